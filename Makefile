@@ -1,0 +1,35 @@
+# Veilcam. `make help` lists the verbs.
+PYTHON := .venv/bin/python
+CLIP ?=
+GT ?=
+DATA ?=
+export CLIP GT DATA
+
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
+	@ls bench/*.py 2>/dev/null | sed -E 's,bench/([a-z_]+)\.py,bench-\1,' | tr '\n' ' '; echo
+
+setup:           ## apt packages, venv, demo clip; quick when already done
+	@.ci/setup
+
+demo: setup      ## two cameras on real footage, the box, its page; CLIP=path for footage of your own
+	@$(PYTHON) systemd/demo.py $(if $(CLIP),--clip $(CLIP))
+
+check: setup     ## ruff, mypy strict, formatting, arrows
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -m pytest tests/test_layers.py
+
+test: check      ## everything that proves it, under 15 minutes on two cores
+	$(PYTHON) -m pytest -m "not long and not pi and not gpu" --durations=15
+
+test-long: setup ## what is longer: independent clients, kill -9 rounds, big fuzz runs
+	$(PYTHON) -m pytest -m "long" --durations=15
+
+fresh:           ## both commands in a bare Debian 12 chroot (needs root and mmdebstrap)
+	@.ci/fresh
+
+bench-%: setup   ## one benchmark: a table, and bench/results/NAME.json
+	$(PYTHON) -m bench.$(subst -,_,$*)
+
+.PHONY: help setup demo check test test-long fresh

@@ -1,0 +1,37 @@
+"""Being a service: systemd's notification protocol and the end of a process.
+
+sd_notify(3) is four lines, so no dependency is taken for it. A watchdog is fed by progress (a frame went through),
+never by a timer, so `notify("WATCHDOG=1")` belongs where the progress is.
+"""
+
+import asyncio
+import ctypes
+import os
+import signal
+import socket
+
+_PR_SET_PDEATHSIG = 1
+
+
+def notify(state: str) -> None:
+    """Tell systemd `state` (`READY=1`, `STOPPING=1`, `WATCHDOG=1`, `STATUS=…`); nothing happens outside systemd."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link:
+        link.connect("\0" + address[1:] if address.startswith("@") else address)
+        link.sendall(state.encode())
+
+
+async def until_signal() -> None:
+    """Return at the first SIGINT or SIGTERM."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    await told.wait()
+
+
+def die_with_parent() -> None:
+    """Ask Linux to end this process when its parent goes, however the parent goes; prctl(2), PR_SET_PDEATHSIG."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -13,7 +13,7 @@ setup:           ## apt packages, venv, demo clip; quick when already done
 	@.ci/setup
 
 demo: setup      ## two cameras on real footage, the box, its page; CLIP=path for footage of your own
-	@$(PYTHON) systemd/demo.py $(if $(CLIP),--clip $(CLIP))
+	@$(PYTHON) systemd/demo.py $(if $(CLIP),--clip $(CLIP)) $(DEMO)
 
 check: setup     ## ruff, mypy strict, formatting, arrows
 	$(PYTHON) -m ruff check .
@@ -27,7 +27,7 @@ test-long: setup ## what is longer: independent clients, kill -9 rounds, big fuz
 	$(PYTHON) -m pytest -m "long" --durations=15
 
 fresh:           ## both commands in a bare Debian 12 chroot (needs root and mmdebstrap)
-	@.ci/fresh
+	@.ci/fresh $(VERBS)
 
 bench-%: setup   ## one benchmark: a table, and bench/results/NAME.json
 	$(PYTHON) -m bench.$(subst -,_,$*)

@@ -1,0 +1,34 @@
+"""The box as its parts: what the page, the ONVIF services and the command line are written against.
+
+Every time is UTC in microseconds since 1970 (`utc_us`). `camera` is the box's own number of a camera; `camera_id`
+is the 8-byte identity that a Veilcam signs with. Methods that show or change something take `by`, the account
+that asks: they raise `Refused` when the right is missing and write the audit entry themselves. All methods belong
+to the box's event loop; what blocks runs in threads behind them.
+"""
+
+from dataclasses import dataclass
+
+from nvr_box.audit import Audit
+from nvr_box.cameras.cameras import Cameras
+from nvr_box.config import BoxConfig
+from nvr_box.record.recordings import Recordings
+from nvr_box.reveal.reveals import Reveals
+from nvr_box.search.intake import Intake
+from nvr_box.search.search import Searches
+from nvr_box.search.stills import Stills
+from nvr_box.users import Users
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The parts, built and started by `nvr_box.app`."""
+
+    config: BoxConfig
+    audit: Audit
+    users: Users
+    cameras: Cameras
+    recordings: Recordings
+    stills: Stills
+    intake: Intake
+    searches: Searches
+    reveals: Reveals

@@ -1,0 +1,1 @@
+"""Cameras as the box knows them: found, tried, added, paired, watched."""

@@ -1,0 +1,69 @@
+"""The box's configuration: the keys of nvr.toml, their defaults and ranges."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebConfig:
+    """Where the page is served. Plain HTTP is accepted on loopback only."""
+
+    host: str = "127.0.0.1"
+    port: int = 8443
+    tls: bool = True
+    advertised_host: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"port must be 0..65535, got {self.port}")
+        if not self.tls and self.host not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("tls = false is allowed on loopback only")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordConfig:
+    """Segments and how long they are kept; a limit of 0 is none."""
+
+    segment_s: int = 60
+    keep_days: float = 30.0
+    keep_mib_per_camera: int = 0
+    keep_free_mib: int = 1024
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.segment_s <= 60:
+            raise ValueError(f"segment_s must be 2..60, got {self.segment_s}")
+        if min(self.keep_days, self.keep_mib_per_camera, self.keep_free_mib) < 0:
+            raise ValueError("keep_* must not be negative")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevealConfig:
+    """Limits of one reveal."""
+
+    minutes: float = 5.0
+    kdf_log2_n: int = 17
+
+    def __post_init__(self) -> None:
+        if not 0 < self.minutes <= 60:
+            raise ValueError(f"minutes must be above 0 and at most 60, got {self.minutes}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxConfig:
+    """nvr.toml."""
+
+    state: Path
+    name: str = "Veilcam box"
+    log_level: str = "INFO"
+    web: WebConfig = field(default_factory=WebConfig)
+    record: RecordConfig = field(default_factory=RecordConfig)
+    reveal: RevealConfig = field(default_factory=RevealConfig)
+    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    detect_threshold: float = 0.35
+
+    @property
+    def record_free_floor_bytes(self) -> int:
+        """Bytes that recording leaves free on its disk."""
+        return self.record.keep_free_mib * _MIB

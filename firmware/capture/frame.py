@@ -1,0 +1,57 @@
+"""A picture as the pipeline carries it, and what a sensor must offer."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+"""I420: (height * 3 // 2, width) uint8, the luma plane above the two quarter-size chroma planes."""
+
+CLOCK_90K = 90_000
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture; whoever holds it must not write into `i420`.
+
+    Args:
+        i420: (height * 3 // 2, width) uint8; width and height are multiples of 16.
+        pts_90k: media time on the source's own clock, strictly rising, never reset by a loop or a step of UTC.
+        utc_us: wall clock at capture, microseconds since 1970; may step when the host's clock does.
+    """
+
+    i420: Picture
+    pts_90k: int
+    utc_us: int
+
+
+class FrameSource(Protocol):
+    """A sensor. `frames` is called once, on the capture thread; `close` on any thread ends it."""
+
+    width: int
+    height: int
+    rate: Fraction
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield pictures as they are taken, at `rate`; ends after `close`.
+
+        Raises:
+            CaptureError: the sensor or the file gave out; the message says which.
+        """
+        ...
+
+    def close(self) -> None:
+        """Ask `frames` to end; returns at once."""
+        ...
+
+
+def planes(i420: Picture) -> tuple[Picture, Picture, Picture]:
+    """Views of Y (h, w), U and V (h/2, w/2) into one I420 picture; writing into them writes into it."""
+    rows, width = i420.shape
+    height = rows * 2 // 3
+    chroma = i420[height:].reshape(2, height // 2, width // 2)
+    return i420[:height], chroma[0], chroma[1]

@@ -1,0 +1,33 @@
+"""XML from outside: one way to read it, without entities, document types, network or surprise sizes."""
+
+from lxml import etree
+
+from onvif.errors import NotOnvif
+
+
+def read(data: bytes, *, limit: int, what: str) -> etree._Element:
+    """The root element of an untrusted document.
+
+    Comments and processing instructions are dropped; a document type declaration is refused whole, since neither SOAP
+    (1.2 Part 1, 5) nor a metadata stream may carry one and every entity attack needs one.
+
+    Args:
+        data: the document.
+        limit: the largest size in bytes that is looked at.
+        what: what the document should be, for the message ("The probe", "The metadata document").
+
+    Raises:
+        NotOnvif: too large, not well-formed, or with a document type declaration.
+    """
+    if len(data) > limit:
+        raise NotOnvif(f"{what} has {len(data)} bytes; at most {limit} are read.")
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+    )
+    try:
+        root = etree.fromstring(data, parser)
+    except (etree.XMLSyntaxError, ValueError) as broken:
+        raise NotOnvif(f"{what} is not well-formed XML: {broken}") from broken
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise NotOnvif(f"{what} carries a document type declaration.")
+    return root

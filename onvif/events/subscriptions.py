@@ -1,0 +1,169 @@
+"""Subscriptions: their queues, their clocks and their limits, without sockets and without a clock of their own.
+
+ONVIF Core 26.06, 9.1 (basic notification) and 9.2 (real-time pull points). Every method takes `now` as an aware UTC
+datetime; the caller holds the one lock there is (the event loop).
+"""
+
+import re
+import secrets
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from onvif.errors import NotOnvif
+from onvif.events.bus import Event
+from onvif.events.faults import refusal, resource_unknown
+from onvif.events.filters import Filter
+from onvif.metadata import parse_utc
+
+DEFAULT_LIFE = timedelta(minutes=1)
+LONGEST_LIFE = timedelta(days=1)
+LONGEST_PULL = timedelta(minutes=10)
+MOST_MESSAGES = 1024
+_QUEUE = 2048
+
+_DURATION = re.compile(
+    r"(-)?P(?=.)(?:(\d{1,6})Y)?(?:(\d{1,6})M)?(?:(\d{1,6})D)?"
+    r"(?:T(?=.)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(\.\d{1,9})?S)?)?",
+    re.ASCII,
+)
+
+
+@dataclass(slots=True)
+class Subscription:
+    """One client's interest.
+
+    Args:
+        token: names it in its own address; unguessable, so that knowing the address is having subscribed.
+        wanted: which events.
+        consumer: where a basic notification is posted; empty for a pull point.
+        ends: when it dies unless it is renewed or pulled.
+        dropped: how many of the oldest messages a client that never came lost.
+    """
+
+    token: str
+    wanted: Filter
+    consumer: str
+    ends: datetime
+    queue: deque[Event] = field(default_factory=lambda: deque(maxlen=_QUEUE))
+    dropped: int = 0
+
+    def offer(self, event: Event) -> bool:
+        """Queue the event if it is wanted; the oldest goes when the queue is full."""
+        if not self.wanted(event):
+            return False
+        if len(self.queue) == _QUEUE:
+            self.dropped += 1
+        self.queue.append(event)
+        return True
+
+    def take(self, most: int) -> list[Event]:
+        """The oldest events, at most `most`, which leave the queue."""
+        return [self.queue.popleft() for _ in range(min(most, len(self.queue)))]
+
+
+class Subscriptions:
+    """All of one device's, at most `limit` at once (capability MaxPullPoints, ≥ 2)."""
+
+    def __init__(self, limit: int = 10) -> None:
+        self.limit = limit
+        self._alive: dict[str, Subscription] = {}
+
+    def create(self, wanted: Filter, ends: datetime, *, consumer: str = "") -> Subscription:
+        """A new one; call `expire` first, for what has ended still counts until then.
+
+        Raises:
+            Fault: SubscribeCreationFailed when there are `limit` already.
+        """
+        if len(self._alive) >= self.limit:
+            raise refusal(
+                "SubscribeCreationFailedFault",
+                f"There are {self.limit} subscriptions already; this device keeps no more.",
+            )
+        subscription = Subscription(secrets.token_urlsafe(12), wanted, consumer, ends)
+        self._alive[subscription.token] = subscription
+        return subscription
+
+    def get(self, token: str, now: datetime) -> Subscription:
+        """The live subscription of that token.
+
+        Raises:
+            Fault: ResourceUnknown when there is none, or it has ended.
+        """
+        found = self._alive.get(token)
+        if found is None or found.ends <= now:
+            raise resource_unknown()
+        return found
+
+    def renew(self, token: str, ends: datetime, now: datetime) -> Subscription:
+        subscription = self.get(token, now)
+        subscription.ends = ends
+        return subscription
+
+    def pulled(self, subscription: Subscription, timeout: timedelta, now: datetime) -> None:
+        """After PullMessages a pull point lives at least for one more pull of the same length (Core 9.2.2)."""
+        subscription.ends = max(subscription.ends, now + max(timeout, DEFAULT_LIFE))
+
+    def remove(self, token: str, now: datetime) -> None:
+        self.get(token, now)
+        del self._alive[token]
+
+    def expire(self, now: datetime) -> list[Subscription]:
+        """Take out what has ended, and return it."""
+        ended = [found for found in self._alive.values() if found.ends <= now]
+        for subscription in ended:
+            del self._alive[subscription.token]
+        return ended
+
+    def offer(self, event: Event) -> list[Subscription]:
+        """Queue the event wherever it is wanted, and return those subscriptions."""
+        return [found for found in self._alive.values() if found.offer(event)]
+
+    def __len__(self) -> int:
+        return len(self._alive)
+
+
+def termination(text: str | None, now: datetime, *, renewing: bool = False) -> datetime:
+    """When a subscription ends: `text` is a wsnt:AbsoluteOrRelativeTimeType, None for the device's choice.
+
+    Longer lives than LONGEST_LIFE are cut to it; the reply says what was granted.
+
+    Raises:
+        Fault: UnacceptableInitialTerminationTime, or UnacceptableTerminationTime when renewing.
+    """
+    fault = "UnacceptableTerminationTimeFault" if renewing else "UnacceptableInitialTerminationTimeFault"
+    if text is None or not text.strip():
+        return now + DEFAULT_LIFE
+    text = text.strip()
+    try:
+        if text.startswith(("P", "-P")):
+            ends = now + min(duration(text), LONGEST_LIFE)
+        else:
+            ends = min(parse_utc(text), now + LONGEST_LIFE)
+    except NotOnvif as problem:
+        raise refusal(fault, str(problem)) from problem
+    if ends <= now:
+        raise refusal(fault, f"The termination time {text[:40]} is not in the future.")
+    return ends
+
+
+def duration(text: str) -> timedelta:
+    """xs:duration; years count as 365 days and months as 30, for only lives and waits are measured with it.
+
+    Raises:
+        NotOnvif: it is none, or longer than a timedelta can be.
+    """
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise NotOnvif(f"{text[:40]!r} is not an xs:duration.")
+    sign, years, months, days, hours, minutes, seconds, fraction = found.groups()
+    try:
+        length = timedelta(
+            days=365 * int(years or 0) + 30 * int(months or 0) + int(days or 0),
+            hours=int(hours or 0),
+            minutes=int(minutes or 0),
+            seconds=int(seconds or 0) + float(fraction or 0),
+        )
+    except OverflowError as problem:
+        raise NotOnvif(f"{text[:40]!r} is longer than this device can count.") from problem
+    return -length if sign else length

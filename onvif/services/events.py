@@ -1,0 +1,274 @@
+"""The event service: pull points, basic notification and the subscription manager of each.
+
+ONVIF Core 26.06, 9.1 to 9.3. The subscription's token is the last segment of its own address, since clients drop
+reference parameters; events are heard on any thread and handled on the loop that serves the requests.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from lxml import etree
+from yarl import URL
+
+from onvif import names
+from onvif.errors import NotOnvif, invalid
+from onvif.events.bus import Bus, Event
+from onvif.events.faults import refusal
+from onvif.events.filters import compile_filter
+from onvif.events.subscriptions import (
+    LONGEST_PULL,
+    MOST_MESSAGES,
+    Subscription,
+    Subscriptions,
+    duration,
+    termination,
+)
+from onvif.events.topics import topic_set
+from onvif.metadata import utc_text
+from onvif.names import TEV, WSNT, q
+from onvif.service import Call, Reply, Service, operation, service
+
+PATH = "/onvif/events"
+_log = logging.getLogger(__name__)
+
+
+class EventService:
+    """The handlers; `running` belongs in the application's `cleanup_ctx`.
+
+    Args:
+        bus: what to hear.
+        limit: how many subscriptions at once, pull points and consumers together.
+        now: the clock, aware UTC.
+    """
+
+    def __init__(self, bus: Bus, *, limit: int = 16, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._bus = bus
+        self._now = now
+        self._subscriptions = Subscriptions(limit)
+        self._arrived: dict[str, asyncio.Event] = {}
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing = False
+
+    async def running(self, _app: web.Application) -> AsyncIterator[None]:
+        """Hear the bus while the application runs; then let every waiting client go."""
+        self._loop = asyncio.get_running_loop()
+        self._bus.listen(self._heard)
+        yield
+        self._bus.forget(self._heard)
+        self._closing = True
+        for arrived in self._arrived.values():
+            arrived.set()
+        for task in self._deliveries:
+            task.cancel()
+        await asyncio.gather(*self._deliveries, return_exceptions=True)
+
+    def capabilities(self) -> Mapping[str, Any]:
+        return {
+            "WSSubscriptionPolicySupport": False,
+            "WSPausableSubscriptionManagerInterfaceSupport": False,
+            "MaxNotificationProducers": self._subscriptions.limit,
+            "MaxPullPoints": self._subscriptions.limit,
+            "PersistentNotificationStorage": False,
+        }
+
+    @operation("GetEventProperties")
+    async def get_event_properties(self, _call: Call) -> Reply:
+        reply = etree.Element(
+            q(TEV, "GetEventPropertiesResponse"), nsmap={"tev": TEV, "wsnt": WSNT, "wstop": names.WSTOP}
+        )
+
+        def say(tag: str, text: str) -> None:
+            etree.SubElement(reply, tag).text = text
+
+        say(q(TEV, "TopicNamespaceLocation"), "http://www.onvif.org/onvif/ver10/topics/topicns.xml")
+        say(q(WSNT, "FixedTopicSet"), "true")
+        reply.append(topic_set(self._bus.topics))
+        say(q(WSNT, "TopicExpressionDialect"), names.TOPIC_CONCRETE_SET)
+        say(q(WSNT, "TopicExpressionDialect"), names.TOPIC_CONCRETE)
+        say(q(TEV, "MessageContentFilterDialect"), names.ITEM_FILTER)
+        say(q(TEV, "MessageContentSchemaLocation"), names.MESSAGE_CONTENT_SCHEMA)
+        return reply
+
+    @operation("CreatePullPointSubscription")
+    async def create_pull_point_subscription(self, call: Call) -> Reply:
+        subscription = self._subscribe(call, TEV, consumer="")
+        return {
+            "SubscriptionReference": {"Address": _address(call, subscription)},
+            "CurrentTime": self._now(),
+            "TerminationTime": subscription.ends,
+        }
+
+    @operation("Subscribe", WSNT)
+    async def subscribe(self, call: Call) -> Reply:
+        consumer = (call.element.findtext(f"{q(WSNT, 'ConsumerReference')}/{q(names.WSA, 'Address')}") or "").strip()
+        if URL(consumer).scheme not in {"http", "https"} or not URL(consumer).host:
+            raise refusal("SubscribeCreationFailedFault", f"The consumer {consumer[:80]!r} is no HTTP address.")
+        subscription = self._subscribe(call, WSNT, consumer=consumer)
+        task = asyncio.create_task(self._deliver(subscription), name=f"notify {consumer}")
+        self._deliveries.add(task)
+        task.add_done_callback(self._deliveries.discard)
+        return {
+            "SubscriptionReference": {"Address": _address(call, subscription)},
+            "CurrentTime": self._now(),
+            "TerminationTime": subscription.ends,
+        }
+
+    @operation("PullMessages")
+    async def pull_messages(self, call: Call) -> Reply:
+        subscription = self._subscriptions.get(_token(call), self._now())
+        timeout = _timeout(call)
+        most = min(MOST_MESSAGES, int(call.request.MessageLimit))
+        if most < 1:
+            raise invalid("MessageLimit must be at least 1.", "InvalidMessageLimit")
+        # While a client waits, its pull point must not end under it.
+        self._subscriptions.pulled(subscription, timeout, self._now())
+        await self._wait(subscription, timeout)
+        now = self._now()
+        self._subscriptions.pulled(subscription, timeout, now)
+        reply = etree.Element(q(TEV, "PullMessagesResponse"), nsmap={"tev": TEV, "wsnt": WSNT, "tt": names.TT})
+        etree.SubElement(reply, q(TEV, "CurrentTime")).text = utc_text(now)
+        etree.SubElement(reply, q(TEV, "TerminationTime")).text = utc_text(subscription.ends)
+        if call.http.transport is not None and not call.http.transport.is_closing():
+            # Messages stay queued for a client that has hung up meanwhile and will pull again.
+            reply.extend(event.xml() for event in subscription.take(most))
+        return reply
+
+    @operation("SetSynchronizationPoint")
+    async def set_synchronization_point(self, call: Call) -> Reply:
+        subscription = self._subscriptions.get(_token(call), self._now())
+        self._queue_states(subscription)
+        return {}
+
+    @operation("Renew", WSNT)
+    async def renew(self, call: Call) -> Reply:
+        now = self._now()
+        token = _token(call)
+        self._subscriptions.get(token, now)
+        ends = termination(call.element.findtext(q(WSNT, "TerminationTime")), now, renewing=True)
+        self._subscriptions.renew(token, ends, now)
+        return {"TerminationTime": ends, "CurrentTime": now}
+
+    @operation("Unsubscribe", WSNT)
+    async def unsubscribe(self, call: Call) -> Reply:
+        token = _token(call)
+        self._subscriptions.remove(token, self._now())
+        arrived = self._arrived.pop(token, None)
+        if arrived is not None:
+            arrived.set()
+        return {}
+
+    def _subscribe(self, call: Call, namespace: str, *, consumer: str) -> Subscription:
+        now = self._now()
+        wanted = compile_filter(call.element.find(q(namespace, "Filter")), (topic.path for topic in self._bus.topics))
+        ends = termination(call.element.findtext(q(namespace, "InitialTerminationTime")), now)
+        self._sweep()
+        subscription = self._subscriptions.create(wanted, ends, consumer=consumer)
+        self._arrived[subscription.token] = asyncio.Event()
+        self._queue_states(subscription)
+        return subscription
+
+    def _queue_states(self, subscription: Subscription) -> None:
+        if [event for event in self._bus.states() if subscription.offer(event)]:
+            self._arrived[subscription.token].set()
+
+    def _sweep(self) -> None:
+        for ended in self._subscriptions.expire(self._now()):
+            arrived = self._arrived.pop(ended.token, None)
+            if arrived is not None:
+                arrived.set()
+
+    def _heard(self, event: Event) -> None:
+        """On any thread; the loop may close under a publisher that outlives it."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._offer, event)
+
+    def _offer(self, event: Event) -> None:
+        self._sweep()
+        for subscription in self._subscriptions.offer(event):
+            self._arrived[subscription.token].set()
+
+    async def _wait(self, subscription: Subscription, longest: timedelta) -> None:
+        """Until there is a message, the time is over, or the subscription ends."""
+        arrived = self._arrived[subscription.token]
+        if subscription.queue or self._closing:
+            return
+        arrived.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longest.total_seconds()):
+                await arrived.wait()
+
+    async def _deliver(self, subscription: Subscription) -> None:
+        """Post Notify documents to one consumer until its subscription ends."""
+        arrived = self._arrived[subscription.token]
+        pause_s = 1.0
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+            while self._arrived.get(subscription.token) is arrived and not self._closing:
+                left_s = (subscription.ends - self._now()).total_seconds()
+                if left_s <= 0:
+                    self._sweep()
+                    return
+                if not subscription.queue:
+                    arrived.clear()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(left_s):
+                            await arrived.wait()
+                    continue
+                events = subscription.take(64)
+                try:
+                    await _notify(session, subscription.consumer, events)
+                    pause_s = 1.0
+                except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+                    _log.warning("events for %s wait: %s", subscription.consumer, problem or type(problem).__name__)
+                    subscription.queue.extendleft(reversed(events))
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(60.0, 2 * pause_s)
+
+
+def event_service(events: EventService) -> Service:
+    return service(events, TEV, path=PATH, capabilities=events.capabilities, extra_paths=(f"{PATH}/",))
+
+
+async def _notify(session: aiohttp.ClientSession, consumer: str, events: list[Event]) -> None:
+    envelope = etree.Element(
+        q(names.ENV12, "Envelope"), nsmap={"env": names.ENV12, "wsnt": WSNT, "wsa5": names.WSA, "tt": names.TT}
+    )
+    header = etree.SubElement(envelope, q(names.ENV12, "Header"))
+    etree.SubElement(header, q(names.WSA, "To")).text = consumer
+    etree.SubElement(header, q(names.WSA, "Action")).text = _NOTIFY
+    notify = etree.SubElement(etree.SubElement(envelope, q(names.ENV12, "Body")), q(WSNT, "Notify"))
+    notify.extend(event.xml() for event in events)
+    headers = {"Content-Type": f'application/soap+xml; charset=utf-8; action="{_NOTIFY}"'}
+    body = etree.tostring(envelope, xml_declaration=True, encoding="UTF-8")
+    async with session.post(consumer, data=body, headers=headers, allow_redirects=False) as answer:
+        answer.raise_for_status()
+
+
+_NOTIFY = "http://docs.oasis-open.org/wsn/bw-2/NotificationConsumer/Notify"
+
+
+def _address(call: Call, subscription: Subscription) -> str:
+    return f"{call.base_url}{PATH}/{subscription.token}"
+
+
+def _token(call: Call) -> str:
+    return call.path.rpartition("/")[2]
+
+
+def _timeout(call: Call) -> timedelta:
+    text = call.element.findtext(q(TEV, "Timeout")) or ""
+    try:
+        timeout = duration(text)
+    except NotOnvif as problem:
+        raise invalid(str(problem), "InvalidTimeout") from problem
+    if timeout < timedelta():
+        raise invalid(f"The timeout {text[:40]} is negative.", "InvalidTimeout")
+    # Longer waits are cut: the client sees an empty reply and asks again, which PullMessages is made for.
+    return min(timeout, LONGEST_PULL)

@@ -1,0 +1,1 @@
+"""ONVIF for both ends: schemas, SOAP server and client, authentication, discovery, events, metadata, streaming."""

@@ -1,0 +1,242 @@
+"""Who is asking: HTTP Digest and WS-UsernameToken on the server's side, and what stops guessing and replaying.
+
+RFC 7616; OASIS Web Services Security UsernameToken Profile 1.0; ONVIF Core 26.06, 5.9.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Generic, TypeVar
+
+from aiohttp import web
+from lxml import etree
+
+from onvif import digest, names
+from onvif.errors import Fault, NotAuthorized
+from onvif.names import q
+from onvif.users import User
+
+T = TypeVar("T")
+NONCE_LIFE_S = 300
+TOKEN_WINDOW = timedelta(seconds=300)
+"""How far the Created of a UsernameToken may be from our clock; as long are its nonces remembered."""
+REMEMBERED = 10_000
+
+
+class Authenticator:
+    """Checks credentials against the present users. May be used from any thread.
+
+    Args:
+        users: the accounts at this moment, by name.
+        realm: shown in challenges.
+        now: the device's clock in UTC, which a client compares its tokens with.
+        algorithms: of the digest, in order of preference.
+        monotonic: for nonces and lock-outs.
+    """
+
+    def __init__(
+        self,
+        users: Callable[[], Mapping[str, User]],
+        *,
+        realm: str,
+        now: Callable[[], datetime],
+        algorithms: Callable[[], tuple[str, ...]] = lambda: digest.ALGORITHMS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._users = users
+        self._realm = realm
+        self._now = now
+        self._algorithms = algorithms
+        self._monotonic = monotonic
+        self._secret = secrets.token_bytes(32)
+        self._counts = _Recent[int](REMEMBERED)
+        self._tokens = _Recent[datetime](REMEMBERED)
+        self._guard = Guard(monotonic)
+        self._lock = threading.Lock()
+
+    def challenges(self, *, stale: bool = False) -> list[str]:
+        """Values for WWW-Authenticate, one per algorithm; they share one nonce, for some clients mix the lines up."""
+        nonce = self._nonce()
+        return [str(digest.Challenge(self._realm, nonce, algorithm, "veilcam", stale=stale))
+                for algorithm in self._algorithms()]  # fmt: skip
+
+    def from_http(self, request: web.BaseRequest) -> User | None:
+        """The user of an Authorization header, None without one; raises NotAuthorized."""
+        header = request.headers.get("Authorization", "")
+        if not header:
+            return None
+        scheme, _, rest = header.partition(" ")
+        if scheme.lower() != "digest":
+            raise NotAuthorized(f"the scheme {scheme[:20]} is not offered; use Digest")
+        return self._digest(digest.parameters(rest), request.method, request.path_qs, request.remote or "")
+
+    def from_token(self, header: etree._Element | None, address: str) -> User | None:
+        """The user of a WS-UsernameToken in a SOAP header, None without one; raises Fault ter:NotAuthorized."""
+        token = None if header is None else header.find(f"{q(names.WSSE, 'Security')}/{q(names.WSSE, 'UsernameToken')}")
+        if token is None:
+            return None
+        name = token.findtext(q(names.WSSE, "Username")) or ""
+        password = token.find(q(names.WSSE, "Password"))
+        nonce = (token.findtext(q(names.WSSE, "Nonce")) or "").strip()
+        created = (token.findtext(q(names.WSU, "Created")) or "").strip()
+        if password is None or password.get("Type") != names.PASSWORD_DIGEST or not nonce or not created:
+            raise _refused("the UsernameToken needs a PasswordDigest, a Nonce and a Created")
+        if self._guard.locked(address, name):
+            raise _refused("too many wrong passwords; wait before trying again")
+        user = self._users().get(name)
+        try:
+            raw = base64.b64decode(nonce, validate=True)
+        except (binascii.Error, ValueError):
+            raise _refused("the Nonce is not base64") from None
+        expected = token_digest(raw, created, user.password if user is not None else secrets.token_hex(8))
+        if not hmac.compare_digest(expected, (password.text or "").strip().encode()) or user is None:
+            self._guard.failed(address, name)
+            raise _refused("the user name or password is wrong")
+        self._fresh(nonce, created)
+        self._guard.succeeded(address, name)
+        return user
+
+    def _fresh(self, nonce: str, created: str) -> None:
+        at = _utc(created)
+        now = self._now()
+        if at is None or abs(at - now) > TOKEN_WINDOW:
+            raise _refused("the time in Created is too far from this device's clock (GetSystemDateAndTime tells it)")
+        with self._lock:
+            if self._tokens.get(nonce + created) is not None:
+                raise _refused("this UsernameToken was used before")
+            self._tokens.put(nonce + created, now)
+
+    def _digest(self, given: Mapping[str, str], method: str, path: str, address: str) -> User:
+        name = given.get("username", "")
+        if self._guard.locked(address, name):
+            raise NotAuthorized("too many wrong passwords; wait before trying again")
+        if given.get("algorithm", "MD5").upper() not in self._algorithms():
+            raise NotAuthorized("the digest algorithm is not offered")
+        if given.get("realm") != self._realm or not _same_target(given.get("uri", ""), path):
+            raise NotAuthorized("the digest is for another realm or address")
+        user = self._users().get(name)
+        try:
+            expected = digest.response(
+                given, user=name, password=user.password if user is not None else secrets.token_hex(8), method=method
+            )
+        except KeyError as missing:
+            raise NotAuthorized(f"the digest lacks {missing}") from None
+        if not hmac.compare_digest(expected.encode(), given.get("response", "").lower().encode()) or user is None:
+            self._guard.failed(address, name)
+            raise NotAuthorized("the user name or password is wrong")
+        self._counted(given)
+        self._guard.succeeded(address, name)
+        return user
+
+    def _counted(self, given: Mapping[str, str]) -> None:
+        nonce = given.get("nonce", "")
+        if not self._issued(nonce):
+            raise NotAuthorized("the nonce is not one of ours or too old", stale=True)
+        try:
+            count = int(given.get("nc", "0"), 16)
+        except ValueError:
+            raise NotAuthorized("nc is not hexadecimal") from None
+        with self._lock:
+            # Requests on parallel connections may overtake each other, so each count is accepted once, in any order.
+            if given.get("qop") and self._counts.get(f"{nonce} {count}") is not None:
+                raise NotAuthorized("this digest was used before", stale=True)
+            self._counts.put(f"{nonce} {count}", count)
+
+    def _nonce(self) -> str:
+        stamp = f"{int(self._monotonic() * 1000):x}-{secrets.token_hex(6)}"
+        return f"{stamp}-{self._sign(stamp)}"
+
+    def _issued(self, nonce: str) -> bool:
+        stamp, _, signature = nonce.rpartition("-")
+        if not hmac.compare_digest(self._sign(stamp).encode(), signature.encode()):
+            return False
+        return self._monotonic() - int(stamp.partition("-")[0], 16) / 1000 < NONCE_LIFE_S
+
+    def _sign(self, stamp: str) -> str:
+        return hmac.new(self._secret, stamp.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+class Guard:
+    """Slows down guessing: after `FREE` wrong passwords an (address, user) waits, doubling up to a quarter of an hour.
+
+    Counted per address and user, so that a stranger's guesses do not lock the owner out.
+    """
+
+    FREE = 8
+    FIRST_S = 15.0
+    LONGEST_S = 900.0
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._failures = _Recent[tuple[int, float]](REMEMBERED)
+        self._lock = threading.Lock()
+
+    def locked(self, address: str, name: str) -> bool:
+        with self._lock:
+            found = self._failures.get(_key(address, name))
+            return found is not None and self._monotonic() < found[1]
+
+    def failed(self, address: str, name: str) -> None:
+        with self._lock:
+            count = (self._failures.get(_key(address, name)) or (0, 0.0))[0] + 1
+            wait = min(self.FIRST_S * 2 ** min(count - self.FREE, 10), self.LONGEST_S) if count >= self.FREE else 0.0
+            self._failures.put(_key(address, name), (count, self._monotonic() + wait))
+
+    def succeeded(self, address: str, name: str) -> None:
+        with self._lock:
+            self._failures.drop(_key(address, name))
+
+
+def token_digest(nonce: bytes, created: str, password: str) -> bytes:
+    """Base64(SHA-1(nonce + created + password)) of the UsernameToken Profile 1.0, 3.1."""
+    return base64.b64encode(hashlib.sha1(nonce + created.encode() + password.encode(), usedforsecurity=False).digest())
+
+
+def _key(address: str, name: str) -> str:
+    return f"{address} {name[:64]}"
+
+
+def _refused(reason: str) -> Fault:
+    return Fault(reason, "NotAuthorized")
+
+
+def _utc(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _same_target(uri: str, path: str) -> bool:
+    # Some clients put the whole URL into uri, proxies may have rewritten its host.
+    if "://" in uri:
+        uri = "/" + uri.split("://", 1)[1].partition("/")[2]
+    return uri == path
+
+
+class _Recent(Generic[T]):
+    """The last so many entries of a mapping; the oldest gives way."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._entries: OrderedDict[str, T] = OrderedDict()
+
+    def get(self, key: str) -> T | None:
+        return self._entries.get(key)
+
+    def put(self, key: str, value: T) -> None:
+        self._entries[key] = value
+        self._entries.move_to_end(key)
+        while len(self._entries) > self._size:
+            self._entries.popitem(last=False)
+
+    def drop(self, key: str) -> None:
+        self._entries.pop(key, None)

@@ -1,0 +1,103 @@
+"""HTTP Digest access authentication (RFC 7616), both ends: MD5 and SHA-256, `qop=auth`.
+
+Pure functions of strings; the server's nonces and counters live in `onvif/auth.py`.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+ALGORITHMS = ("SHA-256", "MD5")
+"""In order of preference, as a server offers them."""
+_HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
+_PARAMETER = re.compile(r'([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))')
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One `WWW-Authenticate: Digest` of a server."""
+
+    realm: str
+    nonce: str
+    algorithm: str = "MD5"
+    opaque: str = ""
+    qop: tuple[str, ...] = ("auth",)
+    stale: bool = False
+
+    def __str__(self) -> str:
+        stale = ", stale=true" if self.stale else ""
+        return (
+            f'Digest realm="{self.realm}", qop="{",".join(self.qop)}", algorithm={self.algorithm}, '
+            f'nonce="{self.nonce}", opaque="{self.opaque}"{stale}'
+        )
+
+
+def parameters(text: str) -> dict[str, str]:
+    """The key=value list of a challenge or of credentials; keys in lower case, the first of a repeated key wins."""
+    found: dict[str, str] = {}
+    for key, quoted, plain in _PARAMETER.findall(text):
+        found.setdefault(key.lower(), re.sub(r"\\(.)", r"\1", quoted) if quoted else plain)
+    return found
+
+
+def challenges(headers: Sequence[str]) -> list[Challenge]:
+    """The Digest challenges among the values of WWW-Authenticate, best algorithm first.
+
+    Devices put several challenges in one line, leave out qop or algorithm, or spell them in lower case.
+    """
+    found = []
+    for header in headers:
+        for part in re.split(r"(?i)(?:^|,\s*|\s)(?=digest\s|basic\s)", header):
+            if part is None or not part.strip().lower().startswith("digest"):
+                continue
+            values = parameters(part.strip()[6:])
+            algorithm = values.get("algorithm", "MD5").upper()
+            qop = tuple(word.strip().lower() for word in values.get("qop", "").split(",") if word.strip())
+            if algorithm in _HASHES and "nonce" in values and (not qop or "auth" in qop):
+                found.append(Challenge(values.get("realm", ""), values["nonce"], algorithm, values.get("opaque", ""),
+                                       qop, values.get("stale", "").lower() == "true"))  # fmt: skip
+    return sorted(found, key=lambda challenge: ALGORITHMS.index(challenge.algorithm))
+
+
+def credentials(challenge: Challenge, *, user: str, password: str, method: str, uri: str, count: int = 1) -> str:
+    """The value of `Authorization` that answers a challenge."""
+    cnonce = secrets.token_hex(8)
+    qop = "auth" if challenge.qop else ""
+    values = {"realm": challenge.realm, "nonce": challenge.nonce, "qop": qop, "nc": f"{count:08x}", "cnonce": cnonce,
+              "algorithm": challenge.algorithm, "uri": uri}  # fmt: skip
+    answer = response(values, user=user, password=password, method=method)
+    text = (
+        f'Digest username="{_quote(user)}", realm="{_quote(challenge.realm)}", nonce="{challenge.nonce}", '
+        f'uri="{uri}", response="{answer}", algorithm={challenge.algorithm}'
+    )
+    if qop:
+        text += f', qop={qop}, nc={count:08x}, cnonce="{cnonce}"'
+    return text + (f', opaque="{challenge.opaque}"' if challenge.opaque else "")
+
+
+def response(values: Mapping[str, str], *, user: str, password: str, method: str) -> str:
+    """The response that these parameters ask for (RFC 7616, 3.4.1; without qop as RFC 2069 had it).
+
+    Args:
+        values: realm, nonce, uri, and with qop also nc, cnonce and qop; algorithm defaults to MD5.
+
+    Raises:
+        KeyError: a parameter is missing, or the algorithm is neither MD5 nor SHA-256.
+    """
+    algorithm = _HASHES[values.get("algorithm", "MD5").upper() or "MD5"]
+
+    def digest(text: str) -> str:
+        return algorithm(text.encode()).hexdigest()
+
+    first = digest(f"{user}:{values['realm']}:{password}")
+    second = digest(f"{method}:{values['uri']}")
+    if values.get("qop"):
+        middle = f"{values['nonce']}:{values['nc']}:{values['cnonce']}:{values['qop']}"
+        return digest(f"{first}:{middle}:{second}")
+    return digest(f"{first}:{values['nonce']}:{second}")
+
+
+def _quote(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

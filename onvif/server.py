@@ -1,0 +1,170 @@
+"""The SOAP server: one aiohttp handler for every ONVIF path; the QName of the Body's child chooses the operation.
+
+The order is that of a careful device: size, an empty body (libcurl and others send one first, to be challenged), XML,
+operation, credentials and access class, values, handler, reply. Whatever arrives gets an answer: a reply, a
+fault or a 401.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from aiohttp import web
+from lxml import etree
+from zeep.exceptions import ValidationError
+
+from onvif import names, soap
+from onvif.access import access_class
+from onvif.auth import Authenticator
+from onvif.errors import RECEIVER, Fault, NotAuthorized, NotOnvif
+from onvif.names import q
+from onvif.registry import Operation, Registry, load
+from onvif.service import Call, Handler, Reply, Service
+from onvif.users import AccessClass, User, may
+from onvif.values import InvalidValue, MalformedRequest
+
+LARGEST_REQUEST = 1 << 20
+"""Bytes; the largest legitimate requests are certificate uploads of some tens of kilobytes."""
+log = logging.getLogger(__name__)
+
+
+class Server:
+    """The services of one device behind one aiohttp application.
+
+    Args:
+        services: what the device offers; the first handler of a request element wins.
+        authenticator: who is asking.
+        now: the device's clock in UTC.
+        registry: the WSDLs, loaded when left out.
+    """
+
+    def __init__(
+        self,
+        services: Sequence[Service],
+        authenticator: Authenticator,
+        *,
+        now: Callable[[], datetime],
+        registry: Registry | None = None,
+    ) -> None:
+        self.services = tuple(services)
+        self.authenticator = authenticator
+        self._now = now
+        self._registry = registry or load()
+        self._handlers: dict[str, Handler] = {}
+        for offered in self.services:
+            for name, handler in offered.handlers.items():
+                if name not in self._registry.operations:
+                    raise ValueError(f"{name} is no operation of the vendored WSDLs")
+                self._handlers.setdefault(name, handler)
+            capabilities = q(offered.namespace, "GetServiceCapabilities")
+            if capabilities in self._registry.operations:
+                self._handlers.setdefault(capabilities, _capabilities_of(offered))
+
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        """What this device answers, by the Clark name of the request element."""
+        return {name: self._registry.operations[name] for name in self._handlers}
+
+    def routes(self) -> list[web.RouteDef]:
+        """POST on every service's path and below its extra paths."""
+        paths = {offered.path for offered in self.services}
+        below = {prefix for offered in self.services for prefix in offered.extra_paths}
+        return [web.post(path, self.answer) for path in sorted(paths)] + [
+            web.post(f"{prefix.rstrip('/')}/{{tail:.*}}", self.answer) for prefix in sorted(below)
+        ]
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answer one HTTP request; never raises for what the client sent."""
+        asked: soap.Envelope | None = None
+        try:
+            body = await self._body(request)
+            if not body.strip():
+                raise NotAuthorized("credentials first")
+            asked = soap.parse(body, limit=LARGEST_REQUEST)
+            return await self._dispatch(request, asked)
+        except NotAuthorized as refusal:
+            return self._challenge(refusal)
+        except Fault as fault:
+            return _fault(asked, fault)
+        except NotOnvif as problem:
+            return _fault(None, Fault(str(problem), "WellFormed"))
+        except web.HTTPRequestEntityTooLarge:
+            return _fault(None, Fault(f"a request may have at most {LARGEST_REQUEST} bytes", "InvalidArgs", status=413))
+
+    async def _body(self, request: web.Request) -> bytes:
+        if (request.content_length or 0) > LARGEST_REQUEST:
+            raise web.HTTPRequestEntityTooLarge(max_size=LARGEST_REQUEST, actual_size=request.content_length or 0)
+        return await request.read()
+
+    async def _dispatch(self, request: web.Request, asked: soap.Envelope) -> web.Response:
+        if asked.body is None:
+            raise Fault("the SOAP Body is empty", "InvalidArgs")
+        tag = str(asked.body.tag)
+        operation, handler = self._registry.operations.get(tag), self._handlers.get(tag)
+        user = self._authorized(request, asked, operation)
+        if operation is None or handler is None:
+            raise Fault(f"this device does not offer {tag}", "ActionNotSupported", code=RECEIVER)
+        call = Call(operation, _decoded(operation, asked.body), asked.body, asked.header, user, request, self._now())
+        try:
+            reply = await handler(call)
+            element = _encoded(operation, reply)
+        except (ValidationError, TypeError, KeyError, AttributeError, ValueError, LookupError) as bug:
+            # A handler's reply that does not fit the schema is our error, not the client's: it gets a fault and we a
+            # traceback in the log; the device goes on serving.
+            log.exception("%s failed", operation.name)
+            raise Fault("the device could not build its answer", "Action", code=RECEIVER) from bug
+        return _xml(soap.reply(asked, element, action=operation.reply_action), asked.version)
+
+    def _authorized(self, request: web.Request, asked: soap.Envelope, operation: Operation | None) -> User | None:
+        # An operation of the class PRE_AUTH is answered whatever credentials come along: a client whose clock is wrong
+        # sends a refusable token with the very GetSystemDateAndTime that would put it right.
+        access = access_class(operation) if operation is not None else AccessClass.READ_SYSTEM
+        if access is AccessClass.PRE_AUTH:
+            return None
+        token = self.authenticator.from_token(asked.header, request.remote or "")
+        user = token or self.authenticator.from_http(request)
+        if user is None:
+            raise NotAuthorized("this needs credentials")
+        if not may(user.level, access):
+            name = operation.name if operation is not None else "this"
+            raise Fault(f"{name} is not for users of the level {user.level}", "NotAuthorized")
+        return user
+
+    def _challenge(self, refusal: NotAuthorized) -> web.Response:
+        # Sent in SOAP too, for clients that read the fault instead of the status.
+        fault = Fault(str(refusal), "NotAuthorized", status=401)
+        response = _fault(None, fault)
+        for challenge in self.authenticator.challenges(stale=refusal.stale):
+            response.headers.add("WWW-Authenticate", challenge)
+        return response
+
+
+def _capabilities_of(offered: Service) -> Handler:
+    async def get_service_capabilities(_call: Call) -> Reply:
+        return {"Capabilities": offered.capabilities()}
+
+    return get_service_capabilities
+
+
+def _decoded(operation: Operation, body: etree._Element) -> object:
+    try:
+        return operation.decode_request(body)
+    except InvalidValue as problem:
+        raise Fault(str(problem), "InvalidArgVal") from problem
+    except MalformedRequest as problem:
+        raise Fault(str(problem), "InvalidArgs") from problem
+
+
+def _encoded(operation: Operation, reply: Reply) -> etree._Element:
+    if isinstance(reply, etree._Element):
+        return reply
+    return operation.encode_reply(reply or {})
+
+
+def _fault(asked: soap.Envelope | None, fault: Fault) -> web.Response:
+    version = asked.version if asked is not None else names.ENV12
+    return _xml(soap.fault_reply(asked, fault), version, status=fault.status)
+
+
+def _xml(content: bytes, version: str, *, status: int = 200) -> web.Response:
+    return web.Response(body=content, status=status, content_type=soap.CONTENT_TYPE[version], charset="utf-8")

@@ -1,0 +1,117 @@
+"""How a service states what it answers: handlers for operations, a path and its capabilities.
+
+    class ImagingService:
+        @operation("GetImagingSettings")
+        async def get_imaging_settings(self, call: Call) -> Reply:
+            if call.request.VideoSourceToken != self._source:
+                raise invalid("no such video source", "NoSource")
+            return {"ImagingSettings": {...}}
+
+    service(ImagingService(...), names.TIMG, path="/onvif/imaging", capabilities=lambda: {"ImageStabilization": False})
+
+`GetServiceCapabilities` is answered by the server from the same `capabilities` that `GetServices` and
+`GetCapabilities` show, so that they cannot disagree.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from aiohttp import web
+from lxml import etree
+
+from onvif import names
+from onvif.registry import Operation
+from onvif.users import User
+
+Reply = Mapping[str, Any] | etree._Element | None
+"""Values in the shape of the reply element; or the ready body element; or None for an empty reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One authorised request on its way to a handler."""
+
+    operation: Operation
+    request: Any
+    """zeep value of the body: attributes by element name, lists where the schema repeats, None where absent.
+    A request element without any content or attribute decodes to None."""
+    element: etree._Element
+    """The body element itself, for mixed content and xsd:any, which zeep drops."""
+    headers: etree._Element | None
+    """The SOAP Header element."""
+    user: User | None
+    """None for an operation of the class PRE_AUTH asked without credentials."""
+    http: web.Request
+    received: datetime
+
+    @property
+    def base_url(self) -> str:
+        """Scheme, host and port by which the client reached us, without a trailing slash."""
+        return f"{self.http.scheme}://{self.http.host}"
+
+    @property
+    def host(self) -> str:
+        """The host by which the client reached us, without the port; an IPv6 address keeps its brackets."""
+        host = self.http.host
+        if host.startswith("["):
+            return host.partition("]")[0] + "]"
+        return host.partition(":")[0]
+
+    @property
+    def path(self) -> str:
+        return self.http.path
+
+
+Handler = Callable[[Call], Awaitable[Reply]]
+_Method = TypeVar("_Method", bound=Callable[..., Awaitable[Reply]])
+
+
+def operation(name: str, namespace: str | None = None) -> Callable[[_Method], _Method]:
+    """Mark a method as the handler of an operation.
+
+    Args:
+        name: local name of the request's body element.
+        namespace: its namespace where it is not the service's own (`names.WSNT` for Renew, Unsubscribe, Subscribe).
+    """
+
+    def mark(method: _Method) -> _Method:
+        method.__dict__["onvif_operation"] = (namespace, name)
+        return method
+
+    return mark
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One ONVIF service as a device offers it."""
+
+    namespace: str
+    path: str
+    handlers: Mapping[str, Handler]
+    """By the Clark name of the request element."""
+    capabilities: Callable[[], Mapping[str, Any]]
+    """Values of the service's own `Capabilities` element; asked at each call, for settings may change it."""
+    version: tuple[int, int] = (26, 6)
+    extra_paths: tuple[str, ...] = field(default=())
+    """Prefixes of further paths that belong to this service: subscription managers, for one."""
+
+
+def service(
+    implementation: object,
+    namespace: str,
+    *,
+    path: str,
+    capabilities: Callable[[], Mapping[str, Any]],
+    version: tuple[int, int] = (26, 6),
+    extra_paths: tuple[str, ...] = (),
+) -> Service:
+    """Collect the marked methods of an object into a Service."""
+    handlers: dict[str, Handler] = {}
+    for attribute in dir(type(implementation)):
+        marked = getattr(getattr(type(implementation), attribute), "onvif_operation", None)
+        if marked is not None:
+            own_namespace, name = marked
+            handlers[names.q(own_namespace or namespace, name)] = getattr(implementation, attribute)
+    return Service(namespace, path, handlers, capabilities, version, extra_paths)

@@ -1,0 +1,1 @@
+"""Encoders of the camera: the masked stream with its recovery payload, and the plain masked sub stream."""

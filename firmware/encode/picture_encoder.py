@@ -1,0 +1,102 @@
+"""One software encoder: a picture in, its access unit out, at once.
+
+libx264 or libx265 through PyAV, without B pictures and without look-ahead, so that picture n leaves as access unit n.
+IDR pictures come only when asked for: whoever keeps several encoders in step keeps the count.
+"""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType, VideoFrame
+
+from wire import nal
+from wire.nal import Codec
+
+I420 = npt.NDArray[np.uint8]
+
+# Adaptive quantisation moves bits by content; constant QP is what makes two encoders agree on an IDR picture.
+_X264 = "scenecut=0:bframes=0:rc-lookahead=0:sync-lookahead=0:mbtree=0:aq-mode=0:force-cfr=1"
+_X265 = "scenecut=0:bframes=0:rc-lookahead=0:aq-mode=0:open-gop=0:repeat-headers=1:frame-threads=1:log-level=error"
+_NEVER = 1 << 20
+# Half a second of buffer: large enough for an IDR picture, small enough that a viewer's delay stays short.
+_VBV_S = 0.5
+
+
+class PictureEncoder:
+    """Encodes I420 pictures of one size in order. May be driven from any one thread at a time.
+
+    Args:
+        width, height: pixels, even.
+        rate: pictures per second.
+        qp: constant quantiser of P pictures (IDR pictures take three less); ignored with `bitrate_bps`.
+        bitrate_bps: constant bit rate with a buffer of half a second, None for constant `qp`.
+        threads: 1 gives one slice per picture; more give that many slices, without delay either.
+        extra: further `key=value` parameters of the encoder, separated by colons.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        width: int,
+        height: int,
+        rate: Fraction,
+        *,
+        preset: str,
+        qp: int = 26,
+        bitrate_bps: int | None = None,
+        threads: int = 1,
+        extra: str = "",
+    ) -> None:
+        self._width, self._height = width, height
+        self._codec = codec
+        self._count = 0
+        context = av.CodecContext.create("libx264" if codec is Codec.H264 else "libx265", "w")
+        assert isinstance(context, VideoCodecContext)
+        context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+        context.time_base, context.framerate = 1 / rate, rate
+        context.gop_size = _NEVER
+        context.max_b_frames = 0
+        context.color_range = 1
+        options = {"preset": preset, "tune": "zerolatency", "forced-idr": "1"}
+        params = [_X264 if codec is Codec.H264 else _X265, f"keyint={_NEVER}"]
+        if codec is Codec.H264:
+            context.thread_count = threads
+            params.append(f"threads={threads}:sliced-threads={int(threads > 1)}")
+        else:
+            params.append(f"pools={threads}")
+        if bitrate_bps is None:
+            options["qp"] = str(qp)
+            params += [] if codec is Codec.H264 else [f"qp={qp}"]
+        else:
+            context.bit_rate = bitrate_bps
+            kbps = bitrate_bps // 1000
+            params.append(f"vbv-maxrate={kbps}:vbv-bufsize={max(1, int(kbps * _VBV_S))}")
+        if extra:
+            params.append(extra)
+        options["x264-params" if codec is Codec.H264 else "x265-params"] = ":".join(params)
+        context.options = options
+        context.open()
+        self._context = context
+
+    def encode(self, picture: I420, *, idr: bool) -> bytes:
+        """The access unit of one (height * 3 // 2, width) picture, parameter sets included at an IDR.
+
+        Raises:
+            RuntimeError: the encoder kept the picture back; latency is part of our promise.
+        """
+        frame = VideoFrame.from_ndarray(picture, format="yuv420p")
+        frame.pts = self._count
+        frame.time_base = self._context.time_base
+        frame.pict_type = PictureType.I if idr or self._count == 0 else PictureType.NONE
+        self._count += 1
+        packets = self._context.encode(frame)
+        if not packets:
+            raise RuntimeError("the encoder gave no access unit for this picture")
+        au = b"".join(bytes(packet) for packet in packets)
+        if frame.pts:
+            return au
+        # The encoder's own SEI, its name and options, is of no use to a viewer and half a kilobyte long.
+        return nal.join(unit for unit in nal.split(au) if not self._codec.is_sei(unit))

@@ -1,0 +1,55 @@
+"""What an operator may choose about an encoder; the same words as in `camera.toml`."""
+
+from dataclasses import dataclass
+
+from wire.nal import Codec
+
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+CODECS = {"h264": Codec.H264, "h265": Codec.H265}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderSettings:
+    """One encoder pair, or a plain encoder.
+
+    Exactly one rate control applies: `bitrate_bps` when it is set (constant bit rate, the total of base and payload),
+    otherwise constant quality at `qp`, which is also the only one that lets both share an IDR picture.
+    """
+
+    codec: str = "h264"
+    payload_codec: str = "h264"
+    preset: str = "veryfast"
+    payload_preset: str = "veryfast"
+    gop_frames: int = 50
+    qp: int = 26
+    payload_qp_offset: int = 0
+    bitrate_bps: int | None = None
+    payload_share: float = 0.55
+    shared_idr: bool = True
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("codec", "payload_codec"):
+            if getattr(self, name) not in CODECS:
+                raise ValueError(f"{name} {getattr(self, name)!r}: want one of {', '.join(CODECS)}")
+        for name in ("preset", "payload_preset"):
+            if getattr(self, name) not in PRESETS:
+                raise ValueError(f"{name} {getattr(self, name)!r}: want one of {', '.join(PRESETS)}")
+        if not 1 <= self.gop_frames <= 1000:
+            raise ValueError(f"gop_frames {self.gop_frames}: want 1 to 1000")
+        if not 0 <= self.qp <= 51 or not 0 <= self.qp + self.payload_qp_offset <= 51:
+            raise ValueError("qp and qp + payload_qp_offset: want 0 to 51")
+        if self.bitrate_bps is not None and not 16_000 <= self.bitrate_bps <= 200_000_000:
+            raise ValueError(f"bitrate_bps {self.bitrate_bps}: want 16000 to 200000000")
+        if not 0.05 <= self.payload_share <= 0.95:
+            raise ValueError(f"payload_share {self.payload_share}: want 0.05 to 0.95")
+        if not 1 <= self.threads <= 16:
+            raise ValueError(f"threads {self.threads}: want 1 to 16")
+
+    @property
+    def base(self) -> Codec:
+        return CODECS[self.codec]
+
+    @property
+    def payload(self) -> Codec:
+        return CODECS[self.payload_codec]

@@ -1,0 +1,135 @@
+"""From access units back to pictures: the base decoded, and the originals put in where they were opened.
+
+The rule of `wire/recovery.md`, "Player": where the payload could not be opened or its prediction is broken, the
+mosaic stays.
+"""
+
+from dataclasses import dataclass
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.error import FFmpegError
+from av.video.codeccontext import VideoCodecContext
+
+from wire import nal
+from wire.nal import Codec
+from wire.recovery.layout import MACROBLOCK, Mask
+from wire.recovery.reader import Opened
+
+I420 = npt.NDArray[np.uint8]
+
+
+class PictureDecoder:
+    """One access unit in, its picture out. One thread at a time."""
+
+    def __init__(self, codec: Codec) -> None:
+        context = av.CodecContext.create(codec.value, "r")
+        assert isinstance(context, VideoCodecContext)
+        context.thread_count = 1
+        context.options = {"flags": "low_delay"}
+        self._context = context
+
+    def decode(self, au: bytes) -> I420 | None:
+        """The last picture that this access unit completes, (height * 3 // 2, width); None when there is none."""
+        try:
+            frames = self._context.decode(av.Packet(au))
+        except FFmpegError:
+            return None
+        if not frames:
+            return None
+        return np.asarray(frames[-1].to_ndarray(format="yuv420p"), np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A picture to show: (height * 3 // 2, width) I420.
+
+    `revealed` tells whether originals are in it (or nothing was masked); otherwise `reason` says why it is the mosaic.
+    """
+
+    i420: I420
+    revealed: bool
+    reason: str
+
+
+class Composer:
+    """Follows one stream in order and puts the originals into the masked picture. One thread at a time."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        self._base = PictureDecoder(codec)
+        self._payload: PictureDecoder | None = None
+        self._gop_start = b""
+
+    def compose(self, base_au: bytes, opened: Opened, *, tracks: frozenset[int] | None = None) -> Composed | None:
+        """The next picture; None when the base itself gives none.
+
+        Args:
+            base_au: the protected access unit, its SEI may stay in.
+            opened: what the reader made of it.
+            tracks: restore only the macroblocks of these tracks; None for everybody.
+        """
+        base = self._base.decode(base_au)
+        if nal.is_idr(base_au, self._codec):
+            self._payload = None
+            self._gop_start = base_au
+        if opened.payload_au is None:
+            self._payload = None
+            return None if base is None else Composed(base, revealed=False, reason=opened.reason)
+        originals = self._decode_payload(opened) if opened.payload_au else None
+        if base is None:
+            return None
+        if not opened.payload_au:
+            return Composed(base, revealed=True, reason=opened.reason)
+        if originals is None or opened.mask is None or not _fits(originals, base, opened.mask):
+            return Composed(base, revealed=False, reason=opened.reason or "the originals do not decode")
+        mask = opened.mask if tracks is None else opened.mask & _only(opened, tracks)
+        return Composed(merge(base, originals, mask), revealed=True, reason=opened.reason)
+
+    def _decode_payload(self, opened: Opened) -> I420 | None:
+        payload_au = opened.payload_au or b""
+        if opened.payload_idr:
+            self._payload = PictureDecoder(opened.payload_codec)
+            if opened.shared_idr:
+                self._payload.decode(_shared_start(payload_au, self._gop_start, self._codec))
+                payload_au = nal.join(u for u in nal.split(payload_au) if not self._codec.is_parameter_set(u))
+        return None if self._payload is None else self._payload.decode(payload_au)
+
+
+def _shared_start(payload_au: bytes, gop_start: bytes, codec: Codec) -> bytes:
+    """The payload's parameter sets with the base's IDR slices."""
+    parameters = [unit for unit in nal.split(payload_au) if codec.is_parameter_set(unit)]
+    slices = [unit for unit in nal.split(gop_start) if codec.is_vcl(unit)]
+    return nal.join(parameters + slices)
+
+
+def _fits(originals: I420, base: I420, mask: Mask) -> bool:
+    rows, columns = mask.shape
+    return originals.shape == base.shape == (rows * MACROBLOCK * 3 // 2, columns * MACROBLOCK)
+
+
+def _only(opened: Opened, tracks: frozenset[int]) -> Mask:
+    """Macroblocks of the wanted tracks that no other track shares."""
+    assert opened.mask is not None
+    wanted = np.zeros_like(opened.mask)
+    others = np.zeros_like(opened.mask)
+    for region in opened.regions:
+        here = wanted if region.track_id in tracks else others
+        here[region.y : region.y + region.h, region.x : region.x + region.w] = True
+    return wanted & ~others
+
+
+def merge(base: I420, originals: I420, mask: Mask) -> I420:
+    """`base` with the macroblocks under `mask` taken from `originals`; all I420 of the mask's size."""
+    rows, columns = mask.shape
+    height, width = rows * MACROBLOCK, columns * MACROBLOCK
+    merged = base.copy()
+    r, c = np.nonzero(mask)
+    luma = height * width
+    flat, source = merged.reshape(-1), np.ascontiguousarray(originals).reshape(-1)
+    for start, size, step in ((0, luma, 16), (luma, luma // 4, 8), (luma + luma // 4, luma // 4, 8)):
+        blocks = (rows, step, columns, step)
+        target = flat[start : start + size].reshape(blocks)
+        target[r, :, c, :] = source[start : start + size].reshape(blocks)[r, :, c, :]
+    return merged

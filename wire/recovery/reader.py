@@ -1,0 +1,281 @@
+"""Opens what `wire/recovery.md` describes, for whoever holds an identity, and judges it for whoever does not.
+
+Total over hostile bytes: whatever comes in, `Reader.open` answers; it never shows originals that it cannot vouch
+for, and says why. Shares only layout and parsing with the writer.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from wire import nal, sei
+from wire.base.errors import SealError, WireError
+from wire.keys import Identity, verify
+from wire.nal import Codec
+from wire.recovery import layout, tables
+from wire.recovery.layout import Flag, FrameHeader, FrameUnit, KeyUnit, Manifest, Mask, Region
+from wire.recovery.tables import Tables
+from wire.recovery.verdict import Check, GopVerdict, Verdict
+
+NO_RECOVERY_DATA = "recovery data missing or removed"
+NOT_A_RECIPIENT = "sealed to other keys"
+WAITING = "an access unit was lost: waiting for the next point where the originals can start"
+NO_KEY_UNIT = "the key unit of this group of pictures is missing"
+NOT_AUTHENTIC = "sealed originals do not authenticate"
+BASE_ALTERED = "the masked picture was altered after it was protected"
+LATE = "access unit repeated or late"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One access unit's originals, or why there are none.
+
+    `payload_au` is None where the mosaic has to be shown; empty when nothing was masked. `mask` is
+    (rows, columns) bool in macroblocks: only there may the payload's picture replace the base's.
+    """
+
+    payload_au: bytes | None
+    regions: tuple[Region, ...]
+    verdict: Verdict
+    reason: str
+    mask: Mask | None = None
+    header: FrameHeader | None = None
+    pts_90k: int | None = None
+
+    @property
+    def payload_idr(self) -> bool:
+        return self.header is not None and Flag.PAYLOAD_IDR in self.header.flags
+
+    @property
+    def shared_idr(self) -> bool:
+        return self.header is not None and Flag.SHARED_IDR in self.header.flags
+
+    @property
+    def payload_codec(self) -> Codec:
+        h265 = self.header is not None and Flag.PAYLOAD_H265 in self.header.flags
+        return Codec.H265 if h265 else Codec.H264
+
+
+@dataclass(slots=True)
+class _Gop:
+    """What the reader remembers of the group of pictures that it is in."""
+
+    unit: KeyUnit
+    key_hash: bytes
+    aead: AESGCM | None
+    seen: int = 0
+    unauthentic: int = 0
+    altered: list[int] = field(default_factory=list)
+    gap: bool = False
+    leaves: list[bytes] = field(default_factory=list)
+
+
+class Reader:
+    """Follows one stream in order. One thread; a new Reader, or simply the next IDR, after a jump.
+
+    Args:
+        identities: private keys that may open it; none is allowed and gives the public verdicts only.
+        codec: of the base stream.
+        signing_key: the camera's Ed25519 public key; without it origin stays unknown.
+    """
+
+    def __init__(self, identities: Sequence[Identity], codec: Codec, signing_key: bytes | None = None) -> None:
+        self._identities = {identity.kid: identity for identity in identities}
+        self._codec = codec
+        self._signing_key = signing_key
+        self._gop: _Gop | None = None
+        self._tables: Tables | None = None
+        self._last: FrameHeader | None = None
+        self._previous_manifest: bytes | None = None
+        self._origin = Check.UNKNOWN
+        self._finished: list[GopVerdict] = []
+
+    def open(self, au: bytes) -> Opened:
+        """The originals of one access unit in Annex B; never raises for what the bytes say."""
+        nals = nal.split(au)
+        try:
+            units = self._units(nals)
+        except WireError as error:
+            return self._refuse(f"recovery data unreadable: {error}", authentic=Check.NO)
+        frames = [unit for unit, _ in units if isinstance(unit, FrameUnit)]
+        for unit, raw in units:
+            if isinstance(unit, Manifest):
+                self._judge(unit)
+            elif isinstance(unit, KeyUnit):
+                self._start(unit, raw)
+        if not frames:
+            return self._refuse(NO_RECOVERY_DATA)
+        if len(frames) > 1:
+            return self._refuse("more than one frame unit in an access unit", authentic=Check.NO)
+        return self._open_frame(frames[0], nal.vcl_hash(nals, self._codec))
+
+    def take_verdicts(self) -> list[GopVerdict]:
+        """Groups of pictures that ended since the last call."""
+        finished, self._finished = self._finished, []
+        return finished
+
+    def finish(self) -> list[GopVerdict]:
+        """End of stream: the last group has no manifest yet, its origin stays unknown."""
+        self._close(None)
+        return self.take_verdicts()
+
+    def _units(self, nals: list[bytes]) -> list[tuple[layout.Unit, bytes]]:
+        messages = [m for unit in nals if self._codec.is_sei(unit) for m in self._user_data(unit)]
+        return [(layout.parse(m.payload), m.payload) for m in messages if m.uuid == layout.UUID]
+
+    def _user_data(self, unit: bytes) -> list[sei.UserData]:
+        try:
+            return list(sei.read(unit, self._codec))
+        except WireError:
+            # A broken SEI without our identifier is somebody else's trouble.
+            if layout.UUID in nal.unescape(unit):
+                raise
+            return []
+
+    def _refuse(self, reason: str, *, authentic: Check = Check.UNKNOWN, base_intact: Check = Check.UNKNOWN) -> Opened:
+        """The mosaic; and since the payload is predicted from picture to picture, the mosaic from here on."""
+        self._tables = None
+        if self._gop is not None:
+            self._gop.gap = True
+            self._gop.unauthentic += authentic is Check.NO
+        verdict = Verdict(authentic, base_intact, Check.NO, self._origin)
+        return Opened(None, (), verdict, reason)
+
+    def _start(self, unit: KeyUnit, raw: bytes) -> None:
+        self._close(None)
+        key = self._content_key(unit)
+        key_hash = hashlib.sha256(raw).digest()[: layout.HASH_BYTES]
+        self._gop = _Gop(unit, key_hash, AESGCM(key) if key else None, leaves=[layout.leaf(key_hash, b"", b"")])
+        self._tables = None
+
+    def _content_key(self, unit: KeyUnit) -> bytes | None:
+        for stanza in unit.stanzas:
+            held = [self._identities.get(kid) for kid in stanza.kids]
+            identities = [identity for identity in held if identity is not None]
+            if not held or len(identities) < len(held):
+                continue
+            sealed = stanza.sealed
+            try:
+                for identity in identities:
+                    sealed = identity.open(sealed, layout.HPKE_INFO)
+            except SealError:
+                continue
+            if len(sealed) == layout.KEY_BYTES:
+                return sealed
+        return None
+
+    def _open_frame(self, unit: FrameUnit, picture: bytes) -> Opened:
+        header, gop = unit.header, self._gop
+        if gop is None or header.gop_id != gop.unit.gop_id:
+            self._last = header
+            return self._refuse(NO_KEY_UNIT)
+        complete, why = self._follow(header)
+        if why == LATE:
+            return self._refuse(LATE)
+        gop.leaves.append(layout.leaf(picture, bytes(header), unit.tag))
+        gop.seen += 1
+        if gop.aead is None:
+            verdict = Verdict(complete=complete, origin=self._origin)
+            return Opened(None, (), verdict, NOT_A_RECIPIENT, header=header)
+        nonce = gop.unit.salt + header.seq.to_bytes(8, "big")
+        try:
+            plain = gop.aead.decrypt(nonce, unit.sealed, gop.unit.camera_id + bytes(header) + gop.key_hash)
+        except InvalidTag:
+            return self._refuse(NOT_AUTHENTIC, authentic=Check.NO)
+        intact = plain[: layout.HASH_BYTES] == picture
+        if not intact:
+            gop.altered.append(header.index)
+        verdict = Verdict(Check.YES, Check.of(intact), complete, self._origin)
+        return self._payload(header, plain[layout.HASH_BYTES :], verdict, why if intact else BASE_ALTERED)
+
+    def _payload(self, header: FrameHeader, body: bytes, verdict: Verdict, reason: str) -> Opened:
+        whole = Flag.PAYLOAD_IDR in header.flags or header.index == 0
+        pts_90k = int.from_bytes(body[:4], "big")
+        if not whole and self._tables is None:
+            return Opened(None, (), verdict, WAITING, header=header, pts_90k=pts_90k)
+        try:
+            following, size = tables.decode(None if whole else self._tables, body[4:])
+        except WireError as error:
+            # It authenticates, so the camera wrote it: a fault of the writer, not of the road.
+            self._tables = None
+            return Opened(None, (), verdict, f"tables unreadable: {error}", header=header)
+        self._tables = following
+        payload = body[4 + size :].rstrip(b"\x00")
+        return Opened(payload, following.regions, verdict, reason, following.mask, header, pts_90k)
+
+    def _follow(self, header: FrameHeader) -> tuple[Check, str]:
+        """Whether this access unit follows the last one; a gap ends prediction until the payload's next start."""
+        last, self._last = self._last, header
+        if last is None:
+            return Check.UNKNOWN, ""
+        if header.seq == last.seq + 1:
+            return Check.YES, "the camera's clock was set back" if header.utc_us < last.utc_us else ""
+        if header.gop_id == last.gop_id and header.seq <= last.seq:
+            self._last = last
+            return Check.NO, LATE
+        self._tables = None
+        if self._gop is not None:
+            self._gop.gap = True
+        lost = header.seq - last.seq - 1
+        return Check.NO, f"{lost} access units lost" if lost > 0 else "the camera was restarted, or the stream jumped"
+
+    def _judge(self, manifest: Manifest) -> None:
+        """Close the group of pictures that `manifest` speaks about."""
+        if self._gop is None or manifest.gop_id != self._gop.unit.gop_id:
+            self._previous_manifest = manifest.hash
+            return
+        self._close(manifest)
+
+    def _close(self, manifest: Manifest | None) -> None:
+        gop, self._gop = self._gop, None
+        if gop is None:
+            return
+        whole = manifest is not None and not gop.gap and manifest.frames == gop.seen
+        matches = manifest is not None and manifest.root == layout.merkle_root(gop.leaves)
+        origin, reason = self._origin_of(manifest, gop.unit.camera_id)
+        if manifest is not None and origin is not Check.NO and not matches and whole:
+            origin, reason = Check.NO, "the signed manifest does not match what was received"
+        intact: bool | None = None
+        if gop.altered:
+            intact = False
+        elif matches or (gop.aead is not None and not gop.unauthentic and gop.seen):
+            intact = True
+        authentic = None if gop.aead is None else not gop.unauthentic
+        complete = None if manifest is None else whole
+        self._origin = origin
+        verdict = Verdict(Check.of(authentic), Check.of(intact), Check.of(complete), origin)
+        altered = tuple(gop.altered) or _altered(manifest, gop.leaves)
+        self._finished.append(
+            GopVerdict(
+                gop.unit.gop_id, gop.seen, manifest.frames if manifest else None,
+                manifest.masked if manifest else None, verdict, reason, altered,
+            )
+        )  # fmt: skip
+
+    def _origin_of(self, manifest: Manifest | None, camera_id: bytes) -> tuple[Check, str]:
+        if manifest is None:
+            self._previous_manifest = None
+            return Check.UNKNOWN, "no manifest yet"
+        before, self._previous_manifest = self._previous_manifest, manifest.hash
+        if self._signing_key is None:
+            return Check.UNKNOWN, "the camera's signing key is not known"
+        try:
+            verify(self._signing_key, manifest.signature, layout.MANIFEST_CONTEXT + manifest.signed_part())
+        except SealError as error:
+            return Check.NO, f"manifest: {error}"
+        if manifest.camera_id != camera_id:
+            return Check.NO, "the manifest is another camera's"
+        if before is not None and manifest.previous != before:
+            return Check.NO, "the chain of manifests is broken"
+        return Check.YES, ""
+
+
+def _altered(manifest: Manifest | None, leaves: list[bytes]) -> tuple[int, ...]:
+    """Indices that the manifest's public list contradicts; empty when it has none or the count differs."""
+    seen = [leaf[:8] for leaf in leaves[1:]]
+    if manifest is None or len(manifest.leaves) != len(seen):
+        return ()
+    return tuple(i for i, (signed, got) in enumerate(zip(manifest.leaves, seen, strict=True)) if signed != got)

@@ -1,0 +1,202 @@
+"""Puts the sealed originals of an access unit into its own SEI. The camera's half of `wire/recovery.md`."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from wire import nal, sei
+from wire.keys import Recipient, SigningKey
+from wire.nal import START_CODE, Codec
+from wire.recovery import layout, tables
+from wire.recovery.layout import Flag, FrameHeader, KeyStanza, KeyUnit, Manifest, Mask, Region, Stanza
+from wire.recovery.tables import Tables
+
+
+@dataclass(frozen=True, slots=True)
+class BothOf:
+    """Dual control: the content key opens only to both together, the outer's seal first."""
+
+    outer: Recipient
+    inner: Recipient
+
+
+Holder = Recipient | BothOf
+
+
+def union_of(regions: Iterable[Region], columns: int, rows: int) -> Mask:
+    """The macroblocks that the boxes cover, (rows, columns) bool."""
+    mask = np.zeros((rows, columns), np.bool_)
+    for region in regions:
+        mask[region.y : region.y + region.h, region.x : region.x + region.w] = True
+    return mask
+
+
+class Writer:
+    """One masked stream's recovery data. Stateful and ordered: one thread, every access unit once, in order.
+
+    A fresh random content key is drawn at every IDR and sealed to the recipients of that moment, so a restart never
+    repeats a nonce and dropping a recipient takes effect within one group of pictures.
+
+    Args:
+        camera_id: 8 bytes.
+        codec: of the base stream.
+        signer: the device's key, signs one manifest per group of pictures.
+        recipients: who may reveal; with none the originals are sealed to a key nobody holds.
+        columns, rows: picture size in macroblocks.
+        pad_to: pads the sealed originals to a multiple of so many bytes, which hides activity; 1 does not.
+        public_leaves: adds eight bytes per access unit to the manifest, with which anybody, without a key, finds
+            the access unit that was altered.
+    """
+
+    def __init__(
+        self,
+        camera_id: bytes,
+        codec: Codec,
+        signer: SigningKey,
+        recipients: Sequence[Holder],
+        *,
+        columns: int,
+        rows: int,
+        pad_to: int = 1,
+        public_leaves: bool = False,
+    ) -> None:
+        if len(camera_id) != layout.CAMERA_ID_BYTES:
+            raise ValueError(f"a camera identifier has {layout.CAMERA_ID_BYTES} bytes")
+        self.recipients: tuple[Holder, ...] = tuple(recipients)
+        self._camera_id = camera_id
+        self._codec = codec
+        self._signer = signer
+        self._pad_to = pad_to
+        self._public_leaves = public_leaves
+        self._empty = Tables.empty(columns, rows)
+        self._tables = self._empty
+        self._gop_id: int | None = None
+        self._seq = 0
+        self._index = 0
+        self._masked = 0
+        self._leaves: list[bytes] = []
+        self._previous = layout.ZERO_HASH
+
+    def protect(
+        self,
+        base_au: bytes,
+        payload_au: bytes,
+        *,
+        regions: Sequence[Region] = (),
+        mask: Mask | None = None,
+        pts_90k: int,
+        utc_us: int,
+        idr: bool,
+        payload_idr: bool | None = None,
+        payload_codec: Codec = Codec.H264,
+        shared_idr: bool = False,
+        full_frame: bool = False,
+    ) -> bytes:
+        """The access unit with one SEI NAL unit in front of its first slice.
+
+        Args:
+            base_au: masked picture, Annex B.
+            payload_au: the originals, Annex B; empty when nothing is masked.
+            mask: (rows, columns) bool; None takes the union of `regions`, or everything when `full_frame`.
+            pts_90k: presentation time; told under seal, so that a changed speed shows.
+            utc_us: wall clock of the exposure, microseconds since 1970; told in clear, authenticated.
+            idr: whether `base_au` starts a group of pictures.
+            payload_idr: whether payload decoding can start here; None looks into `payload_au`.
+            shared_idr: the payload's decoder starts from this base IDR picture instead of one of its own.
+
+        Raises:
+            WireError: `mask` or a region does not fit the picture.
+            ValueError: the first access unit is not an IDR, or `base_au` has no slice.
+        """
+        units: list[bytes] = []
+        if idr:
+            units += self._start_gop(utc_us)
+        if self._gop_id is None:
+            raise ValueError("the first access unit has to be an IDR")
+        if payload_idr is None:
+            payload_idr = shared_idr or nal.is_idr(payload_au, payload_codec)
+        rows, columns = self._empty.mask.shape
+        if mask is None:
+            mask = np.ones((rows, columns), np.bool_) if full_frame else union_of(regions, columns, rows)
+        whole = payload_idr or self._index == 0
+        before = self._empty if whole else self._tables
+        self._tables = before.follow(mask.copy(), regions)
+
+        flags = Flag(0)
+        flags |= Flag.PAYLOAD_IDR if payload_idr else Flag(0)
+        flags |= Flag.SHARED_IDR if shared_idr else Flag(0)
+        flags |= Flag.PAYLOAD_H265 if payload_codec is Codec.H265 else Flag(0)
+        flags |= Flag.FULL_FRAME if full_frame else Flag(0)
+        flags |= Flag.PADDED if self._pad_to > 1 else Flag(0)
+        header = bytes(FrameHeader(flags, self._gop_id, self._index, self._seq, utc_us))
+
+        at, picture = self._first_slice_and_hash(base_au)
+        told = tables.encode(before, self._tables, whole=whole)
+        plain = b"".join((picture, (pts_90k & 0xFFFFFFFF).to_bytes(4, "big"), told, payload_au))
+        plain += bytes(-len(plain) % self._pad_to)
+        nonce = self._salt + self._seq.to_bytes(8, "big")
+        sealed = self._aead.encrypt(nonce, plain, self._camera_id + header + self._key_hash)
+        units.append(header + sealed)
+
+        self._leaves.append(layout.leaf(picture, header, sealed[-layout.TAG_BYTES :]))
+        self._masked += bool(mask.any())
+        self._seq += 1
+        self._index += 1
+        message = sei.write([sei.UserData(layout.UUID, unit) for unit in units], self._codec)
+        return b"".join((base_au[:at], START_CODE, message, base_au[at:]))
+
+    def _first_slice_and_hash(self, base_au: bytes) -> tuple[int, bytes]:
+        first = -1
+        slices = []
+        for span in nal.spans(base_au):
+            unit = base_au[span.start : span.end]
+            if self._codec.is_vcl(unit):
+                first = span.code if first < 0 else first
+                slices.append(unit)
+        if first < 0:
+            raise ValueError("the access unit has no slice")
+        return first, nal.vcl_hash(slices, self._codec)
+
+    def _start_gop(self, utc_us: int) -> list[bytes]:
+        """The units of a new group of pictures: the manifest of the one before, and the new key unit."""
+        units = []
+        if self._gop_id is None:
+            # Wall clock seconds: a restarted camera goes on above where it was, without keeping state.
+            self._gop_id = utc_us // 1_000_000 & 0xFFFFFFFF
+        else:
+            manifest = self._manifest(self._gop_id)
+            self._previous = manifest.hash
+            units.append(bytes(manifest))
+            self._gop_id = self._gop_id + 1 & 0xFFFFFFFF
+        content_key = os.urandom(layout.KEY_BYTES)
+        self._aead = AESGCM(content_key)
+        self._salt = os.urandom(4)
+        stanzas = tuple(_seal(content_key, holder) for holder in self.recipients)
+        key_unit = bytes(KeyUnit(self._gop_id, self._camera_id, self._salt, stanzas))
+        self._key_hash = hashlib.sha256(key_unit).digest()[: layout.HASH_BYTES]
+        self._index = self._masked = 0
+        self._leaves = [layout.leaf(self._key_hash, b"", b"")]
+        return [*units, key_unit]
+
+    def _manifest(self, gop_id: int) -> Manifest:
+        leaves = tuple(leaf[:8] for leaf in self._leaves[1:]) if self._public_leaves else ()
+        unsigned = Manifest(
+            self._camera_id, gop_id, self._index, self._masked, self._seq - self._index & 0xFFFFFFFF,
+            self._previous, layout.merkle_root(self._leaves), leaves,
+        )  # fmt: skip
+        signature = self._signer.sign(layout.MANIFEST_CONTEXT + unsigned.signed_part())
+        return Manifest(
+            unsigned.camera_id, gop_id, unsigned.frames, unsigned.masked, unsigned.first_seq,
+            unsigned.previous, unsigned.root, leaves, signature,
+        )  # fmt: skip
+
+
+def _seal(content_key: bytes, holder: Holder) -> KeyStanza:
+    if isinstance(holder, BothOf):
+        inner = holder.inner.seal(content_key, layout.HPKE_INFO)
+        return KeyStanza(Stanza.BOTH, (holder.outer.kid, holder.inner.kid), holder.outer.seal(inner, layout.HPKE_INFO))
+    return KeyStanza(Stanza.SINGLE, (holder.kid,), holder.seal(content_key, layout.HPKE_INFO))

@@ -1,9 +1,22 @@
-"""The audit log: who did what, when and why, append-only, each entry hashed over the one before."""
+"""The audit log: who did what, when and why, append-only, each entry hashed over the one before.
 
+The hash of an entry is SHA-256 over the previous entry's hash (32 zero bytes before the first) and the entry's
+own fields as JSON with sorted keys and no spaces. Whoever keeps an old hash can prove that nothing before it was
+changed since.
+"""
+
+import hashlib
+import json
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nvr_box.rights import Account
+from nvr_box.clock import utc_us
+from nvr_box.rights import Account, Refused, Right
+from nvr_box.store import Store
+
+Detail = str | int | float | bool | None
+FIRST = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +30,7 @@ class Entry:
     camera: int | None
     reason: str
     granted: bool
-    details: Mapping[str, str | int | float | bool | None]
+    details: Mapping[str, Detail]
     hash: str
 
 
@@ -31,9 +44,13 @@ class ChainVerdict:
 
 
 class Audit:
-    """The log. Actions: sign-in, sign-out, view-live, view-recording, freeze, search, reveal, reveal-end, export,
-    lock, unlock, camera-add, camera-change, camera-remove, pair, user-change, keys, audit-view, audit-verify.
+    """The log. Actions: sign-in, sign-out, view-live, view-recording, freeze, search, reveal, reveal-view,
+    reveal-end, export, lock, unlock, camera-add, camera-change, camera-remove, pair, user-change, user-remove, keys,
+    audit-view, audit-verify.
     """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def write(
         self,
@@ -43,10 +60,24 @@ class Audit:
         camera: int | None = None,
         reason: str = "",
         granted: bool = True,
-        **details: str | float | bool | None,
+        **details: Detail,
     ) -> Entry:
-        """Append one entry; it is on disk when this returns."""
-        raise NotImplementedError
+        """Append one entry; it is on disk when this returns.
+
+        Raises:
+            StoreError: it could not be written; what it was to record must then not happen.
+        """
+        return await self._store.write(
+            lambda link: append(link, who, action, camera=camera, reason=reason, granted=granted, details=details)
+        )
+
+    async def demand(self, by: Account, right: Right, action: str, *, camera: int | None = None) -> None:
+        """Raise `Refused` unless `by` holds `right`, after writing the refused `action` down."""
+        try:
+            by.demand(right, camera)
+        except Refused as refusal:
+            await self.write(by.name, action, camera=camera, granted=False, why=str(refusal))
+            raise
 
     async def entries(
         self,
@@ -61,8 +92,68 @@ class Audit:
         end_us: int | None = None,
     ) -> tuple[Entry, ...]:
         """Newest first, below number `before`; needs `ADMIN` or `APPROVE`. Adds an entry for this very look."""
-        raise NotImplementedError
+        await self._demand_reader(by, "audit-view")
+        await self.write(by.name, "audit-view")
+        wanted = {"number <": before, "who =": who, "camera =": camera, "action =": action}
+        wanted |= {"utc_us >=": start_us, "utc_us <": end_us}
+        terms = {term: value for term, value in wanted.items() if value is not None}
+        where = " AND ".join(f"{term} ?" for term in terms) or "1"
+        sql = f"SELECT * FROM audit WHERE {where} ORDER BY number DESC LIMIT ?"  # noqa: S608 - terms are ours
+        rows = await self._store.read(lambda link: link.execute(sql, (*terms.values(), max(1, limit))).fetchall())
+        return tuple(_entry(row) for row in rows)
 
     async def verify(self, by: Account) -> ChainVerdict:
         """Recompute the whole chain; needs `ADMIN` or `APPROVE`."""
-        raise NotImplementedError
+        await self._demand_reader(by, "audit-verify")
+        verdict = await self._store.read(verify)
+        await self.write(by.name, "audit-verify", entries=verdict.entries, broken_at=verdict.broken_at)
+        return verdict
+
+    async def _demand_reader(self, by: Account, action: str) -> None:
+        if not by.may(Right.APPROVE):
+            await self.demand(by, Right.ADMIN, action)
+
+
+def append(
+    link: sqlite3.Connection,
+    who: str,
+    action: str,
+    *,
+    camera: int | None,
+    reason: str,
+    granted: bool,
+    details: Mapping[str, Detail],
+) -> Entry:
+    """Append inside the caller's transaction, so that the act and its entry are kept or lost together."""
+    newest = link.execute("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1").fetchone() or (0, FIRST)
+    number = newest[0] + 1
+    row = (number, utc_us(), who, action, camera, reason, int(granted), _json(dict(details)))
+    hashed = _hash(newest[1], row)
+    link.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, hashed))
+    return _entry((*row, hashed))
+
+
+def verify(link: sqlite3.Connection) -> ChainVerdict:
+    """Recompute every hash from the first entry on."""
+    previous, count = FIRST, 0
+    for row in link.execute("SELECT * FROM audit ORDER BY number"):
+        count += 1
+        if row[0] != count:
+            return ChainVerdict(count, count, f"entry {count} is missing")
+        if _hash(previous, row[:-1]) != row[-1]:
+            return ChainVerdict(count, count, f"entry {count} was changed, or one before it was")
+        previous = row[-1]
+    return ChainVerdict(count, None, f"all {count} entries fit")
+
+
+def _hash(previous: bytes, row: tuple[object, ...]) -> bytes:
+    return hashlib.sha256(previous + _json(list(row)).encode()).digest()
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _entry(row: tuple[int, int, str, str, int | None, str, int, str, bytes]) -> Entry:
+    number, at, who, action, camera, reason, granted, details, hashed = row
+    return Entry(number, at, who, action, camera, reason, bool(granted), json.loads(details), hashed.hex())

@@ -1,9 +1,25 @@
 """What was recorded and what is coming in: ranges, GOPs, fMP4 pieces for the browser."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
-from nvr_box.rights import Account
+from nvr_box.audit import Audit
+from nvr_box.record import fmp4
+from nvr_box.record.live import Hub
+from nvr_box.record.piece import Piece, Timeline
+from nvr_box.record.segments import Segment, Segments
+from nvr_box.rights import Account, Right
+from wire.base.errors import StoreError
+
+__all__ = ["Chunk", "Piece", "Recordings", "Span"]
+
+# Segments of one recording meet within a frame or two; a longer hole is shown as one.
+_SAME_STRETCH_US = 300_000
+_MOST_KEY_FRAMES = 10_000
+_FOREVER_US = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,56 +32,157 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """What goes to a MediaSource, in order.
+class Chunk:
+    """One GOP as it lies on disk: `init` and the fragments that belong to the segment that began at `segment_us`."""
 
-    Attributes:
-        mime: set on an initialisation segment (`video/mp4; codecs="avc1.640028"`), empty on a media fragment. A new
-            initialisation segment comes whenever the stream's parameters change.
-        utc_us: when its first picture was taken; what the page adds to `start` of the fragment for wall-clock time.
-        start_s: the fragment's decode time within this iterator's own timeline, which begins at 0 at the time asked
-            for (playback) or at the first piece (live); recorded gaps stay gaps.
-        duration_s: how long the fragment plays (about 0.25 s), 0 on an initialisation segment.
-        data: `ftyp moov`, or one or more `moof mdat`.
-    """
-
+    init: bytes
     mime: str
-    utc_us: int
-    start_s: float
-    duration_s: float
-    data: bytes
+    segment_us: int
+    fragments: tuple[tuple[fmp4.Fragment, bytes], ...]
 
 
 class Recordings:
     """Recorded and live pictures, masked as the camera sent them. Needs `VIEW` for the camera."""
 
+    def __init__(self, segments: Segments, log: Audit) -> None:
+        self._segments, self._log = segments, log
+        self._hubs: dict[int, Hub] = {}
+
+    def hub(self, camera: int) -> Hub:
+        """Where the recorder of `camera` publishes."""
+        return self._hubs.setdefault(camera, Hub())
+
+    def forget(self, camera: int) -> None:
+        """The camera was removed: its live readers end."""
+        hub = self._hubs.pop(camera, None)
+        if hub:
+            hub.end()
+
     async def spans(self, by: Account, camera: int, start_us: int, end_us: int) -> tuple[Span, ...]:
         """Recorded ranges that touch [start_us, end_us), joined where segments meet; gaps stay gaps."""
-        raise NotImplementedError
+        by.demand(Right.VIEW, camera)
+        return tuple(_joined(await self._segments.between(camera, start_us, end_us)))
 
     async def key_frames(self, by: Account, camera: int, start_us: int, end_us: int) -> tuple[int, ...]:
         """`utc_us` of every recorded key frame in the range, ascending; at most 10,000."""
-        raise NotImplementedError
+        by.demand(Right.VIEW, camera)
+        found = []
+        for segment in await self._segments.between(camera, start_us, end_us):
+            for time_90k, _ in segment.keys:
+                at_us = segment.start_us + time_90k * 1_000_000 // fmp4.TIMESCALE
+                if start_us <= at_us < end_us:
+                    found.append(at_us)
+        return tuple(sorted(found)[:_MOST_KEY_FRAMES])
 
-    def play(self, by: Account, camera: int, start_us: int, end_us: int | None = None) -> AsyncIterator[Piece]:
+    async def play(self, by: Account, camera: int, start_us: int, end_us: int | None = None) -> AsyncIterator[Piece]:
         """Recorded pieces from the key frame at or before `start_us` (or the first after it), across segments.
 
-        Ends at `end_us` or where the recording ends. Reads ahead no more than one piece: the reader's pace rules.
+        Ends at `end_us` or where the recording ends, which for a camera that records is now. Reads ahead no more
+        than one GOP: the reader's pace rules.
         """
-        raise NotImplementedError
+        await self._log.demand(by, Right.VIEW, "view-recording", camera=camera)
+        await self._log.write(by.name, "view-recording", camera=camera, start_us=start_us, end_us=end_us)
+        timeline = Timeline()
+        segment_us = None
+        async for chunk in self.chunks(camera, start_us, end_us):
+            if chunk.segment_us != segment_us:
+                segment_us = chunk.segment_us
+                head = timeline.begin(chunk.init, chunk.mime, segment_us)
+                if head:
+                    yield head
+            for fragment, data in chunk.fragments:
+                yield timeline.place(segment_us, fragment, data)
 
-    def live(self, by: Account, camera: int) -> AsyncIterator[Piece]:
+    async def live(self, by: Account, camera: int) -> AsyncIterator[Piece]:
         """Initialisation segment, then fragments from the newest key frame on, as they are written.
 
         A reader that falls behind by more than 10 s is moved on to the newest key frame. Ends when the camera is
         removed; while the camera is away it waits. Close the iterator to unsubscribe.
         """
-        raise NotImplementedError
+        await self._log.demand(by, Right.VIEW, "view-live", camera=camera)
+        await self._log.write(by.name, "view-live", camera=camera)
+        async for piece in self.hub(camera).watch():
+            yield piece
 
     async def lock(self, by: Account, camera: int, start_us: int, end_us: int, *, reason: str) -> int:
         """Keep the range from retention as evidence; needs `OPERATE`. Returns how many segments are locked by it."""
-        raise NotImplementedError
+        await self._log.demand(by, Right.OPERATE, "lock", camera=camera)
+        count = await self._segments.set_locked(camera, start_us, end_us, locked=True)
+        await self._log.write(by.name, "lock", camera=camera, reason=reason, start_us=start_us, end_us=end_us, n=count)
+        return count
 
     async def unlock(self, by: Account, camera: int, start_us: int, end_us: int, *, reason: str) -> int:
         """Undo `lock`; needs `ADMIN`."""
-        raise NotImplementedError
+        await self._log.demand(by, Right.ADMIN, "unlock", camera=camera)
+        await self._log.write(by.name, "unlock", camera=camera, reason=reason, start_us=start_us, end_us=end_us)
+        return await self._segments.set_locked(camera, start_us, end_us, locked=False)
+
+    async def chunks(self, camera: int, start_us: int, end_us: int | None = None) -> AsyncIterator[Chunk]:
+        """GOPs from the one that shows `start_us` on, without rights or audit: for the parts of the box."""
+        segment = await self._first(camera, start_us)
+        offset = segment.key_at(start_us)[1] if segment else 0
+        while segment is not None:
+            init = await asyncio.to_thread(_read_init, self._segments, segment)
+            while True:
+                for begin, finish in _gops(segment, offset):
+                    data = await asyncio.to_thread(_read, self._segments, segment, begin, finish)
+                    whole = tuple(fmp4.fragments(data, 0, base=begin))
+                    offset = finish
+                    if not whole:
+                        break
+                    if end_us is not None and _utc_us(segment, whole[0]) >= end_us:
+                        return
+                    parts = tuple((each, data[each.offset - begin : each.offset - begin + each.size]) for each in whole)
+                    yield Chunk(init, segment.mime, segment.start_us, parts)
+                grown = await self._grown(segment, offset)
+                if grown is None:
+                    break
+                segment = grown
+            segment = await self._segments.following(camera, segment.end_us, segment.path)
+            offset = segment.keys[0][1] if segment and segment.keys else 0
+
+    async def _first(self, camera: int, start_us: int) -> Segment | None:
+        covering = await self._segments.between(camera, start_us, start_us + 1)
+        return covering[-1] if covering else await self._segments.following(camera, start_us, "")
+
+    async def _grown(self, segment: Segment, offset: int) -> Segment | None:
+        """The same segment when more of it was written since, else None."""
+        if segment.segment:
+            return None
+        for each in await self._segments.between(segment.camera, segment.start_us, _FOREVER_US):
+            if each.path == segment.path:
+                return each if each.size > offset else None
+        return None
+
+
+def _gops(segment: Segment, offset: int) -> list[tuple[int, int]]:
+    """Byte ranges of the GOPs from `offset` on; the first may be the rest of one."""
+    marks = [offset, *(key for _, key in segment.keys if key > offset), segment.size]
+    return [(begin, finish) for begin, finish in itertools.pairwise(marks) if finish > begin]
+
+
+def _utc_us(segment: Segment, fragment: fmp4.Fragment) -> int:
+    return segment.start_us + fragment.time_90k * 1_000_000 // fmp4.TIMESCALE
+
+
+def _joined(segments: Iterable[Segment]) -> list[Span]:
+    spans: list[Span] = []
+    for each in segments:
+        last = spans[-1] if spans else None
+        if last and each.start_us <= last.end_us + _SAME_STRETCH_US and each.locked == last.locked:
+            spans[-1] = Span(last.start_us, max(last.end_us, each.end_us), last.locked)
+        else:
+            spans.append(Span(each.start_us, each.end_us, each.locked))
+    return spans
+
+
+def _read(segments: Segments, segment: Segment, begin: int, finish: int) -> bytes:
+    try:
+        with (segments.root / segment.path).open("rb") as file:
+            return os.pread(file.fileno(), finish - begin, begin)
+    except OSError as error:
+        raise StoreError(f"{segment.path}: {error.strerror}") from error
+
+
+def _read_init(segments: Segments, segment: Segment) -> bytes:
+    return _read(segments, segment, 0, segment.keys[0][1] if segment.keys else segment.size)

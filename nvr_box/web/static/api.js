@@ -1,5 +1,6 @@
 // Asking the box: JSON both ways, the CSRF token on everything that changes something.
 import { me, settle, tell } from "./store.js";
+import { us } from "./times.js";
 
 export class Refused extends Error {
   constructor(status, sentence, field = null) {
@@ -16,7 +17,7 @@ export const now_us = () => Date.now() * 1000 + clockOffset_us;
 
 export function signedIn(answer) {
   csrf = answer.csrf;
-  clockOffset_us = answer.now_us - Date.now() * 1000;
+  clockOffset_us = us(answer.now) - Date.now() * 1000;
   me.set(answer);
 }
 

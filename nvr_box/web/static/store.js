@@ -32,6 +32,7 @@ export const notices = shared([]);
 export const reveal = shared(null); // the one reveal that is on: {id, camera, expires_us, reason, …}
 export const query = shared(null); // what is searched for; survives a visit to the video
 export const results = shared(null);
+export const opened = shared(null); // the result that is being watched: {camera, at_us, passage}
 export const theme = shared(localStorage.getItem("veilcam.theme") || "dark");
 
 theme.watch((name) => {

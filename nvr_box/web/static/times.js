@@ -19,7 +19,17 @@ export const zone = (us) => {
 };
 
 export const full = (us) => `${day(us)} ${clock(us)} ${zone(us)}`;
-export const iso = (us) => new Date(us / 1000).toISOString();
+
+// Six decimals, because a frame is asked for by its exact time; Date alone would cut it to milliseconds.
+export const iso = (us) => {
+  const whole_s = Math.floor(us / 1e6);
+  return `${new Date(whole_s * 1000).toISOString().slice(0, 19)}.${String(Math.round(us) - whole_s * 1e6).padStart(6, "0")}Z`;
+};
+
+export const us = (text) => {
+  const [, whole, part = ""] = /^(.*?)(?:\.(\d+))?Z$/.exec(text);
+  return Date.parse(`${whole}Z`) * 1000 + Number(part.slice(0, 6).padEnd(6, "0"));
+};
 
 // The value of <input type="datetime-local" step="1"> and back.
 export const toField = (us) => `${day(us)}T${clock(us)}`;

@@ -1,0 +1,215 @@
+"""Recording one camera: stream in, segments on disk, fragments to whoever watches; again and again until stopped.
+
+One thread per camera, because reading, muxing and fsync block; about one per mille of a core for a 1080p stream.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from nvr_box.clock import utc_us
+from nvr_box.record.fmp4 import TIMESCALE, Fragment
+from nvr_box.record.muxer import Muxer
+from nvr_box.record.segment_file import DiskFull, SegmentFile
+from nvr_box.record.segments import Growing, Segments
+from nvr_box.record.source import Source, Timed
+from wire.base.errors import Error, StoreError
+
+log = logging.getLogger(__name__)
+
+Publish = Callable[[bytes, str, int, Fragment, bytes], None]
+# The running wall clock may drift from the packets' by this before a new segment states the time afresh.
+_CLOCK_STEP_US = 250_000
+_BACK_OFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """How one recorder is doing; replaced as a whole, so that any thread may read it."""
+
+    connected: bool = False
+    ever_connected: bool = False
+    since_utc_us: int = 0
+    message: str = ""
+    clock_offset_s: float | None = None
+    codec: str = ""
+    width: int = 0
+    height: int = 0
+    rate_fps: float = 0.0
+    last_frame_utc_us: int | None = None
+
+
+class Recorder:
+    """The thread of one camera. `stop` ends it within the source's silence limit."""
+
+    def __init__(
+        self,
+        camera: int,
+        name: str,
+        stream: Callable[[], Source],
+        segments: Segments,
+        *,
+        segment_s: int,
+        make_room: Callable[[], bool],
+        publish: Publish,
+    ) -> None:
+        self.camera = camera
+        self.now = Recording(since_utc_us=utc_us())
+        self._name = name
+        self._open_stream = stream
+        self._segments = segments
+        self._segment_90k = segment_s * TIMESCALE
+        # Staggered, so that cameras do not all fsync in the same second.
+        self._first_90k = int(self._segment_90k * (0.5 + 0.5 * (camera * 0.618 % 1)))
+        self._make_room = make_room
+        self._publish = publish
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"record-{camera}", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask it to end; the open segment is finished."""
+        self._stopping.set()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the end; whether it came."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                self._record()
+                why = "the stream ended"
+                failures = 0
+            except Error as error:
+                why = str(error)
+                failures = 0 if self.now.connected else failures + 1
+            if self._stopping.is_set():
+                break
+            first = self.now.connected or not self.now.message
+            log.log(logging.WARNING if first else logging.DEBUG, "%s: %s", self._name, why)
+            since = utc_us() if first else self.now.since_utc_us
+            self.now = replace(self.now, connected=False, since_utc_us=since, message=why)
+            self._stopping.wait(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])
+
+    def _record(self) -> None:
+        """One connection, until it ends."""
+        source = self._open_stream()
+        stream = source.stream
+        open_segment: _Open | None = None
+        try:
+            for timed in source.packets():
+                if self._stopping.is_set():
+                    break
+                if timed.key and (open_segment is None or open_segment.should_end(timed)):
+                    if open_segment is not None:
+                        open_segment.finish()
+                    if not self.now.connected:
+                        log.info("%s: recording", self._name)
+                        self.now = Recording(
+                            connected=True,
+                            ever_connected=True,
+                            since_utc_us=utc_us(),
+                            codec=stream.codec_context.name,
+                            width=stream.codec_context.width,
+                            height=stream.codec_context.height,
+                            rate_fps=source.rate_fps,
+                        )
+                    limit = self._first_90k if open_segment is None else self._segment_90k
+                    open_segment = _Open(self, Muxer(stream), timed, limit)
+                if open_segment is not None:
+                    open_segment.take(timed)
+                    self.now = replace(self.now, last_frame_utc_us=timed.utc_us, clock_offset_s=timed.offset_s)
+        finally:
+            try:
+                if open_segment is not None:
+                    open_segment.finish()
+            finally:
+                source.close()
+
+
+class _Open:
+    """The segment being written: muxer, file, and where it is in time."""
+
+    def __init__(self, recorder: Recorder, muxer: Muxer, first: Timed, limit_90k: int) -> None:
+        self._recorder = recorder
+        self._muxer = muxer
+        self._start_us = first.utc_us
+        self._start_90k = first.dts_90k
+        self._limit_90k = limit_90k
+        self._key_90k = self._gop_90k = 0
+        self._file: SegmentFile | None = None
+        self._growing: Growing | None = None
+        self._had_clock = first.offset_s is not None
+        self._finished = False
+
+    def should_end(self, key: Timed) -> bool:
+        """Whether the next segment should begin at this key frame: full, or the wall clock says something else."""
+        age_90k = key.dts_90k - self._start_90k
+        drift_us = key.utc_us - (self._start_us + age_90k * 1_000_000 // TIMESCALE)
+        if abs(drift_us) > _CLOCK_STEP_US and self._had_clock:
+            log.warning("%s: the clock moved by %.2f s", self._recorder._name, drift_us / 1e6)
+        return age_90k + max(self._gop_90k, age_90k - self._key_90k) > self._limit_90k or abs(drift_us) > _CLOCK_STEP_US
+
+    def take(self, timed: Timed) -> None:
+        """One more packet."""
+        at_90k = timed.dts_90k - self._start_90k
+        if timed.key and at_90k:
+            self._gop_90k = at_90k - self._key_90k
+            self._key_90k = at_90k
+        pts_90k = timed.pts_90k - self._start_90k
+        self._write(self._muxer.feed(timed.packet, at_90k, pts_90k, timed.step_90k))
+
+    def finish(self) -> None:
+        """Write the rest, make it durable, then its row; once, whatever happens."""
+        if self._finished:
+            return
+        self._finished = True
+        try:
+            self._write(self._muxer.finish())
+        finally:
+            if self._file is not None:
+                self._commit(self._file)
+
+    def _commit(self, file: SegmentFile) -> None:
+        segments, camera = self._recorder._segments, self._recorder.camera
+        whole = self._growing.snapshot() if self._growing else None
+        if whole is None:
+            file.discard()
+        else:
+            sha256 = file.finish()
+            segments.add(replace(whole, sha256=sha256))
+        segments.growing.pop(camera, None)
+
+    def _write(self, whole: list[tuple[Fragment, bytes]]) -> None:
+        muxer = self._muxer
+        for fragment, data in whole:
+            if self._file is None:
+                self._file = SegmentFile(self._recorder._segments.root, self._recorder.camera, self._start_us)
+                self._store(muxer.init)
+                self._growing = Growing(
+                    self._recorder.camera, self._start_us, str(self._file.path), muxer.init, muxer.mime
+                )
+                self._recorder._segments.growing[self._recorder.camera] = self._growing
+            self._store(data)
+            assert self._growing is not None
+            self._growing.fragments.append(fragment)
+            self._recorder._publish(muxer.init, muxer.mime, self._start_us, fragment, data)
+
+    def _store(self, data: bytes) -> None:
+        """Write `data`, making room as often as the disk is full and something may go."""
+        assert self._file is not None
+        while True:
+            try:
+                self._file.write(data)
+            except DiskFull:
+                if not self._recorder._make_room():
+                    raise StoreError("the disk is full and every recording on it is locked or still open") from None
+            else:
+                return

@@ -1,0 +1,96 @@
+"""Letting recordings go: by age, by each camera's share of the disk, and by the free-space floor; oldest first.
+
+A segment goes in the order that a crash cannot turn into a lie: row marked as garbage → unlink → fsync of the
+folder → row deleted. Locked segments are spared by every rule.
+"""
+
+import logging
+import shutil
+import sqlite3
+from pathlib import Path
+
+from nvr_box.clock import utc_us
+from nvr_box.config import RecordConfig
+from nvr_box.record.segment_file import sync_folder
+from nvr_box.store import Store
+
+log = logging.getLogger(__name__)
+_DAY_US = 86_400_000_000
+_MIB = 1 << 20
+_BATCH = 64
+
+
+class Retention:
+    """The rules of one box over one folder."""
+
+    def __init__(self, store: Store, root: Path, config: RecordConfig) -> None:
+        self._store, self._root, self._config = store, root, config
+
+    async def sweep(self) -> int:
+        """Apply every rule once; returns how many segments went."""
+        gone = 0
+        for choose in (self._too_old, self._over_quota, self._under_floor):
+            while victims := await self._store.write(choose):
+                await self._store.write(lambda link, victims=victims: self._remove(link, victims))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                gone += len(victims)
+        if gone:
+            log.info("retention removed %d segments", gone)
+        return gone
+
+    def make_room(self) -> bool:
+        """From a recorder's thread, on a full disk: remove the oldest unlocked segments now; False if there is none."""
+        victims = self._store.submit(lambda link: _mark(link, _oldest(link, 4))).result()
+        if victims:
+            self._store.submit(lambda link: self._remove(link, victims)).result()
+            log.warning("the disk is full: the %d oldest segments were removed to go on recording", len(victims))
+        return bool(victims)
+
+    def _too_old(self, link: sqlite3.Connection) -> list[tuple[int, str]]:
+        if not self._config.keep_days:
+            return []
+        before = utc_us() - int(self._config.keep_days * _DAY_US)
+        sql = "SELECT segment, path FROM segment WHERE end_us < ? AND locked = 0 AND garbage = 0 LIMIT ?"
+        link.execute("DELETE FROM packet WHERE last_us < ?", (before,))
+        return _mark(link, link.execute(sql, (before, _BATCH)).fetchall())
+
+    def _over_quota(self, link: sqlite3.Connection) -> list[tuple[int, str]]:
+        if not self._config.keep_mib_per_camera:
+            return []
+        sql = "SELECT camera, sum(bytes) FROM segment WHERE garbage = 0 GROUP BY camera HAVING sum(bytes) > ?"
+        victims: list[tuple[int, str]] = []
+        limit = self._config.keep_mib_per_camera * _MIB
+        for camera, held in link.execute(sql, (limit,)).fetchall():
+            oldest = "SELECT segment, path, bytes FROM segment WHERE camera = ? AND locked = 0 AND garbage = 0"
+            over = held - limit
+            for segment, path, size in link.execute(f"{oldest} ORDER BY start_us LIMIT ?", (camera, _BATCH)).fetchall():
+                if over <= 0:
+                    break
+                victims.append((segment, path))
+                over -= size
+        return _mark(link, victims)
+
+    def _under_floor(self, link: sqlite3.Connection) -> list[tuple[int, str]]:
+        if shutil.disk_usage(self._root).free >= self._config.keep_free_mib * _MIB:
+            return []
+        return _mark(link, _oldest(link, 4))
+
+    def _remove(self, link: sqlite3.Connection, victims: list[tuple[int, str]]) -> None:
+        folders = set()
+        for _, path in victims:
+            file = self._root / path
+            file.unlink(missing_ok=True)
+            folders.add(file.parent)
+        for folder in folders:
+            if folder.exists():
+                sync_folder(folder)
+        link.executemany("DELETE FROM segment WHERE segment = ?", [(segment,) for segment, _ in victims])
+
+
+def _oldest(link: sqlite3.Connection, count: int) -> list[tuple[int, str]]:
+    sql = "SELECT segment, path FROM segment WHERE locked = 0 AND garbage = 0 ORDER BY start_us LIMIT ?"
+    return link.execute(sql, (count,)).fetchall()
+
+
+def _mark(link: sqlite3.Connection, victims: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    link.executemany("UPDATE segment SET garbage = 1 WHERE segment = ?", [(segment,) for segment, _ in victims])
+    return victims

@@ -1,0 +1,90 @@
+-- The box's truth. Times are UTC in microseconds. One writer; see nvr_box/store.py.
+
+CREATE TABLE IF NOT EXISTS fact (            -- single values: box_id, schema
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS camera (
+    camera           INTEGER PRIMARY KEY AUTOINCREMENT,
+    name             TEXT NOT NULL,
+    xaddr            TEXT NOT NULL,
+    user             TEXT NOT NULL,
+    password         TEXT NOT NULL,          -- the box must sign in again by itself; the file is mode 0600
+    stream_uri       TEXT NOT NULL,
+    profile          TEXT NOT NULL,
+    manufacturer     TEXT NOT NULL,
+    model            TEXT NOT NULL,
+    serial           TEXT NOT NULL,
+    camera_id        TEXT UNIQUE,            -- hex; NULL for a camera of another make
+    signing_key      TEXT,
+    appearance_model TEXT,
+    push_token       TEXT UNIQUE,
+    paired           INTEGER NOT NULL DEFAULT 0,
+    recording        INTEGER NOT NULL DEFAULT 1,
+    removed          INTEGER NOT NULL DEFAULT 0,
+    added_utc_us     INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS segment (         -- row => file with this size and hash
+    segment   INTEGER PRIMARY KEY AUTOINCREMENT,
+    camera    INTEGER NOT NULL,
+    start_us  INTEGER NOT NULL,
+    end_us    INTEGER NOT NULL,
+    path      TEXT NOT NULL UNIQUE,          -- below the recordings folder
+    bytes     INTEGER NOT NULL,
+    sha256    BLOB NOT NULL,
+    mime      TEXT NOT NULL,
+    gop_index BLOB NOT NULL,                 -- nvr_box/record/gop_index.py
+    locked    INTEGER NOT NULL DEFAULT 0,    -- evidence: retention spares it
+    garbage   INTEGER NOT NULL DEFAULT 0     -- its file is about to be unlinked
+) STRICT;
+CREATE INDEX IF NOT EXISTS segment_by_time ON segment (camera, start_us);
+
+CREATE TABLE IF NOT EXISTS packet (
+    packet     INTEGER PRIMARY KEY AUTOINCREMENT,
+    camera     INTEGER NOT NULL,
+    camera_id  BLOB NOT NULL,
+    sequence   INTEGER NOT NULL,
+    track      INTEGER NOT NULL,
+    class      INTEGER NOT NULL,
+    first_us   INTEGER NOT NULL,
+    best_us    INTEGER NOT NULL,
+    last_us    INTEGER NOT NULL,
+    quality    REAL NOT NULL,
+    model      TEXT NOT NULL,                -- of the code; empty when the packet has none
+    code       BLOB NOT NULL,                -- binary code, compared first
+    fine       BLOB NOT NULL,                -- int8 vector, ranks what the code let through
+    colours    TEXT NOT NULL,                -- JSON [[part, name, share], ...]
+    attributes TEXT NOT NULL,                -- JSON [name, ...]
+    UNIQUE (camera_id, sequence)
+) STRICT;
+CREATE INDEX IF NOT EXISTS packet_by_time ON packet (camera, first_us);
+
+CREATE TABLE IF NOT EXISTS best_shot (       -- masked JPEG; apart, so that scanning packets reads no pictures
+    packet INTEGER PRIMARY KEY REFERENCES packet ON DELETE CASCADE,
+    jpeg   BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS account (
+    name     TEXT PRIMARY KEY,
+    verifier TEXT NOT NULL,                  -- scrypt$n$r$p$salt$hash, hex
+    rights   TEXT NOT NULL,                  -- JSON [right, ...]
+    cameras  TEXT NOT NULL                   -- JSON null or [camera, ...]
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS audit (
+    number  INTEGER PRIMARY KEY,             -- 1, 2, 3 … without a hole
+    utc_us  INTEGER NOT NULL,
+    who     TEXT NOT NULL,
+    action  TEXT NOT NULL,
+    camera  INTEGER,
+    reason  TEXT NOT NULL,
+    granted INTEGER NOT NULL,
+    details TEXT NOT NULL,
+    hash    BLOB NOT NULL                    -- SHA-256 over the previous hash and this entry; nvr_box/audit.py
+) STRICT;
+CREATE TRIGGER IF NOT EXISTS audit_is_not_changed BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS audit_is_not_shortened BEFORE DELETE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;

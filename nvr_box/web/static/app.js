@@ -1,0 +1,100 @@
+// The frame: bar, places, notices, help. Everything else is one file per place.
+import { html, render, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { askWhoIsThere, now_us, signOut } from "./api.js";
+import { Audit } from "./audit.js";
+import { Cameras } from "./cameras.js";
+import { Live } from "./live.js";
+import { followCameras } from "./refresh.js";
+import { endReveal, followReveals, Lock } from "./reveal.js";
+import { go, route } from "./route.js";
+import { Search } from "./search.js";
+import { SignIn } from "./signin.js";
+import { cameras, may, me, notices, theme, use } from "./store.js";
+import { clock, zone } from "./times.js";
+import { Watch, watchKeys } from "./watch.js";
+
+const PLACES = [
+  { name: "live", title: "Live", show: Live, open: () => true },
+  { name: "search", title: "Search", show: Search, open: () => may("operator") },
+  { name: "cameras", title: "Cameras", show: Cameras, open: () => true },
+  { name: "audit", title: "Audit", show: Audit, open: () => may("admin") || may("approve") },
+];
+
+function Clock() {
+  const [at, setAt] = useState(now_us());
+  useEffect(() => {
+    const timer = setInterval(() => setAt(now_us()), 500);
+    return () => clearInterval(timer);
+  }, []);
+  return html`<time class="clock">${clock(at)} <small>${zone(at)}</small></time>`;
+}
+
+function Bar({ place }) {
+  const who = use(me);
+  const look = use(theme);
+  const dark = look === "dark";
+  return html`<header class="bar">
+    <a class="name" href="#live"><img src="/static/mark.svg" alt="" width="22" height="22" /><span>${who.box}</span></a>
+    <nav aria-label="Places">${PLACES.filter((one) => one.open()).map((one) => html`<a href=${`#${one.name}`}
+      aria-current=${place === one.name || (place === "watch" && one.name === "live") ? "page" : undefined}>${one.title}</a>`)}</nav>
+    <span class="push"></span>
+    <${Lock} />
+    <${Clock} />
+    <details class="who"><summary aria-label=${`Signed in as ${who.name}`}>${who.name}</summary>
+      <div class="menu"><p>You hold: ${who.rights.join(", ") || "no right"}</p>
+        <button class="quiet" onClick=${() => theme.set(dark ? "light" : "dark")}>${dark ? "Light" : "Dark"} page</button>
+        <button class="quiet" onClick=${() => help()}>Keys <kbd>?</kbd></button>
+        <button class="quiet" onClick=${async () => { await endReveal(); signOut(); }}>Sign out</button></div></details>
+  </header>`;
+}
+
+function Notices() {
+  const list = use(notices);
+  return html`<div class="notices" aria-live="assertive">${list.map((one) => html`<div class=${`notice ${one.kind}`} role=${one.kind === "error" ? "alert" : "status"} key=${one.id} data-test="notice">
+    <p><b>${one.what}</b> ${one.works} ${one.todo}</p>
+    <button class="quiet" aria-label="Read, close" onClick=${() => notices.set((rest) => rest.filter((other) => other.id !== one.id))}>✕</button></div>`)}</div>`;
+}
+
+const help = () => document.getElementById("help").showModal();
+
+function Help() {
+  return html`<dialog id="help" aria-labelledby="help-title"><h2 id="help-title">Keys</h2>
+    <dl class="keys">${[["1 – 9", "open a camera of the grid"], ...watchKeys, ["Esc", "close; ends a reveal"], ["Alt L S C A", "Live, Search, Cameras, Audit"], ["?", "this list"]]
+      .map(([key, what]) => html`<dt>${key.split(" ").map((one) => html`<kbd>${one}</kbd> `)}</dt><dd>${what}</dd>`)}</dl>
+    <div class="buttons"><button autofocus onClick=${(event) => event.target.closest("dialog").close()}>Close</button></div></dialog>`;
+}
+
+function App() {
+  const who = use(me);
+  const where = use(route);
+  const list = use(cameras);
+  const main = useRef();
+  useEffect(() => { askWhoIsThere(); }, []);
+  useEffect(() => {
+    if (!who) return undefined;
+    const ends = [followCameras(), followReveals()];
+    return () => ends.forEach((end) => end());
+  }, [who?.name]);
+  useEffect(() => {
+    const press = (event) => {
+      if (event.altKey && !event.ctrlKey) {
+        const place = PLACES.find((one) => one.title[0].toLowerCase() === event.key.toLowerCase() && one.open());
+        if (place) { event.preventDefault(); go(place.name); }
+      } else if (event.key === "?" && !event.target.closest("input, textarea, select")) help();
+    };
+    window.addEventListener("keydown", press);
+    return () => window.removeEventListener("keydown", press);
+  }, []);
+  if (who === undefined) return html`<p class="boot">Veilcam is starting…</p><${Notices} />`;
+  if (who === null) return html`<${SignIn} /><${Notices} />`;
+  const place = PLACES.find((one) => one.name === where.place && one.open());
+  const camera = where.place === "watch" ? list.find((one) => String(one.id) === where.rest[0]) : null;
+  document.title = camera ? `${camera.name} – ${who.box}` : `${place?.title ?? "Live"} – ${who.box}`;
+  return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); main.current.focus(); }}>To the content</a>
+    <${Bar} place=${where.place} /><${Notices} />
+    <main ref=${main} id="main" tabindex="-1" class=${`place-${where.place}`}>
+      ${where.place === "watch" ? (camera ? html`<${Watch} key=${camera.id} camera=${camera.id} />` : html`<p class="boot">${list.length ? "There is no such camera." : "…"}</p>`)
+        : html`<${place?.show ?? Live} />`}</main><${Help} />`;
+}
+
+render(html`<${App} />`, document.getElementById("app"));

@@ -1,0 +1,35 @@
+// Signing in. The sentence of a refusal comes from the box and is the same for a wrong name and a wrong password.
+import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { post, Refused, signedIn } from "./api.js";
+import { notices } from "./store.js";
+
+export function SignIn() {
+  const [refusal, setRefusal] = useState(null);
+  const [busy, setBusy] = useState(false);
+  const name = useRef();
+  useEffect(() => { name.current.focus(); notices.set([]); }, []);
+  const submit = async (event) => {
+    event.preventDefault();
+    const form = event.target;
+    setBusy(true);
+    try {
+      signedIn(await post("/api/sign-in", Object.fromEntries(new FormData(form))));
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      setRefusal(error.message);
+      setBusy(false);
+      form.elements.password.value = "";
+      form.elements.password.focus();
+    }
+  };
+  return html`<main class="signin"><form onSubmit=${submit} aria-labelledby="signin-title">
+    <img src="/static/mark.svg" alt="" width="56" height="56" />
+    <h1 id="signin-title">Veilcam</h1>
+    <p>Cameras that mask people before the picture is encoded.</p>
+    ${refusal && html`<p class="refusal" role="alert">${refusal}</p>`}
+    <label class="field">Name <input ref=${name} name="name" required autocomplete="username" autocapitalize="none" spellcheck=${false} /></label>
+    <label class="field">Password <input name="password" type="password" required autocomplete="current-password" /></label>
+    <button class="primary" disabled=${busy}>${busy ? "signing in…" : "Sign in"}</button>
+    <p><small>Every sign-in, search and reveal is logged with your name.</small></p>
+  </form></main>`;
+}

@@ -1,0 +1,147 @@
+// One camera large: the picture, what can be done with it, and its timeline. Live and playback are the same place.
+import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { attempt, now_us, post, seg } from "./api.js";
+import { Frozen } from "./freeze.js";
+import { Player } from "./player.js";
+import { RevealDialog } from "./reveal.js";
+import { cameraName, cameras, may, reveal, use } from "./store.js";
+import { Timeline } from "./timeline.js";
+import { clock, day, fromField, full, iso, toField, us, zone } from "./times.js";
+
+const FRAME_US = 1e6 / 25;
+const SPEEDS = [1, 2, 4, 8];
+
+export function Watch({ camera, at = null, compact = false, onLive }) {
+  const video = useRef();
+  const player = useRef();
+  const passages = useRef([]);
+  const goto = useRef();
+  const [state, setState] = useState({ state: "connecting" });
+  const [shown, setShown] = useState(null); // UTC of the picture, twice a second
+  const [live, setLive] = useState(at === null);
+  const [speed, setSpeed] = useState(1);
+  const [frozen, setFrozen] = useState(null);
+  const [asking, setAsking] = useState(false);
+  const on = use(reveal);
+  const revealed = on && on.camera === camera ? on : null;
+  const one = use(cameras).find((candidate) => candidate.id === camera);
+
+  useEffect(() => {
+    player.current = new Player(video.current, camera, (event) => { setState(event); }, { revealId: revealed?.id });
+    const from_us = revealed ? revealed.from_us : at;
+    if (from_us === null || from_us === undefined) player.current.live();
+    else player.current.seek(from_us);
+    setLive(player.current.isLive);
+    const beat = setInterval(() => setShown(player.current.at_us ?? null), 500);
+    return () => { clearInterval(beat); player.current.close(); };
+  }, [camera, revealed?.id]);
+
+  useEffect(() => { if (at !== null && player.current) seek(at); }, [at]);
+  useEffect(() => { setFrozen(null); }, [camera, on?.id]);
+
+  const seek = (to_us) => {
+    setFrozen(null);
+    const edge = now_us() - 1e6;
+    if (to_us >= edge && !revealed) { goLive(); return; }
+    setLive(false);
+    player.current.seek(Math.min(to_us, edge));
+  };
+  const goLive = () => {
+    setFrozen(null);
+    setSpeed(1);
+    player.current.setRate(1);
+    if (revealed) { player.current.seek(now_us() - 4e6); return; }
+    setLive(true);
+    player.current.live();
+    onLive?.();
+  };
+  const faster = () => {
+    const next = video.current.paused || live ? 1 : SPEEDS[Math.min(SPEEDS.length - 1, SPEEDS.indexOf(speed) + 1)];
+    setSpeed(next);
+    player.current.setRate(next);
+    player.current.play();
+  };
+  const toggle = () => {
+    if (frozen) { setFrozen(null); player.current.play(); return; }
+    if (video.current.paused) player.current.play();
+    else player.current.pause();
+  };
+  const step = (by_us) => {
+    const now = player.current.at_us;
+    if (now !== undefined) seek(now + by_us);
+  };
+  const stepPassage = (direction) => {
+    const now = player.current.at_us;
+    if (now === undefined) return;
+    const starts = passages.current.map((passage) => passage.first_us).sort((a, b) => (a - b) * direction);
+    const next = starts.find((start) => (start - now) * direction > 0.7e6);
+    if (next !== undefined) seek(next);
+  };
+  const freeze = async () => {
+    if (frozen) { setFrozen(null); return; }
+    const now = player.current.at_us;
+    if (now === undefined) return;
+    player.current.pause();
+    setFrozen({ waiting: true });
+    const still = await attempt(() => post(`/api/cameras/${seg(camera)}/freeze`, { at: iso(now) }),
+      { works: "Live view and playback go on.", todo: "Try again in a moment, or step to another picture.", key: "freeze" });
+    setFrozen(still ? { ...still, at_us: us(still.at) } : null);
+  };
+
+  useEffect(() => {
+    const keys = {
+      " ": toggle, k: toggle, j: () => step(-10e6), l: faster,
+      ArrowLeft: () => step(-1e6), ArrowRight: () => step(1e6),
+      ArrowUp: () => stepPassage(-1), ArrowDown: () => stepPassage(1),
+      ",": () => { player.current.pause(); step(-FRAME_US); }, ".": () => { player.current.pause(); step(FRAME_US); },
+      f: freeze, g: () => goto.current?.focus(), n: goLive, r: () => may("reveal") && !revealed && setAsking(true),
+      Escape: () => setFrozen(null),
+    };
+    const press = (event) => {
+      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || asking) return;
+      if (event.target.closest("input, textarea, select, dialog")) return;
+      if (event.key === " " && event.target.closest("button, a")) return;
+      const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+      if (!act) return;
+      event.preventDefault();
+      act();
+    };
+    window.addEventListener("keydown", press);
+    return () => window.removeEventListener("keydown", press);
+  });
+
+  const words = { connecting: "connecting…", waiting: "waiting…", lost: state.why, ended: state.why };
+  return html`<section class=${`watch ${compact ? "compact" : ""}`} aria-label=${`Camera ${cameraName(camera)}`}>
+    <div class=${`picture ${revealed ? "revealed" : ""}`}>
+      <video ref=${video} muted playsinline aria-label=${`${revealed ? "Revealed" : "Masked"} video of ${cameraName(camera)}`}></video>
+      ${frozen && html`<${Frozen} still=${frozen} camera=${camera} onClose=${() => setFrozen(null)} onStill=${setFrozen} />`}
+      ${words[state.state] && !frozen && html`<p class="over" role="status">${words[state.state]}</p>`}
+      ${revealed && html`<p class="watermark" aria-hidden="true">${revealed.watermark}</p>`}
+      <p class="corner"><b>${cameraName(camera)}</b> <span class=${live ? "tag live" : "tag"}>${live ? "live" : "recorded"}</span>
+        ${one && one.state === "lost" && html`<span class="tag lost">lost since ${clock(one.since_us)}</span>`}</p>
+    </div>
+    <div class="controls" role="toolbar" aria-label="Playback">
+      <button onClick=${toggle} aria-label=${state.state === "paused" ? "Play" : "Pause"} title="Space">${state.state === "paused" ? "▶" : "❚❚"}</button>
+      <button class="quiet narrow-hide" onClick=${() => step(-10e6)} aria-label="Back ten seconds" title="J">−10 s</button>
+      <button class="quiet narrow-hide" onClick=${faster} aria-label="Faster" title="L">${speed} ×</button>
+      <button class=${live ? "on" : ""} onClick=${goLive} aria-pressed=${live} title="N">Live</button>
+      <time class="now" data-test="now" data-us=${shown ?? ""} dateTime=${shown ? iso(shown) : ""}>${shown ? `${day(shown)} ${clock(shown)}` : "–"}</time>
+      <label class="goto"><span class="hidden">Go to a time (${zone(now_us())})</span>
+        <input ref=${goto} type="datetime-local" step="1" title="G: go to a time" max=${toField(now_us())}
+          onKeyDown=${(event) => { if (event.key === "Enter" && event.target.value) { seek(fromField(event.target.value)); event.target.blur(); } }}
+          onChange=${(event) => { if (event.target.value && document.activeElement !== event.target) seek(fromField(event.target.value)); }} /></label>
+      <span class="push"></span>
+      ${may("operator") && html`<button onClick=${freeze} aria-pressed=${Boolean(frozen)} data-test="freeze" title="F">Freeze</button>`}
+      ${may("reveal") && !revealed && one?.veilcam && html`<button class="warn" data-test="reveal" title="R" onClick=${() => setAsking(true)}>Reveal…</button>`}
+    </div>
+    <${Timeline} camera=${camera} head=${() => player.current?.at_us} live=${() => live} onSeek=${seek}
+      onData=${(data) => { passages.current = data.tracks; }} />
+    ${asking && html`<${RevealDialog} camera=${camera} from_us=${player.current.at_us ?? now_us()} frozen=${frozen} onClose=${() => setAsking(false)} />`}
+  </section>`;
+}
+
+export const watchKeys = [
+  ["Space K", "play and pause"], ["J", "back ten seconds"], ["L", "faster: 1, 2, 4, 8 ×"], ["← →", "one second"],
+  [", .", "one frame"], ["↑ ↓", "previous and next passage"], ["F", "freeze and pick"], ["G", "go to a time"],
+  ["N", "now: back to live"], ["R", "reveal (for who may)"], ["+ −", "zoom the timeline, when it has the focus"],
+];

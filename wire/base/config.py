@@ -2,13 +2,14 @@
 
 A dataclass states the keys, their types and their defaults, once. Its `__post_init__` may raise `ValueError`
 for a value out of range; the message is reported under the key's full path. Fields may be bool, int, float, str,
-`Path`, a nested dataclass, `tuple[X, ...]` of those, or any of them `| None`.
+`Path`, a `StrEnum`, a nested dataclass, `tuple[X, ...]` of those, or any of them `| None`.
 """
 
 import dataclasses
 import tomllib
 import types
 import typing
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -68,6 +69,10 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: want a table, got {value!r}")
         return build(typing.cast("type[Any]", hint), value, where=where)
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        if value not in list(hint):
+            raise ConfigError(f"{where}: want one of {', '.join(hint)}, got {value!r}")
+        return hint(value)
     if hint is Path and isinstance(value, str):
         return Path(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):

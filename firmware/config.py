@@ -1,0 +1,127 @@
+"""What an operator may set in `camera.toml`, and what holds when he does not.
+
+One file may describe several cameras; each runs in a process of its own (`firmware.supervisor`). Settings that an
+ONVIF client may change at run time start from here and then live in the camera's state directory.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from firmware.encode.settings import EncoderSettings
+from firmware.mask.settings import MaskSettings
+from models.config import ModelsConfig
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The sensor.
+
+    Args:
+        clip: a video file played as a live picture.
+        window: x, y, width, height of the part this camera sees; multiples of 16; the whole picture when empty.
+        follow_clock: the clip's position is UTC modulo its length, the same for every camera on that clip.
+    """
+
+    clip: Path
+    window: tuple[int, ...] = ()
+    follow_clock: bool = True
+
+    def __post_init__(self) -> None:
+        if len(self.window) not in {0, 4}:
+            raise ValueError("window wants four numbers: x, y, width, height")
+        if any(value % 16 or value < 0 for value in self.window):
+            raise ValueError("window: every number must be a multiple of 16")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vision:
+    """How often the detector runs.
+
+    Args:
+        detect_every: run the detector on every n-th picture; the tracker predicts in between.
+    """
+
+    detect_every: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.detect_every <= 25:
+            raise ValueError("detect_every: want 1 to 25 pictures")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Camera:
+    """One camera.
+
+    Args:
+        name: shown to people and in the discovery scope; unique in the file.
+        serial: serial number; unique in the file.
+        state: directory for keys, settings and the outbox; made with mode 700.
+        source: the sensor.
+        address: the address to listen on; 0.0.0.0 is every IPv4 interface.
+        web_port: HTTP port of the ONVIF services; 0 takes a free one.
+        rtsp_port: RTSP port; 0 takes a free one.
+        scopes: further `onvif://` scopes beside those that name, hardware and profiles give.
+        discovery: answer and announce by WS-Discovery.
+        password_file: the first administrator's password, one line; read while the state directory has no users.
+        hardware: the hardware name of the scope and of GetDeviceInformation.
+        mask: what is masked and how.
+        main: the full-size stream, with recovery data.
+        sub: the half-size masked stream, without.
+        models: which networks run, on what.
+        vision: how often they do.
+    """
+
+    name: str
+    serial: str
+    state: Path
+    source: Source
+    address: str = "0.0.0.0"  # noqa: S104  # a camera is there to be reached; narrow it in the file
+    web_port: int = 8080
+    rtsp_port: int = 8554
+    scopes: tuple[str, ...] = ()
+    discovery: bool = True
+    password_file: Path | None = None
+    hardware: str = "veilcam-virtual"
+    mask: MaskSettings = field(default_factory=MaskSettings)
+    main: EncoderSettings = field(default_factory=lambda: EncoderSettings(gop_frames=20))
+    sub: EncoderSettings = field(default_factory=lambda: EncoderSettings(gop_frames=20, qp=30, preset="superfast"))
+    models: ModelsConfig = field(default_factory=ModelsConfig)
+    vision: Vision = field(default_factory=Vision)
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"name {self.name!r}: want letters, digits, space, dot, dash or underscore, at most 63")
+        if not self.serial:
+            raise ValueError("serial: must not be empty")
+        for key in ("web_port", "rtsp_port"):
+            if not 0 <= getattr(self, key) <= 65535:
+                raise ValueError(f"{key}: want 0 to 65535")
+        if self.web_port and self.web_port == self.rtsp_port:
+            raise ValueError("web_port and rtsp_port must differ")
+        for scope in self.scopes:
+            if not scope.startswith("onvif://"):
+                raise ValueError(f"scopes: {scope!r} does not start with onvif://")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole file: a list of `[[camera]]` tables."""
+
+    camera: tuple[Camera, ...]
+    log_level: str = "INFO"
+
+    def __post_init__(self) -> None:
+        if not self.camera:
+            raise ValueError("at least one [[camera]] table is wanted")
+        for key in ("name", "serial", "state"):
+            values = [getattr(camera, key) for camera in self.camera]
+            if len(set(values)) != len(values):
+                raise ValueError(f"two cameras share the same {key}")
+        ports = [port for camera in self.camera for port in (camera.web_port, camera.rtsp_port) if port]
+        if len(set(ports)) != len(ports):
+            raise ValueError("two cameras share a port")
+        if self.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            raise ValueError("log_level: want DEBUG, INFO, WARNING or ERROR")

@@ -1,0 +1,90 @@
+"""How the camera masks; the defaults are the camera's promise."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Extent(StrEnum):
+    """How much of a person is masked."""
+
+    FACES = "faces"  # faces as found, and the head estimated from the body where no face is found
+    HEADS = "heads"  # head and shoulders of every body, and faces
+    BODIES = "bodies"  # the whole body
+
+
+class Pattern(StrEnum):
+    """What stands in the masked cells."""
+
+    MOSAIC = "mosaic"  # mean colour of each cell, quantised and held
+    BLOCKS = "blocks"  # a fixed irregular pattern of black and dark cells: nothing of the picture remains
+    SOLID = "solid"  # one grey
+    DILATED = "dilated"  # one grey over a box of fixed proportions, so that pose and gait go too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zone:
+    """A polygon in which another rule holds; corners as x, y in 0..1 of the picture, from its top left.
+
+    Args:
+        corners: x0, y0, x1, y1, …; three corners or more.
+        rule: `always` masks the zone in every picture, `never` masks nothing in it.
+    """
+
+    corners: tuple[float, ...]
+    rule: str = "always"
+
+    def __post_init__(self) -> None:
+        if len(self.corners) < 6 or len(self.corners) % 2:
+            raise ValueError("corners: want x, y of three corners or more")
+        if not all(0 <= value <= 1 for value in self.corners):
+            raise ValueError("corners: want numbers from 0 to 1")
+        if self.rule not in {"always", "never"}:
+            raise ValueError("rule: want always or never")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskSettings:
+    """The mask plan.
+
+    Args:
+        extent: how much of a person is masked.
+        pattern: what is shown instead.
+        level: 1 keeps most of the scene's colours, 2 only coarse brightness; solid patterns ignore it.
+        classes: the classes that are masked, by name in `wire.features.vocabulary`.
+        margin: by how much of its size a box grows on each side.
+        hold_s: how long a place stays masked after the last sighting there.
+        look_back_s: how long a picture waits, so that a mask can begin before the first sighting.
+        deadline_s: a picture whose detection is not there at this age is masked whole.
+        settle_s: after start-up and after each failure the whole picture is masked for this long.
+        colour_hold_s: how long a cell keeps its colour while it stays masked.
+        strict: also mask what moves and no detection explains.
+        zones: places with a rule of their own; `never` is overruled by nothing but a late detector.
+    """
+
+    extent: Extent = Extent.BODIES
+    pattern: Pattern = Pattern.MOSAIC
+    level: int = 2
+    classes: tuple[str, ...] = ("PERSON",)
+    margin: float = 0.12
+    hold_s: float = 0.7
+    look_back_s: float = 0.2
+    deadline_s: float = 1.0
+    settle_s: float = 0.5
+    colour_hold_s: float = 4.0
+    strict: bool = False
+    zones: tuple[Zone, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("level", 1, 2),
+            ("margin", 0.0, 1.0),
+            ("hold_s", 0.0, 10.0),
+            ("look_back_s", 0.0, 2.0),
+            ("deadline_s", 0.05, 10.0),
+            ("settle_s", 0.0, 60.0),
+            ("colour_hold_s", 0.0, 60.0),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name}: want {low} to {high}")
+        if self.look_back_s >= self.deadline_s:
+            raise ValueError("look_back_s must be shorter than deadline_s, or every picture would be late")

@@ -1,0 +1,1 @@
+"""From the sensor to the streams: threads, bounded queues and what they count."""

@@ -1,0 +1,118 @@
+"""Where pictures wait for what vision says about them.
+
+The sensor never waits: when too many pictures wait, the oldest is dropped and counted. Vision gets its own short queue
+with the same rule. A picture leaves the junction when the sightings its mask needs are there, or when it reaches the
+deadline: then it leaves all the same and will be masked whole.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from firmware.capture.frame import Frame
+from firmware.stream.counters import Counters
+from firmware.vision.sight import Sight
+
+_FOR_VISION = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A picture and the monotonic second it was taken."""
+
+    frame: Frame
+    taken_s: float
+
+
+class Junction:
+    """Hands pictures to vision and, with its sightings, on to the encoder. Any thread.
+
+    Args:
+        room: how many pictures may wait for their mask.
+        deadline_s: asked each time; a picture of this age leaves without its sightings.
+        counters: where dropped pictures are counted.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        room: int,
+        deadline_s: Callable[[], float],
+        counters: Counters,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._room, self._deadline_s, self._counters, self._clock = room, deadline_s, counters, clock
+        self._changed = threading.Condition()
+        self._frames: deque[Waiting] = deque()
+        self._for_vision: deque[Frame] = deque()
+        self._sights: deque[Sight | None] = deque()
+        self._down = True
+        self._closed = False
+
+    def put(self, frame: Frame) -> None:
+        """A picture from the sensor; never waits."""
+        with self._changed:
+            self._counters.captured += 1
+            if len(self._frames) >= self._room:
+                self._frames.popleft()
+                self._counters.dropped_raw += 1
+            self._frames.append(Waiting(frame, self._clock()))
+            if len(self._for_vision) >= _FOR_VISION:
+                self._for_vision.popleft()
+                self._counters.skipped_by_vision += 1
+            self._for_vision.append(frame)
+            self._counters.waiting = len(self._frames)
+            self._changed.notify_all()
+
+    def to_see(self) -> Frame | None:
+        """The next picture for vision; waits for it; None at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._for_vision or self._closed)
+            return None if self._closed else self._for_vision.popleft()
+
+    def saw(self, sight: Sight) -> None:
+        """What vision found."""
+        with self._changed:
+            self._down = False
+            self._sights.append(sight)
+            self._changed.notify_all()
+
+    def blind(self) -> None:
+        """Vision does not work: pictures no longer wait for it, and old sightings no longer count."""
+        with self._changed:
+            self._down = True
+            self._sights.clear()
+            self._sights.append(None)
+            self._changed.notify_all()
+
+    def to_mask(
+        self, take: Callable[[Sight | None], None], ready: Callable[[int], bool]
+    ) -> Frame | None:
+        """The next picture whose mask can be drawn; waits for it; None at the end.
+
+        Args:
+            take: given every new sighting, in order; None when vision failed.
+            ready: whether the sightings taken suffice for the picture at this `pts_90k`.
+        """
+        with self._changed:
+            while not self._closed:
+                while self._sights:
+                    take(self._sights.popleft())
+                wait_s: float | None = None
+                if self._frames:
+                    oldest = self._frames[0]
+                    wait_s = oldest.taken_s + self._deadline_s() - self._clock()
+                    if self._down or wait_s <= 0 or ready(oldest.frame.pts_90k):
+                        self._frames.popleft()
+                        self._counters.waiting = len(self._frames)
+                        return oldest.frame
+                self._changed.wait(wait_s)
+            return None
+
+    def close(self) -> None:
+        """Wake everybody and end."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()

@@ -1,0 +1,210 @@
+"""The camera as a frame sees it: capture, vision, mask, encode, each in a thread of its own.
+
+The heavy calls (decoding, inference, encoding) release the interpreter lock, so threads suffice. The clear picture is
+known to four places only: the junction, vision, the painter and the payload encoder. All else starts from the masked
+one, which is why `Outputs` has no way to receive another.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+from firmware.capture.frame import CLOCK_90K, Frame, FrameSource, Picture
+from firmware.mask.paint import Painter
+from firmware.mask.plan import MaskPlan, Planner
+from firmware.stream.access_unit import AccessUnit
+from firmware.stream.counters import Counters
+from firmware.stream.junction import Junction
+from firmware.vision.sight import Sight
+from wire.base.errors import Error
+
+log = logging.getLogger(__name__)
+
+_RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+class Eyes(Protocol):
+    """Vision: one call per picture, on one thread."""
+
+    def look(self, i420: Picture, pts_90k: int) -> Sight:
+        """What is in the picture.
+
+        Raises:
+            ModelError: the networks cannot be trusted any more.
+        """
+        ...
+
+
+class MainEncoder(Protocol):
+    """The recoverable stream."""
+
+    def encode(self, masked: Picture, clear: Picture, plan: MaskPlan, frame: Frame) -> AccessUnit:
+        """One picture in, its access unit out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """One picture as it may leave the camera, and all that is known about it."""
+
+    picture: Picture
+    plan: MaskPlan
+    sight: Sight | None
+    pts_90k: int
+    utc_us: int
+
+
+class Outputs(Protocol):
+    """Where pictures go; called on the encode thread, must not block."""
+
+    def masked(self, masked: Masked) -> None:
+        """A masked picture, before its access unit."""
+        ...
+
+    def access_unit(self, unit: AccessUnit) -> None:
+        """The main stream's next access unit."""
+        ...
+
+    def signal(self, *, lost: bool, why: str) -> None:
+        """The sensor went away, or is back; called on the capture thread when it changes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What the pipeline is made of; the callables are called on the thread that uses the result.
+
+    Args:
+        open_source: opens the sensor; called again after it failed.
+        open_eyes: loads the models; called again after they failed.
+        adjust: picture adjustment (brightness and so on) of the raw picture.
+        looked: what else looks at the clear picture and its sighting: the describer; vision thread.
+        encoder: of the main stream.
+    """
+
+    open_source: Callable[[], FrameSource]
+    open_eyes: Callable[[], Eyes]
+    adjust: Callable[[Picture], Picture]
+    looked: Callable[[Frame, Sight], None]
+    encoder: MainEncoder
+
+
+class Pipeline:
+    """Runs the stages until `stop`; `failed` is set to the first error that is a bug, for the application to raise."""
+
+    def __init__(self, stages: Stages, planner: Planner, painter: Painter, outputs: Outputs, rate: Fraction) -> None:
+        self.counters = Counters()
+        self.failed: BaseException | None = None
+        self.ended = threading.Event()
+        self._stages, self._planner, self._painter, self._outputs = stages, planner, painter, outputs
+        room = int(planner.settings.deadline_s * rate) + 8
+        self._junction = Junction(room, lambda: planner.settings.deadline_s, self.counters)
+        self._sights: dict[int, Sight] = {}
+        self._source: FrameSource | None = None
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._guarded, args=(body,), name=name, daemon=True)
+            for name, body in (("capture", self._capture), ("vision", self._see), ("encode", self._encode))
+        ]
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout_s: float = 3.0) -> None:
+        """End the threads; what is in the delay line is not encoded any more."""
+        self._stopping.set()
+        if self._source is not None:
+            self._source.close()
+        self._junction.close()
+        until_s = time.monotonic() + timeout_s
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(0.0, until_s - time.monotonic()))
+
+    def _guarded(self, body: Callable[[], None]) -> None:
+        try:
+            body()
+        except BaseException as error:  # a thread's bug must end the camera: half a pipeline would leak or freeze
+            log.exception("%s ended", threading.current_thread().name)
+            self.failed = self.failed or error
+        finally:
+            self._junction.close()
+            self.ended.set()
+
+    def _capture(self) -> None:
+        last_90k, left_s = -1, time.monotonic()
+        for attempt in range(1 << 30):
+            try:
+                self._source = source = self._stages.open_source()
+                if self._stopping.is_set():
+                    return
+                began_s = time.thread_time()
+                offset_90k = 0
+                for number, frame in enumerate(source.frames()):
+                    if number == 0:
+                        # A sensor that was opened again counts from zero; media time goes on.
+                        offset_90k = last_90k + 1 + round((time.monotonic() - left_s) * CLOCK_90K)
+                        offset_90k -= frame.pts_90k
+                        self._outputs.signal(lost=False, why="")
+                    last_90k, left_s = frame.pts_90k + offset_90k, time.monotonic()
+                    self._junction.put(Frame(self._stages.adjust(frame.i420), last_90k, frame.utc_us))
+                    began_s = self.counters.spend("capture", began_s)
+                return
+            except Error as error:
+                log.error("no picture from the sensor: %s", error)  # noqa: TRY400  # the sentence says it all
+                self._outputs.signal(lost=True, why=str(error))
+            if self._stopping.wait(_RETRY_S[min(attempt, len(_RETRY_S) - 1)]):
+                return
+
+    def _see(self) -> None:
+        for attempt in range(1 << 30):
+            try:
+                eyes = self._stages.open_eyes()
+                self._look(eyes)
+                return
+            except Error as error:
+                self._junction.blind()
+                log.error("vision failed, the whole picture is masked: %s", error)  # noqa: TRY400
+            if self._stopping.wait(_RETRY_S[min(attempt, len(_RETRY_S) - 1)]):
+                return
+
+    def _look(self, eyes: Eyes) -> None:
+        while (frame := self._junction.to_see()) is not None:
+            began_s = time.thread_time()
+            sight = eyes.look(frame.i420, frame.pts_90k)
+            began_s = self.counters.spend("vision", began_s)
+            self._junction.saw(sight)
+            self._stages.looked(frame, sight)
+            self.counters.spend("describe", began_s)
+
+    def _encode(self) -> None:
+        while (frame := self._junction.to_mask(self._take, self._planner.ready)) is not None:
+            began_s = time.thread_time()
+            plan = self._planner.plan(frame.pts_90k)
+            masked = self._painter.paint(frame.i420, plan, frame.pts_90k)
+            began_s = self.counters.spend("mask", began_s)
+            self.counters.masked_whole += plan.full
+            sight = self._sights.pop(frame.pts_90k, None)
+            self._outputs.masked(Masked(masked, plan, sight, frame.pts_90k, frame.utc_us))
+            began_s = self.counters.spend("outputs", began_s)
+            unit = self._stages.encoder.encode(masked, frame.i420, plan, frame)
+            self.counters.encoded += 1
+            began_s = self.counters.spend("encode", began_s)
+            self._outputs.access_unit(unit)
+            self.counters.spend("outputs", began_s)
+
+    def _take(self, sight: Sight | None) -> None:
+        if sight is None:
+            self._planner.failed()
+            self._sights.clear()
+            return
+        self._planner.saw(sight)
+        self._sights[sight.pts_90k] = sight
+        for old in [pts for pts in self._sights if pts < sight.pts_90k - 900_000]:
+            del self._sights[old]

@@ -1,0 +1,1 @@
+"""Objects in the picture: detection, tracking and faces, one `Sight` per picture."""

@@ -1,0 +1,51 @@
+"""What vision says about one picture."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.detections import Detections
+from wire.features.vocabulary import ObjectClass
+
+Boxes = NDArray[np.float32]
+"""(n, 4): x0, y0, x1, y1 in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackBox:
+    """One tracked object in one picture.
+
+    Args:
+        id: stays with the object; never 0.
+        class_: what it is.
+        box: (4,) float32 x0 y0 x1 y1 px.
+        score: 0..1 of its last sighting.
+        seen: False when the box is a prediction.
+        age: pictures since the track began.
+    """
+
+    id: int
+    class_: ObjectClass
+    box: NDArray[np.float32]
+    score: float
+    seen: bool
+    age: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Everything vision found in the picture at `pts_90k`.
+
+    Args:
+        tracks: tracked objects, seen or predicted.
+        weak: detections down to the low threshold that no track took; good enough to mask.
+        faces: (n, 4) float32 px.
+        ended: ids of tracks that ended with this picture.
+    """
+
+    pts_90k: int
+    tracks: tuple[TrackBox, ...]
+    weak: Detections
+    faces: Boxes
+    ended: tuple[int, ...] = ()

@@ -48,7 +48,7 @@ class Muxer:
         self._stream = self._out.add_stream_from_template(template)
 
     def feed(
-        self, packet: Packet[VideoStream], dts_90k: int, pts_90k: int, duration_90k: int
+        self, packet: "Packet[VideoStream]", dts_90k: int, pts_90k: int, duration_90k: int
     ) -> list[tuple[fmp4.Fragment, bytes]]:
         """Take one packet; return the fragments that it completed. `packet` is consumed.
 

@@ -1,0 +1,94 @@
+"""The main stream: both encoders and the writer of recovery data behind one call."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from firmware.encode.access_unit import AccessUnit
+from firmware.encode.picture_encoder import I420
+from firmware.encode.recoverable import RecoverableEncoder
+from firmware.encode.settings import EncoderSettings
+from wire.keys import SigningKey
+from wire.recovery.layout import MACROBLOCK, Mask, Region
+from wire.recovery.writer import Holder, Writer
+
+
+class ProtectedEncoder:
+    """Masked and clear picture in, recoverable access unit out. One thread at a time.
+
+    Args:
+        width, height: pixels, multiples of 16.
+        rate: pictures per second.
+        camera_id: 8 bytes.
+        signer: the device's key.
+        recipients: who may reveal.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        rate: Fraction,
+        settings: EncoderSettings,
+        *,
+        camera_id: bytes,
+        signer: SigningKey,
+        recipients: Sequence[Holder] = (),
+    ) -> None:
+        self._width, self._height, self._rate = width, height, rate
+        self._camera_id, self._signer = camera_id, signer
+        self._recipients: tuple[Holder, ...] = tuple(recipients)
+        self._wanted: EncoderSettings | None = None
+        self._encoder = RecoverableEncoder(width, height, rate, settings)
+        self._writer = self._writer_of(settings)
+
+    @property
+    def settings(self) -> EncoderSettings:
+        """In force, or about to be."""
+        return self._wanted or self._encoder.settings
+
+    def set_recipients(self, recipients: Sequence[Holder]) -> None:
+        """Who may reveal from the next IDR on. Any thread."""
+        self._recipients = tuple(recipients)
+        self._writer.recipients = self._recipients
+
+    def set_settings(self, settings: EncoderSettings) -> None:
+        """Other settings from the next picture on, which becomes an IDR. Any thread."""
+        self._wanted = settings
+
+    def encode(
+        self,
+        masked: I420,
+        clear: I420,
+        mask: Mask,
+        regions: Sequence[Region],
+        *,
+        pts_90k: int,
+        utc_us: int,
+        idr: bool,
+        full_frame: bool = False,
+    ) -> AccessUnit:
+        """Encode and seal one picture; arguments as `RecoverableEncoder.encode` and `Writer.protect`."""
+        if self._wanted is not None:
+            self._replace(self._wanted)
+        coded = self._encoder.encode(masked, clear, mask, force_idr=idr)
+        data = self._writer.protect(
+            coded.base_au, coded.payload_au, mask=mask, regions=regions, pts_90k=pts_90k, utc_us=utc_us,
+            idr=coded.idr, payload_idr=coded.payload_idr, payload_codec=coded.payload_codec,
+            shared_idr=coded.shared_idr, full_frame=full_frame,
+        )  # fmt: skip
+        return AccessUnit(data, pts_90k, utc_us, coded.idr)
+
+    def close(self) -> None:
+        self._encoder.close()
+
+    def _replace(self, settings: EncoderSettings) -> None:
+        self._wanted = None
+        fresh = RecoverableEncoder(self._width, self._height, self._rate, settings)
+        before, self._encoder = self._encoder, fresh
+        before.close()
+        if settings.base is not before.settings.base:
+            self._writer = self._writer_of(settings)
+
+    def _writer_of(self, settings: EncoderSettings) -> Writer:
+        columns, rows = self._width // MACROBLOCK, self._height // MACROBLOCK
+        return Writer(self._camera_id, settings.base, self._signer, self._recipients, columns=columns, rows=rows)

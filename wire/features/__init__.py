@@ -1,0 +1,1 @@
+"""The feature packet: who passed, as generic appearance, sealed to the box. The format is in `wire/features.md`."""

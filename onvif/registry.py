@@ -94,13 +94,7 @@ class Operation:
         return _render(self._output, values)
 
     def _parse(self, body: Element, element: etree._Element, *, strict: bool = True) -> Any:
-        context = XmlParserContext(settings=Settings(strict=strict, xsd_ignore_sequence_order=not strict))
-        try:
-            return body.parse(element, self._schema, context=context)
-        except (ZeepError, ValueError, TypeError, AttributeError, LookupError) as problem:
-            # zeep reports what does not fit by its own errors, and a few shapes (an attribute on a simple type,
-            # a bad QName in xsi:type) by whatever its parser stumbles over; all of them mean the same here.
-            raise MalformedRequest(f"{self.name}: {problem}") from problem
+        return _parsed(body, element, self._schema, strict=strict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +116,11 @@ class Registry:
 
     def read(self, element: etree._Element, *, strict: bool = True) -> Any:
         """The value of a global element that the schemas know; for what arrived in xsd:any."""
-        context = XmlParserContext(settings=Settings(strict=strict, xsd_ignore_sequence_order=not strict))
         try:
-            return self.schema.get_element(str(element.tag)).parse(element, self.schema, context=context)
-        except (ZeepError, ValueError, TypeError, AttributeError, LookupError) as problem:
-            raise MalformedRequest(f"{element.tag}: {problem}") from problem
+            known = self.schema.get_element(str(element.tag))
+        except (ZeepError, LookupError, ValueError) as problem:
+            raise MalformedRequest(f"{element.tag} is no element of the schemas") from problem
+        return _parsed(known, element, self.schema, strict=strict)
 
     def value(self, type_name: str, namespace: str = names.TT, **values: Any) -> Any:
         """A value of a named type, for places where the schema leaves the type open."""
@@ -206,6 +200,16 @@ def _operation(found: Any, namespace: str, schema: Schema, checker: Checker) -> 
         _schema=schema,
         _checker=checker,
     )
+
+
+def _parsed(known: Element, element: etree._Element, schema: Schema, *, strict: bool) -> Any:
+    try:
+        with schema.settings(strict=strict, xsd_ignore_sequence_order=not strict):
+            return known.parse(element, schema, context=XmlParserContext(settings=schema.settings))
+    except (ZeepError, ValueError, TypeError, AttributeError, LookupError) as problem:
+        # zeep reports what does not fit by its own errors, and a few shapes (an attribute on a simple type, a bad
+        # QName in xsi:type) by whatever its parser stumbles over; all of them mean the same here.
+        raise MalformedRequest(f"{etree.QName(element).localname}: {problem}") from problem
 
 
 def _render(element: Element, values: Mapping[str, Any]) -> etree._Element:

@@ -4,6 +4,7 @@ SOAP 1.2 Part 1 (second edition) 5; WS-Addressing 1.0 SOAP Binding; ONVIF Core 2
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lxml import etree
@@ -51,9 +52,9 @@ def parse(data: bytes, *, limit: int) -> Envelope:
     return Envelope(namespace, root.find(q(namespace, "Header")), first)
 
 
-def request(body: etree._Element, *, action: str = "", to: str = "", security: etree._Element | None = None) -> bytes:
+def request(body: etree._Element, *, action: str = "", to: str = "", headers: Sequence[etree._Element] = ()) -> bytes:
     """A SOAP 1.2 request; WS-Addressing headers when `action` is given."""
-    header: list[etree._Element] = [] if security is None else [security]
+    header = list(headers)
     if action:
         header += [_text(q(names.WSA, "Action"), action), _text(q(names.WSA, "MessageID"), f"urn:uuid:{uuid.uuid4()}"),
                    _text(q(names.WSA, "To"), to)]  # fmt: skip

@@ -1,0 +1,132 @@
+"""Clothing and vehicle colours in the eleven basic terms, with "unknown" where light does not tell.
+
+No training: pixels of a body part, weighted towards the middle of the box, are named one by one in CIELAB, after the
+light has been neutralised by what surrounds the object.
+"""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from models.appearance import cut
+from wire.features.packet import ColourShare
+from wire.features.vocabulary import Colour, ObjectClass, Part
+
+Picture = npt.NDArray[np.uint8]
+Lab = npt.NDArray[np.float32]
+
+_PERSON_SIZE = (32, 96)
+_VEHICLE_SIZE = (64, 48)
+# Rows of a body in shares of its height, measured from the top: the head is left out, feet are the anchor.
+_PERSON_ROWS = {Part.UPPER: (0.20, 0.46), Part.LOWER: (0.54, 0.86), Part.SHOES: (0.91, 1.0)}
+# Bonnet, doors and boot; above are windows, below are tyres and shadow.
+_VEHICLE_ROWS = {Part.BODY: (0.40, 0.75)}
+_MIDDLE_SIGMA = 0.16
+# Below these nothing can be named: mean lightness of the crop, and the chroma that a coloured world has somewhere.
+_DARK_L = 14.0
+_GREY_WORLD_CHROMA = 3.0
+_SHOES_FROM_PX = 120
+_MINIMUM_SHARE = 0.15
+_MOST = 3
+
+
+def describe(rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass,
+             mask: npt.NDArray[np.bool_] | None = None) -> tuple[ColourShare, ...]:
+    """Up to three colours per part, largest share first.
+
+    Args:
+        rgb: (h, w, 3) the whole picture; what surrounds the box tells the light.
+        box: (4,) pixels.
+        class_: people have UPPER, LOWER and (from 120 pixels of height) SHOES, vehicles have BODY.
+        mask: (h, w) True on the object, for callers that know its outline.
+
+    Returns:
+        shares that sum to at most 1 per part; one UNKNOWN of share 1 per part in infra-red and darkness.
+
+    Raises:
+        ModelError: the box has no area inside the picture.
+    """
+    crop = cut(rgb, box)
+    person = class_ == ObjectClass.PERSON
+    rows = dict(_PERSON_ROWS if person else _VEHICLE_ROWS)
+    if person and crop.shape[0] < _SHOES_FROM_PX:
+        del rows[Part.SHOES]
+    surroundings = _lab(_around(rgb, box), (32, 32))
+    size = _PERSON_SIZE if person else _VEHICLE_SIZE
+    lab = _lab(crop, size)
+    if not _tells_colour(surroundings, lab):
+        return tuple(ColourShare(part, Colour.UNKNOWN, 1.0) for part in rows)
+    lab = _neutralised(lab, surroundings)
+    names = name(lab)
+    weights = _weights(size, person=person)
+    if mask is not None:
+        inside = cv2.resize(cut(mask.astype(np.uint8)[..., None].repeat(3, axis=2), box)[..., 0], size)
+        weights = weights * (inside > 0)
+    return tuple(share for part, (top, bottom) in rows.items()
+                 for share in _shares(part, names, weights, slice(round(top * size[1]), round(bottom * size[1]))))
+
+
+def name(lab: Lab) -> npt.NDArray[np.uint8]:
+    """(..., 3) CIELAB (L 0..100) → (...) numbers of `Colour`."""
+    lightness = lab[..., 0]
+    chroma = np.hypot(lab[..., 1], lab[..., 2])
+    hue = np.degrees(np.arctan2(lab[..., 2], lab[..., 1])) % 360
+    names = np.full(lightness.shape, Colour.GREY, np.uint8)
+    # Sectors of hue; the first whose upper end is not reached counts.
+    ends = [(20, Colour.PINK), (47, Colour.RED), (68, Colour.ORANGE), (105, Colour.YELLOW), (195, Colour.GREEN),
+            (297, Colour.BLUE), (325, Colour.PURPLE), (360, Colour.PINK)]
+    start = 0.0
+    for end, colour in ends:
+        names[(hue >= start) & (hue < end)] = colour
+        start = float(end)
+    # Dark or saturated pinks are reds, dull oranges and dark yellows are browns.
+    names[(names == Colour.PINK) & (lightness < 55)] = Colour.RED
+    brown = ((names == Colour.ORANGE) & (lightness < 58)) | ((names == Colour.YELLOW) & (lightness < 50))
+    names[brown] = Colour.BROWN
+    names[(names == Colour.RED) & (hue < 50) & (lightness > 68)] = Colour.PINK
+    # Chroma that sensors and skylight give to neutral cloth grows with lightness.
+    neutral = chroma < 7 + 0.06 * lightness
+    names[neutral] = Colour.GREY
+    names[neutral & (lightness > 66)] = Colour.WHITE
+    names[(lightness < 24) & (chroma < 14)] = Colour.BLACK
+    names[lightness < 12] = Colour.BLACK
+    return names
+
+
+def _lab(rgb: Picture, size: tuple[int, int]) -> Lab:
+    smaller = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(smaller.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
+
+
+def _around(rgb: Picture, box: npt.NDArray[np.float32]) -> Picture:
+    """The box grown by its own size, what the camera sees beside the object included."""
+    centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2])
+    return cut(rgb, np.concatenate([centre - half, centre + half]).astype(np.float32))
+
+
+def _tells_colour(surroundings: Lab, lab: Lab) -> bool:
+    chroma = np.concatenate([np.hypot(part[..., 1], part[..., 2]).ravel() for part in (surroundings, lab)])
+    return bool(lab[..., 0].mean() >= _DARK_L and np.percentile(chroma, 95) >= _GREY_WORLD_CHROMA)
+
+
+def _neutralised(lab: Lab, surroundings: Lab) -> Lab:
+    """Grey-world, believed by half and never by more than 8 units: a lawn is not a green light."""
+    cast = np.clip(np.median(surroundings[..., 1:], axis=(0, 1)) * 0.5, -8, 8)
+    return np.concatenate([lab[..., :1], lab[..., 1:] - cast], axis=-1).astype(np.float32)
+
+
+def _weights(size: tuple[int, int], *, person: bool) -> npt.NDArray[np.float64]:
+    width, height = size
+    offset = (np.arange(width) + 0.5) / width - 0.5
+    sigma = _MIDDLE_SIGMA if person else 2 * _MIDDLE_SIGMA
+    return np.broadcast_to(np.exp(-0.5 * (offset / sigma) ** 2), (height, width)).copy()
+
+
+def _shares(part: Part, names: npt.NDArray[np.uint8], weights: npt.NDArray[np.float64],
+            rows: slice) -> list[ColourShare]:
+    counted = np.bincount(names[rows].ravel(), weights[rows].ravel(), len(Colour))
+    if not counted.sum():
+        return [ColourShare(part, Colour.UNKNOWN, 1.0)]
+    mass = counted / counted.sum()
+    return [ColourShare(part, Colour(int(i)), float(mass[i])) for i in np.argsort(-mass)[:_MOST]
+            if mass[i] >= _MINIMUM_SHARE]

@@ -1,0 +1,35 @@
+"""What an operator may choose about the networks; the `[models]` table of both programs' configuration."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PROFILES = ("standard", "tiles", "low_power")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelsConfig:
+    """Which networks run, on what.
+
+    Attributes:
+        providers: onnxruntime execution providers, most wanted first; one that this machine lacks is passed over with
+            a warning as long as a later one is there.
+        threads: threads of one inference; 1 leaves the other cores to the encoder.
+        profile: "standard" (NanoDet once over the picture), "tiles" (once more over a 2 × 1 grid: small people, three
+            times the work), "low_power" (a smaller input: a third of the work, misses small people).
+        appearance: which code describes a person, by its name in `models.toml`.
+        weights: another folder to take the weight files from; its files must be those that `models.toml` knows.
+    """
+
+    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    threads: int = 1
+    profile: str = "standard"
+    appearance: str = "stripes"
+    weights: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not self.providers:
+            raise ValueError("providers: name at least one execution provider")
+        if not 1 <= self.threads <= 64:
+            raise ValueError(f"threads: {self.threads} is not between 1 and 64")
+        if self.profile not in PROFILES:
+            raise ValueError(f"profile: {self.profile!r} is not one of {', '.join(PROFILES)}")

@@ -86,6 +86,12 @@ class Checker:
             self._simple(text, attribute.type, f"{path}@{attribute.name}")
 
     def _children(self, element: etree._Element, xsd_type: ComplexType, path: str) -> None:
+        if [name for name, _ in xsd_type.elements_nested] == ["_value_1"] and isinstance(
+            content := xsd_type.elements_nested[0][1], Element
+        ):
+            # A type with simple content: zeep models its text as an element of this name.
+            self._simple(element.text or "", content.type, path)
+            return
         types: dict[str, Element] = {}
         for _, nested in xsd_type.elements_nested:
             _collect(nested, types)

@@ -1,0 +1,220 @@
+"""The event service over real HTTP: pull points, basic notification, and the subscription manager."""
+
+import asyncio
+import contextlib
+import time
+
+import pytest
+from aiohttp import web
+from lxml import etree
+
+from onvif import names
+from onvif.errors import Fault
+from onvif.events import Bus, topics
+from onvif.metadata import parse_utc
+from onvif.names import ITEM_FILTER, TEV, TOPIC_CONCRETE_SET, WSNT, q
+from onvif.notifications import read_notifications
+from onvif.services.events import PATH, EventService, event_service
+from tests.onvif_device import device
+
+MOTION = topics.MOTION_ALARM.path
+
+
+@contextlib.asynccontextmanager
+async def camera(limit=4):
+    bus = Bus(topics.CAMERA)
+    events = EventService(bus, limit=limit)
+    async with device(event_service(events), contexts=[events.running]) as asker:
+        yield bus, asker()
+
+
+async def subscribe(client, *, life="PT60S", filter_=None):
+    values = {"InitialTerminationTime": life} if life else {}
+    if filter_ is not None:
+        values["Filter"] = {"_value_1": filter_}
+    reply = await client.ask(TEV, "CreatePullPointSubscription", to=PATH, **values)
+    return reply.findtext(f".//{q(names.WSA, 'Address')}")
+
+
+async def pull(client, address, *, seconds=20, most=100):
+    reply = await client.ask(TEV, "PullMessages", to=address, wait_s=seconds, Timeout=f"PT{seconds}S",
+                             MessageLimit=most)  # fmt: skip
+    return read_notifications(reply)
+
+
+def topic_filter(text):
+    element = etree.Element(q(WSNT, "TopicExpression"), nsmap={"tns1": names.TNS1}, Dialect=TOPIC_CONCRETE_SET)
+    element.text = text
+    return element
+
+
+async def test_the_state_comes_first_and_then_each_change():
+    async with camera() as (bus, client):
+        bus.publish(MOTION, {"Source": "source"}, {"State": False})
+        address = await subscribe(client)
+        (first,) = await pull(client, address)
+        assert (first.topic, first.operation, first.state("State")) == (MOTION, "Initialized", False)
+        bus.publish(MOTION, {"Source": "source"}, {"State": True})
+        (second,) = await pull(client, address)
+        assert (second.operation, second.state("State"), second.source) == ("Changed", True, {"Source": "source"})
+
+
+async def test_a_waiting_pull_returns_as_soon_as_something_happens():
+    async with camera() as (bus, client):
+        address = await subscribe(client)
+        waiting = asyncio.create_task(pull(client, address, seconds=60))
+        began = time.monotonic()
+        # The pull is on its way; whenever the event comes it must cut the minute short.
+        await asyncio.to_thread(bus.publish, MOTION, {"Source": "source"}, {"State": True})
+        assert [found.topic for found in await waiting] == [MOTION]
+        assert time.monotonic() - began < 30
+
+
+async def test_a_pull_without_events_is_an_empty_reply():
+    async with camera() as (_, client):
+        address = await subscribe(client)
+        assert await pull(client, address, seconds=0) == ()
+
+
+async def test_two_pull_points_hear_for_themselves():
+    async with camera() as (bus, client):
+        one = await subscribe(client)
+        two = await subscribe(client, filter_=[topic_filter("tns1:Media//.")])
+        bus.publish(MOTION, {"Source": "source"}, {"State": True})
+        bus.publish("tns1:Media/ProfileChanged", {"Token": "main"})
+        assert [found.topic for found in await pull(client, one)] == [MOTION, "tns1:Media/ProfileChanged"]
+        assert [found.topic for found in await pull(client, two)] == ["tns1:Media/ProfileChanged"]
+
+
+async def test_message_limit_leaves_the_rest_for_the_next_pull():
+    async with camera() as (bus, client):
+        address = await subscribe(client)
+        for number in range(5):
+            bus.publish("tns1:Media/ProfileChanged", {"Token": str(number)})
+        got = [await pull(client, address, most=2) for _ in range(3)]
+        assert [[found.source["Token"] for found in each] for each in got] == [["0", "1"], ["2", "3"], ["4"]]
+
+
+async def test_content_filter():
+    content = etree.Element(q(WSNT, "MessageContent"), Dialect=ITEM_FILTER)
+    content.text = 'boolean(//tt:SimpleItem[@Name="Token" and @Value="sub"])'
+    async with camera() as (bus, client):
+        address = await subscribe(client, filter_=[content])
+        for token in ("main", "sub"):
+            bus.publish("tns1:Media/ProfileChanged", {"Token": token})
+        assert [found.source["Token"] for found in await pull(client, address)] == ["sub"]
+
+
+async def test_a_synchronisation_point_says_every_state_again():
+    async with camera() as (bus, client):
+        bus.publish(MOTION, {"Source": "source"}, {"State": True})
+        address = await subscribe(client)
+        await pull(client, address)
+        await client.ask(TEV, "SetSynchronizationPoint", to=address)
+        (again,) = await pull(client, address)
+        assert (again.operation, again.state("State")) == ("Initialized", True)
+
+
+async def test_renew_and_unsubscribe():
+    async with camera() as (_, client):
+        address = await subscribe(client)
+        reply = await client.ask(TEV, "Renew", to=address, TerminationTime="PT300S")
+        now, ends = (reply.findtext(q(WSNT, name)) for name in ("CurrentTime", "TerminationTime"))
+        assert 298 < _seconds(ends) - _seconds(now) < 302
+        await client.ask(TEV, "Unsubscribe", to=address)
+        for operation, values in (("PullMessages", {"Timeout": "PT0S", "MessageLimit": 1}), ("Unsubscribe", {})):
+            with pytest.raises(Fault) as gone:
+                await client.ask(TEV, operation, to=address, **values)
+            assert "ResourceUnknown" in gone.value.subcodes
+
+
+async def test_unsubscribing_lets_a_waiting_pull_go():
+    async with camera() as (_, client):
+        address = await subscribe(client)
+        waiting = asyncio.create_task(pull(client, address, seconds=60))
+        await pull(client, address, seconds=0)
+        began = time.monotonic()
+        await client.ask(TEV, "Unsubscribe", to=address)
+        with contextlib.suppress(Fault):
+            await waiting
+        assert time.monotonic() - began < 30
+
+
+async def test_a_subscription_ends_by_itself():
+    async with camera(limit=1) as (_, client):
+        await subscribe(client, life="PT1S")
+        with pytest.raises(Fault) as full:
+            await subscribe(client)
+        assert "SubscribeCreationFailed" in full.value.subcodes
+        async with asyncio.timeout(30):
+            while True:
+                with contextlib.suppress(Fault):
+                    assert await subscribe(client)
+                    return
+                await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("life", "fault"),
+    [("2001-01-01T00:00:00Z", "UnacceptableInitialTerminationTime"), ("-PT10S", "UnacceptableInitialTerminationTime")],
+)
+async def test_lives_that_cannot_be(life, fault):
+    async with camera() as (_, client):
+        with pytest.raises(Fault) as refused:
+            await subscribe(client, life=life)
+        assert fault in refused.value.subcodes
+
+
+async def test_event_properties_are_schema_true():
+    async with camera() as (_, client):
+        values = await client.values(TEV, "GetEventProperties", to=PATH)
+        assert values.FixedTopicSet is True
+        assert TOPIC_CONCRETE_SET in values.TopicExpressionDialect
+        assert values.MessageContentFilterDialect == [ITEM_FILTER]
+        capabilities = await client.values(TEV, "GetServiceCapabilities", to=PATH)
+        assert capabilities.Capabilities.MaxPullPoints >= 2
+
+
+async def test_a_consumer_is_notified():
+    got = asyncio.Queue()
+
+    async def notify(request):
+        got.put_nowait(await request.read())
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/ear", notify)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    try:
+        async with camera() as (bus, client), asyncio.timeout(30):
+            reply = await client.ask(
+                TEV, "Subscribe", to=PATH,
+                ConsumerReference={"Address": f"http://127.0.0.1:{port}/ear"}, InitialTerminationTime="PT60S",
+            )  # fmt: skip
+            manager = reply.findtext(f".//{q(names.WSA, 'Address')}")
+            bus.publish(MOTION, {"Source": "source"}, {"State": True})
+            body = etree.fromstring(await got.get())
+            assert [found.topic for found in read_notifications(body)] == [MOTION]
+            assert body.findtext(f".//{q(names.WSA, 'Action')}").endswith("/Notify")
+            await client.ask(TEV, "Unsubscribe", to=manager)
+            bus.publish(MOTION, {"Source": "source"}, {"State": False})
+            await client.ask(TEV, "GetEventProperties", to=PATH)
+            assert got.empty()
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_consumer_must_be_an_http_address():
+    async with camera() as (_, client):
+        for address in ("file:///etc/passwd", "ear", ""):
+            with pytest.raises(Fault) as refused:
+                await client.ask(TEV, "Subscribe", to=PATH, ConsumerReference={"Address": address})
+            assert "SubscribeCreationFailed" in refused.value.subcodes or "InvalidArgVal" in refused.value.subcodes
+
+
+def _seconds(text):
+    return parse_utc(text).timestamp()

@@ -267,7 +267,7 @@ def _read(path: Path, kind: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise WireError(f"{path}: not a key file: {error}") from error
     if not isinstance(table, dict) or table.get("veilcam_key") != 1 or table.get("kind") != kind:
-        raise WireError(f"{path}: not a {kind} key file of version 1")
+        raise WireError(f"{path}: no {kind} key file of version 1")
     return table
 
 

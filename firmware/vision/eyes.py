@@ -1,0 +1,76 @@
+"""One picture in, one `Sight` out: when to detect, what the tracker makes of it, where the faces are."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.capture.frame import CLOCK_90K, Picture
+from firmware.vision.looks import looks
+from firmware.vision.sight import Sight, TrackBox
+from firmware.vision.tracker import Tracker, Tuning
+from models import Models
+from models.detections import Boxes, Detections
+from models.detector import MASKING_THRESHOLD
+from wire.features.vocabulary import ObjectClass
+
+# A face is sought on people at least this tall; on smaller ones it has fewer than 7 pixels and the body says enough.
+_FACE_BODY_PX = 48
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How much vision may cost.
+
+    Args:
+        detect_every: run the detector on every n-th picture, predict in between.
+        faces_per_picture: bodies that are searched for a face in one picture, taken in turn; 0 for none.
+    """
+
+    detect_every: int = 1
+    faces_per_picture: int = 2
+
+
+class Eyes:
+    """Call `look` once per picture, in order, on one thread."""
+
+    def __init__(self, models: Models, rate: Fraction, settings: Settings | None = None,
+                 tuning: Tuning | None = None) -> None:
+        self._models = models
+        self._settings = settings or Settings()
+        self._tracker = Tracker(float(rate), tuning)
+        self._number = 0
+        self._face_of: dict[int, int] = {}
+
+    def look(self, i420: Picture, pts_90k: int) -> Sight:
+        """What is in the picture `i420`, taken at `pts_90k`.
+
+        Raises:
+            ModelError: the networks cannot be trusted any more.
+        """
+        return self.see(np.asarray(cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420), np.uint8), pts_90k)
+
+    def see(self, rgb: NDArray[np.uint8], pts_90k: int) -> Sight:
+        """The same for a picture that is RGB already."""
+        found: Detections | None = None
+        described: NDArray[np.float32] | None = None
+        if self._number % self._settings.detect_every == 0:
+            found = self._models.detector.detect(rgb, MASKING_THRESHOLD)
+            described = looks(rgb, found.boxes)
+        self._number += 1
+        tracks, weak, ended = self._tracker.update(found, pts_90k / CLOCK_90K, described)
+        faces = self._faces(rgb, tracks) if found is not None else np.zeros((0, 4), np.float32)
+        return Sight(pts_90k, tracks, weak, faces, ended)
+
+    def _faces(self, rgb: NDArray[np.uint8], tracks: tuple[TrackBox, ...]) -> Boxes:
+        """Faces of the people who were not asked for the longest time."""
+        people = [t for t in tracks if t.class_ is ObjectClass.PERSON and t.seen
+                  and t.box[3] - t.box[1] >= _FACE_BODY_PX]
+        people.sort(key=lambda track: self._face_of.get(track.id, -1))
+        chosen = people[:self._settings.faces_per_picture]
+        self._face_of = {t.id: self._face_of[t.id] for t in tracks if t.id in self._face_of}
+        self._face_of.update({track.id: self._number for track in chosen})
+        bodies = np.array([track.box for track in chosen], np.float32).reshape(-1, 4)
+        return self._models.faces.on_bodies(rgb, bodies)

@@ -1,0 +1,214 @@
+"""Objects through time: detections in, boxes with lasting ids out.
+
+Three rounds in the order of trust, as in ByteTrack: strong detections with tracks by overlap and looks together, weak
+detections with the tracks that are left by overlap alone, and what is still left of the strong ones with objects lost
+for a while by looks and reach. A detection that nothing explains begins a track, which counts once it has been seen
+again. In pictures without a detector run everything is predicted.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment as _assign  # type: ignore[attr-defined]  # stubs do not re-export it
+
+from firmware.vision.motion import Motion
+from firmware.vision.sight import TrackBox
+from models.detections import Boxes, Detections, ious
+from wire.features.vocabulary import ObjectClass
+
+Looks = NDArray[np.float32]
+"""(n, d): one row of length 1 per detection; their products say how alike two objects look."""
+
+_WHEELS = np.array([0, 1, 2, 1, 2, 2], np.uint8)  # one object keeps its kind: people, two-wheelers, four-wheelers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """Thresholds, found on the demo clip (docs: models/cards/tracking.md).
+
+    Args:
+        strong: score from which a detection may take part in the first round.
+        begins: score from which an unexplained detection begins a track.
+        confirm: sightings after which a track counts.
+        overlap, weak_overlap: least IoU in the first and second round.
+        looks_weight: how much a difference in looks counts beside the overlap.
+        lost_s: how long a track is looked for after its last sighting.
+        shown_s: how long its predicted box is reported.
+        alike: least likeness for a reunion; reach: farthest reunion in heights of the object per second lost, plus one.
+    """
+
+    strong: float = 0.4
+    begins: float = 0.45
+    confirm: int = 2
+    overlap: float = 0.15
+    weak_overlap: float = 0.3
+    looks_weight: float = 0.4
+    lost_s: float = 4.0
+    shown_s: float = 0.7
+    alike: float = 0.75
+    reach: float = 1.0
+
+
+@dataclass(slots=True)
+class _Track:
+    motion: Motion
+    looks: Looks | None
+    votes: NDArray[np.float64]
+    score: float
+    began_s: float
+    seen_s: float
+    sightings: int = 1
+    id: int = 0
+    box: NDArray[np.float32] = field(default_factory=lambda: np.zeros(4, np.float32))
+
+    @property
+    def class_(self) -> ObjectClass:
+        return ObjectClass(int(self.votes.argmax()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """What one picture offers; `owner` is the track that took each detection, -1 while free."""
+
+    found: Detections
+    looks: Looks | None
+    now_s: float
+    owner: NDArray[np.intp]
+
+    def free(self, allowed: NDArray[np.bool_]) -> NDArray[np.intp]:
+        return np.flatnonzero(allowed & (self.owner < 0))
+
+
+class Tracker:
+    """Call `update` once per picture, in order, on one thread."""
+
+    def __init__(self, rate: float, tuning: Tuning | None = None) -> None:
+        self._rate = rate
+        self._tuning = tuning or Tuning()
+        self._tracks: list[_Track] = []
+        self._next_id = 1
+        self._now_s: float | None = None
+
+    def update(self, found: Detections | None, now_s: float, looks: Looks | None = None,
+               ) -> tuple[tuple[TrackBox, ...], Detections, tuple[int, ...]]:
+        """Take the detections of the picture at `now_s` (None: the detector did not run on it).
+
+        Returns:
+            the confirmed tracks, seen or predicted; the detections that no confirmed track took; the ids that ended.
+        """
+        pictures = (now_s - self._now_s) * self._rate if self._now_s is not None else 1.0
+        self._now_s = now_s
+        for track in self._tracks:
+            track.motion.predict(max(pictures, 0.0))
+            track.box = track.motion.box
+        taken = self._associate(found, now_s, looks) if found is not None else np.zeros(0, bool)
+        ended = self._forget(now_s, detected=found is not None)
+        shown = tuple(
+            TrackBox(track.id, track.class_, track.box, track.score, track.seen_s == now_s,
+                     round((now_s - track.began_s) * self._rate))
+            for track in self._tracks if track.id and now_s - track.seen_s <= self._tuning.shown_s)
+        return shown, found.where(~taken) if found is not None else Detections.none(), ended
+
+    def _associate(self, found: Detections, now_s: float, looks: Looks | None) -> NDArray[np.bool_]:
+        """Give each detection to a track or begin one; True where a confirmed track took it."""
+        tuning = self._tuning
+        picture = _Picture(found, looks, now_s, np.full(len(found), -1, np.intp))
+        owner = picture.owner
+        strong = found.scores >= tuning.strong
+        recent = [i for i, t in enumerate(self._tracks) if t.id and now_s - t.seen_s <= tuning.shown_s]
+        young = [i for i, t in enumerate(self._tracks) if not t.id]
+        self._match(picture, recent, picture.free(strong), tuning.overlap)
+        self._match(picture, self._free(recent, owner), picture.free(~strong), tuning.weak_overlap, by_looks=False)
+        self._match(picture, young, picture.free(strong), tuning.overlap)
+        lost = self._free([i for i, t in enumerate(self._tracks) if t.id], owner)
+        self._reunite(picture, lost, picture.free(found.scores >= tuning.begins))
+        for row in np.flatnonzero(owner >= 0):
+            self._saw(self._tracks[owner[row]], picture, int(row))
+        for row in picture.free(found.scores >= tuning.begins):
+            self._begin(picture, int(row))
+        return np.array([o >= 0 and self._tracks[o].id > 0 for o in owner], bool)
+
+    @staticmethod
+    def _free(tracks: list[int], owner: NDArray[np.intp]) -> list[int]:
+        taken = set(owner.tolist())
+        return [i for i in tracks if i not in taken]
+
+    def _match(self, picture: _Picture, tracks: list[int], rows: NDArray[np.intp], overlap: float, *,
+               by_looks: bool = True) -> None:
+        if not tracks or not len(rows):
+            return
+        boxes = np.stack([self._tracks[i].box for i in tracks])
+        value = ious(boxes, picture.found.boxes[rows])
+        possible = (value >= overlap) & self._same_kind(tracks, picture.found.classes[rows])
+        if picture.looks is not None and by_looks:
+            value = value + self._tuning.looks_weight * (self._alike(tracks, picture.looks[rows]) - 1)
+        for track, row in _assigned(value, possible):
+            picture.owner[rows[row]] = tracks[track]
+
+    def _reunite(self, picture: _Picture, tracks: list[int], rows: NDArray[np.intp]) -> None:
+        found = picture.found
+        if not tracks or not len(rows) or picture.looks is None:
+            return
+        boxes = np.stack([self._tracks[i].box for i in tracks])
+        gone_s = np.array([picture.now_s - self._tracks[i].seen_s for i in tracks])
+        heights = boxes[:, 3] - boxes[:, 1]
+        apart = _feet(boxes)[:, None] - _feet(found.boxes[rows])[None]
+        steps = np.hypot(apart[..., 0], apart[..., 1]) / heights[:, None]
+        sizes = (found.boxes[rows, 3] - found.boxes[rows, 1])[None] / heights[:, None]
+        value = self._alike(tracks, picture.looks[rows])
+        possible = ((value >= self._tuning.alike) & (steps <= self._tuning.reach * (0.5 + gone_s[:, None]))
+                    & (sizes > 0.6) & (sizes < 1.6) & self._same_kind(tracks, found.classes[rows]))
+        for track, row in _assigned(value - 0.1 * steps, possible):
+            picture.owner[rows[row]] = tracks[track]
+            # What was predicted meanwhile is of no use: the object went elsewhere.
+            self._tracks[tracks[track]].motion = Motion(found.boxes[rows[row]])
+
+    def _same_kind(self, tracks: list[int], classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        kinds = _WHEELS[[self._tracks[i].class_ for i in tracks]]
+        return np.asarray(kinds[:, None] == _WHEELS[classes][None])
+
+    def _alike(self, tracks: list[int], looks: Looks) -> NDArray[np.float32]:
+        rows = [self._tracks[i].looks for i in tracks]
+        known = np.stack([row if row is not None else np.zeros(looks.shape[1], np.float32) for row in rows])
+        return np.asarray(known @ looks.T, np.float32)
+
+    def _saw(self, track: _Track, picture: _Picture, row: int) -> None:
+        found, looks = picture.found, picture.looks
+        score = float(found.scores[row])
+        track.motion.update(found.boxes[row], score)
+        track.box = found.boxes[row]
+        track.score, track.seen_s, track.sightings = score, picture.now_s, track.sightings + 1
+        track.votes[found.classes[row]] += score
+        if track.id == 0 and track.sightings >= self._tuning.confirm:
+            track.id, self._next_id = self._next_id, self._next_id + 1
+        if looks is not None and score >= self._tuning.strong:
+            mixed = looks[row] if track.looks is None else 0.9 * track.looks + 0.1 * looks[row]
+            track.looks = mixed / max(float(np.linalg.norm(mixed)), 1e-6)
+
+    def _begin(self, picture: _Picture, row: int) -> None:
+        found, looks = picture.found, picture.looks
+        votes = np.zeros(len(ObjectClass))
+        votes[found.classes[row]] = found.scores[row]
+        track = _Track(Motion(found.boxes[row]), looks[row] if looks is not None else None, votes,
+                       float(found.scores[row]), picture.now_s, picture.now_s, box=found.boxes[row])
+        if self._tuning.confirm <= 1:
+            track.id, self._next_id = self._next_id, self._next_id + 1
+        self._tracks.append(track)
+
+    def _forget(self, now_s: float, *, detected: bool) -> tuple[int, ...]:
+        """Drop what was not seen for too long, and at once what was seen only once."""
+        ended = [t.id for t in self._tracks if t.id and now_s - t.seen_s > self._tuning.lost_s]
+        self._tracks = [t for t in self._tracks if now_s - t.seen_s <= self._tuning.lost_s
+                        and (t.id or t.seen_s == now_s or not detected)]
+        return tuple(ended)
+
+
+def _assigned(value: NDArray[np.float32], possible: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """The pairs of the best assignment that are possible."""
+    rows, columns = _assign(np.where(possible, value, -10.0), maximize=True)
+    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if possible[r, c]]
+
+
+def _feet(boxes: Boxes) -> Boxes:
+    return np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1)

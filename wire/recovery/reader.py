@@ -135,14 +135,20 @@ class Reader:
                 raise
             return []
 
-    def _refuse(self, reason: str, *, authentic: Check = Check.UNKNOWN, base_intact: Check = Check.UNKNOWN) -> Opened:
+    def _refuse(
+        self,
+        reason: str,
+        *,
+        authentic: Check = Check.UNKNOWN,
+        complete: Check = Check.NO,
+        header: FrameHeader | None = None,
+    ) -> Opened:
         """The mosaic; and since the payload is predicted from picture to picture, the mosaic from here on."""
         self._tables = None
         if self._gop is not None:
-            self._gop.gap = True
+            self._gop.gap |= complete is Check.NO
             self._gop.unauthentic += authentic is Check.NO
-        verdict = Verdict(authentic, base_intact, Check.NO, self._origin)
-        return Opened(None, (), verdict, reason)
+        return Opened(None, (), Verdict(authentic, Check.UNKNOWN, complete, self._origin), reason, header=header)
 
     def _start(self, unit: KeyUnit, raw: bytes) -> None:
         self._close(None)
@@ -184,7 +190,7 @@ class Reader:
         try:
             plain = gop.aead.decrypt(nonce, unit.sealed, gop.unit.camera_id + bytes(header) + gop.key_hash)
         except InvalidTag:
-            return self._refuse(NOT_AUTHENTIC, authentic=Check.NO)
+            return self._refuse(NOT_AUTHENTIC, authentic=Check.NO, complete=complete, header=header)
         intact = plain[: layout.HASH_BYTES] == picture
         if not intact:
             gop.altered.append(header.index)
@@ -213,7 +219,7 @@ class Reader:
             return Check.UNKNOWN, ""
         if header.seq == last.seq + 1:
             return Check.YES, "the camera's clock was set back" if header.utc_us < last.utc_us else ""
-        if header.gop_id == last.gop_id and header.seq <= last.seq:
+        if self._gop is not None and self._gop.seen and header.seq <= last.seq:
             self._last = last
             return Check.NO, LATE
         self._tables = None

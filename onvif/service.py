@@ -99,7 +99,7 @@ class Service:
 
 
 def service(
-    implementation: object,
+    implementation: object | tuple[object, ...],
     namespace: str,
     *,
     path: str,
@@ -107,11 +107,12 @@ def service(
     version: tuple[int, int] = (26, 6),
     extra_paths: tuple[str, ...] = (),
 ) -> Service:
-    """Collect the marked methods of an object into a Service."""
+    """Collect the marked methods of one object, or of several that make one service together."""
     handlers: dict[str, Handler] = {}
-    for attribute in dir(type(implementation)):
-        marked = getattr(getattr(type(implementation), attribute), "onvif_operation", None)
-        if marked is not None:
-            own_namespace, name = marked
-            handlers[names.q(own_namespace or namespace, name)] = getattr(implementation, attribute)
+    for part in implementation if isinstance(implementation, tuple) else (implementation,):
+        for attribute in dir(type(part)):
+            marked = getattr(getattr(type(part), attribute), "onvif_operation", None)
+            if marked is not None:
+                own_namespace, name = marked
+                handlers[names.q(own_namespace or namespace, name)] = getattr(part, attribute)
     return Service(namespace, path, handlers, capabilities, version, extra_paths)

@@ -1,0 +1,120 @@
+"""What a device service may do to its host, behind one small Protocol.
+
+`RecordedPlatform` is a device that shares its host with others (a laptop, a container, a virtual camera): the host is
+only looked at, what a client sets is kept in the device's state and told back. `onvif.systemd_platform` is the device
+that owns its host.
+"""
+
+import fcntl
+import ipaddress
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from onvif.services.device_state import DeviceState
+
+SYS_NET = Path("/sys/class/net")
+_SIOCGIFADDR, _SIOCGIFNETMASK = 0x8915, 0x891B
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A network interface as the host has it now."""
+
+    name: str
+    mac: str
+    mtu: int
+    ipv4: tuple[tuple[str, int], ...] = ()
+    """(address, prefix length)."""
+    ipv6: tuple[tuple[str, int], ...] = ()
+
+
+class Platform(Protocol):
+    """Host functions. Called on the event loop; each returns at once."""
+
+    def now(self) -> datetime:
+        """The device's clock in UTC."""
+
+    def set_clock(self, utc: datetime | None, *, ntp: bool, timezone: str) -> None:
+        """Set the clock (None leaves it running), choose NTP, name the POSIX time zone."""
+
+    def interfaces(self) -> tuple[Interface, ...]:
+        """The host's interfaces, loopback last and only when there is no other."""
+
+    def apply_network(self, state: "DeviceState") -> None:
+        """Bring host name, addresses, gateways, DNS and NTP in line with the state."""
+
+    def restart(self, *, hard: bool) -> None:
+        """Restart the device: at least the process, on hardware of its own the whole system."""
+
+
+@dataclass(slots=True)
+class RecordedPlatform:
+    """A device that is a guest on its host.
+
+    Args:
+        restart_process: ends the process so that its supervisor starts it again.
+    """
+
+    restart_process: Callable[[], None]
+    offset: timedelta = field(default_factory=timedelta)
+    """How far the device's clock was set from the host's."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.offset
+
+    def set_clock(self, utc: datetime | None, *, ntp: bool, timezone: str) -> None:  # noqa: ARG002 - kept in state
+        if ntp:
+            self.offset = timedelta()
+        elif utc is not None:
+            self.offset = utc - datetime.now(UTC)
+
+    def interfaces(self) -> tuple[Interface, ...]:
+        return host_interfaces()
+
+    def apply_network(self, state: "DeviceState") -> None:
+        """Nothing on a host that belongs to others; the state tells it back."""
+
+    def restart(self, *, hard: bool) -> None:  # noqa: ARG002 - the process is all that is ours here
+        self.restart_process()
+
+
+def host_interfaces() -> tuple[Interface, ...]:
+    """What /sys and the kernel tell about the interfaces that are up."""
+    found = [_interface(path.name) for path in sorted(SYS_NET.iterdir()) if (path / "mtu").exists()]
+    wired = [interface for interface in found if interface.name != "lo" and (interface.ipv4 or interface.ipv6)]
+    return tuple(wired or [interface for interface in found if interface.name == "lo"])
+
+
+def _interface(name: str) -> Interface:
+    folder = SYS_NET / name
+    mac = (folder / "address").read_text(encoding="ascii").strip().upper() or "00:00:00:00:00:00"
+    mtu = int((folder / "mtu").read_text(encoding="ascii"))
+    return Interface(name, mac, mtu, _ipv4(name), _ipv6(name))
+
+
+def _ipv4(name: str) -> tuple[tuple[str, int], ...]:
+    request = struct.pack("256s", name[:15].encode())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
+        try:
+            address = socket.inet_ntoa(fcntl.ioctl(handle.fileno(), _SIOCGIFADDR, request)[20:24])
+            mask = socket.inet_ntoa(fcntl.ioctl(handle.fileno(), _SIOCGIFNETMASK, request)[20:24])
+        except OSError:
+            return ()  # no IPv4 address
+    return ((address, ipaddress.IPv4Network(f"0.0.0.0/{mask}").prefixlen),)
+
+
+def _ipv6(name: str) -> tuple[tuple[str, int], ...]:
+    try:
+        lines = Path("/proc/net/if_inet6").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return ()
+    entries = [line.split() for line in lines]
+    return tuple(
+        (str(ipaddress.IPv6Address(int(entry[0], 16))), int(entry[2], 16)) for entry in entries if entry[5] == name
+    )

@@ -1,0 +1,58 @@
+"""What the parts of the device service share: identity, state, host, and how the rest of the program is told."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from onvif.platform import Platform
+from onvif.service import Service
+from onvif.services.device_state import DeviceState
+from onvif.store import Stored
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceIdentity:
+    """Who the device is; does not change while it runs."""
+
+    manufacturer: str
+    model: str
+    firmware: str
+    serial: str
+    hardware: str
+    endpoint: str
+    """`urn:uuid:…`, the same in discovery and GetEndpointReference."""
+    fixed_scopes: tuple[str, ...]
+    default_hostname: str
+
+
+def _nothing() -> None:
+    """What a device without discovery does when its scopes change."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceContext:
+    """Args:
+    services: every service of the device, this one included; asked at each call.
+    announce: send a Hello, after scopes, discovery mode or addresses changed.
+    farewell: send a Bye, before a restart.
+    factory_default: forget all settings (hard: also the network's) before the restart.
+    protocols: name → (enabled, ports) as the device listens now.
+    reopen: the network protocols changed: listen accordingly.
+    """
+
+    identity: DeviceIdentity
+    state: Stored[DeviceState]
+    platform: Platform
+    services: Callable[[], Sequence[Service]]
+    protocols: Callable[[], dict[str, tuple[bool, tuple[int, ...]]]]
+    announce: Callable[[], None] = field(default=_nothing)
+    farewell: Callable[[], None] = field(default=_nothing)
+    reopen: Callable[[], None] = field(default=_nothing)
+    factory_default: Callable[[bool], None] = field(default=lambda _hard: None)
+
+    def announce_change(self, **changes: object) -> None:
+        """Change the state and tell the network, with the next metadata version."""
+        before = self.state.value
+        after = replace(before, **changes)  # type: ignore[arg-type]  # field names and types are the callers' literals
+        if after != before:
+            self.state.put(replace(after, metadata_version=before.metadata_version + 1))
+            self.announce()

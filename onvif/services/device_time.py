@@ -1,0 +1,88 @@
+"""The device's clock: GetSystemDateAndTime, SetSystemDateAndTime (ONVIF Core 26.06, 8.3.4)."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from onvif.errors import invalid
+from onvif.service import Call, Reply, operation
+from onvif.services.device_context import DeviceContext
+
+YEARS = (1970, 2105)
+"""What an unsigned 32-bit clock can show."""
+_NAME = r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)"
+_OFFSET = r"[+-]?\d{1,2}(?::[0-5]\d(?::[0-5]\d)?)?"
+_RULE = rf",(?:M\d{{1,2}}\.[1-5]\.[0-6]|J?\d{{1,3}})(?:/{_OFFSET})?"
+_POSIX = re.compile(rf"{_NAME}({_OFFSET})({_NAME}(?:{_OFFSET})?(?:{_RULE}{_RULE})?)?")
+"""IEEE Std 1003.1, 8.3: std offset [dst[offset][,start[/time],end[/time]]]."""
+
+
+class Time:
+    """The handlers of the clock."""
+
+    def __init__(self, context: DeviceContext) -> None:
+        self._context = context
+
+    @operation("GetSystemDateAndTime")
+    async def get_system_date_and_time(self, _call: Call) -> Reply:
+        clock = self._context.state.value.clock
+        now = self._context.platform.now()
+        return {
+            "SystemDateAndTime": {
+                "DateTimeType": "NTP" if clock.ntp else "Manual",
+                "DaylightSavings": clock.daylight_savings,
+                "TimeZone": {"TZ": clock.timezone},
+                "UTCDateTime": _values(now),
+                "LocalDateTime": _values(now - standard_offset(clock.timezone)),
+            }
+        }
+
+    @operation("SetSystemDateAndTime")
+    async def set_system_date_and_time(self, call: Call) -> Reply:
+        asked, clock = call.request, self._context.state.value.clock
+        timezone = clock.timezone
+        if asked.TimeZone is not None:
+            timezone = str(asked.TimeZone.TZ or "").strip()
+            if not _POSIX.fullmatch(timezone):
+                raise invalid(f"{timezone[:60]!r} is no POSIX time zone", "InvalidTimeZone")
+        ntp = asked.DateTimeType == "NTP"
+        utc = _utc(asked.UTCDateTime) if asked.UTCDateTime is not None else None
+        self._context.platform.set_clock(None if ntp else utc, ntp=ntp, timezone=timezone)
+        offset = 0.0 if ntp else clock.offset_s
+        if utc is not None and not ntp:
+            offset = (utc - datetime.now(UTC)).total_seconds()
+        self._context.state.change(
+            clock=replace(clock, ntp=ntp, timezone=timezone, daylight_savings=bool(asked.DaylightSavings),
+                          offset_s=offset)
+        )  # fmt: skip
+        return None
+
+
+def standard_offset(timezone: str) -> timedelta:
+    """What has to be taken from UTC to have local standard time; POSIX counts west of Greenwich as positive."""
+    found = _POSIX.fullmatch(timezone)
+    if found is None:
+        return timedelta()
+    text = found.group(1)
+    hours, minutes, seconds = (*(int(part) for part in text.lstrip("+-").split(":")), 0, 0)[:3]
+    size = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    return -size if text.startswith("-") else size
+
+
+def _utc(asked: Any) -> datetime:
+    date, time = asked.Date, asked.Time
+    try:
+        if not YEARS[0] <= int(date.Year) <= YEARS[1]:
+            raise ValueError("outside of what the clock can show")
+        return datetime(int(date.Year), int(date.Month), int(date.Day), int(time.Hour), int(time.Minute),
+                        int(time.Second), tzinfo=UTC)  # fmt: skip
+    except (ValueError, OverflowError):
+        raise invalid("the date or time does not exist", "InvalidDateTime") from None
+
+
+def _values(at: datetime) -> dict[str, Any]:
+    return {
+        "Time": {"Hour": at.hour, "Minute": at.minute, "Second": at.second},
+        "Date": {"Year": at.year, "Month": at.month, "Day": at.day},
+    }

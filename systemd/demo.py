@@ -190,7 +190,7 @@ class Page:
         await self._session.close()
 
     async def _ask(self, method: str, path: str, body: object = None) -> str:
-        headers = {"X-CSRF-Token": self._csrf, "Origin": self._url}
+        headers = {"X-Veilcam-CSRF": self._csrf, "Origin": self._url}
         async with self._session.request(
             method, self._url + path, json=body, ssl=self._tls, headers=headers
         ) as response:

@@ -1,0 +1,64 @@
+"""Signing in and out, and who is signed in."""
+
+import time
+
+from aiohttp import web
+
+from nvr_box.rights import Account
+from nvr_box.web.asked import SESSION, SESSIONS, body, box, by, iso, text
+from nvr_box.web.sessions import Session, cookie_name, same_origin, set_cookie
+
+routes = web.RouteTableDef()
+
+
+def _answer(request: web.Request, account: Account, session: Session) -> web.Response:
+    return web.json_response(
+        {
+            "name": account.name,
+            "rights": sorted(right.value for right in account.rights),
+            "cameras": None if account.cameras is None else sorted(account.cameras),
+            "csrf": session.csrf,
+            "box": box(request).config.name,
+            "now": iso(time.time_ns() // 1000),
+        }
+    )
+
+
+@routes.post("/api/sign-in")
+async def sign_in(request: web.Request) -> web.Response:
+    """Check a name and a password; the session's cookie comes with the answer."""
+    if not same_origin(request):
+        return web.json_response({"error": "Another site asked to sign in here.", "field": None}, status=403)
+    sessions = request.app[SESSIONS]
+    peer = request.remote or "?"
+    if sessions.slow_down(peer):
+        return web.json_response(
+            {"error": "Too many tries from this address; wait a minute.", "field": None},
+            status=429,
+            headers={"Retry-After": "60"},
+        )
+    fields = await body(request)
+    account = await box(request).users.authenticate(
+        text(fields, "name", most=64), text(fields, "password", most=1024), peer=peer
+    )
+    sessions.end(request)
+    token, session = sessions.begin(account)
+    response = _answer(request, account, session)
+    set_cookie(request, response, token)
+    return response
+
+
+@routes.post("/api/sign-out")
+async def sign_out(request: web.Request) -> web.Response:
+    """End the session; what it was watching closes within seconds."""
+    request.app[SESSIONS].end(request)
+    await box(request).audit.write(by(request).name, "sign-out")
+    response = web.Response(status=204)
+    response.del_cookie(cookie_name(request), path="/", secure=request.secure, httponly=True, samesite="Strict")
+    return response
+
+
+@routes.get("/api/me")
+async def me(request: web.Request) -> web.Response:
+    """Who is signed in, with what rights, and the token that changes need."""
+    return _answer(request, by(request), request[SESSION])

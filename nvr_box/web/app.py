@@ -1,0 +1,121 @@
+"""The page as an aiohttp application: routes, the checks that every request passes, and the static files.
+
+Every request but the sign-in, the cameras' push and the static files needs a session; every request that changes
+something carries the session's CSRF token. Errors of the box's parts become a status and a sentence here.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from nvr_box.box import Box
+from nvr_box.rights import Refused
+from nvr_box.web import account, audit, cameras, packets, pictures, reveal, searches, stream
+from nvr_box.web.asked import ACCOUNT, BOX, SESSION, SESSIONS, BadField
+from nvr_box.web.sessions import Sessions, csrf_fits, same_origin
+from wire.base.errors import ConfigError, Error, ModelError, PeerError, SealError, StoreError, WireError
+
+_log = logging.getLogger(__name__)
+_STATIC = Path(__file__).parent / "static"
+_OPEN = {"/", "/api/sign-in", "/api/packets", "/favicon.ico"}
+_MOST_PUSH_BYTES = 8 << 20
+
+# Nothing but our own files runs, and nobody may frame the page. blob: is what MediaSource plays; data: are the
+# pictures that the page cuts out of a frozen frame.
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+_STATUS: tuple[tuple[type[Error], int], ...] = (
+    (Refused, 403),
+    (SealError, 403),
+    (BadField, 400),
+    (ConfigError, 400),
+    (WireError, 400),
+    (StoreError, 404),
+    (PeerError, 502),
+    (ModelError, 503),
+)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def application(box: Box) -> web.Application:
+    """The page of `box`, ready for an `AppRunner`; the caller serves it over TLS, or on loopback without."""
+    app = web.Application(middlewares=[_say_what_went_wrong, _know_who_asks], client_max_size=_MOST_PUSH_BYTES)
+    app[BOX] = box
+    app[SESSIONS] = Sessions(box)
+    for part in (account, cameras, pictures, stream, searches, reveal, audit, packets):
+        app.add_routes(part.routes)
+    app.router.add_get("/", _page)
+    app.router.add_get("/favicon.ico", _mark)
+    app.router.add_static("/static", _STATIC)
+    app.cleanup_ctx.append(reveal.end_unwatched)
+    app.on_response_prepare.append(_guard)
+    return app
+
+
+async def _page(_request: web.Request) -> web.StreamResponse:
+    return web.FileResponse(_STATIC / "index.html")
+
+
+async def _mark(_request: web.Request) -> web.StreamResponse:
+    return web.FileResponse(_STATIC / "mark.svg")
+
+
+async def _guard(request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store" if request.path.startswith("/api/") else "no-cache")
+    if request.secure:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+
+
+def _refusal(status: int, sentence: str, field: str | None = None) -> web.Response:
+    return web.json_response({"error": sentence, "field": field}, status=status)
+
+
+@web.middleware
+async def _know_who_asks(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if request.path in _OPEN or request.path.startswith("/static/"):
+        return await handler(request)
+    found = request.app[SESSIONS].find(request)
+    if found is None:
+        return _refusal(401, "Sign in first.")
+    session, who = found
+    if request.method not in ("GET", "HEAD") and not (same_origin(request) and csrf_fits(request, session)):
+        return _refusal(403, "This request did not come from the page itself; load the page again.")
+    request[SESSION], request[ACCOUNT] = session, who
+    return await handler(request)
+
+
+@web.middleware
+async def _say_what_went_wrong(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except BadField as error:
+        return _refusal(400, _sentence(error), error.field)
+    except Error as error:
+        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+        return _refusal(status, _sentence(error))
+    except web.HTTPRequestEntityTooLarge:
+        return _refusal(413, "The request is too long.")
+    except web.HTTPException as error:
+        if request.path.startswith("/api/"):
+            return _refusal(error.status, f"{error.reason}: {request.method} {request.path}")
+        raise
+
+
+def _sentence(error: Error) -> str:
+    words = str(error)
+    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")

@@ -1,0 +1,147 @@
+"""Reading what the browser asks for, strictly: a value of the right kind, or a sentence that names the field."""
+
+import datetime as dt
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from nvr_box.box import Box
+from nvr_box.rights import Account
+from nvr_box.web.sessions import Session, Sessions
+from wire.base.errors import Error
+from wire.features.packet import ColourShare
+from wire.features.vocabulary import ObjectClass
+
+BOX = web.AppKey("box", Box)
+SESSIONS = web.AppKey("sessions", Sessions)
+ACCOUNT = web.RequestKey("account", Account)
+SESSION = web.RequestKey("session", Session)
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MOST_BODY_BYTES = 64 * 1024
+_MOST_TEXT = 500
+
+
+class BadField(Error):
+    """The browser sent a value that does not fit; `field` names it."""
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def box(request: web.Request) -> Box:
+    """The box behind this page."""
+    return request.app[BOX]
+
+
+def by(request: web.Request) -> Account:
+    """The account that asks; the session check has put it there."""
+    return request[ACCOUNT]
+
+
+async def body(request: web.Request) -> dict[str, Any]:
+    """The JSON object of the request."""
+    if (request.content_length or 0) > _MOST_BODY_BYTES:
+        raise BadField("The request is too long.", "body")
+    try:
+        value = json.loads(await request.text() or "{}")
+    except (ValueError, LookupError, RecursionError) as error:
+        raise BadField("The request is not JSON.", "body") from error
+    if not isinstance(value, dict):
+        raise BadField("The request must be a JSON object.", "body")
+    return value
+
+
+def text(fields: Mapping[str, Any], name: str, default: str | None = None, *, most: int = _MOST_TEXT) -> str:
+    """A string of at most `most` characters; required unless there is a default."""
+    value = fields.get(name, default)
+    if not isinstance(value, str):
+        raise BadField(f"{name}: a text is needed.", name)
+    if len(value) > most:
+        raise BadField(f"{name}: at most {most} characters.", name)
+    return value
+
+
+def number(fields: Mapping[str, Any], name: str, low: float, high: float, default: float | None = None) -> float:
+    """A number in [low, high]; a query's digits count as one."""
+    value: Any = fields.get(name, default)
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            value = None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise BadField(f"{name}: a number is needed.", name)
+    if not low <= value <= high:
+        raise BadField(f"{name}: must be {low:g} to {high:g}.", name)
+    return float(value)
+
+
+def whole(fields: Mapping[str, Any], name: str, low: int, high: int, default: int | None = None) -> int:
+    """A whole number in [low, high]."""
+    value = number(fields, name, low, high, default)
+    if value != int(value):
+        raise BadField(f"{name}: a whole number is needed.", name)
+    return int(value)
+
+
+def time_us(fields: Mapping[str, Any], name: str) -> int:
+    """A time, `2026-11-21T21:15:04.123456Z`, as UTC microseconds."""
+    value = maybe_time_us(fields, name)
+    if value is None:
+        raise BadField(f"{name}: a time is needed.", name)
+    return value
+
+
+def maybe_time_us(fields: Mapping[str, Any], name: str) -> int | None:
+    """The same, or None when the field is absent, empty or null."""
+    value = fields.get(name)
+    if value in (None, ""):
+        return None
+    try:
+        at = dt.datetime.fromisoformat(str(value)[:40])
+        return (at - _EPOCH) // dt.timedelta(microseconds=1)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise BadField(f"{name}: a time with its zone is needed, such as 2026-11-21T21:15:04Z.", name) from error
+
+
+def box_share(fields: Mapping[str, Any], name: str) -> tuple[float, float, float, float]:
+    """x0, y0, x1, y1 as shares 0..1 of the picture, with an area."""
+    value = fields.get(name)
+    if not isinstance(value, list) or len(value) != 4:
+        raise BadField(f"{name}: four numbers are needed.", name)
+    x0, y0, x1, y1 = (number({name: each}, name, 0.0, 1.0) for each in value)
+    if x1 <= x0 or y1 <= y0:
+        raise BadField(f"{name}: the box has no area.", name)
+    return x0, y0, x1, y1
+
+
+def object_class(value: object, name: str = "class") -> ObjectClass:
+    """A class by its word."""
+    if isinstance(value, str) and value.upper() in ObjectClass.__members__:
+        return ObjectClass[value.upper()]
+    raise BadField(f"{name}: one of {', '.join(each.name.lower() for each in ObjectClass)}.", name)
+
+
+def camera_number(request: web.Request) -> int:
+    """The camera in the path."""
+    return int(request.match_info["camera"])
+
+
+def iso(utc_us: int) -> str:
+    """UTC with microseconds and `Z`, so that the same frame is found again by it."""
+    return (_EPOCH + dt.timedelta(microseconds=utc_us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def maybe_iso(utc_us: int | None) -> str | None:
+    """The same for what may be absent."""
+    return None if utc_us is None else iso(utc_us)
+
+
+def colour(share: ColourShare) -> dict[str, object]:
+    """A share of an object's colour in words."""
+    return {"part": share.part.name.lower(), "name": share.colour.name.lower(), "share": share.share}

@@ -1,0 +1,53 @@
+"""The audit log, read and checked."""
+
+from aiohttp import web
+
+from nvr_box.audit import Entry
+from nvr_box.web.asked import box, by, iso, maybe_time_us, text, whole
+
+routes = web.RouteTableDef()
+
+
+def _entry(entry: Entry) -> dict[str, object]:
+    return {
+        "number": entry.number,
+        "at": iso(entry.utc_us),
+        "who": entry.who,
+        "action": entry.action,
+        "camera": entry.camera,
+        "reason": entry.reason,
+        "granted": entry.granted,
+        "details": dict(entry.details),
+        "hash": entry.hash,
+    }
+
+
+@routes.get("/api/audit")
+async def entries(request: web.Request) -> web.Response:
+    """Entries, newest first; this look becomes one as well."""
+    asked = request.query
+    found = await box(request).audit.entries(
+        by(request),
+        before=whole(asked, "before", 0, 1 << 53) if asked.get("before") else None,
+        limit=whole(asked, "limit", 1, 500, 100),
+        who=text(asked, "who", most=64) if asked.get("who") else None,
+        camera=whole(asked, "camera", 0, 1 << 31) if asked.get("camera") else None,
+        action=text(asked, "action", most=40) if asked.get("action") else None,
+        start_us=maybe_time_us(asked, "start"),
+        end_us=maybe_time_us(asked, "end"),
+    )
+    return web.json_response({"entries": [_entry(entry) for entry in found]})
+
+
+@routes.post("/api/audit/verify")
+async def verify(request: web.Request) -> web.Response:
+    """Recompute the whole chain."""
+    verdict = await box(request).audit.verify(by(request))
+    return web.json_response(
+        {
+            "whole": verdict.broken_at is None,
+            "entries": verdict.entries,
+            "broken_at": verdict.broken_at,
+            "why": verdict.why,
+        }
+    )

@@ -1,0 +1,146 @@
+"""The cameras: list and state, discovery, trying, adding, changing, removing."""
+
+import json
+
+from aiohttp import web
+
+from nvr_box.cameras.cameras import Camera, Status, Step
+from nvr_box.web.asked import BadField, body, box, by, camera_number, iso, maybe_iso, text
+from wire.base.errors import Error
+
+routes = web.RouteTableDef()
+
+
+def _camera(camera: Camera, status: Status) -> dict[str, object]:
+    return {
+        "id": camera.camera,
+        "name": camera.name,
+        "xaddr": camera.xaddr,
+        "manufacturer": camera.manufacturer,
+        "model": camera.model,
+        "serial": camera.serial,
+        "profile": camera.profile,
+        "veilcam": camera.veilcam,
+        "paired": camera.paired,
+        "fingerprint": camera.fingerprint if camera.veilcam else None,
+        "recording": camera.recording,
+        "added": iso(camera.added_utc_us),
+        "state": status.state.value,
+        "since": iso(status.since_utc_us),
+        "message": status.message,
+        "codec": status.codec,
+        "width": status.width,
+        "height": status.height,
+        "rate_fps": status.rate_fps,
+        "clock_offset_s": status.clock_offset_s,
+        "last_frame": maybe_iso(status.last_frame_utc_us),
+        "recorded_bytes": status.recorded_bytes,
+        "oldest": maybe_iso(status.oldest_utc_us),
+        "packets": status.packets,
+    }
+
+
+@routes.get("/api/cameras")
+async def listed(request: web.Request) -> web.Response:
+    """The cameras that the account may view, with their state."""
+    cameras, account = box(request).cameras, by(request)
+    found = [_camera(each, cameras.status(account, each.camera)) for each in cameras.list(account)]
+    return web.json_response({"cameras": found})
+
+
+@routes.post("/api/cameras/discover")
+async def discover(request: web.Request) -> web.Response:
+    """Who answers a WS-Discovery probe within three seconds."""
+    found = await box(request).cameras.discover(by(request))
+    return web.json_response(
+        {
+            "found": [
+                {
+                    "address": each.address,
+                    "xaddrs": list(each.xaddrs),
+                    "name": each.name,
+                    "hardware": each.hardware,
+                    "added": each.added,
+                }
+                for each in found
+            ]
+        }
+    )
+
+
+def _step(step: Step) -> dict[str, object]:
+    return {"name": step.name, "ok": step.ok, "detail": step.detail}
+
+
+async def _lines(request: web.Request, *, add: bool) -> web.StreamResponse:
+    """Try a camera a line a step and, when every step went well and `add` is set, add it."""
+    fields = await body(request)
+    address, user = text(fields, "address").strip(), text(fields, "user", most=64)
+    password, name = text(fields, "password"), text(fields, "name", "", most=64)
+    if not address:
+        raise BadField("address: a host, host:port or device service address is needed.", "address")
+    cameras, account = box(request).cameras, by(request)
+    steps = cameras.test(account, address, user, password)
+    first = await anext(aiter(steps), None)  # a refusal still gets its own status
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    await response.prepare(request)
+
+    async def say(value: dict[str, object]) -> None:
+        await response.write(json.dumps(value).encode() + b"\n")
+
+    well = first is not None and first.ok
+    if first is not None:
+        await say(_step(first))
+    try:
+        async for step in steps:
+            well = well and step.ok
+            await say(_step(step))
+        if add and well:
+            camera = await cameras.add(account, address, user, password, name=name)
+            await say({"camera": _camera(camera, cameras.status(account, camera.camera))})
+    except Error as error:
+        await say({"error": str(error)})
+    await response.write_eof()
+    return response
+
+
+@routes.post("/api/cameras/test")
+async def test(request: web.Request) -> web.StreamResponse:
+    """Try a camera without adding it."""
+    return await _lines(request, add=False)
+
+
+@routes.post("/api/cameras")
+async def add(request: web.Request) -> web.StreamResponse:
+    """Try a camera and add it."""
+    return await _lines(request, add=True)
+
+
+@routes.patch(r"/api/cameras/{camera:\d{1,9}}")
+async def change(request: web.Request) -> web.Response:
+    """Rename a camera or switch its recording."""
+    fields = await body(request)
+    name = text(fields, "name", most=64).strip() if "name" in fields else None
+    recording = fields.get("recording")
+    if recording is not None and not isinstance(recording, bool):
+        raise BadField("recording: true or false.", "recording")
+    if name == "":
+        raise BadField("name: must not be empty.", "name")
+    cameras, account = box(request).cameras, by(request)
+    camera = await cameras.change(account, camera_number(request), name=name, recording=recording)
+    return web.json_response(_camera(camera, cameras.status(account, camera.camera)))
+
+
+@routes.post(r"/api/cameras/{camera:\d{1,9}}/pair")
+async def pair(request: web.Request) -> web.Response:
+    """Exchange keys with one of our cameras again."""
+    cameras, account = box(request).cameras, by(request)
+    camera = await cameras.pair(account, camera_number(request))
+    return web.json_response(_camera(camera, cameras.status(account, camera.camera)))
+
+
+@routes.delete(r"/api/cameras/{camera:\d{1,9}}")
+async def remove(request: web.Request) -> web.Response:
+    """Unpair and forget a camera; its recordings stay until they are too old."""
+    await box(request).cameras.remove(by(request), camera_number(request))
+    return web.Response(status=204)

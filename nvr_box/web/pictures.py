@@ -1,0 +1,93 @@
+"""Pictures at rest: the timeline with its thumbnails, and frozen frames with what is in them."""
+
+import base64
+
+from aiohttp import web
+
+from nvr_box.search.stills import Pick, Still
+from nvr_box.web.asked import (
+    body,
+    box,
+    box_share,
+    by,
+    camera_number,
+    colour,
+    iso,
+    object_class,
+    time_us,
+    whole,
+)
+
+routes = web.RouteTableDef()
+
+
+@routes.get(r"/api/cameras/{camera:\d{1,9}}/timeline")
+async def timeline(request: web.Request) -> web.Response:
+    """Recorded spans and passages that touch [start, end)."""
+    camera, account = camera_number(request), by(request)
+    start_us, end_us = time_us(request.query, "start"), time_us(request.query, "end")
+    spans = await box(request).recordings.spans(account, camera, start_us, end_us)
+    ticks = await box(request).searches.ticks(account, camera, start_us, end_us)
+    return web.json_response(
+        {
+            "spans": [{"start": iso(one.start_us), "end": iso(one.end_us), "locked": one.locked} for one in spans],
+            "passages": [
+                {
+                    "passage": tick.packet,
+                    "class": tick.object_class.name.lower(),
+                    "first": iso(tick.first_us),
+                    "best": iso(tick.best_us),
+                    "last": iso(tick.last_us),
+                }
+                for tick in ticks
+            ],
+        }
+    )
+
+
+@routes.get(r"/api/cameras/{camera:\d{1,9}}/thumbnail")
+async def thumbnail(request: web.Request) -> web.Response:
+    """The masked key frame nearest to `at`, as a small JPEG."""
+    width = whole(request.query, "width", 32, 1280, 320)
+    jpeg = await box(request).stills.jpeg(
+        by(request), camera_number(request), time_us(request.query, "at"), width=width
+    )
+    return web.Response(body=jpeg, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
+
+
+def _pick(pick: Pick) -> dict[str, object]:
+    return {
+        "number": pick.number,
+        "box": list(pick.box),
+        "class": pick.object_class.name.lower(),
+        "score": pick.score,
+        "colours": [colour(each) for each in pick.colours],
+    }
+
+
+def _still(still: Still) -> dict[str, object]:
+    return {
+        "key": still.key,
+        "camera": still.camera,
+        "at": iso(still.utc_us),
+        "width": still.width,
+        "height": still.height,
+        "picks": [_pick(pick) for pick in still.picks],
+        "picture": "data:image/jpeg;base64," + base64.b64encode(still.jpeg).decode(),
+    }
+
+
+@routes.post(r"/api/cameras/{camera:\d{1,9}}/freeze")
+async def freeze(request: web.Request) -> web.Response:
+    """The masked frame shown at `at`, with what is in it."""
+    at_us = time_us(await body(request), "at")
+    return web.json_response(_still(await box(request).stills.freeze(by(request), camera_number(request), at_us)))
+
+
+@routes.post(r"/api/stills/{key:[\w-]{1,80}}/picks")
+async def draw(request: web.Request) -> web.Response:
+    """The same still with one more object, drawn by hand; it is the last of `picks`."""
+    fields = await body(request)
+    kind = object_class(fields.get("class"))
+    still = await box(request).stills.draw(by(request), request.match_info["key"], box_share(fields, "box"), kind)
+    return web.json_response({"picks": [_pick(pick) for pick in still.picks]})

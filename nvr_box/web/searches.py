@@ -1,0 +1,88 @@
+"""Searching for similar appearance, and the masked best shots of what was found."""
+
+from typing import Any
+
+from aiohttp import web
+
+from nvr_box.search.search import Filters, Match
+from nvr_box.web.asked import BadField, body, box, by, colour, iso, maybe_time_us, number, object_class, text, whole
+from wire.features.packet import ColourShare
+from wire.features.vocabulary import Colour, Part
+
+routes = web.RouteTableDef()
+
+_MOST_CHOICES = 256
+
+
+def _filters(fields: dict[str, Any]) -> Filters:
+    return Filters(
+        cameras=tuple(whole({"cameras": each}, "cameras", 0, 1 << 31) for each in _list(fields, "cameras")),
+        start_us=maybe_time_us(fields, "start"),
+        end_us=maybe_time_us(fields, "end"),
+        classes=tuple(object_class(each, "classes") for each in _list(fields, "classes")),
+        colours=tuple(_colour(each) for each in _list(fields, "colours")),
+        threshold=number(fields, "threshold", 0.0, 1.0, 0.5),
+        limit=whole(fields, "limit", 1, 1000, 100),
+    )
+
+
+def _list(fields: dict[str, Any], name: str) -> list[Any]:
+    value = fields.get(name, [])
+    if not isinstance(value, list) or len(value) > _MOST_CHOICES:
+        raise BadField(f"{name}: a list of at most {_MOST_CHOICES} is needed.", name)
+    return value
+
+
+def _colour(value: object) -> ColourShare:
+    if not isinstance(value, dict):
+        raise BadField("colours: each has a part and a name.", "colours")
+    part, name = text(value, "part", most=16).upper(), text(value, "name", most=16).upper()
+    if part not in Part.__members__ or name not in Colour.__members__:
+        raise BadField("colours: there is no such part or colour.", "colours")
+    return ColourShare(Part[part], Colour[name], 0.0)
+
+
+def _match(match: Match) -> dict[str, object]:
+    return {
+        "passage": match.packet,
+        "camera": match.camera,
+        "camera_name": match.camera_name,
+        "class": match.object_class.name.lower(),
+        "first": iso(match.first_us),
+        "best": iso(match.best_us),
+        "last": iso(match.last_us),
+        "similarity": match.similarity,
+        "colours": [colour(each) for each in match.colours],
+        "attributes": list(match.attributes),
+    }
+
+
+@routes.post("/api/searches")
+async def search(request: web.Request) -> web.Response:
+    """Search by a pick of a frozen picture, by a stored passage, or by filters alone."""
+    fields = await body(request)
+    filters, searches, account = _filters(fields), box(request).searches, by(request)
+    if fields.get("still") is not None:
+        results = await searches.by_pick(account, text(fields, "still"), whole(fields, "pick", 0, 10_000), filters)
+    elif fields.get("passage") is not None:
+        results = await searches.by_packet(account, whole(fields, "passage", 0, 1 << 53), filters)
+    else:
+        results = await searches.by_attributes(account, filters)
+    return web.json_response(
+        {
+            "matches": [_match(match) for match in results.matches],
+            "compared": results.compared,
+            "stored": results.stored,
+            "took_ms": results.took_ms,
+            "histogram": list(results.histogram),
+            "other_model": results.other_model,
+            "narrowest": results.narrowest,
+        }
+    )
+
+
+@routes.get(r"/api/passages/{passage:\d{1,15}}/shot")
+async def shot(request: web.Request) -> web.Response:
+    """The masked best shot of a passage."""
+    jpeg = await box(request).searches.best_shot(by(request), int(request.match_info["passage"]))
+    return web.Response(body=jpeg, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})

@@ -1,0 +1,111 @@
+"""Who is at the other end: sessions in memory, their cookie, the CSRF token, and a limit on signing in.
+
+A session is a random token in a cookie that scripts cannot read and other sites cannot send. Rights are not kept in
+it: the account is read anew at every request, so that a right taken away is gone at once.
+"""
+
+import hmac
+import secrets
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from nvr_box.box import Box
+from nvr_box.rights import Account
+
+IDLE_S = 3600.0
+LONGEST_S = 12 * 3600.0
+_MOST_SESSIONS = 1000
+_SIGN_INS = 20
+_SIGN_IN_WINDOW_S = 60.0
+CSRF_HEADER = "X-Veilcam-CSRF"
+
+
+@dataclass(slots=True)
+class Session:
+    """One browser that signed in; times are monotonic seconds."""
+
+    name: str
+    csrf: str
+    began_s: float
+    used_s: float
+
+
+@dataclass(slots=True)
+class Sessions:
+    """The sessions of this process; a restart of the box signs everybody out."""
+
+    box: Box
+    _held: dict[str, Session] = field(default_factory=dict)
+    _tries: dict[str, deque[float]] = field(default_factory=dict)
+
+    def slow_down(self, peer: str) -> bool:
+        """Count one try to sign in from `peer`; True when there were too many in the last minute."""
+        now = time.monotonic()
+        if len(self._tries) > _MOST_SESSIONS:
+            self._tries = {who: tries for who, tries in self._tries.items() if now - tries[-1] < _SIGN_IN_WINDOW_S}
+        tries = self._tries.setdefault(peer, deque(maxlen=_SIGN_INS))
+        full = len(tries) == _SIGN_INS and now - tries[0] < _SIGN_IN_WINDOW_S
+        if not full:
+            tries.append(now)
+        return full
+
+    def begin(self, account: Account) -> tuple[str, Session]:
+        """A new session of `account` and its token."""
+        now = time.monotonic()
+        self._held = {token: each for token, each in self._held.items() if _alive(each, now)}
+        while len(self._held) >= _MOST_SESSIONS:
+            del self._held[min(self._held, key=lambda token: self._held[token].used_s)]
+        token = secrets.token_urlsafe(32)
+        session = Session(account.name, secrets.token_urlsafe(24), now, now)
+        self._held[token] = session
+        return token, session
+
+    def find(self, request: web.Request) -> tuple[Session, Account] | None:
+        """The session of this request and its account as it is now."""
+        token = request.cookies.get(cookie_name(request), "")
+        session = self._held.get(token)
+        now = time.monotonic()
+        if session is None or not _alive(session, now):
+            self._held.pop(token, None)
+            return None
+        account = self.box.users.get(session.name)
+        if account is None:
+            del self._held[token]
+            return None
+        session.used_s = now
+        return session, account
+
+    def end(self, request: web.Request) -> None:
+        """Forget the session of this request."""
+        self._held.pop(request.cookies.get(cookie_name(request), ""), None)
+
+
+def _alive(session: Session, now: float) -> bool:
+    return now - session.used_s < IDLE_S and now - session.began_s < LONGEST_S
+
+
+def cookie_name(request: web.Request) -> str:
+    """RFC 6265bis 4.1.3.2: the prefix makes browsers refuse the cookie from any other host or path."""
+    return "__Host-veilcam" if request.secure else "veilcam"
+
+
+def set_cookie(request: web.Request, response: web.StreamResponse, token: str) -> None:
+    """Hand the token to the browser; without TLS (loopback only) the cookie cannot be `Secure`."""
+    response.set_cookie(cookie_name(request), token, path="/", httponly=True, secure=request.secure, samesite="Strict")
+
+
+def same_origin(request: web.Request) -> bool:
+    """Whether the browser says that our own page asks; WebSockets have no other protection against foreign pages."""
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return request.headers.get("Sec-Fetch-Site", "same-origin") in ("same-origin", "none")
+    return urlsplit(origin).netloc == request.host
+
+
+def csrf_fits(request: web.Request, session: Session) -> bool:
+    """Whether a request that changes something carries the session's token."""
+    return hmac.compare_digest(request.headers.get(CSRF_HEADER, "").encode(), session.csrf.encode())

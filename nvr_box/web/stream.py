@@ -1,0 +1,153 @@
+"""The stream of a camera as a browser plays it: fragmented MP4 by WebSocket, live, recorded or revealed.
+
+Pairs of messages go out: a JSON head, then the bytes. Recorded and revealed streams are sent no further ahead than
+the page asks for; a live one as it comes.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from nvr_box.record.recordings import Piece
+from nvr_box.rights import Refused, Right
+from nvr_box.web import reveal
+from nvr_box.web.asked import SESSIONS, BadField, box, by, camera_number, iso, maybe_time_us, time_us
+from nvr_box.web.sessions import same_origin
+from wire.base.errors import Error
+
+routes = web.RouteTableDef()
+
+_FIRST_AHEAD_US = 12_000_000
+_RIGHTS_EVERY_S = 2.0
+_DONE, _BROKEN = 1000, 1011
+_OVER, _REFUSED = 4001, 4003
+_MOST_REASON_BYTES = 120  # RFC 6455 5.5: a control frame carries 125 bytes, two of them the code
+
+End = tuple[int, str]
+
+
+@routes.get(r"/api/cameras/{camera:\d{1,9}}/stream")
+async def stream(request: web.Request) -> web.StreamResponse:
+    """Play a camera; api.md says what is sent and with which codes the socket is closed."""
+    if not same_origin(request):
+        return web.json_response({"error": "Another site asked for this stream.", "field": None}, status=403)
+    camera, from_us = camera_number(request), maybe_time_us(request.query, "from")
+    key = request.query.get("reveal")
+    pieces: AsyncIterator[Piece]
+    socket = web.WebSocketResponse(heartbeat=20.0, max_msg_size=4096, compress=False)
+    await socket.prepare(request)
+    if key is not None:
+        pieces, start_us = reveal.pieces(request, key, from_us), from_us
+    elif from_us is not None:
+        pieces, start_us = _recorded_then_live(request, camera, from_us), from_us
+    else:
+        pieces, start_us = box(request).recordings.live(by(request), camera), None
+    feed = _Feed(socket, pieces, None if start_us is None else start_us + _FIRST_AHEAD_US)
+    tasks = [
+        asyncio.create_task(feed.send(), name="send"),
+        asyncio.create_task(feed.listen(), name="listen"),
+        asyncio.create_task(_watch_rights(request, camera), name="rights"),
+    ]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        code, why = next(iter(done)).result()
+    except Refused as refused:
+        code, why = (_OVER if key else _REFUSED), str(refused)
+    except Error as error:
+        code, why = _BROKEN, str(error)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    await socket.close(code=code, message=why.encode()[:_MOST_REASON_BYTES].decode(errors="ignore").encode())
+    return socket
+
+
+@dataclass(slots=True)
+class _Feed:
+    """One socket's pieces; `until_us` is how far the page wants them, None for all that come."""
+
+    socket: web.WebSocketResponse
+    pieces: AsyncIterator[Piece]
+    until_us: int | None
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self) -> End:
+        """Send every piece, each initialisation segment together with the fragment after it."""
+        head: Piece | None = None
+        async with contextlib.aclosing(_closable(self.pieces)) as pieces:
+            async for piece in pieces:
+                if piece.mime:
+                    head = piece
+                    continue
+                while self.until_us is not None and piece.utc_us > self.until_us:
+                    self._moved.clear()
+                    await self._moved.wait()
+                said: dict[str, Any] = {
+                    "utc": iso(piece.utc_us),
+                    "media_s": piece.start_s,
+                    "duration_s": piece.duration_s,
+                    "init": head is not None,
+                    "mime": head.mime if head else None,
+                }
+                try:
+                    await self.socket.send_str(json.dumps(said))
+                    await self.socket.send_bytes((head.data if head else b"") + piece.data)
+                except ConnectionError:
+                    return _DONE, ""
+                head = None
+        return _DONE, "The recording ends here."
+
+    async def listen(self) -> End:
+        """Follow the page's wish for more until it goes."""
+        async for message in self.socket:
+            if message.type is not WSMsgType.TEXT:
+                continue
+            try:
+                wish = json.loads(message.data)
+                until_us = time_us(wish, "until") if isinstance(wish, dict) else 0
+            except (ValueError, RecursionError, BadField):
+                return _REFUSED, "This is not what the page may say here."
+            if self.until_us is not None and until_us > self.until_us:
+                self.until_us = until_us
+                self._moved.set()
+        return _DONE, ""
+
+
+async def _closable(pieces: AsyncIterator[Piece]) -> AsyncGenerator[Piece, None]:
+    """Pieces of any iterator, ended with it when that can be ended."""
+    try:
+        async for piece in pieces:
+            yield piece
+    finally:
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()
+
+
+async def _watch_rights(request: web.Request, camera: int) -> End:
+    """Return when the session is over or the account may no longer view the camera."""
+    while True:
+        await asyncio.sleep(_RIGHTS_EVERY_S)
+        found = request.app[SESSIONS].find(request)
+        if found is None:
+            return _OVER, "You are signed out."
+        if not found[1].may(Right.VIEW, camera):
+            return _REFUSED, "The right to view this camera was taken back."
+
+
+async def _recorded_then_live(request: web.Request, camera: int, from_us: int) -> AsyncGenerator[Piece, None]:
+    """What was recorded from `from_us` on and, where that ends, what comes in."""
+    recordings, account = box(request).recordings, by(request)
+    end_us = 0
+    async for piece in recordings.play(account, camera, from_us):
+        end_us = piece.utc_us + round(piece.duration_s * 1e6)
+        yield piece
+    async for piece in recordings.live(account, camera):
+        # Half a fragment of slack: the clock of a segment's start differs from the live one by milliseconds.
+        if piece.mime or piece.utc_us >= end_us - round(piece.duration_s * 5e5):
+            yield piece

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from firmware.encode.settings import EncoderSettings
 from firmware.mask.settings import MaskSettings
+from firmware.vision.eyes import Settings
 from models.config import ModelsConfig
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}")
@@ -34,21 +35,6 @@ class Source:
             raise ValueError("window wants four numbers: x, y, width, height")
         if any(value % 16 or value < 0 for value in self.window):
             raise ValueError("window: every number must be a multiple of 16")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vision:
-    """How often the detector runs.
-
-    Args:
-        detect_every: run the detector on every n-th picture; the tracker predicts in between.
-    """
-
-    detect_every: int = 1
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.detect_every <= 25:
-            raise ValueError("detect_every: want 1 to 25 pictures")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +75,7 @@ class Camera:
     main: EncoderSettings = field(default_factory=lambda: EncoderSettings(gop_frames=20))
     sub: EncoderSettings = field(default_factory=lambda: EncoderSettings(gop_frames=20, qp=30, preset="superfast"))
     models: ModelsConfig = field(default_factory=ModelsConfig)
-    vision: Vision = field(default_factory=Vision)
+    vision: Settings = field(default_factory=Settings)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

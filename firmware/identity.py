@@ -44,4 +44,6 @@ def load(state: Path) -> CameraIdentity:
     except OSError as error:
         raise ConfigError(f"{state}: the state directory cannot be used: {error}") from error
     except WireError as error:
-        raise ConfigError(f"{path}: the camera's key is damaged ({error}); restore it, or remove it to be a new camera") from error
+        raise ConfigError(
+            f"{path}: the camera's key is damaged ({error}); restore it, or remove it to be a new camera"
+        ) from error

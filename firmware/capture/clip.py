@@ -123,7 +123,7 @@ class Clip:
         whole = decoded.reformat(format="yuv420p") if decoded.format.name != "yuv420p" else decoded
         out = np.empty((height * 3 // 2, width), np.uint8)
         for target, plane, shift in zip(planes(out), whole.planes, (0, 1, 1), strict=True):
-            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
             top, left = y >> shift, x >> shift
             target[:] = rows[top : top + (height >> shift), left : left + (width >> shift)]
         return out

@@ -30,9 +30,3 @@ def to_rect(box: NDArray[np.float32], columns: int, rows: int) -> Rect | None:
     left, top = max(0, int(x0 // MB)), max(0, int(y0 // MB))
     right, bottom = min(columns, int(-(-x1 // MB))), min(rows, int(-(-y1 // MB)))
     return (left, top, right - left, bottom - top) if right > left and bottom > top else None
-
-
-def fill(grid: NDArray[np.generic], rect: Rect, value: int | bool = True) -> None:
-    """Set a rectangle of a grid."""
-    x, y, w, h = rect
-    grid[y : y + h, x : x + w] = value

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.capture.frame import CLOCK_90K
-from firmware.mask.grid import MB, BitGrid, Boxes, fill, grow, to_rect
+from firmware.mask.grid import MB, BitGrid, Boxes, grow, to_rect
 from firmware.mask.settings import Extent, MaskSettings, Pattern
 from firmware.vision.sight import Sight
 from wire.features.vocabulary import ObjectClass
@@ -117,7 +117,7 @@ class Planner:
         return bool(self._seen) and self._seen[-1][0] >= pts_90k + round(self._settings.look_back_s * CLOCK_90K)
 
     def plan(self, pts_90k: int) -> MaskPlan:
-        """The plan of the picture at `pts_90k`; whole when vision is not there yet, settling, or has a gap around it."""
+        """The plan of the picture at `pts_90k`; whole when vision is not there, settling, or has a gap around it."""
         if self._settled_90k is None:
             return self.whole("vision has not started or has failed")
         if pts_90k < self._settled_90k:

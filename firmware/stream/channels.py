@@ -5,20 +5,19 @@ any thread and hold from the next picture on.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 
 import cv2
 import numpy as np
 
 from firmware.capture.frame import Frame, Picture, planes
-from firmware.encode.recoverable import PlainEncoder, RecoverableEncoder
+from firmware.encode.access_unit import AccessUnit
+from firmware.encode.protected import ProtectedEncoder
+from firmware.encode.recoverable import PlainEncoder
 from firmware.encode.settings import EncoderSettings
-from firmware.mask.grid import MB
 from firmware.mask.plan import MaskPlan
-from firmware.stream.access_unit import AccessUnit
-from wire.keys import Recipient, SigningKey
-from wire.recovery.writer import Writer
+from wire.keys import Recipient
 
 
 class Wishes:
@@ -43,74 +42,43 @@ class Wishes:
 
 
 class MainChannel:
-    """Masked base, sealed originals, one access unit.
+    """Masked base, sealed originals, one access unit."""
 
-    Args:
-        width, height: pixels, multiples of 16.
-        rate: pictures per second.
-        settings: the encoder pair.
-        camera_id, signer: the camera's identity.
-        recipients: who may reveal.
-    """
-
-    def __init__(
-        self,
-        width: int,
-        height: int,
-        rate: Fraction,
-        settings: EncoderSettings,
-        *,
-        camera_id: bytes,
-        signer: SigningKey,
-        recipients: Sequence[Recipient],
-    ) -> None:
+    def __init__(self, width: int, height: int, rate: Fraction, encoder: ProtectedEncoder) -> None:
         self.width, self.height, self.rate = width, height, rate
-        self.settings = settings
         self.wishes = Wishes()
-        self._recipients = tuple(recipients)
-        self._make_writer: Callable[[EncoderSettings], Writer] = lambda wanted: Writer(
-            camera_id, wanted.base, signer, self._recipients, columns=width // MB, rows=height // MB
-        )
-        self._encoder = RecoverableEncoder(width, height, rate, settings)
-        self._writer = self._make_writer(settings)
+        self._encoder = encoder
+
+    @property
+    def settings(self) -> EncoderSettings:
+        """In force, or from the next picture on."""
+        return self._encoder.settings
+
+    @settings.setter
+    def settings(self, settings: EncoderSettings) -> None:
+        self._encoder.set_settings(settings)
 
     def set_recipients(self, recipients: Sequence[Recipient]) -> None:
         """From the next picture on, which becomes an IDR picture, only these may reveal."""
-        self._recipients = tuple(recipients)
+        self._encoder.set_recipients(recipients)
         self.wishes.want()
 
     def encode(self, masked: Picture, clear: Picture, plan: MaskPlan, frame: Frame) -> AccessUnit:
         """The protected access unit of one picture; encode thread."""
-        if self._encoder.settings != self.settings:
-            self._renew(self.settings)
-        mask = plan.mask
-        encoded = self._encoder.encode(masked, clear, mask, force_idr=self.wishes.due(frame.utc_us))
-        if encoded.idr:
-            self._writer.recipients = self._recipients
-        data = self._writer.protect(
-            encoded.base_au,
-            encoded.payload_au,
-            regions=plan.regions,
-            mask=mask,
+        return self._encoder.encode(
+            masked,
+            clear,
+            plan.mask,
+            plan.regions,
             pts_90k=frame.pts_90k,
             utc_us=frame.utc_us,
-            idr=encoded.idr,
-            payload_idr=encoded.payload_idr,
-            payload_codec=encoded.payload_codec,
-            shared_idr=encoded.shared_idr,
+            idr=self.wishes.due(frame.utc_us),
             full_frame=plan.full,
         )
-        return AccessUnit(data, frame.pts_90k, frame.utc_us, encoded.idr)
 
     def close(self) -> None:
         """End the encoder's thread."""
         self._encoder.close()
-
-    def _renew(self, wanted: EncoderSettings) -> None:
-        self._encoder.close()
-        if self._encoder.settings.base is not wanted.base:
-            self._writer = self._make_writer(wanted)
-        self._encoder = RecoverableEncoder(self.width, self.height, self.rate, wanted)
 
 
 class SubChannel:

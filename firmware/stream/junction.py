@@ -87,9 +87,7 @@ class Junction:
             self._sights.append(None)
             self._changed.notify_all()
 
-    def to_mask(
-        self, take: Callable[[Sight | None], None], ready: Callable[[int], bool]
-    ) -> Frame | None:
+    def to_mask(self, take: Callable[[Sight | None], None], ready: Callable[[int], bool]) -> Frame | None:
         """The next picture whose mask can be drawn; waits for it; None at the end.
 
         Args:

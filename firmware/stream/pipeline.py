@@ -14,9 +14,9 @@ from fractions import Fraction
 from typing import Protocol
 
 from firmware.capture.frame import CLOCK_90K, Frame, FrameSource, Picture
+from firmware.encode.access_unit import AccessUnit
 from firmware.mask.paint import Painter
 from firmware.mask.plan import MaskPlan, Planner
-from firmware.stream.access_unit import AccessUnit
 from firmware.stream.counters import Counters
 from firmware.stream.junction import Junction
 from firmware.vision.sight import Sight
@@ -148,9 +148,10 @@ class Pipeline:
                 offset_90k = 0
                 for number, frame in enumerate(source.frames()):
                     if number == 0:
-                        # A sensor that was opened again counts from zero; media time goes on.
-                        offset_90k = last_90k + 1 + round((time.monotonic() - left_s) * CLOCK_90K)
-                        offset_90k -= frame.pts_90k
+                        if last_90k >= 0:
+                            # A sensor that was opened again counts from zero; media time goes on.
+                            gone_s = time.monotonic() - left_s
+                            offset_90k = last_90k + 1 + round(gone_s * CLOCK_90K) - frame.pts_90k
                         self._outputs.signal(lost=False, why="")
                     last_90k, left_s = frame.pts_90k + offset_90k, time.monotonic()
                     self._junction.put(Frame(self._stages.adjust(frame.i420), last_90k, frame.utc_us))

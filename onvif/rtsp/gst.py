@@ -62,7 +62,11 @@ class Live:
         self._zero_us = 0
         self._started = False
         self._last_pts = -1
-        self.viewers = 0
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody has asked for this path; nothing need be encoded for it otherwise."""
+        return self._video is not None or self._metadata is not None
 
     def video(self, access_unit: bytes, *, utc_us: int, idr: bool) -> None:
         """Send one access unit: Annex B, parameter sets in front of every IDR picture.

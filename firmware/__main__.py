@@ -1,0 +1,52 @@
+"""`python -m firmware --config camera.toml [--only NAME]`: every camera of the file, or one of them here."""
+
+import argparse
+import asyncio
+import contextlib
+import sys
+from pathlib import Path
+
+from firmware import supervisor
+from firmware.config import Config
+from wire.base import config, logs, service
+from wire.base.errors import ConfigError, Error
+
+
+def main() -> int:
+    """Parse the command line and run; the return value is the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m firmware", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="TOML file with one [[camera]] table per camera")
+    parser.add_argument("--only", metavar="NAME", help="run this camera in this process instead of supervising all")
+    parser.add_argument("--check", action="store_true", help="check the file and exit")
+    arguments = parser.parse_args()
+    logs.start("firmware")
+    try:
+        whole = config.load(Config, arguments.config)
+        if arguments.check:
+            print(f"{arguments.config}: {len(whole.camera)} cameras")
+            return 0
+        if arguments.only is None:
+            logs.start("firmware", level=whole.log_level)
+            command = supervisor.self_command(arguments.config)
+            return asyncio.run(supervisor.supervise(command, [camera.name for camera in whole.camera]))
+        chosen = next((camera for camera in whole.camera if camera.name == arguments.only), None)
+        if chosen is None:
+            known = ", ".join(camera.name for camera in whole.camera)
+            raise ConfigError(f"{arguments.config}: no camera is named {arguments.only!r}; known: {known}")
+        logs.start(chosen.name, level=whole.log_level)
+        service.die_with_parent()
+        from firmware.app import run  # models and GStreamer load here: the supervisor needs neither
+
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(run(chosen))
+    except ConfigError as error:
+        print(f"firmware: {error}", file=sys.stderr)
+        return supervisor.CONFIG_EXIT
+    except Error as error:
+        print(f"firmware: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

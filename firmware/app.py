@@ -1,0 +1,216 @@
+"""One camera, put together and run until a signal."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from aiohttp import web
+
+from firmware import identity
+from firmware.camera import Camera
+from firmware.capture.clip import Clip
+from firmware.capture.frame import Frame
+from firmware.config import Camera as CameraConfig
+from firmware.config import Source
+from firmware.describe import Describer
+from firmware.encode.protected import ProtectedEncoder
+from firmware.identity import CameraIdentity
+from firmware.live import Live
+from firmware.mask.paint import Painter
+from firmware.mask.plan import Planner
+from firmware.outbox import Outbox
+from firmware.pairing import Pairing, PairingEndpoint, Pairings
+from firmware.push import Pusher
+from firmware.services.web import application
+from firmware.settings import Settings
+from firmware.stream.channels import MainChannel, SubChannel
+from firmware.stream.pipeline import Pipeline, Stages
+from firmware.stream.publish import MotionAlarm, Publisher
+from firmware.vision.eyes import Eyes
+from firmware.vision.sight import Sight
+from models import load
+from onvif.events.bus import Bus
+from onvif.events.topics import CAMERA
+from onvif.rtsp.gst import Server, Track
+from wire.base import service
+from wire.base.errors import ConfigError
+from wire.features.packet import FeaturePacket
+from wire.features.seal import seal
+
+log = logging.getLogger(__name__)
+
+_REPORT_S = 60.0
+_WATCHDOG_S = 5.0
+
+
+async def run(config: CameraConfig) -> None:
+    """Run this camera until SIGINT or SIGTERM.
+
+    Raises:
+        ConfigError: something in the configuration cannot be used.
+        ModelError: a model failed its self-test; the camera does not start without eyes.
+    """
+    who = identity.load(config.state)
+    first = open_source(config.source)
+    networks = await asyncio.to_thread(load, config.models)
+    await asyncio.to_thread(networks.self_test)
+    pairings = Pairings(config.state)
+    outbox = Outbox(config.state / "outbox.sqlite")
+    settings = Settings(config)
+    bus = Bus(CAMERA)
+
+    width, height, rate = first.width, first.height, first.rate
+    encoder = ProtectedEncoder(
+        width, height, rate, config.main, camera_id=who.camera_id, signer=who.signer,
+        recipients=pairings.current.recipients if pairings.current else (),
+    )  # fmt: skip
+    live_main = MainChannel(width, height, rate, encoder)
+    live_sub = SubChannel(width, height, rate, config.sub)
+    planner, painter = Planner(width, height, config.mask), Painter(width, height, config.mask)
+    pusher = Pusher(outbox, pairings)
+    loop = asyncio.get_running_loop()
+
+    def news() -> None:
+        loop.call_soon_threadsafe(pusher.wake)
+
+    posts = _Posts(outbox, pairings, who, news)
+    describer = Describer(networks, width, height, posts.send)
+
+    def looked(frame: Frame, sight: Sight) -> None:
+        describer.look(frame.i420, sight, frame.utc_us)
+
+    sources = [first]
+    live = Live(live_main, live_sub, planner, painter)
+    stages = Stages(
+        open_source=lambda: sources.pop() if sources else open_source(config.source),
+        open_eyes=lambda: Eyes(networks, rate, config.vision),
+        adjust=live.adjust,
+        looked=looked,
+        encoder=live_main,
+    )
+    rtsp = Server(config.address, config.rtsp_port, settings.users)
+    publisher = Publisher(
+        live=live,
+        main=rtsp.publish("main", Track(config.main.base.name), live.wisher("main")),
+        sub=rtsp.publish("sub", Track(config.sub.base.name), live.wisher("sub")),
+        bus=bus,
+        alarm=MotionAlarm(),
+        best_shots=describer.masked,
+    )
+    pipeline = Pipeline(stages, planner, painter, publisher, rate)
+    live.counters = pipeline.counters
+
+    def paired(pairing: Pairing | None) -> None:
+        live_main.set_recipients(pairing.recipients if pairing else ())
+        outbox.forget_all()
+        pusher.wake()
+
+    pairings.listen(paired)
+    endpoint = PairingEndpoint(pairings, who, config.name, config.serial, networks.appearance.model)
+    camera = Camera(config, who, settings, bus, live, endpoint)
+    try:
+        rtsp.start()
+    except OSError as error:
+        raise ConfigError(f"camera {config.name}: {error}") from error
+    live.rtsp_port = rtsp.port
+    listener = _listen(config)
+    camera.web_port = listener.getsockname()[1]
+    runner = web.AppRunner(application(camera), access_log=None, shutdown_timeout=1.0)
+    try:
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
+        pipeline.start()
+        print(f"READY {config.name} web={camera.web_port} rtsp={live.rtsp_port}", flush=True)
+        service.notify("READY=1")
+        await _until_end(pipeline, pusher)
+        service.notify("STOPPING=1")
+    finally:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.5):
+                await runner.cleanup()
+        await asyncio.to_thread(pipeline.stop, 2.0)
+        rtsp.stop()
+        describer.close()
+        live_main.close()
+        outbox.close()
+    if pipeline.failed is not None:
+        raise pipeline.failed
+
+
+def open_source(source: Source) -> Clip:
+    """The sensor that the configuration names.
+
+    Raises:
+        ConfigError: it cannot be opened.
+    """
+    window = source.window
+    return Clip(
+        Path(source.clip).expanduser(),
+        (window[0], window[1], window[2], window[3]) if window else None,
+        follow_clock=source.follow_clock,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Posts:
+    """From a description to the outbox; any thread. Without a box there is nobody to seal to, and nothing is kept."""
+
+    outbox: Outbox
+    pairings: Pairings
+    identity: CameraIdentity
+    news: Callable[[], None]
+
+    def send(self, packet: FeaturePacket) -> None:
+        pairing = self.pairings.current
+        if pairing is None:
+            return
+        who = self.identity
+        self.outbox.add(
+            lambda sequence: seal(
+                replace(packet, camera_id=who.camera_id, sequence=sequence), pairing.feature_key, who.signer
+            )
+        )
+        self.news()
+
+
+def _listen(config: CameraConfig) -> socket.socket:
+    try:
+        return socket.create_server((config.address, config.web_port), reuse_port=False)
+    except OSError as error:
+        raise ConfigError(f"camera {config.name}: web_port {config.web_port} cannot be listened on: {error}") from error
+
+
+async def _until_end(pipeline: Pipeline, pusher: Pusher) -> None:
+    """Until a signal, or until the pipeline or a task ends by itself."""
+    tasks = [
+        asyncio.create_task(service.until_signal(), name="signal"),
+        asyncio.create_task(asyncio.to_thread(pipeline.ended.wait), name="pipeline"),
+        asyncio.create_task(pusher.run(), name="push"),
+        asyncio.create_task(_report(pipeline), name="report"),
+    ]
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    pipeline.ended.set()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        if not task.cancelled() and task.exception() is not None:
+            raise task.exception() or RuntimeError(task.get_name())
+
+
+async def _report(pipeline: Pipeline) -> None:
+    """The watchdog, fed by access units only, and one line of counters a minute."""
+    before, since_s = -1, 0.0
+    while True:
+        await asyncio.sleep(_WATCHDOG_S)
+        if pipeline.counters.encoded != before:
+            service.notify("WATCHDOG=1")
+        before = pipeline.counters.encoded
+        since_s += _WATCHDOG_S
+        if since_s >= _REPORT_S:
+            since_s = 0.0
+            log.info("%s", pipeline.counters.line())

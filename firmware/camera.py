@@ -1,0 +1,36 @@
+"""Everything of the camera that its services may touch, in one place."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from firmware.config import Camera as CameraConfig
+from firmware.identity import CameraIdentity
+from firmware.live import Live
+from firmware.pairing import PairingEndpoint
+from onvif.events.bus import Bus
+
+if TYPE_CHECKING:
+    from firmware.settings import Settings
+
+
+@dataclass(slots=True)
+class Camera:
+    """One running camera.
+
+    Args:
+        config: what the operator wrote.
+        identity: its key and identifier.
+        settings: what ONVIF clients changed, and the users.
+        bus: where events are said.
+        live: the running picture.
+        pairing: the box it belongs to.
+        web_port: the port as bound, known before the web application starts.
+    """
+
+    config: CameraConfig
+    identity: CameraIdentity
+    settings: "Settings"
+    bus: Bus
+    live: Live
+    pairing: PairingEndpoint
+    web_port: int = 0

@@ -1,0 +1,124 @@
+"""What becomes of a masked picture: streams, metadata, events. All on the encode thread.
+
+Everything here has the masked picture only; see `firmware.stream.pipeline.Outputs`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from firmware.capture.frame import CLOCK_90K, Picture
+from firmware.encode.access_unit import AccessUnit
+from firmware.live import Live
+from firmware.stream.pipeline import Masked
+from firmware.vision.sight import Sight, TrackBox
+from onvif import metadata
+from onvif.events.bus import Bus
+from onvif.events.topics import MOTION_ALARM, OBJECT_DETECTION, SIGNAL_LOSS
+from onvif.rtsp.gst import Live as RtspLive
+from wire.features.vocabulary import ObjectClass
+
+SOURCE = {"Source": "source"}
+RULE = {
+    "VideoSourceConfigurationToken": "source",
+    "VideoAnalyticsConfigurationToken": "analytics",
+    "Rule": "ObjectDetection",
+}
+_TYPES = {
+    ObjectClass.PERSON: ("Human", ""),
+    ObjectClass.BICYCLE: ("Bicycle", "Bicycle"),
+    ObjectClass.CAR: ("Vehicle", "Car"),
+    ObjectClass.MOTORCYCLE: ("Vehicle", "Motorcycle"),
+    ObjectClass.BUS: ("Vehicle", "Bus"),
+    ObjectClass.TRUCK: ("Vehicle", "Truck"),
+}
+_CONFIRMED = 3  # pictures; a track of fewer may be noise
+_CALM_S = 2.0
+_MOVED_OF_WIDTH = 0.3
+
+
+class MotionAlarm:
+    """True while a tracked object moves, and for two seconds after."""
+
+    def __init__(self) -> None:
+        self.state = False
+        self._anchor: dict[int, tuple[float, float]] = {}
+        self._moved_90k: int | None = None
+
+    def look(self, sight: Sight) -> bool:
+        """Take one sighting; whether the alarm stands now."""
+        for track in sight.tracks:
+            if track.age >= _CONFIRMED and track.seen and self._moved(track):
+                self._moved_90k = sight.pts_90k
+        for ended in sight.ended:
+            self._anchor.pop(ended, None)
+        self.state = self._moved_90k is not None and sight.pts_90k - self._moved_90k <= _CALM_S * CLOCK_90K
+        return self.state
+
+    def _moved(self, track: TrackBox) -> bool:
+        x0, y0, x1, y1 = (float(edge) for edge in track.box)
+        centre = ((x0 + x1) / 2, (y0 + y1) / 2)
+        anchor = self._anchor.setdefault(track.id, centre)
+        far = abs(centre[0] - anchor[0]) + abs(centre[1] - anchor[1]) > _MOVED_OF_WIDTH * (x1 - x0)
+        if far:
+            self._anchor[track.id] = centre
+        return far
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """The pipeline's outputs.
+
+    Args:
+        live: what the services see.
+        main, sub: the RTSP paths.
+        bus: where events are said.
+        alarm: the motion alarm.
+        best_shots: shown every masked picture and its media time (the describer's thumbnails).
+    """
+
+    live: Live
+    main: RtspLive
+    sub: RtspLive
+    bus: Bus
+    alarm: MotionAlarm
+    best_shots: Callable[[Picture, int], None]
+
+    def masked(self, masked: Masked) -> None:
+        """Sub stream, snapshot, metadata and events of one masked picture."""
+        self.live.show(masked)
+        self.best_shots(masked.picture, masked.pts_90k)
+        if self.sub.watched:
+            unit = self.live.sub.encode(masked.picture, masked.pts_90k, masked.utc_us)
+            self.sub.video(unit.data, utc_us=unit.utc_us, idr=unit.idr)
+        if masked.sight is not None:
+            self._describe(masked, masked.sight)
+
+    def access_unit(self, unit: AccessUnit) -> None:
+        """The main stream."""
+        self.main.video(unit.data, utc_us=unit.utc_us, idr=unit.idr)
+
+    def signal(self, *, lost: bool, why: str) -> None:  # noqa: ARG002  # the log has the reason, the event a state
+        """The sensor's state as an event."""
+        self.live.signal_lost = lost
+        self.bus.publish(SIGNAL_LOSS.path, SOURCE, {"State": lost})
+
+    def _describe(self, masked: Masked, sight: Sight) -> None:
+        utc = datetime.fromtimestamp(masked.utc_us / 1e6, UTC)
+        shown = [track for track in sight.tracks if track.age >= _CONFIRMED]
+        self.bus.publish(MOTION_ALARM.path, SOURCE, {"State": self.alarm.look(sight)}, at=utc)
+        kinds = sorted({_TYPES[track.class_][0] for track in shown})
+        self.bus.publish(OBJECT_DETECTION.path, RULE, {"ClassTypes": " ".join(kinds)}, at=utc)
+        if self.main.watched or self.sub.watched:
+            document = metadata.document([self._frame(shown, sight, utc)])
+            self.main.metadata(document, utc_us=masked.utc_us)
+            self.sub.metadata(document, utc_us=masked.utc_us)
+
+    def _frame(self, shown: list[TrackBox], sight: Sight, utc: datetime) -> metadata.Frame:
+        width, height = self.live.size("main")
+        objects = []
+        for track in shown:
+            type_, vehicle = _TYPES[track.class_]
+            box = metadata.Box.from_pixels(track.box.tolist(), width, height)
+            objects.append(metadata.Object(track.id, box, type_=type_, likelihood=track.score, vehicle=vehicle))
+        return metadata.Frame(utc, tuple(objects), deleted=sight.ended)

@@ -1,0 +1,7 @@
+"""The picture before anything else looks at it: adjusted as the imaging service asks, and watched for tampering."""
+
+from firmware.imaging.adjust import Adjuster, Adjustment
+from firmware.imaging.sensor import Sensor
+from firmware.imaging.tampering import Tampering
+
+__all__ = ["Adjuster", "Adjustment", "Sensor", "Tampering"]

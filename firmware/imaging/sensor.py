@@ -1,0 +1,50 @@
+"""What stands between the sensor and the pipeline: the tamper watch on the raw picture, then the adjustment.
+
+The settings are those of the imaging service; they live in the camera's state directory and act from the next picture.
+"""
+
+from pathlib import Path
+
+from firmware.capture.frame import Picture, planes
+from firmware.imaging.adjust import Adjuster, Adjustment
+from firmware.imaging.tampering import Kind, Tampering
+from onvif.events import Bus, topics
+from onvif.store import Stored
+
+SOURCE = {"Source": "source"}
+_TOPICS = {
+    Kind.TOO_DARK: topics.TOO_DARK.path,
+    Kind.TOO_BRIGHT: topics.TOO_BRIGHT.path,
+    Kind.TOO_BLURRY: topics.TOO_BLURRY.path,
+    Kind.SCENE_CHANGE: topics.SCENE_CHANGE.path,
+}
+
+
+class Sensor:
+    """The raw picture's keeper.
+
+    Args:
+        state: the camera's state directory; `imaging.json` in it holds the settings.
+        bus: where tampering is told.
+
+    Raises:
+        StateError: the settings file exists and cannot be read.
+    """
+
+    def __init__(self, state: Path, bus: Bus) -> None:
+        self._bus = bus
+        self.settings = Stored(state / "imaging.json", Adjustment())
+        self._adjuster = Adjuster(self.settings.value)
+        self.settings.listen(self._changed)
+        self._tampering = Tampering()
+        for topic in _TOPICS.values():
+            bus.publish(topic, SOURCE, {"State": False})
+
+    def see(self, i420: Picture, pts_90k: int) -> Picture:
+        """Watch one raw picture and return it adjusted. Capture thread."""
+        for change in self._tampering.look(planes(i420)[0], pts_90k):
+            self._bus.publish(_TOPICS[change.kind], SOURCE, {"State": change.state})
+        return self._adjuster(i420)
+
+    def _changed(self, _old: Adjustment, new: Adjustment) -> None:
+        self._adjuster.adjustment = new

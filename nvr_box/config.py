@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_MIB = 1 << 20
+from models.config import ModelsConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +60,5 @@ class BoxConfig:
     web: WebConfig = field(default_factory=WebConfig)
     record: RecordConfig = field(default_factory=RecordConfig)
     reveal: RevealConfig = field(default_factory=RevealConfig)
-    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    models: ModelsConfig = field(default_factory=ModelsConfig)
     detect_threshold: float = 0.35
-
-    @property
-    def record_free_floor_bytes(self) -> int:
-        """Bytes that recording leaves free on its disk."""
-        return self.record.keep_free_mib * _MIB

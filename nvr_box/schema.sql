@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS camera (
     camera_id        TEXT UNIQUE,            -- hex; NULL for a camera of another make
     signing_key      TEXT,
     appearance_model TEXT,
-    push_token       TEXT UNIQUE,
+    push_token       TEXT UNIQUE,            -- SHA-256, hex, of what the camera signs in with
     paired           INTEGER NOT NULL DEFAULT 0,
     recording        INTEGER NOT NULL DEFAULT 1,
     removed          INTEGER NOT NULL DEFAULT 0,
@@ -53,17 +53,19 @@ CREATE TABLE IF NOT EXISTS packet (
     last_us    INTEGER NOT NULL,
     quality    REAL NOT NULL,
     model      TEXT NOT NULL,                -- of the code; empty when the packet has none
-    code       BLOB NOT NULL,                -- binary code, compared first
-    fine       BLOB NOT NULL,                -- int8 vector, ranks what the code let through
-    colours    TEXT NOT NULL,                -- JSON [[part, name, share], ...]
-    attributes TEXT NOT NULL,                -- JSON [name, ...]
+    code       BLOB NOT NULL,                -- signed bytes
+    box        TEXT NOT NULL,                -- JSON [x, y, width, height] of the best shot, shares of the picture
+    colours    TEXT NOT NULL,                -- JSON [[part, colour, share], ...], numbers of wire/features/vocabulary.py
+    attributes TEXT NOT NULL,                -- JSON [[attribute, value, confidence], ...]
+    provenance TEXT NOT NULL,
     UNIQUE (camera_id, sequence)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS packet_by_time ON packet (camera, first_us);
 
 CREATE TABLE IF NOT EXISTS best_shot (       -- masked JPEG; apart, so that scanning packets reads no pictures
     packet INTEGER PRIMARY KEY REFERENCES packet ON DELETE CASCADE,
-    jpeg   BLOB NOT NULL
+    jpeg   BLOB NOT NULL,
+    sealed BLOB NOT NULL                     -- the unmasked one, sealed to the reveal recipients; empty for none
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS account (

@@ -126,13 +126,12 @@ class Recordings:
             while True:
                 for begin, finish in _gops(segment, offset):
                     data = await asyncio.to_thread(_read, self._segments, segment, begin, finish)
-                    whole = tuple(fmp4.fragments(data, 0, base=begin))
+                    parts = _parts(data, begin)
                     offset = finish
-                    if not whole:
+                    if not parts:
                         break
-                    if end_us is not None and _utc_us(segment, whole[0]) >= end_us:
+                    if end_us is not None and _utc_us(segment, parts[0][0]) >= end_us:
                         return
-                    parts = tuple((each, data[each.offset - begin : each.offset - begin + each.size]) for each in whole)
                     yield Chunk(init, segment.mime, segment.start_us, parts)
                 grown = await self._grown(segment, offset)
                 if grown is None:
@@ -140,6 +139,17 @@ class Recordings:
                 segment = grown
             segment = await self._segments.following(camera, segment.end_us, segment.path)
             offset = segment.keys[0][1] if segment and segment.keys else 0
+
+    async def newest_before(self, camera: int, utc_us: int, within_us: int) -> Chunk | None:
+        """The last GOP recorded in the `within_us` before `utc_us`, None when there is none."""
+        before = await self._segments.between(camera, utc_us - within_us, utc_us)
+        if not before:
+            return None
+        segment = max(before, key=lambda each: each.end_us)
+        begin, finish = _gops(segment, segment.keys[-1][1])[-1]
+        init = await asyncio.to_thread(_read_init, self._segments, segment)
+        data = await asyncio.to_thread(_read, self._segments, segment, begin, finish)
+        return Chunk(init, segment.mime, segment.start_us, _parts(data, begin))
 
     async def _first(self, camera: int, start_us: int) -> Segment | None:
         covering = await self._segments.between(camera, start_us, start_us + 1)
@@ -163,6 +173,12 @@ def _gops(segment: Segment, offset: int) -> list[tuple[int, int]]:
 
 def _utc_us(segment: Segment, fragment: fmp4.Fragment) -> int:
     return segment.start_us + fragment.time_90k * 1_000_000 // fmp4.TIMESCALE
+
+
+def _parts(data: bytes, begin: int) -> tuple[tuple[fmp4.Fragment, bytes], ...]:
+    """The fragments in `data`, which was read from `begin` on."""
+    whole = fmp4.fragments(data, 0, base=begin)
+    return tuple((each, data[each.offset - begin : each.offset - begin + each.size]) for each in whole)
 
 
 def _joined(segments: Iterable[Segment]) -> list[Span]:

@@ -28,7 +28,7 @@ class Retention:
 
     async def sweep(self) -> int:
         """Apply every rule once; returns how many segments went."""
-        gone = 0
+        gone = await self._store.write(self._finish)
         for choose in (self._too_old, self._over_quota, self._under_floor):
             while victims := await self._store.write(choose):
                 await self._store.write(lambda link, victims=victims: self._remove(link, victims))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
@@ -44,6 +44,12 @@ class Retention:
             self._store.submit(lambda link: self._remove(link, victims)).result()
             log.warning("the disk is full: the %d oldest segments were removed to go on recording", len(victims))
         return bool(victims)
+
+    def _finish(self, link: sqlite3.Connection) -> int:
+        """Remove what was marked but not removed: after a camera was deleted with its recordings."""
+        marked = link.execute("SELECT segment, path FROM segment WHERE garbage = 1").fetchall()
+        self._remove(link, marked)
+        return len(marked)
 
     def _too_old(self, link: sqlite3.Connection) -> list[tuple[int, str]]:
         if not self._config.keep_days:

@@ -1,6 +1,23 @@
 """Feature packets from paired cameras, taken once and kept."""
 
+import hashlib
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from nvr_box.record.source import CLOCK_TOLERANCE_S
+from nvr_box.rights import Refused
+from nvr_box.search.passages import Passages
+from nvr_box.store import Store
+from wire.base.errors import Error, SealError, Truncated, WireError
+from wire.base.logs import printable
+from wire.features import seal
+from wire.features.packet import MAX_BYTES, FeaturePacket
+from wire.keys import Identity
+
+log = logging.getLogger(__name__)
+MOST_PACKETS = 1000
+_SEALED_BYTES = MAX_BYTES + 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +38,18 @@ class Receipt:
 
 
 class Intake:
-    """The receiving end of the cameras' push."""
+    """The receiving end of the cameras' push.
+
+    Args:
+        identity: the box's own key, to which packets are sealed.
+        clock_offset_s: the clock of a camera minus the box's, None while unknown.
+    """
+
+    def __init__(
+        self, store: Store, passages: Passages, identity: Identity, clock_offset_s: Callable[[int], float | None]
+    ) -> None:
+        self._store, self._passages, self._identity = store, passages, identity
+        self._clock_offset_s = clock_offset_s
 
     async def accept(self, token: str, batch: bytes) -> Receipt:
         """Take a pushed body (`u32 length || sealed packet`, repeated); idempotent by (camera_id, sequence).
@@ -34,4 +62,51 @@ class Intake:
             WireError: the framing of the batch is broken (400); nothing was taken.
             StoreError: the disk or database refused (503); the camera keeps its packets.
         """
-        raise NotImplementedError
+        sql = "SELECT camera, camera_id, signing_key FROM camera WHERE push_token = ? AND paired = 1 AND removed = 0"
+        hashed = token_hash(token)
+        row = await self._store.read(lambda link: link.execute(sql, (hashed,)).fetchone())
+        if row is None:
+            raise Refused("no paired camera signs in with this token")
+        camera, camera_id, signing_key = row[0], bytes.fromhex(row[1]), bytes.fromhex(row[2])
+        opened: list[FeaturePacket] = []
+        refused: list[Refusal] = []
+        for index, blob in enumerate(split(batch)):
+            try:
+                if seal.camera_of(blob) != camera_id:
+                    raise SealError("the packet is of another camera than the one that pushes it")
+                opened.append(seal.open_sealed(blob, self._identity, signing_key))
+            except Error as error:
+                log.warning("camera %d: packet %d of a batch refused: %s", camera, index, printable(str(error)))
+                refused.append(Refusal(None, index, str(error)))
+        offset_s = self._clock_offset_s(camera) or 0.0
+        shift_us = 0 if abs(offset_s) <= CLOCK_TOLERANCE_S else -int(offset_s * 1_000_000)
+        await self._passages.add(camera, opened, shift_us)
+        return Receipt(tuple(packet.sequence for packet in opened), tuple(refused))
+
+
+def token_hash(token: str) -> str:
+    """How a push token is stored."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def split(batch: bytes) -> list[bytes]:
+    """The sealed packets of a pushed body.
+
+    Raises:
+        WireError: a length that does not fit, or too many packets.
+    """
+    blobs = []
+    at = 0
+    while at < len(batch):
+        if at + 4 > len(batch):
+            raise Truncated("length of a packet", at=at)
+        size = int.from_bytes(batch[at : at + 4], "big")
+        if size > _SEALED_BYTES:
+            raise WireError(f"a sealed packet of {size} bytes, at most {_SEALED_BYTES}", at=at)
+        if at + 4 + size > len(batch):
+            raise Truncated(f"packet of {size} bytes", at=at)
+        blobs.append(batch[at + 4 : at + 4 + size])
+        at += 4 + size
+        if len(blobs) > MOST_PACKETS:
+            raise WireError(f"more than {MOST_PACKETS} packets in one batch", at=at)
+    return blobs

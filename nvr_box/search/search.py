@@ -1,27 +1,42 @@
 """Where else was somebody like this seen: exact comparison of appearance codes under filters."""
 
+import asyncio
+import time
 from dataclasses import dataclass
 
-from wire.features.vocabulary import ObjectClass
+import numpy as np
+import numpy.typing as npt
 
-from nvr_box.rights import Account
-from nvr_box.search.stills import Colour
+from nvr_box.audit import Audit
+from nvr_box.rights import Account, Right
+from nvr_box.search import kernel
+from nvr_box.search.gallery import Columns, attribute_bit, colour_bit, words_of
+from nvr_box.search.passages import Passages
+from nvr_box.search.stills import Stills
+from wire.base.errors import StoreError
+from wire.features.packet import AppearanceCode, AttributeValue, ColourShare
+from wire.features.vocabulary import Attribute, Colour, ObjectClass, Part
+
+_STEPS = 100
+_MOST_RETURNED = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a search is narrowed to; empty or None means everything. `colours` must all be present in a match.
+    """What a search is narrowed to; empty or None means everything.
 
     Attributes:
+        colours, attributes: all of them must be present in a match.
         threshold: least similarity, 0..1.
-        limit: most matches returned; `counts` of the results are of all.
+        limit: most matches returned; the histogram is of all.
     """
 
     cameras: tuple[int, ...] = ()
     start_us: int | None = None
     end_us: int | None = None
     classes: tuple[ObjectClass, ...] = ()
-    colours: tuple[Colour, ...] = ()
+    colours: tuple[tuple[Part, Colour], ...] = ()
+    attributes: tuple[tuple[Attribute, int], ...] = ()
     threshold: float = 0.5
     limit: int = 100
 
@@ -32,14 +47,13 @@ class Match:
 
     packet: int
     camera: int
-    camera_name: str
     object_class: ObjectClass
     first_us: int
     best_us: int
     last_us: int
     similarity: float | None
-    colours: tuple[Colour, ...]
-    attributes: tuple[str, ...]
+    colours: tuple[ColourShare, ...]
+    attributes: tuple[AttributeValue, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +64,11 @@ class Results:
         compared: passages compared after the filters.
         stored: passages stored in all.
         took_ms: wall time of the comparison.
-        histogram: matches by similarity in 100 steps of 0.01 before the threshold, for the slider.
-        other_model: passages skipped because another model made their code.
-        narrowest: the filter that removed the most, empty when there are matches.
+        histogram: matches by similarity in 100 steps of 0.01 before the threshold, for the slider. Above
+            131,072 candidates: of the 8,192 nearest by coarse code.
+        other_model: passages that pass the filters but were coded by another model.
+        narrowest: the filter that removed the most ("cameras", "time", "classes", "colours", "attributes",
+            "threshold"), empty when there are matches.
     """
 
     matches: tuple[Match, ...]
@@ -75,27 +91,211 @@ class Tick:
     last_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    packets: npt.NDArray[np.int64]
+    similarity: npt.NDArray[np.float32] | None
+    compared: int
+    other_model: int
+    histogram: tuple[int, ...]
+    narrowest: str
+
+
 class Searches:
     """Exact search over the stored passages. Needs `OPERATE`; only cameras that `by` may view are compared."""
 
+    def __init__(self, passages: Passages, stills: Stills, log: Audit) -> None:
+        self._passages, self._stills, self._log = passages, stills, log
+
     async def by_pick(self, by: Account, still: str, number: int, filters: Filters) -> Results:
-        """Passages like pick `number` of the frozen picture `still`."""
-        raise NotImplementedError
+        """Passages like pick `number` of the frozen picture `still`.
+
+        Raises:
+            StoreError: no such still or pick; it may be older than ten minutes.
+            ModelError: the encoder failed.
+        """
+        await self._log.demand(by, Right.OPERATE, "search")
+        code, pick, frozen = await self._stills.code(by, still, number)
+        await self._log.write(
+            by.name, "search", camera=frozen.camera, at_us=frozen.utc_us, kind=pick.object_class.name.lower()
+        )
+        return await self._results(by, filters, code, leave_out=0)
 
     async def by_packet(self, by: Account, packet: int, filters: Filters) -> Results:
         """Passages like a stored one (“more like this”); the passage itself is left out."""
-        raise NotImplementedError
+        await self._log.demand(by, Right.OPERATE, "search")
+        passage = (await self._passages.get([packet])).get(packet)
+        if passage is None or passage.code is None:
+            raise StoreError("that passage is no longer stored, or has no appearance code")
+        by.demand(Right.VIEW, passage.camera)
+        await self._log.write(by.name, "search", camera=passage.camera, packet=packet)
+        return await self._results(by, filters, passage.code, leave_out=packet)
 
     async def by_attributes(self, by: Account, filters: Filters) -> Results:
         """Passages that pass the filters, newest first."""
-        raise NotImplementedError
+        await self._log.demand(by, Right.OPERATE, "search")
+        await self._log.write(by.name, "search", filters=_words(filters))
+        return await self._results(by, filters, None, leave_out=0)
 
     async def best_shot(self, by: Account, packet: int) -> bytes:
         """The masked best-shot JPEG of a passage; needs `VIEW` for its camera. `StoreError` when it has none."""
-        raise NotImplementedError
+        passage = (await self._passages.get([packet])).get(packet)
+        if passage is None:
+            raise StoreError("that passage is no longer stored")
+        by.demand(Right.VIEW, passage.camera)
+        jpeg = await self._passages.best_shot(packet)
+        if jpeg is None:
+            raise StoreError("that passage has no best shot")
+        return jpeg
 
     async def ticks(
         self, by: Account, camera: int, start_us: int, end_us: int, *, limit: int = 5000
     ) -> tuple[Tick, ...]:
         """Passages that touch the range, ascending by `first_us`; needs `VIEW`."""
-        raise NotImplementedError
+        by.demand(Right.VIEW, camera)
+        found = await self._passages.between(camera, start_us, end_us, limit)
+        return tuple(Tick(p.packet, p.object_class, p.first_us, p.best_us, p.last_us) for p in found)
+
+    async def _results(self, by: Account, filters: Filters, code: AppearanceCode | None, *, leave_out: int) -> Results:
+        began = time.perf_counter()
+        cameras = _allowed(by, filters)
+        galleries = self._passages.galleries
+        parts: list[Columns] = []
+        others: list[Columns] = []
+        for model, gallery in galleries.items():
+            rows = gallery.parts(filters.start_us, filters.end_us)
+            (parts if code is None or model == code.model else others).extend(rows)
+        everything = len(self._passages)
+        found = await asyncio.to_thread(
+            _compare,
+            parts,
+            others,
+            filters=filters,
+            cameras=cameras,
+            code=code,
+            leave_out=leave_out,
+            everything=everything,
+        )
+        took_ms = (time.perf_counter() - began) * 1000
+        stored = await self._passages.get(int(number) for number in found.packets)
+        matches = []
+        for index, number in enumerate(found.packets):
+            passage = stored.get(int(number))
+            if passage is not None:
+                similarity = None if found.similarity is None else float(found.similarity[index])
+                matches.append(
+                    Match(
+                        passage.packet,
+                        passage.camera,
+                        passage.object_class,
+                        passage.first_us,
+                        passage.best_us,
+                        passage.last_us,
+                        similarity,
+                        passage.colours,
+                        passage.attributes,
+                    )
+                )
+        return Results(
+            tuple(matches), found.compared, everything, took_ms, found.histogram, found.other_model, found.narrowest
+        )
+
+
+def _allowed(by: Account, filters: Filters) -> frozenset[int] | None:
+    """The cameras to compare, None for every one."""
+    wanted = frozenset(filters.cameras) or None
+    if by.cameras is None:
+        return wanted
+    return by.cameras if wanted is None else wanted & by.cameras
+
+
+def _passing(rows: Columns, filters: Filters, cameras: frozenset[int] | None) -> dict[str, npt.NDArray[np.bool_]]:
+    """Which rows each filter that is set lets through."""
+    masks: dict[str, npt.NDArray[np.bool_]] = {}
+    if cameras is not None:
+        masks["cameras"] = np.isin(rows.camera, np.array(sorted(cameras), np.int32))
+    if filters.classes:
+        masks["classes"] = np.isin(rows.object_class, np.array(filters.classes, np.uint8))
+    if filters.colours:
+        bits = np.uint64(sum({colour_bit(part, colour) for part, colour in filters.colours}))
+        masks["colours"] = (rows.colours & bits) == bits
+    if filters.attributes:
+        bits = np.uint64(sum({attribute_bit(name, value) for name, value in filters.attributes}))
+        masks["attributes"] = (rows.attributes & bits) == bits
+    return masks
+
+
+def _compare(
+    parts: list[Columns],
+    others: list[Columns],
+    *,
+    filters: Filters,
+    cameras: frozenset[int] | None,
+    code: AppearanceCode | None,
+    leave_out: int,
+    everything: int,
+) -> _Found:
+    """The comparison itself; runs in a thread, touches only snapshots."""
+    removed = {"time": everything - sum(len(rows) for rows in (*parts, *others))}
+    candidates = []
+    for rows in parts:
+        masks = _passing(rows, filters, cameras)
+        keep = np.ones(len(rows), bool)
+        for name, mask in masks.items():
+            removed[name] = removed.get(name, 0) + int((~mask).sum())
+            keep &= mask
+        if leave_out:
+            keep &= rows.packet != leave_out
+        candidates.append(rows if keep.all() else rows.at(np.flatnonzero(keep)))
+    candidates = [rows for rows in candidates if len(rows)]
+    other = sum(_count(rows, filters, cameras) for rows in others)
+    compared = sum(len(rows) for rows in candidates)
+    limit = max(1, min(filters.limit, _MOST_RETURNED))
+    if code is None:
+        packets = np.concatenate([rows.packet for rows in candidates] or [np.zeros(0, np.int64)])
+        times = np.concatenate([rows.best_us for rows in candidates] or [np.zeros(0, np.int64)])
+        order = np.lexsort((packets, times))[::-1][:limit]
+        return _Found(packets[order], None, compared, 0, (), "" if len(order) else _most(removed))
+    query = np.frombuffer(code.data, np.int8)
+    query_words = words_of(query[None])[:, 0]
+    numbers, times_us, likes = [], [], []
+    for rows in candidates:
+        chosen, similarity = kernel.similarities(rows, query, query_words)
+        numbers.append(rows.packet[chosen])
+        times_us.append(rows.best_us[chosen])
+        likes.append(similarity)
+    packets = np.concatenate(numbers or [np.zeros(0, np.int64)])
+    similarity = np.concatenate(likes or [np.zeros(0, np.float32)])
+    times = np.concatenate(times_us or [np.zeros(0, np.int64)])
+    histogram = np.bincount(np.minimum((similarity * _STEPS).astype(np.intp), _STEPS - 1), minlength=_STEPS)
+    enough = np.flatnonzero(similarity >= filters.threshold)
+    removed["threshold"] = compared - len(enough)
+    # Ties: most similar, then newest, then highest number.
+    order = enough[np.lexsort((packets[enough], times[enough], similarity[enough]))[::-1][:limit]]
+    return _Found(
+        packets[order],
+        similarity[order],
+        compared,
+        other,
+        tuple(int(count) for count in histogram),
+        "" if len(order) else _most(removed),
+    )
+
+
+def _count(rows: Columns, filters: Filters, cameras: frozenset[int] | None) -> int:
+    keep = np.ones(len(rows), bool)
+    for mask in _passing(rows, filters, cameras).values():
+        keep &= mask
+    return int(keep.sum())
+
+
+def _most(removed: dict[str, int]) -> str:
+    name = max(removed, key=lambda each: removed[each], default="")
+    return name if name and removed[name] else ""
+
+
+def _words(filters: Filters) -> str:
+    words = [each.name.lower() for each in filters.classes]
+    words += [f"{part.name.lower()} {colour.name.lower()}" for part, colour in filters.colours]
+    words += [f"{name.name.lower()} {value}" for name, value in filters.attributes]
+    return ", ".join(words)

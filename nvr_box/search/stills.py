@@ -1,19 +1,33 @@
 """Freezing the picture: one masked frame, and what the detector sees in it."""
 
-from dataclasses import dataclass
+import asyncio
+import io
+import secrets
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, replace
 
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from models import Models
+from nvr_box.audit import Audit
+from nvr_box.record import fmp4
+from nvr_box.record.recordings import Chunk, Recordings
+from nvr_box.rights import Account, Refused, Right
+from wire.base.errors import ModelError, StoreError
+from wire.features.packet import AppearanceCode, ColourShare
 from wire.features.vocabulary import ObjectClass
 
-from nvr_box.rights import Account
+Picture = npt.NDArray[np.uint8]
 
-
-@dataclass(frozen=True, slots=True)
-class Colour:
-    """A share of an object's colour: `name` of the closed list, `share` 0..1, `part` ("upper", "lower", "body")."""
-
-    part: str
-    name: str
-    share: float
+_NEAR_US = 10_000_000
+_KEPT_S = 600.0
+_MOST_KEPT = 64
+_MOST_THUMBNAILS = 512
+_THUMBNAIL_QUALITY, _STILL_QUALITY = 70, 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +38,7 @@ class Pick:
     box: tuple[float, float, float, float]
     object_class: ObjectClass
     score: float
-    colours: tuple[Colour, ...]
+    colours: tuple[ColourShare, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +54,180 @@ class Still:
     picks: tuple[Pick, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Frozen:
+    still: Still
+    rgb: Picture
+    who: str
+    until_mono_s: float
+
+
 class Stills:
     """Frames out of recordings. Needs `VIEW` for the camera."""
 
+    def __init__(self, recordings: Recordings, log: Audit, models: Models, threshold: float) -> None:
+        self._recordings, self._log, self._models = recordings, log, models
+        self._threshold = threshold
+        self._frozen: OrderedDict[str, _Frozen] = OrderedDict()
+        self._thumbnails: OrderedDict[tuple[int, int, int], bytes] = OrderedDict()
+        # One picture through the networks at a time: they share the box's cores with recording.
+        self._detecting = asyncio.Lock()
+
     async def jpeg(self, by: Account, camera: int, utc_us: int, *, width: int = 320) -> bytes:
-        """Thumbnail of the key frame nearest to `utc_us`, scaled to `width`; not audited one by one, cached.
+        """Thumbnail of the key frame at or before `utc_us`, scaled to `width`; not audited one by one, cached.
 
         Raises:
             StoreError: nothing is recorded within 10 s of that time.
         """
-        raise NotImplementedError
+        by.demand(Right.VIEW, camera)
+        chunk = await self._chunk(camera, utc_us)
+        key_us = _utc_us(chunk, 0)
+        name = (camera, key_us, width)
+        if name not in self._thumbnails:
+            rgb, _ = await asyncio.to_thread(_decode, chunk, key_us)
+            self._thumbnails[name] = await asyncio.to_thread(_jpeg, _scaled(rgb, width), _THUMBNAIL_QUALITY)
+            while len(self._thumbnails) > _MOST_THUMBNAILS:
+                self._thumbnails.popitem(last=False)
+        return self._thumbnails[name]
+
+    async def picture(self, camera: int, utc_us: int) -> tuple[Picture, int]:
+        """The frame shown at `utc_us` as (h, w, 3) RGB, and when it was taken; no rights, for the parts of the box."""
+        return await asyncio.to_thread(_decode, await self._chunk(camera, utc_us), utc_us)
 
     async def freeze(self, by: Account, camera: int, utc_us: int) -> Still:
-        """The exact frame shown at `utc_us` with its objects; needs `OPERATE` as well, since it begins a search."""
-        raise NotImplementedError
+        """The exact frame shown at `utc_us` with its objects; needs `OPERATE` as well, since it begins a search.
+
+        Raises:
+            StoreError: nothing is recorded within 10 s of that time.
+            ModelError: the detector failed.
+        """
+        await self._log.demand(by, Right.VIEW, "freeze", camera=camera)
+        await self._log.demand(by, Right.OPERATE, "freeze", camera=camera)
+        rgb, at_us = await self.picture(camera, utc_us)
+        await self._log.write(by.name, "freeze", camera=camera, at_us=at_us)
+        async with self._detecting:
+            picks, jpeg = await asyncio.to_thread(self._look, rgb)
+        height, width = rgb.shape[:2]
+        still = Still(secrets.token_hex(8), camera, at_us, width, height, jpeg, picks)
+        self._keep(_Frozen(still, rgb, by.name, time.monotonic() + _KEPT_S))
+        return still
 
     async def draw(
         self, by: Account, key: str, box: tuple[float, float, float, float], object_class: ObjectClass
     ) -> Still:
-        """The same still with one more pick, drawn by hand where the detector found nothing."""
-        raise NotImplementedError
+        """The same still with one more pick, drawn by hand where the detector found nothing.
+
+        Raises:
+            ModelError: the box has hardly any area.
+        """
+        frozen = self._known(by, key)
+        async with self._detecting:
+            pixels = _pixels(box, frozen.rgb)
+            colours = await asyncio.to_thread(self._models.colours.describe, frozen.rgb, pixels, object_class)
+        pick = Pick(len(frozen.still.picks), box, object_class, 1.0, colours)
+        still = replace(frozen.still, picks=(*frozen.still.picks, pick))
+        self._frozen[key] = replace(frozen, still=still)
+        return still
+
+    async def code(self, by: Account, key: str, number: int) -> tuple[AppearanceCode, Pick, Still]:
+        """The appearance code of pick `number`, by the same encoder as in the cameras.
+
+        Raises:
+            StoreError: no such still or pick; it may be older than ten minutes.
+            ModelError: the encoder failed.
+        """
+        frozen = self._known(by, key)
+        if not 0 <= number < len(frozen.still.picks):
+            raise StoreError(f"the still has no object {number}")
+        pick = frozen.still.picks[number]
+        pixels = _pixels(pick.box, frozen.rgb)
+        async with self._detecting:
+            encode = self._models.appearance.encode
+            return await asyncio.to_thread(encode, frozen.rgb, pixels, pick.object_class), pick, frozen.still
+
+    def _known(self, by: Account, key: str) -> _Frozen:
+        frozen = self._frozen.get(key)
+        if frozen is None or frozen.until_mono_s < time.monotonic():
+            raise StoreError("this still is no longer kept; freeze the picture again")
+        if frozen.who != by.name:
+            raise Refused("this still was frozen by somebody else")
+        return frozen
+
+    def _keep(self, frozen: _Frozen) -> None:
+        now = time.monotonic()
+        for key in [key for key, old in self._frozen.items() if old.until_mono_s < now]:
+            del self._frozen[key]
+        while len(self._frozen) >= _MOST_KEPT:
+            self._frozen.popitem(last=False)
+        self._frozen[frozen.still.key] = frozen
+
+    async def _chunk(self, camera: int, utc_us: int) -> Chunk:
+        """The GOP that shows `utc_us`, else the nearest within ten seconds."""
+        async for chunk in self._recordings.chunks(camera, utc_us):
+            if abs(_utc_us(chunk, 0) - utc_us) <= _NEAR_US or _utc_us(chunk, -1) >= utc_us:
+                return chunk
+            break
+        earlier = await self._recordings.newest_before(camera, utc_us, _NEAR_US)
+        if earlier is None:
+            raise StoreError("nothing is recorded at that time")
+        return earlier
+
+    def _look(self, rgb: Picture) -> tuple[tuple[Pick, ...], bytes]:
+        """Objects of a picture, largest score first, and the picture as JPEG."""
+        found = self._models.detector.detect(rgb, self._threshold)
+        height, width = rgb.shape[:2]
+        scale = np.array([width, height, width, height], np.float32)
+        picks: list[Pick] = []
+        for row in np.argsort(-found.scores, kind="stable"):
+            object_class = ObjectClass(int(found.classes[row]))
+            try:
+                colours = self._models.colours.describe(rgb, found.boxes[row], object_class)
+            except ModelError:
+                continue
+            x0, y0, x1, y1 = (float(v) for v in found.boxes[row] / scale)
+            picks.append(Pick(len(picks), (x0, y0, x1, y1), object_class, float(found.scores[row]), colours))
+        return tuple(picks), _jpeg(rgb, _STILL_QUALITY)
+
+
+def _decode(chunk: Chunk, utc_us: int) -> tuple[Picture, int]:
+    """The last frame of the GOP taken at or before `utc_us`, else its first."""
+    whole = chunk.init + b"".join(data for _, data in chunk.fragments)
+    shown: av.VideoFrame | None = None
+    shown_us = 0
+    try:
+        with av.open(io.BytesIO(whole), "r", format="mp4") as container:
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            for frame in container.decode(stream):
+                at_us = chunk.segment_us + int((frame.time or 0.0) * 1_000_000)
+                if shown is not None and at_us > utc_us:
+                    break
+                shown, shown_us = frame, at_us
+    except (av.FFmpegError, IndexError) as error:
+        raise StoreError(f"the recording does not decode: {error}") from error
+    if shown is None:
+        raise StoreError("the recording has no picture there")
+    return np.asarray(shown.to_ndarray(format="rgb24"), np.uint8), shown_us
+
+
+def _utc_us(chunk: Chunk, index: int) -> int:
+    fragment = chunk.fragments[index][0]
+    length = fragment.duration_90k if index < 0 else 0
+    return chunk.segment_us + (fragment.time_90k + length) * 1_000_000 // fmp4.TIMESCALE
+
+
+def _pixels(box: tuple[float, float, float, float], rgb: Picture) -> npt.NDArray[np.float32]:
+    height, width = rgb.shape[:2]
+    return np.array(box, np.float32) * np.array([width, height, width, height], np.float32)
+
+
+def _scaled(rgb: Picture, width: int) -> Picture:
+    height = max(1, round(rgb.shape[0] * width / rgb.shape[1]))
+    return np.asarray(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _jpeg(rgb: Picture, quality: int) -> bytes:
+    ok, data = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not ok:
+        raise StoreError("the picture cannot be written as JPEG")
+    return data.tobytes()

@@ -1,0 +1,179 @@
+"""The list of added cameras: rows in the database, a copy in memory. Belongs to the event loop."""
+
+import hashlib
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from nvr_box import audit
+from nvr_box.store import Store
+from wire.base.errors import StoreError
+
+_COLUMNS = (
+    "camera, name, xaddr, user, stream_uri, profile, manufacturer, model, serial, camera_id, signing_key,"
+    " appearance_model, paired, recording, added_utc_us"
+)
+_MARKS = ", ".join("?" * 15)
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A camera that was added. `camera_id` and `signing_key` are hex, None for a camera of another make."""
+
+    camera: int
+    name: str
+    xaddr: str
+    user: str
+    stream_uri: str
+    profile: str
+    manufacturer: str
+    model: str
+    serial: str
+    camera_id: str | None
+    signing_key: str | None
+    appearance_model: str | None
+    paired: bool
+    recording: bool
+    added_utc_us: int
+
+    @property
+    def veilcam(self) -> bool:
+        """Whether it is one of ours: masks, recovers and describes."""
+        return self.camera_id is not None
+
+    @property
+    def fingerprint(self) -> str:
+        """What to compare with the camera's own print-out: SHA-256 of the signing key, 16 bytes in groups of four."""
+        if self.signing_key is None:
+            return ""
+        text = hashlib.sha256(bytes.fromhex(self.signing_key)).hexdigest()[:32]
+        return " ".join(text[at : at + 4] for at in range(0, 32, 4))
+
+
+class Roster:
+    """Rows ⇔ memory. A removed camera keeps its row, so that its recordings keep their number."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._cameras: dict[int, Camera] = {}
+        self._passwords: dict[int, str] = {}
+
+    async def load(self) -> None:
+        """Read the rows; before anything else."""
+        sql = f"SELECT password, {_COLUMNS} FROM camera WHERE removed = 0 ORDER BY camera"  # noqa: S608
+        for password, *fields in await self._store.read(lambda link: link.execute(sql).fetchall()):
+            camera = _camera(fields)
+            self._cameras[camera.camera] = camera
+            self._passwords[camera.camera] = password
+
+    def all(self) -> tuple[Camera, ...]:
+        """In order of adding."""
+        return tuple(self._cameras.values())
+
+    def get(self, camera: int) -> Camera:
+        """One camera; `StoreError` when there is none."""
+        try:
+            return self._cameras[camera]
+        except KeyError as error:
+            raise StoreError(f"there is no camera {camera}") from error
+
+    def password(self, camera: int) -> str:
+        """What the box signs in with."""
+        return self._passwords[camera]
+
+    async def packets(self, camera: int) -> int:
+        """How many passages of it are stored."""
+        sql = "SELECT count(*) FROM packet WHERE camera = ?"
+        (count,) = await self._store.read(lambda link: link.execute(sql, (camera,)).fetchone())
+        return int(count)
+
+    async def add(self, fresh: Camera, password: str, push_token: str | None, who: str) -> Camera:
+        """A new row; the old one of a camera of ours that comes back, so that its recordings are its own again."""
+
+        def change(link: sqlite3.Connection) -> Camera:
+            row = link.execute("SELECT camera FROM camera WHERE camera_id = ?", (fresh.camera_id,)).fetchone()
+            if row:
+                number = row[0]
+            else:
+                empty = "INSERT INTO camera (name, xaddr, user, password, stream_uri, profile, manufacturer, model,"
+                values = " VALUES ('', '', '', '', '', '', '', '', '', 0)"
+                number = link.execute(f"{empty} serial, added_utc_us){values}").lastrowid
+            camera = replace(fresh, camera=number)
+            _update(link, camera)
+            back = "UPDATE camera SET password = ?, push_token = ?, removed = 0 WHERE camera = ?"
+            link.execute(back, (password, push_token, number))
+            details: dict[str, audit.Detail] = {"name": camera.name, "xaddr": camera.xaddr, "paired": camera.paired}
+            audit.append(link, who, "camera-add", camera=number, reason="", granted=True, details=details)
+            return camera
+
+        camera = await self._store.write(change)
+        self._cameras[camera.camera] = camera
+        self._passwords[camera.camera] = password
+        return camera
+
+    async def put(
+        self,
+        camera: Camera,
+        entry: Callable[[sqlite3.Connection], audit.Entry] | None,
+        *,
+        push_token: str | None = None,
+    ) -> None:
+        """Write a changed camera, with its audit entry in the same transaction."""
+
+        def change(link: sqlite3.Connection) -> None:
+            _update(link, camera)
+            if push_token is not None:
+                link.execute("UPDATE camera SET push_token = ? WHERE camera = ?", (push_token, camera.camera))
+            if entry:
+                entry(link)
+
+        await self._store.write(change)
+        self._cameras[camera.camera] = camera
+
+    async def remove(
+        self, camera: int, *, recordings_too: bool, entry: Callable[[sqlite3.Connection], audit.Entry]
+    ) -> None:
+        """Mark the row as removed; with `recordings_too` everything it recorded that is not locked as garbage."""
+
+        def change(link: sqlite3.Connection) -> None:
+            gone = "UPDATE camera SET removed = 1, paired = 0, password = '', push_token = NULL WHERE camera = ?"
+            link.execute(gone, (camera,))
+            if recordings_too:
+                link.execute("UPDATE segment SET garbage = 1 WHERE camera = ? AND locked = 0", (camera,))
+                link.execute("DELETE FROM packet WHERE camera = ?", (camera,))
+            entry(link)
+
+        await self._store.write(change)
+        self._cameras.pop(camera, None)
+        self._passwords.pop(camera, None)
+
+
+def _update(link: sqlite3.Connection, camera: Camera) -> None:
+    fields = _COLUMNS.replace("camera, ", "", 1)
+    marks = _MARKS.removeprefix("?, ")
+    link.execute(
+        f"UPDATE camera SET ({fields}) = ({marks}) WHERE camera = ?",  # noqa: S608
+        (
+            camera.name,
+            camera.xaddr,
+            camera.user,
+            camera.stream_uri,
+            camera.profile,
+            camera.manufacturer,
+            camera.model,
+            camera.serial,
+            camera.camera_id,
+            camera.signing_key,
+            camera.appearance_model,
+            int(camera.paired),
+            int(camera.recording),
+            camera.added_utc_us,
+            camera.camera,
+        ),
+    )
+
+
+def _camera(fields: list[object]) -> Camera:
+    values = dict(zip(Camera.__dataclass_fields__, fields, strict=True))
+    values["paired"], values["recording"] = bool(values["paired"]), bool(values["recording"])
+    return Camera(**values)  # type: ignore[arg-type]  # columns of a STRICT table in the order of the fields

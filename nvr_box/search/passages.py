@@ -1,0 +1,194 @@
+"""Stored passages: rows of the database and the galleries in memory that are made of them."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from nvr_box.search.gallery import CODE_BYTES, Columns, Gallery, Row, attribute_bits, colour_bits
+from nvr_box.store import Store
+from wire.features.packet import AppearanceCode, AttributeValue, ColourShare, FeaturePacket
+from wire.features.vocabulary import Attribute, CodeKind, Colour, ObjectClass, Part
+
+_COLUMNS = "packet, camera, class, first_us, best_us, last_us, model, code, colours, attributes"
+_LOADED_AT_ONCE = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One object's passage in front of one camera, as stored."""
+
+    packet: int
+    camera: int
+    object_class: ObjectClass
+    first_us: int
+    best_us: int
+    last_us: int
+    code: AppearanceCode | None
+    colours: tuple[ColourShare, ...]
+    attributes: tuple[AttributeValue, ...]
+
+
+class Passages:
+    """All of them. Belongs to the event loop."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.galleries: dict[str, Gallery] = {}
+
+    def __len__(self) -> int:
+        return sum(len(gallery) for gallery in self.galleries.values())
+
+    async def load(self) -> None:
+        """Fill the galleries from the database."""
+        sql = f"SELECT {_COLUMNS} FROM packet WHERE packet > ? ORDER BY packet LIMIT ?"  # noqa: S608
+        after = 0
+        while True:
+            last = after
+            rows = await self._store.read(lambda link, last=last: link.execute(sql, (last, _LOADED_AT_ONCE)).fetchall())  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            if not rows:
+                return
+            self.remember([_passage(row) for row in rows])
+            after = rows[-1][0]
+            await asyncio.sleep(0)
+
+    def remember(self, passages: Sequence[Passage]) -> None:
+        """Add stored passages to the galleries."""
+        by_model: dict[str, list[Row]] = {}
+        for each in passages:
+            code = each.code.data if each.code else b""
+            row = Row(
+                each.packet,
+                each.best_us,
+                each.camera,
+                int(each.object_class),
+                colour_bits(each.colours),
+                attribute_bits(each.attributes),
+                code,
+            )
+            by_model.setdefault(each.code.model if each.code else "", []).append(row)
+        for model, rows in by_model.items():
+            self.galleries.setdefault(model, Gallery()).append(Columns.of(rows))
+
+    def forget_before(self, utc_us: int) -> None:
+        """Retention removed what ended before `utc_us`."""
+        for gallery in self.galleries.values():
+            gallery.forget_before(utc_us)
+
+    async def get(self, packets: Iterable[int]) -> dict[int, Passage]:
+        """The named passages; what retention took meanwhile is missing."""
+        wanted = list(packets)
+
+        def query(link: sqlite3.Connection) -> list[Passage]:
+            found = []
+            for number in wanted:
+                row = link.execute(f"SELECT {_COLUMNS} FROM packet WHERE packet = ?", (number,)).fetchone()  # noqa: S608
+                if row:
+                    found.append(_passage(row))
+            return found
+
+        return {each.packet: each for each in await self._store.read(query)}
+
+    async def between(self, camera: int, start_us: int, end_us: int, limit: int) -> list[Passage]:
+        """Passages of one camera that touch [start_us, end_us), by first sight."""
+        sql = (
+            f"SELECT {_COLUMNS} FROM packet WHERE camera = ? AND first_us < ? AND last_us >= ?"  # noqa: S608
+            " ORDER BY first_us LIMIT ?"
+        )
+        rows = await self._store.read(lambda link: link.execute(sql, (camera, end_us, start_us, limit)).fetchall())
+        return [_passage(row) for row in rows]
+
+    async def best_shot(self, packet: int) -> bytes | None:
+        """The masked JPEG, None when the camera sent none."""
+        sql = "SELECT jpeg FROM best_shot WHERE packet = ?"
+        row = await self._store.read(lambda link: link.execute(sql, (packet,)).fetchone())
+        return row[0] if row and row[0] else None
+
+    async def add(self, camera: int, packets: Sequence[FeaturePacket], shift_us: int = 0) -> None:
+        """Store packets, once each by (camera_id, sequence); on disk when this returns.
+
+        Args:
+            shift_us: added to their times: the box's clock minus the camera's where that matters.
+
+        Raises:
+            StoreError: nothing was stored.
+        """
+        self.remember(
+            await self._store.write(
+                lambda link: [new for each in packets if (new := _insert(link, camera, each, shift_us)) is not None]
+            )
+        )
+
+
+def _insert(link: sqlite3.Connection, camera: int, packet: FeaturePacket, shift_us: int) -> Passage | None:
+    code = comparable(packet)
+    passage = Passage(
+        packet=0,
+        camera=camera,
+        object_class=packet.class_,
+        first_us=packet.first_utc_ms * 1000 + shift_us,
+        best_us=packet.best_utc_ms * 1000 + shift_us,
+        last_us=packet.last_utc_ms * 1000 + shift_us,
+        code=code,
+        colours=packet.colours,
+        attributes=packet.attributes,
+    )
+    done = link.execute(
+        "INSERT OR IGNORE INTO packet (camera, camera_id, sequence, track, class, first_us, best_us, last_us, quality,"
+        " model, code, box, colours, attributes, provenance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            camera,
+            packet.camera_id,
+            packet.sequence,
+            packet.track_id,
+            int(packet.class_),
+            passage.first_us,
+            passage.best_us,
+            passage.last_us,
+            packet.quality,
+            code.model if code else "",
+            code.data if code else b"",
+            json.dumps(packet.fraction_box),
+            json.dumps([[int(each.part), int(each.colour), round(each.share, 3)] for each in packet.colours]),
+            json.dumps([[int(a.attribute), a.value, round(a.confidence, 3)] for a in packet.attributes]),
+            packet.provenance,
+        ),
+    )
+    if not done.rowcount:
+        return None
+    number = done.lastrowid or 0
+    if packet.thumbnail or packet.sealed_thumbnail:
+        link.execute("INSERT INTO best_shot VALUES (?, ?, ?)", (number, packet.thumbnail, packet.sealed_thumbnail))
+    return Passage(
+        number,
+        passage.camera,
+        passage.object_class,
+        passage.first_us,
+        passage.best_us,
+        passage.last_us,
+        code,
+        passage.colours,
+        passage.attributes,
+    )
+
+
+def comparable(packet: FeaturePacket) -> AppearanceCode | None:
+    """The code to search with, None when the packet has none of the kind that this box compares."""
+    fit = (each for each in packet.codes if each.kind is CodeKind.INT8 and each.dims == CODE_BYTES)
+    return next(fit, None)
+
+
+def _passage(row: tuple[int, int, int, int, int, int, str, bytes, str, str]) -> Passage:
+    number, camera, class_, first, best, last, model, code, colours, attributes = row
+    return Passage(
+        packet=number,
+        camera=camera,
+        object_class=ObjectClass(class_),
+        first_us=first,
+        best_us=best,
+        last_us=last,
+        code=AppearanceCode(model, CodeKind.INT8, CODE_BYTES, code) if code else None,
+        colours=tuple(ColourShare(Part(part), Colour(colour), share) for part, colour, share in json.loads(colours)),
+        attributes=tuple(AttributeValue(Attribute(name), value, sure) for name, value, sure in json.loads(attributes)),
+    )

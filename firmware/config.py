@@ -10,7 +10,7 @@ from pathlib import Path
 
 from firmware.encode.settings import EncoderSettings
 from firmware.mask.settings import MaskSettings
-from firmware.vision.eyes import Settings
+from firmware.vision.settings import VisionSettings
 from models.config import ModelsConfig
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}")
@@ -75,7 +75,7 @@ class Camera:
     main: EncoderSettings = field(default_factory=lambda: EncoderSettings(gop_frames=20))
     sub: EncoderSettings = field(default_factory=lambda: EncoderSettings(gop_frames=20, qp=30, preset="superfast"))
     models: ModelsConfig = field(default_factory=ModelsConfig)
-    vision: Settings = field(default_factory=Settings)
+    vision: VisionSettings = field(default_factory=VisionSettings)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

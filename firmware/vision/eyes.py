@@ -1,6 +1,5 @@
 """One picture in, one `Sight` out: when to detect, what the tracker makes of it, where the faces are."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 import cv2
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from firmware.capture.frame import CLOCK_90K, Picture
 from firmware.vision.looks import looks
+from firmware.vision.settings import VisionSettings
 from firmware.vision.sight import Sight, TrackBox
 from firmware.vision.tracker import Tracker, Tuning
 from models import Models
@@ -20,26 +20,13 @@ from wire.features.vocabulary import ObjectClass
 _FACE_BODY_PX = 48
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How much vision may cost.
-
-    Args:
-        detect_every: run the detector on every n-th picture, predict in between.
-        faces_per_picture: bodies that are searched for a face in one picture, taken in turn; 0 for none.
-    """
-
-    detect_every: int = 1
-    faces_per_picture: int = 2
-
-
 class Eyes:
     """Call `look` once per picture, in order, on one thread."""
 
-    def __init__(self, models: Models, rate: Fraction, settings: Settings | None = None,
+    def __init__(self, models: Models, rate: Fraction, settings: VisionSettings | None = None,
                  tuning: Tuning | None = None) -> None:
         self._models = models
-        self._settings = settings or Settings()
+        self._settings = settings or VisionSettings()
         self._tracker = Tracker(float(rate), tuning)
         self._number = 0
         self._face_of: dict[int, int] = {}

@@ -1,0 +1,172 @@
+"""From sightings to feature packets: one packet per object and passage.
+
+`look` is called on the vision thread with the clear picture, `masked` on the encode thread with the masked one that
+follows it some pictures later. A packet is sent when its object has gone, or when it has stayed for a while; a
+description that was sent is not repeated for the same track until it has stayed four times as long.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.describe.best_shot import Passage, Shot
+from firmware.describe.words import attributes, mean_code, mean_colours
+from firmware.vision.sight import Boxes, Sight
+from models import Models
+from wire.base.errors import ModelError
+from wire.features.packet import FULL_SCALE, FeaturePacket
+
+log = logging.getLogger(__name__)
+Picture = NDArray[np.uint8]
+
+_FIRST_S, _AGAIN_FACTOR = 8.0, 4.0
+# An object that is given up sooner than this was a flicker of the detector.
+_SHORTEST_S = 0.5
+_JPEG_QUALITY = 80
+_THUMBNAIL_HEIGHT_PX = 192
+_THUMBNAIL_MARGIN = 0.15
+# Masked pictures trail the clear ones by the mask's look-back; a thumbnail that has not come by then never will.
+_PATIENCE_90K = 270_000
+
+
+@dataclass(slots=True)
+class _Open:
+    passage: Passage
+    due_us: int
+    stay_s: float
+
+
+class Describer:
+    """Describes what passes one camera.
+
+    Args:
+        models: the networks; used on the thread that calls `look`.
+        width, height: of the picture.
+        send: takes each packet; `camera_id` and `sequence` are for the sender to fill in. Vision or encode thread.
+    """
+
+    def __init__(self, models: Models, width: int, height: int, send: Callable[[FeaturePacket], None]) -> None:
+        self._models, self._width, self._height, self._send = models, width, height, send
+        self._open: dict[int, _Open] = {}
+        self._lock = threading.Lock()
+        self._wanted: dict[int, dict[int, Boxes]] = {}
+        self._thumbnails: dict[tuple[int, int], bytes] = {}
+        self._waiting: list[tuple[int, FeaturePacket, Shot]] = []
+        self._provenance = "nanodet@1"
+
+    def look(self, i420: Picture, sight: Sight, utc_us: int) -> None:
+        """Take one clear picture and what was seen in it.
+
+        Raises:
+            ModelError: the appearance network cannot be trusted any more.
+        """
+        rgb: list[Picture] = []
+
+        def clear() -> Picture:
+            if not rgb:
+                rgb.append(np.asarray(cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420), np.uint8))
+            return rgb[0]
+
+        for track in sight.tracks:
+            if not track.seen:
+                continue
+            open_ = self._open.get(track.id)
+            if open_ is None:
+                passage = Passage(track.id, utc_us, utc_us)
+                open_ = self._open[track.id] = _Open(passage, utc_us + round(_FIRST_S * 1e6), _FIRST_S)
+            open_.passage.consider(track, sight, i420, utc_us, clear)
+            if any(shot.pts_90k == sight.pts_90k for shot in open_.passage.shots):
+                with self._lock:
+                    self._wanted.setdefault(sight.pts_90k, {})[track.id] = track.box
+            if utc_us >= open_.due_us and open_.passage.shots:
+                self._describe(open_.passage)
+                open_.stay_s *= _AGAIN_FACTOR
+                open_.due_us = utc_us + round(open_.stay_s * 1e6)
+                open_.passage = Passage(track.id, utc_us, utc_us)
+        for track_id in sight.ended:
+            gone = self._open.pop(track_id, None)
+            if gone is not None and gone.stay_s == _FIRST_S:
+                self._describe(gone.passage)
+        self._deliver(sight.pts_90k)
+
+    def masked(self, picture: Picture, pts_90k: int) -> None:
+        """Take the masked picture at `pts_90k`, I420; thumbnails are cut from it and from nothing else."""
+        with self._lock:
+            wanted = self._wanted.pop(pts_90k, {})
+            # Pictures that were dropped between vision and encoder.
+            for old in [pts for pts in self._wanted if pts < pts_90k - _PATIENCE_90K]:
+                del self._wanted[old]
+        if not wanted:
+            return
+        rgb = cv2.cvtColor(picture, cv2.COLOR_YUV2BGR_I420)
+        made = {(track_id, pts_90k): _thumbnail(np.asarray(rgb, np.uint8), box) for track_id, box in wanted.items()}
+        with self._lock:
+            self._thumbnails.update(made)
+
+    def close(self) -> None:
+        """Describe what is still there; call when no thread calls the others any more."""
+        for open_ in self._open.values():
+            if open_.stay_s == _FIRST_S and open_.passage.shots:
+                self._describe(open_.passage)
+        self._open.clear()
+        self._deliver(None)
+
+    def _describe(self, passage: Passage) -> None:
+        """Make the packet, all but its thumbnail, and let go of the clear crops."""
+        if (passage.last_us - passage.first_us) / 1e6 < _SHORTEST_S or not passage.shots:
+            return
+        best, class_ = passage.shots[0], passage.class_
+        good = [shot for shot in passage.shots if shot.verdict.passed] or [best]
+        weights = [max(shot.verdict.quality, 1e-3) for shot in good]
+        try:
+            codes = [self._models.appearance.encode(shot.rgb, shot.inside, class_) for shot in good]
+            colours = [self._models.colours.describe(shot.rgb, shot.inside, class_) for shot in good]
+        except ModelError as error:
+            # The object was too small or too far outside; a broken network would fail its next detection anyway.
+            log.debug("track %d is not described: %s", passage.track_id, error)
+            return
+        x0, y0, x1, y1 = (best.box / [self._width, self._height, self._width, self._height] * FULL_SCALE).round()
+        packet = FeaturePacket(
+            camera_id=bytes(8), sequence=0, track_id=passage.track_id, class_=class_,
+            first_utc_ms=passage.first_us // 1000, best_utc_ms=best.utc_us // 1000, last_utc_ms=passage.last_us // 1000,
+            quality=best.verdict.quality, box=(int(x0), int(y0), int(x1 - x0), int(y1 - y0)),
+            codes=(mean_code(codes, weights),), colours=mean_colours(colours, weights),
+            attributes=attributes(class_, best.box), provenance=self._provenance,
+        )
+        self._waiting.append((best.pts_90k, packet, best))
+
+    def _deliver(self, now_90k: int | None) -> None:
+        """Send the packets whose masked picture has come, or will not come any more."""
+        with self._lock:
+            ready, later = [], []
+            for pts_90k, packet, shot in self._waiting:
+                thumbnail = self._thumbnails.get((packet.track_id, pts_90k))
+                late = now_90k is None or pts_90k < now_90k - _PATIENCE_90K
+                if thumbnail is None and not late:
+                    later.append((pts_90k, packet, shot))
+                else:
+                    ready.append((packet, thumbnail or b""))
+            self._waiting = later
+            kept = {(track_id, shot.pts_90k) for track_id, o in self._open.items() for shot in o.passage.shots}
+            kept |= {(packet.track_id, pts_90k) for pts_90k, packet, _ in later}
+            self._thumbnails = {key: jpeg for key, jpeg in self._thumbnails.items() if key in kept}
+        for packet, thumbnail in ready:
+            self._send(replace(packet, thumbnail=thumbnail))
+
+
+def _thumbnail(bgr: Picture, box: Boxes) -> bytes:
+    """JPEG of the box with a margin, at most 192 pixels high."""
+    height, width = bgr.shape[:2]
+    margin = np.tile((box[2:] - box[:2]) * _THUMBNAIL_MARGIN, 2) * np.array([-1, -1, 1, 1], np.float32)
+    x0, y0, x1, y1 = np.clip(box + margin, 0, [width, height, width, height]).astype(int)
+    crop = bgr[y0:max(y1, y0 + 1), x0:max(x1, x0 + 1)]
+    if crop.shape[0] > _THUMBNAIL_HEIGHT_PX:
+        scale = _THUMBNAIL_HEIGHT_PX / crop.shape[0]
+        crop = np.asarray(cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    _, jpeg = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return jpeg.tobytes()

@@ -1,0 +1,57 @@
+"""What is said about an object: its code and colours averaged over its best shots, and what its box tells."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.appearance import quantised
+from models.detections import Boxes
+from wire.features.packet import AppearanceCode, AttributeValue, ColourShare
+from wire.features.vocabulary import QUANTITY_STEP, Attribute, Colour, ObjectClass, Part
+
+_VEHICLE_TYPES = {ObjectClass.CAR: 0, ObjectClass.BUS: 2, ObjectClass.TRUCK: 3}
+_TWO_WHEELERS = {ObjectClass.BICYCLE: 0, ObjectClass.MOTORCYCLE: 1}
+_MINIMUM_SHARE = 0.15
+_MOST = 2
+
+
+def mean_code(codes: Sequence[AppearanceCode], weights: Sequence[float]) -> AppearanceCode:
+    """The weighted mean direction of codes of one model; the first one when they cancel out."""
+    rows = np.stack([np.frombuffer(code.data, np.int8).astype(np.float32) for code in codes])
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+    mean = np.asarray(np.asarray(weights, np.float32) @ rows, np.float32)
+    return quantised(codes[0].model, mean) if np.abs(mean).max() > 1e-6 else codes[0]
+
+
+def mean_colours(shots: Sequence[Sequence[ColourShare]], weights: Sequence[float]) -> tuple[ColourShare, ...]:
+    """Weighted shares per part; "unknown" only where no shot told a colour. Largest share of each part first."""
+    mass: dict[Part, dict[Colour, float]] = defaultdict(lambda: defaultdict(float))
+    total: dict[Part, float] = defaultdict(float)
+    for shares, weight in zip(shots, weights, strict=True):
+        told = {share.part for share in shares if share.colour is not Colour.UNKNOWN}
+        for part in told:
+            total[part] += weight
+        for share in shares:
+            mass[share.part][share.colour] += weight * share.share if share.part in told else 0.0
+    found = []
+    for part, colours in sorted(mass.items()):
+        if not total[part]:
+            found.append(ColourShare(part, Colour.UNKNOWN, 1.0))
+            continue
+        ranked = sorted(colours.items(), key=lambda item: -item[1])
+        found += [ColourShare(part, colour, min(value / total[part], 1.0)) for colour, value in ranked[:_MOST]
+                  if value / total[part] >= _MINIMUM_SHARE]
+    return tuple(found)
+
+
+def attributes(class_: ObjectClass, box: Boxes) -> tuple[AttributeValue, ...]:
+    """What the class and the box tell without looking closer."""
+    width, height = float(box[2] - box[0]), max(float(box[3] - box[1]), 1.0)
+    steps = min(round(width / height / QUANTITY_STEP[Attribute.ASPECT]), 255)
+    told = [AttributeValue(Attribute.ASPECT, steps, 1.0)]
+    if class_ in _VEHICLE_TYPES:
+        told.append(AttributeValue(Attribute.VEHICLE_TYPE, _VEHICLE_TYPES[class_], 0.8))
+    if class_ in _TWO_WHEELERS:
+        told.append(AttributeValue(Attribute.TWO_WHEELER, _TWO_WHEELERS[class_], 0.8))
+    return tuple(told)

@@ -21,6 +21,7 @@ I420 = npt.NDArray[np.uint8]
 _X264 = "scenecut=0:bframes=0:rc-lookahead=0:sync-lookahead=0:mbtree=0:aq-mode=0:force-cfr=1"
 _X265 = "scenecut=0:bframes=0:rc-lookahead=0:aq-mode=0:open-gop=0:repeat-headers=1:frame-threads=1:log-level=error"
 _NEVER = 1 << 20
+IDR_QP_STEP = 3
 # Half a second of buffer: large enough for an IDR picture, small enough that a viewer's delay stays short.
 _VBV_S = 0.5
 
@@ -31,10 +32,10 @@ class PictureEncoder:
     Args:
         width, height: pixels, even.
         rate: pictures per second.
-        qp: constant quantiser of P pictures (IDR pictures take three less); ignored with `bitrate_bps`.
+        qp: constant quantiser of P pictures; ignored with `bitrate_bps`.
+        idr_qp_step: by how much the quantiser of IDR pictures is lower.
         bitrate_bps: constant bit rate with a buffer of half a second, None for constant `qp`.
         threads: 1 gives one slice per picture; more give that many slices, without delay either.
-        extra: further `key=value` parameters of the encoder, separated by colons.
     """
 
     def __init__(
@@ -47,8 +48,8 @@ class PictureEncoder:
         preset: str,
         qp: int = 26,
         bitrate_bps: int | None = None,
+        idr_qp_step: int = IDR_QP_STEP,
         threads: int = 1,
-        extra: str = "",
     ) -> None:
         self._width, self._height = width, height
         self._codec = codec
@@ -69,13 +70,11 @@ class PictureEncoder:
             params.append(f"pools={threads}")
         if bitrate_bps is None:
             options["qp"] = str(qp)
-            params += [] if codec is Codec.H264 else [f"qp={qp}"]
+            params += [f"ipratio={2 ** (idr_qp_step / 6):.5f}"] + ([] if codec is Codec.H264 else [f"qp={qp}"])
         else:
             context.bit_rate = bitrate_bps
             kbps = bitrate_bps // 1000
             params.append(f"vbv-maxrate={kbps}:vbv-bufsize={max(1, int(kbps * _VBV_S))}")
-        if extra:
-            params.append(extra)
         options["x264-params" if codec is Codec.H264 else "x265-params"] = ":".join(params)
         context.options = options
         context.open()

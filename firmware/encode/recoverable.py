@@ -13,6 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from firmware.encode.canvas import Canvas
+from firmware.encode.pair import base_encoder, payload_encoder
 from firmware.encode.picture_encoder import I420, PictureEncoder
 from firmware.encode.settings import EncoderSettings
 from firmware.encode.shared_idr import shares_idr
@@ -112,22 +113,3 @@ class PlainEncoder:
         idr = force_idr or self._in_gop % self.settings.gop_frames == 0
         self._in_gop = 1 if idr else self._in_gop + 1
         return self._encoder.encode(masked, idr=idr), idr
-
-
-def base_encoder(width: int, height: int, rate: Fraction, settings: EncoderSettings) -> PictureEncoder:
-    """The encoder of the masked stream; its share of a bit rate does not depend on what the originals show."""
-    bitrate = settings.bitrate_bps
-    return PictureEncoder(
-        settings.base, width, height, rate, preset=settings.preset, qp=settings.qp, threads=settings.threads,
-        bitrate_bps=None if bitrate is None else int(bitrate * (1 - settings.payload_share)),
-    )  # fmt: skip
-
-
-def payload_encoder(width: int, height: int, rate: Fraction, settings: EncoderSettings) -> PictureEncoder:
-    """The encoder of the originals."""
-    bitrate = settings.bitrate_bps
-    return PictureEncoder(
-        settings.payload, width, height, rate, preset=settings.payload_preset, threads=settings.threads,
-        qp=settings.qp + settings.payload_qp_offset,
-        bitrate_bps=None if bitrate is None else int(bitrate * settings.payload_share),
-    )  # fmt: skip

@@ -71,42 +71,52 @@ async def eventually(what: str, check: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def demo(state: Path, clip: Path, *, until_ready: bool) -> None:
-    """Start both programs, introduce them to each other, print what a person needs, and wait for Ctrl-C."""
-    begun = time.monotonic()
+    """Run both programs until Ctrl-C; `until_ready` ends as soon as both cameras are recorded."""
     told = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
+    parts: list[Part] = []
+    story = asyncio.create_task(introduced(state, clip, parts), name="introduction")
+    end = asyncio.create_task(told.wait(), name="Ctrl-C")
+    try:
+        await asyncio.wait({story, end}, return_when=asyncio.FIRST_COMPLETED)
+        if story.done():
+            story.result()
+            if not until_ready:
+                await end
+    finally:
+        story.cancel()
+        await asyncio.gather(*(part.ended() for part in parts))
+
+
+async def introduced(state: Path, clip: Path, parts: list[Part]) -> None:
+    """Start both programs into `parts`, introduce them to each other, and print what a person needs."""
+    begun = time.monotonic()
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     words = Secrets.kept_in(state / "secrets.json")
     written(state / "camera-password", words.camera_password)
     *camera_ports, box_port = ports(state, 8081, 8082, 8554, 8555, 8443)
     camera_config = written(state / "camera.toml", camera_toml(state, clip, camera_ports[:2], camera_ports[2:]))
     box_config = written(state / "nvr.toml", nvr_toml(state, box_port))
-    parts: list[Part] = []
-    try:
-        firmware = Part("firmware", camera_config, state / "camera.log")
-        parts.append(firmware)
-        await accounts(state, words, box_config)
-        box = Part("nvr_box", box_config, state / "box.log")
-        parts.append(box)
-        served = await box.until_ready()
-        addresses = sorted([f"127.0.0.1:{(await firmware.until_ready())['web']}" for _ in range(2)])
-        async with Page(served["url"], served["fingerprint"]) as page:
-            await page.sign_in("admin", words.admin_password)
-            known = {str(camera["xaddr"]) for camera in await page.cameras()}
-            for address in addresses:
-                if not any(address in xaddr for xaddr in known):
-                    await page.add(address, "admin", words.camera_password)
+    firmware = Part("firmware", camera_config, state / "camera.log")
+    parts.append(firmware)
+    await accounts(state, words, box_config)
+    box = Part("nvr_box", box_config, state / "box.log")
+    parts.append(box)
+    served = await box.until_ready()
+    addresses = sorted([f"127.0.0.1:{(await firmware.until_ready())['web']}" for _ in range(2)])
+    async with Page(served["url"], served["fingerprint"]) as page:
+        await page.sign_in("admin", words.admin_password)
+        known = {str(camera["xaddr"]) for camera in await page.cameras()}
+        for address in addresses:
+            if not any(address in xaddr for xaddr in known):
+                await page.add(address, "admin", words.camera_password)
 
-            async def recording() -> bool:
-                return all(camera["state"] == "recording" for camera in await page.cameras())
+        async def recording() -> bool:
+            return all(camera["state"] == "recording" for camera in await page.cameras())
 
-            await eventually("recording of both cameras", recording)
-        say(served, words, state, addresses, time.monotonic() - begun)
-        if not until_ready:
-            await told.wait()
-    finally:
-        await asyncio.gather(*(part.ended() for part in parts))
+        await eventually("recording of both cameras", recording)
+    say(served, words, state, addresses, time.monotonic() - begun)
 
 
 def say(served: dict[str, str], words: Secrets, state: Path, cameras: list[str], took_s: float) -> None:

@@ -108,7 +108,12 @@ class Users:
 
         def change(link: sqlite3.Connection) -> None:
             link.execute("INSERT OR REPLACE INTO account VALUES (?, ?, ?, ?)", row)
-            details = {"account": name, "rights": row[2], "cameras": row[3], "password": password is not None}
+            details: dict[str, audit.Detail] = {
+                "account": name,
+                "rights": row[2],
+                "cameras": row[3],
+                "password": password is not None,
+            }
             audit.append(link, by.name, "user-change", camera=None, reason="", granted=True, details=details)
 
         await self._store.write(change)

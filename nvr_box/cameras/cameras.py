@@ -33,6 +33,8 @@ from wire.base.errors import ConfigError, PeerError
 from wire.base.logs import printable
 from wire.keys import Recipient
 
+__all__ = ["Camera", "Cameras", "Found", "Introduction", "State", "Status", "Step"]
+
 log = logging.getLogger(__name__)
 _COUNT_EVERY_S = 5.0
 # A lost camera is asked anew over ONVIF after this many counts.

@@ -10,7 +10,7 @@ from nvr_box.record import fmp4
 
 # A fragment begins at every key frame and at least this often, which bounds what a crash loses and how late live is.
 _FRAGMENT_US = 250_000
-_OPTIONS = {
+OPTIONS = {
     "movflags": "frag_keyframe+empty_moov+default_base_moof",
     "frag_duration": str(_FRAGMENT_US),
     "video_track_timescale": str(fmp4.TIMESCALE),
@@ -20,15 +20,40 @@ _OPTIONS = {
 TICK = Fraction(1, fmp4.TIMESCALE)
 
 
-class _Sink:
-    """What PyAV writes into; no seek, so that the muxer cannot go back."""
+class Sink:
+    """What PyAV writes a fragmented file into; it cannot seek, so the muxer cannot go back."""
 
     def __init__(self) -> None:
-        self.held = bytearray()
+        self._held = bytearray()
+        self._taken = 0
 
     def write(self, data: bytes) -> int:
-        self.held += data
+        """Called by the muxer."""
+        self._held += data
         return len(data)
+
+    def take(self) -> list[tuple[bytes, fmp4.Fragment | None, bytes]]:
+        """(init, None, b"") once, then (b"", fragment, bytes) for each fragment that is whole; offsets are the file's.
+
+        Raises:
+            WireError: the muxer wrote what this program does not read.
+        """
+        if not self._held:
+            return []
+        data = bytes(self._held)
+        done: list[tuple[bytes, fmp4.Fragment | None, bytes]] = []
+        start = 0
+        if not self._taken:
+            start = fmp4.init_size(data)
+            done.append((data[:start], None, b""))
+        end = start
+        for fragment in fmp4.fragments(data, start, base=self._taken):
+            local = fragment.offset - self._taken
+            end = local + fragment.size
+            done.append((b"", fragment, data[local:end]))
+        self._taken += end
+        del self._held[:end]
+        return done
 
 
 class Muxer:
@@ -42,9 +67,8 @@ class Muxer:
     def __init__(self, template: VideoStream) -> None:
         self.init = b""
         self.mime = ""
-        self._sink = _Sink()
-        self._written = 0
-        self._out = av.open(self._sink, "w", format="mp4", options=_OPTIONS)
+        self._sink = Sink()
+        self._out = av.open(self._sink, "w", format="mp4", options=OPTIONS)
         self._stream = self._out.add_stream_from_template(template)
 
     def feed(
@@ -67,22 +91,10 @@ class Muxer:
         return self._whole()
 
     def _whole(self) -> list[tuple[fmp4.Fragment, bytes]]:
-        held = self._sink.held
-        if not held:
-            return []
-        start = 0
-        if not self.init:
-            start = fmp4.init_size(bytes(held))
-            self.init = bytes(held[:start])
-            self.mime = fmp4.mime(self.init)
-            self._written = start
         done = []
-        end = start
-        base = self._written - start
-        for fragment in fmp4.fragments(bytes(held), start, base=base):
-            local = fragment.offset - base
-            end = local + fragment.size
-            done.append((fragment, bytes(held[local:end])))
-        self._written += end - start
-        del held[:end]
+        for init, fragment, data in self._sink.take():
+            if fragment is None:
+                self.init, self.mime = init, fmp4.mime(init)
+            else:
+                done.append((fragment, data))
         return done

@@ -19,6 +19,7 @@ __all__ = ["Chunk", "Piece", "Recordings", "Span"]
 # Segments of one recording meet within a frame or two; a longer hole is shown as one.
 _SAME_STRETCH_US = 300_000
 _MOST_KEY_FRAMES = 10_000
+_NEAR_US = 10_000_000
 _FOREVER_US = 1 << 60
 
 
@@ -39,6 +40,11 @@ class Chunk:
     mime: str
     segment_us: int
     fragments: tuple[tuple[fmp4.Fragment, bytes], ...]
+
+    @property
+    def start_us(self) -> int:
+        """When its key frame was taken."""
+        return self.segment_us + self.fragments[0][0].time_90k * 1_000_000 // fmp4.TIMESCALE
 
 
 class Recordings:
@@ -140,11 +146,19 @@ class Recordings:
             segment = await self._segments.following(camera, segment.end_us, segment.path)
             offset = segment.keys[0][1] if segment and segment.keys else 0
 
-    async def newest_before(self, camera: int, utc_us: int, within_us: int) -> Chunk | None:
-        """The last GOP recorded in the `within_us` before `utc_us`, None when there is none."""
-        before = await self._segments.between(camera, utc_us - within_us, utc_us)
+    async def showing(self, camera: int, utc_us: int) -> Chunk:
+        """The GOP that shows `utc_us`, else the nearest within ten seconds; without rights or audit.
+
+        Raises:
+            StoreError: nothing is recorded near that time.
+        """
+        async for chunk in self.chunks(camera, utc_us):
+            if chunk.start_us - utc_us <= _NEAR_US:
+                return chunk
+            break
+        before = await self._segments.between(camera, utc_us - _NEAR_US, utc_us)
         if not before:
-            return None
+            raise StoreError("nothing is recorded at that time")
         segment = max(before, key=lambda each: each.end_us)
         begin, finish = _gops(segment, segment.keys[-1][1])[-1]
         init = await asyncio.to_thread(_read_init, self._segments, segment)

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from models import Models
 from nvr_box.audit import Audit
-from nvr_box.record import fmp4
 from nvr_box.record.recordings import Chunk, Recordings
 from nvr_box.rights import Account, Refused, Right
 from wire.base.errors import ModelError, StoreError
@@ -23,7 +22,6 @@ from wire.features.vocabulary import ObjectClass
 
 Picture = npt.NDArray[np.uint8]
 
-_NEAR_US = 10_000_000
 _KEPT_S = 600.0
 _MOST_KEPT = 64
 _MOST_THUMBNAILS = 512
@@ -80,8 +78,8 @@ class Stills:
             StoreError: nothing is recorded within 10 s of that time.
         """
         by.demand(Right.VIEW, camera)
-        chunk = await self._chunk(camera, utc_us)
-        key_us = _utc_us(chunk, 0)
+        chunk = await self._recordings.showing(camera, utc_us)
+        key_us = chunk.start_us
         name = (camera, key_us, width)
         if name not in self._thumbnails:
             rgb, _ = await asyncio.to_thread(_decode, chunk, key_us)
@@ -92,7 +90,7 @@ class Stills:
 
     async def picture(self, camera: int, utc_us: int) -> tuple[Picture, int]:
         """The frame shown at `utc_us` as (h, w, 3) RGB, and when it was taken; no rights, for the parts of the box."""
-        return await asyncio.to_thread(_decode, await self._chunk(camera, utc_us), utc_us)
+        return await asyncio.to_thread(_decode, await self._recordings.showing(camera, utc_us), utc_us)
 
     async def freeze(self, by: Account, camera: int, utc_us: int) -> Still:
         """The exact frame shown at `utc_us` with its objects; needs `OPERATE` as well, since it begins a search.
@@ -161,17 +159,6 @@ class Stills:
             self._frozen.popitem(last=False)
         self._frozen[frozen.still.key] = frozen
 
-    async def _chunk(self, camera: int, utc_us: int) -> Chunk:
-        """The GOP that shows `utc_us`, else the nearest within ten seconds."""
-        async for chunk in self._recordings.chunks(camera, utc_us):
-            if abs(_utc_us(chunk, 0) - utc_us) <= _NEAR_US or _utc_us(chunk, -1) >= utc_us:
-                return chunk
-            break
-        earlier = await self._recordings.newest_before(camera, utc_us, _NEAR_US)
-        if earlier is None:
-            raise StoreError("nothing is recorded at that time")
-        return earlier
-
     def _look(self, rgb: Picture) -> tuple[tuple[Pick, ...], bytes]:
         """Objects of a picture, largest score first, and the picture as JPEG."""
         found = self._models.detector.detect(rgb, self._threshold)
@@ -208,12 +195,6 @@ def _decode(chunk: Chunk, utc_us: int) -> tuple[Picture, int]:
     if shown is None:
         raise StoreError("the recording has no picture there")
     return np.asarray(shown.to_ndarray(format="rgb24"), np.uint8), shown_us
-
-
-def _utc_us(chunk: Chunk, index: int) -> int:
-    fragment = chunk.fragments[index][0]
-    length = fragment.duration_90k if index < 0 else 0
-    return chunk.segment_us + (fragment.time_90k + length) * 1_000_000 // fmp4.TIMESCALE
 
 
 def _pixels(box: tuple[float, float, float, float], rgb: Picture) -> npt.NDArray[np.float32]:

@@ -1,0 +1,217 @@
+"""The box as one process: its parts built in order, then recording, retention and the page until a signal."""
+
+import asyncio
+import fcntl
+import logging
+import secrets
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import IO
+
+from aiohttp import web
+
+import models
+from nvr_box.audit import Audit
+from nvr_box.box import Box
+from nvr_box.cameras.cameras import Cameras, Introduction
+from nvr_box.cameras.roster import Roster
+from nvr_box.clock import utc_us
+from nvr_box.config import BoxConfig
+from nvr_box.keys import Keys
+from nvr_box.record.recordings import Recordings
+from nvr_box.record.retention import Retention
+from nvr_box.record.salvage import salvage
+from nvr_box.record.segments import Segments
+from nvr_box.reveal.reveals import Reveals
+from nvr_box.rights import Account, Right
+from nvr_box.search.intake import Intake
+from nvr_box.search.passages import Passages
+from nvr_box.search.search import Searches
+from nvr_box.search.stills import Stills
+from nvr_box.store import Store
+from nvr_box.users import Users
+from nvr_box.web import certificate
+from nvr_box.web.app import application
+from wire.base import service
+from wire.base.errors import Error, StoreError
+
+log = logging.getLogger(__name__)
+
+RECORDINGS, DATABASE, KEYS, LOCK = "recordings", "box.db", "keys", "lock"
+_SWEEP_EVERY_S = 30.0
+_FOLLOW_EVERY_S = 2.0
+_DAY_US = 86_400_000_000
+# The installer's account of an empty box; it may do everything but see faces.
+FIRST_RIGHTS = frozenset({Right.VIEW, Right.OPERATE, Right.ADMIN})
+# Whoever holds the shell of the box; used by the command line and the first start, never by the page.
+CONSOLE = Account("console", frozenset({Right.ADMIN, Right.VIEW, Right.APPROVE}))
+
+
+async def serve(config: BoxConfig) -> None:
+    """Run the box until SIGINT or SIGTERM.
+
+    Raises:
+        Error: it cannot start, or a part is broken for good; the message says what.
+    """
+    with _alone(config.state):
+        async with built(config) as (box, parts):
+            runner = web.AppRunner(application(box), access_log=None, shutdown_timeout=1.0)
+            await runner.setup()
+            try:
+                port = await _listen(runner, config, parts.tls)
+                parts.ports.append(port)
+                await _first_account(box)
+                scheme = "https" if parts.tls else "http"
+                host = config.web.advertised_host or config.web.host
+                log.info("%s: %s://%s:%d/", config.name, scheme, host, port)
+                if parts.tls:
+                    log.info("certificate SHA-256 %s", parts.fingerprint)
+                await _run(box, parts)
+            finally:
+                service.notify("STOPPING=1")
+                await runner.cleanup()
+
+
+class Parts:
+    """What the process needs beside the box's interface."""
+
+    def __init__(self, store: Store, retention: Retention, passages: Passages) -> None:
+        self.store, self.retention, self.passages = store, retention, passages
+        self.ports: list[int] = []
+        self.tls: ssl.SSLContext | None = None
+        self.fingerprint = ""
+
+
+@asynccontextmanager
+async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
+    """Every part, ready but not running; closed in order at the end.
+
+    Raises:
+        Error: the state folder, the database, a key or a model cannot be used; the message says what.
+    """
+    root = config.state / RECORDINGS
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{root}: {error.strerror}") from error
+    async with AsyncExitStack() as stack:
+        store = Store.open(config.state / DATABASE)
+        stack.callback(store.close)
+        await salvage(store, root)
+        audit = Audit(store)
+        users, roster, passages = Users(store, audit), Roster(store), Passages(store)
+        await users.load()
+        await roster.load()
+        await passages.load()
+        keys = Keys.open(config.state / KEYS)
+        networks = await asyncio.to_thread(models.load, config.models)
+        segments = Segments(store, root)
+        recordings = Recordings(segments, audit)
+        stills = Stills(recordings, audit, networks, config.detect_threshold)
+        retention = Retention(store, root, config.record)
+        parts = Parts(store, retention, passages)
+        if config.web.tls:
+            names = tuple({config.web.host, config.web.advertised_host, "localhost", "127.0.0.1"} - {"", "0.0.0.0"})  # noqa: S104
+            page = certificate.ensure(config.state / "web", names)
+            parts.tls, parts.fingerprint = page.context, page.fingerprint
+        introduction = Introduction(
+            box_id=keys.box_id,
+            feature_key=keys.identity.recipient,
+            recipients=keys.recipients,
+            fingerprint=parts.fingerprint,
+            host=config.web.advertised_host,
+            port=lambda: parts.ports[0],
+        )
+        cameras = Cameras(
+            roster,
+            audit,
+            recordings=recordings,
+            segments=segments,
+            retention=retention,
+            introduction=introduction,
+            segment_s=config.record.segment_s,
+        )
+        reveals = Reveals(audit, keys, roster, recordings, minutes=config.reveal.minutes)
+        stack.push_async_callback(reveals.close)
+        box = Box(
+            config=config,
+            audit=audit,
+            users=users,
+            cameras=cameras,
+            recordings=recordings,
+            stills=stills,
+            intake=Intake(store, passages, keys.identity, cameras.clock_offset_s),
+            searches=Searches(passages, stills, audit),
+            reveals=reveals,
+        )
+        yield box, parts
+
+
+async def _run(box: Box, parts: Parts) -> None:
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(box.cameras.run(), name="cameras"),
+            group.create_task(_retain(box.config, parts), name="retention"),
+            group.create_task(_follow(box.users, parts.store), name="users"),
+        ]
+        service.notify("READY=1")
+        await service.until_signal()
+        for task in tasks:
+            task.cancel()
+
+
+async def _retain(config: BoxConfig, parts: Parts) -> None:
+    while True:
+        try:
+            await parts.retention.sweep()
+        except (Error, OSError) as error:
+            log.error("retention: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
+        if config.record.keep_days:
+            parts.passages.forget_before(utc_us() - int(config.record.keep_days * _DAY_US))
+        await asyncio.sleep(_SWEEP_EVERY_S)
+
+
+async def _follow(users: Users, store: Store) -> None:
+    """The command line changes accounts beside us: read them again when the database was changed from outside."""
+    seen = None
+    while True:
+        (version,) = await store.read(lambda link: link.execute("PRAGMA data_version").fetchone())
+        if version != seen:
+            seen = version
+            await users.load()
+        await asyncio.sleep(_FOLLOW_EVERY_S)
+
+
+async def _first_account(box: Box) -> None:
+    if box.users.list(CONSOLE):
+        return
+    password = secrets.token_urlsafe(12)
+    await box.users.put(CONSOLE, "admin", password=password, rights=FIRST_RIGHTS)
+    # Not through the log: a password belongs on the console of whoever starts the box for the first time.
+    print(f"first account: admin, password {password}", flush=True)
+
+
+async def _listen(runner: web.AppRunner, config: BoxConfig, tls: ssl.SSLContext | None) -> int:
+    site = web.TCPSite(runner, config.web.host, config.web.port, ssl_context=tls)
+    try:
+        await site.start()
+    except OSError as error:
+        raise StoreError(f"web.port: {config.web.host}:{config.web.port}: {error.strerror}") from error
+    port: int = runner.addresses[0][1]
+    return port
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[IO[str]]:
+    """One box per state folder: two recorders on one database would delete each other's files."""
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        with (state / LOCK).open("w", encoding="ascii") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield file
+    except BlockingIOError as error:
+        raise StoreError(f"{state}: another box is running on this folder") from error
+    except OSError as error:
+        raise StoreError(f"{state}: {error.strerror or error}") from error

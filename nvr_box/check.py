@@ -1,0 +1,114 @@
+"""`python -m nvr_box check`: does what is on disk agree with itself? Prints each finding; changes nothing.
+
+May run beside a running box: the segments being written have no row yet, which is no finding.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from nvr_box import app, audit
+from nvr_box.config import BoxConfig
+from nvr_box.keys import Keys
+from nvr_box.record import fmp4, gop_index
+from nvr_box.store import Store
+from wire.base.errors import Error, StoreError, WireError
+
+
+def main(config: BoxConfig, *, hashes: bool = True) -> int:
+    """Print findings and a last line; 1 when there are any."""
+    path = config.state / app.DATABASE
+    if not path.exists():
+        raise StoreError(f"{path}: there is no box here")
+    store = Store.open(path)
+    store.close()
+    link = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        found = list(findings(link, config.state, hashes=hashes))
+        counts = [
+            link.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
+            for table in ("segment", "packet", "audit")
+        ]
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: {error}") from error
+    finally:
+        link.close()
+    for finding in found:
+        print(finding)
+    print(f"{counts[0]} segments, {counts[1]} passages, {counts[2]} audit entries: {len(found) or 'no'} findings")
+    return 1 if found else 0
+
+
+def findings(link: sqlite3.Connection, state: Path, *, hashes: bool = True) -> Iterator[str]:
+    """Each contradiction as a sentence."""
+    for (said,) in link.execute("PRAGMA integrity_check").fetchall():
+        if said != "ok":
+            yield f"database: {said}"
+    for table, row, parent, _ in link.execute("PRAGMA foreign_key_check").fetchall():
+        yield f"database: row {row} of {table} belongs to nothing in {parent}"
+    yield from _segments(link, state / app.RECORDINGS, hashes=hashes)
+    twice = "SELECT hex(camera_id), sequence, count(*) FROM packet GROUP BY camera_id, sequence HAVING count(*) > 1"
+    for camera_id, sequence, count in link.execute(twice).fetchall():
+        yield f"packet {sequence} of camera {camera_id} is stored {count} times"
+    verdict = audit.verify(link)
+    if verdict.broken_at is not None:
+        yield f"audit: {verdict.why}"
+    unpaired = "SELECT camera FROM camera WHERE paired = 1 AND (signing_key IS NULL OR push_token IS NULL)"
+    for (camera,) in link.execute(unpaired).fetchall():
+        yield f"camera {camera} is paired but its keys are missing"
+    try:
+        Keys.open(state / app.KEYS).recipients()
+    except Error as error:
+        yield f"keys: {error}"
+
+
+def _segments(link: sqlite3.Connection, root: Path, *, hashes: bool) -> Iterator[str]:
+    # Files first: what is finished between the two looks then has both.
+    files = {str(path.relative_to(root)) for path in root.rglob("*.mp4")}
+    rows = link.execute("SELECT segment, path, bytes, sha256, gop_index FROM segment WHERE garbage = 0").fetchall()
+    for segment, path, size, sha256, index in rows:
+        said = _segment(root / path, size, sha256 if hashes else None, index)
+        still = "SELECT count(*) FROM segment WHERE segment = ? AND garbage = 0"
+        if said and link.execute(still, (segment,)).fetchone()[0]:
+            yield f"segment {segment} ({path}): {said}"
+    known = {path for (path,) in link.execute("SELECT path FROM segment")}
+    newest: dict[str, str] = {}
+    for path in sorted(files - known, key=_start):
+        camera = Path(path).parts[0]
+        if camera in newest:
+            yield f"{newest[camera]}: has no row, and is not the newest file of camera {camera}"
+        newest[camera] = path
+    last = "SELECT max(start_us) FROM segment WHERE camera = ? AND garbage = 0"
+    for camera, path in newest.items():
+        (at,) = link.execute(last, (int(camera) if camera.isdigit() else -1,)).fetchone()
+        if at is not None and _start(path) < at:
+            yield f"{path}: has no row, but later segments have"
+
+
+def _segment(file: Path, size: int, sha256: bytes | None, index: bytes) -> str:
+    """What is wrong with one finished segment, empty when nothing is."""
+    try:
+        if file.stat().st_size != size:
+            return f"has {file.stat().st_size} bytes, its row says {size}"
+        keys = gop_index.unpack(index)
+        if sha256 is None:
+            return ""
+        data = file.read_bytes()
+        if hashlib.sha256(data).digest() != sha256:
+            return "its content is not what was recorded (SHA-256 differs)"
+        whole = [(each.time_90k, each.offset) for each in fmp4.fragments(data, fmp4.init_size(data)) if each.key]
+        if tuple(whole) != keys:
+            return "its index does not name its key frames"
+    except FileNotFoundError:
+        return "the file is missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    except WireError as error:
+        return f"is no segment: {error}"
+    return ""
+
+
+def _start(path: str) -> int:
+    digits = Path(path).stem.split("_")[0]
+    return int(digits) if digits.isdigit() else 0

@@ -1,0 +1,146 @@
+"""The reveal process: `python -m nvr_box.reveal.process`, started by the box for one reveal, ended with it.
+
+It alone opens private keys. It reads requests on standard input and answers on standard output (`pipe.py`); it writes
+no file, keeps no swap where the system allows, leaves no core, and ends by itself when the time is up, when the pipe
+closes, or when the box goes.
+"""
+
+import ctypes
+import logging
+import os
+import resource
+import sys
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from nvr_box.record.piece import Piece
+from nvr_box.reveal import pipe
+from nvr_box.reveal.render import Renderer
+from wire import keys
+from wire.base import logs, service
+from wire.base.errors import Error, SealError, WireError
+from wire.keys import Identity
+
+log = logging.getLogger(__name__)
+_PR_SET_DUMPABLE, _MCL_CURRENT = 4, 1
+
+
+class Process:
+    """State between requests: the unlocked keys and the play that is on."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        self._out = out
+        self._identities: list[Identity] = []
+        self._mark = ""
+        self._renderer: Renderer | None = None
+
+    def answer(self, head: dict[str, Any], body: bytes) -> None:
+        """One request; whatever goes wrong with it is said in the last answer."""
+        try:
+            self._requests[head["op"]](self, head, body)
+        except Error as error:
+            self._say({"done": True, "error": str(error), "refused": isinstance(error, SealError)})
+        except (KeyError, TypeError, ValueError) as error:
+            self._say({"done": True, "error": f"a request that is none: {error!r}", "refused": False})
+
+    def _unlock(self, head: dict[str, Any], _body: bytes) -> None:
+        """Every key of the vault that this passphrase opens; the process ends `minutes` later."""
+        self._mark = str(head["mark"])
+        ends = threading.Timer(float(head["seconds"]), _end)
+        ends.daemon = True
+        ends.start()
+        for path in head["keys"]:
+            try:
+                self._identities.append(keys.load_identity(Path(path), str(head["passphrase"])))
+            except SealError:
+                continue
+        if not self._identities:
+            raise SealError("the passphrase opens no reveal key of this box")
+        self._say({"done": True, "kids": [each.kid.hex() for each in self._identities]})
+
+    def _play(self, head: dict[str, Any], _body: bytes) -> None:
+        """Begin a play; what was on before is forgotten."""
+        self._renderer = self._new(head)
+        self._say({"done": True})
+
+    def _gop(self, head: dict[str, Any], body: bytes) -> None:
+        if self._renderer is None:
+            raise WireError("a GOP without a play")
+        init = int(head["init"])
+        for piece in self._renderer.gop(body[:init], int(head["segment_us"]), body[init:]):
+            self._piece(piece)
+        self._say({"done": True, "verdicts": asdict(self._renderer.verdicts)})
+
+    def _finish(self, _head: dict[str, Any], _body: bytes) -> None:
+        renderer, self._renderer = self._renderer, None
+        if renderer is not None:
+            for piece in renderer.finish():
+                self._piece(piece)
+        self._say({"done": True})
+
+    def _still(self, head: dict[str, Any], body: bytes) -> None:
+        init = int(head["init"])
+        renderer = self._new(head)
+        jpeg = renderer.still(body[:init], int(head["segment_us"]), body[init:], int(head["utc_us"]))
+        self._say({"done": True, "verdicts": asdict(renderer.verdicts)}, jpeg)
+
+    def _new(self, head: dict[str, Any]) -> Renderer:
+        if not self._identities:
+            raise SealError("nothing is unlocked")
+        signing_key = head["signing_key"]
+        point = head["point"]
+        return Renderer(
+            self._identities,
+            bytes.fromhex(signing_key) if signing_key else None,
+            mark=self._mark,
+            from_us=int(head["from_us"]),
+            point=(float(point[0]), float(point[1])) if point else None,
+        )
+
+    def _piece(self, piece: Piece) -> None:
+        head = {"mime": piece.mime, "utc_us": piece.utc_us, "start_s": piece.start_s, "duration_s": piece.duration_s}
+        self._say(head, piece.data)
+
+    def _say(self, head: dict[str, Any], body: bytes = b"") -> None:
+        self._out.write(pipe.pack(head, body))
+        self._out.flush()
+
+    _requests = {"unlock": _unlock, "play": _play, "gop": _gop, "finish": _finish, "still": _still}  # noqa: RUF012 - never changed
+
+
+def main() -> int:
+    """Serve standard input until it ends."""
+    logs.start("reveal")
+    service.die_with_parent()
+    _keep_secrets()
+    process = Process(sys.stdout.buffer)
+    # A stray print must not break the pipe.
+    sys.stdout = sys.stderr
+    try:
+        while (message := pipe.read(sys.stdin.buffer)) is not None:
+            process.answer(*message)
+    except (Error, BrokenPipeError) as error:
+        log.warning("ended: %s", error)
+        return 1
+    return 0
+
+
+def _keep_secrets() -> None:
+    """No core file, no debugger of another process, and what is allowed of memory locking."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_DUMPABLE, 0)
+    if libc.mlockall(_MCL_CURRENT):
+        log.debug("memory could not be locked; give the service LimitMEMLOCK")
+
+
+def _end() -> None:
+    log.info("the time is up")
+    # At once, whatever the main thread is doing: a reveal does not outlive its time.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""Recorded GOPs in, revealed and watermarked fragments out; in the reveal process, in memory only."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+from av.bitstream import BitStreamFilterContext
+from av.video.codeccontext import VideoCodecContext
+
+from nvr_box.record import fmp4
+from nvr_box.record.muxer import OPTIONS, Sink
+from nvr_box.record.piece import Piece
+from nvr_box.reveal.verdicts import Verdicts, counted
+from nvr_box.reveal.watermark import Watermark
+from wire import compose
+from wire.base.errors import StoreError
+from wire.compose import Composed, Composer
+from wire.keys import Identity
+from wire.nal import Codec
+from wire.recovery.reader import Opened, Reader
+from wire.recovery.verdict import Check
+
+_ENCODER = {"preset": "veryfast", "tune": "zerolatency", "crf": "18", "threads": "1"}
+_JPEG_QUALITY = 92
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One picture on its way out."""
+
+    utc_us: int
+    first: bool
+    composed: Composed
+
+
+class Renderer:
+    """Follows one play of one camera; a new one for every jump. One thread.
+
+    Args:
+        identities: the unlocked reveal keys.
+        signing_key: the camera's, None for a camera of another make.
+        mark: the watermark's text.
+        point: x, y as shares of the picture: only the person who is there in the first picture at or after
+            `from_us` is shown; None for everybody.
+    """
+
+    def __init__(
+        self,
+        identities: Sequence[Identity],
+        signing_key: bytes | None,
+        *,
+        mark: str,
+        from_us: int = 0,
+        point: tuple[float, float] | None = None,
+    ) -> None:
+        self._identities, self._signing_key = identities, signing_key
+        self._mark_text = mark
+        self._mark: Watermark | None = None
+        self._from_us, self._point = from_us, point
+        self._tracks: frozenset[int] | None = None if point is None else frozenset()
+        self._reader: Reader | None = None
+        self._composer: Composer | None = None
+        self._output: _Output | None = None
+        self.verdicts = Verdicts()
+
+    def gop(self, init: bytes, segment_us: int, data: bytes) -> Iterator[Piece]:
+        """The pieces that one recorded GOP (`moof mdat …` behind its `init`) completes.
+
+        Raises:
+            StoreError: it does not decode.
+        """
+        for shown in self._pictures(init, segment_us, data):
+            if self._output is None:
+                height, width = shown.composed.i420.shape[0] * 2 // 3, shown.composed.i420.shape[1]
+                self._output = _Output(width, height, shown.utc_us)
+            yield from self._output.add(shown)
+
+    def finish(self) -> Iterator[Piece]:
+        """What is left at the end."""
+        if self._output is not None:
+            yield from self._output.finish()
+
+    def still(self, init: bytes, segment_us: int, data: bytes, utc_us: int) -> bytes:
+        """JPEG of the picture shown at `utc_us`.
+
+        Raises:
+            StoreError: there is none.
+        """
+        last = None
+        for shown in self._pictures(init, segment_us, data):
+            if last is not None and shown.utc_us > utc_us:
+                break
+            last = shown
+        if last is None:
+            raise StoreError("the recording has no picture there")
+        bgr = cv2.cvtColor(last.composed.i420, cv2.COLOR_YUV2BGR_I420)
+        ok, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+        if not ok:
+            raise StoreError("the picture cannot be written as JPEG")
+        return jpeg.tobytes()
+
+    def _pictures(self, init: bytes, segment_us: int, data: bytes) -> Iterator[Shown]:
+        first = True
+        try:
+            with av.open(io.BytesIO(init + data), "r", format="mp4") as container:
+                stream = container.streams.video[0]
+                codec = Codec(stream.codec_context.name)
+                self._reader = self._reader or Reader(self._identities, codec, self._signing_key)
+                self._composer = self._composer or Composer(codec)
+                annex_b = BitStreamFilterContext(f"{codec.value}_mp4toannexb", stream)
+                for packet in container.demux(stream):
+                    for part in annex_b.filter(packet if packet.size else None):
+                        utc_us = segment_us + int((part.pts or 0) * (part.time_base or Fraction(0)) * 1_000_000)
+                        composed = self._compose(bytes(part), utc_us)
+                        if composed is not None:
+                            yield Shown(utc_us, first, composed)
+                            first = False
+        except (av.FFmpegError, ValueError, IndexError) as error:
+            raise StoreError(f"the recording does not decode: {error}") from error
+
+    def _compose(self, au: bytes, utc_us: int) -> Composed | None:
+        assert self._reader is not None
+        assert self._composer is not None
+        opened = self._reader.open(au)
+        if self._point is not None and utc_us >= self._from_us:
+            self._tracks = _who(opened, self._point)
+            self._point = None
+        composed = self._composer.compose(au, opened, tracks=self._tracks)
+        ended = self._reader.take_verdicts()
+        unsigned = sum(1 for each in ended if each.verdict.origin is not Check.YES)
+        self.verdicts = counted(self.verdicts, opened, revealed=bool(composed and composed.revealed), unsigned=unsigned)
+        if composed is None:
+            return None
+        picture: compose.I420 = np.ascontiguousarray(composed.i420)
+        if not picture.flags.writeable:
+            picture = picture.copy()
+        if self._mark is None:
+            self._mark = Watermark(self._mark_text, picture.shape[1], picture.shape[0] * 2 // 3)
+        self._mark.draw(picture)
+        return Composed(picture, composed.revealed, composed.reason)
+
+
+class _Output:
+    """Pictures as H.264 in fragments, on a timeline that begins with the first."""
+
+    def __init__(self, width: int, height: int, origin_us: int) -> None:
+        self._origin_us = origin_us
+        self._last_90k = -1
+        self._sink = Sink()
+        self._out = av.open(self._sink, "w", format="mp4", options=OPTIONS)
+        self._stream = self._out.add_stream("libx264", rate=25)
+        context: VideoCodecContext = self._stream.codec_context
+        context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+        context.time_base = Fraction(1, fmp4.TIMESCALE)
+        context.gop_size = 250
+        context.options = _ENCODER
+
+    def add(self, shown: Shown) -> Iterator[Piece]:
+        """One more picture; the first of a GOP becomes a key frame."""
+        at_90k = (shown.utc_us - self._origin_us) * fmp4.TIMESCALE // 1_000_000
+        self._last_90k = max(at_90k, self._last_90k + 1)
+        frame = av.VideoFrame.from_ndarray(shown.composed.i420, format="yuv420p")
+        frame.pts = self._last_90k
+        frame.time_base = Fraction(1, fmp4.TIMESCALE)
+        if shown.first:
+            frame.pict_type = av.video.frame.PictureType.I
+        for packet in self._stream.encode(frame):
+            self._out.mux(packet)
+        yield from self._whole()
+
+    def finish(self) -> Iterator[Piece]:
+        """Flush the encoder and the file."""
+        for packet in self._stream.encode(None):
+            self._out.mux(packet)
+        self._out.close()
+        yield from self._whole()
+
+    def _whole(self) -> Iterator[Piece]:
+        for init, fragment, data in self._sink.take():
+            if fragment is None:
+                yield Piece(fmp4.mime(init), self._origin_us, 0.0, 0.0, init)
+            else:
+                utc_us = self._origin_us + fragment.time_90k * 1_000_000 // fmp4.TIMESCALE
+                seconds = fragment.duration_90k / fmp4.TIMESCALE
+                yield Piece("", utc_us, fragment.time_90k / fmp4.TIMESCALE, seconds, data)
+
+
+def _who(opened: Opened, point: tuple[float, float]) -> frozenset[int]:
+    """The track whose region is at `point`, the smallest when several are; nobody when none is."""
+    if opened.mask is None:
+        return frozenset()
+    rows, columns = opened.mask.shape
+    x, y = point[0] * columns, point[1] * rows
+    here = [r for r in opened.regions if r.x <= x < r.x + r.w and r.y <= y < r.y + r.h]
+    return frozenset({min(here, key=lambda region: region.w * region.h).track_id}) if here else frozenset()

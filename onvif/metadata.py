@@ -130,7 +130,7 @@ def document(frames: Iterable[Frame], events: Iterable[etree._Element] = ()) -> 
     root = etree.Element(_tt("MetadataStream"), nsmap={"tt": TT, "bd": BD})
     for frame in frames:
         # One VideoAnalytics per frame: what every reader of a live stream expects.
-        root.append(_frame(frame))
+        etree.SubElement(root, _tt("VideoAnalytics")).append(frame_element(frame))
     messages = list(events)
     if messages:
         stream = etree.SubElement(root, _tt("Event"))
@@ -211,9 +211,9 @@ def _bd(name: str) -> str:
     return f"{{{BD}}}{name}"
 
 
-def _frame(frame: Frame) -> etree._Element:
-    analytics = etree.Element(_tt("VideoAnalytics"))
-    element = etree.SubElement(analytics, _tt("Frame"), UtcTime=utc_text(frame.utc))
+def frame_element(frame: Frame) -> etree._Element:
+    """One `tt:Frame`."""
+    element = etree.Element(_tt("Frame"), UtcTime=utc_text(frame.utc))
     if frame.source:
         element.set("Source", frame.source)
     for item in frame.objects:
@@ -222,7 +222,7 @@ def _frame(frame: Frame) -> etree._Element:
         tree = etree.SubElement(element, _tt("ObjectTree"))
         for number in frame.deleted:
             etree.SubElement(tree, _tt("Delete"), ObjectId=str(number))
-    return analytics
+    return element
 
 
 def _object(item: Object) -> etree._Element:

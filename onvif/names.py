@@ -23,6 +23,7 @@ TTH = "http://www.onvif.org/ver10/thermal/wsdl"
 TPV = "http://www.onvif.org/ver10/provisioning/wsdl"
 DN = "http://www.onvif.org/ver10/network/wsdl"
 BD = "http://www.onvif.org/ver20/analytics/humanbody"
+VC = "urn:veilcam:analytics"
 
 ENV11 = "http://schemas.xmlsoap.org/soap/envelope/"
 ENV12 = "http://www.w3.org/2003/05/soap-envelope"
@@ -37,6 +38,8 @@ WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secex
 WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
 XS = "http://www.w3.org/2001/XMLSchema"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
+VEILCAM_ANALYTICS = "urn:veilcam:analytics"
+"""Where the names of our own analytics modules live."""
 XMIME = "http://www.w3.org/2005/05/xmlmime"
 
 PREFIXES = {
@@ -44,7 +47,7 @@ PREFIXES = {
     "tds": TDS, "trt": TRT, "tr2": TR2, "timg": TIMG, "tptz": TPTZ, "tev": TEV, "tan": TAN, "tmd": TMD,
     "trc": TRC, "tse": TSE, "trp": TRP, "trv": TRV, "tas": TAS, "tth": TTH, "tpv": TPV, "dn": DN,
     "wsa5": WSA, "wsnt": WSNT, "wstop": WSTOP, "wsrf-rw": WSRF_RW, "wsrf-bf": WSRF_BF, "wsse": WSSE, "wsu": WSU,
-    "xs": XS, "xsi": XSI, "xmime": XMIME,
+    "xs": XS, "xsi": XSI, "xmime": XMIME, "vc": VEILCAM_ANALYTICS,
 }  # fmt: skip
 """The prefixes that the field's documents use; clients that match on text find what they expect."""
 

@@ -213,6 +213,7 @@ def _parsed(known: Element, element: etree._Element, schema: Schema, *, strict: 
 
 
 def _render(element: Element, values: Mapping[str, Any]) -> etree._Element:
-    holder = etree.Element("holder", nsmap={"tt": names.TT})
+    # The usual prefixes are in scope, so that QNames in values are written with them and outlive the clean-up.
+    holder = etree.Element("holder", nsmap=dict(names.PREFIXES))
     element.render(holder, element(**values))
     return holder[0]

@@ -145,7 +145,8 @@ def _envelope(version: str, header: list[etree._Element], body: etree._Element) 
     return b'<?xml version="1.0" encoding="UTF-8"?>' + etree.tostring(root, encoding="utf-8")
 
 
-_KEPT = ["tt", "tns1", "xs", "xsi", "tds", "wsnt", "ter", "tan"]
+_KEPT = ["tt", "tns1", "xs", "xsi", "tds", "wsnt", "ter", "tan", "vc"]
+"""Prefixes that QNames in text and attributes use, which no serialiser can see."""
 
 
 def _text(tag: str, text: str) -> etree._Element:

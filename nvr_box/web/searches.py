@@ -6,7 +6,6 @@ from aiohttp import web
 
 from nvr_box.search.search import Filters, Match
 from nvr_box.web.asked import BadField, body, box, by, colour, iso, maybe_time_us, number, object_class, text, whole
-from wire.features.packet import ColourShare
 from wire.features.vocabulary import Colour, Part
 
 routes = web.RouteTableDef()
@@ -33,27 +32,29 @@ def _list(fields: dict[str, Any], name: str) -> list[Any]:
     return value
 
 
-def _colour(value: object) -> ColourShare:
+def _colour(value: object) -> tuple[Part, Colour]:
     if not isinstance(value, dict):
         raise BadField("colours: each has a part and a name.", "colours")
     part, name = text(value, "part", most=16).upper(), text(value, "name", most=16).upper()
     if part not in Part.__members__ or name not in Colour.__members__:
         raise BadField("colours: there is no such part or colour.", "colours")
-    return ColourShare(Part[part], Colour[name], 0.0)
+    return Part[part], Colour[name]
 
 
 def _match(match: Match) -> dict[str, object]:
     return {
         "passage": match.packet,
         "camera": match.camera,
-        "camera_name": match.camera_name,
         "class": match.object_class.name.lower(),
         "first": iso(match.first_us),
         "best": iso(match.best_us),
         "last": iso(match.last_us),
         "similarity": match.similarity,
         "colours": [colour(each) for each in match.colours],
-        "attributes": list(match.attributes),
+        "attributes": [
+            {"name": each.attribute.name.lower(), "word": each.word, "confidence": each.confidence}
+            for each in match.attributes
+        ],
     }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from firmware import identity
+from firmware.analytics.engine import Engine
 from firmware.camera import Camera
 from firmware.capture.clip import Clip
 from firmware.capture.frame import Frame
@@ -19,6 +20,7 @@ from firmware.config import Source
 from firmware.describe import Describer
 from firmware.encode.protected import ProtectedEncoder
 from firmware.identity import CameraIdentity
+from firmware.imaging import Sensor
 from firmware.live import Live
 from firmware.mask.paint import Painter
 from firmware.mask.plan import Planner
@@ -30,7 +32,7 @@ from firmware.settings import Settings
 from firmware.stream.channels import MainChannel, SubChannel
 from firmware.stream.pipeline import Pipeline, Stages
 from firmware.stream.publish import MotionAlarm, Publisher
-from firmware.vision.eyes import Eyes
+from firmware.vision import Eyes
 from firmware.vision.sight import Sight
 from models import load
 from onvif.events.bus import Bus
@@ -56,12 +58,13 @@ async def run(config: CameraConfig) -> None:
     """
     who = identity.load(config.state)
     first = open_source(config.source)
-    networks = await asyncio.to_thread(load, config.models)
-    await asyncio.to_thread(networks.self_test)
+    networks = await asyncio.to_thread(load, config.models)  # self-tested
     pairings = Pairings(config.state)
     outbox = Outbox(config.state / "outbox.sqlite")
     settings = Settings(config)
     bus = Bus(CAMERA)
+    sensor = Sensor(config.state, bus)
+    engine = Engine(config.state, bus)
 
     width, height, rate = first.width, first.height, first.rate
     encoder = ProtectedEncoder(
@@ -88,7 +91,7 @@ async def run(config: CameraConfig) -> None:
     stages = Stages(
         open_source=lambda: sources.pop() if sources else open_source(config.source),
         open_eyes=lambda: Eyes(networks, rate, config.vision),
-        adjust=live.adjust,
+        adjust=sensor.see,
         looked=looked,
         encoder=live_main,
     )
@@ -111,7 +114,7 @@ async def run(config: CameraConfig) -> None:
 
     pairings.listen(paired)
     endpoint = PairingEndpoint(pairings, who, config.name, config.serial, networks.appearance.model)
-    camera = Camera(config, who, settings, bus, live, endpoint)
+    camera = Camera(config, who, settings, bus, sensor, engine, live, endpoint)
     try:
         rtsp.start()
     except OSError as error:

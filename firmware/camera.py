@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from firmware.analytics.engine import Engine
+from firmware.analytics import Engine
 from firmware.config import Camera as CameraConfig
 from firmware.identity import CameraIdentity
+from firmware.imaging import Sensor
 from firmware.live import Live
 from firmware.pairing import PairingEndpoint
 from onvif.events.bus import Bus
@@ -22,6 +25,9 @@ class Camera:
         identity: its key and identifier.
         settings: what ONVIF clients changed, and the users.
         bus: where events are said.
+        sensor: the raw picture: its adjustment and the tamper watch.
+        engine: analytics modules and rules.
+        engine: analytics modules and rules.
         live: the running picture.
         pairing: the box it belongs to.
         web_port: the port as bound, known before the web application starts.
@@ -31,6 +37,9 @@ class Camera:
     identity: CameraIdentity
     settings: "Settings"
     bus: Bus
+    sensor: Sensor
+    engine: Engine
+    engine: Engine
     live: Live
     pairing: PairingEndpoint
     web_port: int = 0

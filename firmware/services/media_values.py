@@ -1,0 +1,157 @@
+"""Configurations as both media services show and take them: tt:VideoSourceConfiguration, tt:MetadataConfiguration, …"""
+
+from datetime import timedelta
+from typing import Any
+from zlib import crc32
+
+from lxml import etree
+
+from firmware.live import Live
+from firmware.services.media_state import METADATA, SOURCE, MetadataSettings, Multicast
+from firmware.services.profiles import Profiles
+from onvif import names
+from onvif.errors import invalid
+from onvif.names import q
+from onvif.services.device_addresses import ip_address
+from onvif.xml import read
+
+_NO_MEANS = "ConfigModify"
+LONGEST_FILTER = 4096
+
+
+class MediaValues:
+    """Builds reply values and reads request values for one camera.
+
+    Args:
+        seed: the serial number; multicast groups that nobody chose follow from it.
+    """
+
+    def __init__(self, live: Live, profiles: Profiles, seed: str) -> None:
+        self._live = live
+        self._profiles = profiles
+        self._seed = seed
+
+    def video_source(self) -> dict[str, Any]:
+        """tt:VideoSource of Media and DeviceIO."""
+        width, height = self._live.size("main")
+        return {"token": SOURCE, "Framerate": float(self._live.rate), "Resolution": {"Width": width, "Height": height}}
+
+    def source_configuration(self, name: str) -> dict[str, Any]:
+        width, height = self._live.size("main")
+        return {
+            "token": SOURCE, "Name": name, "UseCount": self._profiles.uses("source", SOURCE), "SourceToken": SOURCE,
+            "Bounds": {"x": 0, "y": 0, "width": width, "height": height},
+        }  # fmt: skip
+
+    def source_options(self) -> dict[str, Any]:
+        width, height = self._live.size("main")
+        return {
+            "MaximumNumberOfProfiles": 8,
+            "BoundsRange": {
+                "XRange": _range(0, 0), "YRange": _range(0, 0),
+                "WidthRange": _range(width, width), "HeightRange": _range(height, height),
+            },
+            "VideoSourceTokensAvailable": [SOURCE],
+        }  # fmt: skip
+
+    def check_source(self, configuration: Any) -> str:
+        """The name that a Set of the source configuration asks for; everything else has one possible value."""
+        if configuration.token != SOURCE:
+            raise invalid(f"there is no configuration {str(configuration.token)[:64]!r}", "NoConfig")
+        if configuration.SourceToken != SOURCE:
+            raise invalid(f"there is no video source {str(configuration.SourceToken)[:64]!r}", _NO_MEANS)
+        bounds, (width, height) = configuration.Bounds, self._live.size("main")
+        if (bounds.x, bounds.y, bounds.width, bounds.height) != (0, 0, width, height):
+            raise invalid("the bounds are those of the sensor", _NO_MEANS)
+        return str(configuration.Name)
+
+    def metadata_configuration(self, settings: MetadataSettings) -> dict[str, Any]:
+        values: dict[str, Any] = {
+            "token": METADATA, "Name": settings.name, "UseCount": self._profiles.uses("metadata", METADATA),
+            "Analytics": settings.analytics, "Multicast": self.multicast(settings.multicast, METADATA),
+            "SessionTimeout": timedelta(seconds=settings.session_timeout_s), "CompressionType": "None",
+        }  # fmt: skip
+        if settings.filter_xml is not None:
+            events: dict[str, Any] = {}
+            if settings.filter_xml:
+                element = read(settings.filter_xml.encode(), limit=LONGEST_FILTER, what="The stored filter")
+                events["Filter"] = {"_value_1": list(element)}
+            values["Events"] = events
+        return values
+
+    def metadata_options(self) -> dict[str, Any]:
+        return {
+            "PTZStatusFilterOptions": {"PanTiltStatusSupported": False, "ZoomStatusSupported": False},
+            "Extension": {"CompressionType": ["None"]},
+            "MaxContentFilterSize": LONGEST_FILTER,
+            "GeoLocation": False,
+        }
+
+    def read_metadata(self, configuration: Any, element: etree._Element) -> MetadataSettings:
+        """The settings that a Set of the metadata configuration asks for.
+
+        Args:
+            configuration: its zeep value.
+            element: the request, for the filter's mixed content.
+        """
+        if configuration.token != METADATA:
+            raise invalid(f"there is no configuration {str(configuration.token)[:64]!r}", "NoConfig")
+        if configuration.CompressionType not in {None, "None"}:
+            raise invalid(f"the compression {configuration.CompressionType!r} is not offered", _NO_MEANS)
+        filter_xml: str | None = None
+        if configuration.Events is not None:
+            filter_xml = ""
+            found = next(element.iter(q(names.TT, "Filter")), None)
+            if found is not None and len(found):
+                filter_xml = etree.tostring(found, encoding="unicode")
+                if len(filter_xml.encode()) > LONGEST_FILTER:
+                    raise invalid(f"a filter has at most {LONGEST_FILTER} bytes", _NO_MEANS)
+        return MetadataSettings(
+            name=str(configuration.Name),
+            analytics=bool(configuration.Analytics),
+            filter_xml=filter_xml,
+            multicast=self.read_multicast(configuration.Multicast),
+            session_timeout_s=seconds(configuration.SessionTimeout),
+        )
+
+    def multicast(self, stored: Multicast, token: str) -> dict[str, Any]:
+        """tt:MulticastConfiguration; a group of the organisation-local scope (RFC 2365) where none was set."""
+        chosen = self.group(stored, token)
+        kind = "IPv6" if ":" in chosen.address else "IPv4"
+        return {
+            "Address": {"Type": kind, f"{kind}Address": chosen.address}, "Port": chosen.port, "TTL": chosen.ttl,
+            "AutoStart": chosen.auto_start,
+        }  # fmt: skip
+
+    def group(self, stored: Multicast, token: str) -> Multicast:
+        """The multicast group of a configuration as set, or as it follows from serial number and token."""
+        if stored.address and stored.port:
+            return stored
+        number = crc32(f"{self._seed}/{token}".encode())
+        address = stored.address or f"239.192.{number >> 8 & 255}.{number % 254 + 1}"
+        return Multicast(address, stored.port or 40_000 + (number >> 16) % 10_000 * 2, stored.ttl, stored.auto_start)
+
+    @staticmethod
+    def read_multicast(asked: Any) -> Multicast:
+        """Raises Fault ter:ConfigModify for what is no multicast group."""
+        if asked is None:
+            return Multicast()
+        host, port, ttl = ip_address(asked.Address), int(asked.Port), int(asked.TTL)
+        if not 0 <= port < 65536 or not 0 <= ttl <= 255:
+            raise invalid("a port has 16 bits and a TTL 8", _NO_MEANS)
+        first = host.address.partition(".")[0]
+        unset = host.address in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+        multicast = host.address.lower().startswith("ff") if host.kind == "IPv6" else 224 <= int(first) <= 239
+        if not unset and not multicast:
+            raise invalid(f"{host.address} is no multicast address", _NO_MEANS)
+        return Multicast("" if unset else host.address, port, max(ttl, 1), bool(asked.AutoStart))
+
+
+def seconds(duration: Any) -> int:
+    """A session timeout in whole seconds, 60 where none is given; 10 to 3600 are kept to."""
+    total = duration.total_seconds() if hasattr(duration, "total_seconds") else 60
+    return int(min(max(total, 10), 3600))
+
+
+def _range(least: int, most: int) -> dict[str, int]:
+    return {"Min": least, "Max": most}

@@ -1,0 +1,82 @@
+"""What ONVIF clients may change of a camera, kept in its state directory; one file per section.
+
+    device.json   users, host name, network, clock, scopes
+    media.json    profiles and their configurations
+
+A camera that was never configured takes its first values from `camera.toml`. There is no default account: the first
+administrator's password is the one of `password_file`, or else one is made up and left in `initial-password` for the
+installer to read once.
+"""
+
+import logging
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from firmware.config import Camera as CameraConfig
+from firmware.services.media_state import MediaState
+from onvif.errors import StateError
+from onvif.services.device_state import DeviceState
+from onvif.store import Stored, write_atomically
+from onvif.users import Level, User
+from wire.base.errors import ConfigError
+
+log = logging.getLogger(__name__)
+ADMINISTRATOR = "admin"
+INITIAL_PASSWORD = "initial-password"  # noqa: S105 - the name of a file
+
+
+class Settings:
+    """The sections and the users in them.
+
+    Raises:
+        ConfigError: a settings file or the password file cannot be used; the message names it.
+    """
+
+    def __init__(self, config: CameraConfig) -> None:
+        self._folder = config.state
+        try:
+            self.device = Stored(config.state / "device.json", DeviceState(scopes=config.scopes))
+            self.media = Stored(config.state / "media.json", MediaState())
+            if not self.device.value.users:
+                self._first_administrator(config.password_file)
+        except StateError as problem:
+            raise ConfigError(str(problem)) from problem
+
+    def accounts(self) -> Mapping[str, User]:
+        """The users at this moment, by name."""
+        return {user.name: user for user in self.device.value.users}
+
+    def users(self) -> Mapping[str, tuple[str, Level]]:
+        """Password and level by user name, for the RTSP server."""
+        return {user.name: (user.password, user.level) for user in self.device.value.users}
+
+    def factory_default(self, *, hard: bool) -> None:
+        """Forget what clients set. A soft default keeps the users and how the device is reached."""
+        kept = self.device.value
+        if hard:
+            (self._folder / INITIAL_PASSWORD).unlink(missing_ok=True)
+            self.device.reset()
+        else:
+            self.device.reset(
+                users=kept.users, hostname=kept.hostname, hostname_from_dhcp=kept.hostname_from_dhcp,
+                dns_from_dhcp=kept.dns_from_dhcp, dns_search=kept.dns_search, dns_servers=kept.dns_servers,
+                gateways=kept.gateways, interfaces=kept.interfaces, protocols=kept.protocols,
+                zero_configuration=kept.zero_configuration, metadata_version=kept.metadata_version + 1,
+            )  # fmt: skip
+        self.media.reset()
+
+    def _first_administrator(self, password_file: Path | None) -> None:
+        if password_file is not None:
+            try:
+                password = password_file.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as problem:
+                raise ConfigError(f"password_file {password_file} cannot be read: {problem}") from problem
+            if len(password) < self.device.value.password_minimum:
+                raise ConfigError(f"password_file {password_file}: want at least 8 characters")
+        else:
+            password = secrets.token_urlsafe(12)
+            path = self._folder / INITIAL_PASSWORD
+            write_atomically(path, f"{password}\n".encode())
+            log.warning("the first administrator is %r; the password is in %s", ADMINISTRATOR, path)
+        self.device.change(users=(User(ADMINISTRATOR, password, Level.ADMINISTRATOR),))

@@ -101,6 +101,7 @@ async def run(config: CameraConfig) -> None:
         main=rtsp.publish("main", Track(config.main.base.name), live.wisher("main")),
         sub=rtsp.publish("sub", Track(config.sub.base.name), live.wisher("sub")),
         bus=bus,
+        engine=engine,
         alarm=MotionAlarm(),
         best_shots=describer.masked,
     )

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from firmware.capture.frame import Picture
 from firmware.encode.settings import EncoderSettings
 from firmware.mask.paint import Painter
 from firmware.mask.plan import Planner
@@ -26,7 +25,6 @@ class Live:
         planner, painter: the mask plan, whose settings may change.
         counters: what the pipeline did.
         rtsp_port: where the streams are served.
-        picture: applied to every raw picture before anybody sees it; None changes nothing.
         latest: the last masked picture.
         signal_lost: whether the sensor gives no picture.
     """
@@ -37,7 +35,6 @@ class Live:
     painter: Painter
     counters: Counters = field(default_factory=Counters)
     rtsp_port: int = 0
-    picture: Callable[[Picture], Picture] | None = None
     latest: Masked | None = None
     signal_lost: bool = False
     _news: threading.Condition = field(default_factory=threading.Condition)
@@ -77,10 +74,6 @@ class Live:
     def wisher(self, token: str) -> Callable[[int], None]:
         """`request_idr` for one stream."""
         return self._channel(token).wishes.want
-
-    def adjust(self, i420: Picture) -> Picture:
-        """The raw picture with the operator's brightness, contrast and so on; capture thread."""
-        return i420 if self.picture is None else self.picture(i420)
 
     def snapshot(self, width: int = 0, height: int = 0) -> bytes | None:
         """The latest masked picture as JPEG; None before there is one."""

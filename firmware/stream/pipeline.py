@@ -81,14 +81,14 @@ class Stages:
     Args:
         open_source: opens the sensor; called again after it failed.
         open_eyes: loads the models; called again after they failed.
-        adjust: picture adjustment (brightness and so on) of the raw picture.
+        adjust: picture adjustment (brightness and so on) of the raw picture of a media time; capture thread.
         looked: what else looks at the clear picture and its sighting: the describer; vision thread.
         encoder: of the main stream.
     """
 
     open_source: Callable[[], FrameSource]
     open_eyes: Callable[[], Eyes]
-    adjust: Callable[[Picture], Picture]
+    adjust: Callable[[Picture, int], Picture]
     looked: Callable[[Frame, Sight], None]
     encoder: MainEncoder
 
@@ -154,7 +154,7 @@ class Pipeline:
                             offset_90k = last_90k + 1 + round(gone_s * CLOCK_90K) - frame.pts_90k
                         self._outputs.signal(lost=False, why="")
                     last_90k, left_s = frame.pts_90k + offset_90k, time.monotonic()
-                    self._junction.put(Frame(self._stages.adjust(frame.i420), last_90k, frame.utc_us))
+                    self._junction.put(Frame(self._stages.adjust(frame.i420, last_90k), last_90k, frame.utc_us))
                     began_s = self.counters.spend("capture", began_s)
                 return
             except Error as error:

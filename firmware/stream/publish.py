@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from firmware.analytics import Engine
 from firmware.capture.frame import CLOCK_90K, Picture
 from firmware.encode.access_unit import AccessUnit
 from firmware.live import Live
@@ -14,16 +15,11 @@ from firmware.stream.pipeline import Masked
 from firmware.vision.sight import Sight, TrackBox
 from onvif import metadata
 from onvif.events.bus import Bus
-from onvif.events.topics import MOTION_ALARM, OBJECT_DETECTION, SIGNAL_LOSS
+from onvif.events.topics import MOTION_ALARM, SIGNAL_LOSS
 from onvif.rtsp.gst import Live as RtspLive
 from wire.features.vocabulary import ObjectClass
 
 SOURCE = {"Source": "source"}
-RULE = {
-    "VideoSourceConfigurationToken": "source",
-    "VideoAnalyticsConfigurationToken": "analytics",
-    "Rule": "ObjectDetection",
-}
 _TYPES = {
     ObjectClass.PERSON: ("Human", ""),
     ObjectClass.BICYCLE: ("Bicycle", "Bicycle"),
@@ -73,6 +69,7 @@ class Publisher:
         live: what the services see.
         main, sub: the RTSP paths.
         bus: where events are said.
+        engine: which objects are described and told.
         alarm: the motion alarm.
         best_shots: shown every masked picture and its media time (the describer's thumbnails).
     """
@@ -81,6 +78,7 @@ class Publisher:
     main: RtspLive
     sub: RtspLive
     bus: Bus
+    engine: Engine
     alarm: MotionAlarm
     best_shots: Callable[[Picture, int], None]
 
@@ -107,8 +105,7 @@ class Publisher:
         utc = datetime.fromtimestamp(masked.utc_us / 1e6, UTC)
         shown = [track for track in sight.tracks if track.age >= _CONFIRMED]
         self.bus.publish(MOTION_ALARM.path, SOURCE, {"State": self.alarm.look(sight)}, at=utc)
-        kinds = sorted({_TYPES[track.class_][0] for track in shown})
-        self.bus.publish(OBJECT_DETECTION.path, RULE, {"ClassTypes": " ".join(kinds)}, at=utc)
+        self.engine.tell([(_TYPES[track.class_][0], track.score) for track in shown], utc)
         if self.main.watched or self.sub.watched:
             document = metadata.document([self._frame(shown, sight, utc)])
             self.main.metadata(document, utc_us=masked.utc_us)
@@ -119,6 +116,8 @@ class Publisher:
         objects = []
         for track in shown:
             type_, vehicle = _TYPES[track.class_]
+            if not self.engine.describes(type_, track.score):
+                continue
             box = metadata.Box.from_pixels(track.box.tolist(), width, height)
             objects.append(metadata.Object(track.id, box, type_=type_, likelihood=track.score, vehicle=vehicle))
         return metadata.Frame(utc, tuple(objects), deleted=sight.ended)

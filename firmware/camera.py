@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firmware.analytics.engine import Engine
 from firmware.analytics import Engine
 from firmware.config import Camera as CameraConfig
 from firmware.identity import CameraIdentity
@@ -27,7 +26,6 @@ class Camera:
         bus: where events are said.
         sensor: the raw picture: its adjustment and the tamper watch.
         engine: analytics modules and rules.
-        engine: analytics modules and rules.
         live: the running picture.
         pairing: the box it belongs to.
         web_port: the port as bound, known before the web application starts.
@@ -38,7 +36,6 @@ class Camera:
     settings: "Settings"
     bus: Bus
     sensor: Sensor
-    engine: Engine
     engine: Engine
     live: Live
     pairing: PairingEndpoint

@@ -7,6 +7,12 @@ from nvr_box.web.asked import box, by, iso, maybe_time_us, text, whole
 
 routes = web.RouteTableDef()
 
+# What the page offers to filter by; an action that is not here is still shown and can be asked for by name.
+ACTIONS = (
+    "sign-in sign-out view-live view-recording freeze search reveal reveal-view reveal-end export lock unlock camera-add"
+    " camera-change camera-remove pair user-change user-remove keys audit-view audit-verify"
+).split()
+
 
 def _entry(entry: Entry) -> dict[str, object]:
     return {
@@ -36,7 +42,7 @@ async def entries(request: web.Request) -> web.Response:
         start_us=maybe_time_us(asked, "start"),
         end_us=maybe_time_us(asked, "end"),
     )
-    return web.json_response({"entries": [_entry(entry) for entry in found]})
+    return web.json_response({"entries": [_entry(entry) for entry in found], "actions": ACTIONS})
 
 
 @routes.post("/api/audit/verify")

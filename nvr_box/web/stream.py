@@ -80,11 +80,16 @@ class _Feed:
     async def send(self) -> End:
         """Send every piece, each initialisation segment together with the fragment after it."""
         head: Piece | None = None
+        first = True
         async with contextlib.aclosing(_closable(self.pieces)) as pieces:
             async for piece in pieces:
                 if piece.mime:
                     head = piece
                     continue
+                if first and self.until_us is not None:
+                    # Asked for a time in a gap, the stream begins behind it: the page counts from there as well.
+                    self.until_us = max(self.until_us, piece.utc_us + _FIRST_AHEAD_US)
+                first = False
                 while self.until_us is not None and piece.utc_us > self.until_us:
                     self._moved.clear()
                     await self._moved.wait()

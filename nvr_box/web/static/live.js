@@ -58,7 +58,7 @@ function Tile({ camera, number }) {
   }, [camera.id]);
   const words = state === "lost" && camera.state === "recording" ? "catching up" : stateWords(camera);
   return html`<a class="tile" href=${`#watch/${camera.id}`} data-test="tile" data-state=${state}
-      aria-label=${`${camera.name}, ${words}. Open large, key ${number}`}>
+      style=${camera.width ? { aspectRatio: `${camera.width} / ${camera.height}` } : {}} aria-label=${`${camera.name}, ${words}. Open large, key ${number}`}>
     <video ref=${video} muted playsinline tabindex="-1" aria-hidden="true"></video>
     ${state !== "playing" && html`<span class="over">${camera.state === "lost" ? camera.message || words : "connecting…"}</span>`}
     <span class="caption"><b>${camera.name}</b><span class=${`tag ${camera.state === "recording" ? "live" : camera.state}`}>${words}</span>
@@ -90,7 +90,7 @@ export function Live() {
     return html`<section class="empty"><h1>No camera yet</h1>
       <p>${may("admin") ? html`<a class="button" href="#cameras">Add the first camera</a>` : "Somebody with the right to add cameras has to add the first one, or give you the right to see one."}</p></section>`;
   }
-  return html`<section class="live" aria-label="Live">
+  return html`<section class="wall" aria-label="Live">
     <div class="grid" style=${{ "--columns": Math.min(Math.sqrt(size), Math.max(1, Math.ceil(Math.sqrt(shown.length)))) }} data-count=${shown.length}>
       ${shown.map((camera, at) => html`<${Tile} key=${camera.id} camera=${camera} number=${at + 1} />`)}
     </div>

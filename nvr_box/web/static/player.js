@@ -114,7 +114,10 @@ export class Player {
       if (this.mime) this.buffer.changeType(part.mime);
       this.mime = part.mime;
     }
-    this.origin_us ??= part.utc_us;
+    if (this.origin_us === undefined) {
+      this.origin_us = part.utc_us;
+      if (this.until_us !== null) this.until_us = Math.max(this.until_us, part.utc_us + AHEAD_S * 1e6);
+    }
     const offset = (part.utc_us - this.origin_us) / 1e6 - part.media_s;
     if (part.init || Math.abs(offset - this.buffer.timestampOffset) > DRIFT_S) this.buffer.timestampOffset = offset;
     try {

@@ -1,22 +1,24 @@
 // Results as cards, best first. A click plays the video from a few seconds before; the cards stay.
 import { html, useEffect, useState } from "./vendor/htm-preact.js";
-import { opened, query, use } from "./store.js";
+import { cameraName, opened, query, use } from "./store.js";
 import { clock, day, span, us } from "./times.js";
 
 const BEFORE_US = 3e6;
 const SAME_PASSAGE_US = 3e6;
 const SIMILAR = 0.12;
+const NARROWEST = { cameras: "where (the cameras)", time: "when", classes: "the class", colours: "the colours", attributes: "the attributes",
+  threshold: "how alike" };
 const SAID = "veilcam.similar-said";
 
 const shot = (match) => `/api/passages/${match.passage}/shot`;
-const timed = (match) => ({ ...match, first_us: us(match.first), best_us: us(match.best), last_us: us(match.last) });
+const timed = (match) => ({ ...match, camera_name: cameraName(match.camera), first_us: us(match.first), best_us: us(match.best), last_us: us(match.last) });
 
 // A tracker that lost somebody for a moment leaves two passages; one that follows the other at once, on the same
 // camera and as similar, is one card with a count. Two people at the same time overlap and stay two cards.
 function folded(matches) {
   const cards = [];
   for (const match of matches) {
-    const same = cards.find((card) => card.camera === match.camera && card.class === match.class
+    const same = match.similarity !== null && cards.find((card) => card.camera === match.camera && card.class === match.class
       && card.members.every((one) => {
         const gap = Math.max(one.first_us, match.first_us) - Math.min(one.last_us, match.last_us);
         return gap >= 0 || card.members.length > 1;
@@ -89,7 +91,7 @@ export function Results({ found, busy, threshold, filters, onLoosen }) {
       <ul class="cards" data-test="cards">${group.map((card) => html`<${Card} key=${card.passage} card=${card} playing=${watched?.passage === card.passage}
         onNot=${() => setNot([...not, card.passage])} />`)}</ul>`)}
     ${found && !busy && !cards.length && html`<div class="empty"><h2>Nothing ${threshold ? "that similar" : "found"}</h2>
-      <p>${found.narrowest ? `The filter that removes the most is: ${found.narrowest}.` : found.stored ? "" : "No passage is stored yet. Passages appear a few seconds after somebody walked by."}</p>
+      <p>${found.narrowest ? `The filter that removes the most is ${NARROWEST[found.narrowest] ?? found.narrowest}.` : found.stored ? "" : "No passage is stored yet. Passages appear a few seconds after somebody walked by."}</p>
       <p>${threshold > 0.3 && html`<button onClick=${() => onLoosen({ threshold: 0.3 })}>Allow less similar</button>`}
         ${(filters.cameras.length || filters.classes.length || filters.colours.length || filters.when !== "all") ? html`
         <button onClick=${() => onLoosen({ cameras: [], classes: [], colours: [], when: "all" })}>Clear the filters</button>` : null}</p></div>`}`;

@@ -7,18 +7,22 @@ import { countdown, iso, us } from "./times.js";
 const REASONS = ["Incident report", "Request by the person shown", "Request by the police", "Theft or damage", "Accident"];
 const POLL_MS = 2000;
 
+const ended = new Set(); // an answer that was on its way when a reveal was ended must not bring it back
+
 const read = (answer, more = {}) => ({ ...answer, expires_us: us(answer.expires), started_us: us(answer.started), ...more });
 
 // What the box says is on, so that the lock in the bar is never wrong: not after a reload, a time-out or an end elsewhere.
 export function followReveals() {
   let stopped = false;
   const look = async () => {
+    const asked_us = now_us() - 1e6;
     try {
       const { reveals } = await get("/api/reveals");
       if (stopped) return;
       const before = reveal.get();
-      const now = reveals.find((one) => one.id === before?.id) ?? reveals[0];
-      if (!now) { if (before) over("The time is up."); }
+      const on = reveals.filter((one) => !ended.has(one.id));
+      const now = on.find((one) => one.id === before?.id) ?? on[0];
+      if (!now) { if (before && us(before.started) < asked_us) over("The box ended it, or its time is up."); }
       else reveal.set(read(now, { from_us: before?.id === now.id ? before.from_us : us(now.from) }));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
@@ -35,6 +39,7 @@ export function followReveals() {
 }
 
 function over(why) {
+  ended.add(reveal.get()?.id);
   reveal.set(null);
   tell("The reveal has ended.", { works: "The picture is masked again.", todo: why, kind: "note", key: "reveal" });
 }
@@ -42,6 +47,7 @@ function over(why) {
 export async function endReveal() {
   const on = reveal.get();
   if (!on) return;
+  ended.add(on.id);
   reveal.set(null); // the picture goes at once, whatever the network does
   await attempt(() => call("DELETE", `/api/reveals/${seg(on.id)}`), { todo: "It ends by itself when its time is up.", key: "reveal" });
 }

@@ -77,8 +77,8 @@ function Filters({ what, value, onChange }) {
     <fieldset><legend>Must show colours</legend>
       <div class="chips">${(what?.colours ?? []).map(chip)}
         ${value.colours.filter((one) => !(what?.colours ?? []).some((other) => other.part === one.part && other.name === one.name)).map(chip)}</div>
-      <div class="palette"><select aria-label="Part" value=${part} onChange=${(event) => setPart(event.target.value)}>
-          ${[...PARTS.person, ...PARTS.vehicle].map((name) => html`<option>${name}</option>`)}</select>
+      <div class="palette"><select aria-label="Part" onChange=${(event) => setPart(event.target.value)}>
+          ${[...PARTS.person, ...PARTS.vehicle].map((name) => html`<option value=${name} selected=${name === part}>${name}</option>`)}</select>
         ${COLOURS.map((name) => html`<button class="well" title=${name} aria-label=${`${part} ${name}`} onClick=${() => flip({ part, name })}><i class=${`swatch colour-${name}`}></i></button>`)}</div>
     </fieldset>`;
 }
@@ -129,12 +129,13 @@ export function Search() {
       <${Wanted} what=${what} onClear=${() => { query.set(null); results.set(null); }} />
       ${!exampleless && html`<${Threshold} value=${narrow.threshold} left=${left} onInput=${(threshold) => change({ threshold })} />
         ${fresh && html`<${Spread} histogram=${fresh.histogram} threshold=${narrow.threshold} />`}`}
-      <${Filters} what=${what} value=${narrow} onChange=${change} />
+      <details class="filters-fold" open=${window.innerWidth > 760}><summary>Filters</summary>
+        <${Filters} what=${what} value=${narrow} onChange=${change} /></details>
     </aside>
-    <div class="found">
+    <div class=${`found ${watched ? "split" : ""}`}>
       ${watched && html`<div class="beside"><button class="quiet close" aria-label="Close the video" onClick=${() => opened.set(null)}>✕</button>
         <${Watch} key=${watched.camera} camera=${watched.camera} at=${watched.at_us} compact /></div>`}
-      <${Results} found=${fresh} busy=${busy} threshold=${exampleless ? 0 : narrow.threshold} filters=${narrow} onLoosen=${change} />
+      <div class="results"><${Results} found=${fresh} busy=${busy} threshold=${exampleless ? 0 : narrow.threshold} filters=${narrow} onLoosen=${change} /></div>
     </div>
   </section>`;
 }

@@ -16,6 +16,7 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
   const player = useRef();
   const passages = useRef([]);
   const goto = useRef();
+  const left_us = useRef(null); // where a reveal stood when it ended: the masked picture goes on from there
   const [state, setState] = useState({ state: "connecting" });
   const [shown, setShown] = useState(null); // UTC of the picture, twice a second
   const [live, setLive] = useState(at === null);
@@ -28,12 +29,17 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
 
   useEffect(() => {
     player.current = new Player(video.current, camera, (event) => { setState(event); }, { revealId: revealed?.id });
-    const from_us = revealed ? revealed.from_us : at;
+    const from_us = revealed ? revealed.from_us : left_us.current ?? at;
+    left_us.current = null;
     if (from_us === null || from_us === undefined) player.current.live();
     else player.current.seek(from_us);
     setLive(player.current.isLive);
     const beat = setInterval(() => setShown(player.current.at_us ?? null), 500);
-    return () => { clearInterval(beat); player.current.close(); };
+    return () => {
+      clearInterval(beat);
+      if (revealed) left_us.current = player.current.at_us ?? revealed.from_us;
+      player.current.close();
+    };
   }, [camera, revealed?.id]);
 
   useEffect(() => { if (at !== null && player.current) seek(at); }, [at]);
@@ -117,6 +123,7 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
       ${frozen && html`<${Frozen} still=${frozen} camera=${camera} onClose=${() => setFrozen(null)} onStill=${setFrozen} />`}
       ${words[state.state] && !frozen && html`<p class="over" role="status">${words[state.state]}</p>`}
       ${revealed && html`<p class="watermark" aria-hidden="true">${revealed.watermark}</p>`}
+      ${revealed?.verdicts.reason && html`<p class="verdicts" role="status" data-test="verdicts">${revealed.verdicts.reason}</p>`}
       <p class="corner"><b>${cameraName(camera)}</b> <span class=${live ? "tag live" : "tag"}>${live ? "live" : "recorded"}</span>
         ${one && one.state === "lost" && html`<span class="tag lost">lost since ${clock(one.since_us)}</span>`}</p>
     </div>
@@ -125,7 +132,7 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
       <button class="quiet narrow-hide" onClick=${() => step(-10e6)} aria-label="Back ten seconds" title="J">−10 s</button>
       <button class="quiet narrow-hide" onClick=${faster} aria-label="Faster" title="L">${speed} ×</button>
       <button class=${live ? "on" : ""} onClick=${goLive} aria-pressed=${live} title="N">Live</button>
-      <time class="now" data-test="now" data-us=${shown ?? ""} dateTime=${shown ? iso(shown) : ""}>${shown ? `${day(shown)} ${clock(shown)}` : "–"}</time>
+      <time class="now" data-test="now" data-us=${shown ?? ""} dateTime=${shown ? iso(shown) : ""}>${shown ? html`<span class="narrow-hide">${day(shown)} </span>${clock(shown)}` : "–"}</time>
       <label class="goto"><span class="hidden">Go to a time (${zone(now_us())})</span>
         <input ref=${goto} type="datetime-local" step="1" title="G: go to a time" max=${toField(now_us())}
           onKeyDown=${(event) => { if (event.key === "Enter" && event.target.value) { seek(fromField(event.target.value)); event.target.blur(); } }}

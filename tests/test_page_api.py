@@ -1,0 +1,419 @@
+"""The page's routes: who may ask, what is refused and how, and that answers keep the contract."""
+
+import asyncio
+import json
+import re
+import ssl
+from pathlib import Path
+
+import pytest
+from aiohttp import WSMsgType, web
+from aiohttp.test_utils import TestClient, TestServer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from page_box import PASSPHRASE, ROOT, Scene, StandInBox
+
+from nvr_box.web import app as page
+from nvr_box.web import asked, certificate
+from nvr_box.web.sessions import CSRF_HEADER
+
+API_PAGE = Path(page.__file__).with_name("api.md")
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    return Scene(tmp_path_factory.mktemp("scene"))
+
+
+@pytest.fixture
+async def box(scene, tmp_path):
+    async with StandInBox(scene, tmp_path, history_s=20) as box:
+        yield box
+
+
+@pytest.fixture
+async def client(box):
+    async with TestClient(TestServer(page.application(box))) as client:
+        yield client
+
+
+async def sign_in(client, name, password=None):
+    reply = await client.post("/api/sign-in", json={"name": name, "password": password or f"{name} password"})
+    answer = await reply.json()
+    if reply.status == 200:
+        client.session.headers[CSRF_HEADER] = answer["csrf"]
+    return reply.status, answer
+
+
+async def recorded(client, camera=1):
+    """Wait until the camera has a recorded span; returns it."""
+    async with asyncio.timeout(60):
+        while True:
+            asked_for = {"start": "2020-01-01T00:00:00Z", "end": "2100-01-01T00:00:00Z"}
+            answer = await (await client.get(f"/api/cameras/{camera}/timeline", params=asked_for)).json()
+            if answer["spans"]:
+                return answer["spans"][0]
+            await asyncio.sleep(0.05)
+
+
+async def test_everything_but_the_page_itself_needs_a_session(client):
+    page_itself = {"/", "/favicon.ico", "/api/sign-in", "/api/packets"}
+    for route in client.server.app.router.routes():
+        path = route.resource.canonical
+        if path in page_itself or path.startswith("/static") or route.method == "HEAD":
+            continue
+        reply = await client.request(route.method, re.sub(r"\{\w+(:[^}]*)?\}", "1", path))
+        assert reply.status == 401, path
+        assert await reply.json() == {"error": "Sign in first.", "field": None}
+
+
+async def test_every_route_is_in_the_list_for_readers(client):
+    said = API_PAGE.read_text(encoding="utf-8")
+    for route in client.server.app.router.routes():
+        path = re.sub(r"\{(\w+)(:[^}]*)?\}", r"{\1}", route.resource.canonical)
+        if route.method != "HEAD" and not path.startswith("/static"):
+            assert f"`{route.method} {path}`" in said, f"{route.method} {path} is not in api.md"
+
+
+async def test_answers_carry_the_headers_that_keep_foreign_code_out(client):
+    for path in ("/", "/api/me", "/static/app.js"):
+        headers = (await client.get(path)).headers
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "http" not in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert "frame-ancestors 'none'" in policy
+
+
+async def test_nothing_in_the_page_comes_from_another_host():
+    for path in (API_PAGE.parent / "static").rglob("*"):
+        if path.suffix in (".js", ".css", ".html"):
+            hosts = set(re.findall(r"https?://([\w.-]+)", path.read_text(encoding="utf-8")))
+            assert hosts <= {"www.w3.org"}, f"{path.name} names {hosts}"  # the SVG namespace is a name, not an address
+
+
+async def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(client):
+    reply = await client.post("/api/sign-in", json={"name": "guard", "password": "guard password"})
+    cookie = reply.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert "Path=/" in cookie
+
+
+async def test_over_tls_the_cookie_is_bound_to_the_host(box, tmp_path):
+    made = certificate.ensure(tmp_path / "tls", ("localhost", "127.0.0.1"))
+    runner = web.AppRunner(page.application(box))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=made.context)
+    await site.start()
+    port = site._server.sockets[0].getsockname()[1]
+    trust = ssl.create_default_context(cafile=tmp_path / "tls" / "page.crt")
+    async with TestClient(TestServer(web.Application())) as other:
+        reply = await other.session.post(
+            f"https://127.0.0.1:{port}/api/sign-in", json={"name": "guard", "password": "guard password"}, ssl=trust
+        )
+        assert reply.headers["Set-Cookie"].startswith("__Host-veilcam=")
+        assert "Secure" in reply.headers["Set-Cookie"]
+        assert "Strict-Transport-Security" in reply.headers
+    await runner.cleanup()
+
+
+def test_the_certificate_stays_and_is_known_by_its_fingerprint(tmp_path):
+    first = certificate.ensure(tmp_path, ("box.local", "192.0.2.1"))
+    assert re.fullmatch("[0-9a-f]{64}", first.fingerprint)
+    assert (tmp_path / "page.key").stat().st_mode & 0o777 == 0o600
+    assert certificate.ensure(tmp_path, ("box.local",)).fingerprint == first.fingerprint
+
+
+async def test_a_wrong_password_and_an_unknown_name_are_the_same_sentence(client):
+    wrong = await sign_in(client, "guard", "wrong password")
+    nobody = await sign_in(client, "nobody", "wrong password")
+    assert wrong == nobody
+    assert wrong[0] == 403
+
+
+async def test_too_many_tries_from_one_address_are_turned_away(client):
+    answers = [await client.post("/api/sign-in", json={"name": f"n{n}", "password": "x"}) for n in range(25)]
+    assert answers[-1].status == 429
+    assert "Retry-After" in answers[-1].headers
+
+
+async def test_a_change_without_the_token_or_from_another_site_is_refused(client):
+    await sign_in(client, "admin")
+    token = client.session.headers.pop(CSRF_HEADER)
+    assert (await client.post("/api/cameras/discover")).status == 403
+    foreign = {CSRF_HEADER: token, "Origin": "https://elsewhere.example"}
+    assert (await client.post("/api/cameras/discover", headers=foreign)).status == 403
+    own = {CSRF_HEADER: token, "Origin": f"http://{client.host}:{client.port}"}
+    assert (await client.post("/api/cameras/discover", headers=own)).status == 200
+    foreign_stream = await client.get("/api/cameras/1/stream", headers={"Origin": "https://elsewhere.example"})
+    assert foreign_stream.status == 403
+
+
+async def test_signing_out_ends_the_session(client):
+    await sign_in(client, "guard")
+    assert (await client.get("/api/me")).status == 200
+    assert (await client.post("/api/sign-out")).status == 204
+    assert (await client.get("/api/me")).status == 401
+
+
+async def test_a_right_taken_away_is_gone_at_the_next_request(client, box):
+    await sign_in(client, "porter")
+    await recorded(client)
+    await box.users.put(ROOT, "porter", rights=[])
+    reply = await client.get(
+        "/api/cameras/1/timeline", params={"start": "2020-01-01T00:00:00Z", "end": "2030-01-01T00:00:00Z"}
+    )
+    assert reply.status == 403
+    assert "does not hold the right" in (await reply.json())["error"]
+
+
+async def test_an_account_sees_its_own_cameras_only(client):
+    await sign_in(client, "porter")
+    cameras = (await (await client.get("/api/cameras")).json())["cameras"]
+    assert [camera["name"] for camera in cameras] == ["Entrance"]
+    socket = await client.ws_connect("/api/cameras/2/stream")
+    message = await socket.receive(timeout=30)
+    assert message.type is WSMsgType.CLOSE
+    assert message.data == 4003
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field"),
+    [
+        ("POST", "/api/cameras/1/freeze", {"at": "yesterday"}, "at"),
+        ("POST", "/api/cameras/1/freeze", {}, "at"),
+        ("POST", "/api/searches", {"threshold": 2}, "threshold"),
+        ("POST", "/api/searches", {"classes": ["person", "face"]}, "classes"),
+        ("POST", "/api/searches", {"colours": [{"part": "upper", "name": "beige"}]}, "colours"),
+        ("POST", "/api/searches", {"cameras": "1"}, "cameras"),
+        ("POST", "/api/searches", {"still": 4}, "still"),
+        ("POST", "/api/searches", {"limit": 1.5}, "limit"),
+        ("POST", "/api/stills/abc/picks", {"box": [0.5, 0.5, 0.2, 0.9], "class": "person"}, "box"),
+        ("POST", "/api/stills/abc/picks", {"box": [0, 0, 1, float("nan")], "class": "person"}, "box"),
+        (
+            "POST",
+            "/api/reveals",
+            {"camera": 1, "from": "2026-01-01T00:00:00Z", "reason": "a good reason"},
+            "passphrase",
+        ),
+        ("POST", "/api/reveals", {"camera": 1, "from": "2026-01-01T00:00:00Z", "reason": "x" * 301}, "reason"),
+        ("GET", "/api/audit?limit=0", None, "limit"),
+        ("GET", "/api/cameras/1/thumbnail?width=9000&at=2026-01-01T00:00:00Z", None, "width"),
+    ],
+)
+async def test_a_value_that_does_not_fit_is_named(client, method, path, body, field):
+    await sign_in(client, "admin")
+    reply = await client.request(method, path, data=None if body is None else json.dumps(body))
+    assert reply.status == 400
+    answer = await reply.json()
+    assert answer["field"] == field
+    assert answer["error"].endswith(".")
+
+
+@pytest.mark.parametrize("body", [b"[1]", b"{", b"\xff\xfe", b"[" * 5000, b'{"a":"' + b"x" * 70_000 + b'"}'])
+async def test_a_body_that_is_no_object_is_refused(client, body):
+    await sign_in(client, "guard")
+    reply = await client.post("/api/searches", data=body)
+    assert reply.status == 400
+    assert (await reply.json())["field"] == "body"
+
+
+async def test_a_live_stream_is_an_initialisation_segment_and_fragments_with_their_time(client):
+    await sign_in(client, "guard")
+    socket = await client.ws_connect("/api/cameras/1/stream")
+    head = json.loads((await socket.receive(timeout=60)).data)
+    data = (await socket.receive(timeout=30)).data
+    assert head["init"]
+    assert head["mime"].startswith('video/mp4; codecs="avc1.')
+    assert data[4:8] == b"ftyp"
+    assert b"moof" in data
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", head["utc"])
+    after = json.loads((await socket.receive(timeout=30)).data)
+    assert not after["init"]
+    assert asked.time_us(after, "utc") > asked.time_us(head, "utc")
+    await socket.close()
+
+
+async def test_a_replay_waits_for_the_page_and_goes_on_into_live(client):
+    await sign_in(client, "guard")
+    start = asked.time_us(await recorded(client), "start")
+    socket = await client.ws_connect("/api/cameras/1/stream", params={"from": asked.iso(start)})
+    limit = start + 12_000_000
+    last = start
+    while last < limit - 2_000_000:
+        head = json.loads((await socket.receive(timeout=60)).data)
+        await socket.receive(timeout=30)
+        last = asked.time_us(head, "utc")
+        assert last <= limit
+    await socket.send_str(json.dumps({"until": "2100-01-01T00:00:00Z"}))
+    now = start + 21_000_000  # beyond the history that was there when the box began
+    while last < now:
+        head = json.loads((await socket.receive(timeout=60)).data)
+        await socket.receive(timeout=30)
+        assert asked.time_us(head, "utc") > last - 1_000_000
+        last = asked.time_us(head, "utc")
+    await socket.close()
+
+
+async def test_a_stream_from_a_gap_begins_behind_it(client):
+    await sign_in(client, "guard")
+    start = asked.time_us(await recorded(client), "start")
+    socket = await client.ws_connect("/api/cameras/1/stream", params={"from": asked.iso(start - 3_600_000_000)})
+    head = json.loads((await socket.receive(timeout=60)).data)
+    assert abs(asked.time_us(head, "utc") - start) < 1_000_000
+    await socket.close()
+
+
+async def test_nonsense_from_the_page_closes_the_stream(client):
+    await sign_in(client, "guard")
+    socket = await client.ws_connect("/api/cameras/1/stream")
+    await socket.send_str("[[[")
+    async with asyncio.timeout(30):
+        while (message := await socket.receive()).type is not WSMsgType.CLOSE:
+            pass
+    assert message.data == 4003
+
+
+async def test_freeze_pick_search_and_shot(client):
+    await sign_in(client, "guard")
+    start = asked.time_us(await recorded(client), "start")
+    still = await (await client.post("/api/cameras/1/freeze", json={"at": asked.iso(start + 3_000_000)})).json()
+    assert still["picks"]
+    assert all(0 <= side <= 1 for pick in still["picks"] for side in pick["box"])
+    found = await (await client.post("/api/searches", json={"still": still["key"], "pick": 0, "threshold": 0.4})).json()
+    alike = [match["similarity"] for match in found["matches"]]
+    assert alike == sorted(alike, reverse=True)
+    assert min(alike) >= 0.4
+    assert sum(found["histogram"]) == found["compared"]
+    shot = await client.get(f"/api/passages/{found['matches'][0]['passage']}/shot")
+    assert (await shot.read())[:2] == b"\xff\xd8"
+    drawn = await (
+        await client.post(f"/api/stills/{still['key']}/picks", json={"box": [0.1, 0.1, 0.3, 0.4], "class": "car"})
+    ).json()
+    assert drawn["picks"][-1]["class"] == "car"
+
+
+async def test_what_is_not_there_is_a_404_with_a_sentence(client):
+    await sign_in(client, "guard")
+    for method, path, body in (
+        ("GET", "/api/passages/99999/shot", None),
+        ("POST", "/api/cameras/1/freeze", {"at": "2020-01-01T00:00:00Z"}),
+        ("GET", "/api/nothing", None),
+    ):
+        reply = await client.request(method, path, json=body)
+        assert reply.status == 404
+        assert (await reply.json())["error"]
+
+
+async def test_trying_a_camera_says_every_step(client):
+    await sign_in(client, "admin")
+    wrong = {"address": "192.0.2.9", "user": "admin", "password": "wrong"}
+    steps = [json.loads(line) async for line in (await client.post("/api/cameras/test", json=wrong)).content]
+    assert [(step["name"], step["ok"]) for step in steps] == [("reach", True), ("sign-in", False)]
+    right = {**wrong, "password": "right password"}
+    added = [json.loads(line) async for line in (await client.post("/api/cameras", json=right)).content]
+    assert added[-1] == {"error": "192.0.2.9 has no usable profile"}
+
+
+async def test_adding_cameras_needs_the_right(client):
+    await sign_in(client, "guard")
+    reply = await client.post("/api/cameras/test", json={"address": "192.0.2.9", "user": "a", "password": "b"})
+    assert reply.status == 403
+
+
+async def ask_reveal(client, **changes):
+    body = {"camera": 1, "reason": "incident 7 at the gate", "passphrase": PASSPHRASE, "from": "2026-01-01T00:00:00Z"}
+    return await client.post("/api/reveals", json=body | changes)
+
+
+async def test_a_reveal_is_refused_without_the_right_and_written_down(client):
+    await sign_in(client, "guard")
+    reply = await ask_reveal(client)
+    assert reply.status == 403
+    assert "reveal" in (await reply.json())["error"]
+    await client.post("/api/sign-out")
+    await sign_in(client, "admin")
+    entries = (await (await client.get("/api/audit", params={"action": "reveal"})).json())["entries"]
+    assert [(entry["who"], entry["granted"]) for entry in entries] == [("guard", False)]
+
+
+async def test_a_reveal_streams_until_it_is_ended(client):
+    await sign_in(client, "controller")
+    start = (await recorded(client))["start"]
+    assert (await ask_reveal(client, passphrase="wrong one")).status == 403
+    session = await (await ask_reveal(client, **{"from": start})).json()
+    assert (await (await client.get("/api/reveals")).json())["reveals"][0]["id"] == session["id"]
+    socket = await client.ws_connect(f"/api/cameras/1/stream?reveal={session['id']}")
+    assert json.loads((await socket.receive(timeout=60)).data)["init"]
+    assert (await client.delete(f"/api/reveals/{session['id']}")).status == 204
+    await socket.send_str(json.dumps({"until": "2100-01-01T00:00:00Z"}))
+    async with asyncio.timeout(30):
+        while (message := await socket.receive()).type is not WSMsgType.CLOSE:
+            pass
+    assert message.data == 4001
+    assert (await (await client.get("/api/reveals")).json())["reveals"] == []
+
+
+async def test_a_reveal_that_no_page_watches_ends_by_itself(client, box, monkeypatch):
+    monkeypatch.setattr("nvr_box.web.reveal._UNWATCHED_S", 0.2)
+    await sign_in(client, "controller")
+    assert (await ask_reveal(client)).status == 201
+    await asyncio.wait_for(box.reveals.all_over.wait(), 30)
+
+
+async def test_a_case_number_becomes_part_of_the_reason(client):
+    await sign_in(client, "controller")
+    answer = await (await ask_reveal(client, case="K-1234")).json()
+    assert answer["reason"] == "incident 7 at the gate (case K-1234)"
+
+
+async def test_the_audit_log_is_read_and_its_chain_checked(client):
+    await sign_in(client, "admin")
+    answer = await (await client.get("/api/audit")).json()
+    numbers = [entry["number"] for entry in answer["entries"]]
+    assert numbers == sorted(numbers, reverse=True)
+    assert answer["entries"][0]["action"] == "audit-view"
+    verdict = await (await client.post("/api/audit/verify")).json()
+    assert verdict["whole"]
+    assert verdict["entries"] >= len(numbers)
+    await client.post("/api/sign-out")
+    await sign_in(client, "guard")
+    assert (await client.get("/api/audit")).status == 403
+
+
+async def test_packets_need_a_bearer_token(client):
+    assert (await client.post("/api/packets", data=b"")).status == 401
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.dictionaries(
+        st.sampled_from(["at", "n", "t", "box"]),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40),
+            lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+            max_leaves=6,
+        ),
+    )
+)
+def test_any_field_is_a_value_or_a_named_refusal(fields):
+    named = []
+    for read in (
+        lambda: asked.time_us(fields, "at"),
+        lambda: asked.whole(fields, "n", -5, 5),
+        lambda: asked.text(fields, "t", most=10),
+        lambda: asked.box_share(fields, "box"),
+        lambda: asked.object_class(fields.get("t")),
+    ):
+        try:
+            read()
+        except asked.BadField as refusal:
+            named.append(refusal.field)
+    assert all(named)
+
+
+@given(st.integers(0, 4_000_000_000_000_000))
+def test_times_survive_the_wire_to_the_microsecond(utc_us):
+    assert asked.time_us({"at": asked.iso(utc_us)}, "at") == utc_us

@@ -20,15 +20,15 @@ def uniform(n: int, low: float, high: float, source: torch.Generator) -> Tensor:
     return torch.rand(n, generator=source) * (high - low) + low
 
 
-def view(x: Tensor, source: torch.Generator) -> Tensor:
-    """Mirror half of the pictures, zoom by 0.88 to 1.12 and shift by up to 8 %."""
+def view(x: Tensor, height: int, source: torch.Generator) -> Tensor:
+    """Mirror half of the pictures, zoom by 0.88 to 1.12, shift by up to 8 % and sample at `height`."""
     n = len(x)
     zoom = uniform(n, 0.88, 1.12, source)
     theta = torch.zeros(n, 2, 3)
     theta[:, 0, 0] = zoom * uniform(n, 0.92, 1.08, source) * torch.where(torch.rand(n, generator=source) < 0.5, -1, 1)
     theta[:, 1, 1] = zoom
     theta[:, :, 2] = uniform(2 * n, -0.16, 0.16, source).view(n, 2)
-    grid = functional.affine_grid(theta, list(x.shape), align_corners=False)
+    grid = functional.affine_grid(theta, [n, 3, height, height // 2], align_corners=False)
     return functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
 
@@ -76,8 +76,8 @@ def occlude(x: Tensor, source: torch.Generator) -> Tensor:
     return x
 
 
-def augment(rgb: Tensor, source: torch.Generator) -> Tensor:
-    """(n, h, w, 3) uint8 to a batch for training, channels-last."""
-    x = view(normalise(rgb).contiguous(), source)
+def augment(rgb: Tensor, height: int, source: torch.Generator) -> Tensor:
+    """(n, h, w, 3) uint8 to a batch for training of `height` and half its width, channels-last."""
+    x = view(normalise(rgb).contiguous(), height, source)
     x = occlude(blur(light(x, source), source), source)
     return x.contiguous(memory_format=torch.channels_last)

@@ -20,8 +20,8 @@ class Shape:
     """Widths and depths of the stages."""
 
     stem: tuple[tuple[int, int], ...] = ((32, 2),)
-    widths: tuple[int, ...] = (32, 128, 192, 256)
-    depths: tuple[int, ...] = (1, 3, 3, 2)
+    widths: tuple[int, ...] = (32, 96, 192, 256)
+    depths: tuple[int, ...] = (1, 3, 4, 2)
     strides: tuple[int, ...] = (1, 2, 2, 1)
     narrow: int = 4
     parts: tuple[int, ...] = (128, 64, 64)
@@ -89,14 +89,15 @@ class Net(nn.Module):
 
     def pool(self, x: Tensor) -> list[Tensor]:
         """The whole, the upper half and the lower half, each (n, channels)."""
-        halves = functional.avg_pool2d(x, (x.shape[2] // 2, x.shape[3]))
-        upper, lower = halves[:, :, 0, 0], halves[:, :, 1, 0]
-        most = functional.max_pool2d(x, x.shape[2:])[:, :, 0, 0]
+        # Seen as (n, cells, channels) the memory of a channels-last picture is in order, and so are the gradients.
+        cells = x.permute(0, 2, 3, 1).flatten(1, 2)
+        half = cells.shape[1] // 2
+        upper, lower, most = cells[:, :half].mean(1), cells[:, half:].mean(1), cells.amax(1)
         return [((upper + lower) / 2 + most) / 2, upper, lower]
 
     def head(self, deep: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
         """Parts before their neck, parts behind it, and the code before rounding."""
-        raw = [layer(p) for layer, p in zip(self.project, self.pool(deep), strict=True)]
+        raw = [layer(p.float()) for layer, p in zip(self.project, self.pool(deep), strict=True)]
         necked = [layer(r) for layer, r in zip(self.neck, raw, strict=True)]
         return raw, necked, self.code_neck(self.code(torch.cat(necked, 1)))
 

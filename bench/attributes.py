@@ -1,0 +1,123 @@
+"""What is said about clothes, against the labels of people that no recipe or head was made on.
+
+    make bench-attributes DATA=/path/to/datasets    # market1501_train.tar, _split.json, _attributes.json
+
+Balanced accuracy: the mean of the classes' recalls. A passage is what one camera saw of one person; its answer is the
+sum of its crops' answers, as a track's best shots are summed in the product. Labels are one colour per garment; people
+without exactly one are left out. Calibration is the expected error of the stated probability in ten bins.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from bench.report import report
+from models import colours
+from models.train.market import Crops, attributes, load, split
+from wire.features.vocabulary import Colour, ObjectClass, Part
+
+BOX = np.array([0, 0, 64, 128], np.float32)
+# The labels' words and ours; a colour without a label of its own counts for its nearest.
+UPPER = {"black": Colour.BLACK, "white": Colour.WHITE, "red": Colour.RED, "purple": Colour.PURPLE,
+         "yellow": Colour.YELLOW, "gray": Colour.GREY, "blue": Colour.BLUE, "green": Colour.GREEN}
+LOWER = {"black": Colour.BLACK, "white": Colour.WHITE, "pink": Colour.PINK, "purple": Colour.PURPLE,
+         "yellow": Colour.YELLOW, "gray": Colour.GREY, "blue": Colour.BLUE, "green": Colour.GREEN,
+         "brown": Colour.BROWN}
+NEAREST = {Colour.ORANGE: (Colour.YELLOW, Colour.RED), Colour.PINK: (Colour.RED,), Colour.RED: (Colour.PINK,),
+           Colour.BROWN: (Colour.GREY,), Colour.PURPLE: (Colour.BLUE,)}
+
+
+def label(row: dict[str, int], prefix: str, words: dict[str, Colour]) -> int:
+    """The one colour of a garment as a number of `Colour`, -1 where there is none or more than one."""
+    found = [colour for word, colour in words.items() if row.get(prefix + word) == 2]
+    return int(found[0]) if len(found) == 1 else -1
+
+
+def shares(crops: Crops) -> np.ndarray:
+    """(n, 2 parts, colours): what the training-free recipe says."""
+    told = np.zeros((len(crops.rgb), 2, len(Colour)), np.float32)
+    for index, rgb in enumerate(crops.rgb):
+        for share in colours.describe(rgb, BOX, ObjectClass.PERSON):
+            if share.part in (Part.UPPER, Part.LOWER):
+                told[index, int(share.part), int(share.colour)] += share.share
+    return told
+
+
+def answers(told: np.ndarray, words: dict[str, Colour]) -> np.ndarray:
+    """(n, colours) shares → the label that each row would get."""
+    told = told.copy()
+    allowed = set(words.values())
+    for colour, nearest in NEAREST.items():
+        if colour not in allowed:
+            told[:, int(next(n for n in nearest if n in allowed))] += told[:, int(colour)]
+    closed = np.full_like(told, -1)
+    for colour in allowed:
+        closed[:, int(colour)] = told[:, int(colour)]
+    return closed.argmax(1)
+
+
+def passages(crops: Crops) -> tuple[np.ndarray, np.ndarray]:
+    """The passage of each crop, and the person of each passage."""
+    key, index = np.unique(crops.person.astype(np.int64) * 8 + crops.camera, return_inverse=True)
+    return index, key // 8
+
+
+def summed(values: np.ndarray, index: np.ndarray) -> np.ndarray:
+    total = np.zeros((index.max() + 1, *values.shape[1:]), np.float64)
+    np.add.at(total, index, values)
+    return total / np.bincount(index).reshape(-1, *[1] * (values.ndim - 1))
+
+
+def recalls(truth: np.ndarray, answer: np.ndarray) -> dict[int, tuple[float, int]]:
+    """Recall and number of cases of each class that occurs; -1 in `truth` is left out."""
+    return {int(c): (float((answer[truth == c] == c).mean()), int((truth == c).sum()))
+            for c in np.unique(truth) if c >= 0}
+
+
+def balanced(found: dict[int, tuple[float, int]]) -> float:
+    return 100 * float(np.mean([recall for recall, _ in found.values()]))
+
+
+def calibration_error(truth: np.ndarray, probability: np.ndarray) -> float:
+    """Expected calibration error of "yes" in ten bins."""
+    bins = np.minimum((probability * 10).astype(int), 9)
+    return float(sum(abs(truth[bins == b].mean() - probability[bins == b].mean()) * (bins == b).mean()
+                     for b in np.unique(bins)))
+
+
+def clothing(crops: Crops, table: dict[int, dict[str, int]]) -> tuple[dict[str, float], list[tuple]]:
+    told = shares(crops)
+    index, people = passages(crops)
+    voted = summed(told, index)
+    figures: dict[str, float] = {}
+    rows: list[tuple] = [("garment", "colour", "passages", "recall")]
+    for part, (prefix, words) in enumerate((("up", UPPER), ("down", LOWER))):
+        name = ("upper", "lower")[part]
+        single = recalls(np.array([label(table[int(p)], prefix, words) for p in crops.person]),
+                         answers(told[:, part], words))
+        many = recalls(np.array([label(table[int(p)], prefix, words) for p in people]), answers(voted[:, part], words))
+        figures[f"{name}_bacc"] = round(balanced(many), 2)
+        figures[f"{name}_bacc_single_crop"] = round(balanced(single), 2)
+        rows += [(name, Colour(c).name.lower(), n, round(100 * recall, 1)) for c, (recall, n) in many.items()]
+    figures["clothing_bacc"] = round((figures["upper_bacc"] + figures["lower_bacc"]) / 2, 2)
+    figures["clothing_bacc_single_crop"] = round(
+        (figures["upper_bacc_single_crop"] + figures["lower_bacc_single_crop"]) / 2, 2)
+    return figures, rows
+
+
+def main() -> None:
+    data = Path(os.environ.get("DATA") or (sys.argv[1] if len(sys.argv) > 1 else ""))
+    if not (data / "market1501_attributes.json").is_file():
+        raise SystemExit("DATA=/path/to/datasets must name the folder of market1501_attributes.json")
+    people = split(data)[0 if "--fit" in sys.argv else 1]
+    crops, table = load(data).of(people), attributes(data)
+    figures, rows = clothing(crops, table)
+    inputs = {"data": "Market-1501 training split, attribute labels", "people": len(np.unique(crops.person)),
+              "crops": len(crops.rgb), "passages": int(passages(crops)[0].max()) + 1}
+    report("attributes", inputs, figures, rows)
+
+
+if __name__ == "__main__":
+    main()

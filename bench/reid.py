@@ -1,0 +1,157 @@
+"""Re-identification on people the network has not seen: every code beside colour stripes and an untrained backbone.
+
+    make bench-reid DATA=/path/to/datasets          # market1501_train.tar and market1501_split.json
+
+One query for each person and camera; the gallery is every crop of these people, without the query's person in the
+query's camera.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from bench.report import report
+from models import coarse, stripes
+from models.appearance import Stripes
+from models.appearance_net import NAME, AppearanceNet
+from models.config import ModelsConfig
+from models.registry import Registry
+from models.runtime import Session
+from models.train.market import Crops, Score, load, queries, score, split
+from wire.features.packet import AppearanceCode, AttributeValue, ColourShare, FeaturePacket
+from wire.features.seal import seal
+from wire.features.vocabulary import Attribute, Colour, ObjectClass, Part
+from wire.keys import Identity, SigningKey
+
+BOX = np.array([0, 0, 64, 128], np.float32)
+
+
+def unit(x: np.ndarray) -> np.ndarray:
+    x = x.astype(np.float32)
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def values(codes: list[AppearanceCode]) -> np.ndarray:
+    return np.stack([np.frombuffer(code.data, np.int8) for code in codes])
+
+
+def cosine(x: np.ndarray, crops: Crops) -> Score:
+    x = unit(x)
+    query = queries(crops)
+    return score(x[query] @ x.T, crops, query)
+
+
+def hamming(bits: np.ndarray, crops: Crops) -> Score:
+    query = queries(crops)
+    return score(-np.stack([coarse.distance(bits[q], bits) for q in query]).astype(np.float32), crops, query)
+
+
+def refined(codes: np.ndarray, bits: np.ndarray, crops: Crops, keep: int) -> Score:
+    """Bits choose the best `keep`, bytes put them in order."""
+    query = queries(crops)
+    x = unit(codes)
+    rows = []
+    for q in query:
+        far = coarse.distance(bits[q], bits)
+        row = -far.astype(np.float32) - 1e6
+        best = np.argsort(far, kind="stable")[:keep]
+        row[best] = x[best] @ x[q]
+        rows.append(row)
+    return score(np.stack(rows), crops, query)
+
+
+def random_bits(x: np.ndarray) -> np.ndarray:
+    planes = np.random.default_rng(1).standard_normal((x.shape[1], coarse.BITS)).astype(np.float32)
+    return np.packbits(x @ planes > 0, axis=1)
+
+
+def interval(left: Score, right: Score) -> tuple[float, float]:
+    """95 % of the paired bootstrap of the loss of mAP, over the queries."""
+    loss = 100 * (left.precision - right.precision)
+    rng = np.random.default_rng(2)
+    means = [loss[rng.integers(0, len(loss), len(loss))].mean() for _ in range(2000)]
+    return float(np.percentile(means, 2.5)), float(np.percentile(means, 97.5))
+
+
+def milliseconds(net: AppearanceNet, picture: np.ndarray) -> list[float]:
+    """Cutting, resizing and encoding one person of a whole picture, twenty times, on the wall's clock."""
+    box = np.array([200, 100, 290, 330], np.float32)
+    times = []
+    for turn in range(25):
+        start = time.perf_counter()
+        net.encode(picture, box, ObjectClass.PERSON)
+        if turn >= 5:
+            times.append(1000 * (time.perf_counter() - start))
+    return times
+
+
+def packet_bytes(code: AppearanceCode) -> tuple[int, int]:
+    """Bytes of a passage with its code, three colours and six attributes but no thumbnail: as it is, and sealed."""
+    said = [AttributeValue(kind, 1, 0.9) for kind in (Attribute.SLEEVE, Attribute.LOWER_LENGTH, Attribute.HAT,
+                                                      Attribute.BAG, Attribute.BACKPACK, Attribute.HAIR_LENGTH)]
+    worn = [ColourShare(part, Colour.BLUE, 0.8) for part in (Part.UPPER, Part.LOWER, Part.SHOES)]
+    packet = FeaturePacket(
+        camera_id=bytes(8), sequence=7, track_id=7, class_=ObjectClass.PERSON, first_utc_ms=1, best_utc_ms=2,
+        last_utc_ms=3, quality=0.9, box=(1, 2, 3, 4), codes=(code,), colours=tuple(worn), attributes=tuple(said))
+    sealed = seal(packet, Identity.generate().recipient, SigningKey.generate())
+    return len(bytes(packet)), len(sealed)
+
+
+def main() -> None:
+    data = os.environ.get("DATA") or (sys.argv[1] if len(sys.argv) > 1 else "")
+    if not (Path(data) / "market1501_train.tar").is_file():
+        raise SystemExit("DATA=/path/to/datasets must name the folder of market1501_train.tar")
+    crops = load(Path(data)).of(split(Path(data))[1])
+    config, registry = ModelsConfig(), Registry.read()
+    detector = Session.load("nanodet", config, registry)
+    permissive = Stripes(detector, registry, config)
+    net = AppearanceNet(Session.load(NAME, config, registry), permissive)
+
+    features = np.stack([stripes.features(detector, rgb, upright=True) for rgb in crops.rgb])
+    half = stripes.CELLS * 128
+    codes64 = values([permissive.encode(rgb, BOX, ObjectClass.PERSON) for rgb in crops.rgb])
+    seen = [net.see(crops.rgb[start : start + 64]) for start in range(0, len(crops.rgb), 64)]
+    embedding = np.concatenate([s.embedding for s in seen])
+    codes = np.concatenate([values(net.encode_crops(crops.rgb[start : start + 64]))
+                            for start in range(0, len(crops.rgb), 64)])
+    bits = coarse.bits(codes)
+
+    whole, small, binary = cosine(embedding, crops), cosine(codes, crops), hamming(bits, crops)
+    fine = refined(codes, bits, crops, 200)
+    rows = [("appearance", "bytes", "mAP", "Rank-1")]
+    for label, size, found in (
+        ("colour stripes, untrained, float", 4 * half, cosine(features[:, :half], crops)),
+        ("NanoDet backbone stripes, untrained, float", 4 * half, cosine(features[:, half:], crops)),
+        ("stripes code (permissive)", 64, cosine(codes64, crops)),
+        ("market64 embedding, float", 4 * embedding.shape[1], whole),
+        ("market64 code, int8", 64, small),
+        ("market64 512 thermometer bits of the code", 64, binary),
+        ("market64 512 random-projection bits of the embedding", 64, hamming(random_bits(embedding), crops)),
+        ("market64 bits choose 200, bytes order them", 64, fine),
+    ):
+        rows.append((label, size, round(found.map, 2), round(found.rank1, 2)))
+    low, high = interval(whole, small)
+    times = milliseconds(net, np.random.default_rng(3).integers(0, 255, (576, 768, 3), np.uint8))
+    packet, sealed = packet_bytes(net.encode_crops(crops.rgb[:1])[0])
+    figures = {
+        "map": round(small.map, 2), "rank1": round(small.rank1, 2),
+        "map_float": round(whole.map, 2), "rank1_float": round(whole.rank1, 2),
+        "map_loss_64b": round(whole.map - small.map, 2),
+        "map_loss_64b_low": round(low, 2), "map_loss_64b_high": round(high, 2),
+        "map_bits": round(binary.map, 2), "rank1_bits": round(binary.rank1, 2),
+        "map_loss_bits": round(whole.map - binary.map, 2),
+        "map_refined": round(fine.map, 2), "rank1_refined": round(fine.rank1, 2),
+        "map_stripes_code": rows[3][2], "map_colour_stripes": rows[1][2], "map_backbone": rows[2][2],
+        "packet_bytes": packet, "sealed_packet_bytes": sealed,
+        "encode_ms": round(float(np.median(times)), 2), "encode_ms_p95": round(float(np.percentile(times, 95)), 2),
+    }
+    inputs = {"data": "Market-1501 training split", "people": len(np.unique(crops.person)), "gallery": len(crops.rgb),
+              "queries": len(queries(crops)), "model": net.model, "threads": config.threads}
+    report("reid", inputs, figures, rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,9 +9,28 @@ routes = web.RouteTableDef()
 
 # What the page offers to filter by; an action that is not here is still shown and can be asked for by name.
 ACTIONS = (
-    "sign-in sign-out view-live view-recording freeze search reveal reveal-view reveal-end export lock unlock camera-add"
-    " camera-change camera-remove pair user-change user-remove keys audit-view audit-verify"
-).split()
+    "sign-in",
+    "sign-out",
+    "view-live",
+    "view-recording",
+    "freeze",
+    "search",
+    "reveal",
+    "reveal-view",
+    "reveal-end",
+    "export",
+    "lock",
+    "unlock",
+    "camera-add",
+    "camera-change",
+    "camera-remove",
+    "pair",
+    "user-change",
+    "user-remove",
+    "keys",
+    "audit-view",
+    "audit-verify",
+)
 
 
 def _entry(entry: Entry) -> dict[str, object]:

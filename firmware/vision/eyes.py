@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.capture.frame import CLOCK_90K, Picture
+from firmware.vision.furniture import Furniture
 from firmware.vision.looks import looks
 from firmware.vision.settings import VisionSettings
 from firmware.vision.sight import Sight, TrackBox
-from firmware.vision.tracker import Tracker, Tuning
+from firmware.vision.tracker import Seen, Tracker, Tuning
 from models import Models
 from models.detections import Boxes, Detections
 from models.detector import MASKING_THRESHOLD
@@ -28,6 +29,7 @@ class Eyes:
         self._models = models
         self._settings = settings or VisionSettings()
         self._tracker = Tracker(float(rate), tuning)
+        self._furniture = Furniture()
         self._number = 0
         self._face_of: dict[int, int] = {}
 
@@ -37,19 +39,20 @@ class Eyes:
         Raises:
             ModelError: the networks cannot be trusted any more.
         """
-        return self.see(np.asarray(cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420), np.uint8), pts_90k)
-
-    def see(self, rgb: NDArray[np.uint8], pts_90k: int) -> Sight:
-        """The same for a picture that is RGB already."""
-        found: Detections | None = None
-        described: NDArray[np.float32] | None = None
-        if self._number % self._settings.detect_every == 0:
-            found = self._models.detector.detect(rgb, MASKING_THRESHOLD)
-            described = looks(rgb, found.boxes)
+        now_s = pts_90k / CLOCK_90K
+        detects = self._number % self._settings.detect_every == 0
         self._number += 1
-        tracks, weak, ended = self._tracker.update(found, pts_90k / CLOCK_90K, described)
-        faces = self._faces(rgb, tracks) if found is not None else np.zeros((0, 4), np.float32)
-        return Sight(pts_90k, tracks, weak, faces, ended)
+        if not detects:
+            followed = self._tracker.update(None, now_s)
+            return Sight(pts_90k, followed.tracks, Detections.none(), np.zeros((0, 4), np.float32), followed.ended)
+        rgb = np.asarray(cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420), np.uint8)
+        found = self._models.detector.detect(rgb, MASKING_THRESHOLD)
+        still = self._furniture.still(i420[: i420.shape[0] * 2 // 3], now_s, found.boxes)
+        seen = Seen(found, looks(rgb, found.boxes), still, self._furniture.known(found.boxes))
+        followed = self._tracker.update(seen, now_s)
+        free = ~followed.taken
+        self._furniture.remember(found.boxes[free & still & (found.classes == ObjectClass.PERSON)], now_s)
+        return Sight(pts_90k, followed.tracks, found.where(free), self._faces(rgb, followed.tracks), followed.ended)
 
     def _faces(self, rgb: NDArray[np.uint8], tracks: tuple[TrackBox, ...]) -> Boxes:
         """Faces of the people who were not asked for the longest time."""

@@ -22,13 +22,16 @@ Looks = NDArray[np.float32]
 
 _WHEELS = np.array([0, 1, 2, 1, 2, 2], np.uint8)  # one object keeps its kind: people, two-wheelers, four-wheelers
 
+# A track has moved when its centre was this far from where it began, in widths; jitter of a detector stays below.
+_MOVED_OF_WIDTH = 0.75
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
     """Thresholds, found on the demo clip (docs: models/cards/tracking.md).
 
     Args:
-        strong: score from which a detection may take part in the first round.
+        strong: score from which a detection may take part in the first round; weak: in the second.
         begins: score from which an unexplained detection begins a track.
         confirm: sightings after which a track counts.
         overlap, weak_overlap: least IoU in the first and second round.
@@ -39,6 +42,7 @@ class Tuning:
     """
 
     strong: float = 0.4
+    weak: float = 0.2
     begins: float = 0.45
     confirm: int = 2
     overlap: float = 0.15
@@ -58,7 +62,9 @@ class _Track:
     score: float
     began_s: float
     seen_s: float
+    birthplace: NDArray[np.float32]
     sightings: int = 1
+    moved: bool = False
     id: int = 0
     box: NDArray[np.float32] = field(default_factory=lambda: np.zeros(4, np.float32))
 
@@ -68,16 +74,62 @@ class _Track:
 
 
 @dataclass(frozen=True, slots=True)
-class _Picture:
-    """What one picture offers; `owner` is the track that took each detection, -1 while free."""
+class Seen:
+    """What the detector found in one picture, and what is known about each find.
+
+    Args:
+        found: down to the masking threshold.
+        looks: what each looks like; None to go by boxes alone.
+        still: (n,) True where nothing changes: no track of a person begins there, and one that never moved ends there.
+        known: (n,) True on remembered furniture: no person's track goes there.
+    """
 
     found: Detections
     looks: Looks | None
+    still: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+
+    @staticmethod
+    def boxes(found: Detections) -> "Seen":
+        """Detections of which nothing else is known."""
+        return Seen(found, None, np.zeros(len(found), bool), np.zeros(len(found), bool))
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What the tracker made of one picture.
+
+    Args:
+        tracks: the confirmed ones, seen or predicted.
+        taken: (n,) True for the detections that a confirmed track took; empty without detections.
+        ended: ids that will not come again.
+    """
+
+    tracks: tuple[TrackBox, ...]
+    taken: NDArray[np.bool_]
+    ended: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """`owner` is the track that took each detection, -1 while free; `posts` are detections of furniture."""
+
+    seen: Seen
+    posts: NDArray[np.bool_]
+    still: NDArray[np.bool_]
     now_s: float
     owner: NDArray[np.intp]
 
+    @property
+    def found(self) -> Detections:
+        return self.seen.found
+
+    @property
+    def looks(self) -> Looks | None:
+        return self.seen.looks
+
     def free(self, allowed: NDArray[np.bool_]) -> NDArray[np.intp]:
-        return np.flatnonzero(allowed & (self.owner < 0))
+        return np.flatnonzero(allowed & ~self.posts & (self.owner < 0))
 
 
 class Tracker:
@@ -90,42 +142,41 @@ class Tracker:
         self._next_id = 1
         self._now_s: float | None = None
 
-    def update(self, found: Detections | None, now_s: float, looks: Looks | None = None,
-               ) -> tuple[tuple[TrackBox, ...], Detections, tuple[int, ...]]:
-        """Take the detections of the picture at `now_s` (None: the detector did not run on it).
-
-        Returns:
-            the confirmed tracks, seen or predicted; the detections that no confirmed track took; the ids that ended.
-        """
+    def update(self, seen: Seen | None, now_s: float) -> Followed:
+        """Take what was seen in the picture at `now_s`; None when the detector did not run on it."""
         pictures = (now_s - self._now_s) * self._rate if self._now_s is not None else 1.0
         self._now_s = now_s
         for track in self._tracks:
             track.motion.predict(max(pictures, 0.0))
             track.box = track.motion.box
-        taken = self._associate(found, now_s, looks) if found is not None else np.zeros(0, bool)
-        ended = self._forget(now_s, detected=found is not None)
+        taken = self._associate(seen, now_s) if seen is not None else np.zeros(0, bool)
+        ended = self._forget(now_s, detected=seen is not None)
         shown = tuple(
             TrackBox(track.id, track.class_, track.box, track.score, track.seen_s == now_s,
                      round((now_s - track.began_s) * self._rate))
             for track in self._tracks if track.id and now_s - track.seen_s <= self._tuning.shown_s)
-        return shown, found.where(~taken) if found is not None else Detections.none(), ended
+        return Followed(shown, taken, ended)
 
-    def _associate(self, found: Detections, now_s: float, looks: Looks | None) -> NDArray[np.bool_]:
+    def _associate(self, seen: Seen, now_s: float) -> NDArray[np.bool_]:
         """Give each detection to a track or begin one; True where a confirmed track took it."""
-        tuning = self._tuning
-        picture = _Picture(found, looks, now_s, np.full(len(found), -1, np.intp))
+        tuning, scores = self._tuning, seen.found.scores
+        people = seen.found.classes == ObjectClass.PERSON
+        still = seen.still & people
+        picture = _Picture(seen, seen.known & people, still, now_s, np.full(len(scores), -1, np.intp))
         owner = picture.owner
-        strong = found.scores >= tuning.strong
+        strong = scores >= tuning.strong
+        begins = (scores >= tuning.begins) & ~still
         recent = [i for i, t in enumerate(self._tracks) if t.id and now_s - t.seen_s <= tuning.shown_s]
         young = [i for i, t in enumerate(self._tracks) if not t.id]
         self._match(picture, recent, picture.free(strong), tuning.overlap)
-        self._match(picture, self._free(recent, owner), picture.free(~strong), tuning.weak_overlap, by_looks=False)
+        weak = picture.free(~strong & (scores >= tuning.weak))
+        self._match(picture, self._free(recent, owner), weak, tuning.weak_overlap, by_looks=False)
         self._match(picture, young, picture.free(strong), tuning.overlap)
         lost = self._free([i for i, t in enumerate(self._tracks) if t.id], owner)
-        self._reunite(picture, lost, picture.free(found.scores >= tuning.begins))
+        self._reunite(picture, lost, picture.free(begins))
         for row in np.flatnonzero(owner >= 0):
             self._saw(self._tracks[owner[row]], picture, int(row))
-        for row in picture.free(found.scores >= tuning.begins):
+        for row in picture.free(begins):
             self._begin(picture, int(row))
         return np.array([o >= 0 and self._tracks[o].id > 0 for o in owner], bool)
 
@@ -140,7 +191,9 @@ class Tracker:
             return
         boxes = np.stack([self._tracks[i].box for i in tracks])
         value = ious(boxes, picture.found.boxes[rows])
-        possible = (value >= overlap) & self._same_kind(tracks, picture.found.classes[rows])
+        moved = np.array([self._tracks[i].moved for i in tracks])
+        possible = ((value >= overlap) & self._same_kind(tracks, picture.found.classes[rows])
+                    & (moved[:, None] | ~picture.still[rows]))
         if picture.looks is not None and by_looks:
             value = value + self._tuning.looks_weight * (self._alike(tracks, picture.looks[rows]) - 1)
         for track, row in _assigned(value, possible):
@@ -178,6 +231,8 @@ class Tracker:
         score = float(found.scores[row])
         track.motion.update(found.boxes[row], score)
         track.box = found.boxes[row]
+        apart = np.abs(track.box + track.box[[2, 3, 0, 1]] - track.birthplace - track.birthplace[[2, 3, 0, 1]]).max() / 2
+        track.moved = track.moved or bool(apart > _MOVED_OF_WIDTH * (track.box[2] - track.box[0]))
         track.score, track.seen_s, track.sightings = score, picture.now_s, track.sightings + 1
         track.votes[found.classes[row]] += score
         if track.id == 0 and track.sightings >= self._tuning.confirm:
@@ -191,7 +246,7 @@ class Tracker:
         votes = np.zeros(len(ObjectClass))
         votes[found.classes[row]] = found.scores[row]
         track = _Track(Motion(found.boxes[row]), looks[row] if looks is not None else None, votes,
-                       float(found.scores[row]), picture.now_s, picture.now_s, box=found.boxes[row])
+                       float(found.scores[row]), picture.now_s, picture.now_s, found.boxes[row], box=found.boxes[row])
         if self._tuning.confirm <= 1:
             track.id, self._next_id = self._next_id, self._next_id + 1
         self._tracks.append(track)

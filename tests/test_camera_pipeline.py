@@ -110,13 +110,18 @@ def run(reveal):
     def start(eyes, count=30, settings=None, source=None, open_eyes=None):
         settings = settings or MaskSettings(look_back_s=0.08, deadline_s=10, settle_s=0)
         encoder = ProtectedEncoder(
-            WIDTH, HEIGHT, RATE, EncoderSettings(preset="ultrafast", gop_frames=10),
-            camera_id=b"camera01", signer=SigningKey.generate(), recipients=[reveal.recipient],
+            WIDTH,
+            HEIGHT,
+            RATE,
+            EncoderSettings(preset="ultrafast", gop_frames=10),
+            camera_id=b"camera01",
+            signer=SigningKey.generate(),
+            recipients=[reveal.recipient],
         )
         stages = Stages(
             open_source=source or (lambda: Sensor(count)),
             open_eyes=open_eyes or (lambda: eyes),
-            adjust=lambda i420: i420,
+            adjust=lambda i420, _pts_90k: i420,
             looked=lambda frame, sight: None,
             encoder=MainChannel(WIDTH, HEIGHT, RATE, encoder),
         )

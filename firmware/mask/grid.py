@@ -23,9 +23,9 @@ def grow(boxes: Boxes, margin: float, least_px: float = 4.0) -> Boxes:
 
 
 def to_rect(box: NDArray[np.float32], columns: int, rows: int) -> Rect | None:
-    """The macroblocks a box touches, or None when it lies outside the picture or is not a box."""
+    """The macroblocks a finite box touches; None when it lies outside the picture or is inside out."""
     x0, y0, x1, y1 = (float(value) for value in box)
-    if not (np.isfinite(box).all() and x1 > x0 and y1 > y0):
+    if not (x1 > x0 and y1 > y0):
         return None
     left, top = max(0, int(x0 // MB)), max(0, int(y0 // MB))
     right, bottom = min(columns, int(-(-x1 // MB))), min(rows, int(-(-y1 // MB)))

@@ -96,7 +96,13 @@ class Planner:
         self._always, self._never = self._zones()
 
     def saw(self, sight: Sight, moving: BitGrid | None = None) -> None:
-        """Take what vision found in one picture; `moving` is what the strict net found unexplained there."""
+        """Take what vision found in one picture; `moving` is what the strict net found unexplained there.
+
+        A box that is no number is a detector that cannot be trusted: the same as `failed`.
+        """
+        if not _finite(sight):
+            self.failed()
+            return
         if self._settled_90k is None:
             self._settled_90k = sight.pts_90k + round(self._settings.settle_s * CLOCK_90K)
         targets = list(self._targets(sight))
@@ -236,6 +242,11 @@ def _joined(before: Region | None, region: Region) -> Region:
     right = max(before.x + before.w, region.x + region.w)
     bottom = max(before.y + before.h, region.y + region.h)
     return replace(region, x=x, y=y, w=right - x, h=bottom - y)
+
+
+def _finite(sight: Sight) -> bool:
+    boxes = [sight.faces, sight.weak.boxes, *(track.box for track in sight.tracks)]
+    return all(bool(np.isfinite(box).all()) for box in boxes)
 
 
 def _fixed_shape(body: Boxes) -> Boxes:

@@ -1,0 +1,188 @@
+"""Which macroblocks are masked: margins, hold, look-back, levels, zones, and whole when in doubt."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from firmware.mask.grid import MB, grow, to_rect
+from firmware.mask.plan import Planner
+from firmware.mask.settings import Extent, MaskSettings, Pattern, Zone
+from firmware.vision.sight import Sight, TrackBox
+from models.detections import Detections
+from wire.features.vocabulary import ObjectClass
+
+WIDTH, HEIGHT = 640, 480
+STEP_90K = 9000  # ten pictures a second
+NO_FACES = np.zeros((0, 4), np.float32)
+SETTINGS = MaskSettings(settle_s=0, hold_s=0.7, look_back_s=0.2)
+
+
+def sight(number, *boxes, seen=True, faces=NO_FACES, class_=ObjectClass.PERSON, weak=()):
+    tracks = tuple(TrackBox(id_, class_, np.array(box, np.float32), 0.9, seen, 5) for id_, box in enumerate(boxes, 1))
+    found = Detections(
+        np.array(weak, np.float32).reshape(-1, 4),
+        np.full(len(weak), 0.25, np.float32),
+        np.full(len(weak), int(ObjectClass.PERSON), np.uint8),
+    )
+    return Sight(number * STEP_90K, tracks, found, np.array(faces, np.float32).reshape(-1, 4))
+
+
+def planned(sights, number, mask_settings=SETTINGS):
+    planner = Planner(WIDTH, HEIGHT, mask_settings)
+    for one in sights:
+        planner.saw(one)
+    return planner.plan(number * STEP_90K)
+
+
+def masked(plan, box):
+    x0, y0, x1, y1 = (int(value) for value in box)
+    return plan.mask[y0 // MB : -(-y1 // MB), x0 // MB : -(-x1 // MB)]
+
+
+BODY = (200, 100, 240, 220)
+
+
+def test_a_body_is_masked_with_its_margin_and_nothing_far_away():
+    plan = planned([sight(n, BODY) for n in range(10)], 5)
+    assert masked(plan, (196, 90, 244, 230)).all()
+    assert not masked(plan, (320, 100, 400, 220)).any()
+    assert not plan.full
+    (region,) = plan.regions
+    assert (region.track_id, region.class_) == (1, int(ObjectClass.PERSON))
+    assert region.x * MB <= BODY[0] and (region.x + region.w) * MB >= BODY[2]
+
+
+def test_before_vision_has_spoken_everything_is_masked():
+    planner = Planner(WIDTH, HEIGHT, SETTINGS)
+    assert planner.plan(0).full
+    assert planner.plan(0).mask.all()
+
+
+def test_after_a_failure_everything_is_masked_until_it_has_settled_again():
+    planner = Planner(WIDTH, HEIGHT, MaskSettings(settle_s=0.5))
+    for n in range(10):
+        planner.saw(sight(n))
+    assert not planner.plan(7 * STEP_90K).full
+    planner.failed()
+    assert planner.plan(8 * STEP_90K).full
+    for n in range(10, 20):
+        planner.saw(sight(n))
+    assert planner.plan(12 * STEP_90K).full
+    assert not planner.plan(16 * STEP_90K).full
+
+
+def test_a_gap_in_the_sightings_is_masked_whole():
+    sights = [sight(n) for n in (0, 1, 2, 3, 4, 9, 10, 11)]
+    assert planned(sights, 7).why == "the detector is late"
+    assert planned([sight(n) for n in (0, 1, 2, 4, 5, 6)], 3).full is False
+
+
+def test_pictures_after_the_last_sighting_are_masked_whole():
+    assert planned([sight(n) for n in range(5)], 6).full
+
+
+@pytest.mark.parametrize(("number", "covered"), [(2, False), (3, True), (5, True), (11, True), (12, True), (14, False)])
+def test_a_mask_begins_before_the_first_sighting_and_holds_after_the_last(number, covered):
+    sights = [sight(n, BODY) if n in (5, 6) else sight(n) for n in range(20)]
+    assert masked(planned(sights, number), BODY).all() == covered
+
+
+def test_someone_who_walks_is_covered_between_two_sightings():
+    boxes = {n: (100 + 12 * n, 100, 140 + 12 * n, 220) for n in range(20)}
+    sights = [sight(n, boxes[n]) if n != 9 else sight(n) for n in range(20)]
+    assert masked(planned(sights, 9), boxes[9]).all()
+
+
+def test_what_was_seen_again_no_longer_masks_where_it_was():
+    boxes = {n: (40 + 25 * n, 100, 80 + 25 * n, 220) for n in range(20)}
+    plan = planned([sight(n, boxes[n]) for n in range(20)], 10)
+    assert masked(plan, boxes[10]).all()
+    assert not masked(plan, (boxes[5][0], 100, boxes[5][0] + 10, 220)).any()
+
+
+def test_weak_detections_are_masked_too():
+    assert masked(planned([sight(n, weak=[BODY]) for n in range(10)], 5), BODY).all()
+
+
+def test_only_chosen_classes_are_masked():
+    sights = [sight(n, BODY, class_=ObjectClass.CAR) for n in range(10)]
+    assert not planned(sights, 5).mask.any()
+    cars = MaskSettings(settle_s=0, classes=("PERSON", "CAR"))
+    assert masked(planned(sights, 5, cars), BODY).all()
+
+
+def test_heads_leave_the_legs_and_faces_replace_the_estimate():
+    heads = MaskSettings(settle_s=0, extent=Extent.HEADS)
+    plan = planned([sight(n, BODY) for n in range(10)], 5, heads)
+    assert masked(plan, (200, 100, 240, 135)).all()
+    assert not masked(plan, (200, 180, 240, 220)).any()
+    faces = MaskSettings(settle_s=0, extent=Extent.FACES)
+    found = [(212, 104, 226, 120)]
+    plan = planned([sight(n, BODY, faces=found) for n in range(10)], 5, faces)
+    assert masked(plan, found[0]).all()
+    estimate = planned([sight(n, BODY) for n in range(10)], 5, faces)
+    assert masked(estimate, (205, 100, 235, 125)).all()
+
+
+def test_cells_grow_with_the_person():
+    small = planned([sight(n, (200, 100, 230, 180)) for n in range(10)], 5)
+    large = planned([sight(n, (200, 20, 360, 440)) for n in range(10)], 5)
+    assert small.cells.max() * MB >= 32
+    assert large.cells.max() * MB >= 160 / 2
+    fine = planned([sight(n, (200, 20, 360, 440)) for n in range(10)], 5, MaskSettings(settle_s=0, level=1))
+    assert fine.cells.max() < large.cells.max()
+
+
+def test_dilated_boxes_are_of_few_sizes():
+    dilated = MaskSettings(settle_s=0, pattern=Pattern.DILATED, margin=0)
+    areas = set()
+    for height in range(70, 120, 5):
+        plan = planned([sight(n, (300, 200, 340, 200 + height)) for n in range(10)], 5, dilated)
+        areas.add((plan.regions[0].w, plan.regions[0].h))
+        assert masked(plan, (300, 200, 340, 200 + height)).all()
+    assert len(areas) <= 2
+
+
+def test_zones_mask_always_or_never():
+    corner = (0, 0, 0.25, 0, 0.25, 0.25, 0, 0.25)
+    always = MaskSettings(settle_s=0, zones=(Zone(corners=corner),))
+    plan = planned([sight(n) for n in range(10)], 5, always)
+    assert masked(plan, (0, 0, 160, 120)).all()
+    assert not masked(plan, (180, 140, 640, 480)).any()
+    never = MaskSettings(settle_s=0, zones=(Zone(corners=(0, 0, 1, 0, 1, 1, 0, 1), rule="never"),))
+    assert not planned([sight(n, BODY) for n in range(10)], 5, never).mask.any()
+    assert planned([sight(n, BODY) for n in range(3)], 8, never).mask.all(), "fail closed is above every zone"
+
+
+def test_unexplained_motion_is_masked_when_told():
+    moving = np.zeros((HEIGHT // MB, WIDTH // MB), bool)
+    moving[3, 4] = True
+    planner = Planner(WIDTH, HEIGHT, SETTINGS)
+    for n in range(10):
+        planner.saw(sight(n), moving)
+    assert planner.plan(5 * STEP_90K).mask[3, 4]
+
+
+number = st.floats(-2000, 2000, width=32) | st.just(float("nan")) | st.just(float("inf"))
+
+
+@given(st.lists(st.tuples(number, number, number, number), max_size=4), st.integers(0, 12))
+@settings(max_examples=60, deadline=None)
+def test_any_box_gives_a_plan(boxes, asked):
+    plan = planned([sight(n, *boxes) for n in range(10)], asked)
+    assert plan.full or np.isfinite(np.array(boxes)).all()
+    assert plan.mask.shape == (HEIGHT // MB, WIDTH // MB)
+    for region in plan.regions:
+        assert region.x + region.w <= WIDTH // MB and region.y + region.h <= HEIGHT // MB
+
+
+@given(st.tuples(*[st.floats(0, 639, width=32)] * 2), st.tuples(*[st.floats(1, 300, width=32)] * 2))
+def test_a_rectangle_holds_its_box(corner, size):
+    box = np.array([*corner, corner[0] + size[0], corner[1] + size[1]], np.float32)
+    rect = to_rect(box, WIDTH // MB, HEIGHT // MB)
+    if rect is not None:
+        x, y, w, h = rect
+        assert x * MB <= box[0] and y * MB <= box[1]
+        assert (x + w) * MB >= min(box[2], WIDTH) and (y + h) * MB >= min(box[3], HEIGHT)
+    assert (grow(box.reshape(1, 4), 0.1)[0, 2:] > box[2:]).all()

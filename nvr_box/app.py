@@ -66,6 +66,8 @@ async def serve(config: BoxConfig) -> None:
                 scheme = "https" if parts.tls else "http"
                 host = config.web.advertised_host or config.web.host
                 log.info("%s: %s://%s:%d/", config.name, scheme, host, port)
+                # For whoever starts us with a pipe (the demo, the tests); under systemd it is one line in the journal.
+                print(f"READY box web={port} url={scheme}://{host}:{port}/ fingerprint={parts.fingerprint}", flush=True)
                 if parts.tls:
                     log.info("certificate SHA-256 %s", parts.fingerprint)
                 await _run(box, parts)

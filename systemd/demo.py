@@ -23,42 +23,21 @@ from demo_parts import READY_S, ROOT, Part
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "veilcam"
 
 
-async def accounts(state: Path, words: Secrets, config: Path) -> None:
-    """The box's accounts and the reveal key; both commands leave alone what already exists."""
-    wanted = [
-        (
-            "users",
-            "put",
-            "admin",
-            "--rights",
-            "view,search,reveal,approve,admin",
-            "--password-file",
-            written(state / "admin-password", words.admin_password),
-        ),
-        (
-            "users",
-            "put",
-            "guard",
-            "--rights",
-            "view,search",
-            "--password-file",
-            written(state / "guard-password", words.guard_password),
-        ),
-        ("keys", "create", "--label", "operator", "--passphrase-file", written(state / "passphrase", words.passphrase)),
+async def accounts(words: Secrets, config: Path) -> None:
+    """The box's first accounts and its reveal key, typed in as a person would at the box's console."""
+    typed = [
+        (words.admin_password, "users", "put", "admin", "--rights", "viewer,operator,reveal,approve,admin"),
+        (words.guard_password, "users", "put", "guard", "--rights", "viewer,operator"),
+        (words.passphrase, "keys", "create", "--label", "operator"),
     ]
-    for arguments in wanted:
+    for secret, *command in typed:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "nvr_box",
-            *map(str, arguments),
-            "--config",
-            str(config),
-            cwd=ROOT,
-            stdout=asyncio.subprocess.DEVNULL,
-        )
-        if await process.wait():
-            raise SystemExit(f"demo: python -m nvr_box {' '.join(map(str, arguments[:2]))} failed")
+            sys.executable, "-m", "nvr_box", "--config", str(config), *command,
+            cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        await process.communicate(secret.encode() + b"\n")
+        if process.returncode:
+            raise SystemExit(f"demo: python -m nvr_box {' '.join(command[:2])} failed")
 
 
 async def eventually(what: str, check: Callable[[], Awaitable[bool]]) -> None:
@@ -93,6 +72,7 @@ async def introduced(state: Path, clip: Path, parts: list[Part]) -> None:
     """Start both programs into `parts`, introduce them to each other, and print what a person needs."""
     begun = time.monotonic()
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    first_start = not (state / "box").exists()
     words = Secrets.kept_in(state / "secrets.json")
     written(state / "camera-password", words.camera_password)
     *camera_ports, box_port = ports(state, 8081, 8082, 8554, 8555, 8443)
@@ -100,7 +80,8 @@ async def introduced(state: Path, clip: Path, parts: list[Part]) -> None:
     box_config = written(state / "nvr.toml", nvr_toml(state, box_port))
     firmware = Part("firmware", camera_config, state / "camera.log")
     parts.append(firmware)
-    await accounts(state, words, box_config)
+    if first_start:
+        await accounts(words, box_config)
     box = Part("nvr_box", box_config, state / "box.log")
     parts.append(box)
     served = await box.until_ready()

@@ -30,16 +30,9 @@ class Part:
         while not self._ending:
             with self._log.open("ab") as stderr:
                 self._process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-m",
-                    self.module,
-                    "--config",
-                    str(self._config),
-                    cwd=ROOT,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=stderr,
-                    start_new_session=True,
-                )
+                    sys.executable, "-m", self.module, "--config", str(self._config),
+                    cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=stderr, start_new_session=True,
+                )  # fmt: skip
             assert self._process.stdout is not None
             async for line in self._process.stdout:
                 head, *words = line.decode(errors="replace").split() or [""]

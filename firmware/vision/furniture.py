@@ -49,7 +49,8 @@ class Furniture:
             luma: (h, w) of the picture at `now_s`.
         """
         rows, columns = luma.shape
-        small = np.asarray(cv2.resize(luma, (columns // _SCALE, rows // _SCALE), interpolation=cv2.INTER_AREA), np.uint8)
+        size = columns // _SCALE, rows // _SCALE
+        small = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8)
         still = np.zeros(len(boxes), bool)
         if len(self._samples) == _SAMPLES:
             before = np.stack([sample for _, sample in self._samples])

@@ -231,7 +231,8 @@ class Tracker:
         score = float(found.scores[row])
         track.motion.update(found.boxes[row], score)
         track.box = found.boxes[row]
-        apart = np.abs(track.box + track.box[[2, 3, 0, 1]] - track.birthplace - track.birthplace[[2, 3, 0, 1]]).max() / 2
+        step = track.box - track.birthplace
+        apart = np.abs(step[:2] + step[2:]).max() / 2
         track.moved = track.moved or bool(apart > _MOVED_OF_WIDTH * (track.box[2] - track.box[0]))
         track.score, track.seen_s, track.sightings = score, picture.now_s, track.sightings + 1
         track.votes[found.classes[row]] += score

@@ -92,16 +92,20 @@ class Composer:
         if opened.payload_idr:
             self._payload = PictureDecoder(opened.payload_codec)
             if opened.shared_idr:
-                self._payload.decode(_shared_start(payload_au, self._gop_start, self._codec))
-                payload_au = nal.join(u for u in nal.split(payload_au) if not self._codec.is_parameter_set(u))
+                self._payload.decode(shared_start(payload_au, self._gop_start, self._codec))
         return None if self._payload is None else self._payload.decode(payload_au)
 
 
-def _shared_start(payload_au: bytes, gop_start: bytes, codec: Codec) -> bytes:
-    """The payload's parameter sets with the base's IDR slices."""
-    parameters = [unit for unit in nal.split(payload_au) if codec.is_parameter_set(unit)]
-    slices = [unit for unit in nal.split(gop_start) if codec.is_vcl(unit)]
-    return nal.join(parameters + slices)
+def shared_start(payload_au: bytes, gop_start: bytes, codec: Codec) -> bytes:
+    """What a payload's decoder is given where it starts from the base's IDR picture.
+
+    The payload's sequence and video parameter sets, because the following pictures need them; the base's picture
+    parameter sets and slices, because the slices were coded with them. The payload's own picture parameter set follows
+    with its first access unit.
+    """
+    sets = [unit for unit in nal.split(payload_au) if codec.is_parameter_set(unit) and not codec.is_pps(unit)]
+    slices = [unit for unit in nal.split(gop_start) if codec.is_vcl(unit) or codec.is_pps(unit)]
+    return nal.join(sets + slices)
 
 
 def _fits(originals: I420, base: I420, mask: Mask) -> bool:

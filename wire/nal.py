@@ -56,6 +56,10 @@ class Codec(Enum):
         kind = self.nal_type(nal)
         return kind in {H264_SPS, H264_PPS} if self is Codec.H264 else kind in {H265_VPS, H265_SPS, H265_PPS}
 
+    def is_pps(self, nal: bytes) -> bool:
+        """Whether the NAL unit is a PPS."""
+        return self.nal_type(nal) == (H264_PPS if self is Codec.H264 else H265_PPS)
+
 
 class Span(NamedTuple):
     """Where one NAL unit lies in a byte stream: its start code begins at `code`, the unit is [start, end)."""

@@ -1,9 +1,33 @@
-"""The two encoders of a recoverable stream, made from one set of settings."""
+"""The two encoders of a recoverable stream, made from one set of settings, and how the second can start.
 
+A payload decoder may start from the base's IDR picture, which then need not be sent twice (`wire/recovery.md`, "Shared
+IDR picture"). The payload's encoder has to stand on the same picture. Either it makes the very same one, because it
+codes the same masked picture with the same decisions; or it codes the base's decoded picture so finely that what is
+left of a difference cannot be seen. Neither IDR is sent, so neither costs bits.
+"""
+
+from enum import Enum
 from fractions import Fraction
+from functools import cache
 
-from firmware.encode.picture_encoder import IDR_QP_STEP, PictureEncoder
+import numpy as np
+
+from firmware.encode.picture_encoder import I420, IDR_QP_STEP, PictureEncoder
 from firmware.encode.settings import EncoderSettings
+from wire import nal
+from wire.compose import PictureDecoder, shared_start
+
+# 20 log10(255 / 1): on average less than one step of luma apart.
+_NEAR_DB = 48.0
+_NEAR_STEP = 19
+
+
+class Start(Enum):
+    """From what a payload starts."""
+
+    OWN = "an IDR picture of its own"
+    EXACT = "the base's IDR picture, which its encoder makes itself bit for bit"
+    NEAR = "the base's IDR picture, which its encoder codes again almost without loss"
 
 
 def base_encoder(width: int, height: int, rate: Fraction, settings: EncoderSettings) -> PictureEncoder:
@@ -15,11 +39,58 @@ def base_encoder(width: int, height: int, rate: Fraction, settings: EncoderSetti
     )  # fmt: skip
 
 
-def payload_encoder(width: int, height: int, rate: Fraction, settings: EncoderSettings) -> PictureEncoder:
-    """The encoder of the originals; its IDR pictures keep the base's quantiser whatever `payload_qp_offset` says."""
-    bitrate = settings.bitrate_bps
+def payload_encoder(width: int, height: int, rate: Fraction, settings: EncoderSettings, start: Start) -> PictureEncoder:
+    """The encoder of the originals; a fresh one for every start but `OWN`, its first picture is the start.
+
+    The second picture, the first with originals, takes the quantiser of an IDR picture: all that follows is
+    predicted from it.
+    """
+    bitrate, qp = settings.bitrate_bps, settings.qp + settings.payload_qp_offset
+    step = {Start.OWN: IDR_QP_STEP, Start.EXACT: IDR_QP_STEP + settings.payload_qp_offset, Start.NEAR: _NEAR_STEP}
     return PictureEncoder(
         settings.payload, width, height, rate, preset=settings.payload_preset, threads=settings.threads,
-        qp=settings.qp + settings.payload_qp_offset, idr_qp_step=IDR_QP_STEP + settings.payload_qp_offset,
+        qp=qp, idr_qp_step=step[start], second_qp=None if start is Start.OWN else max(0, qp - IDR_QP_STEP),
         bitrate_bps=None if bitrate is None else int(bitrate * settings.payload_share),
     )  # fmt: skip
+
+
+@cache
+def possible_start(width: int, height: int, rate: Fraction, settings: EncoderSettings) -> Start:
+    """The cheapest start that these encoders allow, found by trying them on a picture of every kind of detail."""
+    if not settings.shared_idr or settings.codec != settings.payload_codec or settings.bitrate_bps is not None:
+        return Start.OWN
+    for start in (Start.EXACT, Start.NEAR):
+        difference_db = _difference_db(width, height, rate, settings, start)
+        if difference_db >= (_NEAR_DB if start is Start.NEAR else np.inf):
+            return start
+    return Start.OWN
+
+
+def _difference_db(width: int, height: int, rate: Fraction, settings: EncoderSettings, start: Start) -> float:
+    """PSNR between what the payload's encoder believes and what a decoder sees, one picture after the start."""
+    first, second = _test_picture(width, height, 1), _test_picture(width, height, 2)
+    base_au = base_encoder(width, height, rate, settings).encode(first, idr=True)
+    base = PictureDecoder(settings.base).decode(base_au)
+    if base is None:
+        return 0.0
+    payload = payload_encoder(width, height, rate, settings, start)
+    start_au = payload.encode(first if start is Start.EXACT else base, idr=True)
+    sets = [unit for unit in nal.split(start_au) if settings.payload.is_parameter_set(unit)]
+    predicted = payload.encode(np.roll(base, 3) // 2 + second // 2, idr=False)
+    believing, seeing = PictureDecoder(settings.payload), PictureDecoder(settings.payload)
+    believing.decode(start_au)
+    seen_first = seeing.decode(shared_start(nal.join(sets), base_au, settings.base))
+    believed, seen = believing.decode(predicted), seeing.decode(nal.join(sets[-1:]) + predicted)
+    if seen_first is None or believed is None or seen is None or not np.array_equal(seen_first, base):
+        return 0.0
+    error = float(np.mean((believed.astype(np.float32) - seen) ** 2))
+    return np.inf if error == 0 else 10 * np.log10(255**2 / error)
+
+
+def _test_picture(width: int, height: int, seed: int) -> I420:
+    """Gradients, edges and noise: every kind of intra decision appears in it."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[0 : height * 3 // 2, 0:width]
+    waves = 60 * np.sin(x / (7 + seed)) * np.cos(y / 23) + (x // 48 + y // 32) % 2 * 70 + 70
+    noise = random.normal(0, 12, waves.shape) * ((x // 96 + y // 96) % 2)
+    return np.asarray(np.clip(waves + noise, 0, 255), np.uint8)

@@ -33,7 +33,8 @@ class PictureEncoder:
         width, height: pixels, even.
         rate: pictures per second.
         qp: constant quantiser of P pictures; ignored with `bitrate_bps`.
-        idr_qp_step: by how much the quantiser of IDR pictures is lower.
+        idr_qp_step: by how much the quantiser of IDR pictures is lower, up to 19.
+        second_qp: quantiser of the second picture alone, where the first is not what is to be shown.
         bitrate_bps: constant bit rate with a buffer of half a second, None for constant `qp`.
         threads: 1 gives one slice per picture; more give that many slices, without delay either.
     """
@@ -49,6 +50,7 @@ class PictureEncoder:
         qp: int = 26,
         bitrate_bps: int | None = None,
         idr_qp_step: int = IDR_QP_STEP,
+        second_qp: int | None = None,
         threads: int = 1,
     ) -> None:
         self._width, self._height = width, height
@@ -70,7 +72,9 @@ class PictureEncoder:
             params.append(f"pools={threads}")
         if bitrate_bps is None:
             options["qp"] = str(qp)
-            params += [f"ipratio={2 ** (idr_qp_step / 6):.5f}"] + ([] if codec is Codec.H264 else [f"qp={qp}"])
+            params.append(f"ipratio={2 ** (idr_qp_step / 6):.5f}")
+            params += [] if codec is Codec.H264 else [f"qp={qp}"]
+            params += [] if second_qp is None else [f"zones=1,1,q={second_qp}"]
         else:
             context.bit_rate = bitrate_bps
             kbps = bitrate_bps // 1000

@@ -2,22 +2,22 @@
 
 The payload is an ordinary inter-coded stream of a picture that is frozen outside the mask (`firmware.encode.canvas`),
 with its group of pictures aligned to the base's. It starts only with the first masked picture of a group and is not
-fed while nothing is masked. Where both encoders make the same IDR picture of the same masked picture, the payload
-starts from the base's and its own is not sent (`wire/recovery.md`, "Shared IDR picture").
+fed while nothing is masked. Where the encoders allow it, it starts from the base's IDR picture: `firmware.encode.pair`.
 """
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 
 from firmware.encode.canvas import Canvas
-from firmware.encode.pair import base_encoder, payload_encoder
+from firmware.encode.pair import Start, base_encoder, payload_encoder, possible_start
 from firmware.encode.picture_encoder import I420, PictureEncoder
 from firmware.encode.settings import EncoderSettings
-from firmware.encode.shared_idr import shares_idr
 from wire import nal
+from wire.compose import PictureDecoder
 from wire.nal import Codec
 from wire.recovery.layout import MACROBLOCK, Mask
 
@@ -49,11 +49,14 @@ class RecoverableEncoder:
         if width % MACROBLOCK or height % MACROBLOCK:
             raise ValueError(f"{width}x{height}: width and height have to be multiples of {MACROBLOCK}")
         self.settings = settings
-        self.shares_idr = settings.shared_idr and shares_idr(width, height, rate, settings)
+        self.start = possible_start(width, height, rate, settings)
         self._base = base_encoder(width, height, rate, settings)
-        self._payload = payload_encoder(width, height, rate, settings)
+        self._fresh_payload = partial(payload_encoder, width, height, rate, settings, self.start)
+        self._payload = self._fresh_payload()
+        self._decoder = PictureDecoder(settings.base)
         self._canvas = Canvas(width, height)
-        self._start: I420 = np.empty((height * 3 // 2, width), np.uint8)
+        self._first = np.empty((height * 3 // 2, width), np.uint8)
+        self._first_au = b""
         self._in_gop = 0
         self._running = False
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="payload")
@@ -70,30 +73,54 @@ class RecoverableEncoder:
         if idr:
             self._in_gop = 0
             self._running = False
-            if self.shares_idr:
-                np.copyto(self._start, masked)
+            if self.start is Start.EXACT:
+                np.copyto(self._first, masked)
         self._in_gop += 1
         starts = not self._running and bool(mask.any())
         self._running |= starts
-        if not self._running or not mask.any():
-            return Encoded(self._base.encode(masked, idr=idr), b"", idr, False, self.settings.payload, False)
-        if starts:
-            self._canvas.reset(self._start if self.shares_idr else None)
-        self._canvas.paint(clear, mask)
-        pending = self._worker.submit(self._encode_payload, starts)
-        base_au = self._base.encode(masked, idr=idr)
-        shared = starts and self.shares_idr
-        return Encoded(base_au, pending.result(), idr, starts, self.settings.payload, shared)
+        codec = self.settings.payload
+        if not mask.any():
+            base_au = self._encode_base(masked, idr=idr)
+            return Encoded(base_au, b"", idr, payload_idr=False, payload_codec=codec, shared_idr=False)
+        if starts and self.start is Start.NEAR:
+            # The payload stands on the decoded base, which has to be there first.
+            base_au = self._encode_base(masked, idr=idr)
+            payload_au = self._encode_payload(clear, mask, starts=True)
+        else:
+            pending = self._worker.submit(self._encode_payload, clear, mask, starts=starts)
+            base_au = self._encode_base(masked, idr=idr)
+            payload_au = pending.result()
+        shared = starts and self.start is not Start.OWN
+        return Encoded(base_au, payload_au, idr, payload_idr=starts, payload_codec=codec, shared_idr=shared)
 
     def close(self) -> None:
         """End the payload's thread."""
         self._worker.shutdown()
 
-    def _encode_payload(self, starts: bool) -> bytes:  # noqa: FBT001 - the one fact about this picture
-        if not (starts and self.shares_idr):
+    def _encode_base(self, masked: I420, *, idr: bool) -> bytes:
+        base_au = self._base.encode(masked, idr=idr)
+        if idr:
+            self._first_au = base_au
+        return base_au
+
+    def _encode_payload(self, clear: I420, mask: Mask, *, starts: bool) -> bytes:
+        if not starts or self.start is Start.OWN:
+            if starts:
+                self._canvas.reset()
+            self._canvas.paint(clear, mask)
             return self._payload.encode(self._canvas.i420, idr=starts)
-        thrown_away = self._payload.encode(self._start, idr=True)
-        parameters = [unit for unit in nal.split(thrown_away) if self.settings.payload.is_parameter_set(unit)]
+        first = self._first
+        if self.start is Start.NEAR:
+            decoded = self._decoder.decode(self._first_au)
+            if decoded is None:
+                raise RuntimeError("our own IDR picture does not decode")
+            first = decoded
+        self._payload = self._fresh_payload()
+        parameters = [
+            u for u in nal.split(self._payload.encode(first, idr=True)) if self.settings.payload.is_parameter_set(u)
+        ]
+        self._canvas.reset(first)
+        self._canvas.paint(clear, mask)
         return nal.join(parameters) + self._payload.encode(self._canvas.i420, idr=False)
 
 

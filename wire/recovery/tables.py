@@ -127,10 +127,14 @@ def _check(region: Region, rows: int, columns: int, at: int = -1) -> None:
 
 
 def _write_runs(out: bytearray, changed: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
-    edges = np.flatnonzero(np.diff(changed, prepend=False, append=False))
+    bounded = np.zeros(changed.size + 2, np.bool_)
+    bounded[1:-1] = changed
+    edges = np.flatnonzero(bounded[1:] != bounded[:-1]).tolist()
     _varint(out, len(edges) // 2)
-    for number in np.diff(edges, prepend=0).tolist():
-        _varint(out, number)
+    before = 0
+    for edge in edges:
+        _varint(out, edge - before)
+        before = edge
 
 
 def _read_runs(data: bytes, at: int, size: int) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], int]:

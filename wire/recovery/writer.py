@@ -126,13 +126,14 @@ class Writer:
         before = self._empty if whole else self._tables
         self._tables = before.follow(mask.copy(), regions)
 
-        flags = Flag(0)
-        flags |= Flag.PAYLOAD_IDR if payload_idr else Flag(0)
-        flags |= Flag.SHARED_IDR if shared_idr else Flag(0)
-        flags |= Flag.PAYLOAD_H265 if payload_codec is Codec.H265 else Flag(0)
-        flags |= Flag.FULL_FRAME if full_frame else Flag(0)
-        flags |= Flag.PADDED if self._pad_to > 1 else Flag(0)
-        header = bytes(FrameHeader(flags, self._gop_id, self._index, self._seq, utc_us))
+        flags = (
+            payload_idr * Flag.PAYLOAD_IDR.value
+            | shared_idr * Flag.SHARED_IDR.value
+            | (payload_codec is Codec.H265) * Flag.PAYLOAD_H265.value
+            | full_frame * Flag.FULL_FRAME.value
+            | (self._pad_to > 1) * Flag.PADDED.value
+        )
+        header = bytes(FrameHeader(Flag(flags), self._gop_id, self._index, self._seq, utc_us))
 
         at, picture = self._first_slice_and_hash(base_au)
         told = tables.encode(before, self._tables, whole=whole)

@@ -83,7 +83,7 @@ class Server:
             asked = soap.parse(body, limit=LARGEST_REQUEST)
             return await self._dispatch(request, asked)
         except NotAuthorized as refusal:
-            return self._challenge(refusal)
+            return self._challenge(asked, refusal)
         except Fault as fault:
             return _fault(asked, fault)
         except NotOnvif as problem:
@@ -130,10 +130,10 @@ class Server:
             raise Fault(f"{name} is not for users of the level {user.level}", "NotAuthorized")
         return user
 
-    def _challenge(self, refusal: NotAuthorized) -> web.Response:
+    def _challenge(self, asked: soap.Envelope | None, refusal: NotAuthorized) -> web.Response:
         # Sent in SOAP too, for clients that read the fault instead of the status.
         fault = Fault(str(refusal), "NotAuthorized", status=401)
-        response = _fault(None, fault)
+        response = _fault(asked, fault)
         for challenge in self.authenticator.challenges(stale=refusal.stale):
             response.headers.add("WWW-Authenticate", challenge)
         return response

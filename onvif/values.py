@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lxml import etree
+from zeep.xsd import Any as Any_
 from zeep.xsd import AnyAttribute, ComplexType, Element
 from zeep.xsd.elements.indicators import Choice, Indicator
 from zeep.xsd.types.collection import ListType, UnionType
@@ -96,6 +97,7 @@ class Checker:
         for _, nested in xsd_type.elements_nested:
             _collect(nested, types)
         if not types:
+            self._empty(element, xsd_type, path)
             return
         present = set()
         for child in element.iterchildren(tag=etree.Element):
@@ -107,6 +109,15 @@ class Checker:
             missing = _missing(nested, present)
             if missing:
                 raise MalformedRequest(f"{path} lacks its element {missing}")
+
+    @staticmethod
+    def _empty(element: etree._Element, xsd_type: ComplexType, path: str) -> None:
+        # zeep does not look into an element whose type has no content, so SystemReboot would take any.
+        open_content = any(isinstance(nested, Any_) or (isinstance(nested, Indicator) and len(list(nested)) > 0)
+                           for _, nested in xsd_type.elements_nested)  # fmt: skip
+        child = next(element.iterchildren(tag=etree.Element), None)
+        if child is not None and not open_content:
+            raise MalformedRequest(f"{path} has no element {etree.QName(child).localname}")
 
     def _simple(self, text: str, xsd_type: Any, path: str) -> None:
         if isinstance(xsd_type, ListType):

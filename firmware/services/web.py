@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -44,16 +44,20 @@ _NAMESPACE = uuid.UUID("6c1f3d6e-6a0e-4e0c-9f0e-7b1b1f4f6a55")
 
 def application(camera: Camera) -> web.Application:
     """Everything that the camera answers on its web port; discovery runs while it does."""
-    return CameraWeb(camera).application()
+    return CameraWeb(camera, _restart).application()
 
 
 class CameraWeb:
-    """The parts of one camera's web application and how they reach each other."""
+    """The parts of one camera's web application and how they reach each other.
 
-    def __init__(self, camera: Camera) -> None:
+    Args:
+        restart: ends the process so that it is started again.
+    """
+
+    def __init__(self, camera: Camera, restart: Callable[[], None]) -> None:
         self.camera = camera
         settings = camera.settings
-        self.platform = RecordedPlatform(_restart, timedelta(seconds=settings.device.value.clock.offset_s))
+        self.platform = RecordedPlatform(restart, timedelta(seconds=settings.device.value.clock.offset_s))
         self.authenticator = Authenticator(settings.accounts, realm=REALM, now=self.platform.now)
         self.identity = device_identity(camera)
         self.responder = Responder(self._endpoint)

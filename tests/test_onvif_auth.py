@@ -1,0 +1,174 @@
+"""Credentials on the server's side: digest, UsernameToken, replay, clock, guessing."""
+
+import base64
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from onvif import digest, names
+from onvif.auth import Authenticator, Guard, token_digest
+from onvif.errors import Fault, NotAuthorized
+from onvif.names import q
+from onvif.users import Level, User
+
+USERS = {"anna": User("anna", "right-one", Level.OPERATOR)}
+NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self):
+        self.s = 1000.0
+
+    def __call__(self):
+        return self.s
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def authenticator(clock):
+    return Authenticator(lambda: USERS, realm="veilcam", now=lambda: NOW, monotonic=clock)
+
+
+def token(password="right-one", *, user="anna", created=NOW, nonce=b"0123456789abcdef", kind=names.PASSWORD_DIGEST):
+    text = created if isinstance(created, str) else created.strftime("%Y-%m-%dT%H:%M:%SZ")
+    header = etree.Element(q(names.ENV12, "Header"))
+    security = etree.SubElement(header, q(names.WSSE, "Security"))
+    element = etree.SubElement(security, q(names.WSSE, "UsernameToken"))
+    etree.SubElement(element, q(names.WSSE, "Username")).text = user
+    secret = etree.SubElement(element, q(names.WSSE, "Password"), Type=kind)
+    secret.text = token_digest(nonce, text, password).decode()
+    etree.SubElement(element, q(names.WSSE, "Nonce")).text = base64.b64encode(nonce).decode()
+    etree.SubElement(element, q(names.WSU, "Created")).text = text
+    return header
+
+
+def http(authenticator, password="right-one", *, user="anna", algorithm="SHA-256", uri="/onvif/x", count=1, of=None):
+    challenge = of or next(found for found in digest.challenges(authenticator.challenges())
+                           if found.algorithm == algorithm)  # fmt: skip
+    text = digest.credentials(challenge, user=user, password=password, method="POST", uri=uri, count=count)
+    return SimpleNamespace(headers={"Authorization": text}, method="POST", path_qs="/onvif/x", remote="192.0.2.7")
+
+
+def refused(call, *args):
+    with pytest.raises(Fault) as caught:
+        call(*args)
+    assert caught.value.subcodes == ("NotAuthorized",)
+    return str(caught.value)
+
+
+def test_token_vector_of_the_onvif_programmers_guide():
+    # ONVIF Application Programmer's Guide 1.0, 6.1.1.3.
+    nonce = base64.b64decode("LKqI6G/AikKCQrN0zqZFlg==")
+    assert token_digest(nonce, "2010-09-16T07:50:45Z", "userpassword") == b"tuOSpGlFlIXsozq4HFNeeGeFLEI="
+
+
+def test_token_is_taken_once(authenticator):
+    assert authenticator.from_token(token(), "192.0.2.7").level is Level.OPERATOR
+    assert "used before" in refused(authenticator.from_token, token(), "192.0.2.7")
+    assert authenticator.from_token(token(nonce=b"another"), "192.0.2.7")
+
+
+@pytest.mark.parametrize("minutes", [-6, 6, 60 * 24 * 400])
+def test_token_far_from_the_clock_is_refused(authenticator, minutes):
+    assert "clock" in refused(authenticator.from_token, token(created=NOW + timedelta(minutes=minutes)), "a")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        token("wrong"), token(user="nobody"), token(kind="PasswordText"), token(created=""), token(nonce=b""),
+        token(created="yesterday"), token(created="0001-01-01T00:00:00+14:00"),
+    ],
+)  # fmt: skip
+def test_other_tokens_are_refused(authenticator, header):
+    refused(authenticator.from_token, header, "a")
+
+
+def test_no_token_is_nobody(authenticator):
+    assert authenticator.from_token(None, "a") is None
+    assert authenticator.from_token(etree.Element("x"), "a") is None
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+def test_digest_counts_up_and_is_taken_once(authenticator, algorithm):
+    challenge = next(c for c in digest.challenges(authenticator.challenges()) if c.algorithm == algorithm)
+    for count in (1, 3, 2):
+        assert authenticator.from_http(http(authenticator, of=challenge, count=count)).name == "anna"
+    with pytest.raises(NotAuthorized) as caught:
+        authenticator.from_http(http(authenticator, of=challenge, count=3))
+    assert caught.value.stale
+
+
+def test_nonce_grows_old(authenticator, clock):
+    challenge = digest.challenges(authenticator.challenges())[0]
+    clock.s += 299
+    assert authenticator.from_http(http(authenticator, of=challenge))
+    clock.s += 2
+    with pytest.raises(NotAuthorized) as caught:
+        authenticator.from_http(http(authenticator, of=challenge, count=2))
+    assert caught.value.stale
+
+
+def test_foreign_nonce_realm_and_address_are_refused(authenticator):
+    ours = digest.challenges(authenticator.challenges())[0]
+    foreign = digest.Challenge("veilcam", "16ff93-f958cb5053e3-b15cf0b0d873d5a7cbbe211771028af3", "MD5")
+    for request in (
+        http(authenticator, of=foreign),
+        http(authenticator, of=digest.Challenge("other", ours.nonce, "MD5")),
+        http(authenticator, uri="/onvif/other"),
+        http(authenticator, "wrong"),
+        http(authenticator, user="nobody"),
+    ):
+        with pytest.raises(NotAuthorized):
+            authenticator.from_http(request)
+
+
+def test_basic_is_not_offered(authenticator):
+    request = SimpleNamespace(headers={"Authorization": "Basic YTpi"}, method="GET", path_qs="/", remote="a")
+    with pytest.raises(NotAuthorized):
+        authenticator.from_http(request)
+
+
+def test_challenges_share_one_nonce(authenticator):
+    first, second = digest.challenges(authenticator.challenges())
+    assert (first.algorithm, second.algorithm) == ("SHA-256", "MD5")
+    assert first.nonce == second.nonce
+
+
+def test_guessing_locks_out_that_address_and_user_only(authenticator, clock):
+    for number in range(Guard.FREE):
+        refused(authenticator.from_token, token("wrong", nonce=bytes([number])), "192.0.2.7")
+    assert "too many" in refused(authenticator.from_token, token(), "192.0.2.7")
+    with pytest.raises(NotAuthorized, match="too many"):
+        authenticator.from_http(http(authenticator))
+    assert authenticator.from_token(token(), "192.0.2.8")
+    clock.s += Guard.FIRST_S + 1
+    assert authenticator.from_token(token(nonce=b"fresh"), "192.0.2.7")
+
+
+def test_lock_out_doubles_to_a_limit_and_never_overflows(clock):
+    guard = Guard(clock)
+    for _ in range(5000):
+        guard.failed("a", "b")
+    clock.s += Guard.LONGEST_S - 1
+    assert guard.locked("a", "b")
+    clock.s += 2
+    assert not guard.locked("a", "b")
+
+
+@given(st.text(max_size=300))
+def test_any_authorization_is_refused_and_nothing_worse(text):
+    authenticator = Authenticator(lambda: USERS, realm="veilcam", now=lambda: NOW)
+    request = SimpleNamespace(headers={"Authorization": f"Digest {text}"}, method="POST", path_qs="/", remote="a")
+    with pytest.raises(NotAuthorized):
+        authenticator.from_http(request)

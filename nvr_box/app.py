@@ -111,7 +111,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
         networks = await asyncio.to_thread(models.load, config.models)
         segments = Segments(store, root)
         recordings = Recordings(segments, audit)
-        stills = Stills(recordings, audit, networks, config.detect_threshold)
+        stills = Stills(recordings, passages, audit, networks, config.detect_threshold)
         retention = Retention(store, root, config.record)
         parts = Parts(store, retention, passages)
         if config.web.tls:

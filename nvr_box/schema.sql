@@ -61,6 +61,7 @@ CREATE TABLE IF NOT EXISTS packet (
     UNIQUE (camera_id, sequence)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS packet_by_time ON packet (camera, first_us);
+CREATE INDEX IF NOT EXISTS packet_by_track ON packet (camera, track);
 
 CREATE TABLE IF NOT EXISTS best_shot (       -- masked JPEG; apart, so that scanning packets reads no pictures
     packet INTEGER PRIMARY KEY REFERENCES packet ON DELETE CASCADE,

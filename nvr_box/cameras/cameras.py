@@ -21,7 +21,7 @@ from nvr_box.record.recorder import Recorder, Recording
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
-from nvr_box.record.source import Source
+from nvr_box.record.source import CLOCK_TOLERANCE_S, Source
 from nvr_box.rights import Account, Right
 from nvr_box.search.intake import token_hash
 from onvif.client import Camera as Device
@@ -40,6 +40,7 @@ _COUNT_EVERY_S = 5.0
 # A lost camera is asked anew over ONVIF after this many counts.
 _LOOK_EVERY = 3
 _STOP_S = 8.0
+_AHEAD_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -481,7 +482,8 @@ def _state(now: Recording) -> State:
 
 
 def _clock_message(offset_s: float | None) -> str:
-    if offset_s is None or abs(offset_s) < 1.0:
+    """Pictures arrive some time after they were taken, so only a clock that is ahead, or far behind, is wrong."""
+    if offset_s is None or -CLOCK_TOLERANCE_S <= offset_s <= _AHEAD_S:
         return ""
     direction = "ahead of" if offset_s > 0 else "behind"
     return f"its clock is {abs(offset_s):.1f} s {direction} the box's"

@@ -3,16 +3,20 @@
 One thread per camera, because reading, muxing and fsync block; about one per mille of a core for a 1080p stream.
 """
 
+import contextlib
 import logging
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 from nvr_box.clock import utc_us
 from nvr_box.record.fmp4 import TIMESCALE, Fragment
 from nvr_box.record.muxer import Muxer
 from nvr_box.record.segment_file import DiskFull, SegmentFile
 from nvr_box.record.segments import Growing, Segments
+from nvr_box.record.sightings import SUFFIX, Documents, Sighting, pack
 from nvr_box.record.source import Source, Timed
 from wire.base.errors import Error, StoreError
 
@@ -21,6 +25,8 @@ log = logging.getLogger(__name__)
 Publish = Callable[[bytes, str, int, Fragment, bytes], None]
 # The running wall clock may drift from the packets' by this before a new segment states the time afresh.
 _CLOCK_STEP_US = 250_000
+# Without a camera's clock packets are dated by their arrival, which jitters with the network.
+_ARRIVAL_STEP_US = 2_000_000
 _BACK_OFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 
@@ -103,8 +109,13 @@ class Recorder:
         source = self._open_stream()
         stream = source.stream
         open_segment: _Open | None = None
+
+        def seen(found: list[Sighting]) -> None:
+            if open_segment is not None:
+                open_segment.see(found)
+
         try:
-            for timed in source.packets():
+            for timed in source.packets(Documents(seen).feed):
                 if self._stopping.is_set():
                     break
                 if timed.key and (open_segment is None or open_segment.should_end(timed)):
@@ -146,16 +157,22 @@ class _Open:
         self._key_90k = self._gop_90k = 0
         self._file: SegmentFile | None = None
         self._growing: Growing | None = None
-        self._had_clock = first.offset_s is not None
+        self._has_clock = first.offset_s is not None
+        self._sightings: BinaryIO | None = None
         self._finished = False
 
     def should_end(self, key: Timed) -> bool:
         """Whether the next segment should begin at this key frame: full, or the wall clock says something else."""
         age_90k = key.dts_90k - self._start_90k
         drift_us = key.utc_us - (self._start_us + age_90k * 1_000_000 // TIMESCALE)
-        if abs(drift_us) > _CLOCK_STEP_US and self._had_clock:
+        exact = self._has_clock and key.offset_s is not None
+        stepped = abs(drift_us) > (_CLOCK_STEP_US if exact else _ARRIVAL_STEP_US)
+        if stepped and exact:
             log.warning("%s: the clock moved by %.2f s", self._recorder._name, drift_us / 1e6)
-        return age_90k + max(self._gop_90k, age_90k - self._key_90k) > self._limit_90k or abs(drift_us) > _CLOCK_STEP_US
+        # The camera's first sender report tells the time better than the arrival of packets did.
+        found = key.offset_s is not None and not self._has_clock
+        full = age_90k + max(self._gop_90k, age_90k - self._key_90k) > self._limit_90k
+        return full or stepped or found
 
     def take(self, timed: Timed) -> None:
         """One more packet."""
@@ -165,6 +182,18 @@ class _Open:
             self._key_90k = at_90k
         pts_90k = timed.pts_90k - self._start_90k
         self._write(self._muxer.feed(timed.packet, at_90k, pts_90k, timed.step_90k))
+
+    def see(self, found: list[Sighting]) -> None:
+        """What the camera saw, into the file beside the segment; losing it loses no picture, so a full disk is let be."""
+        if self._file is None:
+            return
+        try:
+            if self._sightings is None:
+                path = self._recorder._segments.root / self._file.path.with_suffix(SUFFIX)
+                self._sightings = path.open("ab", buffering=0)
+            self._sightings.write(b"".join(pack(each) for each in found))
+        except OSError as error:
+            log.debug("%s: sightings not kept: %s", self._recorder._name, error)
 
     def finish(self) -> None:
         """Write the rest, make it durable, then its row; once, whatever happens."""
@@ -179,6 +208,10 @@ class _Open:
 
     def _commit(self, file: SegmentFile) -> None:
         segments, camera = self._recorder._segments, self._recorder.camera
+        if self._sightings is not None:
+            with contextlib.suppress(OSError):
+                os.fsync(self._sightings.fileno())
+            self._sightings.close()
         whole = self._growing.snapshot() if self._growing else None
         if whole is None:
             file.discard()

@@ -11,6 +11,7 @@ from nvr_box.record import fmp4
 from nvr_box.record.live import Hub
 from nvr_box.record.piece import Piece, Timeline
 from nvr_box.record.segments import Segment, Segments
+from nvr_box.record.sightings import SUFFIX, Sighting, nearest
 from nvr_box.rights import Account, Right
 from wire.base.errors import StoreError
 
@@ -20,6 +21,8 @@ __all__ = ["Chunk", "Piece", "Recordings", "Span"]
 _SAME_STRETCH_US = 300_000
 _MOST_KEY_FRAMES = 10_000
 _NEAR_US = 10_000_000
+# A sighting belongs to a picture when it is this near; it may lie in the file of the segment beside it.
+_SEEN_NEAR_US, _SEEN_APART_US = 150_000, 5_000_000
 _FOREVER_US = 1 << 60
 
 
@@ -164,6 +167,12 @@ class Recordings:
         init = await asyncio.to_thread(_read_init, self._segments, segment)
         data = await asyncio.to_thread(_read, self._segments, segment, begin, finish)
         return Chunk(init, segment.mime, segment.start_us, _parts(data, begin))
+
+    async def sighting(self, camera: int, utc_us: int) -> Sighting | None:
+        """What the camera itself saw at `utc_us`; None when it did not say. Without rights or audit."""
+        around = await self._segments.between(camera, utc_us - _SEEN_APART_US, utc_us + _SEEN_APART_US)
+        files = [(self._segments.root / each.path).with_suffix(SUFFIX) for each in around]
+        return await asyncio.to_thread(nearest, files, utc_us, _SEEN_NEAR_US)
 
     async def _first(self, camera: int, start_us: int) -> Segment | None:
         covering = await self._segments.between(camera, start_us, start_us + 1)

@@ -12,6 +12,7 @@ from pathlib import Path
 from nvr_box.clock import utc_us
 from nvr_box.config import RecordConfig
 from nvr_box.record.segment_file import sync_folder
+from nvr_box.record.sightings import SUFFIX
 from nvr_box.store import Store
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ class Retention:
         for _, path in victims:
             file = self._root / path
             file.unlink(missing_ok=True)
+            file.with_suffix(SUFFIX).unlink(missing_ok=True)
             folders.add(file.parent)
         for folder in folders:
             if folder.exists():

@@ -15,6 +15,7 @@ from pathlib import Path
 from nvr_box.record import fmp4, gop_index
 from nvr_box.record.segment_file import sync_folder
 from nvr_box.record.segments import Segment, insert
+from nvr_box.record.sightings import SUFFIX
 from nvr_box.store import Store
 from wire.base.errors import WireError
 
@@ -40,6 +41,7 @@ def _salvage(link: sqlite3.Connection, root: Path) -> Salvaged:
     removed = finished = cut = 0
     for number, path in link.execute("SELECT segment, path FROM segment WHERE garbage = 1").fetchall():
         (root / path).unlink(missing_ok=True)
+        (root / path).with_suffix(SUFFIX).unlink(missing_ok=True)
         link.execute("DELETE FROM segment WHERE segment = ?", (number,))
         removed += 1
     known = {path for (path,) in link.execute("SELECT path FROM segment")}
@@ -55,6 +57,9 @@ def _salvage(link: sqlite3.Connection, root: Path) -> Salvaged:
             insert(link, segment)
             finished += 1
             cut += torn
+    for file in root.rglob(f"*{SUFFIX}"):
+        if not file.with_suffix(".mp4").exists():
+            file.unlink()
     if finished or removed:
         log.info("after the last run: %d segments finished, %d bytes cut, %d files removed", finished, cut, removed)
     return Salvaged(finished, cut, removed)

@@ -6,8 +6,9 @@ reports (RFC 3550 §6.4.1), which libavformat hands out as `prft` side data from
 
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import av
@@ -21,7 +22,8 @@ from wire.base.errors import PeerError
 _OPEN_S, _SILENCE_S = 10.0, 4.0
 _RTSP = {
     "rtsp_transport": "tcp",
-    "allowed_media_types": "video",
+    # Both, since servers may hold back sender reports of a media that is set up in part; never sound.
+    "allowed_media_types": "video+data",
     "analyzeduration": "1000000",
     "fflags": "nobuffer",
 }
@@ -80,8 +82,11 @@ class Source:
         """The nominal frame rate, 0 when the stream does not say."""
         return float(self.stream.average_rate or self.stream.guessed_rate or 0)
 
-    def packets(self) -> Iterator[Timed]:
-        """Packets as they come; ends when the stream does.
+    def packets(self, metadata: Callable[[bytes], None]) -> Iterator[Timed]:
+        """Video packets as they come; ends when the stream does.
+
+        Args:
+            metadata: called with each RTP payload of the metadata track.
 
         Raises:
             PeerError: the camera went silent or the connection broke.
@@ -92,9 +97,14 @@ class Source:
         last = None
         step = nominal
         try:
-            for packet in self._container.demux(self.stream):
+            for packet in self._container.demux():
                 if not packet.size:
                     continue
+                if packet.stream.type == "data":
+                    metadata(bytes(packet))
+                if packet.stream.index != self.stream.index:
+                    continue
+                video = cast("Packet[VideoStream]", packet)
                 stamp = packet.dts if packet.dts is not None else packet.pts
                 if stamp is None:
                     stamp = 0 if last is None else last + int(nominal / per_tick)
@@ -104,9 +114,9 @@ class Source:
                     dts += step
                 last = stamp
                 ahead = round(((packet.pts if packet.pts is not None else stamp) - stamp) * per_tick)
-                utc_us, offset_s = _wall_clock(packet)
+                utc_us, offset_s = _wall_clock(video)
                 pts = dts + max(0, min(ahead, _BREAK_90K))
-                yield Timed(packet, packet.is_keyframe, dts, pts, step, utc_us, offset_s)
+                yield Timed(video, packet.is_keyframe, dts, pts, step, utc_us, offset_s)
         except (av.FFmpegError, OSError) as error:
             raise PeerError(f"the stream broke off: {_why(error)}") from error
 

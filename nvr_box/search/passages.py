@@ -13,6 +13,8 @@ from wire.features.vocabulary import Attribute, CodeKind, Colour, ObjectClass, P
 
 _COLUMNS = "packet, camera, class, first_us, best_us, last_us, model, code, colours, attributes"
 _LOADED_AT_ONCE = 20_000
+# A camera numbers its tracks afresh after a restart: the same number within this is the same object.
+_TRACK_APART_US = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,16 @@ class Passages:
         )
         rows = await self._store.read(lambda link: link.execute(sql, (camera, end_us, start_us, limit)).fetchall())
         return [_passage(row) for row in rows]
+
+    async def of_track(self, camera: int, track: int, utc_us: int) -> Passage | None:
+        """What the camera told of its track `track` nearest to `utc_us`; None when it told nothing of it then."""
+        sql = (
+            f"SELECT {_COLUMNS} FROM packet WHERE camera = ? AND track = ? AND first_us < ? AND last_us > ?"  # noqa: S608
+            " ORDER BY length(code) = 0, abs(best_us - ?) LIMIT 1"
+        )
+        near = (camera, track, utc_us + _TRACK_APART_US, utc_us - _TRACK_APART_US, utc_us)
+        row = await self._store.read(lambda link: link.execute(sql, near).fetchone())
+        return _passage(row) if row else None
 
     async def best_shot(self, packet: int) -> bytes | None:
         """The masked JPEG, None when the camera sent none."""

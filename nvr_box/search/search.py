@@ -108,7 +108,7 @@ class Searches:
         self._passages, self._stills, self._log = passages, stills, log
 
     async def by_pick(self, by: Account, still: str, number: int, filters: Filters) -> Results:
-        """Passages like pick `number` of the frozen picture `still`.
+        """Passages like pick `number` of the frozen picture `still`; the pick's own passage is left out.
 
         Raises:
             StoreError: no such still or pick; it may be older than ten minutes.
@@ -119,7 +119,7 @@ class Searches:
         await self._log.write(
             by.name, "search", camera=frozen.camera, at_us=frozen.utc_us, kind=pick.object_class.name.lower()
         )
-        return await self._results(by, filters, code, leave_out=0)
+        return await self._results(by, filters, code, leave_out=pick.passage or 0)
 
     async def by_packet(self, by: Account, packet: int, filters: Filters) -> Results:
         """Passages like a stored one (“more like this”); the passage itself is left out."""

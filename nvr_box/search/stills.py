@@ -14,8 +14,11 @@ import numpy.typing as npt
 
 from models import Models
 from nvr_box.audit import Audit
+from nvr_box.clock import utc_us as now_us
 from nvr_box.record.recordings import Chunk, Recordings
+from nvr_box.record.sightings import Sighting
 from nvr_box.rights import Account, Refused, Right
+from nvr_box.search.passages import Passage, Passages
 from wire.base.errors import ModelError, StoreError
 from wire.features.packet import AppearanceCode, ColourShare
 from wire.features.vocabulary import ObjectClass
@@ -23,6 +26,8 @@ from wire.features.vocabulary import ObjectClass
 Picture = npt.NDArray[np.uint8]
 
 _KEPT_S = 600.0
+# A camera describes an object when it has gone or some seconds after it came; the push takes a moment more.
+_TOLD_AFTER_US, _PATIENCE_S, _LOOK_AGAIN_S = 60_000_000, 15.0, 0.3
 _MOST_KEPT = 64
 _MOST_THUMBNAILS = 512
 _THUMBNAIL_QUALITY, _STILL_QUALITY = 70, 90
@@ -30,13 +35,21 @@ _THUMBNAIL_QUALITY, _STILL_QUALITY = 70, 90
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """An object in a frozen picture. `box` is x0, y0, x1, y1 as shares 0..1 of width and height."""
+    """An object in a frozen picture.
+
+    Attributes:
+        box: x0, y0, x1, y1 as shares 0..1 of width and height.
+        track: the camera's own number of it; None when the box found it, or a person drew it.
+        passage: where the camera has described that track already, None while it has not.
+    """
 
     number: int
     box: tuple[float, float, float, float]
     object_class: ObjectClass
     score: float
     colours: tuple[ColourShare, ...]
+    track: int | None = None
+    passage: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +76,10 @@ class _Frozen:
 class Stills:
     """Frames out of recordings. Needs `VIEW` for the camera."""
 
-    def __init__(self, recordings: Recordings, log: Audit, models: Models, threshold: float) -> None:
-        self._recordings, self._log, self._models = recordings, log, models
+    def __init__(
+        self, recordings: Recordings, passages: Passages, log: Audit, models: Models, threshold: float
+    ) -> None:
+        self._recordings, self._passages, self._log, self._models = recordings, passages, log, models
         self._threshold = threshold
         self._frozen: OrderedDict[str, _Frozen] = OrderedDict()
         self._thumbnails: OrderedDict[tuple[int, int, int], bytes] = OrderedDict()
@@ -95,6 +110,9 @@ class Stills:
     async def freeze(self, by: Account, camera: int, utc_us: int) -> Still:
         """The exact frame shown at `utc_us` with its objects; needs `OPERATE` as well, since it begins a search.
 
+        The objects are those that the camera itself saw, where it says so: its mosaic may leave nothing to find.
+        Otherwise the box's own detector looks.
+
         Raises:
             StoreError: nothing is recorded within 10 s of that time.
             ModelError: the detector failed.
@@ -103,8 +121,13 @@ class Stills:
         await self._log.demand(by, Right.OPERATE, "freeze", camera=camera)
         rgb, at_us = await self.picture(camera, utc_us)
         await self._log.write(by.name, "freeze", camera=camera, at_us=at_us)
-        async with self._detecting:
-            picks, jpeg = await asyncio.to_thread(self._look, rgb)
+        jpeg = await asyncio.to_thread(_jpeg, rgb, _STILL_QUALITY)
+        sighting = await self._recordings.sighting(camera, at_us)
+        if sighting is not None:
+            picks = await self._told(camera, sighting)
+        else:
+            async with self._detecting:
+                picks = await asyncio.to_thread(self._look, rgb)
         height, width = rgb.shape[:2]
         still = Still(secrets.token_hex(8), camera, at_us, width, height, jpeg, picks)
         self._keep(_Frozen(still, rgb, by.name, time.monotonic() + _KEPT_S))
@@ -128,20 +151,37 @@ class Stills:
         return still
 
     async def code(self, by: Account, key: str, number: int) -> tuple[AppearanceCode, Pick, Still]:
-        """The appearance code of pick `number`, by the same encoder as in the cameras.
+        """The appearance code of pick `number`: the camera's own, made before the masking, where it has told one;
+        else of the masked picture, by the same encoder.
 
         Raises:
-            StoreError: no such still or pick; it may be older than ten minutes.
+            StoreError: no such still or pick, it may be older than ten minutes; or the camera did not describe it.
             ModelError: the encoder failed.
         """
         frozen = self._known(by, key)
         if not 0 <= number < len(frozen.still.picks):
             raise StoreError(f"the still has no object {number}")
         pick = frozen.still.picks[number]
+        if pick.track is not None:
+            passage = await self._described(frozen.still, pick.track)
+            if passage.code is not None:
+                return passage.code, replace(pick, passage=passage.packet), frozen.still
         pixels = _pixels(pick.box, frozen.rgb)
         async with self._detecting:
             encode = self._models.appearance.encode
             return await asyncio.to_thread(encode, frozen.rgb, pixels, pick.object_class), pick, frozen.still
+
+    async def _described(self, still: Still, track: int) -> Passage:
+        """What the camera told of a track; it tells some seconds after it first saw it, so a fresh still waits."""
+        patience = time.monotonic() + _PATIENCE_S
+        while True:
+            passage = await self._passages.of_track(still.camera, track, still.utc_us)
+            if passage is not None:
+                return passage
+            old = now_us() - still.utc_us > _TOLD_AFTER_US
+            if old or time.monotonic() > patience:
+                raise StoreError("the camera has not described this object; freeze another picture of it")
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
     def _known(self, by: Account, key: str) -> _Frozen:
         frozen = self._frozen.get(key)
@@ -159,8 +199,18 @@ class Stills:
             self._frozen.popitem(last=False)
         self._frozen[frozen.still.key] = frozen
 
-    def _look(self, rgb: Picture) -> tuple[tuple[Pick, ...], bytes]:
-        """Objects of a picture, largest score first, and the picture as JPEG."""
+    async def _told(self, camera: int, sighting: Sighting) -> tuple[Pick, ...]:
+        """The camera's own objects, with what it has told of their tracks."""
+        picks = []
+        for number, seen in enumerate(sighting.objects):
+            passage = await self._passages.of_track(camera, seen.track, sighting.utc_us)
+            colours = passage.colours if passage else ()
+            packet = passage.packet if passage else None
+            picks.append(Pick(number, seen.box, seen.object_class, 1.0, colours, seen.track, packet))
+        return tuple(picks)
+
+    def _look(self, rgb: Picture) -> tuple[Pick, ...]:
+        """Objects that the box's detector finds, largest score first."""
         found = self._models.detector.detect(rgb, self._threshold)
         height, width = rgb.shape[:2]
         scale = np.array([width, height, width, height], np.float32)
@@ -173,7 +223,7 @@ class Stills:
                 continue
             x0, y0, x1, y1 = (float(v) for v in found.boxes[row] / scale)
             picks.append(Pick(len(picks), (x0, y0, x1, y1), object_class, float(found.scores[row]), colours))
-        return tuple(picks), _jpeg(rgb, _STILL_QUALITY)
+        return tuple(picks)
 
 
 def _decode(chunk: Chunk, utc_us: int) -> tuple[Picture, int]:

@@ -6,7 +6,7 @@ are taller than wide. Parsing is total.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from wire.recovery.layout import Mask, Region
 MAX_SIDE = 1024
 MAX_SLOTS = 256
 _VARINT_BYTES = 5
+_GONE, _WHOLE, _MOVED = range(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,25 @@ def encode(before: Tables, after: Tables, *, whole: bool) -> bytes:
     told = [(slot, region) for slot, region in after.slots.items() if before.slots.get(slot) != region]
     _varint(out, len(gone) + len(told))
     for slot in gone:
-        out += bytes((slot, 0))
+        _varint(out, slot << 2 | _GONE)
     for slot, region in told:
-        out += bytes((slot, 1, region.class_ << 4 | region.level))
-        for number in (region.track_id, region.x, region.y, region.w, region.h):
-            _varint(out, number)
+        steps = _steps(before.slots.get(slot), region)
+        _varint(out, slot << 2 | (_WHOLE if steps is None else _MOVED))
+        if steps is None:
+            out.append(region.class_ << 4 | region.level)
+            for number in (region.track_id, region.x, region.y, region.w, region.h):
+                _varint(out, number)
+        else:
+            out += bytes(((steps[0] & 15) << 4 | steps[1] & 15, (steps[2] & 15) << 4 | steps[3] & 15))
     return bytes(out)
+
+
+def _steps(before: Region | None, after: Region) -> tuple[int, int, int, int] | None:
+    """By how much a box moved and grew, where four bits each can say it and nothing else changed."""
+    if before is None or (before.track_id, before.class_, before.level) != (after.track_id, after.class_, after.level):
+        return None
+    steps = after.x - before.x, after.y - before.y, after.w - before.w, after.h - before.h
+    return steps if all(-8 <= step <= 7 for step in steps) else None
 
 
 def decode(before: Tables | None, data: bytes) -> tuple[Tables, int]:
@@ -90,17 +104,28 @@ def decode(before: Tables | None, data: bytes) -> tuple[Tables, int]:
     if count > 2 * MAX_SLOTS:
         raise WireError(f"{count} changes of objects", at=at)
     for _ in range(count):
-        if at + 2 > len(data):
-            raise Truncated("object change", at=at)
-        slot, present = data[at], data[at + 1]
-        at += 2
-        if present == 0:
+        number, at = _read_varint(data, at)
+        slot, kind = number >> 2, number & 3
+        if slot >= MAX_SLOTS:
+            raise WireError(f"object slot {slot}", at=at)
+        if kind == _GONE:
             slots.pop(slot, None)
-        elif present == 1:
+        elif kind == _WHOLE:
             slots[slot], at = _read_region(data, at, rows, columns)
+        elif kind == _MOVED and slot in slots:
+            slots[slot], at = _read_steps(data, at, slots[slot], rows, columns)
         else:
-            raise WireError(f"object change of kind {present}", at=at - 1)
+            raise WireError(f"object change of kind {kind} in slot {slot}", at=at)
     return Tables(mask, slots), at
+
+
+def _read_steps(data: bytes, at: int, before: Region, rows: int, columns: int) -> tuple[Region, int]:
+    if at + 2 > len(data):
+        raise Truncated("object steps", at=at)
+    x, y, w, h = ((nibble ^ 8) - 8 for byte in data[at : at + 2] for nibble in divmod(byte, 16))
+    moved = replace(before, x=before.x + x, y=before.y + y, w=before.w + w, h=before.h + h)
+    _check(moved, rows, columns, at)
+    return moved, at + 2
 
 
 def _read_region(data: bytes, at: int, rows: int, columns: int) -> tuple[Region, int]:

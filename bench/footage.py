@@ -1,0 +1,86 @@
+"""The pictures and mask plans that benchmarks measure on: CLIP= or the demo clip, GT= or our own detector."""
+
+import os
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+import models
+from firmware.mask.plan import Planner
+from firmware.mask.settings import Extent, MaskSettings
+from firmware.vision.eyes import Eyes
+from firmware.vision.settings import VisionSettings
+from firmware.vision.sight import Sight, TrackBox
+from models.config import ModelsConfig
+from models.detections import Detections
+from wire.features.vocabulary import ObjectClass
+
+DEMO_CLIP = Path.home() / ".cache" / "veilcam" / "vtest.avi"
+
+
+def clip_path():
+    return Path(os.environ.get("CLIP") or DEMO_CLIP)
+
+
+def pictures(path, *, count=None, size=None):
+    """(rate, list of I420 pictures), cropped to multiples of 16, or scaled to `size` (width, height)."""
+    out = []
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        rate = Fraction(stream.average_rate)
+        for frame in islice(container.decode(stream), count):
+            i420 = frame.to_ndarray(format="yuv420p")
+            height, width = i420.shape[0] * 2 // 3, i420.shape[1]
+            planes = [i420[:height]]
+            for at in (height, height + height // 4):
+                planes.append(i420[at : at + height // 4].reshape(height // 2, width // 2))
+            if size:
+                w, h = size
+                planes = [
+                    cv2.resize(plane, (w // step, h // step), interpolation=cv2.INTER_CUBIC)
+                    for plane, step in zip(planes, (1, 2, 2), strict=True)
+                ]
+            else:
+                h, w = height // 16 * 16, width // 16 * 16
+                planes = [
+                    np.ascontiguousarray(plane[: h // s, : w // s]) for plane, s in zip(planes, (1, 2, 2), strict=True)
+                ]
+            out.append(np.concatenate([plane.reshape(-1) for plane in planes]).reshape(h * 3 // 2, w))
+    return rate, out
+
+
+def own_sights(clear, rate):
+    """What our own vision sees, picture by picture."""
+    eyes = Eyes(models.load(ModelsConfig()), rate, VisionSettings(detect_every=1))
+    return [eyes.look(picture, number * round(90_000 / rate)) for number, picture in enumerate(clear)]
+
+
+def true_sights(path, count, rate):
+    """Ground truth in MOT format as sightings."""
+    rows = np.loadtxt(path, delimiter=",", usecols=range(6))
+    none = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.uint8))
+    sights = []
+    for number in range(count):
+        tracks = tuple(
+            TrackBox(int(i), ObjectClass.PERSON, np.array((x, y, x + w, y + h), np.float32), 1.0, seen=True, age=9)
+            for _, i, x, y, w, h in rows[rows[:, 0] == number + 1]
+        )
+        sights.append(Sight(number * round(90_000 / rate), tracks, none, np.zeros((0, 4), np.float32)))
+    return sights
+
+
+def plans(sights, width, height, *, extent=Extent.BODIES):
+    """The camera's own mask plan of every picture; start-up masking left out, because a clip has one start-up only."""
+    settings = MaskSettings(extent=extent, settle_s=0.0)
+    planner = Planner(width, height, settings)
+    ahead = iter(sights)
+    out = []
+    for sight in sights:
+        while not planner.ready(sight.pts_90k) and (seen := next(ahead, None)) is not None:
+            planner.saw(seen)
+        out.append(planner.plan(sight.pts_90k))
+    return settings, out

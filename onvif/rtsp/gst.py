@@ -32,8 +32,11 @@ Users = Callable[[], Mapping[str, tuple[str, str]]]
 REALM = "veilcam"
 _ROLE = "viewer"
 _NS_PER_90K_NUMERATOR, _NS_PER_90K_DENOMINATOR = 100_000, 9
+_REPORT_NS = 1_000_000_000
 _QUEUE_BYTES = 8 << 20
 _EMPTY_DOCUMENT = b'<tt:MetadataStream xmlns:tt="http://www.onvif.org/ver10/schema"/>'
+# A viewer may set up one track of two; what nobody set up has no sink, which must not end the other track.
+_UNWANTED = "errorignore ignore-notlinked=true convert-to=ok"
 _CAPS = {
     "H264": ("video/x-h264", "rtph264pay"),
     "H265": ("video/x-h265", "rtph265pay"),
@@ -119,8 +122,14 @@ class Live:
             self._zero_us = GLib.get_real_time()
             if self._metadata is not None:
                 self._push_document(_EMPTY_DOCUMENT, 0)  # a media is ready only when each of its tracks has data
+        media.connect("prepared", self._prepared)
         media.connect("unprepared", self._unprepared)
         self._want_idr(self._zero_us)
+
+    def _prepared(self, media: Any) -> None:
+        # A recorder that joins learns the wall clock from a sender report; RFC 3550 §6.2 allows less than its 5 s.
+        for index in range(media.n_streams()):
+            media.get_stream(index).get_rtpsession().set_property("rtcp-min-interval", _REPORT_NS)
 
     def _unprepared(self, _media: Any) -> None:
         with self._lock:
@@ -138,14 +147,14 @@ class Live:
             parts.append(
                 f"appsrc name=video_source is-live=true format=time max-bytes={_QUEUE_BYTES} block=false"
                 f" caps={caps},stream-format=byte-stream,alignment=au"
-                f" ! {payloader} name=pay0 pt=96 mtu=1400 config-interval=-1"
+                f" ! {_UNWANTED} ! {payloader} name=pay0 pt=96 mtu=1400 config-interval=-1"
             )
         if self.track.metadata:
             number = 1 if self.track.codec else 0
             parts.append(
                 f"appsrc name=metadata_source is-live=true format=time max-bytes={_QUEUE_BYTES} block=false"
                 f" caps=application/x-rtp,media=application,encoding-name=VND.ONVIF.METADATA,clock-rate=90000,"
-                f"payload={PAYLOAD_TYPE},ssrc=(uint){self._packets.ssrc} ! identity name=pay{number}"
+                f"payload={PAYLOAD_TYPE},ssrc=(uint){self._packets.ssrc} ! {_UNWANTED} ! identity name=pay{number}"
             )
         return "( " + " ".join(parts) + " )"
 

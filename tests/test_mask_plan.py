@@ -50,7 +50,8 @@ def test_a_body_is_masked_with_its_margin_and_nothing_far_away():
     assert not plan.full
     (region,) = plan.regions
     assert (region.track_id, region.class_) == (1, int(ObjectClass.PERSON))
-    assert region.x * MB <= BODY[0] and (region.x + region.w) * MB >= BODY[2]
+    assert region.x * MB <= BODY[0]
+    assert (region.x + region.w) * MB >= BODY[2]
 
 
 def test_before_vision_has_spoken_everything_is_masked():
@@ -174,7 +175,8 @@ def test_any_box_gives_a_plan(boxes, asked):
     assert plan.full or np.isfinite(np.array(boxes)).all()
     assert plan.mask.shape == (HEIGHT // MB, WIDTH // MB)
     for region in plan.regions:
-        assert region.x + region.w <= WIDTH // MB and region.y + region.h <= HEIGHT // MB
+        assert region.x + region.w <= WIDTH // MB
+        assert region.y + region.h <= HEIGHT // MB
 
 
 @given(st.tuples(*[st.floats(0, 639, width=32)] * 2), st.tuples(*[st.floats(1, 300, width=32)] * 2))
@@ -183,6 +185,8 @@ def test_a_rectangle_holds_its_box(corner, size):
     rect = to_rect(box, WIDTH // MB, HEIGHT // MB)
     if rect is not None:
         x, y, w, h = rect
-        assert x * MB <= box[0] and y * MB <= box[1]
-        assert (x + w) * MB >= min(box[2], WIDTH) and (y + h) * MB >= min(box[3], HEIGHT)
+        assert x * MB <= box[0]
+        assert y * MB <= box[1]
+        assert (x + w) * MB >= min(box[2], WIDTH)
+        assert (y + h) * MB >= min(box[3], HEIGHT)
     assert (grow(box.reshape(1, 4), 0.1)[0, 2:] > box[2:]).all()

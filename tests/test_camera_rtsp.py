@@ -1,0 +1,198 @@
+"""RTSP serving: independent readers over every transport, digest, tracks set up singly, the wall clock, our SEI."""
+
+import subprocess
+import threading
+import time
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from camera_rtsp import Client
+
+from firmware.encode.protected import ProtectedEncoder
+from firmware.encode.settings import EncoderSettings
+from onvif.rtsp.gst import Server, Track
+from onvif.rtsp.metadata_rtp import MTU, MetadataPacketiser
+from wire import nal
+from wire.keys import Identity, SigningKey
+from wire.nal import Codec
+from wire.recovery.reader import Reader
+
+WIDTH, HEIGHT, RATE = 320, 240, Fraction(20)
+DOCUMENT = b'<tt:MetadataStream xmlns:tt="http://www.onvif.org/ver10/schema"/>'
+LATE_US = 250_000
+REVEAL = Identity.generate()
+
+
+class Feed:
+    """A live recoverable stream of noise with a masked corner, pictures a quarter second old when they are sent."""
+
+    def __init__(self, users):
+        self.wishes = []
+        self.server = Server("127.0.0.1", 0, users)
+        self.live = self.server.publish("main", Track(), self.wishes.append)
+        self.plain = self.server.publish("sub", Track(metadata=False), self.wishes.append)
+        self.server.start()
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self):
+        encoder = ProtectedEncoder(
+            WIDTH,
+            HEIGHT,
+            RATE,
+            EncoderSettings(preset="ultrafast", gop_frames=1000),
+            camera_id=b"camera01",
+            signer=SigningKey.generate(),
+            recipients=[REVEAL.recipient],
+        )
+        rng = np.random.default_rng(3)
+        clear = rng.integers(40, 200, (HEIGHT * 3 // 2, WIDTH), np.uint8)
+        masked = clear.copy()
+        masked[:64, :64] = 112
+        mask = np.zeros((HEIGHT // 16, WIDTH // 16), bool)
+        mask[:4, :4] = True
+        number = 0
+        while not self.stop.wait(float(1 / RATE)):
+            taken_us = time.time_ns() // 1000 - LATE_US
+            due = [moment for moment in list(self.wishes) if moment <= taken_us]
+            for moment in due:
+                self.wishes.remove(moment)
+            unit = encoder.encode(masked, clear, mask, (), pts_90k=number * 4500, utc_us=taken_us, idr=bool(due))
+            self.live.video(unit.data, utc_us=taken_us, idr=unit.idr)
+            self.plain.video(unit.data, utc_us=taken_us, idr=unit.idr)
+            self.live.metadata(DOCUMENT, utc_us=taken_us)
+            number += 1
+        encoder.close()
+
+    def close(self):
+        self.stop.set()
+        self.thread.join()
+        self.server.stop()
+
+
+@pytest.fixture(scope="module")
+def accounts():
+    return {"admin": ("pw", "Administrator")}
+
+
+@pytest.fixture(scope="module")
+def feed(accounts):
+    running = Feed(lambda: accounts)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def client(feed):
+    opened = []
+
+    def connect(*args, **kwargs):
+        opened.append(Client(feed.server.port, *args, **kwargs))
+        return opened[-1]
+
+    yield connect
+    for one in opened:
+        one.close()
+
+
+def url(feed, path="main"):
+    return f"rtsp://admin:pw@127.0.0.1:{feed.server.port}/{path}"
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp", "http"])
+def test_an_independent_player_opens_it(feed, transport):
+    said = subprocess.run(
+        ["ffprobe", "-v", "error", "-rtsp_transport", transport, "-show_entries", "stream=codec_name,width,height",
+         "-of", "csv=p=0", url(feed)],
+        capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+    assert f"h264,{WIDTH},{HEIGHT}" in said.stdout, said.stderr
+
+
+def test_a_wrong_password_and_none_are_refused(client):
+    assert client(password="guess").request("DESCRIBE")[0] == 401
+    assert client(password=None).request("DESCRIBE")[0] == 401
+    status, head, _ = client(password=None).request("DESCRIBE")
+    assert status == 401
+    assert "WWW-Authenticate: Digest" in head
+
+
+def test_a_new_user_and_a_changed_password_hold_at_once(client, accounts):
+    accounts["guest"] = ("one", "User")
+    assert client(user="guest", password="one").request("DESCRIBE")[0] == 200
+    accounts["guest"] = ("two", "User")
+    assert client(user="guest", password="one").request("DESCRIBE")[0] == 401
+    assert client(user="guest", password="two").request("DESCRIBE")[0] == 200
+    del accounts["guest"]
+    assert client(user="guest", password="two").request("DESCRIBE")[0] == 401
+
+
+def test_a_path_that_is_not_there_is_not_found(client):
+    assert client("attic").request("DESCRIBE")[0] in {401, 404}
+
+
+def test_the_description_names_both_tracks(client):
+    sdp = client().play((0, 1))
+    assert "H264/90000" in sdp
+    assert "a=rtpmap:107 VND.ONVIF.METADATA/90000" in sdp
+
+
+def test_one_viewer_takes_the_video_only_and_others_both(client):
+    first, second, third = client(), client(), client()
+    first.play((0,))
+    first.until({(0, 96): 20})
+    second.play((0, 1))
+    second.until({(0, 96): 20, (2, 107): 5})
+    third.play((1,))
+    third.until({(2, 107): 5})
+    first.until({(0, 96): 20, (1, 200): 1})
+
+
+def test_a_viewer_gets_an_idr_picture_at_once(feed):
+    with av.open(url(feed), options={"rtsp_transport": "tcp"}) as container:
+        packet = next(packet for packet in container.demux(video=0) if packet.size)
+        assert nal.is_idr(bytes(packet), Codec.H264)
+
+
+def test_every_access_unit_arrives_whole_with_its_sei_and_its_wall_clock(feed):
+    reader, apart_us = Reader([REVEAL], Codec.H264), []
+    with av.open(url(feed), options={"rtsp_transport": "tcp"}) as container:
+        for count, packet in enumerate(container.demux(video=0)):
+            if count >= 60 and apart_us:
+                break
+            opened = reader.open(bytes(packet))
+            assert opened.payload_au, opened.reason
+            if packet.has_sidedata("prft"):
+                stamp_us = int.from_bytes(bytes(packet.get_sidedata("prft"))[:8], "little")
+                apart_us.append(stamp_us - opened.header.utc_us)
+    assert abs(sorted(apart_us)[len(apart_us) // 2]) < 60_000, "the sender report tells the time of exposure"
+
+
+def test_a_document_that_needs_several_packets_ends_with_a_marker():
+    packetiser = MetadataPacketiser(ssrc=7, sequence=65535)
+    packets = packetiser.packets(b"x" * 3000, 1 << 33)
+    assert [bool(packet[1] & 0x80) for packet in packets] == [False, False, True]
+    assert [int.from_bytes(packet[2:4], "big") for packet in packets] == [65535, 0, 1]
+    assert all(len(packet) <= MTU and packet[1] & 0x7F == 107 for packet in packets)
+    assert b"".join(packet[12:] for packet in packets) == b"x" * 3000
+    assert packetiser.packets(b"", 0) == []
+
+
+def test_nobody_watching_costs_nothing_and_the_path_comes_back(feed, client):
+    one = client("sub")
+    one.play((0,))
+    one.until({(0, 96): 3})
+    assert feed.plain.watched
+    one.close()
+    until = time.monotonic() + 30
+    while feed.plain.watched:
+        assert time.monotonic() < until
+        threading.Event().wait(0.05)
+
+
+def test_a_port_that_is_taken_is_an_error(feed):
+    with pytest.raises(OSError, match="taken"):
+        Server("127.0.0.1", feed.server.port, dict).start()

@@ -105,4 +105,8 @@ def encoder(session: Session, registry: Registry, config: ModelsConfig) -> Encod
     permissive = Stripes(session, registry, config)
     if config.appearance == "stripes":
         return permissive
-    raise ModelError(f"appearance {config.appearance!r} is not a known encoder")
+    if config.appearance == "market64":
+        from models import appearance_net  # it builds on this module
+
+        return appearance_net.load(config, registry, permissive)
+    raise ModelError(f"appearance {config.appearance!r} is neither 'stripes' nor 'market64'")

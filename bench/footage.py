@@ -35,9 +35,8 @@ def pictures(path, *, count=None, size=None):
         for frame in islice(container.decode(stream), count):
             i420 = frame.to_ndarray(format="yuv420p")
             height, width = i420.shape[0] * 2 // 3, i420.shape[1]
-            planes = [i420[:height]]
-            for at in (height, height + height // 4):
-                planes.append(i420[at : at + height // 4].reshape(height // 2, width // 2))
+            chroma = (i420[at : at + height // 4] for at in (height, height + height // 4))
+            planes = [i420[:height], *(plane.reshape(height // 2, width // 2) for plane in chroma)]
             if size:
                 w, h = size
                 planes = [

@@ -9,6 +9,7 @@ and manifests. FRAMES=n shortens the clip, ONLY=a,b picks variants.
 import os
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -161,7 +162,6 @@ def jpeg_crops(scene, target_db):
     for jpeg_quality in (60, 75, 85, 92, 96):
         quality, bits, count = Quality(), 0, 0
         for clear, plan in zip(scene.clear[::JPEG_EVERY], scene.plans[::JPEG_EVERY], strict=True):
-            width, height = scene.size
             colour = cv2.cvtColor(clear, cv2.COLOR_YUV2BGR_I420)
             shown = clear.copy()
             count += 1
@@ -261,7 +261,7 @@ def main():
         "clip": clip_path().name,
         "frames": len(clear),
         "size": "x".join(map(str, bodies.size)),
-        "masks": f"ground truth {os.path.basename(truth)}" if truth else "own detector and mask plan",
+        "masks": f"ground truth {Path(truth).name}" if truth else "own detector and mask plan",
         "masked_share_bodies": float(np.mean([plan.mask.mean() for plan in bodies.plans])),
         "masked_share_heads": float(np.mean([plan.mask.mean() for plan in heads.plans])),
         "preset": PLAIN.preset,

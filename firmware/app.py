@@ -22,8 +22,10 @@ from firmware.encode.protected import ProtectedEncoder
 from firmware.identity import CameraIdentity
 from firmware.imaging import Sensor
 from firmware.live import Live
+from firmware.mask import polygons
 from firmware.mask.paint import Painter
 from firmware.mask.plan import Planner
+from firmware.osd import Overlay
 from firmware.outbox import Outbox
 from firmware.pairing import Pairing, PairingEndpoint, Pairings
 from firmware.push import Pusher
@@ -65,6 +67,9 @@ async def run(config: CameraConfig) -> None:
     bus = Bus(CAMERA)
     sensor = Sensor(config.state, bus)
     engine = Engine(config.state, bus)
+    overlay = Overlay(config.state)
+    drawn = polygons.stored(config.state)
+    mask = polygons.joined(config.mask, drawn.value)
 
     width, height, rate = first.width, first.height, first.rate
     encoder = ProtectedEncoder(
@@ -73,7 +78,7 @@ async def run(config: CameraConfig) -> None:
     )  # fmt: skip
     live_main = MainChannel(width, height, rate, encoder)
     live_sub = SubChannel(width, height, rate, config.sub)
-    planner, painter = Planner(width, height, config.mask), Painter(width, height, config.mask)
+    planner, painter = Planner(width, height, mask), Painter(width, height, mask)
     pusher = Pusher(outbox, pairings)
     loop = asyncio.get_running_loop()
 
@@ -88,12 +93,14 @@ async def run(config: CameraConfig) -> None:
 
     sources = [first]
     live = Live(live_main, live_sub, planner, painter)
+    drawn.listen(lambda _old, new: live.set_mask(polygons.joined(config.mask, new)))
     stages = Stages(
         open_source=lambda: sources.pop() if sources else open_source(config.source),
         open_eyes=lambda: Eyes(networks, rate, config.vision),
         adjust=sensor.see,
         looked=looked,
         encoder=live_main,
+        overlay=overlay.draw,
     )
     rtsp = Server(config.address, config.rtsp_port, settings.users)
     publisher = Publisher(
@@ -115,7 +122,7 @@ async def run(config: CameraConfig) -> None:
 
     pairings.listen(paired)
     endpoint = PairingEndpoint(pairings, who, config.name, config.serial, networks.appearance.model)
-    camera = Camera(config, who, settings, bus, sensor, engine, live, endpoint)
+    camera = Camera(config, who, settings, bus, sensor, engine, overlay, drawn, live, endpoint)
     try:
         rtsp.start()
     except OSError as error:

@@ -8,8 +8,11 @@ from firmware.config import Camera as CameraConfig
 from firmware.identity import CameraIdentity
 from firmware.imaging import Sensor
 from firmware.live import Live
+from firmware.mask.polygons import PolygonSettings
+from firmware.osd import Overlay
 from firmware.pairing import PairingEndpoint
 from onvif.events.bus import Bus
+from onvif.store import Stored
 
 if TYPE_CHECKING:
     from firmware.settings import Settings
@@ -26,6 +29,8 @@ class Camera:
         bus: where events are said.
         sensor: the raw picture: its adjustment and the tamper watch.
         engine: analytics modules and rules.
+        overlay: texts on the masked picture.
+        polygons: masks drawn by ONVIF clients, joined to the mask plan.
         live: the running picture.
         pairing: the box it belongs to.
         web_port: the port as bound, known before the web application starts.
@@ -37,6 +42,8 @@ class Camera:
     bus: Bus
     sensor: Sensor
     engine: Engine
+    overlay: Overlay
+    polygons: Stored[PolygonSettings]
     live: Live
     pairing: PairingEndpoint
     web_port: int = 0

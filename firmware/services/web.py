@@ -12,14 +12,17 @@ from urllib.parse import quote
 from aiohttp import web
 
 from firmware.camera import Camera
+from firmware.mask.settings import Pattern
 from firmware.services.addresses import Addresses
 from firmware.services.analytics import AnalyticsService, analytics_service
 from firmware.services.analytics_values import AnalyticsConfiguration
 from firmware.services.deviceio import DeviceIoService, device_io_service
 from firmware.services.imaging import ImagingService, imaging_service
+from firmware.services.masks import MaskOperations
 from firmware.services.media import Media, media_service
 from firmware.services.media2 import Media2, media2_service
 from firmware.services.media_values import MediaValues
+from firmware.services.osd import OsdOperations
 from firmware.services.profiles import Profiles
 from firmware.services.video import Encoders
 from onvif import names
@@ -94,7 +97,13 @@ class CameraWeb:
         return (
             device_service(context),
             media_service(Media(settings, profiles, encoders, values, addresses, analytics), osd=False),
-            media2_service(Media2(settings, profiles, encoders, values, addresses, analytics), osd=False, mask=False),
+            media2_service(
+                Media2(settings, profiles, encoders, values, addresses, analytics),
+                OsdOperations(camera.overlay.settings),
+                MaskOperations(camera.polygons, self._mask_type),
+                osd=True,
+                mask=True,
+            ),
             event_service(self.events),
             imaging_service(ImagingService(camera.sensor.settings)),
             analytics_service(
@@ -105,6 +114,9 @@ class CameraWeb:
             ),
             device_io_service(DeviceIoService()),
         )
+
+    def _mask_type(self) -> str:
+        return "Pixelated" if self.camera.live.mask.pattern is Pattern.MOSAIC else "Color"
 
     def _protocols(self) -> dict[str, tuple[bool, tuple[int, ...]]]:
         stored = {protocol.name: protocol for protocol in self.camera.settings.device.value.protocols}

@@ -84,6 +84,7 @@ class Stages:
         adjust: picture adjustment (brightness and so on) of the raw picture of a media time; capture thread.
         looked: what else looks at the clear picture and its sighting: the describer; vision thread.
         encoder: of the main stream.
+        overlay: writes texts into the masked picture itself; given its capture time in µs.
     """
 
     open_source: Callable[[], FrameSource]
@@ -91,6 +92,7 @@ class Stages:
     adjust: Callable[[Picture, int], Picture]
     looked: Callable[[Frame, Sight], None]
     encoder: MainEncoder
+    overlay: Callable[[Picture, int], None] = lambda _masked, _utc_us: None
 
 
 class Pipeline:
@@ -189,6 +191,7 @@ class Pipeline:
             began_s = time.thread_time()
             plan = self._planner.plan(frame.pts_90k)
             masked = self._painter.paint(frame.i420, plan, frame.pts_90k)
+            self._stages.overlay(masked, frame.utc_us)
             began_s = self.counters.spend("mask", began_s)
             self.counters.masked_whole += plan.full
             sight = self._sights.pop(frame.pts_90k, None)

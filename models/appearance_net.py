@@ -60,7 +60,7 @@ class AppearanceNet:
         both = np.concatenate([images, images[..., ::-1]])
         outputs = self._session.run(both, ("embedding", "code", "attributes"))
         embedding, code, attributes = (first + second for first, second in (np.split(o, 2) for o in outputs))
-        return Seen(_unit(embedding), _unit(code), attributes / 2)
+        return Seen(_unit(embedding), _unit(code), np.asarray(attributes / 2, np.float32))
 
     def encode(self, rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass) -> AppearanceCode:
         """See `models.appearance.Encoder`."""

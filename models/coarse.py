@@ -25,4 +25,4 @@ def bits(values: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
 def distance(query: npt.NDArray[np.uint8], codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """Hamming distance of one (64,) row of bits to each of (n, 64)."""
     differ = np.bitwise_xor(codes, query).view(np.uint64)
-    return np.bitwise_count(differ).sum(axis=1, dtype=np.int64)
+    return np.asarray(np.bitwise_count(differ).sum(axis=1), np.int64)

@@ -5,9 +5,11 @@ import os
 import re
 import selectors
 import signal
+import ssl
 import subprocess
 import sys
 import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,3 +83,22 @@ def stop(demo):
         except subprocess.TimeoutExpired:
             demo.process.kill()
             demo.process.wait()
+
+
+class Browser:
+    """A person's session with the box, by the standard library alone."""
+
+    def __init__(self, demo):
+        trust = ssl._create_unverified_context()
+        self._opener = urllib.request.build_opener(
+            urllib.request.HTTPSHandler(context=trust), urllib.request.HTTPCookieProcessor()
+        )
+        self._url, self._csrf = demo.url.rstrip("/"), ""
+        self._csrf = self.ask("/api/sign-in", {"name": "admin", "password": demo.words["admin_password"]})["csrf"]
+
+    def ask(self, path, body=None):
+        """GET, or POST a body; the answer as JSON."""
+        headers = {"Content-Type": "application/json", "Origin": self._url, "X-Veilcam-CSRF": self._csrf}
+        data = None if body is None else json.dumps(body).encode()
+        with self._opener.open(urllib.request.Request(self._url + path, data, headers), timeout=30) as answer:
+            return json.load(answer)

@@ -1,13 +1,22 @@
-"""A camera of another make for the box's tests: real RTSP with digest on loopback, H.264 of a picture that moves."""
+"""Cameras for the box's tests: one of another make with real RTSP, and streams of either make read from a file."""
 
 import threading
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from fractions import Fraction
 
 import av
 import numpy as np
 
+from firmware.encode.protected import ProtectedEncoder
+from firmware.encode.settings import EncoderSettings
+from nvr_box.record.recorder import Recorder
+from nvr_box.record.source import Source
+from onvif import metadata
 from onvif.rtsp.gst import Server, Track
+from wire.base.errors import PeerError
+from wire.recovery.layout import Region
 
 USER, PASSWORD = "viewer", "p@ss/word:1"
 
@@ -76,3 +85,117 @@ class RtspCamera:
                 self.sent[number & 0xFF] = utc_us
                 self.live.video(bytes(packet), utc_us=utc_us, idr=packet.is_keyframe)
             number += 1
+
+
+RATE = 25  # of raw H.264, which does not say
+WIDTH, HEIGHT = 320, 240
+
+
+def plain_h264(path, frames, gop=25):
+    """`frames` pictures of `pattern` as raw H.264."""
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+    encoder.time_base = Fraction(1, RATE)
+    encoder.options = {
+        "preset": "ultrafast", "tune": "zerolatency",
+        "x264-params": f"keyint={gop}:scenecut=0:bframes=0:repeat-headers=1:annexb=1:threads=1",
+    }
+    with path.open("wb") as file:
+        for number in range(frames):
+            frame = av.VideoFrame.from_ndarray(pattern(number & 0xFF, WIDTH, HEIGHT), format="rgb24")
+            frame.pts = number
+            for packet in encoder.encode(frame):
+                file.write(bytes(packet))
+        for packet in encoder.encode(None):
+            file.write(bytes(packet))
+    return path
+
+
+CAMERA_ID = bytes.fromhex("00112233445566aa")
+# Two masked people: track, macroblock box x, y, w, h.
+PEOPLE = {7: (3, 4, 3, 6), 9: (12, 5, 3, 6)}
+
+
+def i420(rgb):
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24").to_ndarray(format="yuv420p")
+
+
+def clear_picture(number):
+    """What a camera of ours really sees: two people of stripes in front of `pattern`."""
+    rgb = pattern(number & 0xFF, WIDTH, HEIGHT)
+    for track, (x, y, w, h) in PEOPLE.items():
+        stripes = np.indices((h * 16, w * 16))[0] // 6 % 2 * 150 + (20 if track == 7 else 60)
+        rgb[y * 16 : (y + h) * 16, x * 16 : (x + w) * 16] = stripes[..., None]
+    return rgb
+
+
+def masked_h264(path, frames, recipients, signer, *, start_us, gop=25):
+    """The same as raw H.264 with recovery data; people are grey in the base."""
+    settings = EncoderSettings(preset="ultrafast", payload_preset="ultrafast", gop_frames=gop, qp=20)
+    encoder = ProtectedEncoder(WIDTH, HEIGHT, Fraction(RATE), settings, camera_id=CAMERA_ID, signer=signer,
+                               recipients=recipients)
+    mask = np.zeros((HEIGHT // 16, WIDTH // 16), bool)
+    for x, y, w, h in PEOPLE.values():
+        mask[y : y + h, x : x + w] = True
+    regions = [Region(track, 0, 1, *box) for track, box in PEOPLE.items()]
+    with path.open("wb") as file:
+        for number in range(frames):
+            clear = clear_picture(number)
+            grey = clear.copy()
+            grey[np.kron(mask, np.ones((16, 16), bool))] = 128
+            au = encoder.encode(i420(grey), i420(clear), mask, regions, pts_90k=number * 3600,
+                                utc_us=start_us + number * 40_000, idr=number % gop == 0)
+            file.write(au.data)
+    return path
+
+
+def document(at_us, people=PEOPLE):
+    """A metadata document: the people's boxes, normalised as ONVIF wants them."""
+    objects = tuple(
+        metadata.Object(track, metadata.Box.from_pixels((x * 16, y * 16, (x + w) * 16, (y + h) * 16), WIDTH, HEIGHT),
+                        "Human")
+        for track, (x, y, w, h) in people.items()
+    )
+    return metadata.document([metadata.Frame(datetime.fromtimestamp(at_us / 1e6, UTC), objects)])
+
+
+class FileSource(Source):
+    """A raw H.264 file as a camera that began at `start_us`, as fast as it is read; the second opening fails."""
+
+    def __init__(self, path, start_us, *, documents=False):
+        super().__init__(str(path), "", "")
+        self._start_us, self._documents = start_us, documents
+
+    def packets(self, seen):
+        for timed in super().packets(seen):
+            utc_us = self._start_us + timed.dts_90k * 1_000_000 // 90_000
+            if self._documents:
+                seen(document(utc_us))
+            yield replace(timed, utc_us=utc_us, offset_s=0.0)
+
+
+class OnceSource:
+    """Opens `make()` the first time; afterwards the camera is gone, and `gone` is set."""
+
+    def __init__(self, make):
+        self._make = make
+        self.gone = threading.Event()
+
+    def __call__(self):
+        if self._make is None:
+            self.gone.set()
+            raise PeerError("the camera is gone")
+        source, self._make = self._make(), None
+        return source
+
+
+def record_file(segments, camera, path, start_us, *, segment_s=60, documents=False, publish=lambda *_: None,
+                make_room=lambda: False):
+    """Record a file as `camera`; returns when every segment has its row."""
+    once = OnceSource(lambda: FileSource(path, start_us, documents=documents))
+    recorder = Recorder(camera, "file", once, segments, segment_s=segment_s, make_room=make_room, publish=publish)
+    recorder.start()
+    assert once.gone.wait(60)
+    recorder.stop()
+    assert recorder.join(30)
+    return recorder

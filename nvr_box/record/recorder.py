@@ -184,7 +184,7 @@ class _Open:
         self._write(self._muxer.feed(timed.packet, at_90k, pts_90k, timed.step_90k))
 
     def see(self, found: list[Sighting]) -> None:
-        """What the camera saw, into the file beside the segment; losing it loses no picture, so a full disk is let be."""
+        """What the camera saw, into the file beside the segment; losing it loses no picture: a full disk is let be."""
         if self._file is None:
             return
         try:

@@ -39,11 +39,11 @@ class Retention:
         return gone
 
     def make_room(self) -> bool:
-        """From a recorder's thread, on a full disk: remove the oldest unlocked segments now; False if there is none."""
-        victims = self._store.submit(lambda link: _mark(link, _oldest(link, 4))).result()
+        """From a recorder's thread, on a full disk: remove the oldest unlocked segment now; False if there is none."""
+        victims = self._store.submit(lambda link: _mark(link, _oldest(link, 1))).result()
         if victims:
             self._store.submit(lambda link: self._remove(link, victims)).result()
-            log.warning("the disk is full: the %d oldest segments were removed to go on recording", len(victims))
+            log.warning("the disk is full: the oldest segment (%s) was removed to go on recording", victims[0][1])
         return bool(victims)
 
     def _finish(self, link: sqlite3.Connection) -> int:

@@ -1,6 +1,5 @@
 """Recorded GOPs in, revealed and watermarked fragments out; in the reveal process, in memory only."""
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -8,24 +7,26 @@ from fractions import Fraction
 import av
 import cv2
 import numpy as np
-from av.bitstream import BitStreamFilterContext
 from av.video.codeccontext import VideoCodecContext
 
 from nvr_box.record import fmp4
+from nvr_box.record.access_units import access_units
 from nvr_box.record.muxer import OPTIONS, Sink
 from nvr_box.record.piece import Piece
+from nvr_box.record.recordings import Chunk
 from nvr_box.reveal.verdicts import Verdicts, counted
 from nvr_box.reveal.watermark import Watermark
 from wire import compose
 from wire.base.errors import StoreError
 from wire.compose import Composed, Composer
 from wire.keys import Identity
-from wire.nal import Codec
 from wire.recovery.reader import Opened, Reader
 from wire.recovery.verdict import Check
 
 _ENCODER = {"preset": "veryfast", "tune": "zerolatency", "crf": "18", "threads": "1"}
 _JPEG_QUALITY = 92
+# A GOP comes over the pipe in one piece; where its fragments begin does not matter here.
+_WHOLE = fmp4.Fragment(0, 0, 0, 0, key=True, time_at=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,23 +105,15 @@ class Renderer:
         return jpeg.tobytes()
 
     def _pictures(self, init: bytes, segment_us: int, data: bytes) -> Iterator[Shown]:
+        codec, units = access_units(Chunk(init, "", segment_us, ((_WHOLE, data),)))
+        self._reader = self._reader or Reader(self._identities, codec, self._signing_key)
+        self._composer = self._composer or Composer(codec)
         first = True
-        try:
-            with av.open(io.BytesIO(init + data), "r", format="mp4") as container:
-                stream = container.streams.video[0]
-                codec = Codec(stream.codec_context.name)
-                self._reader = self._reader or Reader(self._identities, codec, self._signing_key)
-                self._composer = self._composer or Composer(codec)
-                annex_b = BitStreamFilterContext(f"{codec.value}_mp4toannexb", stream)
-                for packet in container.demux(stream):
-                    for part in annex_b.filter(packet if packet.size else None):
-                        utc_us = segment_us + int((part.pts or 0) * (part.time_base or Fraction(0)) * 1_000_000)
-                        composed = self._compose(bytes(part), utc_us)
-                        if composed is not None:
-                            yield Shown(utc_us, first, composed)
-                            first = False
-        except (av.FFmpegError, ValueError, IndexError) as error:
-            raise StoreError(f"the recording does not decode: {error}") from error
+        for unit in units:
+            composed = self._compose(unit.data, unit.utc_us)
+            if composed is not None:
+                yield Shown(unit.utc_us, first, composed)
+                first = False
 
     def _compose(self, au: bytes, utc_us: int) -> Composed | None:
         assert self._reader is not None

@@ -1,0 +1,295 @@
+"""Recording: a live camera over RTSP, segments and their index, what a crash leaves, a full disk, retention."""
+
+import asyncio
+import contextlib
+import errno
+import io
+import itertools
+import os
+import shutil
+
+import av
+import pytest
+from box_fakes import PASSWORD, PEOPLE, USER, RtspCamera, plain_h264, read_pattern, record_file
+
+from nvr_box.audit import Audit
+from nvr_box.config import RecordConfig
+from nvr_box.record import fmp4
+from nvr_box.record.recorder import Recorder
+from nvr_box.record.recordings import Recordings
+from nvr_box.record.retention import Retention
+from nvr_box.record.salvage import salvage
+from nvr_box.record.segments import Segments
+from nvr_box.record.source import Source
+from nvr_box.rights import Account, Refused, Right
+from nvr_box.store import Store
+from wire.base.errors import PeerError, StoreError
+
+T0 = 1_795_000_000_000_000
+GUARD = Account("guard", frozenset({Right.VIEW, Right.OPERATE}))
+EVER = 1 << 60
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "rec").mkdir()
+    store = Store.open(tmp_path / "box.db")
+    segments = Segments(store, tmp_path / "rec")
+    yield store, segments, Recordings(segments, Audit(store))
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """12 s: 300 pictures, a key frame each second."""
+    return plain_h264(tmp_path_factory.mktemp("clip") / "a.h264", 300)
+
+
+async def pieces(iterator, count=None):
+    found = []
+    async with contextlib.aclosing(iterator):
+        async for piece in iterator:
+            found.append(piece)
+            if len(found) == count:
+                break
+    return found
+
+
+def decoded(found):
+    whole = b"".join(piece.data for piece in found)
+    with av.open(io.BytesIO(whole), "r", format="mp4") as container:
+        return [(frame.time, frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+
+
+async def test_a_camera_is_recorded_and_watched_live(place):
+    _store, segments, recordings = place
+    loop = asyncio.get_running_loop()
+    with RtspCamera(rate=20, gop=10) as camera:
+        hub = recordings.hub(1)
+        recorder = Recorder(
+            1, "yard", lambda: Source(camera.uri, USER, PASSWORD), segments, segment_s=60, make_room=lambda: False,
+            publish=lambda *item: loop.call_soon_threadsafe(hub.publish, *item),
+        )
+        recorder.start()
+        async with asyncio.timeout(60):
+            live = await pieces(recordings.live(GUARD, 1), 12)
+        assert recorder.now.connected
+        assert (recorder.now.codec, recorder.now.width, recorder.now.height) == ("h264", 320, 240)
+        open_now = await recordings.spans(GUARD, 1, 0, EVER)
+        assert len(open_now) == 1  # what is being written is already there
+        recorder.stop()
+        assert await asyncio.to_thread(recorder.join, 30)
+    assert live[0].mime.startswith("video/mp4")
+    assert all(not piece.mime for piece in live[1:])
+    frames = decoded(live)
+    numbers = [read_pattern(rgb) for _, rgb in frames]
+    assert all((b - a) % 256 == 1 for a, b in itertools.pairwise(numbers))
+    # The wall clock out of the sender reports is the camera's, to well under a frame's time.
+    at_us = {number: live[1].utc_us + int(time * 1e6) for number, (time, _) in zip(numbers, frames, strict=True)}
+    late = [abs(at_us[number] - camera.sent[number]) for number in numbers[-10:]]
+    assert min(late) < 1_000_000
+    played = decoded(await pieces(recordings.play(GUARD, 1, 0)))
+    assert len(played) >= len(frames)
+    assert not segments.growing
+
+
+async def test_the_wrong_password_is_told_and_not_the_password(place):
+    with RtspCamera() as camera, pytest.raises(PeerError) as refused:
+        await asyncio.to_thread(Source, camera.uri, USER, "wrong-secret")
+    assert "wrong-secret" not in str(refused.value)
+
+
+async def test_segments_are_cut_at_key_frames_and_play_as_one(place, clip):
+    _, segments, recordings = place
+    await asyncio.to_thread(record_file, segments, 1, clip, T0, segment_s=4)
+    found = await segments.between(1, 0, EVER)
+    assert len(found) >= 3
+    assert all(each.end_us - each.start_us <= 4_000_000 for each in found)
+    assert sum(each.end_us - each.start_us for each in found) == 12_000_000
+    spans = await recordings.spans(GUARD, 1, 0, EVER)
+    assert [(span.start_us, span.end_us) for span in spans] == [(T0, T0 + 12_000_000)]
+    assert len(await recordings.key_frames(GUARD, 1, 0, EVER)) == 12
+    played = await pieces(recordings.play(GUARD, 1, T0 + 5_500_000))
+    assert played[1].utc_us == T0 + 5_000_000  # the key frame before
+    frames = decoded(played)
+    assert [read_pattern(rgb) for _, rgb in frames] == [number & 0xFF for number in range(125, 300)]
+    steps = [round((b - a) * 25) for (a, _), (b, _) in itertools.pairwise(frames)]
+    assert set(steps) == {1}
+    assert len({piece.mime for piece in played}) == 2  # one initialisation segment for all
+
+
+async def test_play_ends_where_it_is_told_and_goes_on_over_a_gap(place, clip):
+    _, segments, recordings = place
+    await asyncio.to_thread(record_file, segments, 1, clip, T0)
+    await asyncio.to_thread(record_file, segments, 1, clip, T0 + 60_000_000)
+    some = await pieces(recordings.play(GUARD, 1, T0 + 3_000_000, T0 + 5_000_000))
+    assert {piece.utc_us // 1_000_000 - T0 // 1_000_000 for piece in some[1:]} == {3, 4}
+    over = await pieces(recordings.play(GUARD, 1, T0 + 11_000_000))
+    assert over[-1].start_s == pytest.approx(60.0, abs=1.5)
+    assert len(await recordings.spans(GUARD, 1, 0, EVER)) == 2
+
+
+async def test_what_the_camera_saw_is_kept_beside_the_video(place, clip):
+    _, segments, recordings = place
+    await asyncio.to_thread(record_file, segments, 1, clip, T0, segment_s=4, documents=True)
+    seen = await recordings.sighting(1, T0 + 6_030_000)
+    assert seen.utc_us == T0 + 6_040_000
+    assert {each.track for each in seen.objects} == set(PEOPLE)
+    x, y, w, h = PEOPLE[7]
+    box = next(each.box for each in seen.objects if each.track == 7)
+    assert box == pytest.approx((x / 20, y / 15, (x + w) / 20, (y + h) / 15), abs=1e-3)
+    assert await recordings.sighting(1, T0 + 20_000_000) is None
+
+
+async def test_without_the_right_nothing_is_shown_and_it_is_written_down(place, clip):
+    store, segments, recordings = place
+    await asyncio.to_thread(record_file, segments, 1, clip, T0)
+    other = Account("other", frozenset({Right.VIEW}), frozenset({2}))
+    with pytest.raises(Refused):
+        await pieces(recordings.play(other, 1, T0))
+    with pytest.raises(Refused):
+        await pieces(recordings.live(other, 1))
+    rows = await store.read(lambda link: link.execute("SELECT who, action, granted FROM audit").fetchall())
+    assert rows == [("other", "view-recording", 0), ("other", "view-live", 0)]
+
+
+@pytest.mark.parametrize("cut", [0, 1, 500, 20_000])
+async def test_a_torn_file_is_finished_at_the_next_start(place, clip, cut):
+    """As after kill -9: the file has no row and ends anywhere."""
+    store, segments, recordings = place
+    await asyncio.to_thread(record_file, segments, 1, clip, T0)
+    (whole,) = await segments.between(1, 0, EVER)
+    file = segments.root / whole.path
+    await store.write(lambda link: link.execute("DELETE FROM segment"))
+    data = file.read_bytes()
+    ends = [each.offset + each.size for each in fmp4.fragments(data, fmp4.init_size(data))]
+    os.truncate(file, whole.size - cut)
+    done = await salvage(store, segments.root)
+    assert done.finished == 1
+    (again,) = await segments.between(1, 0, EVER)
+    assert again.start_us == T0
+    assert again.size == max(end for end in ends if end <= whole.size - cut)
+    frames = decoded(await pieces(recordings.play(GUARD, 1, T0)))
+    assert len(frames) == round((again.end_us - T0) / 40_000)
+    assert (await salvage(store, segments.root)).finished == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\0\0\x10ftypisom", b"garbage that is no file of ours"])
+async def test_a_file_without_a_whole_fragment_is_removed(place, content):
+    store, segments, _ = place
+    folder = segments.root / "1" / "2026-11-21" / "21"
+    folder.mkdir(parents=True)
+    (folder / f"{T0}.mp4").write_bytes(content)
+    assert (await salvage(store, segments.root)).removed == 1
+    assert not list(segments.root.rglob("*.mp4"))
+
+
+async def test_garbage_of_an_interrupted_removal_goes_at_the_next_start(place, clip):
+    store, segments, _ = place
+    await asyncio.to_thread(record_file, segments, 1, clip, T0, documents=True)
+    await store.write(lambda link: link.execute("UPDATE segment SET garbage = 1"))
+    assert (await salvage(store, segments.root)).removed == 1
+    assert not [path for path in segments.root.rglob("*") if path.is_file()]
+
+
+async def test_a_full_disk_makes_room_by_the_oldest_and_loses_nothing(place, clip, monkeypatch):
+    store, segments, recordings = place
+    await asyncio.to_thread(record_file, segments, 1, clip, T0, segment_s=4)
+    before = len(await segments.between(1, 0, EVER))
+    retention = Retention(store, segments.root, RecordConfig())
+    full = iter([False] * 5 + [True])
+    real_write = os.write
+
+    def write(fd, data):
+        if len(data) > 1000 and next(full, False):
+            real_write(fd, bytes(data)[:500])  # a part of it still fits
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real_write(fd, data)
+
+    monkeypatch.setattr(os, "write", write)
+    await asyncio.to_thread(record_file, segments, 1, clip, T0 + 60_000_000, segment_s=4, make_room=retention.make_room)
+    monkeypatch.undo()
+    found = await segments.between(1, 0, EVER)
+    assert found[-1].end_us == T0 + 72_000_000
+    assert sum(each.start_us < T0 + 60_000_000 for each in found) == before - 1
+    frames = decoded(await pieces(recordings.play(GUARD, 1, T0 + 60_000_000)))
+    assert len(frames) == 300
+
+
+async def test_a_full_disk_with_nothing_to_remove_says_so(place, clip, monkeypatch):
+    _, segments, _ = place
+    real_write = os.write
+
+    def write(fd, data):
+        if len(data) > 1000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real_write(fd, data)
+
+    monkeypatch.setattr(os, "write", write)
+    said = []
+    recorder = await asyncio.to_thread(record_file, segments, 1, clip, T0, make_room=lambda: said.append(1) or False)
+    assert said
+    assert "disk is full" in recorder.now.message or "gone" in recorder.now.message
+
+
+@pytest.mark.parametrize(
+    ("config", "left"),
+    [
+        (RecordConfig(keep_days=1, keep_free_mib=0), 0),
+        (RecordConfig(keep_days=0, keep_mib_per_camera=1, keep_free_mib=0), 3),
+        (RecordConfig(keep_days=0, keep_free_mib=0), 3),
+    ],
+)
+async def test_retention_by_age_and_size_spares_what_is_locked(place, clip, config, left):
+    store, segments, recordings = place
+    await asyncio.to_thread(record_file, segments, 1, clip, T0 - 10 * 86_400_000_000, segment_s=4, documents=True)
+    await recordings.lock(GUARD, 1, T0 - 10 * 86_400_000_000, T0 - 10 * 86_400_000_000 + 1, reason="case 7")
+    count = len(await segments.between(1, 0, EVER))
+    await Retention(store, segments.root, config).sweep()
+    kept = await segments.between(1, 0, EVER)
+    assert len(kept) == (1 if left == 0 else count)
+    assert kept[0].locked
+    assert len(list(segments.root.rglob("*.mp4"))) == len(kept)
+    assert len(list(segments.root.rglob("*.seen"))) == len(kept)
+
+
+async def test_retention_over_quota_removes_the_oldest_first(place, clip):
+    store, segments, _ = place
+    await asyncio.to_thread(record_file, segments, 1, clip, T0, segment_s=4)
+    found = await segments.between(1, 0, EVER)
+    # Rows that claim two MiB each: the quota of five keeps two.
+    await store.write(lambda link: link.execute("UPDATE segment SET bytes = ?", (2 << 20,)))
+    await Retention(store, segments.root, RecordConfig(keep_days=0, keep_mib_per_camera=5, keep_free_mib=0)).sweep()
+    kept = await segments.between(1, 0, EVER)
+    assert [each.segment for each in kept] == [each.segment for each in found[-2:]]
+
+
+async def test_the_free_space_floor_removes_until_there_is_room(place, clip, monkeypatch):
+    store, segments, _ = place
+    await asyncio.to_thread(record_file, segments, 1, clip, T0, segment_s=4)
+    free = iter([0, 10 << 30])
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=next(free)))
+    gone = await Retention(store, segments.root, RecordConfig(keep_days=0, keep_free_mib=1024)).sweep()
+    assert gone == min(4, gone)
+    assert gone > 0
+
+
+async def test_a_clock_that_jumps_begins_a_new_segment(place, clip):
+    _, segments, _recordings = place
+    await asyncio.to_thread(record_file, segments, 1, clip, T0)
+    # The same camera an hour back: it is recorded where its clock says, and nothing is overwritten.
+    await asyncio.to_thread(record_file, segments, 1, clip, T0 - 3_600_000_000)
+    await asyncio.to_thread(record_file, segments, 1, clip, T0)
+    found = await segments.between(1, 0, EVER)
+    assert [each.start_us for each in found] == [T0 - 3_600_000_000, T0, T0]
+    assert len({each.path for each in found}) == 3
+
+
+async def test_missing_files_are_a_store_error_not_a_crash(place, clip):
+    _, segments, recordings = place
+    await asyncio.to_thread(record_file, segments, 1, clip, T0)
+    for file in segments.root.rglob("*.mp4"):
+        file.unlink()
+    with pytest.raises(StoreError):
+        await pieces(recordings.play(GUARD, 1, T0))

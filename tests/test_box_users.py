@@ -1,0 +1,179 @@
+"""Accounts, rights and the audit chain."""
+
+import sqlite3
+
+import pytest
+
+from nvr_box import audit, users
+from nvr_box.audit import Audit
+from nvr_box.rights import Account, Refused, Right
+from nvr_box.store import Store
+from nvr_box.users import Users
+from wire.base.errors import ConfigError, StoreError
+
+ADMIN = Account("console", frozenset({Right.ADMIN}))
+GUARD = Account("guard", frozenset({Right.VIEW}), frozenset({1}))
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+async def place(tmp_path):
+    store = Store.open(tmp_path / "box.db")
+    log = Audit(store)
+    known = Users(store, log)
+    await known.load()
+    yield store, log, known
+    store.close()
+
+
+def test_a_right_holds_for_its_cameras_only():
+    assert GUARD.may(Right.VIEW)
+    assert GUARD.may(Right.VIEW, 1)
+    assert not GUARD.may(Right.VIEW, 2)
+    with pytest.raises(Refused, match="reveal"):
+        GUARD.demand(Right.REVEAL, 1)
+
+
+def test_admin_may_not_reveal():
+    assert not ADMIN.may(Right.REVEAL)
+
+
+async def test_an_account_signs_in_with_its_password_only_and_both_are_written_down(place):
+    store, log, known = place
+    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW], cameras=[1, 2])
+    account = await known.authenticate("anna", PASSWORD, peer="::1")
+    assert account == Account("anna", frozenset({Right.VIEW}), frozenset({1, 2}))
+    sentences = set()
+    for name, password in (("anna", PASSWORD + "x"), ("nobody", PASSWORD), ("anna", "")):
+        with pytest.raises(Refused) as refused:
+            await known.authenticate(name, password, peer="::1")
+        sentences.add(str(refused.value))
+    assert len(sentences) == 1  # which of the two was wrong is not told
+    entries = await log.entries(ADMIN, action="sign-in")
+    assert [entry.granted for entry in entries] == [False, False, False, True]
+    rows = await store.read(lambda link: link.execute("SELECT verifier FROM account").fetchone())
+    assert PASSWORD not in rows[0]
+
+
+async def test_guessing_is_slowed_down_per_peer(place):
+    _, _, known = place
+    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
+    for _ in range(5):
+        with pytest.raises(Refused):
+            await known.authenticate("anna", "wrong", peer="10.0.0.1")
+    with pytest.raises(Refused, match="too many"):
+        await known.authenticate("anna", PASSWORD, peer="10.0.0.1")
+    assert await known.authenticate("anna", PASSWORD, peer="10.0.0.2")
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "says"),
+    [("anna", "short", "at least"), ("", PASSWORD, "name"), ("a\nb", PASSWORD, "name"), ("anna", None, "needs one")],
+)
+async def test_rules_for_names_and_passwords_say_which(place, name, password, says):
+    _, _, known = place
+    with pytest.raises(ConfigError, match=says):
+        await known.put(ADMIN, name, password=password, rights=[])
+
+
+async def test_the_last_admin_stays_and_others_may_not_change_accounts(place):
+    _, log, known = place
+    await known.put(ADMIN, "root", password=PASSWORD, rights=[Right.ADMIN])
+    with pytest.raises(ConfigError, match="last admin"):
+        await known.remove(ADMIN, "root")
+    with pytest.raises(ConfigError, match="last admin"):
+        await known.put(ADMIN, "root", rights=[Right.VIEW])
+    with pytest.raises(Refused):
+        await known.put(GUARD, "eve", password=PASSWORD, rights=[Right.ADMIN])
+    await known.put(ADMIN, "root2", password=PASSWORD, rights=[Right.ADMIN])
+    await known.remove(ADMIN, "root")
+    assert known.get("root") is None
+    refused = [entry for entry in await log.entries(ADMIN, action="user-change") if not entry.granted]
+    assert [entry.who for entry in refused] == ["guard"]
+
+
+async def test_a_change_of_one_part_leaves_the_others(place):
+    _, _, known = place
+    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW], cameras=[3])
+    await known.put(ADMIN, "anna", rights=[Right.VIEW, Right.OPERATE])
+    assert known.get("anna").cameras == {3}
+    await known.put(ADMIN, "anna", every_camera=True)
+    assert known.get("anna").cameras is None
+    assert await known.authenticate("anna", PASSWORD, peer="x")
+
+
+async def test_an_unknown_name_costs_the_same_scrypt(place, monkeypatch):
+    _, _, known = place
+    asked = []
+    monkeypatch.setattr(users, "_fits", lambda password, verifier: asked.append(verifier) or False)
+    with pytest.raises(Refused):
+        await known.authenticate("nobody", "x", peer="y")
+    assert asked[0].startswith(f"scrypt${1 << 14}$8$1$")
+
+
+async def test_entries_are_chained_filtered_and_paged(place):
+    _, log, _ = place
+    for number in range(5):
+        await log.write("anna" if number % 2 else "bert", "search", camera=number % 2, reason=f"case {number}")
+    verdict = await log.verify(ADMIN)
+    assert (verdict.entries, verdict.broken_at) == (5, None)
+    newest = await log.entries(ADMIN, limit=2, action="search")
+    assert [entry.reason for entry in newest] == ["case 4", "case 3"]
+    older = await log.entries(ADMIN, before=newest[-1].number, who="bert")
+    assert [entry.reason for entry in older] == ["case 2", "case 0"]
+    assert (await log.entries(ADMIN, camera=1, action="search"))[0].who == "anna"
+    # Each look left an entry of its own.
+    assert len(await log.entries(ADMIN, action="audit-view")) == 4
+    with pytest.raises(Refused):
+        await log.entries(GUARD)
+
+
+async def test_the_log_can_only_grow(place):
+    store, log, _ = place
+    await log.write("anna", "search")
+    for change in ("UPDATE audit SET who = 'eve'", "DELETE FROM audit"):
+        with pytest.raises(StoreError, match="append-only"):
+            await store.write(lambda link, change=change: link.execute(change))
+
+
+@pytest.mark.parametrize(
+    ("change", "broken_at"),
+    [
+        ("UPDATE audit SET reason = 'nothing' WHERE number = 2", 2),
+        ("UPDATE audit SET granted = 1 - granted WHERE number = 3", 3),
+        ("DELETE FROM audit WHERE number = 2", 2),
+        ("UPDATE audit SET hash = zeroblob(32) WHERE number = 1", 1),
+        ("UPDATE audit SET number = 9 WHERE number = 4", 4),
+    ],
+)
+async def test_whoever_gets_past_the_triggers_breaks_the_chain(place, change, broken_at):
+    store, log, _ = place
+    for number in range(4):
+        await log.write("anna", "search", reason=f"case {number}")
+    link = sqlite3.connect(store.path)
+    link.executescript(f"DROP TRIGGER audit_is_not_changed; DROP TRIGGER audit_is_not_shortened; {change};")
+    assert audit.verify(link).broken_at == broken_at
+    link.close()
+
+
+async def test_a_failed_change_leaves_neither_change_nor_entry(place):
+    store, _, _ = place
+
+    def change(link):
+        audit.append(link, "anna", "lock", camera=1, reason="", granted=True, details={})
+        link.execute("INSERT INTO nowhere VALUES (1)")
+
+    with pytest.raises(StoreError):
+        await store.write(change)
+    assert await store.read(lambda link: link.execute("SELECT count(*) FROM audit").fetchone()) == (0,)
+
+
+@pytest.mark.parametrize("content", [b"this is no database, it only pretends to be one" * 40, None])
+def test_what_is_no_database_of_ours_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "box.db"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"box\.db"):
+        Store.open(path)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from models import colours, selftest
-from models.appearance import Encoder, encoder, similarity
+from models.appearance import Encoder, similarity
 from models.config import ModelsConfig
 from models.detections import Detections
 from models.detector import Detector
+from models.encoders import encoder
 from models.faces import Faces
 from models.registry import Registry
 from models.runtime import Session

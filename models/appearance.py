@@ -1,8 +1,8 @@
 """Appearance codes: 64 signed bytes that say what an object looks like, comparable inside one model only.
 
-An encoder is chosen by name in the configuration. "stripes" needs no licence but this project's; "net" is the trained
-network, whose card says on what terms. Codes carry the encoder's id, and codes of different ids are never compared:
-the number would be meaningless, and a search would be silently random.
+An encoder is chosen by name in the configuration (`models/encoders.py`). "stripes" needs no licence but this project's;
+"market64" is the trained network, whose card says on what terms. Codes carry the encoder's id, and codes of different
+ids are never compared: the number would be meaningless, and a search would be silently random.
 """
 
 import io
@@ -98,15 +98,3 @@ def similarity(left: AppearanceCode, right: AppearanceCode) -> float:
     a, b = (np.frombuffer(code.data, np.int8).astype(np.float32) for code in (left, right))
     lengths = float(np.linalg.norm(a) * np.linalg.norm(b))
     return max(float(a @ b) / lengths, 0.0) if lengths else 0.0
-
-
-def encoder(session: Session, registry: Registry, config: ModelsConfig) -> Encoder:
-    """The encoder that the configuration names; `session` is the detector's, whose backbone "stripes" shares."""
-    permissive = Stripes(session, registry, config)
-    if config.appearance == "stripes":
-        return permissive
-    if config.appearance == "market64":
-        from models import appearance_net  # it builds on this module
-
-        return appearance_net.load(config, registry, permissive)
-    raise ModelError(f"appearance {config.appearance!r} is neither 'stripes' nor 'market64'")

@@ -16,7 +16,8 @@ class ModelsConfig:
         threads: threads of one inference; 1 leaves the other cores to the encoder.
         profile: "standard" (NanoDet once over the picture), "tiles" (once more over a 2 × 1 grid: small people, three
             times the work), "low_power" (a smaller input: a third of the work, misses small people).
-        appearance: which code describes a person, by its name in `models.toml`.
+        appearance: which code describes a person: "stripes" (permissive) or "market64" (finds far more, but its weights
+            are licensed for research only). Codes of the two are not comparable.
         weights: another folder to take the weight files from; its files must be those that `models.toml` knows.
     """
 

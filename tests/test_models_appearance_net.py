@@ -1,0 +1,141 @@
+"""The trained network's codes: their shape, their repeatability, what rounding costs, and that nothing is mixed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import models
+from models import appearance_net, coarse, selftest, similarity
+from models.appearance import Stripes
+from models.config import ModelsConfig
+from models.registry import Registry
+from models.runtime import Session
+from wire.base.errors import ModelError
+from wire.features.vocabulary import CodeKind, ObjectClass
+
+BOX = np.array([30, 10, 200, 318], np.float32)
+
+
+@pytest.fixture(scope="module")
+def net():
+    config, registry = ModelsConfig(appearance="market64"), Registry.read()
+    return appearance_net.load(config, registry, Stripes(Session.load("nanodet", config, registry), registry, config))
+
+
+@pytest.fixture(scope="module")
+def crops():
+    """Sixteen figures drawn in different clothes and light, (16, 128, 64, 3)."""
+    rng = np.random.default_rng(7)
+    pictures = np.empty((16, 128, 64, 3), np.uint8)
+    for picture in pictures:
+        picture[:] = rng.integers(60, 200, 3)
+        picture[8:26, 24:40] = (190, 150, 130)
+        picture[26:66, 16:48] = rng.integers(0, 255, 3)
+        picture[66:116, 20:44] = rng.integers(0, 255, 3)
+        picture[116:124, 18:46] = rng.integers(0, 100, 3)
+    return np.clip(pictures + rng.normal(0, 6, pictures.shape), 0, 255).astype(np.uint8)
+
+
+def cosines(x):
+    x = x.astype(np.float64)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    return x @ x.T
+
+
+def values(codes):
+    return np.stack([np.frombuffer(code.data, np.int8) for code in codes])
+
+
+def test_a_person_is_64_signed_bytes_of_a_named_model(net):
+    code = net.encode(selftest.picture(), BOX, ObjectClass.PERSON)
+    entry = Registry.read().entry("market64")
+    assert (code.model, code.kind, code.dims, len(code.data)) == (f"market64-{entry.version}", CodeKind.INT8, 64, 64)
+
+
+def test_the_card_of_the_weights_says_research_only():
+    entry = Registry.read().entry("market64")
+    assert "research" in entry.licence
+    assert "research" in (Path(models.__file__).parent / entry.card).read_text().lower()
+    assert ModelsConfig().appearance != "market64"
+
+
+def test_outputs_have_the_shapes_that_are_promised(net, crops):
+    seen = net.see(crops)
+    assert seen.embedding.shape == (16, appearance_net.EMBEDDING)
+    assert seen.code.shape == (16, 64)
+    assert seen.attributes.shape == (16, len(Registry.read().entry("market64").names))
+    assert np.allclose(np.linalg.norm(seen.embedding, axis=1), 1, atol=1e-5)
+
+
+def test_the_same_picture_gives_the_same_bytes(net, crops):
+    alone = [net.encode_crops(crop[None])[0].data for crop in crops[:3]]
+    assert alone == [net.encode_crops(crop[None])[0].data for crop in crops[:3]]
+
+
+def test_a_batch_gives_what_one_by_one_gives(net, crops):
+    together = values(net.encode_crops(crops)).astype(int)
+    alone = values([net.encode_crops(crop[None])[0] for crop in crops]).astype(int)
+    assert np.abs(together - alone).max() <= 1
+
+
+def test_a_mirrored_person_is_the_same_person(net, crops):
+    for crop in crops:
+        left, right = net.encode_crops(np.stack([crop, crop[:, ::-1]]))
+        assert similarity(left, right) > 0.999
+
+
+def test_rounding_to_bytes_moves_no_similarity_by_more_than_a_hundredth(net, crops):
+    exact, rounded = cosines(net.see(crops).code), cosines(values(net.encode_crops(crops)))
+    assert np.abs(exact - rounded).max() < 0.01
+
+
+def test_bits_rank_like_bytes(net, crops):
+    codes = values(net.encode_crops(crops))
+    bits = coarse.bits(codes)
+    assert bits.shape == (16, 64)
+    assert bits.dtype == np.uint8
+    apart = np.stack([coarse.distance(row, bits) for row in bits])
+    assert not np.diag(apart).any()
+    others = ~np.eye(16, dtype=bool)
+    assert np.corrcoef(apart[others], cosines(codes)[others])[0, 1] < -0.9
+
+
+def test_bits_ignore_the_length_of_a_code(net, crops):
+    codes = net.see(crops).code
+    small, large = (np.round(codes * scale).astype(np.int8) for scale in (100, 250))
+    differ = np.bitwise_count(coarse.bits(small) ^ coarse.bits(large)).sum(axis=1)
+    assert differ.max() < 30
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_an_empty_picture_still_has_a_direction(net, level):
+    code = net.encode(np.full((200, 100, 3), level, np.uint8), np.array([0, 0, 100, 200], np.float32),
+                      ObjectClass.PERSON)
+    assert len(set(code.data)) > 1
+
+
+def test_a_vehicle_keeps_the_permissive_code(net):
+    assert net.encode(selftest.picture(), BOX, ObjectClass.CAR).model.startswith("stripes-")
+
+
+def test_codes_of_two_models_are_never_compared(net):
+    picture = selftest.picture()
+    person, car = (net.encode(picture, BOX, class_) for class_ in (ObjectClass.PERSON, ObjectClass.CAR))
+    with pytest.raises(ModelError, match="cannot be compared"):
+        similarity(person, car)
+
+
+def test_one_line_of_configuration_chooses_the_encoder():
+    assert models.load(ModelsConfig(appearance="market64")).appearance.model.startswith("market64-")
+    assert models.load(ModelsConfig(appearance="stripes")).appearance.model.startswith("stripes-")
+    with pytest.raises(ModelError, match="not a known encoder"):
+        models.load(ModelsConfig(appearance="somebody-elses"))
+
+
+def test_the_network_stays_small():
+    assert Registry.read().entry("market64").bytes < 1_050_000  # half a million weights of two bytes, and the graph
+
+
+def test_nothing_that_a_person_is_born_with_is_told():
+    assert not {"age", "gender", "skin", "race"} & set(Registry.read().entry("market64").names)

@@ -215,7 +215,7 @@ def main():
     truth = os.environ.get("GT")
     rate, clear = pictures(clip_path(), count=count)
     sights = true_sights(truth, len(clear), rate) if truth else own_sights(clear, rate)
-    bodies, heads = (scene_of(rate, clear, sights, extent) for extent in (Extent.BODIES, Extent.HEADS))
+    bodies, heads = (scene_of(rate, clear, sights, extent) for extent in (Extent.BODIES, Extent.FACES))
     rows = [("variant", "total/plain", "at equal QP", "ROI dB - plain", "outside dB - plain", "start", "CPU/plain")]
     figures = {}
     variants = {

@@ -1,10 +1,10 @@
 """Opens what `wire/recovery.md` describes, for whoever holds an identity, and judges it for whoever does not.
 
 Total over hostile bytes: whatever comes in, `Reader.open` answers; it never shows originals that it cannot vouch
-for, and says why. Shares only layout and parsing with the writer.
+for, and says why. It shares with the writer NAL, SEI and key handling and
+the names in `layout.py`; all else is written twice, from the page.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,9 +15,10 @@ from wire import nal, sei
 from wire.base.errors import SealError, WireError
 from wire.keys import Identity, verify
 from wire.nal import Codec
-from wire.recovery import layout, tables
-from wire.recovery.layout import Flag, FrameHeader, FrameUnit, KeyUnit, Manifest, Mask, Region
+from wire.recovery import layout, tables, units
+from wire.recovery.layout import Flag, Mask, Region
 from wire.recovery.tables import Tables
+from wire.recovery.units import FrameHeader, FrameUnit, KeyUnit, Manifest, Unit
 from wire.recovery.verdict import Check, GopVerdict, Verdict
 
 NO_RECOVERY_DATA = "recovery data missing or removed"
@@ -64,7 +65,6 @@ class _Gop:
     """What the reader remembers of the group of pictures that it is in."""
 
     unit: KeyUnit
-    key_hash: bytes
     aead: AESGCM | None
     seen: int = 0
     unauthentic: int = 0
@@ -97,15 +97,15 @@ class Reader:
         """The originals of one access unit in Annex B; never raises for what the bytes say."""
         nals = nal.split(au)
         try:
-            units = self._units(nals)
+            found = self._units(nals)
         except WireError as error:
             return self._refuse(f"recovery data unreadable: {error}", authentic=Check.NO)
-        frames = [unit for unit, _ in units if isinstance(unit, FrameUnit)]
-        for unit, raw in units:
+        frames = [unit for unit in found if isinstance(unit, FrameUnit)]
+        for unit in found:
             if isinstance(unit, Manifest):
                 self._judge(unit)
             elif isinstance(unit, KeyUnit):
-                self._start(unit, raw)
+                self._start(unit)
         if not frames:
             return self._refuse(NO_RECOVERY_DATA)
         if len(frames) > 1:
@@ -122,9 +122,9 @@ class Reader:
         self._close(None)
         return self.take_verdicts()
 
-    def _units(self, nals: list[bytes]) -> list[tuple[layout.Unit, bytes]]:
+    def _units(self, nals: list[bytes]) -> list[Unit]:
         messages = [m for unit in nals if self._codec.is_sei(unit) for m in self._user_data(unit)]
-        return [(layout.parse(m.payload), m.payload) for m in messages if m.uuid == layout.UUID]
+        return [units.parse(m.payload) for m in messages if m.uuid == layout.UUID]
 
     def _user_data(self, unit: bytes) -> list[sei.UserData]:
         try:
@@ -150,18 +150,17 @@ class Reader:
             self._gop.unauthentic += authentic is Check.NO
         return Opened(None, (), Verdict(authentic, Check.UNKNOWN, complete, self._origin), reason, header=header)
 
-    def _start(self, unit: KeyUnit, raw: bytes) -> None:
+    def _start(self, unit: KeyUnit) -> None:
         self._close(None)
         key = self._content_key(unit)
-        key_hash = hashlib.sha256(raw).digest()[: layout.HASH_BYTES]
-        self._gop = _Gop(unit, key_hash, AESGCM(key) if key else None, leaves=[layout.leaf(key_hash, b"", b"")])
+        self._gop = _Gop(unit, AESGCM(key) if key else None, leaves=[units.key_leaf(unit.hash)])
         self._tables = None
 
     def _content_key(self, unit: KeyUnit) -> bytes | None:
         for stanza in unit.stanzas:
             held = [self._identities.get(kid) for kid in stanza.kids]
             identities = [identity for identity in held if identity is not None]
-            if not held or len(identities) < len(held):
+            if len(identities) < len(held):
                 continue
             sealed = stanza.sealed
             try:
@@ -181,14 +180,14 @@ class Reader:
         complete, why = self._follow(header)
         if why == LATE:
             return self._refuse(LATE)
-        gop.leaves.append(layout.leaf(picture, bytes(header), unit.tag))
+        gop.leaves.append(units.frame_leaf(picture, unit))
         gop.seen += 1
         if gop.aead is None:
             verdict = Verdict(complete=complete, origin=self._origin)
             return Opened(None, (), verdict, NOT_A_RECIPIENT, header=header)
         nonce = gop.unit.salt + header.seq.to_bytes(8, "big")
         try:
-            plain = gop.aead.decrypt(nonce, unit.sealed, gop.unit.camera_id + bytes(header) + gop.key_hash)
+            plain = gop.aead.decrypt(nonce, unit.sealed, gop.unit.camera_id + unit.head + gop.unit.hash)
         except InvalidTag:
             return self._refuse(NOT_AUTHENTIC, authentic=Check.NO, complete=complete, header=header)
         intact = plain[: layout.HASH_BYTES] == picture
@@ -240,7 +239,7 @@ class Reader:
         if gop is None:
             return
         whole = manifest is not None and not gop.gap and manifest.frames == gop.seen
-        matches = manifest is not None and manifest.root == layout.merkle_root(gop.leaves)
+        matches = manifest is not None and manifest.root == units.merkle_root(gop.leaves)
         origin, reason = self._origin_of(manifest, gop.unit.camera_id)
         if manifest is not None and origin is not Check.NO and not matches and whole:
             origin, reason = Check.NO, "the signed manifest does not match what was received"
@@ -269,7 +268,7 @@ class Reader:
         if self._signing_key is None:
             return Check.UNKNOWN, "the camera's signing key is not known"
         try:
-            verify(self._signing_key, manifest.signature, layout.MANIFEST_CONTEXT + manifest.signed_part())
+            verify(self._signing_key, manifest.signature, layout.MANIFEST_CONTEXT + manifest.signed)
         except SealError as error:
             return Check.NO, f"manifest: {error}"
         if manifest.camera_id != camera_id:

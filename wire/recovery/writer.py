@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from wire import nal, sei
 from wire.keys import Recipient, SigningKey
 from wire.nal import START_CODE, Codec
-from wire.recovery import layout, tables
-from wire.recovery.layout import Flag, FrameHeader, KeyStanza, KeyUnit, Manifest, Mask, Region, Stanza
-from wire.recovery.tables import Tables
+from wire.recovery import layout, pack, told
+from wire.recovery.layout import Flag, Mask, Region, Stanza
+from wire.recovery.told import Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,12 @@ class Writer:
         self._signer = signer
         self._pad_to = pad_to
         self._public_leaves = public_leaves
-        self._empty = Tables.empty(columns, rows)
-        self._tables = self._empty
+        self._nothing = Told.nothing(columns, rows)
+        self._told = self._nothing
         self._gop_id: int | None = None
         self._seq = 0
         self._index = 0
-        self._masked = 0
-        self._leaves: list[bytes] = []
+        self._record: pack.GopRecord | None = None
         self._previous = layout.ZERO_HASH
 
     def protect(
@@ -115,16 +114,16 @@ class Writer:
         units: list[bytes] = []
         if idr:
             units += self._start_gop(utc_us)
-        if self._gop_id is None:
+        if self._gop_id is None or self._record is None:
             raise ValueError("the first access unit has to be an IDR")
         if payload_idr is None:
             payload_idr = shared_idr or nal.is_idr(payload_au, payload_codec)
-        rows, columns = self._empty.mask.shape
+        rows, columns = self._nothing.mask.shape
         if mask is None:
             mask = np.ones((rows, columns), np.bool_) if full_frame else union_of(regions, columns, rows)
         whole = payload_idr or self._index == 0
-        before = self._empty if whole else self._tables
-        self._tables = before.follow(mask.copy(), regions)
+        before = self._nothing if whole else self._told
+        self._told = before.then(mask.copy(), regions)
 
         flags = (
             payload_idr * Flag.PAYLOAD_IDR.value
@@ -133,18 +132,17 @@ class Writer:
             | full_frame * Flag.FULL_FRAME.value
             | (self._pad_to > 1) * Flag.PADDED.value
         )
-        header = bytes(FrameHeader(Flag(flags), self._gop_id, self._index, self._seq, utc_us))
+        header = pack.frame_header(flags, self._gop_id, self._index, self._seq, utc_us)
 
         at, picture = self._first_slice_and_hash(base_au)
-        told = tables.encode(before, self._tables, whole=whole)
-        plain = b"".join((picture, (pts_90k & 0xFFFFFFFF).to_bytes(4, "big"), told, payload_au))
+        tables = told.write(before, self._told, whole=whole)
+        plain = b"".join((picture, (pts_90k & 0xFFFFFFFF).to_bytes(4, "big"), tables, payload_au))
         plain += bytes(-len(plain) % self._pad_to)
         nonce = self._salt + self._seq.to_bytes(8, "big")
         sealed = self._aead.encrypt(nonce, plain, self._camera_id + header + self._key_hash)
         units.append(header + sealed)
 
-        self._leaves.append(layout.leaf(picture, header, sealed[-layout.TAG_BYTES :]))
-        self._masked += bool(mask.any())
+        self._record.add(picture, header, sealed[-layout.TAG_BYTES :], masked=bool(mask.any()))
         self._seq += 1
         self._index += 1
         message = sei.write([sei.UserData(layout.UUID, unit) for unit in units], self._codec)
@@ -165,39 +163,28 @@ class Writer:
     def _start_gop(self, utc_us: int) -> list[bytes]:
         """The units of a new group of pictures: the manifest of the one before, and the new key unit."""
         units = []
-        if self._gop_id is None:
+        if self._gop_id is None or self._record is None:
             # Wall clock seconds: a restarted camera goes on above where it was, without keeping state.
             self._gop_id = utc_us // 1_000_000 & 0xFFFFFFFF
         else:
-            manifest = self._manifest(self._gop_id)
-            self._previous = manifest.hash
-            units.append(bytes(manifest))
+            manifest = self._record.manifest(self._previous, self._signer, listed=self._public_leaves)
+            self._previous = hashlib.sha256(manifest).digest()
+            units.append(manifest)
             self._gop_id = self._gop_id + 1 & 0xFFFFFFFF
         content_key = os.urandom(layout.KEY_BYTES)
         self._aead = AESGCM(content_key)
         self._salt = os.urandom(4)
-        stanzas = tuple(_seal(content_key, holder) for holder in self.recipients)
-        key_unit = bytes(KeyUnit(self._gop_id, self._camera_id, self._salt, stanzas))
-        self._key_hash = hashlib.sha256(key_unit).digest()[: layout.HASH_BYTES]
-        self._index = self._masked = 0
-        self._leaves = [layout.leaf(self._key_hash, b"", b"")]
+        stanzas = [_seal(content_key, holder) for holder in self.recipients]
+        key_unit = pack.key_unit(self._gop_id, self._camera_id, self._salt, stanzas)
+        self._key_hash = pack.key_hash(key_unit)
+        self._record = pack.GopRecord(self._camera_id, self._gop_id, self._seq, self._key_hash)
+        self._index = 0
         return [*units, key_unit]
 
-    def _manifest(self, gop_id: int) -> Manifest:
-        leaves = tuple(leaf[:8] for leaf in self._leaves[1:]) if self._public_leaves else ()
-        unsigned = Manifest(
-            self._camera_id, gop_id, self._index, self._masked, self._seq - self._index & 0xFFFFFFFF,
-            self._previous, layout.merkle_root(self._leaves), leaves,
-        )  # fmt: skip
-        signature = self._signer.sign(layout.MANIFEST_CONTEXT + unsigned.signed_part())
-        return Manifest(
-            unsigned.camera_id, gop_id, unsigned.frames, unsigned.masked, unsigned.first_seq,
-            unsigned.previous, unsigned.root, leaves, signature,
-        )  # fmt: skip
 
-
-def _seal(content_key: bytes, holder: Holder) -> KeyStanza:
+def _seal(content_key: bytes, holder: Holder) -> bytes:
     if isinstance(holder, BothOf):
         inner = holder.inner.seal(content_key, layout.HPKE_INFO)
-        return KeyStanza(Stanza.BOTH, (holder.outer.kid, holder.inner.kid), holder.outer.seal(inner, layout.HPKE_INFO))
-    return KeyStanza(Stanza.SINGLE, (holder.kid,), holder.seal(content_key, layout.HPKE_INFO))
+        kids = holder.outer.kid, holder.inner.kid
+        return pack.stanza(Stanza.BOTH, kids, holder.outer.seal(inner, layout.HPKE_INFO))
+    return pack.stanza(Stanza.SINGLE, (holder.kid,), holder.seal(content_key, layout.HPKE_INFO))

@@ -8,22 +8,16 @@ administrator's password is the one of `password_file`, or else one is made up a
 installer to read once.
 """
 
-import logging
-import secrets
 from collections.abc import Mapping
-from pathlib import Path
 
 from firmware.config import Camera as CameraConfig
 from firmware.services.media_state import MediaState
 from onvif.errors import StateError
 from onvif.services.device_state import DeviceState
-from onvif.store import Stored, write_atomically
+from onvif.services.first_account import INITIAL_PASSWORD, ensure_administrator
+from onvif.store import Stored
 from onvif.users import Level, User
 from wire.base.errors import ConfigError
-
-log = logging.getLogger(__name__)
-ADMINISTRATOR = "admin"
-INITIAL_PASSWORD = "initial-password"  # noqa: S105 - the name of a file
 
 
 class Settings:
@@ -38,8 +32,7 @@ class Settings:
         try:
             self.device = Stored(config.state / "device.json", DeviceState(scopes=config.scopes))
             self.media = Stored(config.state / "media.json", MediaState())
-            if not self.device.value.users:
-                self._first_administrator(config.password_file)
+            ensure_administrator(self.device, config.state, config.password_file)
         except StateError as problem:
             raise ConfigError(str(problem)) from problem
 
@@ -65,18 +58,3 @@ class Settings:
                 zero_configuration=kept.zero_configuration, metadata_version=kept.metadata_version + 1,
             )  # fmt: skip
         self.media.reset()
-
-    def _first_administrator(self, password_file: Path | None) -> None:
-        if password_file is not None:
-            try:
-                password = password_file.read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as problem:
-                raise ConfigError(f"password_file {password_file} cannot be read: {problem}") from problem
-            if len(password) < self.device.value.password_minimum:
-                raise ConfigError(f"password_file {password_file}: want at least 8 characters")
-        else:
-            password = secrets.token_urlsafe(12)
-            path = self._folder / INITIAL_PASSWORD
-            write_atomically(path, f"{password}\n".encode())
-            log.warning("the first administrator is %r; the password is in %s", ADMINISTRATOR, path)
-        self.device.change(users=(User(ADMINISTRATOR, password, Level.ADMINISTRATOR),))

@@ -30,6 +30,7 @@ from nvr_box.search.intake import Intake
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Searches
 from nvr_box.search.stills import Stills
+from nvr_box.services.face import OnvifFace
 from nvr_box.store import Store
 from nvr_box.users import Users
 from nvr_box.web import certificate
@@ -70,7 +71,8 @@ async def serve(config: BoxConfig) -> None:
                 print(f"READY box web={port} url={scheme}://{host}:{port}/ fingerprint={parts.fingerprint}", flush=True)
                 if parts.tls:
                     log.info("certificate SHA-256 %s", parts.fingerprint)
-                await _run(box, parts)
+                async with _onvif(box, parts):
+                    await _run(box, parts)
             finally:
                 service.notify("STOPPING=1")
                 await runner.cleanup()
@@ -79,8 +81,8 @@ async def serve(config: BoxConfig) -> None:
 class Parts:
     """What the process needs beside the box's interface."""
 
-    def __init__(self, store: Store, retention: Retention, passages: Passages) -> None:
-        self.store, self.retention, self.passages = store, retention, passages
+    def __init__(self, store: Store, retention: Retention, passages: Passages, box_id: str) -> None:
+        self.store, self.retention, self.passages, self.box_id = store, retention, passages, box_id
         self.ports: list[int] = []
         self.tls: ssl.SSLContext | None = None
         self.fingerprint = ""
@@ -113,7 +115,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
         recordings = Recordings(segments, audit)
         stills = Stills(recordings, passages, audit, networks, config.detect_threshold)
         retention = Retention(store, root, config.record)
-        parts = Parts(store, retention, passages)
+        parts = Parts(store, retention, passages, keys.box_id)
         if config.web.tls:
             names = tuple({config.web.host, config.web.advertised_host, "localhost", "127.0.0.1"} - {"", "0.0.0.0"})  # noqa: S104
             page = certificate.ensure(config.state / "web", names)
@@ -149,6 +151,18 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             reveals=reveals,
         )
         yield box, parts
+
+
+@asynccontextmanager
+async def _onvif(box: Box, parts: Parts) -> AsyncIterator[None]:
+    """The box as an ONVIF device, where the configuration wants it."""
+    if not box.config.onvif.enabled:
+        yield
+        return
+    face = OnvifFace(box, parts.box_id)
+    async with face.running():
+        log.info("ONVIF: http://%s:%d/onvif/device_service", box.config.onvif.host, face.port)
+        yield
 
 
 async def _run(box: Box, parts: Parts) -> None:

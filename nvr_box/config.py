@@ -23,6 +23,20 @@ class WebConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OnvifConfig:
+    """The box as an ONVIF device (Profile G); port 0 takes a free one."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: int = 0
+    discovery: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"port must be 0..65535, got {self.port}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecordConfig:
     """Segments and how long they are kept; a limit of 0 is none."""
 
@@ -58,6 +72,7 @@ class BoxConfig:
     name: str = "Veilcam box"
     log_level: str = "INFO"
     web: WebConfig = field(default_factory=WebConfig)
+    onvif: OnvifConfig = field(default_factory=OnvifConfig)
     record: RecordConfig = field(default_factory=RecordConfig)
     reveal: RevealConfig = field(default_factory=RevealConfig)
     models: ModelsConfig = field(default_factory=ModelsConfig)

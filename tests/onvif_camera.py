@@ -46,16 +46,22 @@ PATHS = {
 
 
 class Client:
-    """One user of the camera."""
+    """One user of a device.
 
-    def __init__(self, base, user, password):
+    Args:
+        paths: of the services, by namespace.
+    """
+
+    def __init__(self, base, user, password, paths=None):
         self.base = base
+        self.paths = paths or PATHS
         self.carrier = Carrier(user, password, timeout_s=60)
 
     async def raw(self, namespace, operation, **values):
         """The reply's body element."""
         found = load().operation(namespace, operation)
-        return await self.carrier.ask(self.base + PATHS[namespace], found.encode_request(values), action=found.action)
+        url = self.base + self.paths[namespace]
+        return await self.carrier.ask(url, found.encode_request(values), action=found.action)
 
     async def __call__(self, namespace, operation, **values):
         """The reply, decoded strictly."""

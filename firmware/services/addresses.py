@@ -3,6 +3,7 @@
 from firmware.camera import Camera
 from firmware.services.media_state import Profile
 from onvif.errors import impossible, invalid
+from onvif.rtsp.tunnel import WEBSOCKET_PATH
 from onvif.service import Call
 
 PROTOCOLS = ("RTSP", "RtspUnicast", "RtspMulticast", "RtspOverHttp")
@@ -13,7 +14,7 @@ class Addresses:
     """Addresses as the asking client reaches the camera."""
 
     multicast_supported = False
-    websocket = ""
+    websocket = WEBSOCKET_PATH
 
     def __init__(self, camera: Camera) -> None:
         self._camera = camera
@@ -28,6 +29,8 @@ class Addresses:
         if protocol not in PROTOCOLS or (protocol == "RtspMulticast" and not self.multicast_supported):
             raise invalid(f"the transport {protocol[:32]!r} is not offered", "InvalidStreamSetup")
         token = self._encoder(profile)
+        if protocol == "RtspOverHttp":
+            return f"{call.base_url}/{token}"
         return f"rtsp://{call.host}:{self._camera.live.rtsp_port}/{token}"
 
     def snapshot(self, call: Call, profile: Profile) -> str:

@@ -31,6 +31,7 @@ from onvif.discovery.messages import DEVICE, VIDEO_TRANSMITTER, Endpoint
 from onvif.discovery.responder import Responder
 from onvif.errors import NotAuthorized
 from onvif.platform import RecordedPlatform
+from onvif.rtsp.tunnel import Tunnels
 from onvif.server import Server
 from onvif.service import Service
 from onvif.services.device import PATH as DEVICE_PATH
@@ -73,6 +74,7 @@ class CameraWeb:
         app.add_routes(self.server.routes())
         app.add_routes([web.get("/snapshot/{token}.jpeg", self._snapshot)])
         app.add_routes(self.camera.pairing.routes(self._administrator))
+        Tunnels(lambda: self.camera.live.rtsp_port).install(app)
         app.cleanup_ctx.append(self.events.running)
         if self.camera.config.discovery:
             app.cleanup_ctx.append(self._discoverable)

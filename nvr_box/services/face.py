@@ -1,0 +1,219 @@
+"""The box's ONVIF face: device management, events and Profile G on a listener of their own, found by discovery."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+from aiohttp import web
+
+from nvr_box.box import Box
+from nvr_box.services.catalogue import Catalogue
+from nvr_box.services.receiver import Receivers, receiver_service
+from nvr_box.services.recording import RecordingControl, recording_service
+from nvr_box.services.replay import Replay, replay_service
+from nvr_box.services.searches import RecordingSearch, search_service
+from nvr_box.services.states import tell_recordings
+from onvif import names
+from onvif.auth import Authenticator
+from onvif.discovery.messages import DEVICE, Endpoint
+from onvif.discovery.responder import Responder
+from onvif.errors import StateError
+from onvif.events import Bus
+from onvif.events.topics import RECORDER
+from onvif.platform import RecordedPlatform
+from onvif.server import Server
+from onvif.service import Service
+from onvif.services.device import PATH as DEVICE_PATH
+from onvif.services.device import device_service
+from onvif.services.device_context import DeviceContext, DeviceIdentity
+from onvif.services.device_state import DeviceState
+from onvif.services.events import EventService, event_service
+from onvif.services.first_account import ensure_administrator
+from onvif.store import Stored
+from onvif.users import User
+from wire.base.errors import StoreError
+
+FIRMWARE_VERSION = "0.1.0"
+_TELL_EVERY_S = 1.0
+_NAMESPACE = uuid.UUID("0d3c6f0e-52c8-4e9a-b7b6-0f53f0f5c3a1")
+"""Of the endpoint identifiers that are made from box identifiers; any fixed value does."""
+
+
+class OnvifFace:
+    """The services over one box.
+
+    Args:
+        serial: the box's identifier.
+        replay_port: of the RTSP server that replays recordings.
+        restart: ends the process so that it is started again.
+
+    Raises:
+        StoreError: a settings file cannot be used.
+    """
+
+    def __init__(
+        self,
+        box: Box,
+        serial: str,
+        *,
+        replay_port: Callable[[], int] = lambda: 0,
+        restart: Callable[[], None] | None = None,
+    ) -> None:
+        self.box = box
+        self.port = 0
+        folder = box.config.state / "onvif"
+        try:
+            self.device = Stored(folder / "device.json", DeviceState())
+            self.catalogue = Catalogue(box, folder)
+            ensure_administrator(self.device, folder)
+        except StateError as problem:
+            raise StoreError(str(problem)) from problem
+        self.platform = RecordedPlatform(restart or _restart, timedelta(seconds=self.device.value.clock.offset_s))
+        self.bus = Bus(RECORDER)
+        self.identity = _identity(box.config.name, serial)
+        self.authenticator = Authenticator(self._accounts, realm="veilcam", now=self.platform.now)
+        self.events = EventService(self.bus, now=self.platform.now)
+        self.control = RecordingControl(self.catalogue, self.bus)
+        self.receivers = Receivers(self.catalogue, self.bus)
+        self.responder = Responder(self._endpoint)
+        self._announcements: set[asyncio.Task[None]] = set()
+        self._replay_port = replay_port
+        self.server = Server(self._services(), self.authenticator, now=self.platform.now)
+
+    def application(self) -> web.Application:
+        app = web.Application(client_max_size=2 << 20)
+        app.add_routes(self.server.routes())
+        app.cleanup_ctx.append(self.events.running)
+        app.cleanup_ctx.append(self._telling)
+        if self.box.config.onvif.discovery:
+            app.cleanup_ctx.append(self._discoverable)
+        return app
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve until the block ends.
+
+        Raises:
+            StoreError: the port cannot be listened on.
+        """
+        config = self.box.config.onvif
+        try:
+            listener = socket.create_server((config.host, config.port))
+        except OSError as problem:
+            raise StoreError(f"onvif.port: {config.host}:{config.port}: {problem.strerror}") from problem
+        self.port = listener.getsockname()[1]
+        runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.SockSite(runner, listener).start()
+            yield
+        finally:
+            await runner.cleanup()
+
+    def _services(self) -> Sequence[Service]:
+        context = DeviceContext(
+            identity=self.identity,
+            state=self.device,
+            platform=self.platform,
+            services=lambda: self.server.services,
+            protocols=self._protocols,
+            announce=lambda: self._later(self.responder.hello()),
+            factory_default=self._factory_default,
+        )
+        return (
+            device_service(context),
+            event_service(self.events),
+            recording_service(self.control),
+            search_service(RecordingSearch(self.catalogue)),
+            replay_service(Replay(self.catalogue, self._replay_port)),
+            receiver_service(self.receivers),
+        )
+
+    def _accounts(self) -> dict[str, User]:
+        return {user.name: user for user in self.device.value.users}
+
+    def _protocols(self) -> dict[str, tuple[bool, tuple[int, ...]]]:
+        stored = {protocol.name: (protocol.enabled, protocol.ports) for protocol in self.device.value.protocols}
+        running = {"HTTP": (True, (self.port,)), "RTSP": (True, (self._replay_port(),))}
+        return {name: stored.get(name, now) for name, now in running.items()}
+
+    def _factory_default(self, hard: bool) -> None:  # noqa: FBT001 - the shape of DeviceContext
+        kept = self.device.value
+        if hard:
+            self.device.reset()
+            ensure_administrator(self.device, self.box.config.state / "onvif")
+        else:
+            self.device.reset(users=kept.users, hostname=kept.hostname, interfaces=kept.interfaces)
+        self.catalogue.state.reset(next_number=self.catalogue.state.value.next_number)
+
+    async def _telling(self, _app: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._tell(), name="onvif states")
+        yield
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    async def _tell(self) -> None:
+        """The states of jobs, receivers and recordings follow from the recorders; look and say what changed."""
+        while True:
+            self.control.tell_states()
+            self.receivers.tell_states()
+            tell_recordings(self.catalogue, self.bus)
+            await asyncio.sleep(_TELL_EVERY_S)
+
+    async def _discoverable(self, _app: web.Application) -> AsyncIterator[None]:
+        await self.responder.start()
+        yield
+        await self.responder.stop()
+
+    def _endpoint(self, address: str) -> Endpoint | None:
+        state = self.device.value
+        if not state.discoverable:
+            return None
+        return Endpoint(
+            address=self.identity.endpoint,
+            types=(DEVICE,),
+            scopes=(*self.identity.fixed_scopes, *state.scopes),
+            xaddrs=(f"http://{address}:{self.port}{DEVICE_PATH}",),
+            metadata_version=state.metadata_version,
+        )
+
+    def _later(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name="discovery")
+        self._announcements.add(task)
+        task.add_done_callback(self._announcements.discard)
+
+
+def initial_password(state: Path) -> Path:
+    """Where the first administrator's password is left when the box is new."""
+    return state / "onvif" / "initial-password"
+
+
+def _identity(name: str, serial: str) -> DeviceIdentity:
+    return DeviceIdentity(
+        manufacturer="Veilcam",
+        model="Veilcam box",
+        firmware=FIRMWARE_VERSION,
+        serial=serial,
+        hardware="veilcam-box",
+        endpoint=f"urn:uuid:{uuid.uuid5(_NAMESPACE, serial)}",
+        fixed_scopes=(
+            f"{names.SCOPE_ROOT}type/Network_Video_Storage",
+            f"{names.SCOPE_ROOT}Profile/G",
+            f"{names.SCOPE_ROOT}name/{quote(name, safe='')}",
+            f"{names.SCOPE_ROOT}hardware/veilcam-box",
+        ),
+        default_hostname=re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "box",
+    )
+
+
+def _restart() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)

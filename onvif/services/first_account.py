@@ -1,0 +1,42 @@
+"""No default account: the first administrator's password is given by the installer or made up, never a fixed one."""
+
+import logging
+import secrets
+from pathlib import Path
+
+from onvif.errors import StateError
+from onvif.services.device_state import DeviceState
+from onvif.store import Stored, write_atomically
+from onvif.users import Level, User
+
+ADMINISTRATOR = "admin"
+INITIAL_PASSWORD = "initial-password"  # noqa: S105 - the name of a file
+log = logging.getLogger(__name__)
+
+
+def ensure_administrator(device: Stored[DeviceState], folder: Path, password_file: Path | None = None) -> None:
+    """Make the first account of a device that has none.
+
+    Args:
+        folder: where `initial-password` is left when a password had to be made up.
+        password_file: one line with the password; None to make one up.
+
+    Raises:
+        StateError: the password file cannot be read or is too short.
+    """
+    if device.value.users:
+        return
+    if password_file is None:
+        password = secrets.token_urlsafe(12)
+        path = folder / INITIAL_PASSWORD
+        write_atomically(path, f"{password}\n".encode())
+        log.warning("the first ONVIF administrator is %r; the password is in %s", ADMINISTRATOR, path)
+    else:
+        try:
+            password = password_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as problem:
+            raise StateError(f"password_file {password_file} cannot be read: {problem}") from problem
+        least = device.value.password_minimum
+        if len(password) < least:
+            raise StateError(f"password_file {password_file}: want at least {least} characters")
+    device.change(users=(User(ADMINISTRATOR, password, Level.ADMINISTRATOR),))

@@ -37,6 +37,7 @@ from onvif.service import Service
 from onvif.services.device import PATH as DEVICE_PATH
 from onvif.services.device import device_service
 from onvif.services.device_context import DeviceContext, DeviceIdentity
+from onvif.services.event_brokers import EventBrokers
 from onvif.services.events import EventService, event_service
 from onvif.users import AccessClass, User, may
 
@@ -67,6 +68,7 @@ class CameraWeb:
         self.responder = Responder(self._endpoint)
         self._announcements: set[asyncio.Task[None]] = set()
         self.events = EventService(camera.bus, now=self.platform.now)
+        self.brokers = EventBrokers(camera.config.state, camera.bus, f"veilcam-{camera.config.serial}")
         self.server = Server(self._services(), self.authenticator, now=self.platform.now)
 
     def application(self) -> web.Application:
@@ -75,7 +77,7 @@ class CameraWeb:
         app.add_routes([web.get("/snapshot/{token}.jpeg", self._snapshot)])
         app.add_routes(self.camera.pairing.routes(self._administrator))
         Tunnels(lambda: self.camera.live.rtsp_port).install(app)
-        app.cleanup_ctx.append(self.events.running)
+        app.cleanup_ctx.extend([self.events.running, self.brokers.running])
         if self.camera.config.discovery:
             app.cleanup_ctx.append(self._discoverable)
         return app
@@ -106,7 +108,7 @@ class CameraWeb:
                 osd=True,
                 mask=True,
             ),
-            event_service(self.events),
+            event_service(self.events, self.brokers),
             imaging_service(ImagingService(camera.sensor.settings)),
             analytics_service(
                 AnalyticsService(

@@ -49,13 +49,17 @@ class Event:
     data: Items = ()
     elements: tuple[tuple[str, etree._Element], ...] = ()
 
+    def xml_time(self) -> str:
+        """When, as xs:dateTime."""
+        return utc_text(self.utc)
+
     def xml(self) -> etree._Element:
         """A fresh `wsnt:NotificationMessage`."""
         holder = etree.Element(q(WSNT, "NotificationMessage"), nsmap={"wsnt": WSNT, "tns1": TNS1, "tt": TT})
         topic = etree.SubElement(holder, q(WSNT, "Topic"), Dialect=TOPIC_CONCRETE)
         topic.text = self.topic
         message = etree.SubElement(etree.SubElement(holder, q(WSNT, "Message")), q(TT, "Message"))
-        message.set("UtcTime", utc_text(self.utc))
+        message.set("UtcTime", self.xml_time())
         if self.operation is not None:
             message.set("PropertyOperation", self.operation.value)
         for name, items in (("Source", self.source), ("Key", self.key), ("Data", self.data)):

@@ -33,6 +33,7 @@ from onvif.events.topics import topic_set
 from onvif.metadata import utc_text
 from onvif.names import TEV, WSNT, q
 from onvif.service import Call, Reply, Service, operation, service
+from onvif.services.event_brokers import EventBrokers
 
 PATH = "/onvif/events"
 _log = logging.getLogger(__name__)
@@ -232,8 +233,14 @@ class EventService:
                     pause_s = min(60.0, 2 * pause_s)
 
 
-def event_service(events: EventService) -> Service:
-    return service(events, TEV, path=PATH, capabilities=events.capabilities, extra_paths=(f"{PATH}/",))
+def event_service(events: EventService, brokers: EventBrokers | None = None) -> Service:
+    """The service; with `brokers` it offers event brokers too."""
+
+    def capabilities() -> Mapping[str, Any]:
+        return {**events.capabilities(), **(brokers.capabilities() if brokers is not None else {})}
+
+    parts = (events,) if brokers is None else (events, brokers)
+    return service(parts, TEV, path=PATH, capabilities=capabilities, extra_paths=(f"{PATH}/",))
 
 
 async def _notify(session: aiohttp.ClientSession, consumer: str, events: list[Event]) -> None:

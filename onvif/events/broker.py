@@ -1,0 +1,178 @@
+"""One event broker: a standing MQTT connection that every wanted event goes through (ONVIF Core 26.06, 9.11).
+
+paho-mqtt's own thread connects, reconnects with back-off and sends; `offer` may be called on any thread and returns at
+once. While the broker is away QoS 0 events are lost, as the standard has it, others wait in a bounded queue.
+"""
+
+import logging
+import ssl
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+import paho.mqtt.client as mqtt
+from lxml import etree
+from paho.mqtt.enums import CallbackAPIVersion
+
+from onvif.events import ej
+from onvif.events.bus import Event, Operation
+from onvif.events.filters import Filter, compile_filter
+from onvif.events.topics import Topic
+
+PROTOCOLS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
+"""Default port of each scheme."""
+_WAITING = 1000
+_log = logging.getLogger(__name__)
+
+
+class Status(StrEnum):
+    """tev:ConnectionStatus."""
+
+    OFFLINE = "Offline"
+    CONNECTING = "Connecting"
+    CONNECTED = "Connected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerSettings:
+    """What AddEventBroker said.
+
+    Args:
+        address: `mqtt://host:port`, or mqtts, ws, wss; names the broker.
+        prefix: the topic prefix, not empty, without wildcards.
+        user, password: empty for none.
+        publish_filter: the PublishFilter element as text, empty for every event.
+        qos: 0, 1 or 2.
+    """
+
+    address: str
+    prefix: str
+    user: str = ""
+    password: str = ""
+    publish_filter: str = ""
+    qos: int = 0
+
+    def __post_init__(self) -> None:
+        try:
+            url = urlsplit(self.address)
+            port = url.port
+        except ValueError as problem:
+            raise ValueError(f"the address is none: {problem}") from problem
+        if url.scheme not in PROTOCOLS or not url.hostname or port == 0:
+            raise ValueError(f"the address must be one of {', '.join(PROTOCOLS)}, with a host")
+        if url.username or url.password:
+            raise ValueError("credentials belong into UserName and Password, not into the address")
+        if not self.prefix or set("+#\0") & set(self.prefix) or len(self.prefix) > 256:
+            raise ValueError("the topic prefix must not be empty and must hold no wildcard")
+        if self.qos not in {0, 1, 2}:
+            raise ValueError("QoS is 0, 1 or 2")
+
+    def wanted(self, topics: Iterable[str]) -> Filter:
+        """The filter, compiled; raises Fault when it cannot be."""
+        return compile_filter(etree.fromstring(self.publish_filter) if self.publish_filter else None, topics)
+
+
+class Broker:
+    """A running connection.
+
+    Args:
+        settings: see there.
+        name: MQTT client identifier, unique per device and broker.
+        topics: what the bus may say.
+        states: how every property stands, asked after each connection.
+    """
+
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        name: str,
+        topics: Iterable[Topic],
+        states: Callable[[], Iterable[Event]],
+    ) -> None:
+        self.settings = settings
+        self._topics = {topic.path: topic for topic in topics}
+        self._wanted = settings.wanted(self._topics)
+        self._states = states
+        self._status = Status.OFFLINE
+        self._lock = threading.Lock()
+        url = urlsplit(settings.address)
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=name,
+            clean_session=True,
+            transport="websockets" if url.scheme.startswith("ws") else "tcp",
+        )
+        if url.scheme in {"mqtts", "wss"}:
+            self._client.tls_set_context(_unverified())
+        if url.scheme.startswith("ws"):
+            self._client.ws_set_options(path=url.path or "/mqtt")
+        if settings.user:
+            self._client.username_pw_set(settings.user, settings.password or None)
+        self._client.max_queued_messages_set(_WAITING)
+        self._client.reconnect_delay_set(min_delay=1, max_delay=60)
+        self._client.on_connect = self._connected
+        self._client.on_connect_fail = self._failed
+        self._client.on_disconnect = self._disconnected
+        self._where = (url.hostname or "", url.port or PROTOCOLS[url.scheme])
+
+    @property
+    def status(self) -> Status:
+        return self._status
+
+    def start(self) -> None:
+        """Begin to connect; returns at once, whatever the broker does."""
+        self._status = Status.CONNECTING
+        self._client.connect_async(*self._where, keepalive=30)
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Leave the broker; returns once the thread has ended."""
+        self._client.disconnect()
+        self._client.loop_stop()
+        self._status = Status.OFFLINE
+
+    def offer(self, event: Event) -> None:
+        """Publish the event if it is wanted. Any thread."""
+        if not self._wanted(event):
+            return
+        described = self._topics[event.topic]
+        where = ej.topic(self.settings.prefix, event)
+        # Properties are retained, so that whoever subscribes later learns the present state; a deleted one is not.
+        lasting = described.lasting and event.operation is not Operation.DELETED
+        with self._lock:
+            self._client.publish(where, ej.payload(event, described), qos=self.settings.qos, retain=lasting)
+            if event.operation is Operation.DELETED:
+                self._client.publish(where, b"", qos=self.settings.qos, retain=True)
+
+    def _connected(self, _client: object, _data: object, _flags: object, reason: object, _properties: object) -> None:
+        if getattr(reason, "is_failure", False):
+            self._status = Status.CONNECTING
+            _log.warning("broker %s refuses: %s", self.settings.address, reason)
+            return
+        self._status = Status.CONNECTED
+        for event in self._states():
+            self.offer(event)
+
+    def _failed(self, _client: object, _data: object) -> None:
+        if self._status is not Status.CONNECTING:
+            _log.warning("broker %s is away", self.settings.address)
+        self._status = Status.CONNECTING
+
+    def _disconnected(self, _client: object, _data: object, _flags: object, reason: object, _more: object) -> None:
+        if self._status is Status.CONNECTED:
+            _log.warning("broker %s: %s", self.settings.address, reason)
+            self._status = Status.CONNECTING
+
+
+def _unverified() -> ssl.SSLContext:
+    """TLS without a certification path validation policy: encrypted, the broker's certificate not checked.
+
+    ONVIF Core 26.06, 9.11.1: without CertPathValidationPolicyID the device does not validate the broker.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -6,11 +6,12 @@ import getpass
 import sys
 from pathlib import Path
 
-from nvr_box import app, check
+from nvr_box import check
 from nvr_box.audit import Audit
 from nvr_box.config import BoxConfig
 from nvr_box.keys import Keys
 from nvr_box.rights import Refused, Right
+from nvr_box.state import CONSOLE, DATABASE, KEYS
 from nvr_box.store import Store
 from nvr_box.users import Users
 from wire.base import config as toml
@@ -24,6 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = toml.load(BoxConfig, asked.config)
         if asked.command in (None, "serve"):
+            # Here and not above: the networks take seconds to load, which the other commands do not need.
+            from nvr_box import app
+
             logs.start("box", level=config.log_level)
             asyncio.run(app.serve(config))
             return 0
@@ -63,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _change(config: BoxConfig, asked: argparse.Namespace) -> int:
     config.state.mkdir(parents=True, exist_ok=True)
-    store = Store.open(config.state / app.DATABASE)
+    store = Store.open(config.state / DATABASE)
     try:
         log = Audit(store)
         if asked.command == "users":
@@ -71,7 +75,7 @@ async def _change(config: BoxConfig, asked: argparse.Namespace) -> int:
             await users.load()
             await _users(users, asked)
         else:
-            await _keys(Keys.open(config.state / app.KEYS), log, asked)
+            await _keys(Keys.open(config.state / KEYS), log, asked)
     finally:
         store.close()
     return 0
@@ -79,7 +83,7 @@ async def _change(config: BoxConfig, asked: argparse.Namespace) -> int:
 
 async def _users(users: Users, asked: argparse.Namespace) -> None:
     if asked.action == "list":
-        for account in users.list(app.CONSOLE):
+        for account in users.list(CONSOLE):
             held = ", ".join(sorted(right.value for right in account.rights)) or "none"
             where = "every camera" if account.cameras is None else f"cameras {sorted(account.cameras)}"
             print(f"{account.name}: {held}; {where}")
@@ -91,9 +95,9 @@ async def _users(users: Users, asked: argparse.Namespace) -> None:
         except ValueError as error:
             raise ConfigError(f"users put: {error}") from error
         password = None if asked.keep_password else _secret(f"password of {asked.name}: ")
-        await users.put(app.CONSOLE, asked.name, password=password, rights=rights, cameras=cameras, every_camera=every)
+        await users.put(CONSOLE, asked.name, password=password, rights=rights, cameras=cameras, every_camera=every)
     else:
-        await users.remove(app.CONSOLE, asked.name)
+        await users.remove(CONSOLE, asked.name)
 
 
 async def _keys(keys: Keys, log: Audit, asked: argparse.Namespace) -> None:
@@ -102,14 +106,14 @@ async def _keys(keys: Keys, log: Audit, asked: argparse.Namespace) -> None:
             print(f"{recipient.kid.hex()}  {recipient.kem.name.lower()}  {recipient.label}")
     elif asked.action == "create":
         recipient = keys.create(asked.label, _secret("passphrase: "), hybrid=asked.hybrid)
-        await log.write(app.CONSOLE.name, "keys", kid=recipient.kid.hex(), label=recipient.label, what="create")
+        await log.write(CONSOLE.name, "keys", kid=recipient.kid.hex(), label=recipient.label, what="create")
         print(recipient.kid.hex())
     else:
         if not asked.yes:
             raise ConfigError(f"keys shred: what is sealed to {asked.kid} alone is lost for good; say --yes to do it")
         if not keys.remove(asked.kid):
             raise ConfigError(f"keys shred: there is no key {asked.kid}")
-        await log.write(app.CONSOLE.name, "keys", kid=asked.kid, what="shred")
+        await log.write(CONSOLE.name, "keys", kid=asked.kid, what="shred")
         print(f"{asked.kid} is destroyed; pair the cameras again so that they stop sealing to it")
 
 

@@ -25,12 +25,13 @@ from nvr_box.record.retention import Retention
 from nvr_box.record.salvage import salvage
 from nvr_box.record.segments import Segments
 from nvr_box.reveal.reveals import Reveals
-from nvr_box.rights import Account, Right
+from nvr_box.rights import Right
 from nvr_box.search.intake import Intake
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Searches
 from nvr_box.search.stills import Stills
 from nvr_box.services.face import OnvifFace
+from nvr_box.state import CONSOLE, DATABASE, KEYS, LOCK, RECORDINGS
 from nvr_box.store import Store
 from nvr_box.users import Users
 from nvr_box.web import certificate
@@ -40,14 +41,11 @@ from wire.base.errors import Error, StoreError
 
 log = logging.getLogger(__name__)
 
-RECORDINGS, DATABASE, KEYS, LOCK = "recordings", "box.db", "keys", "lock"
 _SWEEP_EVERY_S = 30.0
 _FOLLOW_EVERY_S = 2.0
 _DAY_US = 86_400_000_000
 # The installer's account of an empty box; it may do everything but see faces.
 FIRST_RIGHTS = frozenset({Right.VIEW, Right.OPERATE, Right.ADMIN})
-# Whoever holds the shell of the box; used by the command line and the first start, never by the page.
-CONSOLE = Account("console", frozenset({Right.ADMIN, Right.VIEW, Right.APPROVE}))
 
 
 async def serve(config: BoxConfig) -> None:

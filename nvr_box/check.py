@@ -8,17 +8,18 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from nvr_box import app, audit
+from nvr_box import audit
 from nvr_box.config import BoxConfig
 from nvr_box.keys import Keys
 from nvr_box.record import fmp4, gop_index
+from nvr_box.state import DATABASE, KEYS, RECORDINGS
 from nvr_box.store import Store
 from wire.base.errors import Error, StoreError, WireError
 
 
 def main(config: BoxConfig, *, hashes: bool = True) -> int:
     """Print findings and a last line; 1 when there are any."""
-    path = config.state / app.DATABASE
+    path = config.state / DATABASE
     if not path.exists():
         raise StoreError(f"{path}: there is no box here")
     store = Store.open(path)
@@ -47,7 +48,7 @@ def findings(link: sqlite3.Connection, state: Path, *, hashes: bool = True) -> I
             yield f"database: {said}"
     for table, row, parent, _ in link.execute("PRAGMA foreign_key_check").fetchall():
         yield f"database: row {row} of {table} belongs to nothing in {parent}"
-    yield from _segments(link, state / app.RECORDINGS, hashes=hashes)
+    yield from _segments(link, state / RECORDINGS, hashes=hashes)
     twice = "SELECT hex(camera_id), sequence, count(*) FROM packet GROUP BY camera_id, sequence HAVING count(*) > 1"
     for camera_id, sequence, count in link.execute(twice).fetchall():
         yield f"packet {sequence} of camera {camera_id} is stored {count} times"
@@ -58,7 +59,7 @@ def findings(link: sqlite3.Connection, state: Path, *, hashes: bool = True) -> I
     for (camera,) in link.execute(unpaired).fetchall():
         yield f"camera {camera} is paired but its keys are missing"
     try:
-        Keys.open(state / app.KEYS).recipients()
+        Keys.open(state / KEYS).recipients()
     except Error as error:
         yield f"keys: {error}"
 

@@ -20,7 +20,7 @@ from nvr_box.record.recordings import Chunk, Piece, Recordings
 from nvr_box.reveal import pipe
 from nvr_box.reveal.verdicts import Verdicts
 from nvr_box.rights import Account, Refused, Right
-from wire.base.errors import PeerError, StoreError, WireError
+from wire.base.errors import StoreError, WireError
 
 __all__ = ["RevealSession", "Reveals", "Verdicts"]
 
@@ -43,6 +43,10 @@ class RevealSession:
     expires_us: int
     watermark: str
     verdicts: Verdicts
+
+
+class _Gone(Refused):
+    """The process has ended, as it does when the time is up."""
 
 
 @dataclass(slots=True)
@@ -73,7 +77,7 @@ class Reveals:
 
         Raises:
             Refused: right, reason (at least 8 characters) or passphrase; each refusal has its audit entry.
-            StoreError: there is no such camera, or the refusal or grant could not be written down.
+            StoreError: there is no such camera, the process does not start, or nothing can be written down.
         """
         reason = " ".join(reason.split())
         try:
@@ -202,11 +206,13 @@ class Reveals:
         }
         try:
             await self._ask(running, unlock)
-        except (Refused, PeerError) as error:
+        except _Gone as gone:
             await _kill(process)
-            if isinstance(error, Refused):
-                count, _ = self._failures.get(by.name, (0, 0.0))
-                self._failures[by.name] = (count + 1, time.monotonic())
+            raise StoreError("the reveal process could not be started; the box's log says why") from gone
+        except Refused:
+            await _kill(process)
+            count, _ = self._failures.get(by.name, (0, 0.0))
+            self._failures[by.name] = (count + 1, time.monotonic())
             raise
         self._failures.pop(by.name, None)
         return running
@@ -260,7 +266,7 @@ class Reveals:
                 while not answers or not answers[-1][0].get("done"):
                     answers.append(await pipe.receive(process.stdout))
         except (WireError, OSError) as error:
-            raise Refused("this reveal is over: its process has ended") from error
+            raise _Gone("this reveal is over: its process has ended") from error
         except TimeoutError as error:
             await self._end(running.session.key, "its process does not answer")
             raise Refused("this reveal is over: its process does not answer") from error

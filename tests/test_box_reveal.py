@@ -1,0 +1,271 @@
+"""Reveal end to end: a real process with the key, originals back where they belong, refusals, an end in time."""
+
+import asyncio
+import contextlib
+import io
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from box_fakes import CAMERA_ID, PEOPLE, clear_picture, i420, masked_h264, plain_h264, record_file
+
+from nvr_box.audit import Audit
+from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.keys import Keys
+from nvr_box.record.recordings import Recordings
+from nvr_box.record.segments import Segments
+from nvr_box.reveal import pipe
+from nvr_box.reveal import reveals as reveals_
+from nvr_box.reveal.reveals import Reveals
+from nvr_box.rights import Account, Refused, Right
+from nvr_box.store import Store
+from wire.base.errors import ConfigError, StoreError, WireError
+from wire.keys import SigningKey
+
+T0 = 1_795_000_000_000_000
+CONTROLLER = Account("controller", frozenset({Right.VIEW, Right.REVEAL}))
+PASSPHRASE = "a passphrase of an operator"
+REASON = "bicycle theft, case 12"
+SIGNER = SigningKey.generate()
+
+
+@pytest.fixture(scope="module")
+def streams(tmp_path_factory):
+    """A key folder, and 75 pictures recorded by: a camera of ours, one sealed to somebody else, one of another make."""
+    folder = tmp_path_factory.mktemp("reveal")
+    keys = Keys.open(folder / "keys")
+    recipient = keys.create("operator", PASSPHRASE)
+    elsewhere = Keys.open(folder / "other").create("elsewhere", PASSPHRASE)
+    ours = masked_h264(folder / "ours.h264", 75, [recipient], SIGNER, start_us=T0)
+    foreign = masked_h264(folder / "foreign.h264", 75, [elsewhere], SIGNER, start_us=T0)
+    return keys, ours, foreign, plain_h264(folder / "plain.h264", 75)
+
+
+@pytest.fixture
+async def place(tmp_path, streams):
+    keys, *files = streams
+    (tmp_path / "rec").mkdir()
+    store = Store.open(tmp_path / "box.db")
+    segments, log, roster = Segments(store, tmp_path / "rec"), Audit(store), Roster(store)
+    recordings = Recordings(segments, log)
+    for number, file in enumerate(files, start=1):
+        ours = number < 3
+        identity = CAMERA_ID[:7] + bytes([number])
+        camera = Camera(
+            number, f"yard {number}", "http://x", "u", "rtsp://x", "main", "", "", "", identity.hex() if ours else None,
+            SIGNER.public.hex() if ours else None, None, ours, True, 0,
+        )
+        await roster.add(camera, "p", None, "test")
+        await asyncio.to_thread(record_file, segments, number, file, T0)
+    reveals = Reveals(log, keys, roster, recordings, minutes=5)
+    yield reveals, recordings, log, store
+    await reveals.close()
+    store.close()
+
+
+def psnr(a, b):
+    error = np.mean((a.astype(float) - b.astype(float)) ** 2)
+    return 99.0 if error == 0 else 10 * np.log10(255**2 / error)
+
+
+def person(picture, track):
+    x, y, w, h = (16 * edge for edge in PEOPLE[track])
+    return picture[y : y + h, x : x + w]
+
+
+def frames(pieces):
+    whole = b"".join(piece.data for piece in pieces)
+    with av.open(io.BytesIO(whole), "r", format="mp4") as container:
+        return [(f.time, f.to_ndarray(format="yuv420p")[:240]) for f in container.decode(video=0)]
+
+
+async def played(iterator):
+    async with contextlib.aclosing(iterator):
+        return [piece async for piece in iterator]
+
+
+async def test_the_originals_come_back_and_outside_nothing_changes(place):
+    reveals, recordings, log, _ = place
+    session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
+    assert reveals.active(CONTROLLER)[0].key == session.key
+    masked = frames(await played(recordings.play(CONTROLLER, 1, T0)))
+    revealed = frames(await played(reveals.play(CONTROLLER, session.key, T0)))
+    assert len(revealed) == len(masked) == 75
+    assert [round(at * 25) for at, _ in revealed] == list(range(75))
+    for number in (0, 24, 25, 60):
+        clear = i420(clear_picture(number))[:240]
+        for track in PEOPLE:
+            assert psnr(person(masked[number][1], track), person(clear, track)) < 15
+            assert psnr(person(revealed[number][1], track), person(clear, track)) > 30
+        assert psnr(revealed[number][1][:48], clear[:48]) > 30
+    verdicts = reveals.active(CONTROLLER)[0].verdicts
+    assert (verdicts.opened, verdicts.base_altered, verdicts.damaged) == (75, 0, 0)
+    await reveals.end(CONTROLLER, session.key)
+    end = (await log.entries(Account("a", frozenset({Right.ADMIN})), action="reveal-end"))[0]
+    assert end.details["opened"] == 75
+
+
+async def test_every_revealed_picture_says_who_looked_and_when(place):
+    reveals, *_ = place
+    session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
+    jpeg = await reveals.still(CONTROLLER, session.key, T0 + 400_000)
+    shown = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    clear = i420(clear_picture(10))[:240]
+    assert session.watermark.startswith("controller  20")
+    # The band along the lower edge, and letters all over the picture.
+    assert np.abs(shown[-8:].astype(int) - clear[-8:]).mean() > 20
+    changed = np.abs(shown[:200].astype(int) - clear[:200]) > 8
+    assert all(block.any() for half in np.array_split(changed, 3) for block in np.array_split(half, 2, axis=1))
+
+
+async def test_one_person_is_shown_and_the_bystander_stays_masked(place):
+    reveals, *_ = place
+    session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
+    x, y, w, h = PEOPLE[9]
+    point = ((x + w / 2) / 20, (y + h / 2) / 15)
+    shown = frames(await played(reveals.play(CONTROLLER, session.key, T0 + 1_100_000, point=point)))
+    number = 25 + 10
+    clear = i420(clear_picture(number))[:240]
+    assert psnr(person(shown[10][1], 9), person(clear, 9)) > 30
+    assert psnr(person(shown[10][1], 7), person(clear, 7)) < 15
+    nobody = frames(await played(reveals.play(CONTROLLER, session.key, T0, point=(0.99, 0.01))))
+    assert psnr(person(nobody[5][1], 9), person(i420(clear_picture(5))[:240], 9)) < 15
+
+
+async def test_a_jump_ends_the_play_before_it(place):
+    reveals, *_ = place
+    session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
+    first = reveals.play(CONTROLLER, session.key, T0)
+    await anext(first)
+    second = await played(reveals.play(CONTROLLER, session.key, T0 + 2_000_000))
+    assert second[1].utc_us == T0 + 2_000_000
+    rest = await played(first)
+    assert len(rest) < 8
+
+
+@pytest.mark.parametrize(("camera", "count"), [(2, "not_for_us"), (3, "missing")])
+async def test_what_cannot_be_opened_shows_the_mosaic_and_says_why(place, camera, count):
+    reveals, recordings, *_ = place
+    session = await reveals.start(CONTROLLER, camera, reason=REASON, passphrase=PASSPHRASE)
+    shown = frames(await played(reveals.play(CONTROLLER, session.key, T0)))
+    masked = frames(await played(recordings.play(CONTROLLER, camera, T0)))
+    assert psnr(shown[30][1][:200], masked[30][1][:200]) > 28
+    verdicts = reveals.active(CONTROLLER)[0].verdicts
+    assert getattr(verdicts, count) == 75
+    assert verdicts.opened == 0
+    assert verdicts.reason
+
+
+@pytest.mark.parametrize(
+    ("by", "reason", "passphrase", "says"),
+    [
+        (CONTROLLER, REASON, "not the passphrase", "passphrase"),
+        (CONTROLLER, "  because ", PASSPHRASE, "reason"),
+        (Account("guard", frozenset({Right.VIEW, Right.ADMIN})), REASON, PASSPHRASE, "reveal"),
+        (Account("else", frozenset({Right.VIEW, Right.REVEAL}), frozenset({2})), REASON, PASSPHRASE, "camera 1"),
+    ],
+)
+async def test_a_refusal_says_why_and_is_written_down(place, by, reason, passphrase, says):
+    reveals, _, log, _ = place
+    with pytest.raises(Refused, match=says):
+        await reveals.start(by, 1, reason=reason, passphrase=passphrase)
+    assert reveals.active(by) == ()
+    entry = (await log.entries(Account("a", frozenset({Right.ADMIN})), action="reveal"))[0]
+    assert (entry.who, entry.granted, entry.camera) == (by.name, False, 1)
+    assert says in entry.details["why"]
+    assert passphrase not in str(entry)
+
+
+async def test_guessing_passphrases_is_slowed_down(place, monkeypatch):
+    reveals, *_ = place
+    monkeypatch.setattr(reveals_, "_FREE_FAILURES", 2)
+    for _ in range(2):
+        with pytest.raises(Refused, match="opens no"):
+            await reveals.start(CONTROLLER, 1, reason=REASON, passphrase="guess")
+    with pytest.raises(Refused, match="too many"):
+        await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
+
+
+async def test_a_session_is_its_owners_and_ends_for_good(place):
+    reveals, *_ = place
+    session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
+    other = Account("other", frozenset(Right) - {Right.ADMIN})
+    for ask in (reveals.still(other, session.key, T0), reveals.end(other, session.key)):
+        with pytest.raises(Refused, match="another person"):
+            await ask
+    await reveals.end(CONTROLLER, session.key)
+    await reveals.end(CONTROLLER, session.key)
+    assert reveals.active(CONTROLLER) == ()
+    with pytest.raises(Refused, match="over"):
+        await reveals.still(CONTROLLER, session.key, T0)
+
+
+async def test_the_time_limit_ends_it_and_the_process(place):
+    reveals, *_ = place
+    session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE, minutes=2 / 60)
+    process = reveals._running[session.key].process
+    async with asyncio.timeout(30):
+        assert await process.wait() is not None
+        await asyncio.gather(*reveals._ending)
+    assert reveals.active(CONTROLLER) == ()
+    with pytest.raises(Refused, match="over"):
+        await played(reveals.play(CONTROLLER, session.key, T0))
+
+
+async def test_a_killed_process_ends_the_reveal_and_nothing_else(place):
+    reveals, recordings, *_ = place
+    session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
+    play = reveals.play(CONTROLLER, session.key, T0)
+    await anext(play)
+    process = reveals._running[session.key].process
+    process.kill()
+    await process.wait()
+    with pytest.raises(Refused, match="ended"):
+        await played(play)
+    assert await played(recordings.play(CONTROLLER, 1, T0))
+    again = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
+    assert await reveals.still(CONTROLLER, again.key, T0)
+
+
+async def test_the_process_is_closed_to_others_and_opens_no_file(place):
+    reveals, *_ = place
+    session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
+    await reveals.still(CONTROLLER, session.key, T0)
+    pid = reveals._running[session.key].process.pid
+    proc = Path("/proc") / str(pid)
+    limits = (proc / "limits").read_text()
+    assert any(line.startswith("Max core file size") and " 0 " in line for line in limits.splitlines())
+    # Beside 2, where its log goes as this process's does.
+    opened = [str(link.readlink()) for link in (proc / "fd").iterdir() if link.name != "2"]
+    assert not [path for path in opened if path.startswith("/") and not path.startswith(("/dev/", "/proc/"))]
+    assert PASSPHRASE.encode() not in (proc / "cmdline").read_bytes()
+
+
+async def test_a_time_without_recording_says_so(place):
+    reveals, *_ = place
+    session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
+    with pytest.raises(StoreError, match="nothing is recorded"):
+        await reveals.still(CONTROLLER, session.key, T0 - 3_600_000_000)
+
+
+def test_short_passphrases_are_refused_and_a_removed_key_is_gone(tmp_path):
+    keys = Keys.open(tmp_path / "keys")
+    with pytest.raises(ConfigError, match="at least"):
+        keys.create("operator", "short")
+    recipient = keys.create("operator", PASSPHRASE)
+    assert keys.recipients() == (recipient,)
+    assert Keys.open(tmp_path / "keys").box_id == keys.box_id
+    assert keys.remove(recipient.kid.hex())
+    assert not keys.remove(recipient.kid.hex())
+    assert not keys.remove("../box")
+    assert keys.recipients() == ()
+
+
+@pytest.mark.parametrize("junk", [b"\0", b"\xff" * 8, b"\0\0\0\x02\0\0\0\0[]", b"\0\0\0\x02\0\0\0\x09{}"])
+def test_the_pipe_refuses_what_is_no_message(junk):
+    with pytest.raises(WireError):
+        pipe.read(io.BytesIO(junk))
+    assert pipe.read(io.BytesIO(b"")) is None
+    assert pipe.read(io.BytesIO(pipe.pack({"op": "x"}, b"body"))) == ({"op": "x"}, b"body")

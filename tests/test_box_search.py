@@ -1,0 +1,310 @@
+"""Search and intake: exact against the models' own similarity, filters, packets taken once, forged ones refused."""
+
+import contextlib
+import dataclasses
+
+import numpy as np
+import pytest
+from box_fakes import CAMERA_ID
+from hypothesis import given
+from hypothesis import strategies as st
+
+import models
+from models import coarse
+from nvr_box.audit import Audit
+from nvr_box.rights import Account, Refused, Right
+from nvr_box.search import gallery, kernel
+from nvr_box.search.gallery import Columns, Gallery, Row
+from nvr_box.search.intake import Intake, split, token_hash
+from nvr_box.search.passages import Passages
+from nvr_box.search.search import Filters, Searches
+from nvr_box.store import Store
+from wire.base.errors import StoreError, WireError
+from wire.features import seal
+from wire.features.packet import AppearanceCode, AttributeValue, ColourShare, FeaturePacket
+from wire.features.vocabulary import CHOICES, Attribute, CodeKind, Colour, ObjectClass, Part
+from wire.keys import Identity, SigningKey
+
+T0_MS = 1_795_000_000_000
+GUARD = Account("guard", frozenset({Right.VIEW, Right.OPERATE}))
+TOKEN = "a-token-of-a-camera"
+BOX, SIGNER = Identity.generate(), SigningKey.generate()
+
+
+def codes(count, seed=1):
+    """Codes of `count` passages of a few looks, with noise."""
+    rng = np.random.default_rng(seed)
+    looks = rng.normal(size=(max(1, count // 8), 64))
+    values = looks[rng.integers(0, len(looks), count)] + rng.normal(size=(count, 64)) * 0.5
+    return np.clip(values * 40, -127, 127).astype(np.int8)
+
+
+def packet(sequence, code=None, **changes):
+    fields = {
+        "camera_id": CAMERA_ID,
+        "sequence": sequence,
+        "track_id": sequence,
+        "class_": ObjectClass.PERSON,
+        "first_utc_ms": T0_MS + sequence * 1000,
+        "best_utc_ms": T0_MS + sequence * 1000 + 300,
+        "last_utc_ms": T0_MS + sequence * 1000 + 900,
+        "quality": 0.8,
+        "box": (1000, 2000, 3000, 9000),
+        "codes": () if code is None else (AppearanceCode("net-1", CodeKind.INT8, 64, code.tobytes()),),
+    }
+    return FeaturePacket(**(fields | changes))
+
+
+def batch(*blobs):
+    return b"".join(len(blob).to_bytes(4, "big") + blob for blob in blobs)
+
+
+@pytest.fixture
+async def place(tmp_path):
+    store = Store.open(tmp_path / "box.db")
+
+    def add(link):
+        link.execute(
+            "INSERT INTO camera VALUES (1, 'yard', 'x', 'u', 'p', 'rtsp://x', 'main', '', '', '', ?, ?, 'net-1', ?, 1,"
+            " 1, 0, 0)",
+            (CAMERA_ID.hex(), SIGNER.public.hex(), token_hash(TOKEN)),
+        )
+
+    await store.write(add)
+    passages = Passages(store)
+    intake = Intake(store, passages, BOX, lambda _: None)
+    yield store, passages, intake, Searches(passages, None, Audit(store))
+    store.close()
+
+
+def sealed(each):
+    return seal.seal(each, BOX.recipient, SIGNER)
+
+
+@pytest.mark.parametrize("count", [1, 7, 33_000])
+def test_the_coarse_comparison_counts_differing_bits(count):
+    fine = codes(count)
+    words = gallery.words_of(fine)
+    bits = coarse.bits(fine)
+    want = coarse.distance(bits[0], bits)
+    assert np.array_equal(kernel.hamming(words, words[:, 0]), want)
+
+
+def test_similarities_are_those_of_the_models():
+    fine = codes(200)
+    rows = Columns.of([Row(n, n, 1, 0, 0, 0, fine[n].tobytes()) for n in range(200)])
+    chosen, found = kernel.similarities(rows, fine[3], gallery.words_of(fine[3:4])[:, 0])
+    packets = [AppearanceCode("net-1", CodeKind.INT8, 64, code.tobytes()) for code in fine]
+    assert np.array_equal(chosen, np.arange(200))
+    assert found == pytest.approx([models.similarity(packets[3], each) for each in packets], abs=1e-5)
+
+
+def test_two_stages_find_what_one_finds(monkeypatch):
+    fine = codes(20_000)
+    rows = Columns.of([Row(n, n, 1, 0, 0, 0, fine[n].tobytes()) for n in range(len(fine))])
+    _, exact = kernel.similarities(rows, fine[11], gallery.words_of(fine[11:12])[:, 0])
+    monkeypatch.setattr(kernel, "FINE_ROWS", 1000)
+    monkeypatch.setattr(kernel, "RERANKED", 500)
+    chosen, found = kernel.similarities(rows, fine[11], gallery.words_of(fine[11:12])[:, 0])
+    assert len(chosen) == 500
+    best = set(np.argsort(-exact)[:8])
+    assert best <= set(chosen)
+    assert found.max() == pytest.approx(exact.max())
+
+
+@given(st.lists(st.integers(0, 5000), min_size=1, max_size=60), st.integers(0, 5000), st.integers(0, 5000))
+def test_a_gallery_slices_by_time_in_whatever_order_rows_came(times, a, b):
+    some = Gallery()
+    for number, at in enumerate(times):
+        some.append(Columns.of([Row(number, at, 1, 0, 0, 0, b"")]))
+    found = sorted(int(n) for part in some.parts(min(a, b), max(a, b)) for n in part.packet)
+    assert found == [number for number, at in enumerate(times) if min(a, b) <= at < max(a, b)]
+
+
+def test_a_full_tail_is_merged_in_order_and_old_rows_are_forgotten(monkeypatch):
+    monkeypatch.setattr(gallery, "_TAIL", 16)
+    some = Gallery()
+    rng = np.random.default_rng(5)
+    times = rng.permutation(100)
+    for number, at in enumerate(times):
+        some.append(Columns.of([Row(number, int(at), 1, 0, 0, 0, b"")]))
+    assert len(some) == 100
+    assert len(some.parts(None, None)[0]) == 96
+    some.forget_before(40)
+    assert sorted(int(at) for part in some.parts(None, None) for at in part.best_us) == list(range(40, 100))
+
+
+async def test_packets_are_taken_once_and_acknowledged_again(place):
+    store, passages, intake, _ = place
+    fine = codes(3)
+    blobs = [sealed(packet(n, fine[n], thumbnail=b"\xff\xd8jpeg")) for n in range(3)]
+    receipt = await intake.accept(TOKEN, batch(*blobs))
+    assert (receipt.acknowledged, receipt.refused) == ((0, 1, 2), ())
+    again = await intake.accept(TOKEN, batch(blobs[1], blobs[1], sealed(packet(3, fine[0]))))
+    assert again.acknowledged == (1, 1, 3)
+    assert len(passages) == 4
+    fresh = Passages(store)
+    await fresh.load()
+    assert len(fresh) == 4
+    assert await store.read(lambda link: link.execute("SELECT count(*) FROM packet").fetchone()) == (4,)
+
+
+async def test_forged_foreign_and_broken_packets_are_refused_by_name_and_lose_nothing(place):
+    _, passages, intake, _ = place
+    good = sealed(packet(1, codes(1)[0]))
+    forged = seal.seal(packet(2), BOX.recipient, SigningKey.generate())
+    flipped = bytearray(good)
+    flipped[60] ^= 1
+    other_box = seal.seal(packet(3), Identity.generate().recipient, SIGNER)
+    other_camera = seal.seal(packet(4, camera_id=bytes(8)), BOX.recipient, SIGNER)
+    receipt = await intake.accept(TOKEN, batch(forged, bytes(flipped), good, other_box, other_camera, b"", good[:40]))
+    assert receipt.acknowledged == (1,)
+    assert [refusal.index for refusal in receipt.refused] == [0, 1, 3, 4, 5, 6]
+    assert all(refusal.why for refusal in receipt.refused)
+    assert len(passages) == 1
+
+
+async def test_a_stranger_is_refused_before_anything_is_read(place):
+    _, passages, intake, _ = place
+    with pytest.raises(Refused):
+        await intake.accept("no-token", batch(sealed(packet(1))))
+    assert len(passages) == 0
+
+
+@pytest.mark.parametrize("body", [b"\0\0", b"\0\0\0\x09short", b"\xff\xff\xff\xff" + bytes(10)])
+async def test_a_batch_with_broken_framing_takes_nothing(place, body):
+    _, passages, intake, _ = place
+    with pytest.raises(WireError):
+        await intake.accept(TOKEN, batch(sealed(packet(1))) + body)
+    assert len(passages) == 0
+
+
+@given(st.binary(max_size=200))
+def test_any_body_splits_or_raises_a_wire_error(body):
+    with contextlib.suppress(WireError):
+        assert batch(*split(body)) == body
+
+
+async def test_a_camera_with_a_wrong_clock_is_put_on_the_boxs(place):
+    store, passages, _, searches = place
+    wrong = Intake(store, passages, BOX, lambda _: -3600.0)
+    await wrong.accept(TOKEN, batch(sealed(packet(1))))
+    (tick,) = await searches.ticks(GUARD, 1, 0, 1 << 60)
+    assert tick.first_us == (T0_MS + 1000) * 1000 + 3_600_000_000
+
+
+async def test_a_full_disk_keeps_the_cameras_packets_with_the_camera(place, monkeypatch):
+    store, _, intake, _ = place
+
+    def refuse(_change):
+        raise StoreError("the database refused: database or disk is full")
+
+    monkeypatch.setattr(store, "write", refuse)
+    with pytest.raises(StoreError):
+        await intake.accept(TOKEN, batch(sealed(packet(1))))
+
+
+async def filled(intake, count=40):
+    fine = codes(count)
+    colours = [(ColourShare(Part.UPPER, Colour.RED, 0.9),), (ColourShare(Part.UPPER, Colour.BLUE, 0.9),)]
+    bag = (AttributeValue(Attribute.BACKPACK, 1, 0.9),)
+    packets = [
+        packet(n, fine[n], colours=colours[n % 2], attributes=bag if n % 5 == 0 else (),
+               class_=ObjectClass.CAR if n % 10 == 9 else ObjectClass.PERSON)
+        for n in range(count)
+    ]
+    await intake.accept(TOKEN, batch(*[sealed(each) for each in packets]))
+    return fine, packets
+
+
+async def test_a_search_by_a_stored_passage_is_exact_and_best_first(place):
+    _, _passages, intake, searches = place
+    _fine, packets = await filled(intake)
+    results = await searches.by_packet(GUARD, 5, Filters(threshold=0.0, limit=1000))
+    want = sorted(
+        ((models.similarity(packets[4].codes[0], each.codes[0]), n + 1) for n, each in enumerate(packets) if n != 4),
+        reverse=True,
+    )
+    assert [match.packet for match in results.matches][:10] == [number for _, number in want][:10]
+    assert [match.similarity for match in results.matches] == pytest.approx([like for like, _ in want], abs=1e-5)
+    assert (results.compared, results.stored, sum(results.histogram)) == (39, 40, 39)
+
+
+async def test_filters_are_exact(place):
+    _, _, intake, searches = place
+    await filled(intake)
+
+    async def numbers(**filters):
+        results = await searches.by_attributes(GUARD, Filters(limit=1000, **filters))
+        return sorted(match.packet - 1 for match in results.matches)
+
+    everyone = range(40)
+    assert await numbers() == list(everyone)
+    assert await numbers(colours=((Part.UPPER, Colour.RED),)) == [n for n in everyone if n % 2 == 0]
+    assert await numbers(colours=((Part.UPPER, Colour.RED), (Part.UPPER, Colour.BLUE))) == []
+    assert await numbers(attributes=((Attribute.BACKPACK, 1),)) == [n for n in everyone if n % 5 == 0]
+    assert await numbers(classes=(ObjectClass.CAR,)) == [n for n in everyone if n % 10 == 9]
+    assert await numbers(cameras=(2,)) == []
+    start = (T0_MS + 10_300) * 1000
+    assert await numbers(start_us=start, end_us=start + 5_000_000) == [10, 11, 12, 13, 14]
+
+
+async def test_nothing_found_names_the_filter_that_removed_the_most(place):
+    _, _, intake, searches = place
+    await filled(intake)
+    for filters, name in (
+        (Filters(cameras=(2,)), "cameras"),
+        (Filters(start_us=1 << 60), "time"),
+        (Filters(classes=(ObjectClass.BUS,)), "classes"),
+        (Filters(colours=((Part.LOWER, Colour.PINK),)), "colours"),
+    ):
+        results = await searches.by_attributes(GUARD, filters)
+        assert (results.matches, results.narrowest) == ((), name)
+    results = await searches.by_packet(GUARD, 1, Filters(threshold=1.0))
+    assert results.narrowest == "threshold"
+
+
+async def test_codes_of_another_model_are_counted_and_never_compared(place):
+    _, _, intake, searches = place
+    await filled(intake)
+    fine = codes(5, seed=2)
+    other = [
+        packet(100 + n, codes=(AppearanceCode("net-2", CodeKind.INT8, 64, fine[n].tobytes()),)) for n in range(5)
+    ]
+    await intake.accept(TOKEN, batch(*[sealed(each) for each in other]))
+    results = await searches.by_packet(GUARD, 1, Filters(threshold=0.0, limit=1000))
+    assert (results.compared, results.other_model) == (39, 5)
+    assert {match.packet for match in results.matches} <= set(range(1, 41))
+
+
+async def test_a_viewer_may_not_search_and_an_operator_sees_his_cameras_only(place):
+    store, _, intake, searches = place
+    await filled(intake)
+    viewer = dataclasses.replace(GUARD, rights=frozenset({Right.VIEW}))
+    with pytest.raises(Refused):
+        await searches.by_attributes(viewer, Filters())
+    elsewhere = dataclasses.replace(GUARD, cameras=frozenset({2}))
+    assert (await searches.by_attributes(elsewhere, Filters())).matches == ()
+    assert (await searches.by_attributes(elsewhere, Filters(cameras=(1,)))).matches == ()
+    with pytest.raises(Refused):
+        await searches.best_shot(elsewhere, 1)
+    rows = await store.read(lambda link: link.execute("SELECT granted FROM audit WHERE action = 'search'").fetchall())
+    assert [granted for (granted,) in rows] == [0, 1, 1]
+
+
+async def test_the_best_shot_comes_back_and_says_when_there_is_none(place):
+    _, _, intake, searches = place
+    await intake.accept(TOKEN, batch(sealed(packet(1, thumbnail=b"\xff\xd8masked")), sealed(packet(2))))
+    assert await searches.best_shot(GUARD, 1) == b"\xff\xd8masked"
+    for number in (2, 77):
+        with pytest.raises(StoreError):
+            await searches.best_shot(GUARD, number)
+
+
+def test_every_attribute_and_colour_has_a_bit_of_its_own():
+    bits = {gallery.colour_bit(part, colour) for part in Part for colour in Colour}
+    assert len(bits) == len(Part) * len(Colour)
+    assert max(bits) < 1 << 64
+    bits = [gallery.attribute_bit(name, value) for name, words in CHOICES.items() for value in range(len(words))]
+    assert len(set(bits)) == len(bits)
+    assert max(bits) < 1 << 64

@@ -91,7 +91,7 @@ class ClipSource:
         self._began_us = began_us
         self._ended = False
 
-    def packets(self):
+    def packets(self, _documents=None):
         step = 90_000 // RATE
         for number in itertools.count():
             if number % FRAMES == 0:

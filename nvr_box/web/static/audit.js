@@ -48,7 +48,7 @@ export function Audit() {
   return html`<section class="page" aria-label="Audit"><h1>Audit</h1>
     <div class="filters" role="search">
       <label>Person <input size="12" ...${field("who")} /></label>
-      <label>Action <select ...${field("action")}><option value="">all</option>${actions.map((name) => html`<option>${name}</option>`)}</select></label>
+      <label>Action <select ...${field("action")}><option value="">all</option>${actions.map((name) => html`<option value=${name}>${name}</option>`)}</select></label>
       <label>Camera <select ...${field("camera")}><option value="">all</option>${list.map((camera) => html`<option value=${camera.id}>${camera.name}</option>`)}</select></label>
       <label>From <input type="datetime-local" step="1" ...${field("start")} /></label>
       <label>To <input type="datetime-local" step="1" ...${field("end")} /></label>

@@ -20,17 +20,20 @@ export class Player {
     this.told = told;
     this.revealId = revealId;
     this.rate = 1;
+    this.wantsPlay = true; // a step in a paused picture stays paused, even where another stream has to be opened
     this.closed = false;
     this.onPause = () => this.told({ state: "paused" });
     this.onPlay = () => this.told({ state: "playing" });
     this.onTime = () => this.tick();
+    this.onStill = () => { if (video.paused) this.told({ state: "paused" }); };
     video.addEventListener("pause", this.onPause);
     video.addEventListener("playing", this.onPlay);
     video.addEventListener("timeupdate", this.onTime);
+    video.addEventListener("loadeddata", this.onStill);
     this.timer = setInterval(() => this.tick(), 500);
   }
 
-  live() { this.wanted_us = null; this.open(null); }
+  live() { this.wanted_us = null; this.wantsPlay = true; this.open(null); }
 
   // Show the picture of `at_us`: out of what is buffered when it is there, else from the box.
   seek(at_us) {
@@ -50,8 +53,9 @@ export class Player {
     return Math.round(this.origin_us + this.video.currentTime * 1e6);
   }
 
-  play() { this.video.playbackRate = this.rate; this.video.play().catch(() => {}); }
-  pause() { this.video.pause(); }
+  // Why play() rejects (a newer load, no picture yet) is told by the events that follow.
+  play() { this.wantsPlay = true; this.video.playbackRate = this.rate; this.video.play().catch(() => {}); }
+  pause() { this.wantsPlay = false; this.video.pause(); }
 
   setRate(rate) { this.rate = rate; this.video.playbackRate = rate; }
 
@@ -81,7 +85,7 @@ export class Player {
     socket.onclose = (event) => { if (this.socket === socket) this.lost(event); };
     this.socket = socket;
     this.until_us = from_us === null ? null : from_us + AHEAD_S * 1e6;
-    this.play();
+    if (this.wantsPlay) this.play();
   }
 
   hear(data) {
@@ -206,6 +210,7 @@ export class Player {
     this.video.removeEventListener("pause", this.onPause);
     this.video.removeEventListener("playing", this.onPlay);
     this.video.removeEventListener("timeupdate", this.onTime);
+    this.video.removeEventListener("loadeddata", this.onStill);
     this.video.removeAttribute("src");
     this.video.load();
   }

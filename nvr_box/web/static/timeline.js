@@ -104,6 +104,8 @@ export function Timeline({ camera, head, onSeek, onData, live }) {
     let frame;
     const paint = () => {
       const at = head();
+      if (live() && !s.wasLive) s.follow = true;
+      s.wasLive = live();
       if (s.follow && at && !s.pointers.size) {
         const width = s.view.until - s.view.from;
         const edge = live() ? 0.93 : 0.5;
@@ -134,6 +136,8 @@ export function Timeline({ camera, head, onSeek, onData, live }) {
     const width = Math.min(WIDEST_US, Math.max(NARROWEST_US, (s.view.until - s.view.from) * factor));
     const share = (around - s.view.from) / (s.view.until - s.view.from);
     move(around - share * width, around + (1 - share) * width);
+    const now = head();
+    if (now && (now < s.view.from || now > s.view.until)) s.follow = false; // zoomed into another time: stay there
   };
 
   const down = (event) => {

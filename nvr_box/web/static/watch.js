@@ -34,9 +34,12 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
     if (from_us === null || from_us === undefined) player.current.live();
     else player.current.seek(from_us);
     setLive(player.current.isLive);
-    const beat = setInterval(() => setShown(player.current.at_us ?? null), 500);
+    const tell = () => setShown(player.current.at_us ?? null);
+    const beat = setInterval(tell, 500);
+    video.current.addEventListener("seeked", tell);
     return () => {
       clearInterval(beat);
+      video.current?.removeEventListener("seeked", tell);
       if (revealed) left_us.current = player.current.at_us ?? revealed.from_us;
       player.current.close();
     };

@@ -1,0 +1,382 @@
+"""The page in headless Chromium against a stand-in box: every place, by mouse and by keyboard, wide and narrow."""
+
+import base64
+import io
+import re
+
+import av
+import numpy as np
+import pytest
+from page_box import FRAMES, PASSPHRASE, RATE, Scene
+from page_browser import CONTRAST, NAMELESS, PIXELS, chromium, opened, served, shown_us, sign_in, until
+
+pytestmark = pytest.mark.e2e
+RECORDED = "document.querySelector('[data-test=tile]')"
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    return Scene(tmp_path_factory.mktemp("scene"))
+
+
+@pytest.fixture(scope="module")
+def address(scene, tmp_path_factory):
+    with served(scene, tmp_path_factory.mktemp("box"), history_s=45) as (address, _):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser):
+    with opened(browser) as page:
+        yield page
+
+
+def playing(page):
+    """Wait until the large picture shows something and is not on its way to another time."""
+    until(
+        page,
+        """(() => { const video = document.querySelector('.picture video');
+        return video.readyState > 2 && video.videoWidth && !video.seeking; })()""",
+    )
+
+
+def watch(page, address, name="guard", camera=1):
+    sign_in(page, address, name)
+    page.goto(f"{address}#watch/{camera}")
+    playing(page)
+    return shown_us(page)
+
+
+def shows(page, at_us, slack_us):
+    """Wait until the picture on screen is of `at_us`."""
+    until(
+        page,
+        """([at, slack]) => Math.abs(Number(document.querySelector('[data-test=now]').dataset.us) - at) < slack""",
+        [at_us, slack_us],
+    )
+
+
+def back(page, seconds=20):
+    """Go back far enough to be in the recording, and stop there."""
+    for _ in range(seconds // 10):
+        page.keyboard.press("j")
+    until(page, "document.querySelector('.corner .tag').textContent === 'recorded'")
+    playing(page)
+    page.keyboard.press("k")
+    until(page, "document.querySelector('.picture video').paused")
+
+
+def picture(page):
+    """The video's pixels as (h, w, 3) RGB."""
+    with av.open(io.BytesIO(base64.b64decode(page.evaluate(PIXELS).split(",")[1]))) as image:
+        return next(image.decode(video=0)).to_ndarray(format="rgb24").astype(np.int16)
+
+
+def psnr(a, b):
+    return 10 * np.log10(255**2 / max(1e-9, np.mean((a.astype(float) - b.astype(float)) ** 2)))
+
+
+def test_sign_in_says_why_it_is_refused_and_then_shows_both_cameras(page, address):
+    page.goto(address)
+    until(page, "document.activeElement.name === 'name'")
+    page.keyboard.type("guard")
+    page.keyboard.press("Tab")
+    page.keyboard.type("not the password")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[role=alert] >> text=The name or the password is wrong.")
+    page.keyboard.type("guard password")
+    page.keyboard.press("Enter")
+    until(page, "document.querySelectorAll('[data-test=tile][data-state=playing]').length === 2")
+    assert page.get_attribute("[data-test=lock]", "data-open") == "no"
+    assert page.locator("nav a").all_inner_texts() == ["Live", "Search", "Cameras"]
+
+
+def test_only_the_box_itself_is_asked(page, address):
+    watch(page, address)
+    hosts = {re.match(r"\w+://[^/]+/|data:|blob:", request.url).group() for request in page.asked}
+    hosts -= {"data:", "blob:"}
+    assert {host.split(":", 1)[1] for host in hosts} == {address.split(":", 1)[1]}
+
+
+def test_live_is_near_the_clock_and_stays_there(page, address):
+    at = watch(page, address)
+    now = page.evaluate("Date.now() * 1000")
+    assert 0 < now - at < 8e6
+    until(page, "before => Number(document.querySelector('[data-test=now]').dataset.us) > before + 2e6", at)
+
+
+def test_keys_step_pause_and_return_to_live(page, address):
+    watch(page, address)
+    back(page)
+    at = shown_us(page)
+    page.keyboard.press("ArrowLeft")
+    shows(page, at - 1e6, 3e5)
+    page.keyboard.press(" ")
+    until(page, "!document.querySelector('.picture video').paused")
+    page.keyboard.press("l")
+    until(page, "document.querySelector('.picture video').playbackRate === 2")
+    page.keyboard.press("n")
+    until(page, "document.querySelector('.corner .tag').textContent === 'live'")
+    assert page.get_attribute("[role=toolbar] button:text-is('Live')", "aria-pressed") == "true"
+
+
+def test_a_click_on_the_timeline_plays_that_time_and_the_wheel_zooms_around_the_pointer(page, address):
+    watch(page, address)
+    page.click("text=1 min")
+    box = page.locator("[data-test=timeline]").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 30)
+    page.wait_for_selector(".preview img")
+    label = page.inner_text(".preview figcaption")
+    page.mouse.wheel(0, -240)
+    page.mouse.move(box["x"] + box["width"] * 0.5 + 1, box["y"] + 30)
+    assert abs(seconds(page.inner_text(".preview figcaption")) - seconds(label)) <= 1
+    page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + 30)
+    until(page, "document.querySelector('.corner .tag').textContent === 'recorded'")
+    playing(page)
+    shown = page.inner_text("[data-test=now]").split()[-1]
+    assert 0 <= seconds(shown) - seconds(label) <= 8
+
+
+def seconds(clock):
+    hours, minutes, rest = clock.split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + int(rest)
+
+
+def test_the_go_to_field_is_one_key_away(page, address):
+    at = watch(page, address)
+    page.keyboard.press("g")
+    until(page, "document.activeElement.type === 'datetime-local'")
+    wanted = page.evaluate(
+        """at => { const there = new Date(at / 1000 - 25000);
+        return new Date(there - there.getTimezoneOffset() * 60000).toISOString().slice(0, 19); }""",
+        at,
+    )
+    page.fill(".goto input", wanted)
+    page.keyboard.press("Enter")
+    shows(page, at - 25e6, 6e6)
+
+
+def test_freeze_shows_what_is_shown_and_a_click_searches(page, address):
+    watch(page, address)
+    back(page)
+    page.keyboard.press("f")
+    page.wait_for_selector("[data-test=pick]")
+    page.locator("[data-test=pick]").first.focus()
+    assert "person" in page.inner_text("[data-test=pick] >> nth=0")
+    assert page.get_attribute("[data-test=pick] >> nth=0", "aria-label").startswith("Search for this person: upper ")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-test=card]")
+    alike = [float(card.get_attribute("data-similarity")) for card in page.locator("[data-test=card]").all()]
+    assert alike == sorted(alike, reverse=True)
+    assert {card.get_attribute("data-camera") for card in page.locator("[data-test=card]").all()} == {"1", "2"}
+    assert page.get_attribute("[data-test=wanted] img", "src").startswith("data:image/png")
+
+
+def test_a_box_drawn_by_hand_searches_too(page, address):
+    watch(page, address)
+    back(page)
+    page.keyboard.press("f")
+    box = page.locator("[data-test=frozen] img").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.1, box["y"] + box["height"] * 0.6)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.8, steps=4)
+    page.mouse.up()
+    page.wait_for_selector("[data-test=wanted]")
+    page.wait_for_selector("[data-test=card]")
+
+
+def search(page, address, name="guard"):
+    sign_in(page, address, name)
+    page.goto(f"{address}#watch/1")
+    playing(page)
+    back(page)
+    page.keyboard.press("f")
+    page.click("[data-test=pick] >> nth=0")
+    page.wait_for_selector("[data-test=card]")
+
+
+def test_the_slider_counts_while_it_moves_and_filters_narrow(page, address):
+    search(page, address)
+    counted = "Number(document.querySelector('[data-test=count] b').textContent)"
+    before = page.evaluate(counted)
+    page.focus("[data-test=threshold]")
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    until(page, f"before => {counted} < before", before)
+    left = page.evaluate(counted)
+    until(
+        page,
+        """left => [...document.querySelectorAll('[data-test=card]')].reduce((sum, card) =>
+        sum + Number(card.querySelector('.times')?.textContent.split(' ')[0] ?? 1), 0) === left""",
+        left,
+    )
+    page.click(".chip:has-text('Forecourt')")
+    until(page, "!document.querySelector('[data-test=card]:not([data-camera=\"2\"])')")
+    page.click(".chip:has-text('bus')")
+    page.wait_for_selector("text=The filter that removes the most is")
+    page.click("text=Clear the filters")
+    page.wait_for_selector("[data-test=card]")
+
+
+def test_similar_never_means_the_same_and_is_said_once(page, address):
+    search(page, address)
+    page.wait_for_selector("text=Similar appearance, never identity.")
+    page.click("text=I understand")
+    page.reload()
+    page.wait_for_selector("[data-test=card]")
+    assert page.locator("text=Similar appearance, never identity.").count() == 0
+
+
+def test_a_result_plays_from_before_it_and_the_results_stay(page, address):
+    search(page, address)
+    cards = page.locator("[data-test=card]").count()
+    page.click("[data-test=card] .open >> nth=0")
+    playing(page)
+    best = page.inner_text("[data-test=card] >> nth=0 >> time").split()[-1]
+    until(page, "document.querySelector('[data-test=now]').dataset.us > 0")
+    assert -8 <= seconds(page.inner_text("[data-test=now]").split()[-1]) - seconds(best) <= 2
+    assert page.locator("[data-test=card]").count() == cards
+    page.click("text=More like this >> nth=1")
+    page.wait_for_selector("[data-test=card]")
+    page.click("text=Not this >> nth=0")
+    page.wait_for_selector("text=Show 1 set aside")
+
+
+def test_a_reveal_shows_the_original_a_countdown_and_ends_with_one_key(page, address, scene):
+    watch(page, address, "controller")
+    back(page)
+    masked = picture(page)
+    page.keyboard.press("r")
+    page.wait_for_selector("dialog[open]")
+    page.fill("[name=reason]", "incident 7 at the gate")
+    page.fill("[name=passphrase]", "not this one")
+    page.click("[data-test=reveal-go]")
+    page.wait_for_selector("[data-test=refusal] >> text=The passphrase is wrong.")
+    page.fill("[name=passphrase]", PASSPHRASE)
+    page.click("[data-test=reveal-go]")
+    page.wait_for_selector("[data-test=lock][data-open=yes]")
+    assert re.search(r"04:5\d", page.inner_text("[data-test=lock]"))
+    assert page.inner_text(".watermark") == "controller · revealed"
+    playing(page)
+    page.keyboard.press("k")
+    until(page, "document.querySelector('.picture video').paused")
+    clear = picture(page)
+    best = max(range(FRAMES), key=lambda n: psnr(clear, scene.clear[0][n]))
+    assert psnr(clear, scene.clear[0][best]) >= 30
+    assert max(psnr(masked, frame) for frame in scene.clear[0]) < psnr(clear, scene.clear[0][best]) - 5
+    page.keyboard.press("Escape")
+    page.wait_for_selector("[data-test=lock][data-open=no]")
+    playing(page)
+    assert page.locator(".watermark").count() == 0
+    hidden = picture(page)
+    assert max(psnr(hidden, frame) for frame in scene.masked[0]) >= 30
+    page.goto(f"{address}#audit")
+    granted = page.locator("[data-test=entry][data-action=reveal]")
+    granted.first.wait_for()
+    assert {entry.get_attribute("data-granted") for entry in granted.all()} == {"yes", "no"}
+
+
+def test_leaving_the_page_ends_the_reveal(page, address):
+    watch(page, address, "controller")
+    page.keyboard.press("r")
+    page.fill("[name=reason]", "incident 8 at the gate")
+    page.fill("[name=passphrase]", PASSPHRASE)
+    page.click("[data-test=reveal-go]")
+    page.wait_for_selector("[data-test=lock][data-open=yes]")
+    page.reload()
+    page.wait_for_selector("[data-test=lock][data-open=no]")
+    until(page, "fetch('/api/reveals').then((reply) => reply.json()).then((answer) => answer.reveals.length === 0)")
+
+
+def test_without_the_right_there_is_no_button(page, address):
+    watch(page, address)
+    assert page.locator("[data-test=reveal]").count() == 0
+    page.keyboard.press("r")
+    assert page.locator("dialog[open]").count() == 0
+
+
+def test_cameras_are_found_tried_and_explained(page, address):
+    sign_in(page, address, "admin")
+    page.goto(f"{address}#cameras")
+    page.click("[data-test=discover]")
+    page.click("text=Add…")
+    assert page.input_value("[name=address]") == "http://192.0.2.7/onvif/device_service"
+    page.fill("[name=password]", "wrong")
+    page.click("text=Test")
+    page.wait_for_selector(".steps .bad >> text=sign-in")
+    page.click("[data-test=camera] button >> nth=0")
+    page.wait_for_selector("text=3f2a 77c1 9d04 5be8")
+
+
+def test_the_audit_chain_is_checked_at_a_press(page, address):
+    sign_in(page, address, "admin")
+    page.goto(f"{address}#audit")
+    page.wait_for_selector("[data-test=entry]")
+    page.click("[data-test=verify]")
+    page.wait_for_selector("text=The chain is whole")
+    page.select_option("select >> nth=0", "sign-in")
+    until(page, "!document.querySelector('[data-test=entry]:not([data-action=sign-in])')")
+    page.click("[data-test=entry] button >> nth=0")
+    page.wait_for_selector("text=Hash")
+
+
+def test_a_box_that_is_away_is_said_once_and_taken_back(page, address):
+    watch(page, address)
+    page.context.set_offline(True)
+    page.wait_for_selector("[data-test=notice] >> text=The box does not answer.")
+    assert "Recording goes on" in page.inner_text("[data-test=notice]")
+    page.context.set_offline(False)
+    page.wait_for_selector("[data-test=notice]", state="detached")
+
+
+@pytest.mark.parametrize("place", ["live", "watch/1", "search", "cameras", "audit"])
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_every_text_is_readable_and_every_control_has_a_name(page, address, place, theme):
+    page.add_init_script(f"localStorage.setItem('veilcam.theme', '{theme}')")
+    sign_in(page, address, "admin")
+    page.goto(f"{address}#{place}")
+    page.wait_for_selector(
+        {
+            "live": "[data-test=tile]",
+            "watch/1": "[data-test=timeline]",
+            "search": "[data-test=card]",
+            "cameras": "[data-test=camera]",
+            "audit": "[data-test=entry]",
+        }[place]
+    )
+    assert page.evaluate(CONTRAST) == []
+    assert page.evaluate(NAMELESS) == []
+
+
+@pytest.mark.parametrize("place", ["live", "watch/1", "search", "cameras", "audit"])
+def test_at_360_pixels_nothing_is_cut_off(browser, address, place):
+    with opened(browser, width=360, height=740, has_touch=True) as page:
+        sign_in(page, address, "admin")
+        page.goto(f"{address}#{place}")
+        page.wait_for_selector("main section")
+        until(page, "document.documentElement.scrollWidth <= 360")
+
+
+def test_question_mark_lists_the_keys_and_focus_is_visible(page, address):
+    watch(page, address)
+    page.keyboard.press("?")
+    page.wait_for_selector("dialog#help[open]")
+    assert "freeze" in page.inner_text("dialog#help")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Alt+c")
+    page.wait_for_selector("h1 >> text=Cameras")
+
+
+def test_the_scene_has_people_to_hide(scene):
+    """What the others rely on: the stand-in's masks change the picture where somebody walks."""
+    assert RATE * FRAMES
+    assert all(any(boxes) for boxes in scene.boxes)
+    assert psnr(scene.clear[0][50], scene.masked[0][50]) < 30

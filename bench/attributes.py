@@ -15,8 +15,14 @@ import numpy as np
 
 from bench.report import report
 from models import colours
+from models.appearance import Stripes
+from models.appearance_net import NAME, AppearanceNet
+from models.attributes import told as attributes_told
+from models.config import ModelsConfig
+from models.registry import Registry
+from models.runtime import Session
 from models.train.market import Crops, attributes, load, split
-from wire.features.vocabulary import Colour, ObjectClass, Part
+from wire.features.vocabulary import CHOICES, Attribute, Colour, ObjectClass, Part
 
 BOX = np.array([0, 0, 64, 128], np.float32)
 # The labels' words and ours; a colour without a label of its own counts for its nearest.
@@ -27,6 +33,12 @@ LOWER = {"black": Colour.BLACK, "white": Colour.WHITE, "pink": Colour.PINK, "pur
          "brown": Colour.BROWN}
 NEAREST = {Colour.ORANGE: (Colour.YELLOW, Colour.RED), Colour.PINK: (Colour.RED,), Colour.RED: (Colour.PINK,),
            Colour.BROWN: (Colour.GREY,), Colour.PURPLE: (Colour.BLUE,)}
+
+
+# Which labels mean the second choice of an attribute (2 = yes), and whether they mean its first instead.
+LABELS = {Attribute.SLEEVE: (("up",), True), Attribute.LOWER_LENGTH: (("down",), True),
+          Attribute.HAIR_LENGTH: (("hair",), False), Attribute.HAT: (("hat",), False),
+          Attribute.BAG: (("bag", "handbag"), False), Attribute.BACKPACK: (("backpack",), False)}
 
 
 def label(row: dict[str, int], prefix: str, words: dict[str, Colour]) -> int:
@@ -81,10 +93,46 @@ def balanced(found: dict[int, tuple[float, int]]) -> float:
 
 
 def calibration_error(truth: np.ndarray, probability: np.ndarray) -> float:
-    """Expected calibration error of "yes" in ten bins."""
+    """Expected calibration error of "second choice" in ten bins, both classes weighing the same."""
+    weight = np.where(truth, 0.5 / max(truth.sum(), 1), 0.5 / max((~truth).sum(), 1))
     bins = np.minimum((probability * 10).astype(int), 9)
-    return float(sum(abs(truth[bins == b].mean() - probability[bins == b].mean()) * (bins == b).mean()
-                     for b in np.unique(bins)))
+    return float(sum(abs((weight * (truth - probability))[bins == b].sum()) for b in np.unique(bins)))
+
+
+def heads(crops: Crops, table: dict[int, dict[str, int]],
+          trained: tuple[int, ...]) -> tuple[dict[str, float | None], list[tuple]]:
+    """The trained network's logits: the attributes of the closed list, and its own opinion on colours."""
+    config, registry = ModelsConfig(), Registry.read()
+    detector = Session.load("nanodet", config, registry)
+    session = Session.load(NAME, config, registry)
+    net, names = AppearanceNet(session, Stripes(detector, registry, config)), list(session.entry.names)
+    logits = np.concatenate([net.see(crops.rgb[i : i + 64]).attributes for i in range(0, len(crops.rgb), 64)])
+    index, people = passages(crops)
+    voted = summed(logits, index)
+    figures: dict[str, float | None] = {}
+    rows: list[tuple] = [("attribute", "passages of each choice", "balanced accuracy", "calibration error")]
+    told = [attributes_told(row, names) for row in voted]
+    for attribute, (labels, first) in LABELS.items():
+        truth = np.array([any(table[int(p)][name] == 2 for name in labels) for p in people]) ^ first
+        probability = np.array([row[attribute] for row in told])
+        key, words = attribute.name.lower(), CHOICES[attribute]
+        counts = f"{(~truth).sum()} {words[0]}, {truth.sum()} {words[1]}"
+        if truth.all() or not truth.any():
+            figures[f"{key}_bacc"] = None
+            rows.append((key, counts, "not measured", ""))
+            continue
+        figures[f"{key}_bacc"] = round(balanced(recalls(truth.astype(int), (probability > 0.5).astype(int))), 2)
+        figures[f"{key}_ece"] = round(calibration_error(truth, probability), 3)
+        rows.append((key, counts, figures[f"{key}_bacc"], figures[f"{key}_ece"]))
+    for name, prefix, words in (("upper", "up", UPPER), ("lower", "down", LOWER)):
+        columns = [names.index(prefix + word) for word in words]
+        truth = np.array([label(table[int(p)], prefix, words) for p in people])
+        # As in `models.attributes`: how common a colour was among the people of the training is taken out.
+        share = np.array([np.mean([table[p].get(prefix + word) == 2 for p in trained]) for word in words])
+        answer = voted[:, columns] - np.log(share / (1 - share))
+        answer = np.array([int(colour) for colour in words.values()])[answer.argmax(1)]
+        figures[f"{name}_bacc_network"] = round(balanced(recalls(truth, answer)), 2)
+    return figures, rows
 
 
 def clothing(crops: Crops, table: dict[int, dict[str, int]]) -> tuple[dict[str, float], list[tuple]]:
@@ -113,10 +161,11 @@ def main() -> None:
         raise SystemExit("DATA=/path/to/datasets must name the folder of market1501_attributes.json")
     people = split(data)[0 if "--fit" in sys.argv else 1]
     crops, table = load(data).of(people), attributes(data)
-    figures, rows = clothing(crops, table)
+    told, rows = clothing(crops, table)
+    more, added = heads(crops, table, split(data)[0])
     inputs = {"data": "Market-1501 training split, attribute labels", "people": len(np.unique(crops.person)),
               "crops": len(crops.rgb), "passages": int(passages(crops)[0].max()) + 1}
-    report("attributes", inputs, figures, rows)
+    report("attributes", inputs, {**told, **more}, [*rows, (), *added])
 
 
 if __name__ == "__main__":

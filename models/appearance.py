@@ -18,7 +18,7 @@ from models.registry import Registry
 from models.runtime import Floats, Session
 from wire.base.errors import ModelError
 from wire.features.packet import AppearanceCode
-from wire.features.vocabulary import CodeKind, ObjectClass
+from wire.features.vocabulary import Attribute, CodeKind, ObjectClass
 
 Picture = npt.NDArray[np.uint8]
 
@@ -38,6 +38,13 @@ class Encoder(Protocol):
 
         Raises:
             ModelError: the box has no area inside the picture, or the network failed.
+        """
+
+    def attributes(self, rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass) -> dict[Attribute, float]:
+        """Probability of the second of each attribute's two `CHOICES`; empty for what this encoder cannot tell.
+
+        Raises:
+            ModelError: as `encode`.
         """
 
 
@@ -84,6 +91,11 @@ class Stripes:
         kind = "person" if upright else "vehicle"
         vector = stripes.features(self._session, cut(rgb, box), upright=upright) - self._arrays[f"{kind}_mean"]
         return quantised(self.model, vector @ self._arrays[f"{kind}_projection"])
+
+    def attributes(self, rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass) -> dict[Attribute, float]:
+        """Colours and backbone features know no sleeves."""
+        del rgb, box, class_
+        return {}
 
 
 def similarity(left: AppearanceCode, right: AppearanceCode) -> float:

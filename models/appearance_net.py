@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from models.appearance import Encoder, cut, quantised
+from models.attributes import told
 from models.config import ModelsConfig
 from models.registry import Registry
 from models.runtime import Floats, Session
 from wire.base.errors import ModelError
 from wire.features.packet import AppearanceCode
-from wire.features.vocabulary import ObjectClass
+from wire.features.vocabulary import Attribute, ObjectClass
 
 Picture = npt.NDArray[np.uint8]
 
@@ -67,6 +68,12 @@ class AppearanceNet:
         if class_ != ObjectClass.PERSON:
             return self._others.encode(rgb, box, class_)
         return quantised(self.model, self.see(fitted(cut(rgb, box))[None]).code[0])
+
+    def attributes(self, rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass) -> dict[Attribute, float]:
+        """See `models.appearance.Encoder`."""
+        if class_ != ObjectClass.PERSON:
+            return self._others.attributes(rgb, box, class_)
+        return told(self.see(fitted(cut(rgb, box))[None]).attributes[0], self._session.entry.names)
 
     def encode_crops(self, crops: Picture) -> list[AppearanceCode]:
         """(n, 128, 64, 3) RGB crops of people → their codes, for re-encoding what a box has stored."""

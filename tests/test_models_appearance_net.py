@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 import models
-from models import appearance_net, coarse, selftest, similarity
+from firmware.describe.words import mean_attributes
+from models import appearance_net, attributes, coarse, selftest, similarity
 from models.appearance import Stripes
 from models.config import ModelsConfig
 from models.registry import Registry
 from models.runtime import Session
 from wire.base.errors import ModelError
-from wire.features.vocabulary import CodeKind, ObjectClass
+from wire.features.vocabulary import Attribute, CodeKind, ObjectClass
 
 BOX = np.array([30, 10, 200, 318], np.float32)
 
@@ -139,3 +140,42 @@ def test_the_network_stays_small():
 
 def test_nothing_that_a_person_is_born_with_is_told():
     assert not {"age", "gender", "skin", "race"} & set(Registry.read().entry("market64").names)
+
+
+def test_attributes_are_probabilities_of_the_closed_list(net):
+    told = net.attributes(selftest.picture(), BOX, ObjectClass.PERSON)
+    assert set(told) == {Attribute.SLEEVE, Attribute.LOWER_LENGTH, Attribute.HAIR_LENGTH, Attribute.HAT, Attribute.BAG,
+                         Attribute.BACKPACK}
+    assert all(0 <= probability <= 1 for probability in told.values())
+    assert net.attributes(selftest.picture(), BOX, ObjectClass.CAR) == {}
+
+
+@pytest.mark.parametrize(("label", "attribute", "second"), [
+    ("up", Attribute.SLEEVE, False), ("down", Attribute.LOWER_LENGTH, False), ("hair", Attribute.HAIR_LENGTH, True),
+    ("hat", Attribute.HAT, True), ("bag", Attribute.BAG, True), ("handbag", Attribute.BAG, True),
+    ("backpack", Attribute.BACKPACK, True),
+])
+def test_a_sure_label_becomes_its_attribute(label, attribute, second):
+    names = Registry.read().entry("market64").names
+    logits = np.full(len(names), -9, np.float32)
+    logits[names.index(label)] = 9
+    yes = attributes.told(logits, names)[attribute]
+    no = attributes.told(np.full(len(names), -9, np.float32), names)[attribute]
+    assert (yes > 0.95, no < 0.05) == (second, second)
+    assert (yes < 0.05, no > 0.95) == (not second, not second)
+
+
+def test_what_was_common_in_training_is_not_taken_for_evidence():
+    names = Registry.read().entry("market64").names
+    common = np.zeros(len(names), np.float32)
+    common[names.index("up")] = np.log(616 / 34)
+    assert attributes.told(common, names)[Attribute.SLEEVE] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_shots_are_averaged_by_quality_and_only_the_likely_is_said():
+    shots = [{Attribute.HAT: 0.9, Attribute.BAG: 0.2}, {Attribute.HAT: 0.1, Attribute.BAG: 0.2}]
+    told = mean_attributes(shots, [3, 1])
+    assert [(value.attribute, value.word, round(value.confidence, 2)) for value in told] == [
+        (Attribute.HAT, "yes", 0.7), (Attribute.BAG, "no", 0.8)]
+    assert [value.attribute for value in mean_attributes(shots, [1, 1])] == [Attribute.BAG]
+    assert mean_attributes([{}, {}], [1, 1]) == ()

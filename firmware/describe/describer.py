@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.describe.best_shot import Passage, Shot
-from firmware.describe.words import attributes, mean_code, mean_colours
+from firmware.describe.words import attributes, mean_attributes, mean_code, mean_colours
 from firmware.vision.sight import Boxes, Sight
 from models import Models
 from wire.base.errors import ModelError
@@ -126,6 +126,7 @@ class Describer:
         try:
             codes = [self._models.appearance.encode(shot.rgb, shot.inside, class_) for shot in good]
             colours = [self._models.colours.describe(shot.rgb, shot.inside, class_) for shot in good]
+            worn = [self._models.appearance.attributes(shot.rgb, shot.inside, class_) for shot in good]
         except ModelError as error:
             # The object was too small or too far outside; a broken network would fail its next detection anyway.
             log.debug("track %d is not described: %s", passage.track_id, error)
@@ -136,7 +137,7 @@ class Describer:
             first_utc_ms=passage.first_us // 1000, best_utc_ms=best.utc_us // 1000, last_utc_ms=passage.last_us // 1000,
             quality=best.verdict.quality, box=(int(x0), int(y0), int(x1 - x0), int(y1 - y0)),
             codes=(mean_code(codes, weights),), colours=mean_colours(colours, weights),
-            attributes=attributes(class_, best.box), provenance=self._provenance,
+            attributes=attributes(class_, best.box) + mean_attributes(worn, weights), provenance=self._provenance,
         )
         self._waiting.append((best.pts_90k, packet, best))
 

@@ -1,7 +1,7 @@
 """What is said about an object: its code and colours averaged over its best shots, and what its box tells."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -14,6 +14,7 @@ _VEHICLE_TYPES = {ObjectClass.CAR: 0, ObjectClass.BUS: 2, ObjectClass.TRUCK: 3}
 _TWO_WHEELERS = {ObjectClass.BICYCLE: 0, ObjectClass.MOTORCYCLE: 1}
 _MINIMUM_SHARE = 0.15
 _MOST = 2
+_SURE = 0.65
 
 
 def mean_code(codes: Sequence[AppearanceCode], weights: Sequence[float]) -> AppearanceCode:
@@ -43,6 +44,18 @@ def mean_colours(shots: Sequence[Sequence[ColourShare]], weights: Sequence[float
         found += [ColourShare(part, colour, min(value / total[part], 1.0)) for colour, value in ranked[:_MOST]
                   if value / total[part] >= _MINIMUM_SHARE]
     return tuple(found)
+
+
+def mean_attributes(shots: Sequence[Mapping[Attribute, float]],
+                    weights: Sequence[float]) -> tuple[AttributeValue, ...]:
+    """The weighted mean probability of each attribute over the shots; only what is likelier than `_SURE` is said."""
+    told = []
+    for attribute in sorted(shots[0]):
+        second = float(np.average([shot[attribute] for shot in shots], weights=weights))
+        confidence = max(second, 1 - second)
+        if confidence >= _SURE:
+            told.append(AttributeValue(attribute, int(second > 0.5), confidence))
+    return tuple(told)
 
 
 def attributes(class_: ObjectClass, box: Boxes) -> tuple[AttributeValue, ...]:

@@ -76,28 +76,28 @@ def interval(left: Score, right: Score) -> tuple[float, float]:
     return float(np.percentile(means, 2.5)), float(np.percentile(means, 97.5))
 
 
-def milliseconds(net: AppearanceNet, picture: np.ndarray) -> list[float]:
-    """Cutting, resizing and encoding one person of a whole picture, twenty times, on the wall's clock."""
+def milliseconds(net: AppearanceNet, picture: np.ndarray) -> tuple[list[float], list[float]]:
+    """Cutting, resizing and encoding one person of a whole picture forty times: time of the processor, of the wall."""
     box = np.array([200, 100, 290, 330], np.float32)
-    times = []
-    for turn in range(25):
-        start = time.perf_counter()
+    busy, wall = [], []
+    for turn in range(45):
+        start = time.process_time(), time.perf_counter()
         net.encode(picture, box, ObjectClass.PERSON)
         if turn >= 5:
-            times.append(1000 * (time.perf_counter() - start))
-    return times
+            busy.append(1000 * (time.process_time() - start[0]))
+            wall.append(1000 * (time.perf_counter() - start[1]))
+    return busy, wall
 
 
-def packet_bytes(code: AppearanceCode) -> tuple[int, int]:
-    """Bytes of a passage with its code, three colours and six attributes but no thumbnail: as it is, and sealed."""
+def packet(code: AppearanceCode, colours: int, attributes: int, provenance: str) -> FeaturePacket:
+    """One passage without a thumbnail."""
     said = [AttributeValue(kind, 1, 0.9) for kind in (Attribute.SLEEVE, Attribute.LOWER_LENGTH, Attribute.HAT,
                                                       Attribute.BAG, Attribute.BACKPACK, Attribute.HAIR_LENGTH)]
     worn = [ColourShare(part, Colour.BLUE, 0.8) for part in (Part.UPPER, Part.LOWER, Part.SHOES)]
-    packet = FeaturePacket(
+    return FeaturePacket(
         camera_id=bytes(8), sequence=7, track_id=7, class_=ObjectClass.PERSON, first_utc_ms=1, best_utc_ms=2,
-        last_utc_ms=3, quality=0.9, box=(1, 2, 3, 4), codes=(code,), colours=tuple(worn), attributes=tuple(said))
-    sealed = seal(packet, Identity.generate().recipient, SigningKey.generate())
-    return len(bytes(packet)), len(sealed)
+        last_utc_ms=3, quality=0.9, box=(1, 2, 3, 4), codes=(code,), colours=tuple(worn * 2)[:colours],
+        attributes=tuple([*said, AttributeValue(Attribute.ASPECT, 28, 1.0)][:attributes]), provenance=provenance)
 
 
 def main() -> None:
@@ -134,8 +134,10 @@ def main() -> None:
     ):
         rows.append((label, size, round(found.map, 2), round(found.rank1, 2)))
     low, high = interval(whole, small)
-    times = milliseconds(net, np.random.default_rng(3).integers(0, 255, (576, 768, 3), np.uint8))
-    packet, sealed = packet_bytes(net.encode_crops(crops.rgb[:1])[0])
+    busy, wall = milliseconds(net, np.random.default_rng(3).integers(0, 255, (576, 768, 3), np.uint8))
+    code = net.encode_crops(crops.rgb[:1])[0]
+    usual, most = packet(code, 3, 6, ""), packet(code, 6, 7, "nanodet@1")
+    sealed = len(seal(usual, Identity.generate().recipient, SigningKey.generate()))
     figures = {
         "map": round(small.map, 2), "rank1": round(small.rank1, 2),
         "map_float": round(whole.map, 2), "rank1_float": round(whole.rank1, 2),
@@ -145,8 +147,8 @@ def main() -> None:
         "map_loss_bits": round(whole.map - binary.map, 2),
         "map_refined": round(fine.map, 2), "rank1_refined": round(fine.rank1, 2),
         "map_stripes_code": rows[3][2], "map_colour_stripes": rows[1][2], "map_backbone": rows[2][2],
-        "packet_bytes": packet, "sealed_packet_bytes": sealed,
-        "encode_ms": round(float(np.median(times)), 2), "encode_ms_p95": round(float(np.percentile(times, 95)), 2),
+        "packet_bytes": len(bytes(usual)), "packet_bytes_most": len(bytes(most)), "packet_bytes_sealed": sealed,
+        "encode_ms": round(float(np.median(busy)), 2), "encode_ms_wall": round(float(np.median(wall)), 2),
     }
     inputs = {"data": "Market-1501 training split", "people": len(np.unique(crops.person)), "gallery": len(crops.rgb),
               "queries": len(queries(crops)), "model": net.model, "threads": config.threads}

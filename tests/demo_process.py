@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,18 +87,27 @@ def stop(demo):
 
 
 class Browser:
-    """A person's session with the box, by the standard library alone."""
+    """A person's session with the box, by the standard library alone; signed in again when the box forgot it."""
 
-    def __init__(self, demo):
+    def __init__(self, demo, name="admin"):
         trust = ssl._create_unverified_context()
         self._opener = urllib.request.build_opener(
             urllib.request.HTTPSHandler(context=trust), urllib.request.HTTPCookieProcessor()
         )
         self._url, self._csrf = demo.url.rstrip("/"), ""
-        self._csrf = self.ask("/api/sign-in", {"name": "admin", "password": demo.words["admin_password"]})["csrf"]
+        self._account = {"name": name, "password": demo.words[f"{name}_password"]}
 
     def ask(self, path, body=None):
-        """GET, or POST a body; the answer as JSON."""
+        """GET, or POST a body; the answer as JSON. Raises OSError, with a status when the box answered."""
+        try:
+            return self._ask(path, body)
+        except urllib.error.HTTPError as error:
+            if error.code != 401:
+                raise
+        self._csrf = self._ask("/api/sign-in", self._account)["csrf"]
+        return self._ask(path, body)
+
+    def _ask(self, path, body):
         headers = {"Content-Type": "application/json", "Origin": self._url, "X-Veilcam-CSRF": self._csrf}
         data = None if body is None else json.dumps(body).encode()
         with self._opener.open(urllib.request.Request(self._url + path, data, headers), timeout=30) as answer:

@@ -114,12 +114,15 @@ def main() -> None:
     half = stripes.CELLS * 128
     codes64 = values([permissive.encode(rgb, BOX, ObjectClass.PERSON) for rgb in crops.rgb])
     seen = [net.see(crops.rgb[start : start + 64]) for start in range(0, len(crops.rgb), 64)]
-    embedding = np.concatenate([s.embedding for s in seen])
+    embedding, exact = (np.concatenate([getattr(s, name) for s in seen]) for name in ("embedding", "code"))
     codes = np.concatenate([values(net.encode_crops(crops.rgb[start : start + 64]))
                             for start in range(0, len(crops.rgb), 64)])
     bits = coarse.bits(codes)
 
-    whole, small, binary = cosine(embedding, crops), cosine(codes, crops), hamming(bits, crops)
+    whole, narrow, small = cosine(embedding, crops), cosine(exact, crops), cosine(codes, crops)
+    binary = hamming(bits, crops)
+    # What the bytes and bits are measured against: the better of what the network gives in floating point.
+    best = max(whole, narrow, key=lambda found: found.map)
     fine = refined(codes, bits, crops, 200)
     rows = [("appearance", "bytes", "mAP", "Rank-1")]
     for label, size, found in (
@@ -127,24 +130,25 @@ def main() -> None:
         ("NanoDet backbone stripes, untrained, float", 4 * half, cosine(features[:, half:], crops)),
         ("stripes code (permissive)", 64, cosine(codes64, crops)),
         ("market64 embedding, float", 4 * embedding.shape[1], whole),
+        ("market64 code, float", 4 * exact.shape[1], narrow),
         ("market64 code, int8", 64, small),
         ("market64 512 thermometer bits of the code", 64, binary),
         ("market64 512 random-projection bits of the embedding", 64, hamming(random_bits(embedding), crops)),
         ("market64 bits choose 200, bytes order them", 64, fine),
     ):
         rows.append((label, size, round(found.map, 2), round(found.rank1, 2)))
-    low, high = interval(whole, small)
+    low, high = interval(best, small)
     busy, wall = milliseconds(net, np.random.default_rng(3).integers(0, 255, (576, 768, 3), np.uint8))
     code = net.encode_crops(crops.rgb[:1])[0]
     usual, most = packet(code, 3, 6, ""), packet(code, 6, 7, "nanodet@1")
     sealed = len(seal(usual, Identity.generate().recipient, SigningKey.generate()))
     figures = {
         "map": round(small.map, 2), "rank1": round(small.rank1, 2),
-        "map_float": round(whole.map, 2), "rank1_float": round(whole.rank1, 2),
-        "map_loss_64b": round(whole.map - small.map, 2),
+        "map_float": round(best.map, 2), "rank1_float": round(best.rank1, 2), "map_embedding": round(whole.map, 2),
+        "map_loss_64b": round(best.map - small.map, 2),
         "map_loss_64b_low": round(low, 2), "map_loss_64b_high": round(high, 2),
         "map_bits": round(binary.map, 2), "rank1_bits": round(binary.rank1, 2),
-        "map_loss_bits": round(whole.map - binary.map, 2),
+        "map_loss_bits": round(best.map - binary.map, 2),
         "map_refined": round(fine.map, 2), "rank1_refined": round(fine.rank1, 2),
         "map_stripes_code": rows[3][2], "map_colour_stripes": rows[1][2], "map_backbone": rows[2][2],
         "packet_bytes": len(bytes(usual)), "packet_bytes_most": len(bytes(most)), "packet_bytes_sealed": sealed,

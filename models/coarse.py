@@ -11,7 +11,7 @@ import numpy.typing as npt
 DIMENSIONS = 64
 BITS = 512
 # In standard deviations of one dimension of a code of that length.
-_THRESHOLDS = np.array([-1.75, -1.25, -0.75, -0.25, 0.25, 0.75, 1.25, 1.75], np.float32)
+_THRESHOLDS = np.array([-1.4, -1.0, -0.6, -0.2, 0.2, 0.6, 1.0, 1.4], np.float32)
 
 
 def bits(values: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:

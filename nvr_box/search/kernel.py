@@ -8,9 +8,10 @@ from nvr_box.search.gallery import Columns
 # 32,768 rows × 8 bytes stay in the second-level cache while the words are added up.
 _BLOCK = 32_768
 # Up to here every candidate is compared by its fine code; beyond, by its coarse bits first.
-FINE_ROWS = 131_072
+FINE_ROWS = 65_536
 # How many of the coarsely best are then compared finely.
 RERANKED = 8_192
+_SPARSE = 8
 
 
 def hamming(words: npt.NDArray[np.uint64], query: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint16]:
@@ -31,17 +32,28 @@ def hamming(words: npt.NDArray[np.uint64], query: npt.NDArray[np.uint64]) -> npt
 
 
 def similarities(
-    rows: Columns, query: npt.NDArray[np.int8], query_words: npt.NDArray[np.uint64]
+    rows: Columns,
+    candidates: npt.NDArray[np.intp],
+    query: npt.NDArray[np.int8],
+    query_words: npt.NDArray[np.uint64],
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
-    """Similarity 0..1 of `rows` to `query` (64,) int8, as `models.appearance.similarity` defines it.
+    """Similarity 0..1 of the `candidates` among `rows` to `query` (64,), as `models.appearance.similarity` defines it.
 
     Returns:
-        (indices, similarities): every row up to `FINE_ROWS` rows, else the `RERANKED` coarsely nearest.
+        (indices of rows, similarities): of every candidate up to `FINE_ROWS`, else of the `RERANKED` coarsely
+        nearest and those that tie with the last of them.
     """
-    chosen = np.arange(len(rows))
-    if len(rows) > FINE_ROWS:
-        distance = hamming(rows.words, query_words)
-        chosen = np.argpartition(distance, RERANKED)[:RERANKED]
+    chosen = candidates
+    if len(candidates) > FINE_ROWS:
+        # Reading a whole slice in order costs less than picking much of it.
+        if len(candidates) * _SPARSE < len(rows):
+            distance = hamming(np.ascontiguousarray(rows.words[:, candidates]), query_words)
+        else:
+            distance = hamming(rows.words, query_words)
+            distance = distance if len(candidates) == len(rows) else distance[candidates]
+        # Every row at the distance of the last one taken comes along: no tie is broken by chance.
+        furthest = int(np.searchsorted(np.cumsum(np.bincount(distance)), RERANKED))
+        chosen = candidates[np.flatnonzero(distance <= furthest)]
     wanted = query.astype(np.float32)
     length = float(np.linalg.norm(wanted))
     if not length:

@@ -65,7 +65,7 @@ class Results:
         stored: passages stored in all.
         took_ms: wall time of the comparison.
         histogram: matches by similarity in 100 steps of 0.01 before the threshold, for the slider. Above
-            131,072 candidates: of the 8,192 nearest by coarse code.
+            65,536 candidates: of the 8,192 nearest by coarse code and their ties.
         other_model: passages that pass the filters but were coded by another model.
         narrowest: the filter that removed the most ("cameras", "time", "classes", "colours", "attributes",
             "threshold"), empty when there are matches.
@@ -213,7 +213,9 @@ def _passing(rows: Columns, filters: Filters, cameras: frozenset[int] | None) ->
     """Which rows each filter that is set lets through."""
     masks: dict[str, npt.NDArray[np.bool_]] = {}
     if cameras is not None:
-        masks["cameras"] = np.isin(rows.camera, np.array(sorted(cameras), np.int32))
+        allowed = np.zeros(int(rows.camera.max(initial=0)) + 1, bool)
+        allowed[[number for number in cameras if 0 <= number < len(allowed)]] = True
+        masks["cameras"] = allowed[rows.camera]
     if filters.classes:
         masks["classes"] = np.isin(rows.object_class, np.array(filters.classes, np.uint8))
     if filters.colours:
@@ -237,30 +239,28 @@ def _compare(
 ) -> _Found:
     """The comparison itself; runs in a thread, touches only snapshots."""
     removed = {"time": everything - sum(len(rows) for rows in (*parts, *others))}
-    candidates = []
+    candidates: list[tuple[Columns, npt.NDArray[np.intp]]] = []
     for rows in parts:
-        masks = _passing(rows, filters, cameras)
         keep = np.ones(len(rows), bool)
-        for name, mask in masks.items():
+        for name, mask in _passing(rows, filters, cameras).items():
             removed[name] = removed.get(name, 0) + int((~mask).sum())
             keep &= mask
         if leave_out:
             keep &= rows.packet != leave_out
-        candidates.append(rows if keep.all() else rows.at(np.flatnonzero(keep)))
-    candidates = [rows for rows in candidates if len(rows)]
+        candidates.append((rows, np.flatnonzero(keep)))
     other = sum(_count(rows, filters, cameras) for rows in others)
-    compared = sum(len(rows) for rows in candidates)
+    compared = sum(len(chosen) for _, chosen in candidates)
     limit = max(1, min(filters.limit, _MOST_RETURNED))
     if code is None:
-        packets = np.concatenate([rows.packet for rows in candidates] or [np.zeros(0, np.int64)])
-        times = np.concatenate([rows.best_us for rows in candidates] or [np.zeros(0, np.int64)])
+        packets = np.concatenate([rows.packet[chosen] for rows, chosen in candidates] or [np.zeros(0, np.int64)])
+        times = np.concatenate([rows.best_us[chosen] for rows, chosen in candidates] or [np.zeros(0, np.int64)])
         order = np.lexsort((packets, times))[::-1][:limit]
         return _Found(packets[order], None, compared, 0, (), "" if len(order) else _most(removed))
     query = np.frombuffer(code.data, np.int8)
     query_words = words_of(query[None])[:, 0]
     numbers, times_us, likes = [], [], []
-    for rows in candidates:
-        chosen, similarity = kernel.similarities(rows, query, query_words)
+    for rows, among in candidates:
+        chosen, similarity = kernel.similarities(rows, among, query, query_words)
         numbers.append(rows.packet[chosen])
         times_us.append(rows.best_us[chosen])
         likes.append(similarity)

@@ -20,9 +20,11 @@ from firmware.encode.protected import ProtectedEncoder
 from firmware.encode.settings import EncoderSettings
 from firmware.imaging import Sensor
 from firmware.live import Live
+from firmware.mask import polygons
 from firmware.mask.paint import Painter
 from firmware.mask.plan import MaskPlan, Planner
 from firmware.mask.settings import MaskSettings
+from firmware.osd import Overlay
 from firmware.pairing import PairingEndpoint, Pairings
 from firmware.services.web import CameraWeb
 from firmware.settings import Settings
@@ -113,7 +115,8 @@ def build(state: Path, *, bus=None) -> Camera:
     )
     live.show(Masked(np.full((HEIGHT * 3 // 2, WIDTH), 90, np.uint8), no_mask(), None, 0, 0))
     pairing = PairingEndpoint(Pairings(state), who, config.name, config.serial, "none")
-    return Camera(config, who, Settings(config), bus, Sensor(state, bus), Engine(state, bus), live, pairing)
+    return Camera(config, who, Settings(config), bus, Sensor(state, bus), Engine(state, bus),
+                  Overlay(state), polygons.stored(state), live, pairing)  # fmt: skip
 
 
 def no_mask():

@@ -1,1 +1,1 @@
-"""Every operation that Profiles S, T, M and G mention, called on running devices: what answers, what is valid, for whom."""
+"""Every operation that Profiles S, T, M and G mention, called on running devices: which answers, validly, to whom."""

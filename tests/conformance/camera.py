@@ -69,9 +69,7 @@ async def media2(dut):
         if not found:
             continue
         first = found.Configurations[0]
-        await dut.ask(
-            "tr2:AddConfiguration", ProfileToken=token, Configuration=[{"Type": kind, "Token": first.token}]
-        )
+        await dut.ask("tr2:AddConfiguration", ProfileToken=token, Configuration=[{"Type": kind, "Token": first.token}])
         if kind != "Analytics":
             await dut.ask(f"tr2:Get{kind}ConfigurationOptions", ConfigurationToken=first.token)
             await dut.ask(f"tr2:Set{kind}Configuration", Configuration=first)

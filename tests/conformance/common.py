@@ -1,8 +1,15 @@
 """Device management and events: what both the camera and the recorder must answer."""
 
+import asyncio
+import contextlib
+
+from aiohttp import web
+from lxml import etree
+
+from onvif.names import ENV12, q
 from onvif.users import Level
 
-PASSWORD = "Level-secret-17"  # noqa: S105
+PASSWORD = "Level-secret-17"
 
 
 async def device(dut):
@@ -81,11 +88,41 @@ async def events(dut):
         await dut.ask("tev:PullMessages", to=address, Timeout="PT2S", MessageLimit=20, wait_s=2)
         await dut.ask("tev:Renew", to=address, TerminationTime="PT60S")
         await dut.ask("tev:Unsubscribe", to=address)
-    subscribed = await dut.ask(
-        "tev:Subscribe", ConsumerReference={"Address": "http://127.0.0.1:9/"}, InitialTerminationTime="PT30S"
-    )
-    if subscribed:
-        await dut.ask("tev:Unsubscribe", to=_address(subscribed))
+    async with _consumer() as (address, heard):
+        subscribed = await dut.ask(
+            "tev:Subscribe", ConsumerReference={"Address": address}, InitialTerminationTime="PT30S"
+        )
+        if subscribed:
+            async with asyncio.timeout(30):
+                # Notify is the one operation that the device calls; the states of its properties come at once.
+                dut.judge("tev:Notify", etree.fromstring(await heard.get()).find(f"{q(ENV12, 'Body')}/*"))
+            await dut.ask("tev:Unsubscribe", to=_address(subscribed))
+
+
+async def deadly(dut):
+    """What ends the process; nothing can be asked afterwards."""
+    await dut.ask("tds:SetSystemFactoryDefault", FactoryDefault="Soft")
+    await dut.ask("tds:SystemReboot")
+
+
+@contextlib.asynccontextmanager
+async def _consumer():
+    """An HTTP server that takes notifications: its address, and a queue of their bodies."""
+    heard = asyncio.Queue()
+
+    async def take(request):
+        heard.put_nowait(await request.read())
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/", take)
+    runner = web.AppRunner(app, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/", heard
+    finally:
+        await runner.cleanup()
 
 
 def _address(reply):

@@ -73,17 +73,27 @@ class Device:
         try:
             body = operation.encode_request(values)
             reply = await self._as(Level.ADMINISTRATOR).ask(url, body, action=operation.action, wait_s=wait_s)
-            wrong = problems(reply)
-            if str(reply.tag) != operation.response:
-                wrong.append(f"answered with {reply.tag}")
-            if wrong:
-                self.invalid += [f"{key}: {sentence}" for sentence in wrong]
-            decoded = operation.decode_reply(reply)
         except OnvifError as refused:
             outcome.valid, outcome.why = False, [str(refused)]
             return None
-        outcome.valid, outcome.why = not wrong, wrong
+        if str(reply.tag) != operation.response:
+            self.invalid.append(f"{key}: answered with {reply.tag}")
+        if not self.judge(key, reply):
+            return None
+        decoded = operation.decode_reply(reply)
         return decoded if decoded is not None else True
+
+    def judge(self, key, element):
+        """Let both opinions look at a body element; whether it is valid."""
+        wrong = problems(element)
+        try:
+            decode = find(key).decode_request if key == "tev:Notify" else find(key).decode_reply
+            decode(element)
+        except OnvifError as refused:
+            wrong.append(f"strict decoding: {refused}")
+        self.invalid += [f"{key}: {sentence}" for sentence in wrong]
+        self.outcomes[key] = Outcome(valid=not wrong, why=wrong)
+        return not wrong
 
     async def check_access(self, key):
         """Ask as each of the four levels, with a body that no device may execute, and compare with the class."""
@@ -122,5 +132,3 @@ def find(key):
     """The registry's operation for `prefix:Operation (remark)`; KeyError when the WSDLs have none."""
     prefix, _, name = _MOVED.get(key, key).partition(" (")[0].partition(":")
     return load().operation(names.PREFIXES[prefix], name)
-
-

@@ -37,6 +37,7 @@ from onvif.service import Service
 from onvif.services.device import PATH as DEVICE_PATH
 from onvif.services.device import device_service
 from onvif.services.device_context import DeviceContext, DeviceIdentity
+from onvif.services.device_reach import guard
 from onvif.services.event_brokers import EventBrokers
 from onvif.services.events import EventService, event_service
 from onvif.users import AccessClass, User, may
@@ -72,7 +73,7 @@ class CameraWeb:
         self.server = Server(self._services(), self.authenticator, now=self.platform.now)
 
     def application(self) -> web.Application:
-        app = web.Application(client_max_size=2 << 20)
+        app = web.Application(client_max_size=2 << 20, middlewares=[guard(self.camera.settings.device)])
         app.add_routes(self.server.routes())
         app.add_routes([web.get("/snapshot/{token}.jpeg", self._snapshot)])
         app.add_routes(self.camera.pairing.routes(self._administrator))

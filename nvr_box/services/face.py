@@ -34,6 +34,7 @@ from onvif.service import Service
 from onvif.services.device import PATH as DEVICE_PATH
 from onvif.services.device import device_service
 from onvif.services.device_context import DeviceContext, DeviceIdentity
+from onvif.services.device_reach import guard
 from onvif.services.device_state import DeviceState
 from onvif.services.events import EventService, event_service
 from onvif.services.first_account import ensure_administrator
@@ -89,7 +90,7 @@ class OnvifFace:
         self.server = Server(self._services(), self.authenticator, now=self.platform.now)
 
     def application(self) -> web.Application:
-        app = web.Application(client_max_size=2 << 20)
+        app = web.Application(client_max_size=2 << 20, middlewares=[guard(self.device)])
         app.add_routes(self.server.routes())
         app.cleanup_ctx.append(self.events.running)
         app.cleanup_ctx.append(self._telling)

@@ -1,20 +1,25 @@
 """Reach of the device: IP filter, dynamic DNS, zero configuration (ONVIF Core 26.06, 8.2)."""
 
 import ipaddress
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from onvif.errors import impossible, invalid
 from onvif.service import Call, Reply, operation
 from onvif.services.device_addresses import is_hostname, prefixed_ipv4, prefixed_ipv6
 from onvif.services.device_context import DeviceContext
-from onvif.services.device_state import AddressFilter, DynamicDns
+from onvif.services.device_state import AddressFilter, DeviceState, DynamicDns
+from onvif.store import Stored
 
 MOST_FILTERED = 64
 
 
 class Reach:
-    """The handlers; `admits` is what a web server asks before it answers an address."""
+    """The handlers."""
 
     def __init__(self, context: DeviceContext) -> None:
         self._context = context
@@ -90,23 +95,37 @@ class Reach:
         self._context.platform.apply_network(state)
         return None
 
-    def admits(self, address: str) -> bool:
-        """Whether the filter lets this client in; an empty list lets everybody in."""
-        present = self._context.state.value.address_filter
-        listed = (*present.ipv4, *present.ipv6)
-        if not listed:
-            return True
-        try:
-            client = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        inside = any(client in ipaddress.ip_network(f"{base}/{bits}", strict=False) for base, bits in listed)
-        return inside == (present.kind == "Allow")
-
     def _put(self, wanted: AddressFilter) -> None:
         if len(wanted.ipv4) + len(wanted.ipv6) > MOST_FILTERED:
             raise impossible(f"the filter holds at most {MOST_FILTERED} addresses", "IPFilterListIsFull")
         self._context.state.change(address_filter=wanted)
+
+
+def admits(present: AddressFilter, address: str) -> bool:
+    """Whether the filter lets this client in; an empty list lets everybody in."""
+    listed = (*present.ipv4, *present.ipv6)
+    if not listed:
+        return True
+    try:
+        client = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    inside = any(client in ipaddress.ip_network(f"{base}/{bits}", strict=False) for base, bits in listed)
+    return inside == (present.kind == "Allow")
+
+
+def guard(state: Stored[DeviceState]) -> Middleware:
+    """A web application's middleware that answers nobody whom the filter keeps out."""
+
+    @web.middleware
+    async def let_in(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if not admits(state.value.address_filter, request.remote or ""):
+            raise web.HTTPForbidden(text="the address filter keeps this client out")
+        return await handler(request)
+
+    return let_in
 
 
 def _filter(asked: Any) -> AddressFilter:

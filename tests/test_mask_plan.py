@@ -127,8 +127,9 @@ def test_heads_leave_the_legs_and_faces_replace_the_estimate():
 
 
 def test_cells_grow_with_the_person():
-    small = planned([sight(n, (200, 100, 230, 180)) for n in range(10)], 5)
-    large = planned([sight(n, (200, 20, 360, 440)) for n in range(10)], 5)
+    coarse = MaskSettings(settle_s=0, level=2)
+    small = planned([sight(n, (200, 100, 230, 180)) for n in range(10)], 5, coarse)
+    large = planned([sight(n, (200, 20, 360, 440)) for n in range(10)], 5, coarse)
     assert small.cells.max() * MB >= 32
     assert large.cells.max() * MB >= 160 / 2
     fine = planned([sight(n, (200, 20, 360, 440)) for n in range(10)], 5, MaskSettings(settle_s=0, level=1))

@@ -6,7 +6,8 @@ and where it is predicted, for the hold time. A picture that no sighting explain
 which a picture leaves unexamined.
 
 Levels (measured on 32 x 80 px pedestrians: 16-px cells re-identify eight times better than chance when 25 pictures are
-stacked): level 1 keeps cells of a quarter head, 16 px at least; level 2 half a body's width, 32 px at least.
+stacked): level 1 keeps cells of a quarter head and a third of a body's width, 16 px at least; level 2 half a body's
+width, 32 px at least.
 """
 
 from collections import deque
@@ -33,7 +34,8 @@ _HEAD_HEIGHT_OF_BODY = 0.15
 _FULL_CELLS_DOWN = 8
 _ASPECT_DILATED = 0.6
 _UNTRACKED = 0
-_NEAR_S = 0.25  # around a sighting in the picture itself, boxes this near in time are joined: detectors jitter
+_NEAR_S = 0.15  # around a sighting in the picture itself, boxes this near in time are joined: detectors jitter
+_GAP_S = 0.25  # a picture that vision skipped is vouched for by sightings this near on both sides
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ class Planner:
 
     def _vouched(self, pts_90k: int) -> bool:
         """Whether vision looked at this picture, or shortly before and after it."""
-        gap_90k = round(max(_NEAR_S, self._settings.look_back_s) * CLOCK_90K)
+        gap_90k = round(max(_GAP_S, self._settings.look_back_s) * CLOCK_90K)
         near = [seen for seen, _ in self._seen if abs(seen - pts_90k) <= gap_90k]
         return pts_90k in near or (bool(near) and min(near) < pts_90k < max(near))
 
@@ -220,7 +222,7 @@ class Planner:
         """The mosaic cell for objects of this size, in macroblocks."""
         width = float((bodies[:, 2] - bodies[:, 0]).max(initial=MB))
         head = float((bodies[:, 3] - bodies[:, 1]).max(initial=MB)) * _HEAD_HEIGHT_OF_BODY
-        side = max(16.0, head / 4) if self._settings.level == 1 else max(32.0, width / 2)
+        side = max(16.0, head / 4, width / 3) if self._settings.level == 1 else max(32.0, width / 2)
         return int(np.clip(-(-side // MB), 1, 255))
 
     def _zones(self) -> tuple[BitGrid | None, BitGrid | None]:

@@ -63,9 +63,9 @@ class MaskSettings:
 
     extent: Extent = Extent.BODIES
     pattern: Pattern = Pattern.MOSAIC
-    level: int = 2
+    level: int = 1
     classes: tuple[str, ...] = ("PERSON",)
-    margin: float = 0.12
+    margin: float = 0.08
     hold_s: float = 0.7
     look_back_s: float = 0.2
     deadline_s: float = 1.0

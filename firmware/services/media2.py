@@ -124,7 +124,7 @@ class Media2:
             multicast=self.values.read_multicast(asked.Multicast) if asked.Multicast else video.stored.multicast,
             session_timeout_s=video.stored.session_timeout_s,
         )
-        if asked.Profile is not None and asked.Profile not in _PROFILES[wanted.encoding or ""]:
+        if asked.Profile is not None and asked.Profile not in _PROFILES.get(str(asked.Encoding), (asked.Profile,)):
             raise invalid(f"the profile {str(asked.Profile)[:32]!r} is not offered", "ConfigModify")
         self.encoders.set(video.token, wanted)
         self.profiles.configuration_changed(video.token, "VideoEncoder")

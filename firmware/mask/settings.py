@@ -70,7 +70,7 @@ class MaskSettings:
     look_back_s: float = 0.2
     deadline_s: float = 1.0
     settle_s: float = 0.5
-    colour_hold_s: float = 4.0
+    colour_hold_s: float = 10.0
     strict: bool = False
     zones: tuple[Zone, ...] = ()
 

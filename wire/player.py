@@ -8,7 +8,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -113,6 +113,7 @@ def play(
     out: Path,
     identities: list[Identity],
     *,
+    held: Mapping[bytes, bytes] | None = None,
     signing_key: bytes | None = None,
     tracks: frozenset[int] | None = None,
 ) -> Report:
@@ -122,7 +123,7 @@ def play(
         WireError: `source` cannot be read or has no picture.
     """
     codec, rate, units = samples(source)
-    reader, composer = Reader(identities, codec, signing_key), Composer(codec)
+    reader, composer = Reader(identities, codec, signing_key, held=held), Composer(codec)
     report = Report()
     first_s: Fraction | None = None
     last_pts = -1
@@ -159,6 +160,11 @@ def play(
     return report
 
 
+def passphrase(path: Path | None) -> str | None:
+    """The first line of a passphrase file; None without one."""
+    return None if path is None else path.read_text(encoding="utf-8").splitlines()[0]
+
+
 def main() -> int:
     """The command; exit status 0 when every picture could be restored, 1 when some stayed mosaic, 2 on an error."""
     parser = argparse.ArgumentParser(prog="python -m wire.player", description=__doc__)
@@ -166,16 +172,20 @@ def main() -> int:
     parser.add_argument("out", type=Path, metavar="OUT")
     parser.add_argument("--identity", type=Path, action="append", required=True, help="identity file; may repeat")
     parser.add_argument("--passphrase-file", type=Path, help="passphrase of the identity files, first line")
+    parser.add_argument("--hold", type=Path, help="hold file, when the identity is a case's (python -m wire.hold)")
     parser.add_argument("--signing-key", help="the camera's Ed25519 public key, hexadecimal")
     parser.add_argument("--track", type=int, action="append", help="restore this person only; may repeat")
     parser.add_argument("--report", type=Path, help="write the verdicts as JSON")
     wanted = parser.parse_args()
+    from wire import hold  # it reads recordings by means of this module
+
     try:
-        phrase = wanted.passphrase_file.read_text(encoding="utf-8").splitlines()[0] if wanted.passphrase_file else None
+        phrase = passphrase(wanted.passphrase_file)
         identities = [load_identity(path, phrase) for path in wanted.identity]
+        held = hold.unseal(wanted.hold.read_bytes(), identities[0]) if wanted.hold else None
         signing_key = bytes.fromhex(wanted.signing_key) if wanted.signing_key else None
         tracks = frozenset(wanted.track) if wanted.track else None
-        report = play(wanted.source, wanted.out, identities, signing_key=signing_key, tracks=tracks)
+        report = play(wanted.source, wanted.out, identities, held=held, signing_key=signing_key, tracks=tracks)
     except (Error, OSError, ValueError, IndexError) as error:
         print(f"wire.player: {error}", file=sys.stderr)
         return 2

@@ -20,6 +20,8 @@ from wire.compose import PictureDecoder, shared_start
 # 20 log10(255 / 1): on average less than one step of luma apart.
 _NEAR_DB = 48.0
 _NEAR_STEP = 19
+# Header, tag, hash, tables and SEI framing of an access unit, with its part of key unit and manifest.
+SEALING_BYTES = 136
 
 
 class Start(Enum):
@@ -32,10 +34,9 @@ class Start(Enum):
 
 def base_encoder(width: int, height: int, rate: Fraction, settings: EncoderSettings) -> PictureEncoder:
     """The encoder of the masked stream; its share of a bit rate does not depend on what the originals show."""
-    bitrate = settings.bitrate_bps
     return PictureEncoder(
         settings.base, width, height, rate, preset=settings.preset, qp=settings.qp, threads=settings.threads,
-        bitrate_bps=None if bitrate is None else int(bitrate * (1 - settings.payload_share)),
+        bitrate_bps=None if settings.bitrate_bps is None else shares(settings, rate)[0],
     )  # fmt: skip
 
 
@@ -45,13 +46,21 @@ def payload_encoder(width: int, height: int, rate: Fraction, settings: EncoderSe
     The second picture, the first with originals, takes the quantiser of an IDR picture: all that follows is
     predicted from it.
     """
-    bitrate, qp = settings.bitrate_bps, settings.qp + settings.payload_qp_offset
+    qp = settings.qp + settings.payload_qp_offset
     step = {Start.OWN: IDR_QP_STEP, Start.EXACT: IDR_QP_STEP + settings.payload_qp_offset, Start.NEAR: _NEAR_STEP}
     return PictureEncoder(
         settings.payload, width, height, rate, preset=settings.payload_preset, threads=settings.threads,
         qp=qp, idr_qp_step=step[start], second_qp=None if start is Start.OWN else max(0, qp - IDR_QP_STEP),
-        bitrate_bps=None if bitrate is None else int(bitrate * settings.payload_share),
+        bitrate_bps=None if settings.bitrate_bps is None else shares(settings, rate)[1],
     )  # fmt: skip
+
+
+def shares(settings: EncoderSettings, rate: Fraction) -> tuple[int, int]:
+    """The bit rates of base and payload out of one budget, after what sealing costs; fixed, whatever is filmed."""
+    assert settings.bitrate_bps is not None
+    left = max(settings.bitrate_bps - round(SEALING_BYTES * 8 * rate), settings.bitrate_bps // 2)
+    payload = round(left * settings.payload_share)
+    return left - payload, payload
 
 
 @cache

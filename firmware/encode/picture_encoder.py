@@ -18,8 +18,12 @@ from wire.nal import Codec
 I420 = npt.NDArray[np.uint8]
 
 # Adaptive quantisation moves bits by content; constant QP is what makes two encoders agree on an IDR picture.
-_X264 = "scenecut=0:bframes=0:rc-lookahead=0:sync-lookahead=0:mbtree=0:aq-mode=0:force-cfr=1"
-_X265 = "scenecut=0:bframes=0:rc-lookahead=0:aq-mode=0:open-gop=0:repeat-headers=1:frame-threads=1:log-level=error"
+# Psycho-visual decisions are off: originals are to be like the original, not pleasing.
+_X264 = "scenecut=0:bframes=0:rc-lookahead=0:sync-lookahead=0:mbtree=0:aq-mode=0:force-cfr=1:psy=0"
+_X265 = (
+    "scenecut=0:bframes=0:rc-lookahead=0:aq-mode=0:open-gop=0:repeat-headers=1:frame-threads=1:log-level=error"
+    ":wpp=0:psy-rd=0:psy-rdoq=0:rdoq-level=2"
+)
 _NEVER = 1 << 20
 IDR_QP_STEP = 3
 # Half a second of buffer: large enough for an IDR picture, small enough that a viewer's delay stays short.

@@ -5,7 +5,7 @@ for, and says why. It shares with the writer NAL, SEI and key handling and
 the names in `layout.py`; all else is written twice, from the page.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
@@ -65,6 +65,7 @@ class _Gop:
     """What the reader remembers of the group of pictures that it is in."""
 
     unit: KeyUnit
+    key: bytes | None
     aead: AESGCM | None
     seen: int = 0
     unauthentic: int = 0
@@ -80,9 +81,18 @@ class Reader:
         identities: private keys that may open it; none is allowed and gives the public verdicts only.
         codec: of the base stream.
         signing_key: the camera's Ed25519 public key; without it origin stays unknown.
+        held: content keys by key_hash, from a legal hold, where no identity opens the stream itself any more.
     """
 
-    def __init__(self, identities: Sequence[Identity], codec: Codec, signing_key: bytes | None = None) -> None:
+    def __init__(
+        self,
+        identities: Sequence[Identity],
+        codec: Codec,
+        signing_key: bytes | None = None,
+        *,
+        held: Mapping[bytes, bytes] | None = None,
+    ) -> None:
+        self._held = held or {}
         self._identities = {identity.kid: identity for identity in identities}
         self._codec = codec
         self._signing_key = signing_key
@@ -111,6 +121,13 @@ class Reader:
         if len(frames) > 1:
             return self._refuse("more than one frame unit in an access unit", authentic=Check.NO)
         return self._open_frame(frames[0], nal.vcl_hash(nals, self._codec))
+
+    @property
+    def content_key(self) -> tuple[bytes, bytes] | None:
+        """key_hash and content key of the group of pictures at hand, for a legal hold; None when it is not open."""
+        if self._gop is None or self._gop.key is None:
+            return None
+        return self._gop.unit.hash, self._gop.key
 
     def take_verdicts(self) -> list[GopVerdict]:
         """Groups of pictures that ended since the last call."""
@@ -153,10 +170,12 @@ class Reader:
     def _start(self, unit: KeyUnit) -> None:
         self._close(None)
         key = self._content_key(unit)
-        self._gop = _Gop(unit, AESGCM(key) if key else None, leaves=[units.key_leaf(unit.hash)])
+        self._gop = _Gop(unit, key, AESGCM(key) if key else None, leaves=[units.key_leaf(unit.hash)])
         self._tables = None
 
     def _content_key(self, unit: KeyUnit) -> bytes | None:
+        if unit.hash in self._held:
+            return self._held[unit.hash]
         for stanza in unit.stanzas:
             held = [self._identities.get(kid) for kid in stanza.kids]
             identities = [identity for identity in held if identity is not None]

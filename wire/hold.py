@@ -1,0 +1,99 @@
+r"""Legal hold: the content keys of a recording sealed again, to a case's key, before the day's key is deleted.
+
+`python -m wire.hold IN --identity DAY_KEY --case CASE_KEY OUT`: OUT is a small file beside the recording; with it and
+the case's identity `python -m wire.player --hold OUT` restores the originals although no key named in the stream is
+left. The recording itself is not touched.
+
+File: `VEILHOLD1\n`, then per group of pictures 16 bytes key_hash (`wire/recovery.md`, "Frame unit") and 80 bytes HPKE
+(1168 for a hybrid case key) of the content key, info = `veilcam hold 1` ‖ key_hash; before them the length of one such
+record as u16.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from wire import keys
+from wire.base.errors import Error, SealError, Truncated, WireError
+from wire.keys import Identity, Recipient
+from wire.player import passphrase, samples
+from wire.recovery.layout import HASH_BYTES, KEY_BYTES
+from wire.recovery.reader import Reader
+
+_MAGIC = b"VEILHOLD1\n"
+_INFO = b"veilcam hold 1"
+
+
+def content_keys(path: Path, identities: list[Identity]) -> Iterator[tuple[bytes, bytes]]:
+    """(key_hash, content key) of every group of pictures that `identities` open.
+
+    Raises:
+        WireError: the recording cannot be read.
+    """
+    codec, _, units = samples(path)
+    reader = Reader(identities, codec)
+    seen: set[bytes] = set()
+    for unit in units:
+        reader.open(unit.au)
+        opened = reader.content_key
+        if opened is not None and opened[0] not in seen:
+            seen.add(opened[0])
+            yield opened
+
+
+def seal(held: Iterable[tuple[bytes, bytes]], case: Recipient) -> bytes:
+    """The hold file of these content keys."""
+    records = [key_hash + case.seal(key, _INFO + key_hash) for key_hash, key in held]
+    size = len(records[0]) if records else 0
+    return _MAGIC + size.to_bytes(2, "big") + b"".join(records)
+
+
+def unseal(data: bytes, case: Identity) -> Mapping[bytes, bytes]:
+    """Content keys by key_hash, as `Reader` takes them.
+
+    Raises:
+        WireError: not a hold file.
+        SealError: sealed to another case.
+    """
+    if not data.startswith(_MAGIC):
+        raise WireError("not a hold file of version 1", at=0)
+    at = len(_MAGIC) + 2
+    size = int.from_bytes(data[at - 2 : at], "big")
+    if len(data) < at or (size == 0 and len(data) > at) or (size and (len(data) - at) % size):
+        raise Truncated("hold file", at=len(data))
+    found = {}
+    for start in range(at, len(data), max(size, 1)):
+        key_hash, sealed = data[start : start + HASH_BYTES], data[start + HASH_BYTES : start + size]
+        key = case.open(sealed, _INFO + key_hash)
+        if len(key) != KEY_BYTES:
+            raise SealError("what was held is not a content key")
+        found[key_hash] = key
+    return found
+
+
+def main() -> int:
+    """The command; exit status 0, or 2 with a sentence."""
+    parser = argparse.ArgumentParser(prog="python -m wire.hold", description=__doc__)
+    parser.add_argument("source", type=Path, metavar="IN")
+    parser.add_argument("out", type=Path, metavar="OUT")
+    parser.add_argument("--identity", type=Path, action="append", required=True, help="identity that opens IN")
+    parser.add_argument("--passphrase-file", type=Path, help="passphrase of the identity files, first line")
+    parser.add_argument("--case", type=Path, required=True, help="identity file of the case; its public part is used")
+    wanted = parser.parse_args()
+    try:
+        phrase = passphrase(wanted.passphrase_file)
+        identities = [keys.load_identity(path, phrase) for path in wanted.identity]
+        held = list(content_keys(wanted.source, identities))
+        if not held:
+            raise SealError(f"{wanted.source}: these identities open nothing in it")
+        wanted.out.write_bytes(seal(held, keys.load_recipient(wanted.case)))
+    except (Error, OSError, ValueError, IndexError) as error:
+        print(f"wire.hold: {error}", file=sys.stderr)
+        return 2
+    print(f"{wanted.out}: {len(held)} groups of pictures held")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -64,7 +64,8 @@ async def running(state, *, cameras=2, restarted=lambda: None):
             number = len(roster.all()) + 1
             fresh = Camera(0, f"Camera {number}", f"http://192.0.2.{number}/onvif/device_service", "admin",
                            f"rtsp://192.0.2.{number}:554/main", "main", "Maker", "Model", f"S-{number}",
-                           None, None, None, paired=False, recording=False, added_utc_us=START_US)  # fmt: skip
+                           None, None, None, paired=False, sealed_to="", recording=False,
+                           added_utc_us=START_US)  # fmt: skip
             added = await roster.add(fresh, "secret", None, "test")
             for minute in range(3):
                 segments.add(segment(added.camera, minute))

@@ -38,7 +38,7 @@ async def capabilities(camera, *categories):
     return (await camera.client()(TDS, "GetCapabilities", Category=list(categories) or ["All"])).Capabilities
 
 
-@pytest.mark.dtt("DEVICE-1-1-2", "DEVICE-1-1-3", "DEVICE-1-1-4", "DEVICE-1-1-5", "DEVICE-1-1-10", "DEVICE-1-1-11")
+@pytest.mark.case("DEVICE-1-1-2", "DEVICE-1-1-3", "DEVICE-1-1-4", "DEVICE-1-1-5", "DEVICE-1-1-10", "DEVICE-1-1-11")
 async def test_capabilities_of_all_and_of_each_category(camera):
     everything = await capabilities(camera)
     for category, path in (("Device", "device_service"), ("Media", "media"), ("Events", "events"),
@@ -50,7 +50,7 @@ async def test_capabilities_of_all_and_of_each_category(camera):
             assert getattr(found, category).XAddr == f"{camera.base}/onvif/{path}"
 
 
-@pytest.mark.dtt("DEVICE-1-1-9", "MEDIA-7-1-2", "MEDIA-7-1-4")
+@pytest.mark.case("DEVICE-1-1-9", "MEDIA-7-1-2", "MEDIA-7-1-4")
 async def test_faults_of_categories_and_profiles_that_do_not_exist(camera):
     assert await fault(capabilities(camera, "PTZ")) == ("ActionNotSupported", "NoSuchService")
     status, content = await camera.client().post(
@@ -63,7 +63,7 @@ async def test_faults_of_categories_and_profiles_that_do_not_exist(camera):
     assert await fault(call) == ("InvalidArgVal", "NoProfile")
 
 
-@pytest.mark.dtt(
+@pytest.mark.case(
     "DEVICE-1-1-13", "DEVICE-1-1-14", "DEVICE-1-1-16", "DEVICE-1-1-17", "DEVICE-1-1-18", "DEVICE-1-1-19",
     "MEDIA-8-1-1", "MEDIA-8-1-2", "MEDIA2-7-1-1", "MEDIA2-7-1-2", "EVENT-5-1-1", "EVENT-5-1-2", "IMAGING-3-1-1",
     "IMAGING-3-1-2", "ANALYTICS-3-1-1", "ANALYTICS-3-1-2",
@@ -72,7 +72,7 @@ async def test_services_of_the_camera_agree_with_their_capabilities(camera):
     await agree(camera.client(), {TDS, TRT, TR2, TEV, TIMG, names.TAN, names.TMD})
 
 
-@pytest.mark.dtt(
+@pytest.mark.case(
     "DEVICE-1-1-20", "DEVICE-1-1-21", "DEVICE-1-1-22", "RECORDING-1-1-1", "RECORDING-1-1-3", "SEARCH-1-1-1",
     "SEARCH-1-1-2", "REPLAY-1-1-1", "REPLAY-1-1-2",
 )  # fmt: skip
@@ -93,7 +93,7 @@ async def agree(client, least):
         assert problems(await client.raw(one.Namespace, "GetServiceCapabilities")) == []
 
 
-@pytest.mark.dtt("DEVICE-1-1-30")
+@pytest.mark.case("DEVICE-1-1-30")
 async def test_services_and_the_older_capabilities_agree(camera):
     services = {one.Namespace: one.XAddr for one in
                 (await camera.client()(TDS, "GetServices", IncludeCapability=False)).Service}  # fmt: skip
@@ -104,7 +104,7 @@ async def test_services_and_the_older_capabilities_agree(camera):
     assert services[TIMG] == old.Imaging.XAddr
 
 
-@pytest.mark.dtt("DEVICE-2-1-1", "DEVICE-2-1-32")
+@pytest.mark.case("DEVICE-2-1-1", "DEVICE-2-1-32")
 async def test_hostname_is_set_and_shown(camera):
     client = camera.client()
     for name in ("gate", "a.b-c.example"):
@@ -115,7 +115,7 @@ async def test_hostname_is_set_and_shown(camera):
     assert (await client(TDS, "GetHostname")).HostnameInformation.FromDHCP
 
 
-@pytest.mark.dtt("DEVICE-2-1-3")
+@pytest.mark.case("DEVICE-2-1-3")
 @pytest.mark.parametrize("name", ["Onvif_Test1", "-a", "a b", "a" * 64, "ä", "a..b"])
 async def test_an_invalid_hostname_changes_nothing(camera, name):
     client = camera.client()
@@ -128,7 +128,7 @@ async def dns(client):
     return (await client(TDS, "GetDNS")).DNSInformation
 
 
-@pytest.mark.dtt("DEVICE-2-1-4", "DEVICE-2-1-5", "DEVICE-2-1-6", "DEVICE-2-1-8")
+@pytest.mark.case("DEVICE-2-1-4", "DEVICE-2-1-5", "DEVICE-2-1-6", "DEVICE-2-1-8")
 async def test_dns_is_set_and_shown(camera):
     client = camera.client()
     server = {"Type": "IPv4", "IPv4Address": "10.1.1.1"}
@@ -144,7 +144,7 @@ async def test_dns_is_set_and_shown(camera):
     assert (shown.FromDHCP, shown.DNSManual) == (True, [])
 
 
-@pytest.mark.dtt("DEVICE-2-1-9")
+@pytest.mark.case("DEVICE-2-1-9")
 @pytest.mark.parametrize("address", ["10.1.1", "256.1.1.1", "a.b.c.d", ""])
 async def test_invalid_dns_servers_are_refused(camera, address):
     client, before = camera.client(), await dns(camera.client())
@@ -157,7 +157,7 @@ async def interfaces(client):
     return (await client(TDS, "GetNetworkInterfaces")).NetworkInterfaces
 
 
-@pytest.mark.dtt("DEVICE-2-1-17", "DEVICE-2-1-18", "IPCONFIG-1-1-3")
+@pytest.mark.case("DEVICE-2-1-17", "DEVICE-2-1-18", "IPCONFIG-1-1-3")
 async def test_an_interface_is_set_to_an_address_and_to_dhcp(camera):
     client = camera.client()
     first = (await interfaces(client))[0]
@@ -173,7 +173,7 @@ async def test_an_interface_is_set_to_an_address_and_to_dhcp(camera):
     assert (after.IPv4.Config.DHCP, after.IPv4.Config.Manual, after.Info.MTU) == (True, [], 1400)
 
 
-@pytest.mark.dtt("DEVICE-2-1-19", "DEVICE-2-1-20", "DEVICE-2-1-21")
+@pytest.mark.case("DEVICE-2-1-19", "DEVICE-2-1-20", "DEVICE-2-1-21")
 async def test_invalid_interface_settings_are_refused(camera):
     client = camera.client()
     token = (await interfaces(client))[0].token
@@ -196,7 +196,7 @@ async def gateway(client):
     return (await client(TDS, "GetNetworkDefaultGateway")).NetworkGateway
 
 
-@pytest.mark.dtt("DEVICE-2-1-25", "DEVICE-2-1-28", "DEVICE-2-1-30")
+@pytest.mark.case("DEVICE-2-1-25", "DEVICE-2-1-28", "DEVICE-2-1-30")
 async def test_the_gateway_is_set_and_an_invalid_one_refused(camera):
     client = camera.client()
     await client(TDS, "SetNetworkDefaultGateway", IPv4Address=["192.0.2.1"], IPv6Address=["2001:db8::1"])
@@ -207,7 +207,7 @@ async def test_the_gateway_is_set_and_an_invalid_one_refused(camera):
     assert (await gateway(client)).IPv4Address == ["192.0.2.1"]
 
 
-@pytest.mark.dtt("DEVICE-2-1-33", "DEVICE-2-1-34", "DEVICE-2-1-35")
+@pytest.mark.case("DEVICE-2-1-33", "DEVICE-2-1-34", "DEVICE-2-1-35")
 async def test_network_protocols_are_shown_set_and_limited(camera):
     client = camera.client()
     shown = {one.Name: one for one in (await client(TDS, "GetNetworkProtocols")).NetworkProtocols}
@@ -239,7 +239,7 @@ def utc(shown):
     return datetime(date.Year, date.Month, date.Day, time.Hour, time.Minute, time.Second, tzinfo=UTC)
 
 
-@pytest.mark.dtt("DEVICE-3-1-1", "DEVICE-3-1-11")
+@pytest.mark.case("DEVICE-3-1-1", "DEVICE-3-1-11")
 async def test_the_clock_is_shown_and_set(camera):
     client = camera.client()
     assert abs(utc(await clock(client)) - datetime.now(UTC)) < timedelta(seconds=30)
@@ -255,7 +255,7 @@ async def test_the_clock_is_shown_and_set(camera):
     assert abs(utc(await clock(client)) - datetime.now(UTC)) < timedelta(seconds=30)
 
 
-@pytest.mark.dtt("DEVICE-3-1-4", "DEVICE-3-1-5")
+@pytest.mark.case("DEVICE-3-1-4", "DEVICE-3-1-5")
 @pytest.mark.parametrize(
     ("values", "subcode"),
     [
@@ -276,7 +276,7 @@ async def test_an_invalid_time_changes_nothing(camera, values, subcode):
     assert abs(utc(after) - utc(before)) < timedelta(seconds=30)
 
 
-@pytest.mark.dtt("DEVICE-3-1-7", "DEVICE-3-1-8")
+@pytest.mark.case("DEVICE-3-1-7", "DEVICE-3-1-8")
 async def test_a_reboot_and_a_soft_default_restart_and_keep_the_users(camera):
     client = camera.client()
     await client(TRT, "CreateProfile", Name="x", Token="x")
@@ -292,7 +292,7 @@ async def test_a_reboot_and_a_soft_default_restart_and_keep_the_users(camera):
     assert [profile.token for profile in camera.camera.settings.media.value.profiles] == ["main", "sub"]
 
 
-@pytest.mark.dtt("DEVICE-3-1-6")
+@pytest.mark.case("DEVICE-3-1-6")
 async def test_a_hard_default_forgets_the_users_too(camera, tmp_path):
     await camera.client()(TDS, "SetSystemFactoryDefault", FactoryDefault="Hard")
     async with asyncio.timeout(60):
@@ -303,7 +303,7 @@ async def test_a_hard_default_forgets_the_users_too(camera, tmp_path):
     assert [(user.name, user.password) for user in fresh.device.value.users] == [("admin", password)]
 
 
-@pytest.mark.dtt("DEVICE-3-1-9")
+@pytest.mark.case("DEVICE-3-1-9")
 async def test_device_information(camera):
     shown = await camera.client()(TDS, "GetDeviceInformation")
     assert (shown.Manufacturer, shown.SerialNumber) == ("Veilcam", "T-1")
@@ -320,7 +320,7 @@ async def listed(client):
     return {one.Username: one.UserLevel for one in (await client(TDS, "GetUsers")).User}
 
 
-@pytest.mark.dtt("DEVICE-4-1-1", "DEVICE-4-1-9", "DEVICE-4-1-4", "DEVICE-4-1-7")
+@pytest.mark.case("DEVICE-4-1-1", "DEVICE-4-1-9", "DEVICE-4-1-4", "DEVICE-4-1-7")
 async def test_users_are_made_changed_used_and_deleted(camera):
     client = camera.client()
     before = await listed(client)
@@ -341,7 +341,7 @@ async def test_users_are_made_changed_used_and_deleted(camera):
     assert await listed(client) == before
 
 
-@pytest.mark.dtt("DEVICE-4-1-3", "DEVICE-4-1-5", "DEVICE-4-1-8")
+@pytest.mark.case("DEVICE-4-1-3", "DEVICE-4-1-5", "DEVICE-4-1-8")
 async def test_user_management_is_all_or_nothing(camera):
     client = camera.client()
     before = await listed(client)
@@ -362,7 +362,7 @@ async def test_user_management_is_all_or_nothing(camera):
     assert await listed(client) == before
 
 
-@pytest.mark.dtt("DEVICE-4-1-6")
+@pytest.mark.case("DEVICE-4-1-6")
 async def test_the_last_administrator_stays(camera):
     client = camera.client()
     everybody = list(await listed(client))
@@ -385,7 +385,7 @@ NAMESPACES = {
 }  # fmt: skip
 
 
-@pytest.mark.dtt(*NAMESPACES)
+@pytest.mark.case(*NAMESPACES)
 @pytest.mark.parametrize("text", NAMESPACES.values(), ids=list(NAMESPACES))
 async def test_prefixes_mean_nothing(camera, text):
     client = camera.client()
@@ -400,7 +400,7 @@ async def test_prefixes_mean_nothing(camera, text):
     assert etree.fromstring(content).find(f".//{q(TDS, 'SerialNumber')}").text == "T-1"
 
 
-@pytest.mark.dtt("SECURITY-1-1-1")
+@pytest.mark.case("SECURITY-1-1-1")
 async def test_username_token_is_accepted_once_and_refused_when_wrong(camera):
     def message(header):
         text = b"".join(etree.tostring(block) for block in header)
@@ -416,7 +416,7 @@ async def test_username_token_is_accepted_once_and_refused_when_wrong(camera):
     assert (status, fault_codes(content)) == (400, ["Sender", "NotAuthorized"])
 
 
-@pytest.mark.dtt("SECURITY-1-1-2")
+@pytest.mark.case("SECURITY-1-1-2")
 async def test_digest_is_asked_for_and_accepted(camera):
     status, _ = await camera.client(Level.ANONYMOUS).post(envelope("<tds:GetDeviceInformation/>"))
     assert status == 401
@@ -452,7 +452,7 @@ async def test_everything_that_was_set_survives_a_restart(tmp_path):
         assert [(one.Address, one.PrefixLength) for one in shown.IPv4Address] == [("127.0.0.0", 8)]
 
 
-@pytest.mark.dtt("DISCOVERY-1-1-11")
+@pytest.mark.case("DISCOVERY-1-1-11")
 async def test_scopes_are_added_set_and_removed(camera):
     client, root = camera.client(), "onvif://www.onvif.org/"
     before = (await client(TDS, "GetScopes")).Scopes

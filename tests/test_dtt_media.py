@@ -49,7 +49,7 @@ async def profiles1(client):
 # Media 2: profiles
 
 
-@pytest.mark.dtt("MEDIA2-1-1-1", "MEDIA2-1-1-8", "MEDIA2-1-1-9")
+@pytest.mark.case("MEDIA2-1-1-1", "MEDIA2-1-1-8", "MEDIA2-1-1-9")
 async def test_a_profile_is_ready_for_video_and_metadata(camera):
     client = camera.client()
     ready = [one for one in await profiles2(client, "All")
@@ -63,7 +63,7 @@ async def test_a_profile_is_ready_for_video_and_metadata(camera):
             assert len(uri) <= 128
 
 
-@pytest.mark.dtt("MEDIA2-1-1-2", "MEDIA2-1-1-5")
+@pytest.mark.case("MEDIA2-1-1-2", "MEDIA2-1-1-5")
 async def test_a_profile_is_made_with_configurations(camera, events):
     client = camera.client()
     wanted = [{"Type": "VideoSource", "Token": "source"}, {"Type": "VideoEncoder", "Token": "sub"}]
@@ -80,7 +80,7 @@ async def test_a_profile_is_made_with_configurations(camera, events):
     assert await fault(profiles2(client, token=token)) == ("InvalidArgVal", "NoProfile")
 
 
-@pytest.mark.dtt("MEDIA2-1-1-3", "MEDIA2-1-1-6")
+@pytest.mark.case("MEDIA2-1-1-3", "MEDIA2-1-1-6")
 async def test_a_profile_is_filled_and_emptied(camera, events):
     client = camera.client()
     token = (await client(TR2, "CreateProfile", Name="dynamic")).Token
@@ -100,7 +100,7 @@ async def test_a_profile_is_filled_and_emptied(camera, events):
     assert events.count(("ProfileChanged", {"Token": token})) == 7
 
 
-@pytest.mark.dtt("MEDIA2-1-1-4")
+@pytest.mark.case("MEDIA2-1-1-4")
 async def test_get_profiles_shows_what_was_asked_for(camera):
     client = camera.client()
     for profile in await profiles2(client):
@@ -112,7 +112,7 @@ async def test_get_profiles_shows_what_was_asked_for(camera):
     assert [one.token for one in await profiles2(client, "All", token="sub")] == ["sub"]
 
 
-@pytest.mark.dtt("MEDIA2-1-1-7")
+@pytest.mark.case("MEDIA2-1-1-7")
 async def test_a_fixed_profile_stays(camera):
     client = camera.client()
     for token in FIXED:
@@ -159,14 +159,14 @@ async def test_media2_faults(camera, operation, values, subcodes):
 # Media 2: configurations
 
 
-@pytest.mark.dtt("MEDIA2-2-2-6", "MEDIA2-8-1-4", "MEDIA2-9-1-3")
+@pytest.mark.case("MEDIA2-2-2-6", "MEDIA2-8-1-4", "MEDIA2-9-1-3")
 @pytest.mark.parametrize("kind", ["VideoSource", "VideoEncoder", "Metadata", "Analytics"])
 async def test_an_unknown_configuration_is_refused(camera, kind):
     call = camera.client()(TR2, f"Get{kind}Configurations", ConfigurationToken="no")
     assert await fault(call) == ("InvalidArgVal", "NoConfig")
 
 
-@pytest.mark.dtt(
+@pytest.mark.case(
     "MEDIA2-2-2-2", "MEDIA2-2-2-4", "MEDIA2-2-3-1", "MEDIA2-8-1-2", "MEDIA2-8-1-3", "MEDIA2-9-1-1", "MEDIA2-9-1-2",
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["VideoSource", "VideoEncoder", "Metadata", "Analytics"])
@@ -188,7 +188,7 @@ async def test_profiles_and_configurations_agree(camera, kind):
         assert [found.__values__ for found in alone] == [one.__values__]
 
 
-@pytest.mark.dtt("MEDIA2-2-2-1", "MEDIA2-2-2-3", "MEDIA2-2-2-7")
+@pytest.mark.case("MEDIA2-2-2-1", "MEDIA2-2-2-3", "MEDIA2-2-2-7")
 async def test_source_options_fit_source_configurations(camera):
     client = camera.client()
     sources = (await client(TMD, "GetVideoSources")).Token
@@ -202,7 +202,7 @@ async def test_source_options_fit_source_configurations(camera):
             assert bounds.HeightRange.Min <= one.Bounds.height <= bounds.HeightRange.Max
 
 
-@pytest.mark.dtt("MEDIA2-2-2-5")
+@pytest.mark.case("MEDIA2-2-2-5")
 async def test_the_source_configuration_is_set(camera, events):
     client = camera.client()
     present = (await client(TR2, "GetVideoSourceConfigurations")).Configurations[0]
@@ -236,7 +236,7 @@ async def options2(client, **ask):
     return (await client(TR2, "GetVideoEncoderConfigurationOptions", **ask)).Options
 
 
-@pytest.mark.dtt("MEDIA2-2-3-2", "MEDIA2-2-3-3", "MEDIA2-2-3-5")
+@pytest.mark.case("MEDIA2-2-3-2", "MEDIA2-2-3-3", "MEDIA2-2-3-5")
 async def test_encoder_options_fit_encoder_configurations(camera):
     client = camera.client()
     for token in FIXED:
@@ -252,7 +252,7 @@ async def test_encoder_options_fit_encoder_configurations(camera):
             assert one.Profile in option.ProfilesSupported
 
 
-@pytest.mark.dtt("MEDIA2-2-3-4")
+@pytest.mark.case("MEDIA2-2-3-4")
 @pytest.mark.parametrize("token", FIXED)
 async def test_every_offered_encoder_setting_is_taken_and_runs(camera, events, token):
     client = camera.client()
@@ -307,7 +307,7 @@ async def test_encoder_settings_survive_a_restart(tmp_path):
         assert second.camera.live.video("main").gop_frames == 33
 
 
-@pytest.mark.dtt("MEDIA2-3-2-3", "MEDIA2-3-2-4")
+@pytest.mark.case("MEDIA2-3-2-3", "MEDIA2-3-2-4")
 async def test_there_is_no_audio_and_it_is_not_claimed(camera):
     client = camera.client()
     supported = (await client(TR2, "GetServiceCapabilities")).Capabilities.ProfileCapabilities
@@ -315,7 +315,7 @@ async def test_there_is_no_audio_and_it_is_not_claimed(camera):
     assert (await fault(client(TR2, "GetAudioEncoderConfigurationOptions")))[0] == "ActionNotSupported"
 
 
-@pytest.mark.dtt("MEDIA2-5-1-2", "MEDIA2_RTSS-1-1-23")
+@pytest.mark.case("MEDIA2-5-1-2", "MEDIA2_RTSS-1-1-23")
 async def test_encoder_instances_are_as_many_as_there_are_encoders(camera):
     client = camera.client()
     info = (await client(TR2, "GetVideoEncoderInstances", ConfigurationToken="source")).Info
@@ -328,7 +328,7 @@ async def test_encoder_instances_are_as_many_as_there_are_encoders(camera):
         assert codec.Number == sum(able)
 
 
-@pytest.mark.dtt("MEDIA2-8-1-1")
+@pytest.mark.case("MEDIA2-8-1-1")
 async def test_the_metadata_configuration_is_set(camera, events):
     client = camera.client()
     present = (await client(TR2, "GetMetadataConfigurations")).Configurations[0]
@@ -361,7 +361,7 @@ async def jpeg(camera, uri):
             return answer.status, answer.content_type, await answer.read()
 
 
-@pytest.mark.dtt("MEDIA2-5-1-1", "MEDIA-6-1-1")
+@pytest.mark.case("MEDIA2-5-1-1", "MEDIA-6-1-1")
 async def test_the_snapshot_address_gives_a_jpeg(camera):
     client = camera.client()
     for token in FIXED:
@@ -374,7 +374,7 @@ async def test_the_snapshot_address_gives_a_jpeg(camera):
         assert body.endswith(b"\xff\xd9")
 
 
-@pytest.mark.dtt("MEDIA2_RTSS-1-1-4")
+@pytest.mark.case("MEDIA2_RTSS-1-1-4")
 async def test_a_synchronisation_point_is_an_idr_wish(camera):
     client = camera.client()
     for service in (TR2, TRT):
@@ -386,7 +386,7 @@ async def test_a_synchronisation_point_is_an_idr_wish(camera):
 # Media 1
 
 
-@pytest.mark.dtt("MEDIA-1-1-1", "MEDIA-1-1-3")
+@pytest.mark.case("MEDIA-1-1-1", "MEDIA-1-1-3")
 async def test_media1_profiles_agree_with_each_other_and_with_media2(camera):
     client = camera.client()
     listed = await profiles1(client)
@@ -397,7 +397,7 @@ async def test_media1_profiles_agree_with_each_other_and_with_media2(camera):
     assert problems(await client.raw(TRT, "GetProfiles")) == []
 
 
-@pytest.mark.dtt("MEDIA-1-1-5")
+@pytest.mark.case("MEDIA-1-1-5")
 async def test_a_media1_profile_is_made_filled_emptied_and_deleted(camera, events):
     client = camera.client()
     made = (await client(TRT, "CreateProfile", Name="dynamic", Token="dynamic")).Profile
@@ -427,7 +427,7 @@ SINGULAR = [
 ]
 
 
-@pytest.mark.dtt(
+@pytest.mark.case(
     "MEDIA-2-2-1", "MEDIA-2-2-2", "MEDIA-2-3-1", "MEDIA-2-3-2", "MEDIA-2-2-6", "MEDIA-2-3-5", "MEDIA-5-1-3",
 )  # fmt: skip
 @pytest.mark.parametrize(("kind", "token"), SINGULAR)
@@ -450,7 +450,7 @@ async def use_count(client, kind, token):
     return (await client(TRT, f"Get{kind}Configuration", ConfigurationToken=token)).Configuration.UseCount
 
 
-@pytest.mark.dtt(
+@pytest.mark.case(
     "MEDIA-2-2-12", "MEDIA-2-2-13", "MEDIA-2-2-14", "MEDIA-2-2-15", "MEDIA-2-3-13", "MEDIA-2-3-14", "MEDIA-2-3-15",
     "MEDIA-2-3-16",
 )  # fmt: skip
@@ -477,7 +477,7 @@ async def test_use_counts_follow_the_profiles(camera, kind, token):
     assert await use_count(client, kind, token) == before
 
 
-@pytest.mark.dtt(
+@pytest.mark.case(
     "MEDIA-2-1-8", "MEDIA-2-2-3", "MEDIA-2-2-4", "MEDIA-2-2-5", "MEDIA-2-2-16", "DEVICEIO-5-1-1", "DEVICEIO-7-1-1"
 )
 async def test_media1_source_configuration_options_and_sources(camera, events):
@@ -523,7 +523,7 @@ async def encoder1(client, token):
     return (await client(TRT, "GetVideoEncoderConfiguration", ConfigurationToken=token)).Configuration
 
 
-@pytest.mark.dtt("MEDIA-2-1-2", "MEDIA-2-3-3", "MEDIA-2-3-4", "MEDIA-2-3-12", "MEDIA-2-3-17", "MEDIA-2-3-18")
+@pytest.mark.case("MEDIA-2-1-2", "MEDIA-2-3-3", "MEDIA-2-3-4", "MEDIA-2-3-12", "MEDIA-2-3-17", "MEDIA-2-3-18")
 @pytest.mark.parametrize("token", FIXED)
 async def test_media1_encoder_options_are_taken(camera, events, token):
     client = camera.client()
@@ -549,7 +549,7 @@ async def test_media1_encoder_options_are_taken(camera, events, token):
             assert events == [("ConfigurationChanged", {"Token": token, "Type": "VideoEncoder"})]
 
 
-@pytest.mark.dtt("MEDIA-2-1-6", "MEDIA-2-1-7")
+@pytest.mark.case("MEDIA-2-1-6", "MEDIA-2-1-7")
 async def test_the_guaranteed_instances_are_what_the_options_allow(camera):
     client = camera.client()
     reply = await client(TRT, "GetGuaranteedNumberOfVideoEncoderInstances", ConfigurationToken="source")

@@ -17,6 +17,7 @@ from tests.onvif_box import MINUTE_US, START_US, running
 from tests.onvif_schema import problems
 
 FIRST = "recording-1"
+BOTH = "boolean(//Track[TrackType = 'Video']) and boolean(//Track[TrackType = '{}'])"
 
 
 @pytest.fixture
@@ -49,6 +50,11 @@ async def results(client, kind, token, *, most=None):
     return found
 
 
+@pytest.mark.case(
+    "RECORDING-4-1-1",
+    "RECORDING-4-1-2",
+    "RECORDING-4-1-9",
+)
 async def test_recordings_have_tracks_and_a_configuration_that_can_be_set(box):
     client = box.client()
     listed = (await client(TRC, "GetRecordings")).RecordingItem
@@ -74,6 +80,14 @@ async def test_recordings_have_tracks_and_a_configuration_that_can_be_set(box):
     assert fresh.device.value == box.face.device.value
 
 
+@pytest.mark.case(
+    "RECORDING-4-1-3",
+    "RECORDING-4-1-10",
+    "REPLAY-1-2-1",
+    "SEARCH-2-1-10",
+    "SEARCH-2-1-11",
+    "SEARCH-3-1-10",
+)
 @pytest.mark.parametrize(
     ("service", "operation", "values", "subcode"),
     [
@@ -109,6 +123,10 @@ async def test_invalid_tokens_and_values_have_their_fault(box, service, operatio
     assert await fault(box.client()(service, operation, **values)) == subcode
 
 
+@pytest.mark.case(
+    "RECORDING-4-1-4",
+    "RECORDING-4-1-7",
+)
 async def test_a_job_switches_its_camera_and_says_so(box):
     client = box.client()
     jobs = (await client(TRC, "GetRecordingJobs")).JobItem
@@ -129,6 +147,9 @@ async def test_a_job_switches_its_camera_and_says_so(box):
     assert not box.box.cameras.list(SERVICE)[0].recording
 
 
+@pytest.mark.case(
+    "RECORDING-4-1-5",
+)
 async def test_jobs_are_made_changed_and_deleted(box):
     client = box.client()
     made = await client(TRC, "CreateRecordingJob",
@@ -173,6 +194,9 @@ async def test_receivers_are_made_configured_and_deleted(box):
     assert await fault(client(TRV, "GetReceiver", ReceiverToken=receiver.Token)) == "UnknownToken"
 
 
+@pytest.mark.case(
+    "SEARCH-4-1-1",
+)
 async def test_summary_and_information_are_what_lies_on_disk(box):
     client = box.client()
     summary = (await client(TSE, "GetRecordingSummary")).Summary
@@ -185,6 +209,14 @@ async def test_summary_and_information_are_what_lies_on_disk(box):
     assert (await client(TSE, "GetMediaAttributes", RecordingTokens=[FIRST], Time=at(2.2))).MediaAttributes == []
 
 
+@pytest.mark.case(
+    "SEARCH-2-1-4",
+    "SEARCH-2-1-8",
+    "SEARCH-2-1-13",
+    "SEARCH-2-1-14",
+    "SEARCH-2-1-15",
+    "SEARCH-2-1-16",
+)
 @pytest.mark.parametrize(
     ("scope", "found"),
     [
@@ -194,6 +226,9 @@ async def test_summary_and_information_are_what_lies_on_disk(box):
         ({"RecordingInformationFilter": 'boolean(//Source[Name="Camera 2"])'}, ["recording-2"]),
         ({"RecordingInformationFilter": 'boolean(//Track[TrackType = "Video"])'}, ["recording-1", "recording-2"]),
         ({"RecordingInformationFilter": 'boolean(//Track[TrackType = "Audio"])'}, []),
+        ({"RecordingInformationFilter": 'boolean(//Track[TrackType = "Metadata"])'}, ["recording-1", "recording-2"]),
+        ({"RecordingInformationFilter": f"{BOTH.format('Audio')}"}, []),
+        ({"RecordingInformationFilter": f"{BOTH.format('Metadata')}"}, ["recording-1", "recording-2"]),
     ],
 )
 async def test_find_recordings_by_scope_and_xpath(box, scope, found):
@@ -227,6 +262,11 @@ async def find_events(client, start, end, **more):
     return await results(client, "Event", search.SearchToken, most=3)
 
 
+@pytest.mark.case(
+    "SEARCH-3-1-5",
+    "SEARCH-3-1-11",
+    "SEARCH-3-1-14",
+)
 async def test_find_events_forward_backward_and_with_start_state(box):
     client = box.client()
     changes = [(0.0, "true"), (120.0, "false"), (150.0, "true"), (210.0, "false")]
@@ -247,6 +287,11 @@ async def test_find_events_by_topic(box):
     assert {item.find(f".//{q(names.WSNT, 'Topic')}").text for item in listed} == {"tns1:RecordingHistory/Track/State"}
 
 
+@pytest.mark.case(
+    "SEARCH-2-1-12",
+    "SEARCH-2-1-20",
+    "SEARCH-3-1-16",
+)
 async def test_a_search_ends_when_told_and_by_itself(box):
     client = box.client()
     search = await client(TSE, "FindRecordings", Scope={}, KeepAliveTime=timedelta(seconds=60))
@@ -258,6 +303,68 @@ async def test_a_search_ends_when_told_and_by_itself(box):
     assert await fault(client(TSE, "GetRecordingSearchResults", SearchToken=search.SearchToken)) == "InvalidToken"
 
 
+@pytest.mark.case("SEARCH-2-1-17", "SEARCH-2-1-18", "SEARCH-2-1-3", "SEARCH-2-1-5", "SEARCH-2-1-7")
+async def test_found_recordings_are_those_listed(box):
+    client = box.client()
+    recordings = {item.RecordingToken: item for item in (await client(TRC, "GetRecordings")).RecordingItem}
+    search = await client(TSE, "FindRecordings", Scope={}, KeepAliveTime=timedelta(seconds=60))
+    reply = await client(TSE, "GetRecordingSearchResults", SearchToken=search.SearchToken, MinResults=2, MaxResults=9,
+                         WaitTime=timedelta(seconds=5))  # fmt: skip
+    assert reply.ResultList.SearchState == "Completed"
+    found = {item.RecordingToken: item for item in reply.ResultList.RecordingInformation}
+    assert set(found) == set(recordings)
+    for token, item in found.items():
+        alone = (await client(TSE, "GetRecordingInformation", RecordingToken=token)).RecordingInformation
+        assert (alone.Source.__values__, alone.Content) == (item.Source.__values__, item.Content)
+        assert alone.Source.__values__ == recordings[token].Configuration.Source.__values__
+        tracks = [(track.TrackToken, track.TrackType) for track in item.Track]
+        assert tracks == [(track.TrackToken, track.Configuration.TrackType) for track in recordings[token].Tracks.Track]
+    search = await client(TSE, "FindRecordings", Scope={}, MaxMatches=1, KeepAliveTime=timedelta(seconds=60))
+    assert len(await results(client, "Recording", search.SearchToken)) == 1
+
+
+@pytest.mark.case("SEARCH-2-1-19", "SEARCH-3-1-15")
+async def test_asking_keeps_a_search_alive(box):
+    client = box.client()
+    searches = box.face.server._handlers[q(TSE, "FindRecordings")].__self__
+    for kind, token in (
+        ("Recording", (await client(TSE, "FindRecordings", Scope={}, KeepAliveTime=timedelta(seconds=30))).SearchToken),
+        ("Event", (await client(TSE, "FindEvents", StartPoint=at(0), Scope={}, SearchFilter={}, IncludeStartState=False,
+                                KeepAliveTime=timedelta(seconds=30))).SearchToken),
+    ):  # fmt: skip
+        searches._searches[token].expires_s -= 29
+        before = searches._searches[token].expires_s
+        await client.raw(TSE, f"Get{kind}SearchResults", SearchToken=token, MaxResults=1)
+        assert searches._searches[token].expires_s > before + 20
+
+
+@pytest.mark.case("SEARCH-3-1-13")
+async def test_find_events_with_the_endpoints_of_the_recording(box):
+    changes = [(0.0, "true"), (120.0, "false"), (150.0, "true"), (210.0, "false")]
+    assert list(events_of(await find_events(box.client(), at(0), at(3.5)))) == changes
+    assert list(events_of(await find_events(box.client(), at(3.5), at(0)))) == changes[::-1]
+
+
+@pytest.mark.case("RECORDING-5-1-3", "RECORDING-5-1-4", "RECORDING-4-1-11")
+async def test_changed_configurations_are_said_with_their_content(box):
+    client, said = box.client(), []
+    box.face.bus.listen(said.append)
+    wanted = {"Source": {"SourceId": "s" * 128, "Name": "n" * 20, "Location": "l" * 20, "Description": "d" * 64,
+                         "Address": "a" * 128},
+              "Content": "c" * 128, "MaximumRetentionTime": timedelta()}  # fmt: skip
+    await client(TRC, "SetRecordingConfiguration", RecordingToken=FIRST, RecordingConfiguration=wanted)
+    track = {"TrackType": "Metadata", "Description": "m"}
+    await client(TRC, "SetTrackConfiguration", RecordingToken=FIRST, TrackToken="metadata", TrackConfiguration=track)
+    told = {event.topic.rpartition("/")[2]: event for event in said if event.elements}
+    assert told["RecordingConfiguration"].elements[0][1].findtext(q(names.TT, "Content")) == "c" * 128
+    assert told["TrackConfiguration"].elements[0][1].findtext(q(names.TT, "Description")) == "m"
+    shown = (await client(TRC, "GetRecordingConfiguration", RecordingToken=FIRST)).RecordingConfiguration.Source
+    assert (shown.SourceId, shown.Address, shown.Description) == ("s" * 128, "a" * 128, "d" * 64)
+
+
+@pytest.mark.case(
+    "REPLAY-4-1-1",
+)
 async def test_replay_addresses_and_configuration(box):
     client = box.client()
     setup = {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}}

@@ -7,7 +7,6 @@ import hypothesis
 import pytest
 from demo_process import start, stop
 
-
 # A loaded machine is no failure: how long one example takes is not what properties are about.
 hypothesis.settings.register_profile("veilcam", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("veilcam")

@@ -1,10 +1,11 @@
 """Train the appearance network: `python -m models.train.run --data DATASETS --out FOLDER --minutes 70`.
 
 It begins with small pictures (`HEIGHTS`) and ends at 128x64. The learning rate follows whichever is further on, the
-share of the steps or of the minutes, so a run on a busy machine still ends with its rate at zero; a number written to
-`FOLDER/minutes` moves the end while it runs. Every epoch leaves a checkpoint from which `--resume` goes on. Choices
-were made on 100 people held out of the people to fit (`--develop`); the people of `val_ids` were only scored. Workers
-meet in the order in which the machine lets them, so two runs agree to within their noise, not bit by bit.
+share of the steps or of the minutes, so a run on a busy machine still ends with its rate at zero; `FOLDER/schedule`
+tells it, also while it runs, when the machine will be busy and when not. Every epoch leaves a checkpoint from which
+`--resume` goes on. Choices were made on 100 people held out of the people to fit (`--develop`); the people of `val_ids`
+were only scored. Workers meet in the order in which the machine lets them, so two runs agree to within their noise, not
+bit by bit.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import math
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.multiprocessing as processes
 from torch import nn
@@ -62,7 +64,7 @@ def work(rank: int, o: argparse.Namespace, centre: Centre, start: float) -> None
     if o.develop:
         fit_ids, held_ids = fit_ids[:-100], fit_ids[-100:]
     fit, held = everything.of(fit_ids), everything.of(held_ids)
-    batches = Batches(fit, o.seed + rank)
+    batches = Batches(fit, o.seed + rank + centre.steps.value)
     table = attributes(o.data)
     names = sorted(table[fit_ids[0]])
     wanted = torch.tensor([[table[int(p)][name] == 2 for name in names] for p in batches.people]).float()
@@ -78,7 +80,7 @@ def work(rank: int, o: argparse.Namespace, centre: Centre, start: float) -> None
         average.steps = kept["step"]
         for turn, saved in zip(turns, kept["optimisers"], strict=True):
             turn.load_state_dict(saved)
-    rng = torch.Generator().manual_seed(o.seed + rank + (centre.steps.value if o.resume else 0))
+    rng = torch.Generator().manual_seed(o.seed + rank + centre.steps.value)
     length = len(fit.rgb) // (PEOPLE * EACH)
     log = (o.out / "log.txt").open("a")
 
@@ -93,7 +95,7 @@ def work(rank: int, o: argparse.Namespace, centre: Centre, start: float) -> None
     step = centre.steps.value
     epoch, counted = step // length, 0
     while True:
-        progress = max(step / o.steps, (time.monotonic() - start) / (60 * allowed(o)))
+        progress = max(step / o.steps, share(o, (time.monotonic() - start) / 60))
         if progress >= 1:
             break
         factor = min(progress / WARM_UP, 0.5 + 0.5 * math.cos(math.pi * progress)) + 1e-4
@@ -141,12 +143,13 @@ def work(rank: int, o: argparse.Namespace, centre: Centre, start: float) -> None
         say(f"end, step {step}: held out: {whole}, 64 bytes {small}")
 
 
-def allowed(o: argparse.Namespace) -> float:
-    """The minutes of the run; `OUT/minutes` may change them while it goes on."""
+def share(o: argparse.Namespace, minutes: float) -> float:
+    """How much of the run is over after so many minutes; lines of "minute share" in `OUT/schedule` bend it."""
     try:
-        return float((o.out / "minutes").read_text())
-    except (OSError, ValueError):
-        return float(o.minutes)
+        rows = [line.split() for line in (o.out / "schedule").read_text().splitlines()]
+    except OSError:
+        return minutes / float(o.minutes)
+    return float(np.interp(minutes, *zip(*[(float(minute), float(over)) for minute, over in rows], strict=True)))
 
 
 def fresh(o: argparse.Namespace) -> tuple[Net, Heads]:

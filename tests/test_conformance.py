@@ -57,6 +57,7 @@ async def test_all_mandatory_operations_answer_validly_and_only_to_whom_they_may
     assert [key for key, outcome in device.outcomes.items() if outcome.access is False] == []
 
 
+@pytest.mark.case("ANALYTICS-3-1-1", "IMAGING-3-1-2", "RECORDING-1-1-3", "SEARCH-1-1-2", "REPLAY-1-1-2")
 async def test_services_say_the_same_everywhere(dut):
     """GetServices(IncludeCapability), GetServiceCapabilities and GetCapabilities agree."""
     device, _ = dut
@@ -66,3 +67,12 @@ async def test_services_say_the_same_everywhere(dut):
         key = f"{prefixes[service.Namespace]}:GetServiceCapabilities"
         asked = await device.ask(key)
         assert str(asked.Capabilities) == str(service.Capabilities._value_1), key
+
+
+@pytest.mark.case("DEVICEIO-5-1-1", "DEVICEIO-7-1-1")
+async def test_device_io_and_media_know_the_same_sources(tmp_path):
+    async with onvif_camera.running(tmp_path) as running:
+        client = running.client()
+        tokens = await client(names.TMD, "GetVideoSources")
+        sources = await client(names.TRT, "GetVideoSources")
+        assert list(tokens.Token) == [source.token for source in sources.VideoSources]

@@ -142,6 +142,7 @@ def test_any_datagram_is_a_message_or_refused_by_name(data):
                 messages.parse_probe(message).matches(CAMERA)
 
 
+@pytest.mark.case("DISCOVERY-1-1-4")
 async def test_every_camera_of_one_host_is_found(port):
     other = replace(CAMERA, address="urn:uuid:5f7a9a6c-0000-4000-8000-000000000002", xaddrs=("http://127.0.0.1:2/x",))
     async with present(port), present(port, other):
@@ -152,12 +153,14 @@ async def test_every_camera_of_one_host_is_found(port):
     assert (first.scope("name"), first.scope("hardware")) == ("Front door", "")
 
 
+@pytest.mark.case("DISCOVERY-1-1-6")
 async def test_a_unicast_probe_is_answered(port):
     async with present(port):
         found = await discover(0.4, interfaces=[LOOPBACK], address=LOOPBACK, port=port)
     assert [device.endpoint for device in found] == [CAMERA.address]
 
 
+@pytest.mark.case("DISCOVERY-1-1-5")
 async def test_a_probe_for_something_else_stays_unanswered(port):
     async with present(port):
         assert await asked(port, messages.probe([q(DN, "NetworkVideoDisplay")])[1]) == []
@@ -171,6 +174,7 @@ async def test_resolve_answers_for_its_own_address_only(port):
         assert await asked(port, messages.resolve("urn:uuid:other")[1]) == []
 
 
+@pytest.mark.case("DISCOVERY-1-1-9")
 async def test_a_hidden_camera_neither_greets_nor_answers(port):
     endpoint = None
     responder = Responder(lambda _: endpoint, interfaces=[LOOPBACK], port=port, max_delay_s=0.02)
@@ -183,6 +187,7 @@ async def test_a_hidden_camera_neither_greets_nor_answers(port):
         await responder.stop()
 
 
+@pytest.mark.case("DISCOVERY-1-1-2", "DISCOVERY-1-1-8")
 async def test_hello_at_start_on_change_and_bye_at_the_end(port):
     ear = multicast.listener((LOOPBACK,), port)
     loop = asyncio.get_running_loop()
@@ -226,6 +231,7 @@ async def test_a_repeated_probe_is_answered_once(port):
     assert len(answers) == 1
 
 
+@pytest.mark.case("DISCOVERY-1-1-10")
 async def test_an_unknown_matching_rule_gets_a_fault_by_unicast_and_nothing_by_multicast(port):
     _, data = messages.probe((), ["onvif://www.onvif.org/Profile"])
     data = data.replace(b"<d:Scopes>", f'<d:Scopes MatchBy="{WSD}/ldap">'.encode())
@@ -244,3 +250,75 @@ async def test_junk_does_not_disturb_the_responder(port):
 
 def test_loopback_is_among_the_interfaces():
     assert LOOPBACK in multicast.interfaces()
+
+
+@pytest.mark.case("DISCOVERY-1-1-3")
+async def test_a_search_by_types_and_scopes(port):
+    async with present(port):
+        for scope in CAMERA.scopes:
+            (answer,) = await asked(port, messages.probe([VIDEO_TRANSMITTER], [scope])[1])
+            assert messages.parse_endpoints(messages.parse(answer)) == (CAMERA,)
+
+
+@pytest.mark.case("DISCOVERY-1-1-11")
+async def test_new_scopes_are_greeted_with_and_found_by(port):
+    endpoint = CAMERA
+    responder = Responder(lambda _: endpoint, interfaces=[LOOPBACK], port=port, max_delay_s=0.02)
+    await responder.start()
+    try:
+        added = "onvif://www.onvif.org/location/hall"
+        assert await asked(port, messages.probe((), [added])[1]) == []
+        endpoint = replace(CAMERA, scopes=(*CAMERA.scopes, added), metadata_version=4)
+        await responder.hello()
+        (answer,) = await asked(port, messages.probe((), [added])[1])
+        assert messages.parse_endpoints(messages.parse(answer)) == (endpoint,)
+    finally:
+        await responder.stop()
+
+
+def spelled(probe):
+    """A whole Probe around its inner XML, every namespace declared by the spelling itself."""
+    return f'<?xml version="1.0"?>{probe}'.encode()
+
+
+_HEAD = f"{WSD}/Probe"
+SPELLINGS = {
+    "DISCOVERY-2-1-1": (
+        f'<Envelope xmlns="{ENV12}"><Header xmlns="{ENV12}"><MessageID xmlns="{WSA04}">urn:uuid:a1</MessageID>'
+        f'<To xmlns="{WSA04}">{messages.TO_ALL}</To><Action xmlns="{WSA04}">{_HEAD}</Action></Header>'
+        f'<Body xmlns="{ENV12}"><Probe xmlns="{WSD}"><Types xmlns="{WSD}" xmlns:d="{DN}">d:NetworkVideoTransmitter'
+        "</Types></Probe></Body></Envelope>"
+    ),
+    "DISCOVERY-2-1-2": (
+        f'<Envelope xmlns="{ENV12}"><Header><MessageID xmlns="{WSA04}">urn:uuid:a2</MessageID>'
+        f'<To xmlns="{WSA04}">{messages.TO_ALL}</To><Action xmlns="{WSA04}">{_HEAD}</Action></Header>'
+        f'<Body><Probe xmlns="{WSD}"><Types xmlns:d="{DN}">d:NetworkVideoTransmitter</Types></Probe></Body></Envelope>'
+    ),
+    "DISCOVERY-2-1-3": (
+        f'<p1:Envelope xmlns:p1="{ENV12}" xmlns:p2="{WSA04}" xmlns:p3="{WSD}" xmlns:p4="{DN}"><p1:Header>'
+        f"<p2:MessageID>urn:uuid:a3</p2:MessageID><p2:To>{messages.TO_ALL}</p2:To><p2:Action>{_HEAD}</p2:Action>"
+        "</p1:Header><p1:Body><p3:Probe><p3:Types>p4:NetworkVideoTransmitter</p3:Types></p3:Probe></p1:Body>"
+        "</p1:Envelope>"
+    ),
+    "DISCOVERY-2-1-4": (
+        f'<a:Envelope xmlns:a="{ENV12}" xmlns:b="{ENV12}" xmlns:w="{WSA04}" xmlns:v="{WSA04}" xmlns:d="{WSD}" '
+        f'xmlns:e="{WSD}" xmlns:n="{DN}"><b:Header><w:MessageID>urn:uuid:a4</w:MessageID><v:To>{messages.TO_ALL}</v:To>'
+        f"<w:Action>{_HEAD}</w:Action></b:Header><a:Body><d:Probe><e:Types>n:NetworkVideoTransmitter</e:Types></d:Probe>"
+        "</a:Body></a:Envelope>"
+    ),
+    "DISCOVERY-2-1-5": (
+        f'<x:Envelope xmlns:x="{ENV12}"><x:Header><x:MessageID xmlns:x="{WSA04}">urn:uuid:a5</x:MessageID>'
+        f'<x:To xmlns:x="{WSA04}">{messages.TO_ALL}</x:To><x:Action xmlns:x="{WSA04}">{_HEAD}</x:Action></x:Header>'
+        f'<x:Body><x:Probe xmlns:x="{WSD}"><x:Types xmlns:y="{DN}">y:NetworkVideoTransmitter</x:Types></x:Probe>'
+        "</x:Body></x:Envelope>"
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "probe", [pytest.param(text, marks=pytest.mark.case(case), id=case) for case, text in SPELLINGS.items()]
+)
+async def test_any_spelling_of_namespaces(port, probe):
+    async with present(port):
+        (answer,) = await asked(port, spelled(probe))
+    assert messages.parse_endpoints(messages.parse(answer)) == (CAMERA,)

@@ -50,11 +50,19 @@ def offered(engine):
         ("GetRules", {"ConfigurationToken": "analytics"}),
         ("GetRuleOptions", {"ConfigurationToken": "analytics"}),
         ("GetRuleOptions", {"ConfigurationToken": "analytics", "RuleType": etree.QName(RULE)}),
-        ("GetSupportedAnalyticsModules", {"ConfigurationToken": "analytics"}),
-        ("GetAnalyticsModules", {"ConfigurationToken": "analytics"}),
-        ("GetAnalyticsModuleOptions", {"ConfigurationToken": "analytics"}),
-        ("GetSupportedMetadata", {}),
-        ("GetServiceCapabilities", {}),
+        pytest.param(
+            "GetSupportedAnalyticsModules",
+            {"ConfigurationToken": "analytics"},
+            marks=pytest.mark.case("ANALYTICS-4-1-1"),
+        ),
+        pytest.param(
+            "GetAnalyticsModules", {"ConfigurationToken": "analytics"}, marks=pytest.mark.case("ANALYTICS-4-1-3")
+        ),
+        pytest.param(
+            "GetAnalyticsModuleOptions", {"ConfigurationToken": "analytics"}, marks=pytest.mark.case("ANALYTICS-4-1-2")
+        ),
+        pytest.param("GetSupportedMetadata", {}, marks=pytest.mark.case("ANALYTICS-4-1-4")),
+        pytest.param("GetServiceCapabilities", {}, marks=pytest.mark.case("ANALYTICS-3-1-2")),
     ],
 )
 async def test_every_read_is_valid(engine, operation, values):
@@ -103,6 +111,7 @@ async def test_rules_act_on_events_and_survive(engine, bus, tmp_path):
         assert [rule.get("Name") for rule in listed] == ["ObjectDetection"]
 
 
+@pytest.mark.case("ANALYTICS-4-1-5", "ANALYTICS-4-1-6", "ANALYTICS-4-1-7", "ANALYTICS-4-1-8")
 async def test_modules_decide_what_is_described(engine):
     assert engine.describes("Human", 0.3)
     async with offered(engine) as asker:

@@ -13,6 +13,7 @@ from onvif.events import Bus, topics
 from onvif.names import TIMG
 from onvif.store import Stored
 from tests.onvif_device import device
+from tests.onvif_schema import problems
 
 W, H = 320, 240
 
@@ -138,6 +139,7 @@ def test_the_sensor_tells_the_bus_and_adjusts(picture, tmp_path):
     assert [event.topic for event in heard] == [topics.TOO_DARK.path]
 
 
+@pytest.mark.case("IMAGING-1-1-1", "IMAGING-1-1-14", "IMAGING-1-1-15")
 async def test_settings_survive_a_restart(tmp_path):
     for expected in (50.0, 80.0):
         settings = Stored(tmp_path / "imaging.json", Adjustment())
@@ -150,6 +152,15 @@ async def test_settings_survive_a_restart(tmp_path):
             )
 
 
+@pytest.mark.case(
+    "IMAGING-1-1-3",
+    "IMAGING-1-1-8",
+    "IMAGING-1-1-10",
+    "IMAGING-1-1-11",
+    "IMAGING-1-1-16",
+    "IMAGING-2-1-15",
+    "IMAGING-2-1-17",
+)
 async def test_options_are_those_that_act(tmp_path):
     settings = Stored(tmp_path / "imaging.json", Adjustment())
     async with device(imaging_service(ImagingService(settings))) as asker:
@@ -166,6 +177,10 @@ async def test_options_are_those_that_act(tmp_path):
                     TIMG, "SetImagingSettings", to=PATH, VideoSourceToken="source", ImagingSettings=values
                 )
             assert refused.value.subcodes[-1] == fault
+        now = (await client.values(TIMG, "GetImagingSettings", to=PATH, VideoSourceToken="source")).ImagingSettings
+        for name in ("Brightness", "ColorSaturation", "Contrast", "Sharpness"):
+            levels = getattr(options, name)
+            assert levels.Min <= getattr(now, name) <= levels.Max
         for operation in ("GetImagingSettings", "GetOptions", "GetMoveOptions", "GetStatus"):
             with pytest.raises(Fault) as refused:
                 await client.values(TIMG, operation, to=PATH, VideoSourceToken="nowhere")
@@ -185,3 +200,29 @@ async def test_a_user_may_look_but_not_turn_the_knobs(tmp_path):
                 TIMG, "SetImagingSettings", to=PATH, VideoSourceToken="source", ImagingSettings={"Contrast": 80}
             )
     assert settings.value.contrast == 50
+
+
+@pytest.mark.case("IMAGING-1-1-12", "IMAGING-2-1-18")
+async def test_other_sources_can_neither_be_set_nor_stopped(tmp_path):
+    settings = Stored(tmp_path / "imaging.json", Adjustment())
+    async with device(imaging_service(ImagingService(settings))) as asker:
+        for operation, values in (("SetImagingSettings", {"ImagingSettings": {"Contrast": 80}}), ("Stop", {})):
+            with pytest.raises(Fault) as refused:
+                await asker().values(TIMG, operation, to=PATH, VideoSourceToken="nowhere", **values)
+            assert refused.value.subcodes == ("InvalidArgVal", "NoSource")
+
+
+@pytest.mark.case("IMAGING-2-1-1", "IMAGING-2-1-11", "IMAGING-3-1-1")
+async def test_a_fixed_focus_offers_no_move(tmp_path):
+    settings = Stored(tmp_path / "imaging.json", Adjustment())
+    async with device(imaging_service(ImagingService(settings))) as asker:
+        client = asker()
+        for operation in ("GetMoveOptions", "GetStatus"):
+            reply = await client.ask(TIMG, operation, to=PATH, VideoSourceToken="source")
+            assert problems(reply) == []
+            assert len(reply[0]) == 0
+        focus = {"Continuous": {"Speed": 1.0}}
+        with pytest.raises(Fault):
+            await client.values(TIMG, "Move", to=PATH, VideoSourceToken="source", Focus=focus)
+        capabilities = (await client.values(TIMG, "GetServiceCapabilities", to=PATH)).Capabilities
+        assert capabilities.ImageStabilization is False

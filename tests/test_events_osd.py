@@ -102,6 +102,7 @@ def test_no_text_breaks_a_picture(overlay, shape, text):
     assert picture.shape == (height * 3 // 2, width)
 
 
+@pytest.mark.case("MEDIA2-6-1-1", "MEDIA2-6-1-4", "MEDIA2-6-1-5", "MEDIA2-6-1-6")
 async def test_osds_are_made_changed_removed_and_survive(overlay, masks, tmp_path):
     async with offered(overlay, masks) as asker:
         client = asker()
@@ -163,6 +164,7 @@ async def test_there_is_a_limit(overlay, masks):
             assert refused.value.subcodes[-1] == fault
 
 
+@pytest.mark.case("MEDIA2-10-1-1", "MEDIA2-10-1-2", "MEDIA2-10-1-3", "MEDIA2-10-1-4", "MEDIA2-10-1-5")
 async def test_a_mask_covers_and_survives(overlay, masks, tmp_path):
     configured = MaskSettings(settle_s=0.0)
     planner = Planner(W, H, polygons.joined(configured, masks.value))
@@ -181,3 +183,24 @@ async def test_a_mask_covers_and_survives(overlay, masks, tmp_path):
         assert planner.settings.zones == ()
         await client.ask(TR2, "DeleteMask", to=PATH, Token=token)
         assert masks.value.masks == ()
+
+
+@pytest.mark.case("MEDIA2-6-1-7")
+async def test_osds_are_within_the_options(overlay, masks):
+    async with offered(overlay, masks) as asker:
+        client = asker()
+        options = (await client.values(TR2, "GetOSDOptions", to=PATH, ConfigurationToken="source")).OSDOptions
+        for kind in options.TextOption.Type:
+            wanted = osd()
+            wanted["TextString"]["Type"] = kind
+            await client.ask(TR2, "CreateOSD", to=PATH, OSD=wanted)
+        listed = (await client.values(TR2, "GetOSDs", to=PATH)).OSDs
+        assert len(listed) <= options.MaximumNumberOfOSDs.Total
+        for found in listed:
+            text = found.TextString
+            assert found.Type in options.Type
+            assert found.Position.Type in options.PositionOption
+            assert text.Type in options.TextOption.Type
+            assert options.TextOption.FontSizeRange.Min <= text.FontSize <= options.TextOption.FontSizeRange.Max
+            assert text.DateFormat is None or text.DateFormat in options.TextOption.DateFormat
+            assert text.TimeFormat is None or text.TimeFormat in options.TextOption.TimeFormat

@@ -8,6 +8,7 @@ all on one port; authentication is HTTP digest (RFC 2617) by user and role.
 GLib's main loop runs in a thread of its own. Every public method may be called from any thread.
 """
 
+import ctypes
 import logging
 import secrets
 import threading
@@ -15,7 +16,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import gi
+# GStreamer brings libunwind, whose _Unwind_* functions would take the place of libgcc's for whatever is loaded after
+# it: a C++ exception inside onnxruntime then ends the process instead of reaching Python. First in scope wins.
+ctypes.CDLL("libgcc_s.so.1", mode=ctypes.RTLD_GLOBAL)
+
+import gi  # noqa: E402  # after libgcc
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")

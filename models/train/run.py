@@ -25,7 +25,6 @@ from models.train.evaluate import evaluate
 from models.train.losses import Heads
 from models.train.market import attributes, load, split
 from models.train.net import CODE, Net, Shape
-from models.train.optimise import optimisers
 from models.train.together import Centre, Worker, state
 
 ATTRIBUTE_WEIGHT = 0.5
@@ -71,15 +70,13 @@ def work(rank: int, o: argparse.Namespace, centre: Centre, start: float) -> None
     net, heads = fresh(o)
     worker = Worker(centre, net, heads)
     worker.take()
-    turns = optimisers(net, heads, o.optimiser, o.lr)
-    rates = [[group["lr"] for group in turn.param_groups] for turn in turns]
+    optimiser = optimiser_of(net, heads, o.lr)
     average = Average(net, AVERAGE)
     if o.resume:
         kept = torch.load(o.out / "last.pt", weights_only=True)
         average.net.load_state_dict(kept["average"])
         average.steps = kept["step"]
-        for turn, saved in zip(turns, kept["optimisers"], strict=True):
-            turn.load_state_dict(saved)
+        optimiser.load_state_dict(kept["optimisers"][0])
     rng = torch.Generator().manual_seed(o.seed + rank + centre.steps.value)
     length = len(fit.rgb) // (PEOPLE * EACH)
     log = (o.out / "log.txt").open("a")
@@ -89,7 +86,8 @@ def work(rank: int, o: argparse.Namespace, centre: Centre, start: float) -> None
             print(text, flush=True)
             print(text, file=log, flush=True)
 
-    say(f"{vars(o)} {Shape()} parameters {sum(p.numel() for p in net.parameters())} steps per epoch {length}")
+    chosen = {key: value for key, value in vars(o).items() if not isinstance(value, Path)}
+    say(f"{chosen} {Shape()} parameters {sum(p.numel() for p in net.parameters())} steps per epoch {length}")
     rgb, label = torch.from_numpy(fit.rgb), torch.from_numpy(batches.label)
     sums: dict[str, float] = {}
     step = centre.steps.value
@@ -99,9 +97,8 @@ def work(rank: int, o: argparse.Namespace, centre: Centre, start: float) -> None
         if progress >= 1:
             break
         factor = min(progress / WARM_UP, 0.5 + 0.5 * math.cos(math.pi * progress)) + 1e-4
-        for turn, base in zip(turns, rates, strict=True):
-            for group, rate in zip(turn.param_groups, base, strict=True):
-                group["lr"] = rate * factor
+        for group in optimiser.param_groups:
+            group["lr"] = o.lr * factor
         height = next(height for height, until in HEIGHTS if progress < until)
         index = torch.from_numpy(batches.draw())
         person = label[index]
@@ -112,9 +109,8 @@ def work(rank: int, o: argparse.Namespace, centre: Centre, start: float) -> None
         loss, parts = heads(raw, necked, code, person)
         seen = nn.functional.binary_cross_entropy_with_logits(net.attributes(torch.cat(necked, 1)), wanted[person])
         (loss + ATTRIBUTE_WEIGHT * seen).backward()
-        for turn in turns:
-            turn.step()
-            turn.zero_grad()
+        optimiser.step()
+        optimiser.zero_grad()
         step = worker.step()
         if rank:
             continue
@@ -131,7 +127,7 @@ def work(rank: int, o: argparse.Namespace, centre: Centre, start: float) -> None
         sums, counted = {}, 0
         torch.save({
             "net": net.state_dict(), "heads": heads.state_dict(), "average": average.net.state_dict(),
-            "optimisers": [turn.state_dict() for turn in turns], "step": step, "elapsed_s": elapsed, "names": names,
+            "optimisers": [optimiser.state_dict()], "step": step, "elapsed_s": elapsed, "names": names,
         }, o.out / "new.pt")
         (o.out / "new.pt").rename(o.out / "last.pt")
         if epoch % EVALUATE_EVERY == 0:
@@ -152,6 +148,13 @@ def share(o: argparse.Namespace, minutes: float) -> float:
     return float(np.interp(minutes, *zip(*[(float(minute), float(over)) for minute, over in rows], strict=True)))
 
 
+def optimiser_of(net: nn.Module, heads: nn.Module, lr: float) -> torch.optim.Optimizer:
+    """AdamW; scales and offsets of the normalisation do not decay."""
+    weights = [*net.parameters(), *heads.parameters()]
+    return torch.optim.AdamW([{"params": [w for w in weights if w.ndim > 1], "weight_decay": 0.05},
+                              {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0}], lr=lr)
+
+
 def fresh(o: argparse.Namespace) -> tuple[Net, Heads]:
     """The network and its heads, with first weights."""
     fit_ids, _ = split(o.data)
@@ -166,7 +169,6 @@ def main() -> None:
     options.add_argument("--out", type=Path, required=True)
     options.add_argument("--steps", type=int, default=100_000)
     options.add_argument("--minutes", type=float, default=1e9)
-    options.add_argument("--optimiser", default="adamw", choices=("muon", "adamw"))
     options.add_argument("--lr", type=float, default=4e-3)
     options.add_argument("--seed", type=int, default=5)
     options.add_argument("--workers", type=int, default=2)

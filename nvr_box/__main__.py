@@ -2,14 +2,14 @@
 
 import argparse
 import asyncio
-import getpass
 import sys
 from pathlib import Path
 
-from nvr_box import check
+from nvr_box import check, keys_command
 from nvr_box.audit import Audit
 from nvr_box.config import BoxConfig
 from nvr_box.keys import Keys
+from nvr_box.keys_command import secret
 from nvr_box.rights import Refused, Right
 from nvr_box.state import CONSOLE, DATABASE, KEYS
 from nvr_box.store import Store
@@ -54,14 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     put.add_argument("--cameras", help="comma-separated numbers; 'all' lifts the limit")
     put.add_argument("--keep-password", action="store_true")
     users.add_parser("remove").add_argument("name")
-    keys = commands.add_parser("keys", help="reveal keys").add_subparsers(dest="action", required=True)
-    keys.add_parser("list")
-    create = keys.add_parser("create", help="a new one; its passphrase comes from standard input or is asked for")
-    create.add_argument("--label", default="operator")
-    create.add_argument("--hybrid", action="store_true", help="X25519 together with ML-KEM-768")
-    shred = keys.add_parser("shred", help="destroy one: what is sealed to it alone can never be revealed again")
-    shred.add_argument("kid")
-    shred.add_argument("--yes", action="store_true", help="it is meant")
+    keys_command.add_parser(commands)
     return parser
 
 
@@ -75,7 +68,8 @@ async def _change(config: BoxConfig, asked: argparse.Namespace) -> int:
             await users.load()
             await _users(users, asked)
         else:
-            await _keys(Keys.open(config.state / KEYS), log, asked)
+            keys = Keys.open(config.state / KEYS, rotate=config.reveal.rotate)
+            await keys_command.run(keys, log, asked)
     finally:
         store.close()
     return 0
@@ -94,34 +88,10 @@ async def _users(users: Users, asked: argparse.Namespace) -> None:
             cameras = [int(word) for word in asked.cameras.split(",")] if asked.cameras and not every else None
         except ValueError as error:
             raise ConfigError(f"users put: {error}") from error
-        password = None if asked.keep_password else _secret(f"password of {asked.name}: ")
+        password = None if asked.keep_password else secret(f"password of {asked.name}: ")
         await users.put(CONSOLE, asked.name, password=password, rights=rights, cameras=cameras, every_camera=every)
     else:
         await users.remove(CONSOLE, asked.name)
-
-
-async def _keys(keys: Keys, log: Audit, asked: argparse.Namespace) -> None:
-    if asked.action == "list":
-        for recipient in keys.recipients():
-            print(f"{recipient.kid.hex()}  {recipient.kem.name.lower()}  {recipient.label}")
-    elif asked.action == "create":
-        recipient = keys.create(asked.label, _secret("passphrase: "), hybrid=asked.hybrid)
-        await log.write(CONSOLE.name, "keys", kid=recipient.kid.hex(), label=recipient.label, what="create")
-        print(recipient.kid.hex())
-    else:
-        if not asked.yes:
-            raise ConfigError(f"keys shred: what is sealed to {asked.kid} alone is lost for good; say --yes to do it")
-        if not keys.remove(asked.kid):
-            raise ConfigError(f"keys shred: there is no key {asked.kid}")
-        await log.write(CONSOLE.name, "keys", kid=asked.kid, what="shred")
-        print(f"{asked.kid} is destroyed; pair the cameras again so that they stop sealing to it")
-
-
-def _secret(prompt: str) -> str:
-    """One line of standard input; asked for, and not shown, at a terminal."""
-    if sys.stdin.isatty():
-        return getpass.getpass(prompt)
-    return sys.stdin.readline().rstrip("\r\n")
 
 
 if __name__ == "__main__":

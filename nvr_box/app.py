@@ -7,6 +7,7 @@ import secrets
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
@@ -79,8 +80,9 @@ async def serve(config: BoxConfig) -> None:
 class Parts:
     """What the process needs beside the box's interface."""
 
-    def __init__(self, store: Store, retention: Retention, passages: Passages, box_id: str) -> None:
-        self.store, self.retention, self.passages, self.box_id = store, retention, passages, box_id
+    def __init__(self, store: Store, retention: Retention, passages: Passages, *, keys: Keys, audit: Audit) -> None:
+        self.store, self.retention, self.passages = store, retention, passages
+        self.keys, self.audit = keys, audit
         self.ports: list[int] = []
         self.tls: ssl.SSLContext | None = None
         self.fingerprint = ""
@@ -107,13 +109,13 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
         await users.load()
         await roster.load()
         await passages.load()
-        keys = Keys.open(config.state / KEYS)
+        keys = Keys.open(config.state / KEYS, rotate=config.reveal.rotate)
         networks = await asyncio.to_thread(models.load, config.models)
         segments = Segments(store, root)
         recordings = Recordings(segments, audit)
         stills = Stills(recordings, passages, audit, networks, config.detect_threshold)
         retention = Retention(store, root, config.record)
-        parts = Parts(store, retention, passages, keys.box_id)
+        parts = Parts(store, retention, passages, keys=keys, audit=audit)
         if config.web.tls:
             names = tuple({config.web.host, config.web.advertised_host, "localhost", "127.0.0.1"} - {"", "0.0.0.0"})  # noqa: S104
             page = certificate.ensure(config.state / "web", names)
@@ -157,7 +159,7 @@ async def _onvif(box: Box, parts: Parts) -> AsyncIterator[None]:
     if not box.config.onvif.enabled:
         yield
         return
-    face = OnvifFace(box, parts.box_id)
+    face = OnvifFace(box, parts.keys.box_id)
     async with face.running():
         log.info("ONVIF: http://%s:%d/onvif/device_service", box.config.onvif.host, face.port)
         yield
@@ -183,8 +185,23 @@ async def _retain(config: BoxConfig, parts: Parts) -> None:
         except (Error, OSError) as error:
             log.error("retention: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
         if config.record.keep_days:
-            parts.passages.forget_before(utc_us() - int(config.record.keep_days * _DAY_US))
+            oldest_us = utc_us() - int(config.record.keep_days * _DAY_US)
+            parts.passages.forget_before(oldest_us)
+            await _shred(parts, oldest_us)
         await asyncio.sleep(_SWEEP_EVERY_S)
+
+
+async def _shred(parts: Parts, oldest_us: int) -> None:
+    """Destroy the keys of the days whose recordings are gone; evidence that is locked keeps its day's key."""
+    sql = "SELECT DISTINCT date(start_us / 1000000, 'unixepoch') FROM segment WHERE locked = 1 AND garbage = 0"
+    try:
+        locked = await parts.store.read(lambda link: frozenset(day for (day,) in link.execute(sql)))
+        # A camera that was away at midnight may have sealed the first minutes of the day after with the same key.
+        first = f"{datetime.fromtimestamp(oldest_us / 1e6, UTC) - timedelta(days=1):%Y-%m-%d}"
+        for day in await asyncio.to_thread(parts.keys.shred_days_before, first, spared=locked):
+            await parts.audit.write("the box", "keys", what="shred", name=day)
+    except (Error, OSError) as error:
+        log.error("keys of days past: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
 
 
 async def _follow(users: Users, store: Store) -> None:

@@ -59,7 +59,10 @@ def findings(link: sqlite3.Connection, state: Path, *, hashes: bool = True) -> I
     for (camera,) in link.execute(unpaired).fetchall():
         yield f"camera {camera} is paired but its keys are missing"
     try:
-        Keys.open(state / KEYS).recipients()
+        found = Keys.open(state / KEYS)
+        found.operators()
+        found.days()
+        found.escrow()
     except Error as error:
         yield f"keys: {error}"
 

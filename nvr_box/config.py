@@ -54,10 +54,10 @@ class RecordConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RevealConfig:
-    """Limits of one reveal."""
+    """Limits of one reveal, and `rotate`: cameras seal to a key of the day, destroyed with the day's recordings."""
 
     minutes: float = 5.0
-    kdf_log2_n: int = 17
+    rotate: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.minutes <= 60:

@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS camera (
     appearance_model TEXT,
     push_token       TEXT UNIQUE,            -- SHA-256, hex, of what the camera signs in with
     paired           INTEGER NOT NULL DEFAULT 0,
+    sealed_to        TEXT NOT NULL DEFAULT '', -- key ids that it seals the originals to, as last told
     recording        INTEGER NOT NULL DEFAULT 1,
     removed          INTEGER NOT NULL DEFAULT 0,
     added_utc_us     INTEGER NOT NULL

@@ -41,7 +41,7 @@ def prepared(state, uri):
     def add(link):
         link.execute(
             "INSERT INTO camera VALUES (1, 'yard', 'http://127.0.0.1:9/', ?, ?, ?, 'main', '', '', '', ?, ?, 'net-1',"
-            " ?, 1, 1, 0, 0)",
+            " ?, 1, '', 1, 0, 0)",
             (USER, PASSWORD, uri, CAMERA_ID.hex(), SIGNER.public.hex(), token_hash(TOKEN)),
         )
 

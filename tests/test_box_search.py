@@ -66,7 +66,7 @@ async def place(tmp_path):
     def add(link):
         link.execute(
             "INSERT INTO camera VALUES (1, 'yard', 'x', 'u', 'p', 'rtsp://x', 'main', '', '', '', ?, ?, 'net-1', ?, 1,"
-            " 1, 0, 0)",
+            " '', 1, 0, 0)",
             (CAMERA_ID.hex(), SIGNER.public.hex(), token_hash(TOKEN)),
         )
 

@@ -29,7 +29,7 @@ from onvif.client import device_address
 from onvif.discovery import discover
 from onvif.errors import Fault, NotAuthorized, OnvifError, Unreachable
 from onvif.replies import Profile
-from wire.base.errors import ConfigError, PeerError
+from wire.base.errors import ConfigError, PeerError, StoreError
 from wire.base.logs import printable
 from wire.keys import Recipient
 
@@ -281,11 +281,16 @@ class Cameras:
                 await self._start(camera)
         try:
             for turn in itertools.count(1):
-                await self._count()
+                try:
+                    await self._count()
+                    if turn % _LOOK_EVERY == 0:
+                        await self._tell_keys()
+                        for camera in self._roster.all():
+                            await self._look_after(camera)
+                except StoreError as error:
+                    # Recording goes on without the numbers; the next turn may find the disk well again.
+                    log.error("cameras: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
                 await asyncio.sleep(_COUNT_EVERY_S)
-                if turn % _LOOK_EVERY == 0:
-                    for camera in self._roster.all():
-                        await self._look_after(camera)
         finally:
             for recorder in self._recorders.values():
                 recorder.stop()
@@ -300,6 +305,27 @@ class Cameras:
         for camera in self._roster.all():
             size, oldest = await self._segments.usage(camera.camera)
             self._usage[camera.camera] = size, oldest, await self._roster.packets(camera.camera)
+
+    def _sealed_to(self) -> str:
+        return " ".join(each.kid.hex() for each in self._introduction.recipients())
+
+    async def _tell_keys(self) -> None:
+        """Every day, and whenever an operator's key came or went, cameras are given the keys anew."""
+        wanted = self._sealed_to()
+        for camera in self._roster.all():
+            recorder = self._recorders.get(camera.camera)
+            if (
+                not wanted
+                or not camera.paired
+                or camera.sealed_to == wanted
+                or not (recorder and recorder.now.connected)
+            ):
+                continue
+            try:
+                await self._pair_again("the box", camera)
+                log.info("%s: seals to the keys of today", camera.name)
+            except (PeerError, ConfigError) as error:
+                log.warning("%s: keeps its old keys: %s", camera.name, printable(str(error)))
 
     async def _look_after(self, camera: Camera) -> None:
         """A camera may come back at another address of its stream, or reset: ask it again while it is lost."""
@@ -425,6 +451,7 @@ class Cameras:
             signing_key=said.signing_key if said else None,
             appearance_model=said.appearance_model if said else None,
             paired=said is not None,
+            sealed_to=self._sealed_to() if said else "",
             recording=True,
             added_utc_us=utc_us(),
         )
@@ -453,6 +480,7 @@ class Cameras:
         changed = replace(
             camera,
             paired=True,
+            sealed_to=self._sealed_to(),
             camera_id=said.camera_id,
             signing_key=said.signing_key,
             appearance_model=said.appearance_model,

@@ -11,14 +11,19 @@ from wire.base.errors import StoreError
 
 _COLUMNS = (
     "camera, name, xaddr, user, stream_uri, profile, manufacturer, model, serial, camera_id, signing_key,"
-    " appearance_model, paired, recording, added_utc_us"
+    " appearance_model, paired, sealed_to, recording, added_utc_us"
 )
-_MARKS = ", ".join("?" * 15)
+_MARKS = ", ".join("?" * 16)
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A camera that was added. `camera_id` and `signing_key` are hex, None for a camera of another make."""
+    """A camera that was added.
+
+    Attributes:
+        camera_id, signing_key: hex; None for a camera of another make.
+        sealed_to: ids of the keys that it was last told to seal the originals to, hex, by blanks.
+    """
 
     camera: int
     name: str
@@ -33,6 +38,7 @@ class Camera:
     signing_key: str | None
     appearance_model: str | None
     paired: bool
+    sealed_to: str
     recording: bool
     added_utc_us: int
 
@@ -166,6 +172,7 @@ def _update(link: sqlite3.Connection, camera: Camera) -> None:
             camera.signing_key,
             camera.appearance_model,
             int(camera.paired),
+            camera.sealed_to,
             int(camera.recording),
             camera.added_utc_us,
             camera.camera,

@@ -5,6 +5,7 @@ no file, keeps no swap where the system allows, leaves no core, and ends by itse
 closes, or when the box goes.
 """
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -15,10 +16,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from nvr_box import day_keys
+from nvr_box.keys import unlocked
 from nvr_box.record.piece import Piece
 from nvr_box.reveal import pipe
 from nvr_box.reveal.render import Renderer
-from wire import keys
 from wire.base import logs, service
 from wire.base.errors import Error, SealError, WireError
 from wire.keys import Identity
@@ -46,16 +48,16 @@ class Process:
             self._say({"done": True, "error": f"a request that is none: {error!r}", "refused": False})
 
     def _unlock(self, head: dict[str, Any], _body: bytes) -> None:
-        """Every key of the vault that this passphrase opens; the process ends `minutes` later."""
+        """Every key that the passphrases open, and the days behind them; the process ends `seconds` later."""
         self._mark = str(head["mark"])
         ends = threading.Timer(float(head["seconds"]), _end)
         ends.daemon = True
         ends.start()
-        for path in head["keys"]:
-            try:
-                self._identities.append(keys.load_identity(Path(path), str(head["passphrase"])))
-            except SealError:
-                continue
+        operators = unlocked([Path(path) for path in head["operators"]], [str(each) for each in head["passphrases"]])
+        self._identities = list(operators)
+        for path in head["days"]:
+            with contextlib.suppress(SealError):
+                self._identities.append(day_keys.unseal(Path(path), operators))
         if not self._identities:
             raise SealError("the passphrase opens no reveal key of this box")
         self._say({"done": True, "kids": [each.kid.hex() for each in self._identities]})

@@ -71,9 +71,19 @@ class Reveals:
         self._ending: set[asyncio.Task[None]] = set()
 
     async def start(
-        self, by: Account, camera: int, *, reason: str, passphrase: str, minutes: float | None = None
+        self,
+        by: Account,
+        camera: int,
+        *,
+        reason: str,
+        passphrase: str,
+        second_passphrase: str = "",
+        minutes: float | None = None,
     ) -> RevealSession:
         """Unlock the reveal key with `passphrase` in a new process, for at most the configured time.
+
+        Args:
+            second_passphrase: another operator's, where dual control asks for two.
 
         Raises:
             Refused: right, reason (at least 8 characters) or passphrase; each refusal has its audit entry.
@@ -87,7 +97,9 @@ class Reveals:
             if len(reason) < LEAST_REASON:
                 raise Refused(f"a reason of at least {LEAST_REASON} characters is needed")
             self._brake(by.name)
-            running = await self._unlock(by, known, reason, passphrase, min(minutes or self._minutes, self._minutes))
+            passphrases = [each for each in (passphrase, second_passphrase) if each]
+            longest = min(minutes or self._minutes, self._minutes)
+            running = await self._unlock(by, known, reason, passphrases, minutes=longest)
         except Refused as refusal:
             await self._log.write(by.name, "reveal", camera=camera, reason=reason, granted=False, why=str(refusal))
             raise
@@ -176,9 +188,11 @@ class Reveals:
             await self._end(key, "the box stops")
         await asyncio.gather(*self._ending, return_exceptions=True)
 
-    async def _unlock(self, by: Account, camera: Camera, reason: str, passphrase: str, minutes: float) -> _Running:
+    async def _unlock(
+        self, by: Account, camera: Camera, reason: str, passphrases: list[str], *, minutes: float
+    ) -> _Running:
         sealed = self._keys.sealed()
-        if not sealed:
+        if not sealed.operators:
             raise Refused("this box holds no reveal key")
         now_us = utc_us()
         expires_us = now_us + int(minutes * 60e6)
@@ -199,8 +213,9 @@ class Reveals:
         running = _Running(session, process)
         unlock = {
             "op": "unlock",
-            "keys": [str(path) for path in sealed],
-            "passphrase": passphrase,
+            "operators": [str(path) for path in sealed.operators],
+            "days": [str(path) for path in sealed.days],
+            "passphrases": passphrases,
             "mark": mark,
             "seconds": minutes * 60,
         }

@@ -1,0 +1,156 @@
+"""`python -m nvr_box keys …`: the ceremonies of whoever is responsible for the keys. Each leaves an audit entry.
+
+Secrets come from standard input, one a line, or are asked for at a terminal and not shown.
+"""
+
+import argparse
+import getpass
+import sys
+from pathlib import Path
+
+from nvr_box import escrow
+from nvr_box.audit import Audit
+from nvr_box.keys import LEAST_PASSPHRASE, Keys
+from nvr_box.state import CONSOLE
+from wire import keys as key_files
+from wire.base.errors import ConfigError, StoreError
+from wire.keys import Identity
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The words of the command line."""
+    keys = commands.add_parser("keys", help="reveal keys").add_subparsers(dest="action", required=True)
+    keys.add_parser("list", help="operators, days, escrow; what cameras seal to now")
+    create = keys.add_parser("create", help="a key for one more operator, under a passphrase of theirs")
+    create.add_argument("--label", default="operator")
+    create.add_argument("--hybrid", action="store_true", help="X25519 together with ML-KEM-768")
+    keys.add_parser("rotate", help="another key for the rest of this day, sealed to the operators as they are now")
+    shred = keys.add_parser("shred", help="destroy an operator's key or a day's: what only it opens is lost for good")
+    shred.add_argument("name", help="a key id, or a day as `keys list` shows it")
+    shred.add_argument("--yes", action="store_true", help="it is meant")
+    dual = keys.add_parser("dual", help="dual control: day keys open only to two operators together")
+    dual.add_argument("pair", nargs="*", metavar="KID+KID", help="none switches dual control off")
+    split = keys.add_parser("escrow-create", help="a key in pieces, one file each, to be taken away from the box")
+    split.add_argument("folder", type=Path)
+    split.add_argument("--shares", type=int, default=3)
+    split.add_argument("--threshold", type=int, default=2)
+    join = keys.add_parser("escrow-join", help="put pieces together into a key file under a new passphrase")
+    join.add_argument("share", nargs="+", type=Path)
+    join.add_argument("--out", type=Path, required=True)
+    hold = keys.add_parser("hold", help="legal hold: re-seal days to a key of the case before their own are destroyed")
+    hold.add_argument("case")
+    hold.add_argument("day", nargs="+")
+    hold.add_argument("--operators", type=int, default=1, help="passphrases to ask for before the case's own")
+
+
+async def run(keys: Keys, log: Audit, asked: argparse.Namespace) -> None:
+    """One command.
+
+    Raises:
+        Error: it is refused; the message says why and nothing was changed.
+    """
+    what = {
+        "list": _list,
+        "create": _create,
+        "rotate": _rotate,
+        "shred": _shred,
+        "dual": _dual,
+        "escrow-create": _escrow_create,
+        "escrow-join": _escrow_join,
+        "hold": _hold,
+    }[asked.action](keys, asked)
+    if what is not None:
+        await log.write(CONSOLE.name, "keys", what=asked.action, name=what)
+
+
+def _list(keys: Keys, _asked: argparse.Namespace) -> None:
+    for recipient in keys.operators():
+        print(f"{recipient.kid.hex()}  operator  {recipient.kem.name.lower()}  {recipient.label}")
+    for recipient in keys.escrow():
+        print(f"{recipient.kid.hex()}  escrow    {recipient.kem.name.lower()}")
+    for day in keys.days():
+        print(f"{day.recipient.kid.hex()}  day       {day.day}")
+
+
+def _create(keys: Keys, asked: argparse.Namespace) -> str:
+    recipient = keys.create(asked.label, secret("passphrase: "), hybrid=asked.hybrid)
+    print(recipient.kid.hex())
+    return recipient.kid.hex()
+
+
+def _rotate(keys: Keys, _asked: argparse.Namespace) -> str:
+    if not keys.operators():
+        raise ConfigError("keys rotate: no operator has a key yet; make one with `keys create`")
+    day = keys.renew()
+    print(f"{day.recipient.kid.hex()}  day  {day.day}; a running box gives it to its cameras within a minute")
+    return day.day
+
+
+def _shred(keys: Keys, asked: argparse.Namespace) -> str:
+    if not asked.yes:
+        raise ConfigError(f"keys shred: what only {asked.name} opens is lost for good; say --yes to do it")
+    if not keys.remove(asked.name):
+        raise ConfigError(f"keys shred: there is no key {asked.name}")
+    print(f"{asked.name} is destroyed")
+    return str(asked.name)
+
+
+def _dual(keys: Keys, asked: argparse.Namespace) -> str:
+    pairs = []
+    for word in asked.pair:
+        first, plus, second = word.partition("+")
+        if not plus:
+            raise ConfigError(f"keys dual: want KID+KID, got {word!r}")
+        pairs.append((first, second))
+    keys.require_both(pairs)
+    print("day keys made from now on open to " + (", or ".join(asked.pair) if pairs else "each operator alone"))
+    return " ".join(asked.pair) or "off"
+
+
+def _escrow_create(keys: Keys, asked: argparse.Namespace) -> str:
+    identity = Identity.generate(label="escrow")
+    shares = escrow.split(identity, shares=asked.shares, threshold=asked.threshold)
+    try:
+        asked.folder.mkdir(parents=True, exist_ok=True)
+        for share in shares:
+            path = asked.folder / f"share-{share.number}.txt"
+            with path.open("x", encoding="ascii") as file:
+                path.chmod(0o600)
+                file.write(f"{share}\n")
+    except OSError as error:
+        raise StoreError(f"{asked.folder}: {error.strerror}") from error
+    keys.add_escrow(identity.recipient)
+    kid = identity.kid.hex()
+    print(f"{kid}: any {asked.threshold} of the {asked.shares} files in {asked.folder}; take them away from this box")
+    return kid
+
+
+def _escrow_join(_keys: Keys, asked: argparse.Namespace) -> str:
+    try:
+        lines = [path.read_text(encoding="ascii") for path in asked.share]
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"a share cannot be read: {error}") from error
+    identity = escrow.join([escrow.Share.parse(line) for line in lines])
+    passphrase = secret("new passphrase: ")
+    if len(passphrase) < LEAST_PASSPHRASE:
+        raise ConfigError(f"passphrase: at least {LEAST_PASSPHRASE} characters")
+    try:
+        key_files.save(asked.out, identity, passphrase)
+    except OSError as error:
+        raise StoreError(f"{asked.out}: {error.strerror}") from error
+    print(f"{identity.kid.hex()} is in {asked.out}; `python -m wire.player` opens recordings with it")
+    return identity.kid.hex()
+
+
+def _hold(keys: Keys, asked: argparse.Namespace) -> str:
+    passphrases = [secret(f"operator's passphrase {number + 1}: ") for number in range(asked.operators)]
+    recipient = keys.hold(asked.case, asked.day, passphrases, secret("passphrase of the case: "))
+    print(f"{recipient.kid.hex()}: {', '.join(asked.day)} stay recoverable for {asked.case}")
+    return f"{asked.case}: {' '.join(asked.day)}"
+
+
+def secret(prompt: str) -> str:
+    """One line of standard input; asked for, and not shown, at a terminal."""
+    if sys.stdin.isatty():
+        return getpass.getpass(prompt)
+    return sys.stdin.readline().rstrip("\r\n")

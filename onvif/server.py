@@ -5,6 +5,7 @@ operation, credentials and access class, values, handler, reply. Whatever arrive
 fault or a 401.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -19,6 +20,7 @@ from onvif.auth import Authenticator
 from onvif.errors import RECEIVER, Fault, NotAuthorized, NotOnvif
 from onvif.names import q
 from onvif.registry import Operation, Registry, load
+from onvif.rendered import Rendered, key_of
 from onvif.service import Call, Handler, Reply, Service
 from onvif.users import AccessClass, User, may
 from onvif.values import InvalidValue, MalformedRequest
@@ -50,6 +52,7 @@ class Server:
         self.authenticator = authenticator
         self._now = now
         self._registry = registry or load()
+        self._rendered = Rendered()
         self._handlers: dict[str, Handler] = {}
         for offered in self.services:
             for name, handler in offered.handlers.items():
@@ -106,14 +109,25 @@ class Server:
             raise Fault(f"this device does not offer {tag}", "ActionNotSupported", code=RECEIVER)
         call = Call(operation, _decoded(operation, asked.body), asked.body, asked.header, user, request, self._now())
         try:
-            reply = await handler(call)
-            element = _encoded(operation, reply)
+            content = self._render(operation, asked, await handler(call))
         except (ValidationError, TypeError, KeyError, AttributeError, ValueError, LookupError) as bug:
             # A handler's reply that does not fit the schema is our error, not the client's: it gets a fault and we a
             # traceback in the log; the device goes on serving.
             log.exception("%s failed", operation.name)
             raise Fault("the device could not build its answer", "Action", code=RECEIVER) from bug
-        return _xml(soap.reply(asked, element, action=operation.reply_action), asked.version)
+        return _xml(content, asked.version)
+
+    def _render(self, operation: Operation, asked: soap.Envelope, reply: Reply) -> bytes:
+        key = None
+        if not isinstance(reply, etree._Element) and not asked.addressed:
+            with contextlib.suppress(TypeError):
+                key = (operation.request, asked.version, key_of(reply))
+                if (known := self._rendered.get(key)) is not None:
+                    return known
+        content = soap.reply(asked, _encoded(operation, reply), action=operation.reply_action)
+        if key is not None:
+            self._rendered.put(key, content)
+        return content
 
     def _authorized(self, request: web.Request, asked: soap.Envelope, operation: Operation | None) -> User | None:
         # An operation of the class PRE_AUTH is answered whatever credentials come along: a client whose clock is wrong

@@ -28,6 +28,11 @@ class Envelope:
     body: etree._Element | None
     """The first child of Body, None when Body is empty."""
 
+    @property
+    def addressed(self) -> bool:
+        """Whether it carries WS-Addressing headers, which the reply then relates to."""
+        return bool(self.addressing("MessageID") or self.addressing("Action"))
+
     def addressing(self, name: str) -> str:
         """Text of a WS-Addressing header block in either of its namespaces, empty when absent."""
         if self.header is None:
@@ -96,9 +101,9 @@ def read_fault(element: etree._Element, status: int) -> Fault:
 
 
 def _addressing(asked: Envelope, action: str) -> list[etree._Element]:
-    message_id = asked.addressing("MessageID")
-    if not message_id and not asked.addressing("Action"):
+    if not asked.addressed:
         return []
+    message_id = asked.addressing("MessageID")
     blocks = [_text(q(names.WSA, "Action"), action), _text(q(names.WSA, "MessageID"), f"urn:uuid:{uuid.uuid4()}"),
               _text(q(names.WSA, "To"), names.WSA_ANONYMOUS)]  # fmt: skip
     if message_id:

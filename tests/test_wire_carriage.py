@@ -6,7 +6,7 @@ import sys
 
 import av
 import pytest
-from test_encode_recoverable import (
+from wire_scene import (
     GOP,
     H264,
     HEIGHT,

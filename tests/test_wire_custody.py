@@ -7,7 +7,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_encode_recoverable import H264, OFFICER, PICTURES, protected
+from wire_scene import H264, OFFICER, PICTURES, protected
 
 from wire import hold, keys
 from wire.base.errors import SealError, WireError
@@ -52,9 +52,8 @@ def test_impossible_splits_are_refused(needed, count):
         split(Identity.generate(), needed, count)
 
 
-@pytest.mark.parametrize("a", range(1, 256))
-def test_the_field_has_inverses(a):
-    assert _times(a, _inverse(a)) == 1
+def test_the_field_has_inverses():
+    assert [a for a in range(1, 256) if _times(a, _inverse(a)) != 1] == []
 
 
 SHARE = str(split(Identity(bytes(range(32))), 2, 3)[0])

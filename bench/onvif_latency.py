@@ -1,8 +1,9 @@
 """How long ten common ONVIF operations take, beside ipycam 1.3.0 (MIT), whose replies are string templates.
 
 Both servers run as processes of their own on loopback and are asked in turn, in the same minute, by the same client
-over kept connections where the server keeps them. Ours checks credentials, decodes by the schema and encodes by the schema;
-ipycam does none of the three. ipycam comes by `pip download` into the cache folder; without it only ours is measured.
+over kept connections where the server keeps them. Ours checks credentials, decodes by the schema and encodes by the
+schema; ipycam does none of the three. It comes by `pip download` into the cache folder; without it only ours is
+measured.
 """
 
 import http.client

@@ -19,7 +19,7 @@ from models.runtime import Session
 __all__ = ["Detections", "Models", "ModelsConfig", "load", "similarity"]
 
 # What a profile asks of the detector: longer side of its input, tiles beside the whole picture.
-_PROFILES = {"standard": (416, (1, 1)), "tiles": (416, (2, 1)), "low_power": (320, (1, 1))}
+_PROFILES = {"standard": (416, (1, 1)), "fine": (512, (1, 1)), "tiles": (416, (2, 1)), "low_power": (320, (1, 1))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,8 +64,12 @@ def ious(left: Boxes, right: Boxes) -> npt.NDArray[np.float32]:
     return np.asarray(overlap / np.maximum(union, 1e-6), np.float32)
 
 
-def suppressed(found: Detections, iou: float, groups: npt.NDArray[np.uint8]) -> Detections:
-    """Greedy non-maximum suppression inside groups of classes; `groups` maps a class to its group."""
+def suppressed(found: Detections, iou: float, groups: npt.NDArray[np.uint8], *, merge: bool = False) -> Detections:
+    """Greedy non-maximum suppression inside groups of classes; `groups` maps a class to its group.
+
+    With `merge` each box that is kept becomes the mean, weighted by squared scores, of itself and those that it
+    suppressed: neighbouring places of a grid agree better together than the strongest of them alone.
+    """
     order = np.argsort(-found.scores, kind="stable")
     found = found.where(order)
     same = groups[found.classes][:, None] == groups[found.classes][None, :]
@@ -74,4 +78,10 @@ def suppressed(found: Detections, iou: float, groups: npt.NDArray[np.uint8]) -> 
     for row in range(len(found)):
         if keep[row]:
             keep[row + 1:] &= ~covers[row, row + 1:]
-    return found.where(keep)
+    kept = found.where(keep)
+    if not merge or not len(kept):
+        return kept
+    weights = covers[keep] * np.square(found.scores)
+    weights[np.arange(len(kept)), np.flatnonzero(keep)] = np.square(kept.scores)
+    boxes = weights @ found.boxes / weights.sum(axis=1, keepdims=True)
+    return Detections(np.asarray(boxes, np.float32), kept.scores, kept.classes)

@@ -28,14 +28,22 @@ _TILE_OVERLAP = 0.2
 
 
 class Detector:
-    """NanoDet behind a session; `long_side` is the size that the picture is brought to, a multiple of 32."""
+    """NanoDet behind a session.
 
-    def __init__(self, session: Session, *, long_side: int = 416, tiles: tuple[int, int] = (1, 1)) -> None:
+    Args:
+        long_side: the size that the picture is brought to, a multiple of 32.
+        tiles: columns and rows of windows that are looked at beside the whole picture.
+        merge: average the boxes that agree with each one that is kept, instead of dropping them.
+    """
+
+    def __init__(self, session: Session, *, long_side: int = 416, tiles: tuple[int, int] = (1, 1),
+                 merge: bool = True) -> None:
         if long_side % _ALIGNMENT:
             raise ModelError(f"detector input {long_side} is not a multiple of {_ALIGNMENT}")
         self._session = session
         self._long_side = long_side
         self._tiles = tiles
+        self._merge = merge
         labels = dict(zip(session.entry.names, session.entry.labels, strict=True))
         self._columns = np.array([labels[kind.name.lower()] for kind in ObjectClass], np.intp)
         self._bins = np.arange(_BINS, dtype=np.float32)
@@ -46,7 +54,9 @@ class Detector:
         height, width = rgb.shape[:2]
         if self._tiles != (1, 1):
             found += [self.region(rgb, tile, threshold) for tile in _grid(width, height, self._tiles)]
-        return suppressed(Detections.joined(found), _NMS_IOU, _GROUPS)
+        if len(found) == 1:
+            return found[0]
+        return suppressed(Detections.joined(found), _NMS_IOU, _GROUPS, merge=self._merge)
 
     def region(self, rgb: Picture, box: tuple[int, int, int, int], threshold: float = MASKING_THRESHOLD) -> Detections:
         """Objects in the window `box` (x0, y0, x1, y1) of `rgb`, in the coordinates of `rgb`.
@@ -73,7 +83,7 @@ class Detector:
             for i, stride in enumerate(_STRIDES)])
         height, width = rgb.shape[:2]
         boxes = np.clip(found.boxes / scale, 0, np.array([width, height, width, height], np.float32))
-        return suppressed(Detections(boxes, found.scores, found.classes), _NMS_IOU, _GROUPS)
+        return suppressed(Detections(boxes, found.scores, found.classes), _NMS_IOU, _GROUPS, merge=self._merge)
 
     def _decode(self, scores: Floats, sides: Floats, stride: int, columns: int, threshold: float) -> Detections:
         """One stride: scores (places, 80), sides (places, 4 × 11) → boxes in letterboxed pixels."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from firmware.capture.frame import CLOCK_90K, Picture
 from firmware.vision.furniture import Furniture
-from firmware.vision.looks import looks
+from firmware.vision.looks import LENGTH, looks
 from firmware.vision.settings import VisionSettings
 from firmware.vision.sight import Sight, TrackBox
 from firmware.vision.tracker import Seen, Tracker, Tuning
@@ -19,6 +19,8 @@ from wire.features.vocabulary import ObjectClass
 
 # A face is sought on people at least this tall; on smaller ones it has fewer than 7 pixels and the body says enough.
 _FACE_BODY_PX = 48
+# Furniture is found best by its weakest detections, which mask nothing and are followed by nobody.
+_FURNITURE_THRESHOLD = 0.1
 
 
 class Eyes:
@@ -46,13 +48,24 @@ class Eyes:
             followed = self._tracker.update(None, now_s)
             return Sight(pts_90k, followed.tracks, Detections.none(), np.zeros((0, 4), np.float32), followed.ended)
         rgb = np.asarray(cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420), np.uint8)
-        found = self._models.detector.detect(rgb, MASKING_THRESHOLD)
-        still = self._furniture.still(i420[: i420.shape[0] * 2 // 3], now_s, found.boxes)
-        seen = Seen(found, looks(rgb, found.boxes), still, self._furniture.known(found.boxes))
+        every = self._models.detector.detect(rgb, _FURNITURE_THRESHOLD)
+        still = self._furniture.still(i420[: i420.shape[0] * 2 // 3], now_s, every.boxes)
+        strong = every.scores >= MASKING_THRESHOLD
+        found = every.where(strong)
+        seen = Seen(found, self._looks(rgb, found), still[strong], self._furniture.known(found.boxes))
         followed = self._tracker.update(seen, now_s)
         free = ~followed.taken
-        self._furniture.remember(found.boxes[free & still & (found.classes == ObjectClass.PERSON)], now_s)
+        unowned = still & (every.classes == ObjectClass.PERSON)
+        unowned[strong] &= free
+        self._furniture.remember(every.boxes[unowned], now_s)
         return Sight(pts_90k, followed.tracks, found.where(free), self._faces(rgb, followed.tracks), followed.ended)
+
+    def _looks(self, rgb: NDArray[np.uint8], found: Detections) -> NDArray[np.float32]:
+        """Looks of the detections that the tracker asks for it; the weak ones are matched by their boxes alone."""
+        rows = np.zeros((len(found), LENGTH), np.float32)
+        strong = found.scores >= self._tracker.tuning.strong
+        rows[strong] = looks(rgb, found.boxes[strong])
+        return rows
 
     def _faces(self, rgb: NDArray[np.uint8], tracks: tuple[TrackBox, ...]) -> Boxes:
         """Faces of the people who were not asked for the longest time."""

@@ -137,7 +137,7 @@ class Tracker:
 
     def __init__(self, rate: float, tuning: Tuning | None = None) -> None:
         self._rate = rate
-        self._tuning = tuning or Tuning()
+        self.tuning = tuning or Tuning()
         self._tracks: list[_Track] = []
         self._next_id = 1
         self._now_s: float | None = None
@@ -154,12 +154,12 @@ class Tracker:
         shown = tuple(
             TrackBox(track.id, track.class_, track.box, track.score, track.seen_s == now_s,
                      round((now_s - track.began_s) * self._rate))
-            for track in self._tracks if track.id and now_s - track.seen_s <= self._tuning.shown_s)
+            for track in self._tracks if track.id and now_s - track.seen_s <= self.tuning.shown_s)
         return Followed(shown, taken, ended)
 
     def _associate(self, seen: Seen, now_s: float) -> NDArray[np.bool_]:
         """Give each detection to a track or begin one; True where a confirmed track took it."""
-        tuning, scores = self._tuning, seen.found.scores
+        tuning, scores = self.tuning, seen.found.scores
         people = seen.found.classes == ObjectClass.PERSON
         still = seen.still & people
         picture = _Picture(seen, seen.known & people, still, now_s, np.full(len(scores), -1, np.intp))
@@ -195,7 +195,7 @@ class Tracker:
         possible = ((value >= overlap) & self._same_kind(tracks, picture.found.classes[rows])
                     & (moved[:, None] | ~picture.still[rows]))
         if picture.looks is not None and by_looks:
-            value = value + self._tuning.looks_weight * (self._alike(tracks, picture.looks[rows]) - 1)
+            value = value + self.tuning.looks_weight * (self._alike(tracks, picture.looks[rows]) - 1)
         for track, row in _assigned(value, possible):
             picture.owner[rows[row]] = tracks[track]
 
@@ -210,7 +210,7 @@ class Tracker:
         steps = np.hypot(apart[..., 0], apart[..., 1]) / heights[:, None]
         sizes = (found.boxes[rows, 3] - found.boxes[rows, 1])[None] / heights[:, None]
         value = self._alike(tracks, picture.looks[rows])
-        possible = ((value >= self._tuning.alike) & (steps <= self._tuning.reach * (0.5 + gone_s[:, None]))
+        possible = ((value >= self.tuning.alike) & (steps <= self.tuning.reach * (0.5 + gone_s[:, None]))
                     & (sizes > 0.6) & (sizes < 1.6) & self._same_kind(tracks, found.classes[rows]))
         for track, row in _assigned(value - 0.1 * steps, possible):
             picture.owner[rows[row]] = tracks[track]
@@ -236,9 +236,9 @@ class Tracker:
         track.moved = track.moved or bool(apart > _MOVED_OF_WIDTH * (track.box[2] - track.box[0]))
         track.score, track.seen_s, track.sightings = score, picture.now_s, track.sightings + 1
         track.votes[found.classes[row]] += score
-        if track.id == 0 and track.sightings >= self._tuning.confirm:
+        if track.id == 0 and track.sightings >= self.tuning.confirm:
             track.id, self._next_id = self._next_id, self._next_id + 1
-        if looks is not None and score >= self._tuning.strong:
+        if looks is not None and score >= self.tuning.strong:
             mixed = looks[row] if track.looks is None else 0.9 * track.looks + 0.1 * looks[row]
             track.looks = mixed / max(float(np.linalg.norm(mixed)), 1e-6)
 
@@ -248,14 +248,14 @@ class Tracker:
         votes[found.classes[row]] = found.scores[row]
         track = _Track(Motion(found.boxes[row]), looks[row] if looks is not None else None, votes,
                        float(found.scores[row]), picture.now_s, picture.now_s, found.boxes[row], box=found.boxes[row])
-        if self._tuning.confirm <= 1:
+        if self.tuning.confirm <= 1:
             track.id, self._next_id = self._next_id, self._next_id + 1
         self._tracks.append(track)
 
     def _forget(self, now_s: float, *, detected: bool) -> tuple[int, ...]:
         """Drop what was not seen for too long, and at once what was seen only once."""
-        ended = [t.id for t in self._tracks if t.id and now_s - t.seen_s > self._tuning.lost_s]
-        self._tracks = [t for t in self._tracks if now_s - t.seen_s <= self._tuning.lost_s
+        ended = [t.id for t in self._tracks if t.id and now_s - t.seen_s > self.tuning.lost_s]
+        self._tracks = [t for t in self._tracks if now_s - t.seen_s <= self.tuning.lost_s
                         and (t.id or t.seen_s == now_s or not detected)]
         return tuple(ended)
 

@@ -1,0 +1,111 @@
+"""How well people are found: `make bench-detect GT=FILE [CLIP=FILE] [PROFILE=fine]`.
+
+Our detector in its profile, with the rest of vision behind it, beside plain NanoDet (416, no merging of boxes, no
+filter of what stands still) on every fourth picture and OpenCV's HOG people detector on every 32nd. CPU time is the
+process's own, one thread, network and decoding of its outputs.
+
+    ap           average precision at IoU 0.5; what stands still where nothing changes does not count as an object
+    recall_mask  share of true boxes that a masked box (tracked, predicted or weak) meets at IoU 0.5
+    coverage     share of true boxes of which one masked box covers at least half; a mask needs no more
+    masked_area  share of the picture that those boxes fill, beside the share that the true boxes fill
+"""
+
+import dataclasses
+import os
+import sys
+import time
+from fractions import Fraction
+
+import cv2
+import numpy as np
+
+from bench import passes
+from bench.report import report
+from bench.truth import Truth, average_precision, covered, recalled
+from firmware.vision import Eyes, VisionSettings
+from firmware.vision.furniture import Furniture
+from models import load
+from models.config import ModelsConfig
+from models.detections import Detections, suppressed
+from models.detector import Detector
+from models.runtime import Session
+from wire.features.vocabulary import ObjectClass
+
+PLAIN_EVERY, HOG_EVERY = 4, 32
+RATE = Fraction(10)
+ONE_GROUP = np.zeros(6, np.uint8)
+
+
+def people(found):
+    keep = found.classes == ObjectClass.PERSON
+    return found.boxes[keep], found.scores[keep]
+
+
+def hog_people(hog, rgb):
+    boxes, weights = hog.detectMultiScale(cv2.resize(rgb, None, fx=1.3, fy=1.3), winStride=(8, 8), scale=1.05)
+    corners = np.array([[x, y, x + w, y + h] for x, y, w, h in boxes], np.float32).reshape(-1, 4) / 1.3
+    found = Detections(corners, np.array(weights, np.float32).reshape(-1), np.zeros(len(corners), np.uint8))
+    return people(suppressed(found, 0.4, ONE_GROUP))
+
+
+def timed(detect, clip, every):
+    """Picture → (boxes, scores) on every n-th picture, and CPU milliseconds per picture."""
+    found, spent_s = {}, 0.0
+    for number, rgb in enumerate(passes.pictures(clip, "rgb24")):
+        if number % every == 0:
+            began_s = time.process_time()
+            found[number] = detect(rgb)
+            spent_s += time.process_time() - began_s
+    return found, 1000 * spent_s / len(found)
+
+
+def area(boxes, shape):
+    filled = np.zeros(shape, bool)
+    for x0, y0, x1, y1 in np.maximum(boxes, 0).astype(int):
+        filled[y0:y1, x0:x1] = True
+    return filled.mean()
+
+
+def main():
+    if not os.environ.get("GT"):
+        sys.exit("bench-detect: name ground truth in MOT format by GT=FILE")
+    profile = os.environ.get("PROFILE") or "fine"
+    done = passes.run(profile)
+    truth = Truth(os.environ["GT"], len(done.found))
+    settings = VisionSettings(faces_per_picture=0)
+    eyes = Eyes(dataclasses.replace(load(ModelsConfig()), detector=passes.Replayed(done)), RATE, settings)
+    furniture, objects, met, half, areas = Furniture(), {}, [], [], []
+    for number, i420 in enumerate(passes.pictures(done.clip)):
+        sight = eyes.look(i420, number * 9000)
+        found = done.found[number]
+        luma = i420[: i420.shape[0] * 2 // 3]
+        objects[number] = people(found.where(~furniture.still(luma, number / 10, found.boxes)))
+        tracked = [t.box for t in sight.tracks if t.class_ is ObjectClass.PERSON]
+        masked = np.concatenate([np.array(tracked, np.float32).reshape(-1, 4), people(sight.weak)[0]])
+        met.append(recalled(truth.boxes[number], masked))
+        half.append(covered(truth.boxes[number], masked))
+        if number % 8 == 0:
+            areas.append((area(masked, luma.shape), area(truth.boxes[number], luma.shape)))
+    plain = Detector(Session.load("nanodet", ModelsConfig()), merge=False)
+    plain_found, plain_ms = timed(lambda rgb: people(plain.detect(rgb, passes.LOWEST)), done.clip, PLAIN_EVERY)
+    hog = cv2.HOGDescriptor()
+    hog.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
+    cv2.setNumThreads(1)
+    hog_found, hog_ms = timed(lambda rgb: hog_people(hog, rgb), done.clip, HOG_EVERY)
+    raw = {number: people(found) for number, found in enumerate(done.found)}
+    ap = average_precision(truth, objects)
+    rows = [("detector", "pictures", "AP", "CPU ms"),
+            (f"ours, {profile}", len(objects), ap, done.cpu_ms),
+            (f"ours, {profile}, furniture counted", len(raw), average_precision(truth, raw), done.cpu_ms),
+            ("plain NanoDet 416", len(plain_found), average_precision(truth, plain_found), plain_ms),
+            ("OpenCV HOG", len(hog_found), average_precision(truth, hog_found), hog_ms)]
+    masked_area, true_area = np.mean(areas, axis=0)
+    inputs = {"clip": done.clip.name, "truth": os.environ["GT"], "profile": profile, "pictures": len(objects)}
+    report("detect", inputs, {
+        "ap": ap, "recall_mask": float(np.concatenate(met).mean()), "coverage": float(np.concatenate(half).mean()),
+        "ap_plain": rows[3][2], "ap_hog": rows[4][2], "cpu_ms": done.cpu_ms, "cpu_ms_plain": plain_ms,
+        "cpu_ms_hog": hog_ms, "masked_area": float(masked_area), "true_area": float(true_area)}, rows)
+
+
+if __name__ == "__main__":
+    main()

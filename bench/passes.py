@@ -1,0 +1,84 @@
+"""One run of the detector over a clip, kept so that every benchmark of vision looks at the same detections.
+
+The cache lies beside the demo clip and is named after the clip, the profile, the weights and the detector's code.
+"""
+
+import hashlib
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+from models import detections as boxes_code
+from models import detector as detector_code
+from models import load
+from models.config import ModelsConfig
+from models.detections import Detections
+from models.registry import Registry
+
+DEMO_CLIP = Path.home() / ".cache/veilcam/vtest.avi"
+CACHE = Path.home() / ".cache/veilcam/bench"
+LOWEST = 0.05
+
+
+@dataclass(frozen=True)
+class Pass:
+    """`found[n]`: what the detector saw in picture n down to 0.05; `cpu_ms`: its CPU time per picture."""
+
+    clip: Path
+    profile: str
+    found: list[Detections]
+    cpu_ms: float
+
+
+def clip_path() -> Path:
+    return Path(os.environ.get("CLIP") or DEMO_CLIP)
+
+
+def pictures(clip: Path, layout: str = "yuv420p"):
+    """The clip's pictures as arrays of that layout."""
+    with av.open(str(clip)) as container:
+        for frame in container.decode(video=0):
+            yield frame.to_ndarray(format=layout)
+
+
+def run(profile: str) -> Pass:
+    """The pass of this profile over CLIP=, from the cache when nothing changed."""
+    clip = clip_path()
+    digest = hashlib.sha256(clip.read_bytes())
+    for source in (detector_code.__file__, boxes_code.__file__):
+        digest.update(Path(source).read_bytes())
+    digest.update(f"{profile} {Registry.read().entry('nanodet').sha256}".encode())
+    kept = CACHE / f"{clip.stem}-{profile}-{digest.hexdigest()[:16]}.npz"
+    if kept.exists():
+        with np.load(kept) as z:
+            everything, ends = Detections(z["boxes"], z["scores"], z["classes"]), z["ends"]
+            found = [everything.where(np.arange(a, b)) for a, b in zip(np.r_[0, ends[:-1]], ends, strict=True)]
+            return Pass(clip, profile, found, float(z["cpu_ms"]))
+    detector = load(ModelsConfig(profile=profile)).detector
+    found, spent_s = [], 0.0
+    for rgb in pictures(clip, "rgb24"):
+        began_s = time.process_time()
+        found.append(detector.detect(rgb, LOWEST))
+        spent_s += time.process_time() - began_s
+    cpu_ms = 1000 * spent_s / len(found)
+    everything = Detections.joined(found)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(kept, boxes=everything.boxes, scores=everything.scores, classes=everything.classes,
+             ends=np.cumsum([len(f) for f in found]), cpu_ms=cpu_ms)
+    return Pass(clip, profile, found, cpu_ms)
+
+
+class Replayed:
+    """A detector that says again what a pass found; asked once per picture that it is run on, in order."""
+
+    def __init__(self, done: Pass, every: int = 1) -> None:
+        self._found, self._every, self._number = done.found, every, 0
+
+    def detect(self, _rgb, threshold):
+        found = self._found[self._number]
+        self._number += self._every
+        return found.where(found.scores >= threshold)

@@ -162,8 +162,19 @@ def test_unexplained_motion_is_masked_when_told():
     moving[3, 4] = True
     planner = Planner(WIDTH, HEIGHT, SETTINGS)
     for n in range(10):
-        planner.saw(sight(n), moving)
-    assert planner.plan(5 * STEP_90K).mask[3, 4]
+        planner.saw(sight(n))
+    assert planner.plan(5 * STEP_90K, moving).mask.sum() == 1
+
+
+def test_motion_of_a_recognised_car_is_not_masked():
+    moving = np.zeros((HEIGHT // MB, WIDTH // MB), bool)
+    moving[100 // MB, 210 // MB] = moving[25, 35] = True
+    planner = Planner(WIDTH, HEIGHT, SETTINGS)
+    for n in range(10):
+        planner.saw(sight(n, BODY, class_=ObjectClass.CAR))
+    mask = planner.plan(5 * STEP_90K, moving).mask
+    assert mask[25, 35]
+    assert not mask[100 // MB, 210 // MB]
 
 
 number = st.floats(-2000, 2000, width=32) | st.just(float("nan")) | st.just(float("inf"))

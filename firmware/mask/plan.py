@@ -35,6 +35,7 @@ _FULL_CELLS_DOWN = 8
 _ASPECT_DILATED = 0.6
 _UNTRACKED = 0
 _NEAR_S = 0.15  # around a sighting in the picture itself, boxes this near in time are joined: detectors jitter
+_EXPLAINS = 0.3  # of its size around a recognised object: its shadow and what it carries move too
 _GAP_S = 0.25  # a picture that vision skipped is vouched for by sightings this near on both sides
 
 
@@ -83,6 +84,7 @@ class Planner:
         self.columns, self.rows = width // MB, height // MB
         self.settings = settings
         self._seen: deque[tuple[int, list[_Target]]] = deque()
+        self._known: deque[tuple[int, Boxes]] = deque()
         self._settled_90k: int | None = None
         self._always, self._never = self._zones()
 
@@ -97,8 +99,8 @@ class Planner:
         self._classes = {ObjectClass[name] for name in settings.classes}
         self._always, self._never = self._zones()
 
-    def saw(self, sight: Sight, moving: BitGrid | None = None) -> None:
-        """Take what vision found in one picture; `moving` is what the strict net found unexplained there.
+    def saw(self, sight: Sight) -> None:
+        """Take what vision found in one picture.
 
         A box that is no number is a detector that cannot be trusted: the same as `failed`.
         """
@@ -107,25 +109,29 @@ class Planner:
             return
         if self._settled_90k is None:
             self._settled_90k = sight.pts_90k + round(self._settings.settle_s * CLOCK_90K)
-        targets = list(self._targets(sight))
-        if moving is not None and moving.any():
-            targets.append(self._moving(moving))
-        self._seen.append((sight.pts_90k, targets))
+        self._seen.append((sight.pts_90k, list(self._targets(sight))))
+        self._known.append((sight.pts_90k, _everything(sight)))
         keep_90k = round((self._settings.hold_s + self._settings.deadline_s + 1.0) * CLOCK_90K)
         while self._seen[0][0] < sight.pts_90k - keep_90k:
             self._seen.popleft()
+            self._known.popleft()
 
     def failed(self) -> None:
         """Vision broke: nothing seen so far vouches for what comes, until it has worked for `settle_s` again."""
         self._settled_90k = None
         self._seen.clear()
+        self._known.clear()
 
     def ready(self, pts_90k: int) -> bool:
         """Whether the sightings that a plan of this picture may use are all there."""
         return bool(self._seen) and self._seen[-1][0] >= pts_90k + round(self._settings.look_back_s * CLOCK_90K)
 
-    def plan(self, pts_90k: int) -> MaskPlan:
-        """The plan of the picture at `pts_90k`; whole when vision is not there, settling, or has a gap around it."""
+    def plan(self, pts_90k: int, moving: BitGrid | None = None) -> MaskPlan:
+        """The plan of the picture at `pts_90k`; whole when vision is not there, settling, or has a gap around it.
+
+        Args:
+            moving: what moves in the picture; where no detection explains it, it is masked (`strict`).
+        """
         if self._settled_90k is None:
             return self.whole("vision has not started or has failed")
         if pts_90k < self._settled_90k:
@@ -145,6 +151,8 @@ class Planner:
                 if target.track_id != _UNTRACKED:
                     region = Region(target.track_id, target.class_, self._settings.level, *rect)
                     regions[target.track_id] = _joined(regions.get(target.track_id), region)
+        if moving is not None:
+            cells[moving & (cells == 0) & ~self._explained(pts_90k)] = 2
         if self._always is not None:
             cells[self._always] = np.maximum(cells[self._always], 2)
         if self._never is not None:
@@ -199,10 +207,18 @@ class Planner:
                 boxes = self._extent(body, faces, ObjectClass(class_))
                 yield _Target(_UNTRACKED, int(class_), boxes, self._cell(body), seen=True)
 
-    def _moving(self, moving: BitGrid) -> _Target:
-        rows, columns = np.nonzero(moving)
-        boxes = np.stack([columns * MB, rows * MB, columns * MB + MB, rows * MB + MB], axis=1).astype(np.float32)
-        return _Target(_UNTRACKED, int(ObjectClass.PERSON), boxes, 2, seen=True)
+    def _explained(self, pts_90k: int) -> BitGrid:
+        """Where something was recognised, of whatever class, masked or not."""
+        grid = np.zeros((self.rows, self.columns), np.bool_)
+        hold_90k = round(self._settings.hold_s * CLOCK_90K)
+        for at, boxes in self._known:
+            if abs(pts_90k - at) <= hold_90k:
+                for box in grow(boxes, _EXPLAINS):
+                    rect = to_rect(box, self.columns, self.rows)
+                    if rect is not None:
+                        x, y, w, h = rect
+                        grid[y : y + h, x : x + w] = True
+        return grid
 
     def _extent(self, body: Boxes, faces: Boxes, class_: ObjectClass) -> Boxes:
         """The boxes to mask of one body, (1, 4), by the configured extent."""
@@ -244,6 +260,11 @@ def _joined(before: Region | None, region: Region) -> Region:
     right = max(before.x + before.w, region.x + region.w)
     bottom = max(before.y + before.h, region.y + region.h)
     return replace(region, x=x, y=y, w=right - x, h=bottom - y)
+
+
+def _everything(sight: Sight) -> Boxes:
+    tracked = [track.box for track in sight.tracks]
+    return np.concatenate([np.array(tracked, np.float32).reshape(-1, 4), sight.weak.boxes.reshape(-1, 4)])
 
 
 def _finite(sight: Sight) -> bool:

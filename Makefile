@@ -26,10 +26,13 @@ test: check      ## everything that proves it, under 15 minutes on two cores
 test-long: setup ## what is longer: independent clients, kill -9 rounds, big fuzz runs
 	$(PYTHON) -m pytest -m "long" --durations=15
 
+test-onvif: setup ## ONVIF: every operation, the official cases by id, docs/onvif-conformance.md
+	$(PYTHON) -m bench.onvif
+
 fresh:           ## both commands in a bare Debian 12 chroot (needs root and mmdebstrap)
 	@.ci/fresh $(VERBS)
 
 bench-%: setup   ## one benchmark: a table, and bench/results/NAME.json
 	$(PYTHON) -m bench.$(subst -,_,$*)
 
-.PHONY: help setup demo check test test-long fresh
+.PHONY: help setup demo check test test-long test-onvif fresh

@@ -115,9 +115,11 @@ async def run(config: CameraConfig) -> None:
     pipeline = Pipeline(stages, planner, painter, publisher, rate)
     live.counters = pipeline.counters
 
-    def paired(pairing: Pairing | None) -> None:
+    def paired(before: Pairing | None, pairing: Pairing | None) -> None:
         live_main.set_recipients(pairing.recipients if pairing else ())
-        outbox.forget_all()
+        if pairing is None or before is None or pairing.feature_key.public != before.feature_key.public:
+            # The same box pairs again whenever its reveal keys rotate; only for another one are packets unreadable.
+            outbox.forget_all()
         pusher.wake()
 
     pairings.listen(paired)

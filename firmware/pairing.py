@@ -92,7 +92,7 @@ class Pairings:
 
     def __init__(self, state: Path) -> None:
         self._path = state / _FILE
-        self._listeners: list[Callable[[Pairing | None], None]] = []
+        self._listeners: list[Callable[[Pairing | None, Pairing | None], None]] = []
         self.current: Pairing | None = None
         try:
             self.current = Pairing.from_json(json.loads(self._path.read_text(encoding="utf-8")))
@@ -101,8 +101,8 @@ class Pairings:
         except (OSError, ValueError, WireError) as error:
             raise ConfigError(f"{self._path}: the pairing is damaged ({error}); remove it and pair again") from error
 
-    def listen(self, changed: Callable[[Pairing | None], None]) -> None:
-        """Call `changed` with the new pairing whenever it changes."""
+    def listen(self, changed: Callable[[Pairing | None, Pairing | None], None]) -> None:
+        """Call `changed` with the pairing before and the new one whenever it changes."""
         self._listeners.append(changed)
 
     def set(self, pairing: Pairing | None) -> None:
@@ -121,9 +121,9 @@ class Pairings:
                 file.flush()
                 os.fsync(file.fileno())
             fresh.replace(self._path)
-        self.current = pairing
+        before, self.current = self.current, pairing
         for changed in self._listeners:
-            changed(pairing)
+            changed(before, pairing)
 
 
 @dataclass(frozen=True, slots=True)

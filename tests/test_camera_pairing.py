@@ -64,15 +64,17 @@ async def test_only_an_administrator_may_change_it(client, pairings, method):
 
 async def test_a_pairing_is_told_kept_and_ended(client, pairings, tmp_path):
     heard = []
-    pairings.listen(heard.append)
+    pairings.listen(lambda before, after: heard.append((before, after)))
     assert (await client.post(PATH, json=DOCUMENT, headers=ADMIN)).status == 200
-    assert heard[-1].recipients == (REVEAL.recipient,)
-    assert heard[-1].feature_key.public == BOX.recipient.public
+    before, after = heard[-1]
+    assert before is None
+    assert after.recipients == (REVEAL.recipient,)
+    assert after.feature_key.public == BOX.recipient.public
     kept = Pairings(tmp_path)
     assert kept.current == pairings.current
     assert (tmp_path / "pairing.json").stat().st_mode & 0o077 == 0
     assert (await client.delete(PATH, headers=ADMIN)).status == 200
-    assert heard[-1] is None
+    assert heard[-1] == (after, None)
     assert Pairings(tmp_path).current is None
 
 

@@ -74,9 +74,16 @@ def test_after_a_failure_everything_is_masked_until_it_has_settled_again():
 
 
 def test_a_gap_in_the_sightings_is_masked_whole():
-    sights = [sight(n) for n in (0, 1, 2, 3, 4, 9, 10, 11)]
-    assert planned(sights, 7).why == "the detector is late"
+    sights = [sight(n) for n in (0, 1, 2, 3, 4, 13, 14, 15)]
+    assert planned(sights, 8).why == "the detector is late"
     assert planned([sight(n) for n in (0, 1, 2, 4, 5, 6)], 3).full is False
+
+
+def test_someone_who_walks_is_covered_while_vision_skips_pictures():
+    boxes = {n: (100 + 8 * n, 100, 140 + 8 * n, 220) for n in range(20)}
+    plan = planned([sight(n, boxes[n]) for n in range(0, 20, 3)], 7)
+    assert not plan.full
+    assert masked(plan, boxes[7]).all()
 
 
 def test_pictures_after_the_last_sighting_are_masked_whole():

@@ -36,7 +36,7 @@ _ASPECT_DILATED = 0.6
 _UNTRACKED = 0
 _NEAR_S = 0.15  # around a sighting in the picture itself, boxes this near in time are joined: detectors jitter
 _EXPLAINS = 0.3  # of its size around a recognised object: its shadow and what it carries move too
-_GAP_S = 0.25  # a picture that vision skipped is vouched for by sightings this near on both sides
+_GAP_S = 0.35  # a picture that vision skipped is vouched for by sightings this near on both sides
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,9 @@ class Planner:
         """Every target that masks something in the picture at `pts_90k`."""
         near_90k = round(_NEAR_S * CLOCK_90K)
         hold_90k = round(self._settings.hold_s * CLOCK_90K)
-        ahead_90k = round(self._settings.look_back_s * CLOCK_90K)
+        # When vision skips pictures, the next sighting after this one counts however far ahead it is.
+        following = min((at - pts_90k for at, _ in self._seen if at >= pts_90k), default=0)
+        ahead_90k = max(round(self._settings.look_back_s * CLOCK_90K), following)
         seen_now = {
             target.track_id
             for at, targets in self._seen

@@ -189,7 +189,7 @@ async def box(tmp_path, keys):
     signer = SigningKey.generate()
     identity = CAMERA_ID.hex()
     signing_key = signer.public.hex()
-    camera = Camera(1, "yard", "http://x", "u", "rtsp://x", "main", "", "", "", identity, signing_key, None, True, "",
+    camera = Camera(1, "yard", "http://x", "u", "rtsp://x", "main", "", "", "", identity, signing_key, None, True,
                     True, 0)
     await roster.add(camera, "p", None, "test")
 

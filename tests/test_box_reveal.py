@@ -25,6 +25,7 @@ from wire.base.errors import StoreError, WireError
 from wire.keys import SigningKey
 
 T0 = 1_795_000_000_000_000
+END = T0 + 60_000_000
 CONTROLLER = Account("controller", frozenset({Right.VIEW, Right.REVEAL}))
 PASSPHRASE = "a passphrase of an operator"
 REASON = "bicycle theft, case 12"
@@ -55,7 +56,7 @@ async def place(tmp_path, streams):
         identity = CAMERA_ID[:7] + bytes([number])
         camera = Camera(
             number, f"yard {number}", "http://x", "u", "rtsp://x", "main", "", "", "", identity.hex() if ours else None,
-            SIGNER.public.hex() if ours else None, None, ours, "", True, 0,
+            SIGNER.public.hex() if ours else None, None, ours, True, 0,
         )
         await roster.add(camera, "p", None, "test")
         await asyncio.to_thread(record_file, segments, number, file, T0)
@@ -91,7 +92,7 @@ async def test_the_originals_come_back_and_outside_nothing_changes(place):
     session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
     assert reveals.active(CONTROLLER)[0].key == session.key
     masked = frames(await played(recordings.play(CONTROLLER, 1, T0)))
-    revealed = frames(await played(reveals.play(CONTROLLER, session.key, T0)))
+    revealed = frames(await played(reveals.play(CONTROLLER, session.key, T0, END)))
     assert len(revealed) == len(masked) == 75
     assert [round(at * 25) for at, _ in revealed] == list(range(75))
     for number in (0, 24, 25, 60):
@@ -125,12 +126,12 @@ async def test_one_person_is_shown_and_the_bystander_stays_masked(place):
     session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
     x, y, w, h = PEOPLE[9]
     point = ((x + w / 2) / 20, (y + h / 2) / 15)
-    shown = frames(await played(reveals.play(CONTROLLER, session.key, T0 + 1_100_000, point=point)))
+    shown = frames(await played(reveals.play(CONTROLLER, session.key, T0 + 1_100_000, END, point=point)))
     number = 25 + 10
     clear = i420(clear_picture(number))[:240]
     assert psnr(person(shown[10][1], 9), person(clear, 9)) > 30
     assert psnr(person(shown[10][1], 7), person(clear, 7)) < 15
-    nobody = frames(await played(reveals.play(CONTROLLER, session.key, T0, point=(0.99, 0.01))))
+    nobody = frames(await played(reveals.play(CONTROLLER, session.key, T0, END, point=(0.99, 0.01))))
     assert psnr(person(nobody[5][1], 9), person(i420(clear_picture(5))[:240], 9)) < 15
 
 
@@ -139,17 +140,33 @@ async def test_a_jump_ends_the_play_before_it(place):
     session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
     first = reveals.play(CONTROLLER, session.key, T0)
     await anext(first)
-    second = await played(reveals.play(CONTROLLER, session.key, T0 + 2_000_000))
+    second = await played(reveals.play(CONTROLLER, session.key, T0 + 2_000_000, END))
     assert second[1].utc_us == T0 + 2_000_000
     rest = await played(first)
     assert len(rest) < 8
+
+
+async def test_without_an_end_a_reveal_goes_on_with_what_is_recorded_until_it_is_over(place, streams):
+    reveals, recordings, *_ = place
+    session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
+    play = reveals.play(CONTROLLER, session.key, T0)
+    shown = []
+    async with asyncio.timeout(60):
+        while not shown or shown[-1].utc_us < T0 + 2_500_000:
+            shown.append(await anext(play))
+        await asyncio.to_thread(record_file, recordings._segments, 1, streams[1], T0 + 3_000_000)
+        while shown[-1].utc_us < T0 + 4_000_000:
+            shown.append(await anext(play))
+        await reveals.end(CONTROLLER, session.key)
+        with pytest.raises(Refused, match="over"):
+            await played(play)
 
 
 @pytest.mark.parametrize(("camera", "count"), [(2, "not_for_us"), (3, "missing")])
 async def test_what_cannot_be_opened_shows_the_mosaic_and_says_why(place, camera, count):
     reveals, recordings, *_ = place
     session = await reveals.start(CONTROLLER, camera, reason=REASON, passphrase=PASSPHRASE)
-    shown = frames(await played(reveals.play(CONTROLLER, session.key, T0)))
+    shown = frames(await played(reveals.play(CONTROLLER, session.key, T0, END)))
     masked = frames(await played(recordings.play(CONTROLLER, camera, T0)))
     assert psnr(shown[30][1][:200], masked[30][1][:200]) > 28
     verdicts = reveals.active(CONTROLLER)[0].verdicts
@@ -211,7 +228,7 @@ async def test_the_time_limit_ends_it_and_the_process(place):
         await asyncio.gather(*reveals._ending)
     assert reveals.active(CONTROLLER) == ()
     with pytest.raises(Refused, match="over"):
-        await played(reveals.play(CONTROLLER, session.key, T0))
+        await played(reveals.play(CONTROLLER, session.key, T0, END))
 
 
 async def test_a_killed_process_ends_the_reveal_and_nothing_else(place):

@@ -11,7 +11,7 @@ from wire.base.errors import StoreError
 
 _COLUMNS = (
     "camera, name, xaddr, user, stream_uri, profile, manufacturer, model, serial, camera_id, signing_key,"
-    " appearance_model, paired, sealed_to, recording, added_utc_us"
+    " appearance_model, paired, recording, added_utc_us, sealed_to"
 )
 _MARKS = ", ".join("?" * 16)
 
@@ -38,9 +38,9 @@ class Camera:
     signing_key: str | None
     appearance_model: str | None
     paired: bool
-    sealed_to: str
     recording: bool
     added_utc_us: int
+    sealed_to: str = ""
 
     @property
     def veilcam(self) -> bool:
@@ -172,9 +172,9 @@ def _update(link: sqlite3.Connection, camera: Camera) -> None:
             camera.signing_key,
             camera.appearance_model,
             int(camera.paired),
-            camera.sealed_to,
             int(camera.recording),
             camera.added_utc_us,
+            camera.sealed_to,
             camera.camera,
         ),
     )

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
 from nvr_box.audit import Audit
@@ -24,6 +24,7 @@ _NEAR_US = 10_000_000
 # A sighting belongs to a picture when it is this near; it may lie in the file of the segment beside it.
 _SEEN_NEAR_US, _SEEN_APART_US = 150_000, 5_000_000
 _FOREVER_US = 1 << 60
+_MORE_AFTER_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +127,20 @@ class Recordings:
         await self._log.write(by.name, "unlock", camera=camera, reason=reason, start_us=start_us, end_us=end_us)
         return await self._segments.set_locked(camera, start_us, end_us, locked=False)
 
-    async def chunks(self, camera: int, start_us: int, end_us: int | None = None) -> AsyncIterator[Chunk]:
-        """GOPs from the one that shows `start_us` on, without rights or audit: for the parts of the box."""
+    async def chunks(
+        self, camera: int, start_us: int, end_us: int | None = None, *, follow: Callable[[], bool] = lambda: False
+    ) -> AsyncIterator[Chunk]:
+        """GOPs from the one that shows `start_us` on, without rights or audit: for the parts of the box.
+
+        A GOP that is being written comes in parts.
+
+        Args:
+            follow: asked where the recording ends: whether to wait for more.
+        """
         segment = await self._first(camera, start_us)
+        while segment is None and follow():
+            await asyncio.sleep(_MORE_AFTER_S)
+            segment = await self._first(camera, start_us)
         offset = segment.key_at(start_us)[1] if segment else 0
         while segment is not None:
             init = await asyncio.to_thread(_read_init, self._segments, segment)
@@ -146,8 +158,13 @@ class Recordings:
                 if grown is None:
                     break
                 segment = grown
-            segment = await self._segments.following(camera, segment.end_us, segment.path)
-            offset = segment.keys[0][1] if segment and segment.keys else 0
+            following = await self._segments.following(camera, segment.end_us, segment.path)
+            if following is not None:
+                segment, offset = following, following.keys[0][1] if following.keys else 0
+            elif follow():
+                await asyncio.sleep(_MORE_AFTER_S)
+            else:
+                return
 
     async def showing(self, camera: int, utc_us: int) -> Chunk:
         """The GOP that shows `utc_us`, else the nearest within ten seconds; without rights or audit.

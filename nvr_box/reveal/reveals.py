@@ -127,7 +127,8 @@ class Reveals:
     ) -> AsyncGenerator[Piece]:
         """Recorded pieces with the originals restored and the watermark drawn, re-encoded as H.264.
 
-        A second play of the same session ends the first.
+        A second play of the same session ends the first. Without `end_us` it goes on with what is being recorded,
+        until the session is over.
 
         Args:
             point: x, y as shares 0..1 of the picture at `start_us`: only the person there is shown and bystanders
@@ -146,7 +147,11 @@ class Reveals:
         camera = self._roster.get(session.camera)
         begin = {"op": "play", "signing_key": camera.signing_key, "from_us": start_us, "point": point}
         await self._ask(running, begin)
-        async for chunk in self._recordings.chunks(session.camera, start_us, end_us):
+
+        def follow() -> bool:
+            return end_us is None and running.plays == number and key in self._running
+
+        async for chunk in self._recordings.chunks(session.camera, start_us, end_us, follow=follow):
             if running.plays != number:
                 return
             for piece in await self._pieces(running, number, chunk):

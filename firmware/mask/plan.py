@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.capture.frame import CLOCK_90K
-from firmware.mask.grid import MB, BitGrid, Boxes, grow, to_rect
+from firmware.mask.grid import MB, BitGrid, Boxes, Rect, grow, to_rect
 from firmware.mask.settings import Extent, MaskSettings, Pattern
 from firmware.vision.sight import Sight
 from wire.features.vocabulary import ObjectClass
@@ -67,7 +67,7 @@ class _Target:
 
     track_id: int
     class_: int
-    boxes: Boxes
+    rects: tuple[Rect, ...]
     cell: int
     seen: bool
 
@@ -141,10 +141,7 @@ class Planner:
         cells = np.zeros((self.rows, self.columns), np.uint8)
         regions: dict[int, Region] = {}
         for target in self._around(pts_90k):
-            for box in target.boxes:
-                rect = to_rect(box, self.columns, self.rows)
-                if rect is None:
-                    continue
+            for rect in target.rects:
                 x, y, w, h = rect
                 part = cells[y : y + h, x : x + w]
                 np.maximum(part, target.cell, out=part)
@@ -196,18 +193,18 @@ class Planner:
     def _targets(self, sight: Sight) -> Iterable[_Target]:
         faces = grow(sight.faces, self._settings.margin * 3)
         if len(faces):
-            yield _Target(_UNTRACKED, int(ObjectClass.PERSON), faces, self._cell(faces), seen=True)
+            yield _Target(_UNTRACKED, int(ObjectClass.PERSON), self._rects(faces), self._cell(faces), seen=True)
         for track in sight.tracks:
             if track.class_ in self._classes:
                 body = track.box.reshape(1, 4)
-                boxes = self._extent(body, faces, track.class_)
-                yield _Target(track.id, int(track.class_), boxes, self._cell(body), seen=track.seen)
+                rects = self._rects(self._extent(body, faces, track.class_))
+                yield _Target(track.id, int(track.class_), rects, self._cell(body), seen=track.seen)
         weak = sight.weak
         for box, class_ in zip(weak.boxes, weak.classes, strict=True):
             if ObjectClass(class_) in self._classes:
                 body = box.reshape(1, 4)
-                boxes = self._extent(body, faces, ObjectClass(class_))
-                yield _Target(_UNTRACKED, int(class_), boxes, self._cell(body), seen=True)
+                rects = self._rects(self._extent(body, faces, ObjectClass(class_)))
+                yield _Target(_UNTRACKED, int(class_), rects, self._cell(body), seen=True)
 
     def _explained(self, pts_90k: int) -> BitGrid:
         """Where something was recognised, of whatever class, masked or not."""
@@ -215,12 +212,13 @@ class Planner:
         hold_90k = round(self._settings.hold_s * CLOCK_90K)
         for at, boxes in self._known:
             if abs(pts_90k - at) <= hold_90k:
-                for box in grow(boxes, _EXPLAINS):
-                    rect = to_rect(box, self.columns, self.rows)
-                    if rect is not None:
-                        x, y, w, h = rect
-                        grid[y : y + h, x : x + w] = True
+                for x, y, w, h in self._rects(grow(boxes, _EXPLAINS)):
+                    grid[y : y + h, x : x + w] = True
         return grid
+
+    def _rects(self, boxes: Boxes) -> tuple[Rect, ...]:
+        found = (to_rect(box, self.columns, self.rows) for box in boxes)
+        return tuple(rect for rect in found if rect is not None)
 
     def _extent(self, body: Boxes, faces: Boxes, class_: ObjectClass) -> Boxes:
         """The boxes to mask of one body, (1, 4), by the configured extent."""

@@ -10,7 +10,9 @@ import shutil
 
 import av
 import pytest
-from box_fakes import PASSWORD, PEOPLE, USER, RtspCamera, plain_h264, read_pattern, record_file
+from box_fakes import PASSWORD, PEOPLE, USER, RtspCamera, document, plain_h264, read_pattern, record_file
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nvr_box.audit import Audit
 from nvr_box.config import RecordConfig
@@ -20,10 +22,12 @@ from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.salvage import salvage
 from nvr_box.record.segments import Segments
+from nvr_box.record.sightings import Documents, Seen, Sighting, pack, shown, unpack
 from nvr_box.record.source import Source
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
 from wire.base.errors import PeerError, StoreError
+from wire.features.vocabulary import ObjectClass
 
 T0 = 1_795_000_000_000_000
 GUARD = Account("guard", frozenset({Right.VIEW, Right.OPERATE}))
@@ -133,12 +137,42 @@ async def test_what_the_camera_saw_is_kept_beside_the_video(place, clip):
     _, segments, recordings = place
     await asyncio.to_thread(record_file, segments, 1, clip, T0, segment_s=4, documents=True)
     seen = await recordings.sighting(1, T0 + 6_030_000)
-    assert seen.utc_us == T0 + 6_040_000
     assert {each.track for each in seen.objects} == set(PEOPLE)
     x, y, w, h = PEOPLE[7]
     box = next(each.box for each in seen.objects if each.track == 7)
     assert box == pytest.approx((x / 20, y / 15, (x + w) / 20, (y + h) / 15), abs=1e-3)
     assert await recordings.sighting(1, T0 + 20_000_000) is None
+
+
+def test_between_two_looks_of_a_busy_camera_boxes_move_in_a_straight_line(tmp_path):
+    def look(utc_us, x, *tracks):
+        boxes = [Seen(track, ObjectClass.PERSON, (x, 0.2, x + 0.1, 0.6)) for track in tracks]
+        return pack(Sighting(utc_us, tuple(boxes)))
+
+    file = tmp_path / "a.seen"
+    file.write_bytes(look(T0, 0.1, 1, 2) + look(T0 + 800_000, 0.5, 1, 3) + b"torn")
+    seen = shown([file, tmp_path / "missing.seen"], T0 + 200_000)
+    assert {each.track: round(each.box[0], 3) for each in seen.objects} == {1: 0.2, 2: 0.1}
+    assert {each.track for each in shown([file], T0 + 700_000).objects} == {1, 3}
+    assert shown([file], T0 + 1_700_000).objects[0].box[0] == pytest.approx(0.5, abs=1e-4)
+    assert shown([file], T0 + 2_000_000) is None
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_sightings_up_to_where_they_stop(junk):
+    assert all(len(each.objects) <= 255 for each in unpack(junk))
+
+
+@given(st.lists(st.binary(max_size=300), max_size=6))
+def test_any_payloads_of_a_metadata_track_are_taken_or_passed_over(payloads):
+    found = []
+    documents = Documents(found.extend)
+    for payload in [*payloads, b"MetadataStream>"]:
+        documents.feed(payload)
+    whole = document(T0)
+    for at in range(0, len(whole), 200):
+        documents.feed(whole[at : at + 200])
+    assert [each.utc_us for each in found][-1] == T0
 
 
 async def test_without_the_right_nothing_is_shown_and_it_is_written_down(place, clip):

@@ -11,7 +11,7 @@ from nvr_box.record import fmp4
 from nvr_box.record.live import Hub
 from nvr_box.record.piece import Piece, Timeline
 from nvr_box.record.segments import Segment, Segments
-from nvr_box.record.sightings import SUFFIX, Sighting, nearest
+from nvr_box.record.sightings import SUFFIX, Sighting, shown
 from nvr_box.rights import Account, Right
 from wire.base.errors import StoreError
 
@@ -21,8 +21,8 @@ __all__ = ["Chunk", "Piece", "Recordings", "Span"]
 _SAME_STRETCH_US = 300_000
 _MOST_KEY_FRAMES = 10_000
 _NEAR_US = 10_000_000
-# A sighting belongs to a picture when it is this near; it may lie in the file of the segment beside it.
-_SEEN_NEAR_US, _SEEN_APART_US = 150_000, 5_000_000
+# A sighting may lie in the file of the segment beside it: it arrives before or after its picture.
+_SEEN_APART_US = 5_000_000
 _FOREVER_US = 1 << 60
 _MORE_AFTER_S = 0.25
 
@@ -189,7 +189,7 @@ class Recordings:
         """What the camera itself saw at `utc_us`; None when it did not say. Without rights or audit."""
         around = await self._segments.between(camera, utc_us - _SEEN_APART_US, utc_us + _SEEN_APART_US)
         files = [(self._segments.root / each.path).with_suffix(SUFFIX) for each in around]
-        return await asyncio.to_thread(nearest, files, utc_us, _SEEN_NEAR_US)
+        return await asyncio.to_thread(shown, files, utc_us)
 
     async def _first(self, camera: int, start_us: int) -> Segment | None:
         covering = await self._segments.between(camera, start_us, start_us + 1)

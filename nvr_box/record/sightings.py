@@ -22,6 +22,8 @@ _HEAD, _OBJECT = struct.Struct(">QB"), struct.Struct(">IB4H")
 _SCALE = 65_535
 _MOST_OBJECTS = 255
 _MOST_BYTES = 1 << 20
+# Two looks of a camera further apart than this say nothing about the time between.
+_APART_US = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOSING = b"MetadataStream>"
 _CLASSES = {
@@ -120,8 +122,12 @@ def unpack(data: bytes) -> list[Sighting]:
     return found
 
 
-def nearest(files: Iterable[Path], utc_us: int, within_us: int) -> Sighting | None:
-    """The sighting nearest to `utc_us` in these files, None when none is within `within_us`."""
+def shown(files: Iterable[Path], utc_us: int) -> Sighting | None:
+    """What the camera saw at `utc_us`, out of these files; None when it said nothing near that time.
+
+    A busy camera looks at some pictures only: boxes between two looks are where the track moved in a straight line,
+    and a track that only the nearer look has stays where that saw it.
+    """
     found: list[Sighting] = []
     for file in files:
         try:
@@ -130,8 +136,22 @@ def nearest(files: Iterable[Path], utc_us: int, within_us: int) -> Sighting | No
             continue
     found.sort(key=lambda each: each.utc_us)
     at = bisect.bisect_left(found, utc_us, key=lambda each: each.utc_us)
-    near = [each for each in found[max(0, at - 1) : at + 1] if abs(each.utc_us - utc_us) <= within_us]
-    return min(near, key=lambda each: abs(each.utc_us - utc_us), default=None)
+    near = [each for each in found[max(0, at - 1) : at + 1] if abs(each.utc_us - utc_us) <= _APART_US]
+    if not near:
+        return None
+    nearer, *other = sorted(near, key=lambda each: abs(each.utc_us - utc_us))
+    if not other or nearer.utc_us == utc_us:
+        return Sighting(utc_us, nearer.objects)
+    share = (utc_us - nearer.utc_us) / (other[0].utc_us - nearer.utc_us)
+    elsewhere = {each.track: each.box for each in other[0].objects}
+    return Sighting(utc_us, tuple(_between(each, elsewhere.get(each.track), share) for each in nearer.objects))
+
+
+def _between(seen: Seen, other: tuple[float, float, float, float] | None, share: float) -> Seen:
+    if other is None:
+        return seen
+    x0, y0, x1, y1 = (a + (b - a) * share for a, b in zip(seen.box, other, strict=True))
+    return Seen(seen.track, seen.object_class, (x0, y0, x1, y1))
 
 
 def _seen(found: metadata.Object) -> Seen | None:

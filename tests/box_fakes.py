@@ -83,7 +83,7 @@ class RtspCamera:
             utc_us = time.time_ns() // 1000
             for packet in encoder.encode(frame):
                 self.sent[number & 0xFF] = utc_us
-                self.live.video(bytes(packet), utc_us=utc_us, idr=packet.is_keyframe)
+                self.live.video(bytes(packet), pts_90k=utc_us * 9 // 100, utc_us=utc_us, idr=packet.is_keyframe)
             number += 1
 
 

@@ -30,6 +30,7 @@ class Feed:
 
     def __init__(self, users):
         self.wishes = []
+        self.step_us = 0
         self.server = Server("127.0.0.1", 0, users)
         self.live = self.server.publish("main", Track(), self.wishes.append)
         self.plain = self.server.publish("sub", Track(metadata=False), self.wishes.append)
@@ -54,17 +55,17 @@ class Feed:
         masked[:64, :64] = 112
         mask = np.zeros((HEIGHT // 16, WIDTH // 16), bool)
         mask[:4, :4] = True
-        number = 0
         while not self.stop.wait(float(1 / RATE)):
             taken_us = time.time_ns() // 1000 - LATE_US
+            pts_90k = taken_us * 9 // 100
             due = [moment for moment in list(self.wishes) if moment <= taken_us]
             for moment in due:
                 self.wishes.remove(moment)
-            unit = encoder.encode(masked, clear, mask, (), pts_90k=number * 4500, utc_us=taken_us, idr=bool(due))
-            self.live.video(unit.data, utc_us=taken_us, idr=unit.idr)
-            self.plain.video(unit.data, utc_us=taken_us, idr=unit.idr)
-            self.live.metadata(DOCUMENT, utc_us=taken_us)
-            number += 1
+            unit = encoder.encode(masked, clear, mask, (), pts_90k=pts_90k, utc_us=taken_us, idr=bool(due))
+            times = {"pts_90k": pts_90k, "utc_us": taken_us + self.step_us}
+            self.live.video(unit.data, **times, idr=unit.idr)
+            self.plain.video(unit.data, **times, idr=unit.idr)
+            self.live.metadata(DOCUMENT, **times)
         encoder.close()
 
     def close(self):
@@ -179,6 +180,18 @@ def test_a_document_that_needs_several_packets_ends_with_a_marker():
     assert all(len(packet) <= MTU and packet[1] & 0x7F == 107 for packet in packets)
     assert b"".join(packet[12:] for packet in packets) == b"x" * 3000
     assert packetiser.packets(b"", 0) == []
+
+
+@pytest.mark.parametrize("step_us", [-3_600_000_000, 3_600_000_000])
+def test_a_step_of_the_wall_clock_does_not_stop_a_viewer(feed, client, step_us):
+    viewer = client()
+    viewer.play((0, 1))
+    viewer.until({(0, 96): 10, (2, 107): 2})
+    feed.step_us = step_us
+    try:
+        viewer.until({(0, 96): 40, (2, 107): 20})
+    finally:
+        feed.step_us = 0
 
 
 def test_nobody_watching_costs_nothing_and_the_path_comes_back(feed, client):

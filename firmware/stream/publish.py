@@ -88,13 +88,13 @@ class Publisher:
         self.best_shots(masked.picture, masked.pts_90k)
         if self.sub.watched:
             unit = self.live.sub.encode(masked.picture, masked.pts_90k, masked.utc_us)
-            self.sub.video(unit.data, utc_us=unit.utc_us, idr=unit.idr)
+            self.sub.video(unit.data, pts_90k=unit.pts_90k, utc_us=unit.utc_us, idr=unit.idr)
         if masked.sight is not None:
             self._describe(masked, masked.sight)
 
     def access_unit(self, unit: AccessUnit) -> None:
         """The main stream."""
-        self.main.video(unit.data, utc_us=unit.utc_us, idr=unit.idr)
+        self.main.video(unit.data, pts_90k=unit.pts_90k, utc_us=unit.utc_us, idr=unit.idr)
 
     def signal(self, *, lost: bool, why: str) -> None:  # noqa: ARG002  # the log has the reason, the event a state
         """The sensor's state as an event."""
@@ -108,8 +108,8 @@ class Publisher:
         self.engine.tell([(_TYPES[track.class_][0], track.score) for track in shown], utc)
         if self.main.watched or self.sub.watched:
             document = metadata.document([self._frame(shown, sight, utc)])
-            self.main.metadata(document, utc_us=masked.utc_us)
-            self.sub.metadata(document, utc_us=masked.utc_us)
+            self.main.metadata(document, pts_90k=masked.pts_90k, utc_us=masked.utc_us)
+            self.sub.metadata(document, pts_90k=masked.pts_90k, utc_us=masked.utc_us)
 
     def _frame(self, shown: list[TrackBox], sight: Sight, utc: datetime) -> metadata.Frame:
         width, height = self.live.size("main")

@@ -38,6 +38,7 @@ REALM = "veilcam"
 _ROLE = "viewer"
 _NS_PER_90K_NUMERATOR, _NS_PER_90K_DENOMINATOR = 100_000, 9
 _REPORT_NS = 1_000_000_000
+_OLDEST_US = 10_000_000
 _QUEUE_BYTES = 8 << 20
 _EMPTY_DOCUMENT = b'<tt:MetadataStream xmlns:tt="http://www.onvif.org/ver10/schema"/>'
 # A viewer may set up one track of two; what nobody set up has no sink, which must not end the other track.
@@ -69,40 +70,44 @@ class Live:
         self._packets = MetadataPacketiser(secrets.randbits(32), secrets.randbits(16))
         self._zero_us = 0
         self._started = False
-        self._last_pts = -1
+        self._offset_ns: int | None = None
 
     @property
     def watched(self) -> bool:
         """Whether anybody has asked for this path; nothing need be encoded for it otherwise."""
         return self._video is not None or self._metadata is not None
 
-    def video(self, access_unit: bytes, *, utc_us: int, idr: bool) -> None:
+    def video(self, access_unit: bytes, *, pts_90k: int, utc_us: int, idr: bool) -> None:
         """Send one access unit: Annex B, parameter sets in front of every IDR picture.
 
         Pictures taken before the first viewer asked, and those before the first IDR picture, are not sent.
+
+        Args:
+            access_unit: as the encoder gave it.
+            pts_90k: media time, which spaces the pictures; it does not know of steps of the wall clock.
+            utc_us: wall clock of the exposure; places the first picture.
+            idr: whether decoding can start here.
         """
         with self._lock:
             if self._video is None or (not self._started and not idr):
                 return
-            pts = self._running_ns(utc_us)
+            pts = self._running_ns(pts_90k, utc_us)
             if pts < 0:
                 if idr:
                     self._want_idr(self._zero_us)
                 return
             self._started = True
-            # A stepped wall clock must not turn RTP time back.
-            pts = self._last_pts = max(pts, self._last_pts + 1)
             buffer = Gst.Buffer.new_wrapped(access_unit)
             buffer.pts = pts
             buffer.dts = pts
             self._video.emit("push-buffer", buffer)
 
-    def metadata(self, document: bytes, *, utc_us: int) -> None:
+    def metadata(self, document: bytes, *, pts_90k: int, utc_us: int) -> None:
         """Send one `tt:MetadataStream` document, in front of or behind the picture of the same time."""
         with self._lock:
             if self._metadata is None:
                 return
-            pts = max(0, self._running_ns(utc_us))
+            pts = max(0, self._running_ns(pts_90k, utc_us))
             self._push_document(document, pts)
 
     def _push_document(self, document: bytes, pts: int) -> None:
@@ -112,8 +117,13 @@ class Live:
             buffer.pts = buffer.dts = pts
             self._metadata.emit("push-buffer", buffer)
 
-    def _running_ns(self, utc_us: int) -> int:
-        return (utc_us - self._zero_us) * 1000
+    def _running_ns(self, pts_90k: int, utc_us: int) -> int:
+        media_ns = pts_90k * _NS_PER_90K_NUMERATOR // _NS_PER_90K_DENOMINATOR
+        if self._offset_ns is None:
+            since_us = utc_us - self._zero_us
+            # A clock that stepped between the exposure and now says nothing of the picture's age.
+            self._offset_ns = (since_us if abs(since_us) < _OLDEST_US else 0) * 1000 - media_ns
+        return media_ns + self._offset_ns
 
     def configure(self, media: Any) -> None:
         """Take the appsrcs of a media that is being made for the first viewer; GLib thread."""
@@ -122,7 +132,7 @@ class Live:
             self._video = element.get_by_name("video_source")
             self._metadata = element.get_by_name("metadata_source")
             self._started = False
-            self._last_pts = -1
+            self._offset_ns = None
             # Running time zero of this media is about now: GLib.get_real_time is UTC in microseconds.
             self._zero_us = GLib.get_real_time()
             if self._metadata is not None:

@@ -24,16 +24,18 @@ class WebConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OnvifConfig:
-    """The box as an ONVIF device (Profile G); port 0 takes a free one."""
+    """The box as an ONVIF device (Profile G), and its RTSP server for replay; port 0 takes a free one."""
 
     enabled: bool = True
     host: str = "127.0.0.1"
     port: int = 0
+    replay_port: int = 0
     discovery: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.port <= 65535:
-            raise ValueError(f"port must be 0..65535, got {self.port}")
+        for port in (self.port, self.replay_port):
+            if not 0 <= port <= 65535:
+                raise ValueError(f"port and replay_port must be 0..65535, got {port}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,12 +70,16 @@ class Authenticator:
     def from_http(self, request: web.BaseRequest) -> User | None:
         """The user of an Authorization header, None without one; raises NotAuthorized."""
         header = request.headers.get("Authorization", "")
+        return self.from_authorization(header, request.method, request.path_qs, request.remote or "")
+
+    def from_authorization(self, header: str, method: str, path: str, address: str) -> User | None:
+        """The user of an Authorization value, None for an empty one; for RTSP too. Raises NotAuthorized."""
         if not header:
             return None
         scheme, _, rest = header.partition(" ")
         if scheme.lower() != "digest":
             raise NotAuthorized(f"the scheme {scheme[:20]} is not offered; use Digest")
-        return self._digest(digest.parameters(rest), request.method, request.path_qs, request.remote or "")
+        return self._digest(digest.parameters(rest), method, path, address)
 
     def from_token(self, header: etree._Element | None, address: str) -> User | None:
         """The user of a WS-UsernameToken in a SOAP header, None without one; raises Fault ter:NotAuthorized."""

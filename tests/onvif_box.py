@@ -1,5 +1,6 @@
 """A box behind its ONVIF face for tests: real store, roster, recordings and recorders, cameras that are away."""
 
+import asyncio
 import contextlib
 from types import SimpleNamespace
 
@@ -49,8 +50,12 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(state, *, cameras=2, restarted=lambda: None):
-    """The face on a free port over a box with two cameras, three recorded minutes each."""
+async def running(state, *, cameras=2, restarted=lambda: None, record=None):
+    """The face on a free port over a box with two cameras, three recorded minutes each.
+
+    Args:
+        record: called with (segments, camera) instead, to put something that plays on disk.
+    """
     config = BoxConfig(state=state, onvif=OnvifConfig(), record=RecordConfig())
     (state / "recordings").mkdir(parents=True, exist_ok=True)
     store = Store.open(state / "box.db")
@@ -67,6 +72,9 @@ async def running(state, *, cameras=2, restarted=lambda: None):
                            None, None, None, paired=False, sealed_to="", recording=False,
                            added_utc_us=START_US)  # fmt: skip
             added = await roster.add(fresh, "secret", None, "test")
+            if record is not None:
+                await asyncio.to_thread(record, segments, added.camera)
+                continue
             for minute in range(3):
                 segments.add(segment(added.camera, minute))
         recordings = Recordings(segments, audit)
@@ -76,7 +84,7 @@ async def running(state, *, cameras=2, restarted=lambda: None):
                          introduction=introduction, segment_s=60)  # fmt: skip
         unused = SimpleNamespace()
         box = Box(config, audit, users, listed, recordings, unused, unused, unused, unused)
-        face = OnvifFace(box, "0123456789abcdef", replay_port=lambda: 8555, restart=restarted)
+        face = OnvifFace(box, "0123456789abcdef", restart=restarted)
         if len(face.device.value.users) < len(ACCOUNTS):
             face.device.change(users=ACCOUNTS)
         async with face.running():

@@ -333,7 +333,8 @@ async def test_16_a_subscription_known_by_its_reference_parameters():
     message = ("<tev:PullMessagesResponse><tev:CurrentTime>2026-01-01T00:00:00Z</tev:CurrentTime><tev:TerminationTime>"
                "2026-01-01T01:00:00Z</tev:TerminationTime><wsnt:NotificationMessage><wsnt:Topic Dialect='x'>"
                " tns1:VideoSource/tns1:MotionAlarm </wsnt:Topic><wsnt:Message><tt:Message "
-               "UtcTime='2026-01-01T00:00:00Z' PropertyOperation='Changed'><tt:Source><tt:SimpleItem Name='Source' Value='1'/></tt:Source><tt:Data>"
+               "UtcTime='2026-01-01T00:00:00Z' PropertyOperation='Changed'><tt:Source>"
+               "<tt:SimpleItem Name='Source' Value='1'/></tt:Source><tt:Data>"
                "<tt:SimpleItem Name='State' Value='1'/></tt:Data></tt:Message></wsnt:Message>"
                "</wsnt:NotificationMessage></tev:PullMessagesResponse>")  # fmt: skip
     device = Device()

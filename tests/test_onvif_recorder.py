@@ -75,7 +75,7 @@ async def test_recordings_have_tracks_and_a_configuration_that_can_be_set(box):
     information = (await client(TSE, "GetRecordingInformation", RecordingToken=FIRST)).RecordingInformation
     assert (information.Source.Location, information.Content) == ("Yard", "everything")
     # The same files read again, as after a restart.
-    fresh = OnvifFace(box.box, "0123456789abcdef", replay_port=lambda: 8555)
+    fresh = OnvifFace(box.box, "0123456789abcdef")
     assert fresh.catalogue.state.value.recordings[FIRST].tracks == {"video": "the gate"}
     assert fresh.device.value == box.face.device.value
 
@@ -369,7 +369,7 @@ async def test_replay_addresses_and_configuration(box):
     client = box.client()
     setup = {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}}
     uri = (await client(TRP, "GetReplayUri", StreamSetup=setup, RecordingToken=FIRST)).Uri
-    assert uri == "rtsp://127.0.0.1:8555/recording-1"
+    assert uri == f"rtsp://127.0.0.1:{box.face.replay_port()}/recording-1"
     await client(TRP, "SetReplayConfiguration", Configuration={"SessionTimeout": timedelta(seconds=90)})
     shown = (await client(TRP, "GetReplayConfiguration")).Configuration
     assert shown.SessionTimeout == timedelta(seconds=90)

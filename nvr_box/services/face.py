@@ -15,6 +15,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from nvr_box.box import Box
+from nvr_box.services.archive import BoxArchive
 from nvr_box.services.catalogue import Catalogue
 from nvr_box.services.receiver import Receivers, receiver_service
 from nvr_box.services.recording import RecordingControl, recording_service
@@ -29,6 +30,8 @@ from onvif.errors import StateError
 from onvif.events import Bus
 from onvif.events.topics import RECORDER
 from onvif.platform import RecordedPlatform
+from onvif.rtsp.replay import ReplayServer
+from onvif.rtsp.tunnel import Tunnels
 from onvif.server import Server
 from onvif.service import Service
 from onvif.services.device import PATH as DEVICE_PATH
@@ -53,7 +56,6 @@ class OnvifFace:
 
     Args:
         serial: the box's identifier.
-        replay_port: of the RTSP server that replays recordings.
         restart: ends the process so that it is started again.
 
     Raises:
@@ -65,7 +67,6 @@ class OnvifFace:
         box: Box,
         serial: str,
         *,
-        replay_port: Callable[[], int] = lambda: 0,
         restart: Callable[[], None] | None = None,
     ) -> None:
         self.box = box
@@ -86,12 +87,17 @@ class OnvifFace:
         self.receivers = Receivers(self.catalogue, self.bus)
         self.responder = Responder(self._endpoint)
         self._announcements: set[asyncio.Task[None]] = set()
-        self._replay_port = replay_port
+        self.replay = ReplayServer(BoxArchive(self.catalogue), self.authenticator)
         self.server = Server(self._services(), self.authenticator, now=self.platform.now)
+
+    def replay_port(self) -> int:
+        """Of the RTSP server that replays recordings."""
+        return self.replay.port
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=2 << 20, middlewares=[guard(self.device)])
         app.add_routes(self.server.routes())
+        Tunnels(self.replay_port).install(app)
         app.cleanup_ctx.append(self.events.running)
         app.cleanup_ctx.append(self._telling)
         if self.box.config.onvif.discovery:
@@ -113,10 +119,17 @@ class OnvifFace:
         self.port = listener.getsockname()[1]
         runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=1.0)
         await runner.setup()
+        self.replay.timeout_s = float(self.catalogue.state.value.session_timeout_s)
+        try:
+            await self.replay.start(config.host, config.replay_port)
+        except OSError as problem:
+            await runner.cleanup()
+            raise StoreError(f"onvif.replay_port: {config.replay_port}: {problem.strerror}") from problem
         try:
             await web.SockSite(runner, listener).start()
             yield
         finally:
+            await self.replay.stop()
             await runner.cleanup()
 
     def _services(self) -> Sequence[Service]:
@@ -134,7 +147,7 @@ class OnvifFace:
             event_service(self.events),
             recording_service(self.control),
             search_service(RecordingSearch(self.catalogue)),
-            replay_service(Replay(self.catalogue, self._replay_port)),
+            replay_service(Replay(self.catalogue, self.replay_port)),
             receiver_service(self.receivers),
         )
 
@@ -143,7 +156,7 @@ class OnvifFace:
 
     def _protocols(self) -> dict[str, tuple[bool, tuple[int, ...]]]:
         stored = {protocol.name: (protocol.enabled, protocol.ports) for protocol in self.device.value.protocols}
-        running = {"HTTP": (True, (self.port,)), "RTSP": (True, (self._replay_port(),))}
+        running = {"HTTP": (True, (self.port,)), "RTSP": (True, (self.replay_port(),))}
         return {name: stored.get(name, now) for name, now in running.items()}
 
     def _factory_default(self, hard: bool) -> None:  # noqa: FBT001 - the shape of DeviceContext

@@ -7,6 +7,7 @@ from typing import Any
 from nvr_box.services.catalogue import Catalogue
 from onvif import names
 from onvif.errors import invalid
+from onvif.rtsp.tunnel import WEBSOCKET_PATH
 from onvif.service import Call, Reply, Service, operation, service
 
 PATH = "/onvif/replay"
@@ -31,6 +32,8 @@ class Replay:
         setup = call.request.StreamSetup
         if setup.Stream != "RTP-Unicast":
             raise invalid("a recording is replayed by unicast", "InvalidStreamSetup")
+        if setup.Transport.Protocol == "HTTP":
+            return {"Uri": f"{call.base_url}/{token}"}
         return {"Uri": f"rtsp://{call.host}:{self._port()}/{token}"}
 
     @operation("GetReplayConfiguration")
@@ -54,5 +57,6 @@ def replay_service(handlers: Replay) -> Service:
 
 def _capabilities() -> Mapping[str, Any]:
     return {
-        "ReversePlayback": False, "SessionTimeoutRange": [float(bound) for bound in TIMEOUT_S], "RTP_RTSP_TCP": True,
+        "ReversePlayback": True, "SessionTimeoutRange": [float(bound) for bound in TIMEOUT_S], "RTP_RTSP_TCP": True,
+        "RTSPWebSocketUri": WEBSOCKET_PATH,
     }  # fmt: skip

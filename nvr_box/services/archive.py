@@ -1,0 +1,92 @@
+"""The box's recordings as samples for replay: access units with their SEI untouched, and what the camera saw."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from nvr_box.clock import utc_us
+from nvr_box.record.access_units import access_units
+from nvr_box.record.recordings import Chunk
+from nvr_box.services.catalogue import METADATA, SERVICE, VIDEO, Catalogue, recording_token
+from onvif import metadata
+from onvif.errors import Fault
+from onvif.rtsp.replay_play import Described, Sample
+from wire.base.errors import StoreError
+from wire.features.vocabulary import ObjectClass
+from wire.nal import Codec
+
+_CODECS = {Codec.H264: "H264", Codec.H265: "H265"}
+_WORDS = {ObjectClass.PERSON: "Human", ObjectClass.BICYCLE: "Bicycle"}
+_SAME_SECTION_US = 300_000
+_SEEN_EVERY_US = 200_000
+
+
+class BoxArchive:
+    """onvif.rtsp.replay_play.Archive over one box."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    async def describe(self, token: str) -> Described | None:
+        """None for an unknown recording and for one with nothing in it."""
+        try:
+            recording = await self._catalogue.recording(token)
+        except Fault:
+            return None
+        if recording.earliest_us is None or recording.latest_us is None:
+            return None
+        try:
+            async for chunk in self._catalogue.box.recordings.chunks(recording.camera.camera, recording.earliest_us):
+                codec, _ = access_units(chunk)
+                return Described(_CODECS[codec], recording.earliest_us, recording.latest_us, (VIDEO, METADATA))
+        except StoreError:
+            return None
+        return None
+
+    async def samples(self, token: str, start_us: int, end_us: int | None, *, reverse: bool) -> AsyncIterator[Sample]:
+        """See Archive; `end_us` is the earlier end in reverse."""
+        camera = self._number(token)
+        chunks = self._backwards(camera, start_us, end_us) if reverse else self._forwards(camera, start_us, end_us)
+        section, expected_us = 0, None
+        async for chunk in chunks:
+            _, units = access_units(chunk)
+            if reverse or expected_us is None or abs(chunk.start_us - expected_us) > _SAME_SECTION_US:
+                section += 1
+            seen_us = 0
+            for unit in units:
+                expected_us = unit.utc_us
+                if not reverse and end_us is not None and unit.utc_us > end_us:
+                    return
+                yield Sample(VIDEO, unit.data, unit.utc_us, unit.key, section)
+                if unit.utc_us - seen_us >= _SEEN_EVERY_US:
+                    seen_us = unit.utc_us
+                    document = await self._document(camera, unit.utc_us)
+                    yield Sample(METADATA, document, unit.utc_us, True, section)
+
+    def _forwards(self, camera: int, start_us: int, end_us: int | None) -> AsyncIterator[Chunk]:
+        return self._catalogue.box.recordings.chunks(camera, start_us, end_us)
+
+    async def _backwards(self, camera: int, start_us: int, end_us: int | None) -> AsyncIterator[Chunk]:
+        recordings = self._catalogue.box.recordings
+        keys = await recordings.key_frames(SERVICE, camera, end_us or 0, min(start_us, utc_us()) + 1)
+        for key_us in reversed(keys):
+            async for chunk in recordings.chunks(camera, key_us):
+                yield chunk
+                break
+
+    async def _document(self, camera: int, at_us: int) -> bytes:
+        """What the camera saw then, as it said it; a frame without objects when it said nothing."""
+        sighting = await self._catalogue.box.recordings.sighting(camera, at_us)
+        objects = []
+        for seen in sighting.objects if sighting is not None else ():
+            box = metadata.Box.from_pixels(seen.box, 1, 1)
+            word = _WORDS.get(seen.object_class, "Vehicle")
+            vehicle = "" if word != "Vehicle" else seen.object_class.name.capitalize()
+            objects.append(metadata.Object(seen.track, box, word, 1.0, vehicle=vehicle))
+        frame = metadata.Frame(datetime.fromtimestamp(at_us / 1e6, UTC), tuple(objects))
+        return metadata.document((frame,))
+
+    def _number(self, token: str) -> int:
+        for camera in self._catalogue.box.cameras.list(SERVICE):
+            if recording_token(camera) == token:
+                return camera.camera
+        raise StoreError(f"there is no recording {token[:64]!r}")

@@ -1,0 +1,404 @@
+"""An RTSP server for recordings: `rtsp://host:port/TOKEN` (RFC 2326; ONVIF Streaming 26.06, 6: onvif-replay).
+
+Interleaved and by UDP, inside HTTP (Apple's tunnel) on the same port; digest authentication. One recording per
+connection, as many connections as allowed. The live streams are gst-rtsp-server's; recordings need absolute time, which
+it does not know, and little else.
+"""
+
+import asyncio
+import base64
+import contextlib
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from onvif import digest
+from onvif.auth import Authenticator
+from onvif.errors import NotAuthorized
+from onvif.rtsp.replay_play import Archive, Described, Sample, Wish, clock_text
+from onvif.rtsp.replay_play import play as play_samples
+from onvif.rtsp.replay_rtp import METADATA_PAYLOAD, VIDEO_PAYLOAD, Mark, Packetiser, metadata_payloads, video_payloads
+from onvif.users import AccessClass, may
+
+log = logging.getLogger(__name__)
+METHODS = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PARAMETER"
+MOST_CONNECTIONS = 32
+_LINE, _HEADERS, _BODY = 4096, 64, 1 << 16
+_REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+            405: "Method Not Allowed", 454: "Session Not Found", 455: "Method Not Valid in This State",
+            457: "Invalid Range", 459: "Aggregate Operation Not Allowed", 461: "Unsupported Transport",
+            503: "Service Unavailable", 551: "Option not supported"}  # fmt: skip
+
+
+class Refusal(Exception):
+    """An RTSP status other than 200, with further headers."""
+
+    def __init__(self, status: int, **headers: str) -> None:
+        super().__init__(_REASONS[status])
+        self.status = status
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    method: str
+    url: str
+    headers: Mapping[str, str]
+
+    @property
+    def path(self) -> list[str]:
+        """Segments of the URL's path."""
+        return [segment for segment in urlsplit(self.url).path.split("/") if segment]
+
+
+class ReplayServer:
+    """Serves an archive.
+
+    Args:
+        timeout_s: after so long without a request a session ends; asked at each session.
+    """
+
+    def __init__(self, archive: Archive, authenticator: Authenticator, *, timeout_s: float = 60.0) -> None:
+        self.archive = archive
+        self.authenticator = authenticator
+        self.timeout_s = timeout_s
+        self.port = 0
+        self.tunnels: dict[str, asyncio.StreamWriter] = {}
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self, host: str, port: int = 0) -> None:
+        """Raises OSError when the port cannot be listened on."""
+        self._server = await asyncio.start_server(self._connected, host, port, limit=_LINE * 4)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if len(self._tasks) >= MOST_CONNECTIONS:
+            writer.close()
+            return
+        self._tasks.add(task)
+        connection = Connection(self, reader, writer)
+        try:
+            await connection.run()
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, UnicodeDecodeError,
+                ValueError) as gone:  # fmt: skip
+            log.debug("replay: a client went away: %s", gone)
+        finally:
+            await connection.end()
+            self._tasks.discard(task)
+
+
+@dataclass(slots=True)
+class _Track:
+    packets: Packetiser
+    channel: int | None = None
+    udp: asyncio.DatagramTransport | None = None
+    rtcp_udp: asyncio.DatagramTransport | None = None
+
+
+@dataclass(slots=True)
+class Connection:
+    """One client."""
+
+    server: ReplayServer
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    out: asyncio.StreamWriter = field(init=False)
+    session: str = ""
+    token: str = ""
+    described: Described | None = None
+    tracks: dict[str, _Track] = field(default_factory=dict)
+    player: asyncio.Task[None] | None = None
+    position_us: int | None = None
+
+    def __post_init__(self) -> None:
+        self.out = self.writer
+
+    async def run(self) -> None:
+        """Answer until the client leaves or is silent for too long."""
+        first = await self._line()
+        if first.endswith(("HTTP/1.0", "HTTP/1.1")):
+            await self._tunnel(first)
+            return
+        await self._serve(self.reader, first)
+
+    async def end(self) -> None:
+        await self._halt()
+        for track in self.tracks.values():
+            for transport in (track.udp, track.rtcp_udp):
+                if transport is not None:
+                    transport.close()
+        self.writer.close()
+        with contextlib.suppress(OSError):
+            await self.writer.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, line: str = "") -> None:
+        while True:
+            if not line:
+                async with asyncio.timeout(self.server.timeout_s):
+                    line = await self._line(reader)
+            if line.startswith("$"):
+                line = ""
+                continue
+            request = await self._request(reader, line)
+            line = ""
+            try:
+                headers, body = await self._answer(request)
+                await self._reply(request, 200, headers, body)
+            except Refusal as refusal:
+                await self._reply(request, refusal.status, refusal.headers, b"")
+            if request.method == "TEARDOWN":
+                return
+
+    async def _line(self, reader: asyncio.StreamReader | None = None) -> str:
+        """One line of text; interleaved packets (RTCP of the client) are read and dropped."""
+        reader = reader or self.reader
+        while (first := await reader.readexactly(1)) == b"$":
+            size = int.from_bytes((await reader.readexactly(3))[1:])
+            await reader.readexactly(size)
+        return (first + await reader.readuntil(b"\n")).decode().strip()
+
+    async def _request(self, reader: asyncio.StreamReader, line: str) -> Request:
+        method, url, version = line.split()
+        if not version.startswith("RTSP/1."):
+            raise ValueError("neither RTSP nor HTTP")
+        headers: dict[str, str] = {}
+        while len(headers) < _HEADERS and (text := (await reader.readuntil(b"\n")).decode().strip()):
+            name, _, value = text.partition(":")
+            headers[name.strip().lower()] = value.strip()
+        size = int(headers.get("content-length", "0"))
+        if not 0 <= size <= _BODY:
+            raise ValueError("a body too large")
+        await reader.readexactly(size)
+        return Request(method, url, headers)
+
+    async def _reply(self, request: Request, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        lines = [f"RTSP/1.0 {status} {_REASONS[status]}", f"CSeq: {request.headers.get('cseq', '0')}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if body:
+            lines.append(f"Content-Length: {len(body)}")
+        self.out.write("\r\n".join([*lines, "", ""]).encode() + body)
+        await self.out.drain()
+
+    async def _answer(self, request: Request) -> tuple[dict[str, str], bytes]:
+        if request.method == "OPTIONS":
+            return {"Public": METHODS}, b""
+        self._authorise(request)
+        wanted = request.headers.get("require", "")
+        if wanted and wanted != "onvif-replay":
+            raise Refusal(551, Unsupported=wanted)
+        match request.method:
+            case "DESCRIBE":
+                return await self._describe(request)
+            case "SETUP":
+                return await self._setup(request), b""
+        session = request.headers.get("session", "").partition(";")[0]
+        if f" {request.method}" in METHODS and (not self.session or session not in {self.session, ""}):
+            raise Refusal(454)
+        match request.method:
+            case "PLAY":
+                return await self._play(request), b""
+            case "PAUSE":
+                await self._halt()
+                return {"Session": self.session}, b""
+            case "TEARDOWN":
+                await self._halt()
+                return {"Session": self.session}, b""
+            case "GET_PARAMETER" | "SET_PARAMETER":
+                return {"Session": self.session}, b""
+        raise Refusal(405, Allow=METHODS)
+
+    def _authorise(self, request: Request) -> None:
+        address = (self.writer.get_extra_info("peername") or ("",))[0]
+        path = urlsplit(request.url).path
+        authenticator = self.server.authenticator
+        try:
+            header = request.headers.get("authorization", "")
+            user = authenticator.from_authorization(header, request.method, path, address)
+            if user is None:
+                raise NotAuthorized("this needs a user and a password")
+        except NotAuthorized as refusal:
+            # RTSP clients know MD5; one challenge is what all of them read.
+            offered = digest.challenges(authenticator.challenges(stale=refusal.stale))
+            raise Refusal(401, WWW_Authenticate=str(offered[-1])) from refusal
+        if not may(user.level, AccessClass.READ_MEDIA):
+            raise Refusal(403)
+
+    async def _find(self, request: Request) -> Described:
+        if not request.path:
+            raise Refusal(404)
+        found = await self.server.archive.describe(request.path[0])
+        if found is None:
+            raise Refusal(404)
+        self.token, self.described = request.path[0], found
+        return found
+
+    async def _describe(self, request: Request) -> tuple[dict[str, str], bytes]:
+        found = await self._find(request)
+        base = request.url.rstrip("/") + "/"
+        span = f"clock={clock_text(found.start_us)}-{clock_text(found.end_us)}"
+        lines = ["v=0", "o=- 0 0 IN IP4 0.0.0.0", f"s={self.token}", "c=IN IP4 0.0.0.0", "t=0 0", f"a=range:{span}",
+                 "a=control:*", f"m=video 0 RTP/AVP {VIDEO_PAYLOAD}",
+                 f"a=rtpmap:{VIDEO_PAYLOAD} {found.codec}/90000"]  # fmt: skip
+        if found.codec == "H264":
+            lines.append(f"a=fmtp:{VIDEO_PAYLOAD} packetization-mode=1")
+        lines += ["a=control:video", "a=x-onvif-track:video"]
+        if "metadata" in found.tracks:
+            lines += [f"m=application 0 RTP/AVP {METADATA_PAYLOAD}",
+                      f"a=rtpmap:{METADATA_PAYLOAD} vnd.onvif.metadata/90000", "a=control:metadata",
+                      "a=x-onvif-track:metadata"]  # fmt: skip
+        body = ("\r\n".join(lines) + "\r\n").encode()
+        return {"Content-Base": base, "Content-Type": "application/sdp"}, body
+
+    async def _setup(self, request: Request) -> dict[str, str]:
+        found = self.described or await self._find(request)
+        name = request.path[-1] if len(request.path) > 1 else "video"
+        if name not in found.tracks:
+            raise Refusal(404)
+        if self.player is not None:
+            raise Refusal(455)
+        self.session = self.session or secrets.token_hex(8)
+        kind = VIDEO_PAYLOAD if name == "video" else METADATA_PAYLOAD
+        track = _Track(Packetiser(secrets.randbits(32), kind, secrets.randbits(16)))
+        transport = await self._transport(request.headers.get("transport", ""), track)
+        self.tracks[name] = track
+        return {"Session": f"{self.session};timeout={int(self.server.timeout_s)}",
+                "Transport": f"{transport};ssrc={track.packets.ssrc:08X}"}  # fmt: skip
+
+    async def _transport(self, text: str, track: _Track) -> str:
+        """Take the first transport of the client's that is offered."""
+        for choice in text.split(","):
+            parts = [part.strip() for part in choice.split(";")]
+            fields = dict(part.partition("=")[::2] for part in parts)
+            if parts[0] == "RTP/AVP/TCP":
+                first = fields.get("interleaved", "").partition("-")[0]
+                track.channel = int(first) if first.isdigit() and int(first) < 255 else 2 * len(self.tracks)
+                return f"RTP/AVP/TCP;unicast;interleaved={track.channel}-{track.channel + 1}"
+            if parts[0] in {"RTP/AVP", "RTP/AVP/UDP"} and "multicast" not in fields and "client_port" in fields:
+                low, _, high = fields["client_port"].partition("-")
+                if self.out is not self.writer or not low.isdigit():
+                    break
+                ports = (int(low), int(high) if high.isdigit() else int(low) + 1)
+                mine = await self._sockets(track, ports)
+                return f"RTP/AVP;unicast;client_port={ports[0]}-{ports[1]};server_port={mine[0]}-{mine[1]}"
+        raise Refusal(461)
+
+    async def _sockets(self, track: _Track, ports: tuple[int, int]) -> list[int]:
+        host = self.writer.get_extra_info("peername")[0]
+        local = self.writer.get_extra_info("sockname")[0]
+        loop, mine = asyncio.get_running_loop(), []
+        for port, attribute in zip(ports, ("udp", "rtcp_udp"), strict=True):
+            transport, _ = await loop.create_datagram_endpoint(
+                asyncio.DatagramProtocol, local_addr=(local, 0), remote_addr=(host, port)
+            )
+            setattr(track, attribute, transport)
+            mine.append(transport.get_extra_info("sockname")[1])
+        return mine
+
+    async def _play(self, request: Request) -> dict[str, str]:
+        if not self.tracks or self.described is None:
+            raise Refusal(455)
+        try:
+            wish = Wish.of(request.headers)
+        except ValueError as problem:
+            raise Refusal(457) from problem
+        await self._halt()
+        start = wish.start_us if wish.start_us is not None else self.position_us
+        if start is None:
+            start = self.described.end_us if wish.reverse else self.described.start_us
+        if not wish.reverse and start > self.described.end_us:
+            raise Refusal(457)
+        samples = self.server.archive.samples(self.token, start, wish.end_us, reverse=wish.reverse)
+        self.player = asyncio.create_task(play_samples(samples, wish, self._send, self._report), name="replay")
+        until = wish.end_us if wish.end_us is not None else (None if wish.reverse else self.described.end_us)
+        span = f"clock={clock_text(start)}-{clock_text(until) if until is not None else ''}"
+        base = request.url.rstrip("/")
+        info = ",".join(f"url={base}/{name};seq={track.packets.sequence}" for name, track in self.tracks.items())
+        return {"Session": self.session, "Range": span, "RTP-Info": info}
+
+    async def _halt(self) -> None:
+        """Stop playing and wait until nothing more is sent."""
+        player, self.player = self.player, None
+        if player is not None:
+            player.cancel()
+            results = await asyncio.gather(player, return_exceptions=True)
+            for problem in results:
+                if isinstance(problem, Exception) and not isinstance(problem, OSError):
+                    log.warning("replay of %s ended: %s", self.token, problem)
+
+    async def _send(self, sample: Sample, mark: Mark) -> None:
+        track = self.tracks.get(sample.track)
+        self.position_us = sample.utc_us
+        if track is None:
+            return
+        assert self.described is not None
+        payloads = (video_payloads(sample.data, self.described.codec) if sample.track == "video"
+                    else metadata_payloads(sample.data))  # fmt: skip
+        for packet in track.packets.packets(payloads, mark):
+            self._packet(track, packet, rtcp=False)
+        await self.out.drain()
+
+    async def _report(self, utc_us: int) -> None:
+        for track in self.tracks.values():
+            self._packet(track, track.packets.report(utc_us), rtcp=True)
+
+    def _packet(self, track: _Track, packet: bytes, *, rtcp: bool) -> None:
+        if track.channel is not None:
+            self.out.write(b"$" + bytes([track.channel + rtcp]) + len(packet).to_bytes(2) + packet)
+            return
+        transport = track.rtcp_udp if rtcp else track.udp
+        if transport is not None:
+            transport.sendto(packet)
+
+    async def _tunnel(self, line: str) -> None:
+        """One half of a tunnel: the GET carries what we send, the POST brings base64 of what the client sends."""
+        headers: dict[str, str] = {}
+        while len(headers) < _HEADERS and (text := (await self.reader.readuntil(b"\n")).decode().strip()):
+            name, _, value = text.partition(":")
+            headers[name.strip().lower()] = value.strip()
+        cookie = headers.get("x-sessioncookie", "")
+        if not cookie or len(cookie) > 64:
+            raise ValueError("HTTP, and no tunnel")
+        if line.startswith("GET "):
+            self.server.tunnels[cookie] = self.writer
+            self.writer.write(b"HTTP/1.0 200 OK\r\nContent-Type: application/x-rtsp-tunnelled\r\n"
+                              b"Cache-Control: no-store\r\nPragma: no-cache\r\n\r\n")  # fmt: skip
+            try:
+                await self.reader.read()
+            finally:
+                self.server.tunnels.pop(cookie, None)
+            return
+        out = self.server.tunnels.get(cookie)
+        if out is None:
+            raise ValueError("a POST without its GET")
+        self.out = out
+        inner = asyncio.StreamReader(limit=_LINE * 4)
+        feeding = asyncio.create_task(_decode(self.reader, inner), name="tunnel")
+        try:
+            await self._serve(inner)
+        finally:
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
+
+
+async def _decode(coded: asyncio.StreamReader, plain: asyncio.StreamReader) -> None:
+    """Base64 in pieces of any size, with line breaks anywhere, each request padded or not."""
+    rest = b""
+    while data := await coded.read(4096):
+        rest += b"".join(data.split())
+        whole = len(rest) - len(rest) % 4
+        for at in range(0, whole, 4):
+            plain.feed_data(base64.b64decode(rest[at : at + 4]))
+        rest = rest[whole:]
+    plain.feed_eof()

@@ -18,6 +18,16 @@ class _Journal(logging.Formatter):
         return f"<{priority}>{super().format(record)}"
 
 
+class _Strangers(logging.Filter):
+    """Drops what aiohttp says, with a traceback, about bytes that are no HTTP: it has answered 400, and anybody may
+    send such bytes as often as he likes.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        problem = record.exc_info[1] if record.exc_info else None
+        return not type(problem).__module__.startswith("aiohttp.http_exceptions")
+
+
 def start(part: str, *, level: str = "INFO") -> None:
     """Send this process's records to stderr, each naming `part` (a camera's name, or a process of the box)."""
     handler = logging.StreamHandler(sys.stderr)
@@ -25,6 +35,7 @@ def start(part: str, *, level: str = "INFO") -> None:
         handler.setFormatter(_Journal(f"{part} %(name)s: %(message)s"))
     else:
         handler.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)-7s {part} %(name)s: %(message)s", "%H:%M:%S"))
+    handler.addFilter(_Strangers())
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 

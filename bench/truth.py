@@ -13,13 +13,17 @@ MATCH = 0.5
 
 
 class Truth:
-    """People per picture: `ids[n]` (m,) and `boxes[n]` (m, 4) for picture n, counted from 0."""
+    """People per picture: `ids[n]` (m,) and `boxes[n]` (m, 4) for picture n, counted from 0.
 
-    def __init__(self, path: Path, pictures: int) -> None:
+    Rows whose seventh column is 0 ("not considered") are people too, small ones far away; they count here unless
+    `considered` asks to leave them out, as the MOT evaluation does.
+    """
+
+    def __init__(self, path: Path, pictures: int, *, considered: bool = False) -> None:
         rows = defaultdict(list)
         for line in Path(path).read_text(encoding="utf-8").splitlines():
             values = [float(value) for value in line.split(",")]
-            if len(values) <= 6 or values[6] != 0:
+            if not considered or len(values) <= 6 or values[6] != 0:
                 rows[int(values[0]) - 1].append(values[:6])
         table = [np.array(rows[n]).reshape(-1, 6) for n in range(pictures)]
         self.ids = [t[:, 1].astype(int) for t in table]

@@ -13,13 +13,11 @@ from models.detections import Detections
 from models.detector import Detector
 from models.encoders import encoder
 from models.faces import Faces
+from models.profiles import detector
 from models.registry import Registry
 from models.runtime import Session
 
 __all__ = ["Detections", "Models", "ModelsConfig", "load", "similarity"]
-
-# What a profile asks of the detector: longer side of its input, tiles beside the whole picture.
-_PROFILES = {"standard": (416, (1, 1)), "fine": (512, (1, 1)), "tiles": (416, (2, 1)), "low_power": (320, (1, 1))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +45,7 @@ def load(config: ModelsConfig | None = None, registry: Registry | None = None) -
     config = config or ModelsConfig()
     registry = registry or Registry.read()
     session = Session.load("nanodet", config, registry)
-    long_side, tiles = _PROFILES[config.profile]
-    models = Models(Detector(session, long_side=long_side, tiles=tiles),
-                    Faces(Session.load("centerface", config, registry)), encoder(session, registry, config), colours,
-                    session.provider)
+    models = Models(detector(session, config.profile), Faces(Session.load("centerface", config, registry)),
+                    encoder(session, registry, config), colours, session.provider)
     models.self_test()
     return models

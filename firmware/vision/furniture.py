@@ -52,14 +52,21 @@ class Furniture:
         size = columns // _SCALE, rows // _SCALE
         small = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8)
         still = np.zeros(len(boxes), bool)
-        if len(self._samples) == _SAMPLES:
-            before = np.stack([sample for _, sample in self._samples])
-            for i, (x0, y0, x1, y1) in enumerate(np.maximum(np.round(boxes / _SCALE), 0).astype(int)):
-                now = small[y0:max(y1, y0 + 2), x0:max(x1, x0 + 2)]
-                if now.size:
-                    old = before[:, y0:max(y1, y0 + 2), x0:max(x1, x0 + 2)]
-                    change = np.abs(old.astype(np.int16) - now).mean(axis=(1, 2))
-                    still[i] = np.median(change) < _UNCHANGED
+        if len(self._samples) == _SAMPLES and len(boxes):
+            changes = [_means(cv2.absdiff(sample, small), boxes / _SCALE) for _, sample in self._samples]
+            still = np.median(changes, axis=0) < _UNCHANGED
         if not self._samples or now_s - self._samples[-1][0] >= _EVERY_S:
             self._samples.append((now_s, small))
         return still
+
+
+def _means(change: cv2.typing.MatLike, boxes: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(n,) mean of `change` (h, w) inside each box, by its integral image; boxes outside of it have changed."""
+    rows, columns = change.shape
+    sums = cv2.integral(change)
+    x0, y0, x1, y1 = np.round(boxes).astype(int).T
+    x0, y0 = np.clip(x0, 0, columns), np.clip(y0, 0, rows)
+    x1, y1 = np.clip(np.maximum(x1, x0 + 2), 0, columns), np.clip(np.maximum(y1, y0 + 2), 0, rows)
+    count = (x1 - x0) * (y1 - y0)
+    total = sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.inf), np.float64)

@@ -43,7 +43,7 @@ class Tuning:
 
     strong: float = 0.4
     weak: float = 0.2
-    begins: float = 0.45
+    begins: float = 0.55
     confirm: int = 2
     overlap: float = 0.15
     weak_overlap: float = 0.3

@@ -1,0 +1,68 @@
+"""A network in eight bits: static, per-channel weights, signed on both sides, scales from a fixed list of pictures.
+
+QDQ form, which onnxruntime fuses on x86 (VNNI) and Arm (dot-product), and TensorRT reads. The last convolutions of a
+detector's heads stay in float: their outputs span orders of magnitude and there is little work in them.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+from onnxruntime.quantization.calibrate import CalibrationDataReader, CalibrationMethod
+from onnxruntime.quantization.quant_utils import QuantFormat, QuantType
+from onnxruntime.quantization.quantize import quantize_static
+
+from models.registry import Entry
+
+Images = npt.NDArray[np.float32]
+
+
+class _Pictures(CalibrationDataReader):
+    def __init__(self, name: str, images: Iterable[Images]) -> None:
+        self._rows: Iterator[dict[str, Any]] = iter([{name: image} for image in images])
+
+    def get_next(self) -> dict[str, Any]:
+        # The end is None, though the base class does not say so.
+        return next(self._rows, None)  # type: ignore[arg-type]
+
+
+def folded(weights: bytes, path: Path) -> onnx.ModelProto:
+    """The graph with its float16 weights widened and its constants folded, written to `path`."""
+    ort: Any = onnxruntime  # it exports its names without declaring them
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(path)
+    ort.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+    return onnx.load(str(path))
+
+
+def heads(model: onnx.ModelProto) -> list[str]:
+    """Names of the convolutions behind which no other convolution comes."""
+    reaches: dict[str, list[onnx.NodeProto]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            reaches.setdefault(name, []).append(node)
+
+    def leads_on(node: onnx.NodeProto) -> bool:
+        return any(after.op_type in {"Conv", "ConvTranspose", "Gemm"} or leads_on(after)
+                   for output in node.output for after in reaches.get(output, []))
+
+    return [node.name for node in model.graph.node if node.op_type in {"Conv", "Gemm"} and not leads_on(node)]
+
+
+def int8(entry: Entry, weights: bytes, pictures: Iterable[Images], *, keep_heads: bool = True) -> bytes:
+    """`weights` of the network `entry` in eight bits, calibrated on `pictures` (each (n, 3, h, w), normalised)."""
+    with tempfile.TemporaryDirectory() as scratch:
+        wide, small = Path(scratch) / "wide.onnx", Path(scratch) / "int8.onnx"
+        model = folded(weights, wide)
+        quantize_static(
+            str(wide), str(small), _Pictures(entry.input.name, pictures), quant_format=QuantFormat.QDQ,
+            per_channel=True, activation_type=QuantType.QInt8, weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+            nodes_to_exclude=heads(model) if keep_heads else [], extra_options={"ActivationSymmetric": False})
+        return small.read_bytes()

@@ -98,10 +98,10 @@ def body_url(base, path):
     return path if "://" in path else base + path
 
 
-def build(state: Path, *, bus=None) -> Camera:
+def build(state: Path, *, bus=None, https=False) -> Camera:
     """The camera's context over its state folder, as `firmware.app` builds it."""
     config = CameraConfig(name="Test camera", serial="T-1", state=state, source=Source(clip=Path("none.avi")),
-                          discovery=False)  # fmt: skip
+                          discovery=False, https=https)  # fmt: skip
     bus = bus or Bus(CAMERA)
     who = identity.load(state)
     settings = EncoderSettings(gop_frames=20)
@@ -124,9 +124,9 @@ def no_mask():
 
 
 @contextlib.asynccontextmanager
-async def running(state: Path):
+async def running(state: Path, *, https=False):
     """The camera behind a free port of loopback, with one account per level."""
-    camera = build(state)
+    camera = build(state, https=https)
     if len(camera.settings.device.value.users) < len(ACCOUNTS):
         camera.settings.device.change(users=ACCOUNTS)
     listener = socket.create_server(("127.0.0.1", 0))

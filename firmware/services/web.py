@@ -17,6 +17,7 @@ from firmware.services.addresses import Addresses
 from firmware.services.analytics import AnalyticsService, analytics_service
 from firmware.services.analytics_values import AnalyticsConfiguration
 from firmware.services.deviceio import DeviceIoService, device_io_service
+from firmware.services.https import Https
 from firmware.services.imaging import ImagingService, imaging_service
 from firmware.services.masks import MaskOperations
 from firmware.services.media import Media, media_service
@@ -43,6 +44,8 @@ from onvif.services.events import EventService, event_service
 from onvif.users import AccessClass, User, may
 
 REALM = "veilcam"
+HTTPS_PORT = 443
+"""Shown while HTTPS is off and no port was chosen."""
 FIRMWARE_VERSION = "0.1.0"
 _NAMESPACE = uuid.UUID("6c1f3d6e-6a0e-4e0c-9f0e-7b1b1f4f6a55")
 """Of the endpoint identifiers that are made from serial numbers; any fixed value does."""
@@ -70,17 +73,27 @@ class CameraWeb:
         self._announcements: set[asyncio.Task[None]] = set()
         self.events = EventService(camera.bus, now=self.platform.now)
         self.brokers = EventBrokers(camera.config.state, camera.bus, f"veilcam-{camera.config.serial}")
+        self.https = Https(
+            self._handlers, self._https_wanted, folder=camera.config.state / "tls", host=camera.config.address,
+            name=self.identity.default_hostname,
+            addresses=tuple(dict.fromkeys(address for one in self.platform.interfaces() for address, _ in one.ipv4)),
+        )  # fmt: skip
         self.server = Server(self._services(), self.authenticator, now=self.platform.now)
 
     def application(self) -> web.Application:
+        app = self._handlers()
+        app.cleanup_ctx.extend([self.events.running, self.brokers.running, self.https.running])
+        if self.camera.config.discovery:
+            app.cleanup_ctx.append(self._discoverable)
+        return app
+
+    def _handlers(self) -> web.Application:
+        """The routes, for each listener an application of its own."""
         app = web.Application(client_max_size=2 << 20, middlewares=[guard(self.camera.settings.device)])
         app.add_routes(self.server.routes())
         app.add_routes([web.get("/snapshot/{token}.jpeg", self._snapshot)])
         app.add_routes(self.camera.pairing.routes(self._administrator))
         Tunnels(lambda: self.camera.live.rtsp_port).install(app)
-        app.cleanup_ctx.extend([self.events.running, self.brokers.running])
-        if self.camera.config.discovery:
-            app.cleanup_ctx.append(self._discoverable)
         return app
 
     def _services(self) -> Sequence[Service]:
@@ -97,6 +110,7 @@ class CameraWeb:
             services=lambda: self.server.services,
             protocols=self._protocols,
             announce=self._announce,
+            reopen=lambda: self._later(self.https.follow()),
             factory_default=lambda hard: settings.factory_default(hard=hard),
         )
         return (
@@ -125,10 +139,21 @@ class CameraWeb:
 
     def _protocols(self) -> dict[str, tuple[bool, tuple[int, ...]]]:
         stored = {protocol.name: protocol for protocol in self.camera.settings.device.value.protocols}
-        running = {"HTTP": (True, (self.camera.web_port,)), "RTSP": (True, (self.camera.live.rtsp_port,))}
+        enabled, port = self._https_wanted()
+        running = {
+            "HTTP": (True, (self.camera.web_port,)),
+            "HTTPS": (enabled, (self.https.port or port or HTTPS_PORT,)),
+            "RTSP": (True, (self.camera.live.rtsp_port,)),
+        }
         return {
             name: (stored[name].enabled, stored[name].ports) if name in stored else now for name, now in running.items()
         }
+
+    def _https_wanted(self) -> tuple[bool, int]:
+        for protocol in self.camera.settings.device.value.protocols:
+            if protocol.name == "HTTPS":
+                return protocol.enabled, protocol.ports[0]
+        return self.camera.config.https, self.camera.config.https_port
 
     async def _snapshot(self, request: web.Request) -> web.Response:
         self._authorise(request, AccessClass.READ_MEDIA)

@@ -13,7 +13,7 @@ from models.detections import Detections
 from models.detector import Detector
 from models.encoders import encoder
 from models.faces import Faces
-from models.profiles import detector
+from models.profiles import detector_for
 from models.registry import Registry
 from models.runtime import Session
 
@@ -45,7 +45,7 @@ def load(config: ModelsConfig | None = None, registry: Registry | None = None) -
     config = config or ModelsConfig()
     registry = registry or Registry.read()
     session = Session.load("nanodet", config, registry)
-    models = Models(detector(session, config.profile), Faces(Session.load("centerface", config, registry)),
+    models = Models(detector_for(session, config.profile), Faces(Session.load("centerface", config, registry)),
                     encoder(session, registry, config), colours, session.provider)
     models.self_test()
     return models

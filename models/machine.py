@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.config import PROFILES, ModelsConfig
-from models.profiles import detector
+from models.profiles import detector_for
 from models.runtime import Session
 
 # Of the time between two pictures vision may take this share; the rest is encoding, masking and air.
@@ -41,7 +41,7 @@ def measure(config: ModelsConfig, profiles: tuple[str, ...] = PROFILES, rounds: 
     picture = np.random.default_rng(1).integers(0, 256, (576, 768, 3), np.uint8)
     timings = []
     for profile in profiles:
-        looking = detector(session, profile)
+        looking = detector_for(session, profile)
         looking.detect(picture)
         spent = []
         for _ in range(rounds):

@@ -7,7 +7,7 @@ from models.runtime import Session
 _DETECTOR = {"standard": (416, (1, 1)), "fine": (512, (1, 1)), "tiles": (416, (2, 1)), "low_power": (320, (1, 1))}
 
 
-def detector(session: Session, profile: str) -> Detector:
+def detector_for(session: Session, profile: str) -> Detector:
     """The detector of that profile over NanoDet's `session`."""
     long_side, tiles = _DETECTOR[profile]
     return Detector(session, long_side=long_side, tiles=tiles)

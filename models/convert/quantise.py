@@ -38,7 +38,12 @@ def folded(weights: bytes, path: Path) -> onnx.ModelProto:
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(path)
     ort.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
-    return onnx.load(str(path))
+    model = onnx.load(str(path))
+    for number, node in enumerate(model.graph.node):
+        # Nodes are left in float by name, so each must have one.
+        node.name = node.name or f"{node.op_type}_{number}"
+    onnx.save(model, str(path))
+    return model
 
 
 def heads(model: onnx.ModelProto) -> list[str]:

@@ -4,34 +4,31 @@ import asyncio
 import itertools
 import logging
 import secrets
-import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
-from enum import Enum
-from typing import Any
+from dataclasses import replace
 
 from yarl import URL
 
 from nvr_box import audit
 from nvr_box.cameras import pairing
+from nvr_box.cameras.introduction import Introduction, kids
+from nvr_box.cameras.recorders import Recorders
 from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.cameras.status import Found, State, Status, Step, clock_message, state_of
+from nvr_box.cameras.trial import Tried, best_profile, tries
 from nvr_box.clock import utc_us
-from nvr_box.record.recorder import Recorder, Recording
+from nvr_box.record.recorder import Recording
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
-from nvr_box.record.source import CLOCK_TOLERANCE_S, Source
 from nvr_box.rights import Account, Right
 from nvr_box.search.intake import token_hash
 from onvif.client import Camera as Device
-from onvif.client import device_address
 from onvif.discovery import discover
-from onvif.errors import Fault, NotAuthorized, OnvifError, Unreachable
-from onvif.replies import Profile
+from onvif.errors import OnvifError
 from wire.base.errors import ConfigError, PeerError, StoreError
 from wire.base.logs import printable
-from wire.keys import Recipient
 
 __all__ = ["Camera", "Cameras", "Found", "Introduction", "State", "Status", "Step"]
 
@@ -39,85 +36,6 @@ log = logging.getLogger(__name__)
 _COUNT_EVERY_S = 5.0
 # A lost camera is asked anew over ONVIF after this many counts.
 _LOOK_EVERY = 3
-_STOP_S = 8.0
-_AHEAD_S = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A device that answered on the network."""
-
-    address: str
-    xaddrs: tuple[str, ...]
-    name: str
-    hardware: str
-    added: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of trying a camera, in order: reach, sign-in, profiles, stream, pairing."""
-
-    name: str
-    ok: bool
-    detail: str
-
-
-class State(Enum):
-    """What the recorder of one camera is doing."""
-
-    CONNECTING = "connecting"
-    RECORDING = "recording"
-    LOST = "lost"
-    OFF = "off"
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How one camera is doing now. `message` names what is wrong, empty when nothing is."""
-
-    camera: int
-    state: State
-    since_utc_us: int
-    message: str
-    clock_offset_s: float | None
-    codec: str
-    width: int
-    height: int
-    rate_fps: float
-    last_frame_utc_us: int | None
-    recorded_bytes: int
-    oldest_utc_us: int | None
-    packets: int
-
-
-@dataclass(frozen=True, slots=True)
-class Introduction:
-    """What the box tells a camera when they are paired.
-
-    Attributes:
-        box_id: 16 hex digits.
-        feature_key: packets are sealed to it.
-        recipients: the reveal keys as they are now.
-        fingerprint: SHA-256 of the page's DER certificate, hex; empty when the page has no TLS.
-        host: how cameras reach the box; empty to use the address that faces the camera.
-        port: of the page; known once it listens.
-    """
-
-    box_id: str
-    feature_key: Recipient
-    recipients: Callable[[], tuple[Recipient, ...]]
-    fingerprint: str
-    host: str
-    port: Callable[[], int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Tried:
-    device: Device
-    profile: Profile
-    stream_uri: str
-    paired: pairing.Paired | None
 
 
 class Cameras:
@@ -137,10 +55,8 @@ class Cameras:
         self._roster, self._log = roster, log_
         self._recordings, self._segments, self._retention = recordings, segments, retention
         self._introduction = introduction
-        self._segment_s = segment_s
-        self._recorders: dict[int, Recorder] = {}
+        self._recorders = Recorders(recordings, segments, retention, segment_s=segment_s)
         self._usage: dict[int, tuple[int, int | None, int]] = {}
-        self._loop = asyncio.get_running_loop()
 
     def list(self, by: Account) -> tuple[Camera, ...]:
         """The added cameras that `by` may view, in order of adding."""
@@ -155,14 +71,14 @@ class Cameras:
         """How it is doing; cheap, for polling. Sizes and counts are up to five seconds old."""
         by.demand(Right.VIEW, camera)
         known = self._roster.get(camera)
-        recorder = self._recorders.get(camera)
-        now = recorder.now if recorder else Recording(since_utc_us=known.added_utc_us)
+        running = self._recorders.now(camera)
+        now = running or Recording(since_utc_us=known.added_utc_us)
         size, oldest, packets = self._usage.get(camera, (0, None, 0))
         return Status(
             camera=camera,
-            state=_state(now) if recorder else State.OFF,
+            state=state_of(now) if running else State.OFF,
             since_utc_us=now.since_utc_us,
-            message=now.message or _clock_message(now.clock_offset_s),
+            message=now.message or clock_message(now.clock_offset_s),
             clock_offset_s=now.clock_offset_s,
             codec=now.codec,
             width=now.width,
@@ -176,8 +92,8 @@ class Cameras:
 
     def clock_offset_s(self, camera: int) -> float | None:
         """The camera's clock minus the box's, None while unknown."""
-        recorder = self._recorders.get(camera)
-        return recorder.now.clock_offset_s if recorder else None
+        now = self._recorders.now(camera)
+        return now.clock_offset_s if now else None
 
     async def discover(self, by: Account, *, wait_s: float = 3.0) -> tuple[Found, ...]:
         """Probe the network and wait `wait_s` for answers.
@@ -205,7 +121,7 @@ class Cameras:
     async def test(self, by: Account, xaddr: str, user: str, password: str) -> AsyncIterator[Step]:
         """Try a camera without adding it, a step at a time; ends after the first step that fails."""
         by.demand(Right.ADMIN)
-        async for step, tried in self._try(xaddr, user, password):
+        async for step, tried in tries(self._introduction, xaddr, user, password):
             yield step
             if tried:
                 await tried.device.close()
@@ -219,7 +135,7 @@ class Cameras:
         """
         await self._log.demand(by, Right.ADMIN, "camera-add")
         tried = None
-        async for step, result in self._try(xaddr, user, password):
+        async for step, result in tries(self._introduction, xaddr, user, password):
             if not step.ok:
                 await self._log.write(by.name, "camera-add", granted=False, xaddr=xaddr[:200], why=step.detail)
                 raise PeerError(f"{step.name}: {step.detail}")
@@ -253,14 +169,17 @@ class Cameras:
         details: dict[str, audit.Detail] = {"name": changed.name, "recording": changed.recording}
         await self._roster.put(changed, _entry(by.name, "camera-change", camera, details))
         if changed.recording != known.recording:
-            await (self._start(changed) if changed.recording else self._stop(camera))
+            if changed.recording:
+                self._start(changed)
+            else:
+                await self._recorders.stop(camera)
         return changed
 
     async def remove(self, by: Account, camera: int, *, recordings_too: bool = False) -> None:
         """Unpair and forget it; its recordings stay on disk until retention takes them, unless `recordings_too`."""
         await self._log.demand(by, Right.ADMIN, "camera-remove", camera=camera)
         known = self._roster.get(camera)
-        await self._stop(camera)
+        await self._recorders.stop(camera)
         self._recordings.forget(camera)
         if known.paired:
             try:
@@ -278,7 +197,7 @@ class Cameras:
         """Record what is to be recorded and keep an eye on it, until cancelled."""
         for camera in self._roster.all():
             if camera.recording:
-                await self._start(camera)
+                self._start(camera)
         try:
             for turn in itertools.count(1):
                 try:
@@ -292,34 +211,23 @@ class Cameras:
                     log.error("cameras: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
                 await asyncio.sleep(_COUNT_EVERY_S)
         finally:
-            for recorder in self._recorders.values():
-                recorder.stop()
-            joins = [asyncio.to_thread(recorder.join, _STOP_S) for recorder in self._recorders.values()]
-            for number, ended in zip(tuple(self._recorders), await asyncio.gather(*joins), strict=True):
-                if not ended:
-                    log.warning(
-                        "camera %d: its recorder did not end in time; the next start finishes its segment", number
-                    )
+            await self._recorders.stop_all()
 
     async def _count(self) -> None:
         for camera in self._roster.all():
             size, oldest = await self._segments.usage(camera.camera)
             self._usage[camera.camera] = size, oldest, await self._roster.packets(camera.camera)
 
-    def _sealed_to(self) -> str:
-        return " ".join(each.kid.hex() for each in self._introduction.recipients())
+    def _start(self, camera: Camera) -> None:
+        self._recorders.start(camera, self._roster.password(camera.camera))
 
     async def _tell_keys(self) -> None:
         """Every day, and whenever an operator's key came or went, cameras are given the keys anew."""
-        wanted = self._sealed_to()
+        wanted = self._introduction.sealed_to
         for camera in self._roster.all():
-            recorder = self._recorders.get(camera.camera)
-            if (
-                not wanted
-                or not camera.paired
-                or camera.sealed_to == wanted
-                or not (recorder and recorder.now.connected)
-            ):
+            now = self._recorders.now(camera.camera)
+            told = not wanted or not camera.paired or camera.sealed_to == wanted
+            if told or now is None or not now.connected:
                 continue
             try:
                 await self._pair_again("the box", camera)
@@ -329,20 +237,20 @@ class Cameras:
 
     async def _look_after(self, camera: Camera) -> None:
         """A camera may come back at another address of its stream, or reset: ask it again while it is lost."""
-        recorder = self._recorders.get(camera.camera)
-        if recorder is None or recorder.now.connected:
+        now = self._recorders.now(camera.camera)
+        if now is None or now.connected:
             return
         password = self._roster.password(camera.camera)
         try:
             async with await Device.connect(camera.xaddr, camera.user, password) as device:
-                profile = _best(await device.profiles())
+                profile = best_profile(await device.profiles())
                 uri = await device.stream_uri(profile)
             if uri != camera.stream_uri:
                 log.info("%s: its stream moved", camera.name)
                 camera = replace(camera, stream_uri=uri, profile=profile.token)
                 await self._roster.put(camera, None)
-                await self._stop(camera.camera)
-                await self._start(camera)
+                await self._recorders.stop(camera.camera)
+                self._start(camera)
             if camera.paired:
                 said = await pairing.look(camera.xaddr)
                 if said and said.camera_id == camera.camera_id and said.paired_with is None:
@@ -350,92 +258,14 @@ class Cameras:
         except (OnvifError, PeerError, OSError) as error:
             log.debug("%s: still lost: %s", camera.name, printable(str(error)))
 
-    async def _start(self, camera: Camera) -> None:
-        hub = self._recordings.hub(camera.camera)
-        password = self._roster.password(camera.camera)
-
-        def publish(*fragment: Any) -> None:
-            """On the recorder's thread."""
-            self._loop.call_soon_threadsafe(hub.publish, *fragment)
-
-        recorder = Recorder(
-            camera.camera,
-            camera.name,
-            lambda: Source(camera.stream_uri, camera.user, password),
-            self._segments,
-            segment_s=self._segment_s,
-            make_room=self._retention.make_room,
-            publish=publish,
-        )
-        self._recorders[camera.camera] = recorder
-        recorder.start()
-
-    async def _stop(self, camera: int) -> None:
-        recorder = self._recorders.pop(camera, None)
-        if recorder:
-            recorder.stop()
-            await asyncio.to_thread(recorder.join, _STOP_S)
-
-    async def _try(self, xaddr: str, user: str, password: str) -> AsyncIterator[tuple[Step, _Tried | None]]:
-        """The steps of trying a camera; the last comes with what was found when all went well."""
-        try:
-            address = device_address(xaddr)
-        except OnvifError as error:
-            raise ConfigError(f"address: {error}") from error
-        try:
-            device = await Device.connect(address, user, password)
-        except NotAuthorized as error:
-            yield Step("reach", ok=True, detail=address), None
-            yield Step("sign-in", ok=False, detail=_said(error)), None
-            return
-        except OnvifError as error:
-            yield Step("reach", ok=False, detail=_said(error)), None
-            return
-        kept = False
-        try:
-            who = device.information
-            yield Step("reach", ok=True, detail=address), None
-            yield Step("sign-in", ok=True, detail=printable(f"{who.manufacturer} {who.model} {who.firmware}")), None
-            try:
-                profile = _best(await device.profiles())
-                uri = await device.stream_uri(profile)
-            except (OnvifError, PeerError) as error:
-                yield Step("profiles", ok=False, detail=_said(error)), None
-                return
-            sides = f"{profile.width}×{profile.height}"
-            yield Step("profiles", ok=True, detail=f"{profile.token}: {profile.encoding} {sides}"), None
-            try:
-                codec = await asyncio.to_thread(_open_once, uri, user, password)
-            except PeerError as error:
-                yield Step("stream", ok=False, detail=_said(error)), None
-                return
-            yield Step("stream", ok=True, detail=codec), None
-            try:
-                said = await pairing.look(address)
-            except PeerError as error:
-                yield Step("pairing", ok=False, detail=_said(error)), None
-                return
-            ok, detail = self._pairable(said)
-            tried = _Tried(device, profile, uri, said) if ok else None
-            kept = tried is not None
-            yield Step("pairing", ok=ok, detail=detail), tried
-        finally:
-            if not kept:
-                await device.close()
-
-    def _pairable(self, said: pairing.Paired | None) -> tuple[bool, str]:
-        if said is None:
-            return True, "of another make: it records and plays, without search and reveal"
-        if said.paired_with not in (None, self._introduction.box_id):
-            return False, f"it is paired with another box ({said.paired_with}); unpair it there first"
-        return True, "ours"
-
-    async def _add(self, by: Account, tried: _Tried, user: str, password: str, name: str) -> Camera:
+    async def _add(self, by: Account, tried: Tried, user: str, password: str, name: str) -> Camera:
         said, device = tried.paired, tried.device
         self._refuse_twice(device.address, said)
-        token = secrets.token_urlsafe(32)
+        token, sealed_to = secrets.token_urlsafe(32), ""
         if said:
-            said = await pairing.pair(device.address, user, password, self._offer(device.address, token))
+            offer = self._introduction.offer(device.address, token)
+            said = await pairing.pair(device.address, user, password, offer)
+            sealed_to = kids(offer.recipients)
         who = device.information
         fresh = Camera(
             camera=0,
@@ -451,12 +281,12 @@ class Cameras:
             signing_key=said.signing_key if said else None,
             appearance_model=said.appearance_model if said else None,
             paired=said is not None,
-            sealed_to=self._sealed_to() if said else "",
+            sealed_to=sealed_to,
             recording=True,
             added_utc_us=utc_us(),
         )
         camera = await self._roster.add(fresh, password, token_hash(token) if said else None, by.name)
-        await self._start(camera)
+        self._start(camera)
         return camera
 
     def _refuse_twice(self, xaddr: str, said: pairing.Paired | None) -> None:
@@ -473,14 +303,15 @@ class Cameras:
             raise PeerError(f"{camera.name} is of another make and cannot be paired")
         if camera.camera_id not in (None, seen.camera_id):
             raise PeerError(f"another camera answers at the address of {camera.name}; remove it and add it afresh")
-        ok, why = self._pairable(seen)
+        ok, why = self._introduction.pairable(seen)
         if not ok:
             raise PeerError(why)
-        said = await pairing.pair(camera.xaddr, camera.user, password, self._offer(camera.xaddr, token))
+        offer = self._introduction.offer(camera.xaddr, token)
+        said = await pairing.pair(camera.xaddr, camera.user, password, offer)
         changed = replace(
             camera,
             paired=True,
-            sealed_to=self._sealed_to(),
+            sealed_to=kids(offer.recipients),
             camera_id=said.camera_id,
             signing_key=said.signing_key,
             appearance_model=said.appearance_model,
@@ -489,76 +320,12 @@ class Cameras:
         await self._roster.put(changed, entry, push_token=token_hash(token))
         return changed
 
-    def _offer(self, xaddr: str, token: str) -> pairing.Offer:
-        introduction = self._introduction
-        if not introduction.fingerprint:
-            raise ConfigError("web.tls: cameras deliver their packets over TLS only; switch it on to pair with one")
-        recipients = introduction.recipients()
-        if not recipients:
-            raise ConfigError("no reveal key yet: make one with `python -m nvr_box keys create` before pairing")
-        host = introduction.host or _facing(URL(xaddr).host or "127.0.0.1")
-        url = URL.build(scheme="https", host=host, port=introduction.port(), path="/api/packets")
-        return pairing.Offer(
-            introduction.box_id, introduction.feature_key, recipients, str(url), introduction.fingerprint, token
-        )
-
-
-def _state(now: Recording) -> State:
-    if now.connected:
-        return State.RECORDING
-    return State.LOST if now.ever_connected or now.message else State.CONNECTING
-
-
-def _clock_message(offset_s: float | None) -> str:
-    """Pictures arrive some time after they were taken, so only a clock that is ahead, or far behind, is wrong."""
-    if offset_s is None or -CLOCK_TOLERANCE_S <= offset_s <= _AHEAD_S:
-        return ""
-    direction = "ahead of" if offset_s > 0 else "behind"
-    return f"its clock is {abs(offset_s):.1f} s {direction} the box's"
-
-
-def _best(profiles: tuple[Profile, ...]) -> Profile:
-    """The largest H.264 profile, since every browser plays it; else the largest H.265 one; else what there is."""
-    if not profiles:
-        raise PeerError("it has no media profile with video")
-    order = {"H264": 2, "H265": 1}
-    return max(profiles, key=lambda each: (order.get(each.encoding.upper(), 0), each.width * each.height))
-
-
-def _open_once(uri: str, user: str, password: str) -> str:
-    source = Source(uri, user, password)
-    try:
-        context = source.stream.codec_context
-        return f"{context.name} {context.width}×{context.height}"
-    finally:
-        source.close()
-
-
-def _facing(host: str) -> str:
-    """Our address on the way to `host`; connecting a datagram socket sends nothing."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as link:
-        try:
-            link.connect((host, 9))
-        except OSError as error:
-            raise PeerError(f"{host} cannot be reached from here: {error.strerror or error}") from error
-        return str(link.getsockname()[0])
-
 
 def _authority(xaddr: str) -> str:
     try:
         return URL(xaddr).authority
     except ValueError:
         return ""
-
-
-def _said(error: Exception) -> str:
-    """What a device or our own client says, fit for a page and a log."""
-    if isinstance(error, Unreachable):
-        return "it does not answer"
-    if isinstance(error, Fault):
-        return printable(f"it refuses: {error.reason}")
-    return printable(str(error))
 
 
 def _name(wanted: str, otherwise: str) -> str:

@@ -1,0 +1,72 @@
+"""What the page is told of cameras: found ones, steps of trying one, how an added one is doing."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from nvr_box.record.recorder import Recording
+from nvr_box.record.source import CLOCK_TOLERANCE_S
+
+_AHEAD_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A device that answered on the network."""
+
+    address: str
+    xaddrs: tuple[str, ...]
+    name: str
+    hardware: str
+    added: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of trying a camera, in order: reach, sign-in, profiles, stream, pairing."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class State(Enum):
+    """What the recorder of one camera is doing."""
+
+    CONNECTING = "connecting"
+    RECORDING = "recording"
+    LOST = "lost"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How one camera is doing now. `message` names what is wrong, empty when nothing is."""
+
+    camera: int
+    state: State
+    since_utc_us: int
+    message: str
+    clock_offset_s: float | None
+    codec: str
+    width: int
+    height: int
+    rate_fps: float
+    last_frame_utc_us: int | None
+    recorded_bytes: int
+    oldest_utc_us: int | None
+    packets: int
+
+
+def state_of(now: Recording) -> State:
+    """The state that a recorder's own account of itself means."""
+    if now.connected:
+        return State.RECORDING
+    return State.LOST if now.ever_connected or now.message else State.CONNECTING
+
+
+def clock_message(offset_s: float | None) -> str:
+    """Pictures arrive some time after they were taken, so only a clock that is ahead, or far behind, is wrong."""
+    if offset_s is None or -CLOCK_TOLERANCE_S <= offset_s <= _AHEAD_S:
+        return ""
+    direction = "ahead of" if offset_s > 0 else "behind"
+    return f"its clock is {abs(offset_s):.1f} s {direction} the box's"

@@ -1,0 +1,106 @@
+"""Trying a camera before it is added: reach, sign-in, profiles, stream, pairing; a step at a time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from nvr_box.cameras import pairing
+from nvr_box.cameras.introduction import Introduction
+from nvr_box.cameras.status import Step
+from nvr_box.record.source import Source
+from onvif.client import Camera as Device
+from onvif.client import device_address
+from onvif.errors import Fault, NotAuthorized, OnvifError, Unreachable
+from onvif.replies import Profile
+from wire.base.errors import ConfigError, PeerError
+from wire.base.logs import printable
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A camera that passed every step; whoever gets it closes `device`."""
+
+    device: Device
+    profile: Profile
+    stream_uri: str
+    paired: pairing.Paired | None
+
+
+async def tries(
+    introduction: Introduction, xaddr: str, user: str, password: str
+) -> AsyncIterator[tuple[Step, Tried | None]]:
+    """The steps of trying a camera; the last comes with what was found when all went well.
+
+    Raises:
+        ConfigError: the address is none.
+    """
+    try:
+        address = device_address(xaddr)
+    except OnvifError as error:
+        raise ConfigError(f"address: {error}") from error
+    try:
+        device = await Device.connect(address, user, password)
+    except NotAuthorized as error:
+        yield Step("reach", ok=True, detail=address), None
+        yield Step("sign-in", ok=False, detail=_said(error)), None
+        return
+    except OnvifError as error:
+        yield Step("reach", ok=False, detail=_said(error)), None
+        return
+    kept = False
+    try:
+        who = device.information
+        yield Step("reach", ok=True, detail=address), None
+        yield Step("sign-in", ok=True, detail=printable(f"{who.manufacturer} {who.model} {who.firmware}")), None
+        try:
+            profile = best_profile(await device.profiles())
+            uri = await device.stream_uri(profile)
+        except (OnvifError, PeerError) as error:
+            yield Step("profiles", ok=False, detail=_said(error)), None
+            return
+        sides = f"{profile.width}×{profile.height}"
+        yield Step("profiles", ok=True, detail=f"{profile.token}: {profile.encoding} {sides}"), None
+        try:
+            codec = await asyncio.to_thread(_open_once, uri, user, password)
+        except PeerError as error:
+            yield Step("stream", ok=False, detail=_said(error)), None
+            return
+        yield Step("stream", ok=True, detail=codec), None
+        try:
+            said = await pairing.look(address)
+        except PeerError as error:
+            yield Step("pairing", ok=False, detail=_said(error)), None
+            return
+        ok, detail = introduction.pairable(said)
+        tried = Tried(device, profile, uri, said) if ok else None
+        kept = tried is not None
+        yield Step("pairing", ok=ok, detail=detail), tried
+    finally:
+        if not kept:
+            await device.close()
+
+
+def best_profile(profiles: tuple[Profile, ...]) -> Profile:
+    """The largest H.264 profile, since every browser plays it; else the largest H.265 one; else what there is."""
+    if not profiles:
+        raise PeerError("it has no media profile with video")
+    order = {"H264": 2, "H265": 1}
+    return max(profiles, key=lambda each: (order.get(each.encoding.upper(), 0), each.width * each.height))
+
+
+def _open_once(uri: str, user: str, password: str) -> str:
+    source = Source(uri, user, password)
+    try:
+        context = source.stream.codec_context
+        return f"{context.name} {context.width}×{context.height}"
+    finally:
+        source.close()
+
+
+def _said(error: Exception) -> str:
+    """What a device or our own client says, fit for a page and a log."""
+    if isinstance(error, Unreachable):
+        return "it does not answer"
+    if isinstance(error, Fault):
+        return printable(f"it refuses: {error.reason}")
+    return printable(str(error))

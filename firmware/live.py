@@ -1,6 +1,5 @@
 """The running picture, as the services see it: streams, snapshots, wishes. Everything here is masked."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -37,7 +36,6 @@ class Live:
     rtsp_port: int = 0
     latest: Masked | None = None
     signal_lost: bool = False
-    _news: threading.Condition = field(default_factory=threading.Condition)
 
     @property
     def rate(self) -> Fraction:
@@ -82,15 +80,7 @@ class Live:
 
     def show(self, masked: Masked) -> None:
         """A new latest picture; encode thread."""
-        with self._news:
-            self.latest = masked
-            self._news.notify_all()
-
-    def wait_for(self, test: Callable[[Masked], bool], timeout_s: float) -> Masked | None:
-        """The first picture from now on that passes `test`, or None after `timeout_s`."""
-        with self._news:
-            found = self._news.wait_for(lambda: self.latest is not None and test(self.latest), timeout_s)
-            return self.latest if found else None
+        self.latest = masked
 
     def _channel(self, token: str) -> MainChannel | SubChannel:
         if token not in TOKENS:

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, fields
 
 @dataclass(slots=True)
 class Counters:
-    """Sums since the start; written by the pipeline's threads, read by anybody.
+    """Sums since the start; each is written by one thread of the pipeline and read by anybody.
 
     Args:
         captured: pictures taken.
         dropped_raw: pictures dropped before they were masked because encoding was behind.
         skipped_by_vision: pictures that vision did not look at because it was behind.
-        encoded: access units that left the main encoder.
-        dropped_access_units: encoded access units that went nowhere; must stay 0.
+        encoded: access units that left the main encoder; each of them is sent.
         masked_whole: pictures masked whole.
         waiting: pictures in the delay line now.
         cpu_s: CPU seconds of each stage's own thread.
@@ -24,16 +23,10 @@ class Counters:
     dropped_raw: int = 0
     skipped_by_vision: int = 0
     encoded: int = 0
-    dropped_access_units: int = 0
     masked_whole: int = 0
     waiting: int = 0
     cpu_s: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def add(self, name: str, count: int = 1) -> None:
-        """Add to one sum; any thread."""
-        with self._lock:
-            setattr(self, name, getattr(self, name) + count)
 
     def spend(self, stage: str, began_s: float) -> float:
         """Book this thread's CPU time since `began_s` (of `time.thread_time`) on `stage`; returns the time now."""

@@ -87,6 +87,7 @@ async def running(state, *, cameras=2, restarted=lambda: None, record=None):
         face = OnvifFace(box, "0123456789abcdef", restart=restarted)
         if len(face.device.value.users) < len(ACCOUNTS):
             face.device.change(users=ACCOUNTS)
+        watching = asyncio.create_task(listed.run())
         async with face.running():
             started = Running(face, box)
             try:
@@ -94,7 +95,7 @@ async def running(state, *, cameras=2, restarted=lambda: None, record=None):
             finally:
                 for client in started.clients:
                     await client.carrier.close()
-                for camera in roster.all():
-                    await listed._stop(camera.camera)
+                watching.cancel()  # which ends the recorders
+                await asyncio.gather(watching, return_exceptions=True)
     finally:
         store.close()

@@ -549,6 +549,23 @@ async def test_media1_encoder_options_are_taken(camera, events, token):
             assert events == [("ConfigurationChanged", {"Token": token, "Type": "VideoEncoder"})]
 
 
+@pytest.mark.case("RTSS-1-2-19", "RTSS-1-2-20")
+async def test_multicast_address_and_port_of_an_encoder_are_set(camera):
+    client = camera.client()
+    for token in FIXED:
+        before = await encoder1(client, token)
+        for address, port in (("239.0.1.0", 32000), ("239.0.1.0", 32010), ("239.0.1.9", 32010)):
+            wanted = old_request(before)
+            wanted["Multicast"] |= {"Address": {"Type": "IPv4", "IPv4Address": address}, "Port": port}
+            await client(TRT, "SetVideoEncoderConfiguration", Configuration=wanted, ForcePersistence=True)
+            shown = (await encoder1(client, token)).Multicast
+            assert (shown.Address.IPv4Address, shown.Port) == (address, port)
+            assert (await encoder2(client, token)).Multicast.Port == port
+        wanted["Multicast"] |= {"Address": {"Type": "IPv4", "IPv4Address": "192.0.2.1"}}
+        call = client(TRT, "SetVideoEncoderConfiguration", Configuration=wanted, ForcePersistence=True)
+        assert await fault(call) == ("InvalidArgVal", "ConfigModify")
+
+
 @pytest.mark.case("MEDIA-2-1-6", "MEDIA-2-1-7")
 async def test_the_guaranteed_instances_are_what_the_options_allow(camera):
     client = camera.client()

@@ -101,5 +101,5 @@ def test_configuration_out_of_range(wrong):
 
 
 def test_unknown_encoder():
-    with pytest.raises(ModelError, match="'faces' is neither"):
+    with pytest.raises(ModelError, match="'faces' is not a known encoder; known: stripes"):
         models.load(ModelsConfig(appearance="faces"))

@@ -77,6 +77,16 @@ def test_a_step_of_the_wall_clock_does_not_touch_media_time(path, monkeypatch):
     assert frames[1].utc_us < frames[0].utc_us < frames[2].utc_us
 
 
+@pytest.mark.parametrize(("away_s", "next_pts_90k"), [(0.5, 3600), (10.0, 9 * 90_000), (600.0, 600 * 90_000)])
+def test_a_starved_host_leaves_pictures_out_and_stays_in_time(path, monkeypatch, away_s, next_pts_90k):
+    now = [1000.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    frames = Clip(path).frames()
+    assert next(frames).pts_90k == 0
+    now[0] += away_s
+    assert abs(next(frames).pts_90k - next_pts_90k) <= 3600
+
+
 def test_close_ends_a_paced_clip(path):
     clip = Clip(path)
     seen = threading.Event()

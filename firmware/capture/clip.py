@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 Window = tuple[int, int, int, int]
 """x, y, width, height in pixels of the clip; multiples of 16."""
 
-_LATE_S = 1.0
+_LATE_S, _ASLEEP_S = 1.0, 60.0
 
 
 class CaptureError(Error):
@@ -76,17 +76,25 @@ class Clip:
     def frames(self) -> Iterator[Frame]:
         """Yield the clip as live pictures; see `FrameSource`."""
         start_s = time.monotonic()
-        behind_s = 0.0
+        behind_s, late = 0.0, False
         for number, picture in enumerate(self._pictures()):
             if self._paced:
                 due_s = start_s + behind_s + float(number / self.rate)
                 if self._closed.wait(max(0.0, due_s - time.monotonic())):
                     return
                 late_s = time.monotonic() - due_s
-                if late_s > _LATE_S:
-                    # The host slept or was starved: play on from here; pictures in a burst would only be dropped.
-                    log.warning("%s: %.1f s behind its own rate; playing on from now", self.path.name, late_s)
+                if late_s > _ASLEEP_S:
+                    log.warning("%s: the host slept for %.0f s; playing on from now", self.path.name, late_s)
                     behind_s += late_s
+                elif late_s > _LATE_S:
+                    # A sensor does not wait for a starved host: what it saw meanwhile is gone, and time has gone on.
+                    if not late:
+                        log.warning(
+                            "%s: %.1f s behind; leaving pictures out to be in time again", self.path.name, late_s
+                        )
+                    late = True
+                    continue
+                late = False
             elif self._closed.is_set():
                 return
             pts_90k = round((number / self.rate + Fraction(behind_s).limit_denominator(1000)) * CLOCK_90K)

@@ -6,8 +6,8 @@ it for the appearance network), against itself in float32 on other pictures, in 
     cosine    of the outputs that are used, the least over outputs; mean over pictures
     map_loss  points of mAP lost. Detector: AP on every 16th picture when GT= is given. Appearance: retrieval on the
               validation ids when DATA= is given, worst of INT8 against INT8 and INT8 queries against float codes
-    selftest_score_*  the detector's score of the near person of the self-test picture, which must reach 0.6: a network in
-              eight bits that was calibrated on another kind of scene does not, and so would not start
+    selftest_score_*  the detector's score of the near person of the self-test picture, which must reach 0.6: a
+              network in eight bits that was calibrated on another kind of scene does not, and so would not start
     speedup   median time of float32 over that of INT8, one thread, CPU time of the process
 
 Weights travel as float16 already and are widened at load (onnxruntime's CPU provider has no float16 convolutions).

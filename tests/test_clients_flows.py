@@ -122,3 +122,45 @@ def test_a_wrong_password_opens_nothing(camera):
     done = subprocess.run(command, timeout=60, check=False, capture_output=True, text=True)
     assert done.returncode != 0
     assert "401" in done.stderr
+
+
+def test_onveef(camera, tmp_path):
+    python = python_environment("onveef", "onveef==0.6.0")
+
+    def say(*words):
+        command = [python.parent / "onveef", "--json", words[0], f"{camera.host}:{camera.web}", *words[1:]]
+        command += ["-u", camera.user, "-p", camera.password]
+        done = subprocess.run(command, cwd=tmp_path, timeout=120, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    assert json.loads(say("info"))["SerialNumber"] == "CT0001"
+    assert {"device", "media", "media2", "events", "imaging"} <= set(json.loads(say("services")))
+    assert [profile["token"] for profile in json.loads(say("profiles"))][:2] == ["main", "sub"]
+    assert "video" in probe(json.loads(say("stream-uri")), camera, "tcp")
+    say("snapshot")
+    assert (tmp_path / "snapshot.jpg").read_bytes()[:3] == b"\xff\xd8\xff"
+
+
+def test_node_onvif(camera):
+    home = node_environment("node-onvif", "node-onvif@0.1.7")
+    found = told(["node", FLOWS / "node_onvif_flow.js"], camera, env={"NODE_PATH": str(home / "node_modules")})
+    assert found["profiles"][:2] == ["main", "sub"]
+    assert found["snapshot"] == "image/jpeg"
+    assert "video" in probe(found["uris"][0], camera, "tcp")
+
+
+@pytest.mark.parametrize("protocols", ["tcp", "udp", "tcp+http"])
+def test_gstreamer_decodes(camera, protocols):
+    # rtsph:// is GStreamer's own name for RTSP through an HTTP tunnel; it must be told by the address.
+    scheme = "rtsph" if "http" in protocols else "rtsp"
+    source = ["rtspsrc", f"location={scheme}://{camera.host}:{camera.rtsp}/main", f"user-id={camera.user}",
+              f"user-pw={camera.password}", f"protocols={protocols}"]  # fmt: skip
+    decode = ["rtph264depay", "!", "h264parse", "!", "avdec_h264", "!", "fakesink", "num-buffers=10"]
+    done = subprocess.run(["gst-launch-1.0", "-q", *source, "!", *decode], timeout=120, check=False,
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_tunnel_on_the_web_port(camera):
+    assert "video" in probe(f"rtsp://{camera.host}:{camera.web}/main", camera, "http")

@@ -1,0 +1,99 @@
+"""Vision as the camera runs it: when the detector runs, what is masked, and that a broken network is said."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+
+import models
+from firmware.vision import Eyes, VisionSettings
+from models import selftest
+from models.detections import Detections
+from wire.base.errors import ModelError
+from wire.features.vocabulary import ObjectClass
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return models.load()
+
+
+def picture(x):
+    """I420 640 × 384 with the known person at `x`."""
+    rgb = np.full((384, 640, 3), 100, np.uint8)
+    rgb[32:352, x:x + 320] = selftest.picture()
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420)
+
+
+def test_the_detector_runs_on_every_second_picture_and_both_have_boxes(loaded):
+    eyes = Eyes(loaded, Fraction(10), VisionSettings(detect_every=2))
+    sights = [eyes.look(picture(20 + 8 * n), n * 9000) for n in range(8)]
+    people = [[t for t in sight.tracks if t.class_ is ObjectClass.PERSON] for sight in sights]
+    assert [p[0].seen for p in people[4:]] == [True, False, True, False]
+    assert {p[0].id for p in people[4:]} == {people[4][0].id}
+    assert abs(people[7][0].box[0] - (20 + 8 * 7 + 9)) < 30
+    assert [sight.pts_90k for sight in sights] == [n * 9000 for n in range(8)]
+
+
+def test_faces_are_looked_for_on_tracked_people_and_can_be_left_out(loaded):
+    eyes = Eyes(loaded, Fraction(10))
+    faces = [eyes.look(picture(100), n * 9000).faces for n in range(4)][-1]
+    assert any(200 < (x0 + x1) / 2 < 280 and 60 < (y0 + y1) / 2 < 130 for x0, y0, x1, y1 in faces)
+    none = Eyes(loaded, Fraction(10), VisionSettings(faces_per_picture=0))
+    assert len([none.look(picture(100), n * 9000).faces for n in range(4)][-1]) == 0
+
+
+@pytest.mark.parametrize("luma", [0, 255], ids=["black", "white"])
+def test_an_empty_picture_has_nothing_to_mask(loaded, luma):
+    i420 = np.full((384 * 3 // 2, 640), 128, np.uint8)
+    i420[:384] = luma
+    sight = Eyes(loaded, Fraction(10)).look(i420, 0)
+    assert (sight.tracks, len(sight.weak), len(sight.faces)) == ((), 0, 0)
+
+
+class Saying:
+    """A detector that says what it is told to."""
+
+    def __init__(self, *answers):
+        self._answers = iter(answers)
+
+    def detect(self, _rgb, threshold):
+        answer = next(self._answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer.where(answer.scores >= threshold)
+
+
+def found(score):
+    return Detections(np.float32([[100, 100, 140, 200]]), np.float32([score]), np.uint8([0]))
+
+
+def test_what_no_track_takes_is_masked_from_the_low_threshold_up(loaded):
+    eyes = Eyes(replace(loaded, detector=Saying(found(0.25), found(0.15))), Fraction(10))
+    first, second = (eyes.look(picture(0), n * 9000) for n in range(2))
+    assert first.tracks == ()
+    assert first.weak.boxes.tolist() == [[100, 100, 140, 200]]
+    assert len(second.weak) == 0
+
+
+def test_what_stands_still_is_masked_but_not_tracked(loaded):
+    eyes = Eyes(replace(loaded, detector=Saying(*[found(0.5)] * 40)), Fraction(10), VisionSettings(faces_per_picture=0))
+    sights = [eyes.look(picture(0), n * 9000) for n in range(40)]
+    assert sights[-1].tracks == ()
+    assert len(sights[-1].weak) == 1
+
+
+def test_a_broken_network_is_said_at_once(loaded):
+    eyes = Eyes(replace(loaded, detector=Saying(found(0.8), ModelError("output scores8 is not a finite number"))),
+                Fraction(10))
+    eyes.look(picture(0), 0)
+    with pytest.raises(ModelError, match="not a finite number"):
+        eyes.look(picture(0), 9000)
+
+
+@pytest.mark.parametrize("wrong", [{"detect_every": 0}, {"detect_every": 26}, {"faces_per_picture": -1}])
+def test_settings_out_of_range(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        VisionSettings(**wrong)

@@ -18,7 +18,7 @@ import numpy as np
 
 from bench import passes
 from bench.report import report
-from bench.truth import Truth
+from bench.truth import Truth, truth_name
 from firmware.describe.shot import _sharpness, judge
 from firmware.vision import Eyes, VisionSettings
 from models import load
@@ -152,7 +152,8 @@ def main():
     # How good the random choice does depends on luck: the mean of a hundred.
     figures["bad_share_random"] = float(np.mean([choose("random", p, random).bad for p in known for _ in range(100)]))
     figures |= {"bad_share": figures["bad_share_ours"], "map_gap_oracle": figures["map_oracle"] - figures["map_ours"]}
-    inputs = {"clip": done.clip.name, "truth": os.environ["GT"], "profile": done.profile, "passages": len(known),
+    inputs = {"clip": done.clip.name, "truth": truth_name(), "profile": done.profile,
+              "passages": len(known),
               "passages_unknown_to_truth": unknown, "queries": queries, "appearance": encoder.model}
     report("bestshot", inputs, figures, rows)
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from bench import passes
 from bench.report import report
-from bench.truth import Truth, average_precision, covered, recalled
+from bench.truth import Truth, average_precision, covered, recalled, truth_name
 from firmware.vision import Eyes, VisionSettings
 from firmware.vision.furniture import Furniture
 from models import load
@@ -103,7 +103,7 @@ def main():
         hog_ap = average_precision(truth, hog_found)
         rows.append(("OpenCV HOG", len(hog_found), hog_ap, hog_ms))
     masked_area, true_area = np.mean(areas, axis=0)
-    inputs = {"clip": done.clip.name, "truth": os.environ["GT"], "profile": profile, "pictures": len(objects)}
+    inputs = {"clip": done.clip.name, "truth": truth_name(), "profile": profile, "pictures": len(objects)}
     report("detect", inputs, {
         "ap": ap, "recall_mask": float(np.concatenate(met).mean()), "coverage": float(np.concatenate(half).mean()),
         "ap_plain": rows[3][2], "ap_hog": hog_ap, "cpu_ms": done.cpu_ms, "cpu_ms_plain": plain_ms,

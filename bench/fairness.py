@@ -16,7 +16,7 @@ import numpy as np
 
 from bench import passes
 from bench.report import report
-from bench.truth import Truth, recalled
+from bench.truth import Truth, recalled, truth_name
 from models.detections import areas, intersections
 from models.detector import MASKING_THRESHOLD
 from wire.features.vocabulary import ObjectClass
@@ -88,7 +88,7 @@ def main():
         figures[f"gap_{fact}"] = max(recalls) - min(recalls)
         if fact != "height" and len(within) > 1:
             figures[f"gap_{fact}_same_size"] = max(within) - min(within)
-    inputs = {"clip": done.clip.name, "truth": os.environ["GT"], "profile": done.profile,
+    inputs = {"clip": done.clip.name, "truth": truth_name(), "profile": done.profile,
               "threshold": MASKING_THRESHOLD}
     report("fairness", inputs, figures, rows)
 

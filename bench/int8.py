@@ -23,7 +23,7 @@ import numpy as np
 
 from bench import passes
 from bench.report import report
-from bench.truth import Truth, average_precision
+from bench.truth import Truth, average_precision, truth_name
 from models import selftest
 from models.appearance_net import fitted
 from models.config import ModelsConfig
@@ -151,8 +151,8 @@ def main():
     losses = [figures[key] for key in figures if key.startswith("map_loss_")]
     figures |= {"map_loss": max(losses, default=None), "cosine": min(figures[f"cosine_{name}"] for name in USED),
                 "speedup": figures["speedup_nanodet"]}
-    report("int8", {"clip": done.clip.name, "truth": os.environ.get("GT"), "calibration": sorted(calibration)}, figures,
-           rows)
+    inputs_of_run = {"clip": done.clip.name, "truth": truth_name(), "calibration": sorted(calibration)}
+    report("int8", inputs_of_run, figures, rows)
 
 
 if __name__ == "__main__":

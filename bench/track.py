@@ -21,7 +21,7 @@ from trackers import BoTSORTTracker, ByteTrackTracker, CBIoUTracker
 
 from bench import passes
 from bench.report import report
-from bench.truth import Truth, tracking
+from bench.truth import Truth, tracking, truth_name
 from firmware.vision import Eyes, VisionSettings
 from firmware.vision.furniture import Furniture
 from models import load
@@ -82,7 +82,7 @@ def main():
     rows += [(name, s["mota"], s["idf1"], s["switches"], s["recall"], s["precision"], runs[name][1])
              for name, s in scores.items()]
     mine, strict = scores["ours"], tracking(considered, runs["ours"][0])
-    report("track", {"clip": done.clip.name, "truth": os.environ["GT"], "profile": done.profile}, {
+    report("track", {"clip": done.clip.name, "truth": truth_name(), "profile": done.profile}, {
         "mota": mine["mota"], "idf1": mine["idf1"], "idf1_skip3": scores["ours, every 3rd"]["idf1"],
         "ms_per_frame": runs["ours"][1], "switches": mine["switches"],
         "mota_considered_only": strict["mota"], "idf1_considered_only": strict["idf1"],

@@ -1,5 +1,6 @@
 """Ground truth in MOT format (frame, id, x, y, w, h, …; frame 1 is the clip's first), and scores against it."""
 
+import os
 from collections import defaultdict
 from pathlib import Path
 
@@ -10,6 +11,11 @@ from trackers.eval.identity import compute_identity_metrics
 from models.detections import areas, intersections, ious
 
 MATCH = 0.5
+
+
+def truth_name() -> str:
+    """What GT= is called in a report, without the folders it happens to lie in."""
+    return Path(os.environ.get("GT") or "").name
 
 
 class Truth:

@@ -6,6 +6,7 @@ composed by the reader before its quality is measured; bits include SEI framing,
 and manifests. FRAMES=n shortens the clip, ONLY=a,b picks variants.
 """
 
+import json
 import os
 import time
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ import cv2
 import numpy as np
 
 from bench.footage import clip_path, own_sights, pictures, plans, true_sights
-from bench.report import report
+from bench.report import RESULTS, report
 from firmware.encode.recoverable import PlainEncoder, RecoverableEncoder
 from firmware.encode.settings import EncoderSettings
 from firmware.mask.paint import Painter
@@ -28,10 +29,10 @@ from wire.recovery.reader import Reader
 from wire.recovery.writer import Writer
 
 PLAIN = EncoderSettings(gop_frames=50, qp=26)
-OFFSETS = (-2, 0, 2)
+OFFSETS = (0, 2)
 JPEG_EVERY = 5
 HD = (1920, 1088)
-HD_FRAMES = 100
+HD_FRAMES = 60
 CBR_BPS = 400_000
 
 
@@ -175,7 +176,7 @@ def constant_rate(scene, rows):
     settings = replace(PLAIN, bitrate_bps=CBR_BPS)
     reference = plain(scene, settings)
     runs = []
-    for total, share in ((1.05, 0.5), (1.05, 0.58), (1.2, 0.5), (1.2, 0.58)):
+    for total, share in ((0.98, 0.5), (0.98, 0.6), (1.1, 0.55)):
         run = protected(scene, replace(settings, bitrate_bps=round(total * CBR_BPS), payload_share=share))
         runs.append(
             (
@@ -189,7 +190,7 @@ def constant_rate(scene, rows):
     planes = np.column_stack([log_total, share, np.ones(len(runs))])
     fits = [np.linalg.lstsq(planes, db, rcond=None)[0] for db in (roi_db, outside_db)]
     total, share = np.linalg.solve(np.array([fit[:2] for fit in fits]), [-fit[2] for fit in fits])
-    rows.append(("cbr", float(np.exp(total)), "", 0.0, 0.0, f"OWN, share {share:.2f}", ""))
+    rows.append(("cbr", float(np.exp(total)), "", 0.0, 0.0, f"{run.start}, share {share:.2f}", ""))
     return {"total_over_plain_cbr": float(np.exp(total)), "cbr_payload_share": float(share)}
 
 
@@ -248,6 +249,16 @@ def split_planes(i420, width, height):
     )
 
 
+def earlier(inputs):
+    """The figures of the last run, when it measured the same thing: ONLY= renews some and keeps the others."""
+    path = RESULTS / "recovery.json"
+    if not path.is_file():
+        return {}
+    told = json.loads(path.read_text())
+    same = all(told["inputs"].get(name) == inputs[name] for name in ("clip", "frames", "masks", "qp", "gop_frames"))
+    return told["figures"] if same else {}
+
+
 def main():
     count = int(os.environ.get("FRAMES") or 0) or None
     only = set(filter(None, os.environ.get("ONLY", "").split(",")))
@@ -263,7 +274,6 @@ def main():
         "h264_b2": (bodies, replace(PLAIN, shared_idr=False)),
         "h264_careful": (bodies, careful),
         "heads": (heads, PLAIN),
-        "heads_careful": (heads, careful),
         "hevc_payload": (bodies, hevc),
         "1080p": (hd(bodies), PLAIN),
     }
@@ -311,6 +321,8 @@ def main():
         "qp": PLAIN.qp,
         "gop_frames": PLAIN.gop_frames,
     }
+    if only:
+        figures = earlier(inputs) | figures
     report("recovery", inputs, figures, rows)
 
 

@@ -173,7 +173,8 @@ def test_starts_are_what_the_encoders_allow():
     assert start(PAIRS["h264, careful payload"]) is Start.NEAR
     assert start(PAIRS["h264, own start"]) is Start.OWN
     assert start(PAIRS["h264 with h265 payload"]) is Start.OWN
-    assert start(PAIRS["h264, bit rate"]) is Start.OWN
+    assert start(PAIRS["h264, bit rate"]) is Start.NEAR
+    assert start(EncoderSettings(bitrate_bps=600_000, shared_idr=False)) is Start.OWN
 
 
 def test_nothing_masked_costs_nothing():

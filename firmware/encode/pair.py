@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from firmware.encode.picture_encoder import I420, IDR_QP_STEP, PictureEncoder
+from firmware.encode.picture_encoder import BUFFER_S, I420, IDR_QP_STEP, PictureEncoder
 from firmware.encode.settings import EncoderSettings
 from wire import nal
 from wire.compose import PictureDecoder, shared_start
@@ -34,24 +34,30 @@ class Start(Enum):
 
 def base_encoder(width: int, height: int, rate: Fraction, settings: EncoderSettings) -> PictureEncoder:
     """The encoder of the masked stream; its share of a bit rate does not depend on what the originals show."""
+    total = settings.bitrate_bps
     return PictureEncoder(
         settings.base, width, height, rate, preset=settings.preset, qp=settings.qp, threads=settings.threads,
-        bitrate_bps=None if settings.bitrate_bps is None else shares(settings, rate)[0],
+        bitrate_bps=None if total is None else shares(settings, rate)[0],
+        # An IDR picture may use the whole channel's buffer: a payload that starts from it has none of its own.
+        buffer_bits=None if total is None else int(BUFFER_S * total),
     )  # fmt: skip
 
 
-def payload_encoder(width: int, height: int, rate: Fraction, settings: EncoderSettings, start: Start) -> PictureEncoder:
+def payload_encoder(
+    width: int, height: int, rate: Fraction, settings: EncoderSettings, start: Start, *, qp: int | None = None
+) -> PictureEncoder:
     """The encoder of the originals; a fresh one for every start but `OWN`, its first picture is the start.
 
     The second picture, the first with originals, takes the quantiser of an IDR picture: all that follows is
-    predicted from it.
+    predicted from it. `qp` overrules the settings where the payload's rate is controlled start by start.
     """
-    qp = settings.qp + settings.payload_qp_offset
+    by_rate = settings.bitrate_bps is not None and start is Start.OWN
+    qp = settings.qp + settings.payload_qp_offset if qp is None else qp
     step = {Start.OWN: IDR_QP_STEP, Start.EXACT: IDR_QP_STEP + settings.payload_qp_offset, Start.NEAR: _NEAR_STEP}
     return PictureEncoder(
         settings.payload, width, height, rate, preset=settings.payload_preset, threads=settings.threads,
         qp=qp, idr_qp_step=step[start], second_qp=None if start is Start.OWN else max(0, qp - IDR_QP_STEP),
-        bitrate_bps=None if settings.bitrate_bps is None else shares(settings, rate)[1],
+        bitrate_bps=shares(settings, rate)[1] if by_rate else None,
     )  # fmt: skip
 
 
@@ -66,9 +72,9 @@ def shares(settings: EncoderSettings, rate: Fraction) -> tuple[int, int]:
 @cache
 def possible_start(width: int, height: int, rate: Fraction, settings: EncoderSettings) -> Start:
     """The cheapest start that these encoders allow, found by trying them on a picture of every kind of detail."""
-    if not settings.shared_idr or settings.codec != settings.payload_codec or settings.bitrate_bps is not None:
+    if not settings.shared_idr or settings.codec != settings.payload_codec:
         return Start.OWN
-    for start in (Start.EXACT, Start.NEAR):
+    for start in (Start.EXACT, Start.NEAR) if settings.bitrate_bps is None else (Start.NEAR,):
         difference_db = _difference_db(width, height, rate, settings, start)
         if difference_db >= (_NEAR_DB if start is Start.NEAR else np.inf):
             return start

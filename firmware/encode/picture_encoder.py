@@ -27,7 +27,7 @@ _X265 = (
 _NEVER = 1 << 20
 IDR_QP_STEP = 3
 # Half a second of buffer: large enough for an IDR picture, small enough that a viewer's delay stays short.
-_VBV_S = 0.5
+BUFFER_S = 0.5
 
 
 class PictureEncoder:
@@ -39,7 +39,8 @@ class PictureEncoder:
         qp: constant quantiser of P pictures; ignored with `bitrate_bps`.
         idr_qp_step: by how much the quantiser of IDR pictures is lower, up to 19.
         second_qp: quantiser of the second picture alone, where the first is not what is to be shown.
-        bitrate_bps: constant bit rate with a buffer of half a second, None for constant `qp`.
+        bitrate_bps: constant bit rate, None for constant `qp`.
+        buffer_bits: how far a picture may run ahead of the rate; None for half a second of it.
         threads: 1 gives one slice per picture; more give that many slices, without delay either.
     """
 
@@ -53,6 +54,7 @@ class PictureEncoder:
         preset: str,
         qp: int = 26,
         bitrate_bps: int | None = None,
+        buffer_bits: int | None = None,
         idr_qp_step: int = IDR_QP_STEP,
         second_qp: int | None = None,
         threads: int = 1,
@@ -82,7 +84,8 @@ class PictureEncoder:
         else:
             context.bit_rate = bitrate_bps
             kbps = bitrate_bps // 1000
-            params.append(f"vbv-maxrate={kbps}:vbv-bufsize={max(1, int(kbps * _VBV_S))}")
+            buffer_kbit = int(BUFFER_S * kbps) if buffer_bits is None else buffer_bits // 1000
+            params.append(f"vbv-maxrate={kbps}:vbv-bufsize={max(1, buffer_kbit)}")
         options["x264-params" if codec is Codec.H264 else "x265-params"] = ":".join(params)
         context.options = options
         context.open()

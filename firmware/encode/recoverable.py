@@ -13,7 +13,8 @@ from functools import partial
 import numpy as np
 
 from firmware.encode.canvas import Canvas
-from firmware.encode.pair import Start, base_encoder, payload_encoder, possible_start
+from firmware.encode.pair import Start, base_encoder, payload_encoder, possible_start, shares
+from firmware.encode.payload_rate import PayloadRate
 from firmware.encode.picture_encoder import I420, PictureEncoder
 from firmware.encode.settings import EncoderSettings
 from wire import nal
@@ -56,6 +57,9 @@ class RecoverableEncoder:
         self._base = base_encoder(width, height, rate, settings)
         self._fresh_payload = partial(payload_encoder, width, height, rate, settings, self.start)
         self._payload = self._fresh_payload()
+        self._rate: PayloadRate | None = None
+        if settings.bitrate_bps is not None and self.start is Start.NEAR:
+            self._rate = PayloadRate(float(shares(settings, rate)[1] / rate), settings.gop_frames)
         self._decoder = PictureDecoder(settings.base)
         self._canvas = Canvas(width, height)
         self._first = np.empty((height * 3 // 2, width), np.uint8)
@@ -80,10 +84,13 @@ class RecoverableEncoder:
             if self.start is Start.EXACT:
                 np.copyto(self._first, masked)
         self._in_gop += 1
-        starts = not self._running and bool(mask.any())
+        masks = bool(mask.any())
+        starts = masks and (not self._running or (self._rate is not None and self._rate.runaway))
         self._running |= starts
         codec = self.settings.payload
-        if not mask.any():
+        if not masks:
+            if self._rate is not None:
+                self._rate.spend(b"")
             base_au = self._encode_base(masked, idr=idr)
             return Encoded(base_au, b"", idr, payload_idr=False, payload_codec=codec, shared_idr=False)
         if self._worker is None or (starts and self.start is Start.NEAR):
@@ -94,6 +101,8 @@ class RecoverableEncoder:
             pending = self._worker.submit(self._encode_payload, clear, mask, starts=starts)
             base_au = self._encode_base(masked, idr=idr)
             payload_au = pending.result()
+        if self._rate is not None:
+            self._rate.spend(payload_au)
         shared = starts and self.start is not Start.OWN
         return Encoded(base_au, payload_au, idr, payload_idr=starts, payload_codec=codec, shared_idr=shared)
 
@@ -120,7 +129,7 @@ class RecoverableEncoder:
             if decoded is None:
                 raise RuntimeError("our own IDR picture does not decode")
             first = decoded
-        self._payload = self._fresh_payload()
+        self._payload = self._fresh_payload(qp=self._rate.start() if self._rate else None)
         parameters = [
             u for u in nal.split(self._payload.encode(first, idr=True)) if self.settings.payload.is_parameter_set(u)
         ]

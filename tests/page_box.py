@@ -349,10 +349,15 @@ class StandInReveals:
     async def play(self, by, key, start_us, end_us=None, *, point=None):
         if key not in {s.key for s in self.active(by)}:
             raise Refused("the reveal is over")
-        async for piece in self._recordings.play(ROOT, self.on[key].camera + CLEAR, start_us):
+        while True:
+            async for piece in self._recordings.play(ROOT, self.on[key].camera + CLEAR, start_us):
+                if key not in {s.key for s in self.active(by)}:
+                    raise Refused("the reveal is over")
+                start_us = max(start_us, piece.utc_us + round(piece.duration_s * 1e6))
+                yield piece
+            await asyncio.sleep(0.3)
             if key not in {s.key for s in self.active(by)}:
                 raise Refused("the reveal is over")
-            yield piece
 
     async def end(self, by, key):
         if self.on.pop(key, None):

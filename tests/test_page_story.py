@@ -1,11 +1,11 @@
 """The newcomer's whole story on the running demo, by a browser alone: from signing in to a face restored on record."""
 
 import base64
-import io
 import time
 import tomllib
 
 import av
+import cv2
 import numpy as np
 import pytest
 from demo_process import Browser
@@ -24,8 +24,8 @@ def browser():
 
 
 def picture(data_url):
-    with av.open(io.BytesIO(base64.b64decode(data_url.split(",")[1]))) as image:
-        return luma(next(image.decode(video=0)).to_ndarray(format="rgb24"))
+    data = np.frombuffer(base64.b64decode(data_url.split(",")[1]), np.uint8)
+    return luma(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB))
 
 
 def luma(rgb):
@@ -73,9 +73,20 @@ def go_to(page, at_us):
     )
     page.fill(".goto input", wanted)
     page.press(".goto input", "Enter")
-    until(page, "at => Math.abs(Number(document.querySelector('[data-test=now]').dataset.us) - at) < 3e6", at_us)
-    playing(page)
-    page.keyboard.press("k")
+    until(
+        page,
+        """wanted => { const video = document.querySelector('.picture video');
+        const shown = Number(document.querySelector('[data-test=now]').dataset.us);
+        return Math.abs(shown - Date.parse(wanted) * 1000) < 1.2e5
+          && video.readyState > 2 && video.videoWidth > 0 && !video.seeking; }""",
+        wanted,
+    )
+    hold(page)
+
+
+def hold(page):
+    if not page.evaluate("document.querySelector('.picture video').paused"):
+        page.keyboard.press("k")
     until(page, "document.querySelector('.picture video').paused")
 
 
@@ -162,8 +173,7 @@ def test_the_whole_story(browser, demo, clip):
         until(page, "document.querySelector('.watermark')?.textContent.includes('admin')")
 
         playing(page)
-        page.keyboard.press("k")
-        until(page, "document.querySelector('.picture video').paused")
+        hold(page)
         go_to(page, at_us)
         revealed = picture(page.evaluate(PIXELS))
 

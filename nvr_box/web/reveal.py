@@ -18,7 +18,6 @@ _log = logging.getLogger(__name__)
 
 # The page asks every two seconds; a tab that was closed is noticed after this.
 _UNWATCHED_S = 15.0
-_MORE_AFTER_S = 3.0
 
 
 @dataclass(slots=True)
@@ -29,7 +28,6 @@ class _Shown:
     from_us: int
     point: tuple[float, float] | None
     seen_s: float = field(default_factory=time.monotonic)
-    streams: int = 0
 
 
 SHOWN = web.AppKey("reveals", dict[str, _Shown])
@@ -126,7 +124,7 @@ async def still(request: web.Request) -> web.Response:
 
 
 async def pieces(request: web.Request, key: str, from_us: int | None) -> AsyncGenerator[Piece, None]:
-    """The revealed stream from `from_us` on, going on as the recording grows.
+    """The revealed stream from `from_us` on, going on as the recording grows; a newer one of the same reveal ends it.
 
     Raises:
         Refused: the reveal is over, or was never this account's.
@@ -136,13 +134,5 @@ async def pieces(request: web.Request, key: str, from_us: int | None) -> AsyncGe
         raise Refused("The reveal is over.")
     # One person is found by where they are in the picture at one time, so that stream always begins there.
     at_us = shown.from_us if from_us is None or shown.point is not None else from_us
-    point = shown.point
-    shown.streams += 1
-    mine = shown.streams
-    # A page that seeks opens another stream, and only the newest one plays.
-    while shown.streams == mine:
-        async for piece in box(request).reveals.play(by(request), key, at_us, point=point):
-            if not piece.mime:
-                at_us = piece.utc_us + round(piece.duration_s * 1e6)
-            yield piece
-        await asyncio.sleep(_MORE_AFTER_S)
+    async for piece in box(request).reveals.play(by(request), key, at_us, point=shown.point):
+        yield piece

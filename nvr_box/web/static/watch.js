@@ -16,6 +16,7 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
   const player = useRef();
   const passages = useRef([]);
   const goto = useRef();
+  const gone = useRef(""); // what the field said when it was last followed
   const left_us = useRef(null); // where a reveal stood when it ended: the masked picture goes on from there
   const [state, setState] = useState({ state: "connecting" });
   const [shown, setShown] = useState(null); // UTC of the picture, twice a second
@@ -54,6 +55,10 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
     if (to_us >= edge && !revealed) { goLive(); return; }
     setLive(false);
     player.current.seek(Math.min(to_us, edge));
+  };
+  const goTo = (field) => {
+    gone.current = field;
+    if (field) seek(fromField(field));
   };
   const goLive = () => {
     setFrozen(null);
@@ -138,8 +143,8 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
       <time class="now" data-test="now" data-us=${shown ?? ""} dateTime=${shown ? iso(shown) : ""}>${shown ? html`<span class="narrow-hide">${day(shown)} </span>${clock(shown)}` : "–"}</time>
       <label class="goto"><span class="hidden">Go to a time (${zone(now_us())})</span>
         <input ref=${goto} type="datetime-local" step="1" title="G: go to a time" max=${toField(now_us())}
-          onKeyDown=${(event) => { if (event.key === "Enter" && event.target.value) { seek(fromField(event.target.value)); event.target.blur(); } }}
-          onChange=${(event) => { if (event.target.value && document.activeElement !== event.target) seek(fromField(event.target.value)); }} /></label>
+          onKeyDown=${(event) => { if (event.key === "Enter") { goTo(event.target.value); event.target.blur(); } }}
+          onBlur=${(event) => { if (event.target.value !== gone.current) goTo(event.target.value); }} /></label>
       <span class="push"></span>
       ${may("operator") && html`<button onClick=${freeze} aria-pressed=${Boolean(frozen)} data-test="freeze" title="F">Freeze</button>`}
       ${may("reveal") && !revealed && one?.veilcam && html`<button class="warn" data-test="reveal" title="R" onClick=${() => setAsking(true)}>Reveal…</button>`}

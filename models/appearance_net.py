@@ -68,7 +68,9 @@ class AppearanceNet:
         """(n, 128, 64, 3) RGB crops → embedding, code and attributes of each; ModelError when the network fails."""
         looks = self._session.normalised(np.concatenate([crops, np.stack([nearer(crop) for crop in crops])]))
         outputs = self._session.run(np.concatenate([looks, looks[..., ::-1]]), ("embedding", "code", "attributes"))
-        embedding, code, attributes = (np.mean(np.split(output, 4), axis=0, dtype=np.float32) for output in outputs)
+        embedding, code, attributes = (
+            output.reshape(4, len(crops), -1).mean(axis=0, dtype=np.float32) for output in outputs
+        )
         return Seen(_unit(embedding), _unit(code), attributes)
 
     def encode(self, rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass) -> AppearanceCode:

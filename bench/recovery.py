@@ -29,7 +29,7 @@ from wire.recovery.reader import Reader
 from wire.recovery.writer import Writer
 
 PLAIN = EncoderSettings(gop_frames=50, qp=26)
-OFFSETS = (0, 2)
+OFFSETS = (-1, 0, 2)
 JPEG_EVERY = 5
 HD = (1920, 1088)
 HD_FRAMES = 60

@@ -93,8 +93,8 @@ class RecoverableEncoder:
                 self._rate.spend(b"")
             base_au = self._encode_base(masked, idr=idr)
             return Encoded(base_au, b"", idr, payload_idr=False, payload_codec=codec, shared_idr=False)
-        if self._worker is None or (starts and self.start is Start.NEAR):
-            # A near start stands on the decoded base, which has to be there first.
+        if self._worker is None or (starts and self.start is not Start.OWN):
+            # Such a start stands on the decoded base, which has to be there first.
             base_au = self._encode_base(masked, idr=idr)
             payload_au = self._encode_payload(clear, mask, starts=starts)
         else:
@@ -123,17 +123,16 @@ class RecoverableEncoder:
                 self._canvas.reset()
             self._canvas.paint(clear, mask)
             return self._payload.encode(self._canvas.i420, idr=starts)
-        first = self._first
-        if self.start is Start.NEAR:
-            decoded = self._decoder.decode(self._first_au)
-            if decoded is None:
-                raise RuntimeError("our own IDR picture does not decode")
-            first = decoded
+        decoded = self._decoder.decode(self._first_au)
+        if decoded is None:
+            raise RuntimeError("our own IDR picture does not decode")
+        first = self._first if self.start is Start.EXACT else decoded
         self._payload = self._fresh_payload(qp=self._rate.start() if self._rate else None)
         parameters = [
             u for u in nal.split(self._payload.encode(first, idr=True)) if self.settings.payload.is_parameter_set(u)
         ]
-        self._canvas.reset(first)
+        # What the decoder has already: outside the mask there is nothing left to code.
+        self._canvas.reset(decoded)
         self._canvas.paint(clear, mask)
         return nal.join(parameters) + self._payload.encode(self._canvas.i420, idr=False)
 

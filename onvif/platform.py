@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from onvif.services.device_state import DeviceState
 
-SYS_NET = Path("/sys/class/net")
-_SIOCGIFADDR, _SIOCGIFNETMASK = 0x8915, 0x891B
+_SIOCGIFADDR, _SIOCGIFNETMASK, _SIOCGIFMTU, _SIOCGIFHWADDR = 0x8915, 0x891B, 0x8921, 0x8927
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +84,30 @@ class RecordedPlatform:
 
 
 def host_interfaces() -> tuple[Interface, ...]:
-    """What /sys and the kernel tell about the interfaces that are up."""
-    found = [_interface(path.name) for path in sorted(SYS_NET.iterdir()) if (path / "mtu").exists()]
+    """What the kernel tells about the interfaces; by ioctl, since a bare chroot has no /sys."""
+    found = [_interface(name) for _, name in sorted(socket.if_nameindex())]
     wired = [interface for interface in found if interface.name != "lo" and (interface.ipv4 or interface.ipv6)]
     return tuple(wired or [interface for interface in found if interface.name == "lo"])
 
 
 def _interface(name: str) -> Interface:
-    folder = SYS_NET / name
-    mac = (folder / "address").read_text(encoding="ascii").strip().upper() or "00:00:00:00:00:00"
-    mtu = int((folder / "mtu").read_text(encoding="ascii"))
+    mac = _ask(name, _SIOCGIFHWADDR)[18:24].hex(":").upper()
+    (mtu,) = struct.unpack_from("i", _ask(name, _SIOCGIFMTU), 16)
     return Interface(name, mac, mtu, _ipv4(name), _ipv6(name))
 
 
-def _ipv4(name: str) -> tuple[tuple[str, int], ...]:
-    request = struct.pack("256s", name[:15].encode())
+def _ask(name: str, request: int) -> bytes:
+    """netdevice(7): the `struct ifreq` that the kernel fills in."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
-        try:
-            address = socket.inet_ntoa(fcntl.ioctl(handle.fileno(), _SIOCGIFADDR, request)[20:24])
-            mask = socket.inet_ntoa(fcntl.ioctl(handle.fileno(), _SIOCGIFNETMASK, request)[20:24])
-        except OSError:
-            return ()  # no IPv4 address
+        return fcntl.ioctl(handle.fileno(), request, struct.pack("256s", name[:15].encode()))
+
+
+def _ipv4(name: str) -> tuple[tuple[str, int], ...]:
+    try:
+        address = socket.inet_ntoa(_ask(name, _SIOCGIFADDR)[20:24])
+        mask = socket.inet_ntoa(_ask(name, _SIOCGIFNETMASK)[20:24])
+    except OSError:
+        return ()  # no IPv4 address
     return ((address, ipaddress.IPv4Network(f"0.0.0.0/{mask}").prefixlen),)
 
 

@@ -14,11 +14,11 @@ import numpy.typing as npt
 # onnxruntime 1.31 keeps a device number and reports its use to its maker unless this is set before it loads.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-import onnxruntime  # noqa: E402  # after the switch
+import onnxruntime  # after the switch
 
-from models.config import ModelsConfig  # noqa: E402
-from models.registry import Entry, Registry, Tensor  # noqa: E402
-from wire.base.errors import ModelError  # noqa: E402
+from models.config import ModelsConfig
+from models.registry import Entry, Registry, Tensor
+from wire.base.errors import ModelError
 
 log = logging.getLogger(__name__)
 # The package exports its names without declaring them.

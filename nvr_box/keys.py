@@ -3,7 +3,7 @@
     keys/box.json         opens feature packets; in clear, mode 0600, since the box must start unattended
     keys/reveal/KID.json  operators' keys, each sealed under a passphrase
     keys/days/DAY.json    the keys that cameras seal to, one a day, sealed to the operators (`day_keys.py`)
-    keys/escrow/KID.json  public halves only: keys in pieces, kept off-line (`escrow.py`)
+    keys/escrow/KID.json  public halves only: keys in pieces, kept off-line (`wire/escrow.py`)
     keys/cases/NAME/      legal holds: a key of the case under its passphrase, and day keys sealed to it
     keys/policy.json      dual control: pairs of operators
 

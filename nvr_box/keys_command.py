@@ -8,10 +8,10 @@ import getpass
 import sys
 from pathlib import Path
 
-from nvr_box import escrow
 from nvr_box.audit import Audit
 from nvr_box.keys import LEAST_PASSPHRASE, Keys
 from nvr_box.state import CONSOLE
+from wire import escrow
 from wire import keys as key_files
 from wire.base.errors import ConfigError, StoreError
 from wire.keys import Identity
@@ -109,11 +109,14 @@ def _dual(keys: Keys, asked: argparse.Namespace) -> str:
 
 def _escrow_create(keys: Keys, asked: argparse.Namespace) -> str:
     identity = Identity.generate(label="escrow")
-    shares = escrow.split(identity, shares=asked.shares, threshold=asked.threshold)
+    try:
+        shares = escrow.split(identity, asked.threshold, asked.shares)
+    except ValueError as error:
+        raise ConfigError(f"escrow-create: {error}") from error
     try:
         asked.folder.mkdir(parents=True, exist_ok=True)
         for share in shares:
-            path = asked.folder / f"share-{share.number}.txt"
+            path = asked.folder / f"share-{share.x}.txt"
             with path.open("x", encoding="ascii") as file:
                 path.chmod(0o600)
                 file.write(f"{share}\n")

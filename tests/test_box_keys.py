@@ -9,11 +9,9 @@ import sys
 
 import pytest
 from box_fakes import CAMERA_ID, masked_h264, record_file
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nvr_box import __main__ as command
-from nvr_box import day_keys, escrow
+from nvr_box import day_keys
 from nvr_box import state as places
 from nvr_box.audit import Audit
 from nvr_box.cameras.roster import Camera, Roster
@@ -23,8 +21,8 @@ from nvr_box.record.segments import Segments
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
-from wire.base.errors import ConfigError, SealError, StoreError, WireError
-from wire.keys import Identity, Kem, SigningKey, load_identity
+from wire.base.errors import ConfigError, SealError, StoreError
+from wire.keys import SigningKey, load_identity
 
 ANNA, BERT = "anna's own passphrase", "bert's own passphrase"
 T0 = 1_795_000_000_000_000
@@ -139,44 +137,6 @@ def test_a_held_day_survives_the_destruction_of_its_key(keys):
     for case, days, says in refused:
         with pytest.raises(ConfigError, match=says):
             keys.hold(case, days, [ANNA], "passphrase of case 7")
-
-
-@given(st.sampled_from(list(Kem)), st.integers(2, 5), st.integers(0, 3), st.randoms(use_true_random=False))
-def test_any_threshold_of_shares_gives_the_key_and_fewer_do_not(kem, threshold, more, chance):
-    identity = Identity.generate(kem)
-    shares = escrow.split(identity, shares=threshold + more, threshold=threshold)
-    some = chance.sample(shares, threshold)
-    lines = [escrow.Share.parse(str(each)) for each in some]
-    assert escrow.join(lines).private == identity.private
-    with pytest.raises(WireError, match="are needed"):
-        escrow.join(lines[:-1])
-
-
-@pytest.mark.parametrize(
-    ("spoil", "says"),
-    [
-        (lambda lines: [lines[0], lines[0]], "twice"),
-        (lambda lines: [lines[0], lines[1][:-1] + ("0" if lines[1][-1] != "0" else "1")], "copied wrongly"),
-        (lambda lines: [lines[0], "a shopping list"], "not a line"),
-        (lambda _: [str(escrow.split(Identity.generate(), shares=2, threshold=2)[n]) for n in (0, 1)], "of one key"),
-    ],
-)
-def test_wrong_shares_say_what_is_wrong(spoil, says):
-    lines = [str(each) for each in escrow.split(Identity.generate(), shares=2, threshold=2)]
-    with pytest.raises(WireError, match=says):
-        escrow.join([escrow.Share.parse(line) for line in spoil(lines)])
-
-
-@given(st.text(max_size=80))
-def test_any_line_is_a_share_or_a_wire_error(line):
-    with pytest.raises(WireError):
-        escrow.Share.parse(line)
-
-
-def test_one_share_of_a_two_byte_field_says_nothing_about_the_key():
-    """Every value of the key is possible behind one share: the other share can always be completed to it."""
-    seen = {escrow.split(Identity(bytes(32)), shares=2, threshold=2)[0].values[0] for _ in range(400)}
-    assert len(seen) > 150
 
 
 @pytest.fixture

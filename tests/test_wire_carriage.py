@@ -26,7 +26,8 @@ from firmware.encode.protected import ProtectedEncoder
 from wire import keys, nal
 from wire.compose import Composer, PictureDecoder
 from wire.nal import Codec
-from wire.player import play, samples
+from wire.player import play
+from wire.recording import samples
 from wire.recovery import reader
 from wire.recovery.layout import Region
 from wire.recovery.reader import Reader

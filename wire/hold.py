@@ -17,7 +17,7 @@ from pathlib import Path
 from wire import keys
 from wire.base.errors import Error, SealError, Truncated, WireError
 from wire.keys import Identity, Recipient
-from wire.player import passphrase, samples
+from wire.recording import samples
 from wire.recovery.layout import HASH_BYTES, KEY_BYTES
 from wire.recovery.reader import Reader
 
@@ -82,7 +82,7 @@ def main() -> int:
     parser.add_argument("--case", type=Path, required=True, help="identity file of the case; its public part is used")
     wanted = parser.parse_args()
     try:
-        phrase = passphrase(wanted.passphrase_file)
+        phrase = keys.first_line(wanted.passphrase_file)
         identities = [keys.load_identity(path, phrase) for path in wanted.identity]
         held = list(content_keys(wanted.source, identities))
         if not held:

@@ -295,3 +295,8 @@ def _derive(head: dict[str, Any], passphrase: str) -> bytes:
 
 def _canonical(head: dict[str, Any]) -> bytes:
     return json.dumps(head, sort_keys=True, separators=(",", ":")).encode()
+
+
+def first_line(path: Path | None) -> str | None:
+    """The first line of a passphrase file; None without one."""
+    return None if path is None else path.read_text(encoding="utf-8").splitlines()[0]

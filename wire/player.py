@@ -8,71 +8,24 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.bitstream import BitStreamFilterContext
-from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from wire import hold
 from wire.base.errors import Error, WireError
 from wire.compose import Composer
-from wire.keys import Identity, load_identity
-from wire.nal import Codec
+from wire.keys import Identity, first_line, load_identity
+from wire.recording import samples
 from wire.recovery.reader import Reader
 from wire.recovery.verdict import GopVerdict
 
-_AVC_CONFIGURATION = b"\x01"
 _PROGRESS_EVERY = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One access unit as Annex B with its presentation time in seconds, None where the container has none."""
-
-    au: bytes
-    time_s: Fraction | None
-
-
-def samples(path: Path) -> tuple[Codec, Fraction, Iterator[Sample]]:
-    """Codec, picture rate and access units of the first video track.
-
-    Raises:
-        WireError: not a media file with H.264 or H.265 in it.
-    """
-    try:
-        container = av.open(str(path))
-    except (FFmpegError, OSError) as error:
-        raise WireError(f"{path}: cannot be read: {error}") from error
-    if not container.streams.video:
-        raise WireError(f"{path}: no video track")
-    stream = container.streams.video[0]
-    name = stream.codec_context.name
-    if name not in {codec.value for codec in Codec}:
-        raise WireError(f"{path}: the video is {name}, not H.264 or H.265")
-    codec = Codec(name)
-    rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-    return codec, Fraction(rate), _packets(container, stream, codec)
-
-
-def _packets(container: av.container.InputContainer, stream: VideoStream, codec: Codec) -> Iterator[Sample]:
-    in_mp4 = (stream.codec_context.extradata or b"").startswith(_AVC_CONFIGURATION)
-    annexb = BitStreamFilterContext(f"{codec.value}_mp4toannexb", stream) if in_mp4 else None
-    with container:
-        try:
-            for packet in container.demux(stream):
-                for unit in annexb.filter(packet) if annexb else [packet]:
-                    if unit.size:
-                        pts = unit.pts if unit.pts is not None else unit.dts
-                        time_s = None if pts is None or unit.time_base is None else pts * unit.time_base
-                        yield Sample(bytes(unit), time_s)
-        except FFmpegError as error:
-            # A recording cut off in the middle: what came before it counts.
-            print(f"reading ended early: {error}", file=sys.stderr)
 
 
 @dataclass(slots=True)
@@ -160,11 +113,6 @@ def play(
     return report
 
 
-def passphrase(path: Path | None) -> str | None:
-    """The first line of a passphrase file; None without one."""
-    return None if path is None else path.read_text(encoding="utf-8").splitlines()[0]
-
-
 def main() -> int:
     """The command; exit status 0 when every picture could be restored, 1 when some stayed mosaic, 2 on an error."""
     parser = argparse.ArgumentParser(prog="python -m wire.player", description=__doc__)
@@ -177,10 +125,8 @@ def main() -> int:
     parser.add_argument("--track", type=int, action="append", help="restore this person only; may repeat")
     parser.add_argument("--report", type=Path, help="write the verdicts as JSON")
     wanted = parser.parse_args()
-    from wire import hold  # it reads recordings by means of this module
-
     try:
-        phrase = passphrase(wanted.passphrase_file)
+        phrase = first_line(wanted.passphrase_file)
         identities = [load_identity(path, phrase) for path in wanted.identity]
         held = hold.unseal(wanted.hold.read_bytes(), identities[0]) if wanted.hold else None
         signing_key = bytes.fromhex(wanted.signing_key) if wanted.signing_key else None

@@ -82,6 +82,7 @@ rtsp_port = {rtsp[index - 1]}
 scopes = ["onvif://www.onvif.org/location/demo/{name.lower().replace(" ", "-")}"]
 password_file = "{state / "camera-password"}"
 source = {{ clip = "{clip}", window = {list(window)} }}
+main = {{ qp = 24 }}
 """)
     return "\n".join(tables)
 

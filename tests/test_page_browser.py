@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import time
 
 import av
 import numpy as np
@@ -136,11 +137,13 @@ def test_a_click_on_the_timeline_plays_that_time_and_the_wheel_zooms_around_the_
     page.mouse.wheel(0, -240)
     page.mouse.move(box["x"] + box["width"] * 0.5 + 1, box["y"] + 30)
     assert abs(seconds(page.inner_text(".preview figcaption")) - seconds(label)) <= 1
+    clicked_s = time.monotonic()
     page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + 30)
     until(page, "document.querySelector('.corner .tag').textContent === 'recorded'")
     playing(page)
     shown = page.inner_text("[data-test=now]").split()[-1]
-    assert 0 <= seconds(shown) - seconds(label) <= 8
+    # It plays on from that time while a slow machine gets round to looking.
+    assert 0 <= seconds(shown) - seconds(label) <= 5 + time.monotonic() - clicked_s
 
 
 def seconds(clock):
@@ -261,7 +264,7 @@ def test_a_reveal_shows_the_original_a_countdown_and_ends_with_one_key(page, add
     page.fill("[name=passphrase]", PASSPHRASE)
     page.click("[data-test=reveal-go]")
     page.wait_for_selector("[data-test=lock][data-open=yes]")
-    assert re.search(r"04:5\d", page.inner_text("[data-test=lock]"))
+    until(page, "/04:5\\d/.test(document.querySelector('[data-test=lock]').textContent)")
     assert page.inner_text(".watermark") == "controller · revealed"
     playing(page)
     page.keyboard.press("k")
@@ -306,7 +309,7 @@ def test_cameras_are_found_tried_and_explained(page, address):
     page.goto(f"{address}#cameras")
     page.click("[data-test=discover]")
     page.click("text=Add…")
-    assert page.input_value("[name=address]") == "http://192.0.2.7/onvif/device_service"
+    until(page, "document.querySelector('[name=address]').value === 'http://192.0.2.7/onvif/device_service'")
     page.fill("[name=password]", "wrong")
     page.click("text=Test")
     page.wait_for_selector(".steps .bad >> text=sign-in")

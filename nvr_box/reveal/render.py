@@ -25,7 +25,7 @@ from wire.recovery.verdict import Check
 
 # Without a word about it browsers read the colours by BT.709, which is not how a camera's SD picture was made.
 _COLOURS = "colorprim=smpte170m:transfer=smpte170m:colormatrix=smpte170m"
-_ENCODER = {"preset": "veryfast", "tune": "zerolatency", "crf": "18", "threads": "1", "x264-params": _COLOURS}
+_ENCODER = {"preset": "veryfast", "tune": "zerolatency", "crf": "14", "threads": "1", "x264-params": _COLOURS}
 _JPEG_QUALITY = 92
 # A GOP comes over the pipe in one piece; where its fragments begin does not matter here.
 _WHOLE = fmp4.Fragment(0, 0, 0, 0, key=True, time_at=0)

@@ -9,7 +9,7 @@ from wire.compose import I420
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _WHITE, _DARK = 235, 16
 # Strong along the lower edge; faint all over, so that a crop still names its viewer and a face stays a face.
-_STRONG, _FAINT = 0.85, 0.10
+_STRONG, _FAINT = 0.85, 0.06
 
 
 class Watermark:

@@ -44,7 +44,7 @@ def eventually(what, check):
                 return answer
         except (OSError, ValueError):
             pass
-        time.sleep(0.25)
+        time.sleep(0.25)  # processes being killed announce nothing; the deadline above decides, not this pace
     raise AssertionError(f"{what}: not within {WITHIN_S} s")
 
 

@@ -5,7 +5,6 @@ import contextlib
 from datetime import timedelta
 
 import pytest
-from aiohttp import web
 from lxml import etree
 
 from onvif import names
@@ -14,6 +13,7 @@ from onvif.metadata import parse_utc
 from onvif.names import ITEM_FILTER, TEV, TNS1, TOPIC_CONCRETE_SET, WSNT, q
 from onvif.notifications import read_notifications
 from onvif.registry import load
+from tests.notification_consumer import consumer
 from tests.onvif_camera import running
 from tests.onvif_schema import problems
 
@@ -64,31 +64,11 @@ class Consumer(PullPoint):
         return ()
 
 
-@contextlib.asynccontextmanager
-async def ear():
-    """An HTTP server that takes notifications: its address, and a queue of their bodies."""
-    heard = asyncio.Queue()
-
-    async def take(request):
-        heard.put_nowait(await request.read())
-        return web.Response()
-
-    app = web.Application()
-    app.router.add_post("/", take)
-    runner = web.AppRunner(app, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/", heard
-    finally:
-        await runner.cleanup()
-
-
 @pytest.fixture(params=["pull", "notify"])
 async def subscribe(request, camera):
     """A function that subscribes in one of the two ways."""
     client = camera.client()
-    async with ear() as (address, heard):
+    async with consumer() as (address, heard):
 
         async def make(topic=None, content=None, life="PT60S"):
             values = {"InitialTerminationTime": life} if life else {}

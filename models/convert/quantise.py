@@ -28,8 +28,7 @@ class _Pictures(CalibrationDataReader):
         self._rows: Iterator[dict[str, Any]] = iter([{name: image} for image in images])
 
     def get_next(self) -> dict[str, Any]:
-        # The end is None, though the base class does not say so.
-        return next(self._rows, None)  # type: ignore[arg-type]
+        return next(self._rows, None)  # type: ignore[arg-type]  # the end is None, which the base class does not say
 
 
 def folded(weights: bytes, path: Path) -> onnx.ModelProto:

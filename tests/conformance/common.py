@@ -1,13 +1,12 @@
 """Device management and events: what both the camera and the recorder must answer."""
 
 import asyncio
-import contextlib
 
-from aiohttp import web
 from lxml import etree
 
 from onvif.names import ENV12, q
 from onvif.users import Level
+from tests.notification_consumer import consumer
 
 PASSWORD = "Level-secret-17"
 
@@ -88,7 +87,7 @@ async def events(dut):
         await dut.ask("tev:PullMessages", to=address, Timeout="PT2S", MessageLimit=20, wait_s=2)
         await dut.ask("tev:Renew", to=address, TerminationTime="PT60S")
         await dut.ask("tev:Unsubscribe", to=address)
-    async with _consumer() as (address, heard):
+    async with consumer() as (address, heard):
         subscribed = await dut.ask(
             "tev:Subscribe", ConsumerReference={"Address": address}, InitialTerminationTime="PT30S"
         )
@@ -103,26 +102,6 @@ async def deadly(dut):
     """What ends the process; nothing can be asked afterwards."""
     await dut.ask("tds:SetSystemFactoryDefault", FactoryDefault="Soft")
     await dut.ask("tds:SystemReboot")
-
-
-@contextlib.asynccontextmanager
-async def _consumer():
-    """An HTTP server that takes notifications: its address, and a queue of their bodies."""
-    heard = asyncio.Queue()
-
-    async def take(request):
-        heard.put_nowait(await request.read())
-        return web.Response()
-
-    app = web.Application()
-    app.router.add_post("/", take)
-    runner = web.AppRunner(app, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/", heard
-    finally:
-        await runner.cleanup()
 
 
 def _address(reply):

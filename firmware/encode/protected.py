@@ -76,7 +76,7 @@ class ProtectedEncoder:
             idr=coded.idr, payload_idr=coded.payload_idr, payload_codec=coded.payload_codec,
             shared_idr=coded.shared_idr, full_frame=full_frame,
         )  # fmt: skip
-        return AccessUnit(data, pts_90k, utc_us, coded.idr)
+        return AccessUnit(data, pts_90k, utc_us, coded.idr, self._encoder.settings.base.name)
 
     def close(self) -> None:
         self._encoder.close()

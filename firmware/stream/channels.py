@@ -95,7 +95,7 @@ class SubChannel:
         if self._encoder.settings != self.settings:
             self._encoder = PlainEncoder(self.width, self.height, self.rate, self.settings)
         data, idr = self._encoder.encode(halved(masked), force_idr=self.wishes.due(utc_us))
-        return AccessUnit(data, pts_90k, utc_us, idr)
+        return AccessUnit(data, pts_90k, utc_us, idr, self._encoder.settings.base.name)
 
 
 def halved(i420: Picture) -> Picture:

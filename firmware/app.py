@@ -39,7 +39,8 @@ from firmware.vision.sight import Sight
 from models import load
 from onvif.events.bus import Bus
 from onvif.events.topics import CAMERA
-from onvif.rtsp.gst import Server, Track
+from onvif.rtsp.live import Track
+from onvif.rtsp.serve import Server
 from wire.base import service
 from wire.base.errors import ConfigError
 from wire.features.packet import FeaturePacket

@@ -14,7 +14,8 @@ from firmware.encode.settings import EncoderSettings
 from nvr_box.record.recorder import Recorder
 from nvr_box.record.source import Source
 from onvif import metadata
-from onvif.rtsp.gst import Server, Track
+from onvif.rtsp.live import Track
+from onvif.rtsp.serve import Server
 from wire.base.errors import PeerError
 from wire.recovery.layout import Region
 

@@ -12,8 +12,9 @@ from camera_rtsp import Client
 
 from firmware.encode.protected import ProtectedEncoder
 from firmware.encode.settings import EncoderSettings
-from onvif.rtsp.gst import Server, Track
+from onvif.rtsp.live import Track
 from onvif.rtsp.metadata_rtp import MTU, MetadataPacketiser
+from onvif.rtsp.serve import Server
 from wire import nal
 from wire.keys import Identity, SigningKey
 from wire.nal import Codec

@@ -16,7 +16,7 @@ from firmware.vision.sight import Sight, TrackBox
 from onvif import metadata
 from onvif.events.bus import Bus
 from onvif.events.topics import MOTION_ALARM, SIGNAL_LOSS
-from onvif.rtsp.gst import Live as RtspLive
+from onvif.rtsp.live import Live as RtspLive
 from wire.features.vocabulary import ObjectClass
 
 SOURCE = {"Source": "source"}

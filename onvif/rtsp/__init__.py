@@ -1,4 +1,5 @@
-"""RTSP for both ends: a skin over gst-rtsp-server that is fed whole access units and metadata documents.
+"""RTSP for both ends: live streams over gst-rtsp-server, replay by a server of our own, tunnels for both.
 
-`gst.py` is the only importer of `gi`; `metadata_rtp.py` and `clock.py` are bytes and numbers without it.
+`gst.py` is the only importer of `gi`; `metadata_rtp.py`, `jpeg_rtp.py` and `replay_rtp.py` are bytes and numbers
+without it.
 """

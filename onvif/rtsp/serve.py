@@ -1,0 +1,333 @@
+"""The RTSP server of live streams: paths, doors, users; a skin over gst-rtsp-server.
+
+Three doors lead to the same paths. The outer one is RTSP's port: TCP, UDP, UDP multicast and the RTSP-over-HTTP
+tunnel. The inner one listens on this host only, for the tunnels of the web services' ports, and streams through its
+connection or to a multicast group, never to an address. The secure one is RTSPS: TLS 1.2 and newer. Authentication is
+HTTP digest (RFC 2617) by user and password at each.
+
+GLib's main loop runs in a thread of its own. Every public method may be called from any thread.
+"""
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from onvif.rtsp.gst import Gio, GLib, GstRtsp, GstRtspServer
+from onvif.rtsp.live import ROLE, Live, Track
+
+log = logging.getLogger(__name__)
+
+Users = Callable[[], Mapping[str, tuple[str, str]]]
+"""name -> (password, ONVIF user level); asked at every new connection, so a changed password holds at once."""
+
+REALM = "veilcam"
+LOOPBACK = "127.0.0.1"
+_GOODBYE_MS = 200
+_FORGET_EVERY_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Where a configuration's stream goes by multicast: RTP to an even `port`, RTCP to the next."""
+
+    address: str
+    port: int
+    ttl: int = 1
+
+
+class Server:
+    """An RTSP server.
+
+    Args:
+        address: the address to listen on.
+        port: TCP port; 0 takes a free one, see `port` after `start`.
+        users: who may watch; nobody when it is empty.
+        interface: name of the network interface that multicast leaves by; empty for the one of the route.
+    """
+
+    def __init__(self, address: str, port: int, users: Users, *, interface: str = "") -> None:
+        self._users = users
+        self._interface = interface
+        self._address = address
+        self.house = (f"house-{secrets.token_hex(8)}", secrets.token_hex(16))
+        """Name and password by which this program watches its own streams; made anew at each start."""
+        self._paths: dict[str, Live] = {}
+        self._pools: dict[str, tuple[Group, Any]] = {}
+        self._groups: dict[Live, Mapping[str, str]] = {}
+        self._context = GLib.MainContext()
+        self._loop = GLib.MainLoop.new(self._context, False)
+        self._mounts = GstRtspServer.RTSPMountPoints()
+        self._secure_mounts = GstRtspServer.RTSPMountPoints()
+        self._outer = self._door(address, port, self._mounts)
+        self._inner = self._door(LOOPBACK, 0, self._mounts)
+        self._inner.server.connect("client-connected", self._only_through_the_connection)
+        self._secure: _Door | None = None
+        self._thread = threading.Thread(target=self._run, name="rtsp", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; the asked one before `start`."""
+        return self._outer.port
+
+    @property
+    def inner_port(self) -> int:
+        """On this host only, for tunnels."""
+        return self._inner.port
+
+    @property
+    def secure_port(self) -> int:
+        """Of RTSPS; 0 while it is not served."""
+        return self._secure.port if self._secure is not None else 0
+
+    def stream(self, track: Track, want_idr: Callable[[int], None], groups: Mapping[str, str] | None = None) -> Live:
+        """A stream without a path yet.
+
+        Args:
+            track: what it carries.
+            want_idr: called on any thread when a viewer comes: the next picture taken at or after this UTC
+                microsecond shall be an IDR picture; 0 means the very next one.
+            groups: the names (see `group`) of the multicast groups of `video` and `metadata`.
+        """
+        named = dict(groups or {})
+        live = Live(track, want_idr, lambda: {part: self._pools[name][1] for part, name in named.items()
+                                              if name in self._pools})  # fmt: skip
+        if self._interface:
+            live.factory.set_multicast_iface(self._interface)
+        self._groups[live] = named
+        return live
+
+    def mount(self, path: str, live: Live) -> None:
+        """Serve a stream at `/path`; what was there before ends for its viewers unless it is the same."""
+        if self._paths.get(path) is live:
+            return
+        self.unmount(path)
+        self._paths[path] = live
+        if not live.track.secure:
+            self._mounts.add_factory(f"/{path}", live.factory)
+        self._secure_mounts.add_factory(f"/{path}", live.factory)
+
+    def unmount(self, path: str) -> None:
+        """Serve nothing at `/path` any more; its viewers' sessions end."""
+        if self._paths.pop(path, None) is not None:
+            self._mounts.remove_factory(f"/{path}")
+            self._secure_mounts.remove_factory(f"/{path}")
+            self._end(lambda session: session.matches(f"/{path}")[0])
+
+    def publish(self, path: str, track: Track, want_idr: Callable[[int], None]) -> Live:
+        """`stream` and `mount` in one."""
+        live = self.stream(track, want_idr)
+        self.mount(path, live)
+        return live
+
+    def carry(self, live: Live, codec: str) -> None:
+        """Let a stream carry video of another encoding; its viewers' sessions end, for their description is void."""
+        void = live.carry(codec)
+        if void:
+            self._end(lambda session: session.get_media() in void)
+
+    def group(self, name: str, group: Group | None) -> None:
+        """Set or change a multicast group; who receives by the old one goes on with it.
+
+        One stream at a time has a group: SETUP of another is refused with 461 while the first is sent there.
+        """
+        if group == self._pools.get(name, (None, None))[0]:
+            return
+        if group is None:
+            del self._pools[name]
+        else:
+            pool = GstRtspServer.RTSPAddressPool()
+            if not pool.add_range(group.address, group.address, group.port, group.port + 1, group.ttl):
+                raise ValueError(f"{group} is no multicast group with an even port")
+            self._pools[name] = (group, pool)
+        for live, names in self._groups.items():
+            if name in names.values():
+                live.regroup()
+
+    def start(self) -> None:
+        """Listen and serve.
+
+        Raises:
+            OSError: the port is taken or may not be used.
+        """
+        self._outer.open(self._context)
+        self._inner.open(self._context)
+        self._thread.start()
+        self._in_loop(self._forget_the_gone, _FORGET_EVERY_S * 1000)
+
+    def serve_tls(self, port: int, pem: str) -> None:
+        """Serve RTSPS too, or with another certificate; port 0 takes a free one.
+
+        Args:
+            pem: certificate chain and private key.
+
+        Raises:
+            OSError: the port cannot be listened on, or the certificate cannot be used.
+        """
+        try:
+            certificate = Gio.TlsCertificate.new_from_pem(pem, -1)
+        except GLib.Error as problem:
+            raise OSError(f"the certificate for RTSPS cannot be used: {problem.message}") from problem
+        if self._secure is not None and port in {0, self._secure.port}:
+            self._secure.auth.set_tls_certificate(certificate)
+            return
+        self.end_tls()
+        door = self._door(self._address, port, self._secure_mounts)
+        door.auth.set_tls_certificate(certificate)
+        door.open(self._context)
+        self._secure = door
+
+    def end_tls(self) -> None:
+        """Serve RTSPS no more; idempotent."""
+        door, self._secure = self._secure, None
+        if door is not None:
+            self._done(door.close)
+
+    def stop(self) -> None:
+        """Close every session and end the thread; idempotent."""
+        if not self._thread.is_alive():
+            return
+
+        def close() -> None:
+            for door in self._doors():
+                door.close()
+            self._loop.quit()
+
+        self._done(close)
+        self._thread.join(2.0)
+
+    def _door(self, address: str, port: int, mounts: Any) -> "_Door":
+        return _Door(address, port, mounts, lambda: {**self._users(), self.house[0]: (self.house[1], "")}, self._play)
+
+    def _doors(self) -> list["_Door"]:
+        return [door for door in (self._outer, self._inner, self._secure) if door is not None]
+
+    def _run(self) -> None:
+        self._context.push_thread_default()
+        self._loop.run()
+        self._context.pop_thread_default()
+
+    def _in_loop(self, work: Callable[[], bool], after_ms: int = 0) -> None:
+        """Do this on the GLib thread; again and again while it says True."""
+        source = GLib.timeout_source_new(after_ms)
+        source.set_callback(lambda *_: work())
+        source.attach(self._context)
+
+    def _done(self, work: Callable[[], None]) -> None:
+        """Do this on the GLib thread, and wait a moment for it."""
+        done = threading.Event()
+
+        def once() -> bool:
+            work()
+            done.set()
+            return False
+
+        self._in_loop(once)
+        done.wait(2.0)
+
+    def _forget_the_gone(self) -> bool:
+        for door in self._doors():
+            door.server.get_session_pool().cleanup()
+        return True
+
+    def _end(self, void: Callable[[Any], bool]) -> None:
+        """End the sessions of some media; their clients get a moment to hear the goodbye."""
+
+        def close() -> bool:
+            for door in self._doors():
+                door.end(void)
+            return False
+
+        self._in_loop(close, _GOODBYE_MS)
+
+    def _play(self, _client: Any, context: Any) -> None:
+        live = self._paths.get(context.uri.abspath.strip("/") if context.uri else "")
+        if live:
+            live.play()
+
+    def _only_through_the_connection(self, _server: Any, client: Any) -> None:
+        client.connect("pre-setup-request", _refuse_addresses)
+
+
+class _Door:
+    """One listening port; `open`, `close` and `end` on the GLib thread, or before it runs."""
+
+    def __init__(self, address: str, port: int, mounts: Any, users: Users, play: Callable[[Any, Any], None]) -> None:
+        self._users = users
+        self._known: dict[str, tuple[str, str]] = {}
+        self._play = play
+        self._source: Any = None
+        self.server = GstRtspServer.RTSPServer()
+        self.server.set_address(address)
+        self.server.set_service(str(port))
+        self.server.set_mount_points(mounts)
+        self.auth = GstRtspServer.RTSPAuth()
+        self.auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+        self.auth.set_realm(REALM)
+        self.server.set_auth(self.auth)
+        self.server.connect("client-connected", self._client_connected)
+
+    @property
+    def port(self) -> int:
+        bound: int = self.server.get_bound_port()
+        return bound if bound > 0 else int(self.server.get_service())
+
+    def open(self, context: Any) -> None:
+        """Raises OSError when the port cannot be listened on."""
+        self._refresh_users()
+        number = self.server.attach(context)
+        if not number:
+            raise OSError(f"RTSP port {self.server.get_service()} cannot be listened on; is it taken?")
+        self._source = context.find_source_by_id(number)
+
+    def close(self) -> None:
+        """Listen no more and end every connection."""
+        if self._source is not None:
+            self._source.destroy()
+            self._source = None
+        self.server.client_filter(lambda _server, _client: GstRtspServer.RTSPFilterResult.REMOVE)
+
+    def end(self, void: Callable[[Any], bool]) -> None:
+        """End the connections that have a session of such a media."""
+        keep, remove = GstRtspServer.RTSPFilterResult.KEEP, GstRtspServer.RTSPFilterResult.REMOVE
+
+        def of_client(_server: Any, client: Any) -> Any:
+            concerned = []
+
+            def of_media(_session: Any, media: Any) -> Any:
+                if not void(media):
+                    return keep
+                concerned.append(media)
+                return remove
+
+            client.session_filter(lambda _client, session: (session.filter(of_media), keep)[1])
+            return remove if concerned else keep
+
+        self.server.client_filter(of_client)
+
+    def _client_connected(self, _server: Any, client: Any) -> None:
+        self._refresh_users()
+        client.connect("play-request", self._play)
+
+    def _refresh_users(self) -> None:
+        users = dict(self._users())
+        for name in self._known.keys() - users.keys():
+            self.auth.remove_digest(name)
+        for name, (password, level) in users.items():
+            if self._known.get(name) == (password, level):
+                continue
+            if name in self._known:
+                self.auth.remove_digest(name)
+            token = GstRtspServer.RTSPToken()
+            token.set_string("media.factory.role", ROLE)
+            self.auth.add_digest(name, password, token)
+        self._known = users
+
+
+def _refuse_addresses(_client: Any, context: Any) -> Any:
+    """Of a SETUP that came through a tunnel: the address that it seems to come from is the tunnel's."""
+    _, asked = context.request.get_header(GstRtsp.RTSPHeaderField.TRANSPORT, 0)
+    fits = any("/TCP" in one.upper() or "multicast" in one.lower() for one in (asked or "").split(","))
+    return GstRtsp.RTSPStatusCode.OK if fits else GstRtsp.RTSPStatusCode.UNSUPPORTED_TRANSPORT

@@ -299,7 +299,7 @@ async def test_a_search_ends_when_told_and_by_itself(box):
     assert await fault(client(TSE, "EndSearch", SearchToken=search.SearchToken)) == "InvalidToken"
     searches = box.face.server._handlers[q(TSE, "FindRecordings")].__self__
     search = await client(TSE, "FindRecordings", Scope={}, KeepAliveTime=timedelta(seconds=5))
-    searches._searches[search.SearchToken].expires_s = 0.0
+    searches.searches.open[search.SearchToken].expires_s = 0.0
     assert await fault(client(TSE, "GetRecordingSearchResults", SearchToken=search.SearchToken)) == "InvalidToken"
 
 
@@ -332,10 +332,10 @@ async def test_asking_keeps_a_search_alive(box):
         ("Event", (await client(TSE, "FindEvents", StartPoint=at(0), Scope={}, SearchFilter={}, IncludeStartState=False,
                                 KeepAliveTime=timedelta(seconds=30))).SearchToken),
     ):  # fmt: skip
-        searches._searches[token].expires_s -= 29
-        before = searches._searches[token].expires_s
+        searches.searches.open[token].expires_s -= 29
+        before = searches.searches.open[token].expires_s
         await client.raw(TSE, f"Get{kind}SearchResults", SearchToken=token, MaxResults=1)
-        assert searches._searches[token].expires_s > before + 20
+        assert searches.searches.open[token].expires_s > before + 20
 
 
 @pytest.mark.case("SEARCH-3-1-13")

@@ -11,7 +11,7 @@ from nvr_box.record import fmp4
 from nvr_box.record.live import Hub
 from nvr_box.record.piece import Piece, Timeline
 from nvr_box.record.segments import Segment, Segments
-from nvr_box.record.sightings import SUFFIX, Sighting, shown
+from nvr_box.record.sightings import SUFFIX, Sighting, kept, shown
 from nvr_box.rights import Account, Right
 from wire.base.errors import StoreError
 
@@ -71,7 +71,7 @@ class Recordings:
     async def spans(self, by: Account, camera: int, start_us: int, end_us: int) -> tuple[Span, ...]:
         """Recorded ranges that touch [start_us, end_us), joined where segments meet; gaps stay gaps."""
         by.demand(Right.VIEW, camera)
-        return tuple(_joined(await self._segments.between(camera, start_us, end_us)))
+        return tuple(_joined(await self._segments.stretches(camera, start_us, end_us)))
 
     async def key_frames(self, by: Account, camera: int, start_us: int, end_us: int) -> tuple[int, ...]:
         """`utc_us` of every recorded key frame in the range, ascending; at most 10,000."""
@@ -191,6 +191,31 @@ class Recordings:
         files = [(self._segments.root / each.path).with_suffix(SUFFIX) for each in around]
         return await asyncio.to_thread(shown, files, utc_us)
 
+    async def sightings(
+        self, camera: int, start_us: int, end_us: int, *, reverse: bool = False
+    ) -> AsyncIterator[tuple[Sighting, ...]]:
+        """Everything that the camera saw in [start_us, end_us], in order of time, a segment's worth at once.
+
+        Without rights or audit. In reverse the latest come first.
+        """
+        segments = list(await self._segments.between(camera, start_us - _SEEN_APART_US, end_us + _SEEN_APART_US))
+        if reverse:
+            segments.reverse()
+        held: list[Sighting] = []
+        for number, segment in enumerate(segments):
+            file = (self._segments.root / segment.path).with_suffix(SUFFIX)
+            held += [each for each in await asyncio.to_thread(kept, file) if start_us <= each.utc_us <= end_us]
+            held.sort(key=lambda each: each.utc_us, reverse=reverse)
+            ready = len(held)
+            if number + 1 < len(segments):
+                # What lies near the border may be followed by something from the file on its other side.
+                coming = segments[number + 1]
+                border = coming.end_us + _SEEN_APART_US if reverse else coming.start_us - _SEEN_APART_US
+                ready = sum(each.utc_us > border if reverse else each.utc_us < border for each in held)
+            if ready:
+                yield tuple(held[:ready])
+                del held[:ready]
+
     async def _first(self, camera: int, start_us: int) -> Segment | None:
         covering = await self._segments.between(camera, start_us, start_us + 1)
         return covering[-1] if covering else await self._segments.following(camera, start_us, "")
@@ -221,14 +246,14 @@ def _parts(data: bytes, begin: int) -> tuple[tuple[fmp4.Fragment, bytes], ...]:
     return tuple((each, data[each.offset - begin : each.offset - begin + each.size]) for each in whole)
 
 
-def _joined(segments: Iterable[Segment]) -> list[Span]:
+def _joined(stretches: Iterable[tuple[int, int, bool]]) -> list[Span]:
     spans: list[Span] = []
-    for each in segments:
+    for start_us, end_us, locked in stretches:
         last = spans[-1] if spans else None
-        if last and each.start_us <= last.end_us + _SAME_STRETCH_US and each.locked == last.locked:
-            spans[-1] = Span(last.start_us, max(last.end_us, each.end_us), last.locked)
+        if last and start_us <= last.end_us + _SAME_STRETCH_US and locked == last.locked:
+            spans[-1] = Span(last.start_us, max(last.end_us, end_us), last.locked)
         else:
-            spans.append(Span(each.start_us, each.end_us, each.locked))
+            spans.append(Span(start_us, end_us, locked))
     return spans
 
 

@@ -91,6 +91,23 @@ class Segments:
             found.sort(key=lambda each: each.start_us)
         return tuple(found)
 
+    async def stretches(self, camera: int, start_us: int, end_us: int) -> list[tuple[int, int, bool]]:
+        """(start, end, locked) of the segments that touch [start_us, end_us), by start; a month of them is cheap."""
+        sql = (
+            "SELECT start_us, end_us, locked FROM segment"
+            " WHERE camera = ? AND garbage = 0 AND start_us < ? AND end_us > ? ORDER BY start_us, segment"
+        )
+        growing = self.growing.get(camera)
+        now = growing.snapshot() if growing else None
+        rows = await self._store.read(lambda link: link.execute(sql, (camera, end_us, start_us)).fetchall())
+        found = [(start, end, bool(locked)) for start, end, locked in rows]
+        # A segment that was finished in between has its row already.
+        fresh = now and now.start_us not in {start for start, _, _ in found}
+        if now and fresh and now.start_us < end_us and now.end_us > start_us:
+            found.append((now.start_us, now.end_us, False))
+            found.sort(key=lambda each: each[0])
+        return found
+
     async def following(self, camera: int, after_us: int, known: str) -> Segment | None:
         """The next segment that ends after `after_us`, other than the one at path `known`; None when there is none."""
         sql = (

@@ -122,6 +122,14 @@ def unpack(data: bytes) -> list[Sighting]:
     return found
 
 
+def kept(file: Path) -> list[Sighting]:
+    """What lies in a file, in the order in which it came; nothing when there is no such file."""
+    try:
+        return unpack(file.read_bytes())
+    except FileNotFoundError:
+        return []
+
+
 def shown(files: Iterable[Path], utc_us: int) -> Sighting | None:
     """What the camera saw at `utc_us`, out of these files; None when it said nothing near that time.
 
@@ -130,10 +138,7 @@ def shown(files: Iterable[Path], utc_us: int) -> Sighting | None:
     """
     found: list[Sighting] = []
     for file in files:
-        try:
-            found += unpack(file.read_bytes())
-        except FileNotFoundError:
-            continue
+        found += kept(file)
     found.sort(key=lambda each: each.utc_us)
     at = bisect.bisect_left(found, utc_us, key=lambda each: each.utc_us)
     near = [each for each in found[max(0, at - 1) : at + 1] if abs(each.utc_us - utc_us) <= _APART_US]

@@ -1,21 +1,20 @@
 """The box's recordings as samples for replay: access units with their SEI untouched, and what the camera saw."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 
 from nvr_box.clock import utc_us
 from nvr_box.record.access_units import access_units
 from nvr_box.record.recordings import Chunk
+from nvr_box.record.sightings import Sighting
 from nvr_box.services.catalogue import METADATA, SERVICE, VIDEO, Catalogue, recording_token
+from nvr_box.services.seen import frame
 from onvif import metadata
 from onvif.errors import Fault
 from onvif.rtsp.replay_play import Described, Sample
 from wire.base.errors import StoreError
-from wire.features.vocabulary import ObjectClass
 from wire.nal import Codec
 
 _CODECS = {Codec.H264: "H264", Codec.H265: "H265"}
-_WORDS = {ObjectClass.PERSON: "Human", ObjectClass.BICYCLE: "Bicycle"}
 _SAME_SECTION_US = 300_000
 _SEEN_EVERY_US = 200_000
 
@@ -76,14 +75,7 @@ class BoxArchive:
     async def _document(self, camera: int, at_us: int) -> bytes:
         """What the camera saw then, as it said it; a frame without objects when it said nothing."""
         sighting = await self._catalogue.box.recordings.sighting(camera, at_us)
-        objects = []
-        for seen in sighting.objects if sighting is not None else ():
-            box = metadata.Box.from_pixels(seen.box, 1, 1)
-            word = _WORDS.get(seen.object_class, "Vehicle")
-            vehicle = "" if word != "Vehicle" else seen.object_class.name.capitalize()
-            objects.append(metadata.Object(seen.track, box, word, 1.0, vehicle=vehicle))
-        frame = metadata.Frame(datetime.fromtimestamp(at_us / 1e6, UTC), tuple(objects))
-        return metadata.document((frame,))
+        return metadata.document((frame(sighting or Sighting(at_us, ())),))
 
     def _number(self, token: str) -> int:
         for camera in self._catalogue.box.cameras.list(SERVICE):

@@ -95,6 +95,13 @@ async def searches(dut):
     if begun:
         await dut.ask("tse:GetEventSearchResults", SearchToken=begun.SearchToken, WaitTime="PT2S", wait_s=2)
         await dut.ask("tse:EndSearch", SearchToken=begun.SearchToken)
+    begun = await dut.ask(
+        "tse:FindMetadata", StartPoint=FAR, Scope={}, KeepAliveTime="PT30S",
+        MetadataFilter={"MetadataStreamFilter": 'boolean(//Object[Appearance/Class/Type = "Human"])'},
+    )  # fmt: skip
+    if begun:
+        await dut.ask("tse:GetMetadataSearchResults", SearchToken=begun.SearchToken, WaitTime="PT2S", wait_s=2)
+        await dut.ask("tse:EndSearch", SearchToken=begun.SearchToken)
 
 
 async def replay(dut):

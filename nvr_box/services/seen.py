@@ -1,0 +1,30 @@
+"""What a camera saw, as the metadata track tells it: recorded sightings → `tt:Frame`."""
+
+from datetime import UTC, datetime
+
+from lxml import etree
+
+from nvr_box.record.sightings import Sighting
+from onvif import metadata
+from onvif.names import TT, q
+from wire.features.vocabulary import ObjectClass
+
+_WORDS = {ObjectClass.PERSON: "Human", ObjectClass.BICYCLE: "Bicycle"}
+
+
+def frame(sighting: Sighting) -> metadata.Frame:
+    """The frame of one picture."""
+    objects = []
+    for seen in sighting.objects:
+        word = _WORDS.get(seen.object_class, "Vehicle")
+        vehicle = "" if word != "Vehicle" else seen.object_class.name.capitalize()
+        box = metadata.Box.from_pixels(seen.box, 1, 1)
+        objects.append(metadata.Object(seen.track, box, word, 1.0, vehicle=vehicle))
+    return metadata.Frame(datetime.fromtimestamp(sighting.utc_us / 1e6, UTC), tuple(objects))
+
+
+def stream(sighting: Sighting) -> etree._Element:
+    """A `tt:MetadataStream` with this frame alone, for tests of its content."""
+    root = etree.Element(q(TT, "MetadataStream"))
+    etree.SubElement(root, q(TT, "VideoAnalytics")).append(metadata.frame_element(frame(sighting)))
+    return root

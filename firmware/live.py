@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from fractions import Fraction
 
-from firmware.encode.settings import EncoderSettings
+from firmware.encode.jpeg import jpeg
+from firmware.encode.settings import VideoFormat
 from firmware.mask.paint import Painter
 from firmware.mask.plan import Planner
 from firmware.mask.settings import MaskSettings
-from firmware.stream.channels import MainChannel, SubChannel, jpeg
+from firmware.stream.channels import MainChannel, Shape, SubChannel
 from firmware.stream.counters import Counters
 from firmware.stream.pipeline import Masked
+from firmware.stream.scale import scaled
 
 TOKENS = ("main", "sub")
 
@@ -38,22 +39,29 @@ class Live:
     signal_lost: bool = False
 
     @property
-    def rate(self) -> Fraction:
-        """Pictures per second, of both streams."""
-        return self.main.rate
+    def source(self) -> Shape:
+        """Size and rate of the sensor's pictures."""
+        return self.main.source
+
+    def video(self, token: str) -> VideoFormat:
+        """What the stream `main` or `sub` is, now or from the next picture on."""
+        return self._channel(token).format
 
     def size(self, token: str) -> tuple[int, int]:
-        """Width and height of the stream `main` or `sub`, in pixels."""
-        channel = self._channel(token)
-        return channel.width, channel.height
+        """Width and height of the stream, in pixels."""
+        video = self.video(token)
+        return video.width, video.height
 
-    def video(self, token: str) -> EncoderSettings:
-        """The encoder settings in force."""
-        return self._channel(token).settings
+    def encoding(self, token: str) -> str:
+        """ONVIF's word for the stream's encoding, `H264`, `H265` or `JPEG`."""
+        return self.video(token).encoding
 
-    def set_video(self, token: str, settings: EncoderSettings) -> None:
-        """New encoder settings: from the next picture on, which is an IDR picture."""
-        self._channel(token).settings = settings
+    def set_video(self, token: str, wanted: VideoFormat) -> None:
+        """Another size, rate or encoding: from the next picture on, where decoding can start.
+
+        Makes the encoder first, which takes up to a second: not for the encode thread, nor for an event loop.
+        """
+        self._channel(token).set_format(wanted)
 
     @property
     def mask(self) -> MaskSettings:
@@ -74,9 +82,11 @@ class Live:
         return self._channel(token).wishes.want
 
     def snapshot(self, width: int = 0, height: int = 0) -> bytes | None:
-        """The latest masked picture as JPEG; None before there is one."""
+        """The latest masked picture as JPEG, scaled when a size is given; None before there is one."""
         latest = self.latest
-        return None if latest is None else jpeg(latest.picture, width, height)
+        if latest is None:
+            return None
+        return jpeg(scaled(latest.picture, width, height) if width and height else latest.picture)
 
     def show(self, masked: Masked) -> None:
         """A new latest picture; encode thread."""

@@ -8,13 +8,11 @@ import pytest
 
 from onvif import names
 from onvif.digest import challenges, credentials
-from onvif.errors import Fault
 from onvif.names import TMD, TR2, TRT
 from onvif.users import Level
-from tests.onvif_camera import PASSWORDS, RATE, running
+from tests.dtt import FIXED, fault, profiles1, profiles2
+from tests.onvif_camera import PASSWORDS, running
 from tests.onvif_schema import problems
-
-FIXED = ["main", "sub"]
 
 
 @pytest.fixture
@@ -29,21 +27,6 @@ def events(camera):
     said = []
     camera.camera.bus.listen(lambda event: said.append((event.topic.rpartition("/")[2], dict(event.source))))
     return said
-
-
-async def fault(call):
-    with pytest.raises(Fault) as caught:
-        await call
-    return caught.value.subcodes
-
-
-async def profiles2(client, *kinds, token=None):
-    values = {"Type": list(kinds)} if kinds else {}
-    return (await client(TR2, "GetProfiles", **values, **({"Token": token} if token else {}))).Profiles
-
-
-async def profiles1(client):
-    return (await client(TRT, "GetProfiles")).Profiles
 
 
 # Media 2: profiles
@@ -216,116 +199,12 @@ async def test_the_source_configuration_is_set(camera, events):
     assert await fault(call) == ("InvalidArgVal", "ConfigModify")
 
 
-def as_request(configuration):
-    """A decoded encoder configuration as values of a Set."""
-    rate = configuration.RateControl
-    return {
-        "token": configuration.token, "Name": configuration.Name, "UseCount": configuration.UseCount,
-        "Encoding": configuration.Encoding, "Quality": configuration.Quality,
-        "Resolution": {"Width": configuration.Resolution.Width, "Height": configuration.Resolution.Height},
-        "RateControl": {"FrameRateLimit": rate.FrameRateLimit, "BitrateLimit": rate.BitrateLimit},
-        "GovLength": configuration.GovLength, "Profile": configuration.Profile,
-    }  # fmt: skip
-
-
-async def encoder2(client, token):
-    return (await client(TR2, "GetVideoEncoderConfigurations", ConfigurationToken=token)).Configurations[0]
-
-
-async def options2(client, **ask):
-    return (await client(TR2, "GetVideoEncoderConfigurationOptions", **ask)).Options
-
-
-@pytest.mark.case("MEDIA2-2-3-2", "MEDIA2-2-3-3", "MEDIA2-2-3-5")
-async def test_encoder_options_fit_encoder_configurations(camera):
-    client = camera.client()
-    for token in FIXED:
-        one = await encoder2(client, token)
-        for ask in ({"ConfigurationToken": token}, {"ProfileToken": token}):
-            option = next(found for found in await options2(client, **ask) if found.Encoding == one.Encoding)
-            sizes = {(size.Width, size.Height) for size in option.ResolutionsAvailable}
-            assert (one.Resolution.Width, one.Resolution.Height) in sizes
-            assert option.QualityRange.Min <= one.Quality <= option.QualityRange.Max
-            assert option.BitrateRange.Min <= one.RateControl.BitrateLimit <= option.BitrateRange.Max
-            assert one.RateControl.FrameRateLimit in option.FrameRatesSupported
-            assert option.GovLengthRange[0] <= one.GovLength <= option.GovLengthRange[1]
-            assert one.Profile in option.ProfilesSupported
-
-
-@pytest.mark.case("MEDIA2-2-3-4")
-@pytest.mark.parametrize("token", FIXED)
-async def test_every_offered_encoder_setting_is_taken_and_runs(camera, events, token):
-    client = camera.client()
-    present = as_request(await encoder2(client, token))
-    for option in await options2(client, ConfigurationToken=token):
-        for size in option.ResolutionsAvailable:
-            for quality, bitrate, gop in (
-                (option.QualityRange.Min, option.BitrateRange.Min, option.GovLengthRange[0]),
-                (option.QualityRange.Max, option.BitrateRange.Max, option.GovLengthRange[1]),
-                (50.0, 1000, 25),
-            ):
-                wanted = {
-                    **present, "Encoding": option.Encoding, "Quality": quality, "GovLength": gop,
-                    "Resolution": {"Width": size.Width, "Height": size.Height},
-                    "RateControl": {"FrameRateLimit": option.FrameRatesSupported[0], "BitrateLimit": bitrate},
-                }  # fmt: skip
-                events.clear()
-                await client(TR2, "SetVideoEncoderConfiguration", Configuration=wanted)
-                assert events == [("ConfigurationChanged", {"Token": token, "Type": "VideoEncoder"})]
-                shown = await encoder2(client, token)
-                assert (shown.Quality, shown.GovLength, shown.RateControl.BitrateLimit) == (quality, gop, bitrate)
-                running_now = camera.camera.live.video(token)
-                assert running_now.gop_frames == gop
-                limited = bitrate < option.BitrateRange.Max
-                assert running_now.bitrate_bps == (bitrate * 1000 if limited else None)
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [{"Encoding": "VP8"}, {"Quality": -1.0}, {"Quality": 101.0}, {"GovLength": 100_000},
-     {"Resolution": {"Width": 17, "Height": 16}}, {"Profile": "Extended"},
-     {"RateControl": {"FrameRateLimit": 500.0, "BitrateLimit": 1000}},
-     {"RateControl": {"FrameRateLimit": float(RATE), "BitrateLimit": 1}}],
-)  # fmt: skip
-async def test_what_was_not_offered_is_refused_and_changes_nothing(camera, events, odd):
-    client = camera.client()
-    before = await encoder2(client, "main")
-    call = client(TR2, "SetVideoEncoderConfiguration", Configuration={**as_request(before), **odd})
-    assert await fault(call) == ("InvalidArgVal", "ConfigModify")
-    assert (await encoder2(client, "main")).__values__ == before.__values__
-    assert events == []
-
-
-async def test_encoder_settings_survive_a_restart(tmp_path):
-    async with running(tmp_path) as first:
-        client = first.client()
-        wanted = {**as_request(await encoder2(client, "main")), "GovLength": 33, "Name": "kept"}
-        await client(TR2, "SetVideoEncoderConfiguration", Configuration=wanted)
-    async with running(tmp_path) as second:
-        shown = await encoder2(second.client(), "main")
-        assert (shown.GovLength, shown.Name) == (33, "kept")
-        assert second.camera.live.video("main").gop_frames == 33
-
-
 @pytest.mark.case("MEDIA2-3-2-3", "MEDIA2-3-2-4")
 async def test_there_is_no_audio_and_it_is_not_claimed(camera):
     client = camera.client()
     supported = (await client(TR2, "GetServiceCapabilities")).Capabilities.ProfileCapabilities
     assert not {kind for kind in supported.ConfigurationsSupported if kind.startswith("Audio")}
     assert (await fault(client(TR2, "GetAudioEncoderConfigurationOptions")))[0] == "ActionNotSupported"
-
-
-@pytest.mark.case("MEDIA2-5-1-2", "MEDIA2_RTSS-1-1-23")
-async def test_encoder_instances_are_as_many_as_there_are_encoders(camera):
-    client = camera.client()
-    info = (await client(TR2, "GetVideoEncoderInstances", ConfigurationToken="source")).Info
-    assert info.Total == len((await client(TR2, "GetVideoEncoderConfigurations")).Configurations)
-    for codec in info.Codec:
-        able = [
-            codec.Encoding in {one.Encoding for one in await options2(client, ConfigurationToken=token)}
-            for token in FIXED
-        ]
-        assert codec.Number == sum(able)
 
 
 @pytest.mark.case("MEDIA2-8-1-1")
@@ -500,83 +379,6 @@ async def test_media1_source_configuration_options_and_sources(camera, events):
         TRT, "SetVideoSourceConfiguration", Configuration={**wanted, "SourceToken": "no"}, ForcePersistence=True
     )
     assert await fault(call) == ("InvalidArgVal", "ConfigModify")
-
-
-def old_request(one):
-    """A decoded Media 1 encoder configuration as values of a Set."""
-    rate = one.RateControl
-    values = {
-        "token": one.token, "Name": one.Name, "UseCount": one.UseCount, "Encoding": one.Encoding,
-        "Resolution": {"Width": one.Resolution.Width, "Height": one.Resolution.Height}, "Quality": one.Quality,
-        "RateControl": {"FrameRateLimit": rate.FrameRateLimit, "EncodingInterval": 1,
-                        "BitrateLimit": rate.BitrateLimit},
-        "Multicast": {"Address": {"Type": "IPv4", "IPv4Address": one.Multicast.Address.IPv4Address},
-                      "Port": one.Multicast.Port, "TTL": one.Multicast.TTL, "AutoStart": False},
-        "SessionTimeout": one.SessionTimeout,
-    }  # fmt: skip
-    if one.H264 is not None:
-        values["H264"] = {"GovLength": one.H264.GovLength, "H264Profile": one.H264.H264Profile}
-    return values
-
-
-async def encoder1(client, token):
-    return (await client(TRT, "GetVideoEncoderConfiguration", ConfigurationToken=token)).Configuration
-
-
-@pytest.mark.case("MEDIA-2-1-2", "MEDIA-2-3-3", "MEDIA-2-3-4", "MEDIA-2-3-12", "MEDIA-2-3-17", "MEDIA-2-3-18")
-@pytest.mark.parametrize("token", FIXED)
-async def test_media1_encoder_options_are_taken(camera, events, token):
-    client = camera.client()
-    for ask in ({"ConfigurationToken": token}, {"ProfileToken": token}):
-        options = (await client(TRT, "GetVideoEncoderConfigurationOptions", **ask)).Options
-        before = await encoder1(client, token)
-        h264 = options.H264
-        assert options.QualityRange.Min <= before.Quality <= options.QualityRange.Max
-        for size in h264.ResolutionsAvailable:
-            wanted = {
-                **old_request(before), "Encoding": "H264", "Quality": float(options.QualityRange.Min),
-                "Resolution": {"Width": size.Width, "Height": size.Height},
-                "H264": {"GovLength": h264.GovLengthRange.Max, "H264Profile": h264.H264ProfilesSupported[0]},
-                "RateControl": {"FrameRateLimit": h264.FrameRateRange.Max, "EncodingInterval": 1,
-                                "BitrateLimit": 500},
-            }  # fmt: skip
-            events.clear()
-            await client(TRT, "SetVideoEncoderConfiguration", Configuration=wanted, ForcePersistence=True)
-            shown = await encoder1(client, token)
-            assert (shown.Quality, shown.H264.GovLength) == (options.QualityRange.Min, h264.GovLengthRange.Max)
-            assert (shown.RateControl.BitrateLimit, shown.UseCount) == (500, before.UseCount)
-            assert camera.camera.live.video(token).bitrate_bps == 500_000
-            assert events == [("ConfigurationChanged", {"Token": token, "Type": "VideoEncoder"})]
-
-
-@pytest.mark.case("RTSS-1-2-19", "RTSS-1-2-20")
-async def test_multicast_address_and_port_of_an_encoder_are_set(camera):
-    client = camera.client()
-    for token in FIXED:
-        before = await encoder1(client, token)
-        for address, port in (("239.0.1.0", 32000), ("239.0.1.0", 32010), ("239.0.1.9", 32010)):
-            wanted = old_request(before)
-            wanted["Multicast"] |= {"Address": {"Type": "IPv4", "IPv4Address": address}, "Port": port}
-            await client(TRT, "SetVideoEncoderConfiguration", Configuration=wanted, ForcePersistence=True)
-            shown = (await encoder1(client, token)).Multicast
-            assert (shown.Address.IPv4Address, shown.Port) == (address, port)
-            assert (await encoder2(client, token)).Multicast.Port == port
-        wanted["Multicast"] |= {"Address": {"Type": "IPv4", "IPv4Address": "192.0.2.1"}}
-        call = client(TRT, "SetVideoEncoderConfiguration", Configuration=wanted, ForcePersistence=True)
-        assert await fault(call) == ("InvalidArgVal", "ConfigModify")
-
-
-@pytest.mark.case("MEDIA-2-1-6", "MEDIA-2-1-7")
-async def test_the_guaranteed_instances_are_what_the_options_allow(camera):
-    client = camera.client()
-    reply = await client(TRT, "GetGuaranteedNumberOfVideoEncoderInstances", ConfigurationToken="source")
-    assert reply.TotalNumber == len(FIXED)
-    options = (await client(TRT, "GetVideoEncoderConfigurationOptions")).Options
-    assert (reply.H264 or 0) > 0
-    assert options.H264 is not None
-    assert (reply.JPEG is None) == (options.JPEG is None)
-    call = client(TRT, "GetGuaranteedNumberOfVideoEncoderInstances", ConfigurationToken="no")
-    assert await fault(call) == ("InvalidArgVal", "NoConfig")
 
 
 CONFIGURATIONS = {"VideoEncoder": "main", "Metadata": "metadata", "Analytics": "analytics", "VideoSource": "source"}

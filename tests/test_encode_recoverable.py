@@ -220,7 +220,7 @@ def test_settings_and_recipients_change_at_an_idr():
         if number == 2:
             encoder.set_recipients([second.recipient])
         if number == 9:
-            encoder.set_settings(EncoderSettings(gop_frames=GOP, qp=36))
+            encoder.replace(RecoverableEncoder(WIDTH, HEIGHT, RATE, EncoderSettings(gop_frames=GOP, qp=36)))
         unit = encoder.encode(masked, clear, mask, [], pts_90k=number, utc_us=number, idr=False)
         idrs += [number] if unit.idr else []
         for who, opener in openers.items():

@@ -34,26 +34,29 @@ class ProtectedEncoder:
         signer: SigningKey,
         recipients: Sequence[Holder] = (),
     ) -> None:
-        self._width, self._height, self._rate = width, height, rate
-        self._camera_id, self._signer = camera_id, signer
-        self._recipients: tuple[Holder, ...] = tuple(recipients)
-        self._wanted: EncoderSettings | None = None
         self._encoder = RecoverableEncoder(width, height, rate, settings)
-        self._writer = self._writer_of(settings)
+        self._writer = Writer(
+            camera_id, settings.base, signer, recipients, columns=width // MACROBLOCK, rows=height // MACROBLOCK
+        )
 
     @property
     def settings(self) -> EncoderSettings:
-        """In force, or about to be."""
-        return self._wanted or self._encoder.settings
+        """In force."""
+        return self._encoder.settings
 
     def set_recipients(self, recipients: Sequence[Holder]) -> None:
         """Who may reveal from the next IDR on. Any thread."""
-        self._recipients = tuple(recipients)
-        self._writer.recipients = self._recipients
+        self._writer.recipients = tuple(recipients)
 
-    def set_settings(self, settings: EncoderSettings) -> None:
-        """Other settings from the next picture on, which becomes an IDR. Any thread."""
-        self._wanted = settings
+    def replace(self, encoder: RecoverableEncoder) -> None:
+        """Encode the next picture, which becomes an IDR, with this encoder: of another size, rate or codec.
+
+        The stream of recovery data goes on: its numbering and its chain of manifests are not broken.
+        """
+        before, self._encoder = self._encoder, encoder
+        before.close()
+        columns, rows = encoder.width // MACROBLOCK, encoder.height // MACROBLOCK
+        self._writer.reshape(encoder.settings.base, columns, rows)
 
     def encode(
         self,
@@ -68,8 +71,6 @@ class ProtectedEncoder:
         full_frame: bool = False,
     ) -> AccessUnit:
         """Encode and seal one picture; arguments as `RecoverableEncoder.encode` and `Writer.protect`."""
-        if self._wanted is not None:
-            self._replace(self._wanted)
         coded = self._encoder.encode(masked, clear, mask, force_idr=idr)
         data = self._writer.protect(
             coded.base_au, coded.payload_au, mask=mask, regions=regions, pts_90k=pts_90k, utc_us=utc_us,
@@ -80,15 +81,3 @@ class ProtectedEncoder:
 
     def close(self) -> None:
         self._encoder.close()
-
-    def _replace(self, settings: EncoderSettings) -> None:
-        self._wanted = None
-        fresh = RecoverableEncoder(self._width, self._height, self._rate, settings)
-        before, self._encoder = self._encoder, fresh
-        before.close()
-        if settings.base is not before.settings.base:
-            self._writer = self._writer_of(settings)
-
-    def _writer_of(self, settings: EncoderSettings) -> Writer:
-        columns, rows = self._width // MACROBLOCK, self._height // MACROBLOCK
-        return Writer(self._camera_id, settings.base, self._signer, self._recipients, columns=columns, rows=rows)

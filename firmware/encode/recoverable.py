@@ -52,7 +52,7 @@ class RecoverableEncoder:
     def __init__(self, width: int, height: int, rate: Fraction, settings: EncoderSettings) -> None:
         if width % MACROBLOCK or height % MACROBLOCK:
             raise ValueError(f"{width}x{height}: width and height have to be multiples of {MACROBLOCK}")
-        self.settings = settings
+        self.width, self.height, self.settings = width, height, settings
         self.start = possible_start(width, height, rate, settings)
         self._base = base_encoder(width, height, rate, settings)
         self._fresh_payload = partial(payload_encoder, width, height, rate, settings, self.start)

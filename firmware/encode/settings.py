@@ -1,6 +1,7 @@
 """What an operator may choose about an encoder; the same words as in `camera.toml`."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from wire.nal import Codec
 
@@ -53,3 +54,26 @@ class EncoderSettings:
     @property
     def payload(self) -> Codec:
         return CODECS[self.payload_codec]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFormat:
+    """What one running encoder gives out.
+
+    Args:
+        width, height: pixels; multiples of 16 where originals are sealed into the stream, else even.
+        rate: pictures per second, the source's or fewer.
+        coding: how H.264 and H.265 are coded.
+        jpeg_quality: 1 to 100 for pictures that are JPEG each by itself, in place of `coding`'s codec.
+    """
+
+    width: int
+    height: int
+    rate: Fraction
+    coding: EncoderSettings
+    jpeg_quality: int | None = None
+
+    @property
+    def encoding(self) -> str:
+        """ONVIF's word: `H264`, `H265` or `JPEG`."""
+        return self.coding.base.name if self.jpeg_quality is None else "JPEG"

@@ -3,6 +3,7 @@
 It knows H.264 and JPEG only: an encoder that runs H.265 shows itself here as H.264, as the specification asks.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +13,8 @@ from firmware.services.addresses import Addresses
 from firmware.services.media_state import ANALYTICS, METADATA, MOST_PROFILES, SOURCE, MediaState, Profile, VideoEncoder
 from firmware.services.media_values import MediaValues, seconds
 from firmware.services.profiles import Profiles
-from firmware.services.video import Encoders, VideoOptions
+from firmware.services.video import Encoders
+from firmware.services.video_options import VideoOptions
 from firmware.settings import Settings
 from onvif import names
 from onvif.errors import invalid
@@ -130,17 +132,19 @@ class Media:
 
     @operation("GetVideoEncoderConfigurationOptions")
     async def get_video_encoder_configuration_options(self, call: Call) -> Reply:
-        token = self._options(call, "encoder")
-        return {"Options": _encoder_options(self.encoders.options(token))}
+        token, asked = self._options(call, "encoder"), call.request
+        for_any = asked is None or not (asked.ConfigurationToken or asked.ProfileToken)
+        return {"Options": _encoder_options(self.encoders.generic() if for_any else self.encoders.options(token))}
 
     @operation("SetVideoEncoderConfiguration")
     async def set_video_encoder_configuration(self, call: Call) -> Reply:
         asked = call.request.Configuration
         video = self.encoders.get(str(asked.token))
+        highest = self.encoders.options(video.token)[0].rates_fps[0]
         rate = asked.RateControl
         if rate is not None and int(rate.EncodingInterval) != 1:
             raise invalid("every picture is encoded: the interval is 1", "ConfigModify")
-        if asked.H264 is not None and asked.H264.H264Profile != "High":
+        if asked.H264 is not None and str(asked.Encoding) == "H264" and asked.H264.H264Profile != "High":
             raise invalid(f"the profile {asked.H264.H264Profile} is not offered", "ConfigModify")
         encoding = str(asked.Encoding)
         wanted = VideoEncoder(
@@ -149,7 +153,7 @@ class Media:
             width=int(asked.Resolution.Width),
             height=int(asked.Resolution.Height),
             quality=float(asked.Quality),
-            rate_fps=_rate(int(rate.FrameRateLimit), video.rate_fps) if rate is not None else None,
+            rate_fps=_rate(int(rate.FrameRateLimit), video.rate_fps, highest) if rate is not None else None,
             limit_kbps=int(rate.BitrateLimit) if rate is not None else None,
             constant=video.constant,
             gop_frames=int(asked.H264.GovLength) if asked.H264 is not None else video.stored.gop_frames,
@@ -157,20 +161,15 @@ class Media:
             session_timeout_s=seconds(asked.SessionTimeout),
         )
         self.encoders.set(video.token, wanted)
+        await asyncio.to_thread(self.encoders.apply, video.token)
         self.profiles.configuration_changed(video.token, "VideoEncoder")
         return None
 
     @operation("GetGuaranteedNumberOfVideoEncoderInstances")
     async def get_guaranteed_number_of_video_encoder_instances(self, call: Call) -> Reply:
         self._configuration(call, "source")
-        counts = {
-            encoding: sum(
-                any(option.encoding == encoding for option in self.encoders.options(token))
-                for token in self.encoders.tokens
-            )
-            for encoding in ("JPEG", "H264")
-        }
-        return {"TotalNumber": len(self.encoders.tokens), **{name: count for name, count in counts.items() if count}}
+        counts = {name: count for name, count in self.encoders.instances().items() if name in ("JPEG", "H264")}
+        return {"TotalNumber": len(self.encoders.tokens), **counts}
 
     @operation("GetMetadataConfigurations")
     async def get_metadata_configurations(self, _call: Call) -> Reply:
@@ -342,10 +341,10 @@ def _encoder_options(options: tuple[VideoOptions, ...]) -> dict[str, Any]:
             "FrameRateRange": {"Min": round(min(option.rates_fps)), "Max": round(max(option.rates_fps))},
             "EncodingIntervalRange": {"Min": 1, "Max": 1},
         }
-        if option.encoding == "H264":
+        if option.gop_frames is not None:
             common |= {
                 "GovLengthRange": {"Min": option.gop_frames[0], "Max": option.gop_frames[1]},
-                "H264ProfilesSupported": ["High"],
+                "H264ProfilesSupported": list(option.profiles),
             }
         values[option.encoding] = common
         bitrates = {"Min": option.bitrate_kbps[0], "Max": option.bitrate_kbps[1]}
@@ -353,9 +352,9 @@ def _encoder_options(options: tuple[VideoOptions, ...]) -> dict[str, Any]:
     return {**values, "Extension": extension}
 
 
-def _rate(asked: int, present: float) -> float:
-    """Rates are whole numbers in this service: the rounded present rate means the present one."""
-    return present if asked == round(present) else float(asked)
+def _rate(asked: int, *present: float) -> float:
+    """Rates are whole numbers in this service: the rounded present or highest rate means that one exactly."""
+    return next((rate for rate in present if round(rate) == asked), float(asked))
 
 
 def _media_uri(uri: str) -> dict[str, Any]:

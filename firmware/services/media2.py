@@ -3,6 +3,7 @@
 OSDs and masks are Media 2 operations too; their handlers come as further parts of the same service.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,7 @@ from firmware.services.media_state import METADATA, MOST_PROFILES, SOURCE, Media
 from firmware.services.media_values import MediaValues
 from firmware.services.profiles import KINDS, Profiles
 from firmware.services.video import Encoders, Video
+from firmware.services.video_options import PROFILES, VideoOptions
 from firmware.settings import Settings
 from onvif import names
 from onvif.errors import Fault, impossible, invalid
@@ -104,7 +106,9 @@ class Media2:
     @operation("GetVideoEncoderConfigurationOptions")
     async def get_video_encoder_configuration_options(self, call: Call) -> Reply:
         tokens = self._check(call, "encoder")
-        return {"Options": [_encoder_options(option) for option in self.encoders.options(tokens[0])]}
+        for_any = not (_given(call, "ConfigurationToken") or _given(call, "ProfileToken"))
+        options = self.encoders.generic() if for_any else self.encoders.options(tokens[0])
+        return {"Options": [_encoder_options(option) for option in options]}
 
     @operation("SetVideoEncoderConfiguration")
     async def set_video_encoder_configuration(self, call: Call) -> Reply:
@@ -124,9 +128,11 @@ class Media2:
             multicast=self.values.read_multicast(asked.Multicast) if asked.Multicast else video.stored.multicast,
             session_timeout_s=video.stored.session_timeout_s,
         )
-        if asked.Profile is not None and asked.Profile not in _PROFILES.get(str(asked.Encoding), (asked.Profile,)):
+        profiles = PROFILES.get(str(asked.Encoding), ())
+        if asked.Profile is not None and profiles and asked.Profile not in profiles:
             raise invalid(f"the profile {str(asked.Profile)[:32]!r} is not offered", "ConfigModify")
         self.encoders.set(video.token, wanted)
+        await asyncio.to_thread(self.encoders.apply, video.token)
         self.profiles.configuration_changed(video.token, "VideoEncoder")
         return None
 
@@ -134,12 +140,8 @@ class Media2:
     async def get_video_encoder_instances(self, call: Call) -> Reply:
         if call.request.ConfigurationToken != SOURCE:
             raise invalid("there is no such video source configuration", "NoConfig")
-        number = len(self.encoders.tokens)
-        encodings = sorted(
-            {option.encoding for token in self.encoders.tokens for option in self.encoders.options(token)}
-        )
-        counts = [{"Encoding": encoding, "Number": self._able(encoding)} for encoding in encodings]
-        return {"Info": {"Codec": counts, "Total": number}}
+        counts = [{"Encoding": name, "Number": count} for name, count in self.encoders.instances().items()]
+        return {"Info": {"Codec": counts, "Total": len(self.encoders.tokens)}}
 
     @operation("GetMetadataConfigurations")
     async def get_metadata_configurations(self, call: Call) -> Reply:
@@ -193,12 +195,6 @@ class Media2:
     def _state(self) -> MediaState:
         return self.settings.media.value
 
-    def _able(self, encoding: str) -> int:
-        return sum(
-            any(option.encoding == encoding for option in self.encoders.options(token))
-            for token in self.encoders.tokens
-        )
-
     def _references(self, references: Any) -> dict[str, str]:
         """Configuration references of a request as fields of a profile."""
         wanted: dict[str, str] = {}
@@ -239,15 +235,17 @@ class Media2:
         return {**self.analytics.configuration(), "UseCount": self.profiles.uses("analytics", self.analytics.token)}
 
     def _encoder(self, video: Video) -> dict[str, Any]:
-        return {
+        values = {
             "token": video.token, "Name": video.name, "UseCount": self.profiles.uses("encoder", video.token),
             "Encoding": video.encoding, "Resolution": {"Width": video.width, "Height": video.height},
             "RateControl": {
                 "ConstantBitRate": video.constant, "FrameRateLimit": video.rate_fps, "BitrateLimit": video.limit_kbps,
             },
-            "Multicast": self.values.multicast(video.stored.multicast, video.token),
-            "Quality": video.quality, "GovLength": video.gop_frames, "Profile": _PROFILES[video.encoding][0],
+            "Multicast": self.values.multicast(video.stored.multicast, video.token), "Quality": video.quality,
         }  # fmt: skip
+        if PROFILES[video.encoding]:
+            values |= {"GovLength": video.gop_frames, "Profile": PROFILES[video.encoding][0]}
+        return values
 
 
 def media2_service(handlers: Media2, *parts: object, osd: bool, mask: bool) -> Service:
@@ -274,18 +272,17 @@ def media2_service(handlers: Media2, *parts: object, osd: bool, mask: bool) -> S
     return service((handlers, *parts), names.TR2, path=PATH, capabilities=capabilities)
 
 
-_PROFILES: Mapping[str, tuple[str, ...]] = {"H264": ("High",), "H265": ("Main",), "JPEG": ("Baseline",)}
-
-
-def _encoder_options(option: Any) -> dict[str, Any]:
-    return {
+def _encoder_options(option: VideoOptions) -> dict[str, Any]:
+    values = {
         "Encoding": option.encoding,
         "QualityRange": {"Min": option.quality[0], "Max": option.quality[1]},
         "ResolutionsAvailable": [{"Width": width, "Height": height} for width, height in option.sizes],
         "BitrateRange": {"Min": option.bitrate_kbps[0], "Max": option.bitrate_kbps[1]},
-        "GovLengthRange": list(option.gop_frames), "FrameRatesSupported": list(option.rates_fps),
-        "ProfilesSupported": list(_PROFILES[option.encoding]), "ConstantBitRateSupported": option.encoding != "JPEG",
+        "FrameRatesSupported": list(option.rates_fps), "ConstantBitRateSupported": option.encoding != "JPEG",
     }  # fmt: skip
+    if option.gop_frames is not None:
+        values |= {"GovLengthRange": list(option.gop_frames), "ProfilesSupported": list(option.profiles)}
+    return values
 
 
 def _given(call: Call, name: str) -> bool:

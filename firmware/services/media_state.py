@@ -16,7 +16,6 @@ class Multicast:
     address: str = ""
     port: int = 0
     ttl: int = 1
-    auto_start: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class VideoEncoder:
     """What a client set of an encoder; None leaves what `camera.toml` says.
 
     Args:
-        limit_kbps: None for constant quality, otherwise the bit rate that holds.
+        limit_kbps: the bit rate that holds; the highest that is offered means constant quality.
     """
 
     name: str = ""
@@ -81,3 +80,5 @@ class MediaState:
     metadata: MetadataSettings = field(default_factory=MetadataSettings)
     next_profile: int = 1
     """Number in the token of the next profile that a client makes."""
+    multicasting: tuple[str, ...] = ()
+    """Tokens of the profiles that are sent to their multicast groups until somebody stops it."""

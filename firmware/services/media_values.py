@@ -33,23 +33,25 @@ class MediaValues:
 
     def video_source(self) -> dict[str, Any]:
         """tt:VideoSource of Media and DeviceIO."""
-        width, height = self._live.size("main")
-        return {"token": SOURCE, "Framerate": float(self._live.rate), "Resolution": {"Width": width, "Height": height}}
+        source = self._live.source
+        size = {"Width": source.width, "Height": source.height}
+        return {"token": SOURCE, "Framerate": float(source.rate), "Resolution": size}
 
     def source_configuration(self, name: str) -> dict[str, Any]:
-        width, height = self._live.size("main")
+        source = self._live.source
         return {
             "token": SOURCE, "Name": name, "UseCount": self._profiles.uses("source", SOURCE), "SourceToken": SOURCE,
-            "Bounds": {"x": 0, "y": 0, "width": width, "height": height},
+            "Bounds": {"x": 0, "y": 0, "width": source.width, "height": source.height},
         }  # fmt: skip
 
     def source_options(self) -> dict[str, Any]:
-        width, height = self._live.size("main")
+        source = self._live.source
         return {
             "MaximumNumberOfProfiles": 8,
             "BoundsRange": {
                 "XRange": _range(0, 0), "YRange": _range(0, 0),
-                "WidthRange": _range(width, width), "HeightRange": _range(height, height),
+                "WidthRange": _range(source.width, source.width),
+                "HeightRange": _range(source.height, source.height),
             },
             "VideoSourceTokensAvailable": [SOURCE],
         }  # fmt: skip
@@ -60,8 +62,8 @@ class MediaValues:
             raise invalid(f"there is no configuration {str(configuration.token)[:64]!r}", "NoConfig")
         if configuration.SourceToken != SOURCE:
             raise invalid(f"there is no video source {str(configuration.SourceToken)[:64]!r}", _NO_MEANS)
-        bounds, (width, height) = configuration.Bounds, self._live.size("main")
-        if (bounds.x, bounds.y, bounds.width, bounds.height) != (0, 0, width, height):
+        bounds, source = configuration.Bounds, self._live.source
+        if (bounds.x, bounds.y, bounds.width, bounds.height) != (0, 0, source.width, source.height):
             raise invalid("the bounds are those of the sensor", _NO_MEANS)
         return str(configuration.Name)
 

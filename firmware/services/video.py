@@ -1,29 +1,28 @@
 """Video encoders as ONVIF configures them, over the running streams.
 
 ONVIF speaks of encoding, resolution, quality, rate, bit rate and GOP; the streams of `firmware.live` of quantiser and
-bit rate. The options tell what the stream of that token really delivers, no more.
+bit rate.
 """
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from firmware.encode.settings import EncoderSettings
+from firmware.encode.settings import EncoderSettings, VideoFormat
 from firmware.live import TOKENS, Live
 from firmware.services.media_state import VideoEncoder
+from firmware.services.video_options import BITRATE_KBPS, QUALITY, VideoOptions, coding, possible, rate_of
 from firmware.settings import Settings
 from onvif.errors import invalid
 
-QUALITY = (0.0, 100.0)
-BITRATE_KBPS = (64, 16_384)
-"""A limit at the upper end means constant quality: nothing is held back."""
-GOP_FRAMES = (1, 250)
 _BEST_QP, _WORST_QP = 18, 44
-_CODECS = {"H264": "h264"}
+_BEST_JPEG, _WORST_JPEG = 95, 10
+_REFUSED = "ConfigModify"
 
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """One encoder as it runs now."""
+    """One encoder as it is set now."""
 
     token: str
     name: str
@@ -38,27 +37,19 @@ class Video:
     stored: VideoEncoder
 
 
-@dataclass(frozen=True, slots=True)
-class VideoOptions:
-    """What one encoder can be set to, for one encoding."""
-
-    encoding: str
-    sizes: tuple[tuple[int, int], ...]
-    rates_fps: tuple[float, ...]
-    quality: tuple[float, float] = QUALITY
-    bitrate_kbps: tuple[int, int] = BITRATE_KBPS
-    gop_frames: tuple[int, int] = GOP_FRAMES
-
-
 class Encoders:
-    """The video encoders of one camera. Applies the stored settings once when made."""
+    """The video encoders of one camera. Applies the stored settings once when made; any thread."""
 
     def __init__(self, live: Live, settings: Settings) -> None:
         self._live = live
         self._settings = settings
-        self._defaults: Mapping[str, EncoderSettings] = {token: live.video(token) for token in TOKENS}
+        self._changing = threading.Lock()
+        self._defaults: Mapping[str, VideoFormat] = {token: live.video(token) for token in TOKENS}
+        self._options = {
+            token: possible(live.source, self._defaults[token].coding, sealed=token == TOKENS[0]) for token in TOKENS
+        }
         for token in TOKENS:
-            self._apply(token)
+            self.apply(token)
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -68,66 +59,119 @@ class Encoders:
         """Raises Fault ter:NoConfig."""
         if token not in TOKENS:
             raise invalid(f"there is no video encoder configuration {token[:64]!r}", "NoConfig")
-        stored, running = self._settings.media.value.encoders[token], self._live.video(token)
-        width, height = self._live.size(token)
+        stored = self._settings.media.value.encoders[token]
+        wanted = self._format(token, stored)
         return Video(
             token=token,
             name=stored.name,
-            encoding="H264",
-            width=width,
-            height=height,
-            quality=stored.quality if stored.quality is not None else _quality(running.qp),
-            rate_fps=float(self._live.rate),
-            limit_kbps=stored.limit_kbps or BITRATE_KBPS[1],
+            encoding=wanted.encoding,
+            width=wanted.width,
+            height=wanted.height,
+            quality=stored.quality if stored.quality is not None else _quality(wanted.coding.qp),
+            rate_fps=float(wanted.rate),
+            limit_kbps=BITRATE_KBPS[1] if wanted.coding.bitrate_bps is None else wanted.coding.bitrate_bps // 1000,
             constant=stored.constant,
-            gop_frames=running.gop_frames,
+            gop_frames=wanted.coding.gop_frames,
             stored=stored,
         )
 
     def options(self, token: str) -> tuple[VideoOptions, ...]:
-        """One entry per encoding that this encoder can produce."""
+        """One entry per encoding that this encoder can produce; what it is set to is among them."""
         video = self.get(token)
-        return tuple(VideoOptions(encoding, ((video.width, video.height),), (video.rate_fps,)) for encoding in _CODECS)
+        return tuple(
+            replace(option, rates_fps=tuple(sorted({*option.rates_fps, video.rate_fps}, reverse=True)))
+            if option.encoding == video.encoding
+            else option
+            for option in self._options[token]
+        )
+
+    def generic(self) -> tuple[VideoOptions, ...]:
+        """One entry per encoding that any of the encoders can produce."""
+        found: dict[str, VideoOptions] = {}
+        for token in TOKENS:
+            for option in self.options(token):
+                found.setdefault(option.encoding, option)
+        return tuple(found.values())
+
+    def instances(self) -> dict[str, int]:
+        """How many of the encoders can run an encoding at once, at their largest and fastest, by encoding."""
+        able = [option.encoding for token in TOKENS for option in self._options[token]]
+        return {encoding: able.count(encoding) for encoding in sorted(set(able))}
 
     def set(self, token: str, wanted: VideoEncoder) -> None:
-        """Check against the options, keep, apply from the next picture on; raises Fault ter:ConfigModify."""
+        """Check against the options and keep; `apply` makes it run.
+
+        A bit rate that is out of range is moved into it, as ONVIF Media 2 (26.06) 5.3.2.3 asks.
+
+        Raises:
+            Fault: ter:ConfigModify for everything else that is not offered.
+        """
         video = self.get(token)
-        allowed = {option.encoding: option for option in self.options(token)}
         encoding = wanted.encoding or video.encoding
-        if encoding not in allowed:
-            raise invalid(f"the encoding {encoding[:20]!r} is not offered here", "ConfigModify")
-        option = allowed[encoding]
-        if (wanted.width or video.width, wanted.height or video.height) not in option.sizes:
-            raise invalid("this resolution is not offered", "ConfigModify")
+        option = next((each for each in self.options(token) if each.encoding == encoding), None)
+        if option is None:
+            raise invalid(f"the encoding {encoding[:20]!r} is not offered here", _REFUSED)
+        size = wanted.width or video.width, wanted.height or video.height
+        if size not in option.sizes:
+            raise invalid(f"the resolution {size[0]}x{size[1]} is not offered for {encoding}", _REFUSED)
         _within("quality", wanted.quality, option.quality)
-        _within("bit rate", wanted.limit_kbps, option.bitrate_kbps)
-        _within("GOP length", wanted.gop_frames, option.gop_frames)
+        if option.gop_frames is not None:
+            _within("GOP length", wanted.gop_frames, option.gop_frames)
         _within("frame rate", wanted.rate_fps, (min(option.rates_fps), max(option.rates_fps)))
-        if wanted.limit_kbps == BITRATE_KBPS[1] and not wanted.constant:
-            wanted = replace(wanted, limit_kbps=None)
+        if wanted.limit_kbps is not None:
+            least, most = option.bitrate_kbps
+            wanted = replace(wanted, limit_kbps=min(max(wanted.limit_kbps, least), most))
         encoders = {**self._settings.media.value.encoders, token: wanted}
         self._settings.media.change(encoders=encoders)
-        self._apply(token)
 
-    def _apply(self, token: str) -> None:
-        stored, base = self._settings.media.value.encoders[token], self._defaults[token]
-        wanted = replace(
-            base,
-            qp=_quantiser(stored.quality) if stored.quality is not None else base.qp,
-            gop_frames=stored.gop_frames or base.gop_frames,
-            bitrate_bps=stored.limit_kbps * 1000 if stored.limit_kbps is not None else base.bitrate_bps,
+    def apply(self, token: str) -> None:
+        """Make the stream what is kept of it, from the next picture on; takes up to a second, for a thread."""
+        with self._changing:
+            wanted = self._format(token, self._settings.media.value.encoders[token])
+            if wanted != self._live.video(token):
+                self._live.set_video(token, wanted)
+
+    def _format(self, token: str, stored: VideoEncoder) -> VideoFormat:
+        base, source = self._defaults[token], self._live.source
+        encoding = stored.encoding or base.encoding
+        option = next((each for each in self._options[token] if each.encoding == encoding), None)
+        if option is None:  # kept from before the camera was given another sensor or machine
+            encoding, stored = base.encoding, replace(stored, width=None, rate_fps=None)
+        elif (stored.width, stored.height) not in option.sizes:
+            stored = replace(stored, width=None)
+        settings = _coded(coding(base.coding, encoding), stored)
+        quality = stored.quality if stored.quality is not None else _quality(settings.qp)
+        return VideoFormat(
+            width=stored.width or base.width,
+            height=stored.height if stored.width and stored.height else base.height,
+            rate=base.rate if stored.rate_fps is None else min(rate_of(source, stored.rate_fps), source.rate),
+            coding=settings,
+            jpeg_quality=_jpeg_quality(quality) if encoding == "JPEG" else None,
         )
-        if wanted != self._live.video(token):
-            self._live.set_video(token, wanted)
+
+
+def _coded(base: EncoderSettings, stored: VideoEncoder) -> EncoderSettings:
+    limit = base.bitrate_bps if stored.limit_kbps is None else stored.limit_kbps * 1000
+    return replace(
+        base,
+        qp=_quantiser(stored.quality) if stored.quality is not None else base.qp,
+        gop_frames=stored.gop_frames or base.gop_frames,
+        # The highest limit holds nothing back, unless it is to be kept to all the time.
+        bitrate_bps=None if stored.limit_kbps == BITRATE_KBPS[1] and not stored.constant else limit,
+    )
 
 
 def _within(what: str, value: float | None, limits: tuple[float, float]) -> None:
     if value is not None and not limits[0] <= value <= limits[1]:
-        raise invalid(f"the {what} has to be {limits[0]:g} to {limits[1]:g}, not {value:g}", "ConfigModify")
+        raise invalid(f"the {what} has to be {limits[0]:g} to {limits[1]:g}, not {value:g}", _REFUSED)
 
 
 def _quantiser(quality: float) -> int:
     return round(_WORST_QP - (_WORST_QP - _BEST_QP) * quality / QUALITY[1])
+
+
+def _jpeg_quality(quality: float) -> int:
+    return round(_WORST_JPEG + (_BEST_JPEG - _WORST_JPEG) * quality / QUALITY[1])
 
 
 def _quality(quantiser: int) -> float:

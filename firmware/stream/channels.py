@@ -1,75 +1,121 @@
-"""The two video streams: the recoverable main stream and the masked sub stream of half its size.
+"""The two video streams: the recoverable main stream and the masked sub stream, of half its size at first.
 
-A channel is driven by the encode thread alone; new settings, recipients and wishes for an IDR picture may come from
-any thread and hold from the next picture on.
+A channel is driven by the encode thread alone. New formats, recipients and wishes for an IDR picture may come from any
+thread and hold from the next picture on. An encoder of a new format is made by the thread that asks for it: the encode
+thread only changes over, so no stream waits for another one's change.
 """
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import Generic, TypeVar
 
-import cv2
-import numpy as np
-
-from firmware.capture.frame import Frame, Picture, planes
+from firmware.capture.frame import Frame, Picture
 from firmware.encode.access_unit import AccessUnit
+from firmware.encode.jpeg import JpegEncoder
 from firmware.encode.protected import ProtectedEncoder
-from firmware.encode.recoverable import PlainEncoder
-from firmware.encode.settings import EncoderSettings
+from firmware.encode.recoverable import PlainEncoder, RecoverableEncoder
+from firmware.encode.settings import EncoderSettings, VideoFormat
+from firmware.mask.grid import MB
 from firmware.mask.plan import MaskPlan
+from firmware.stream.pace import Pace, Wishes
+from firmware.stream.scale import scaled, scaled_mask, scaled_region
 from wire.keys import Recipient
 
+Made = TypeVar("Made")
 
-class Wishes:
-    """IDR pictures that were asked for, each from a moment on; any thread."""
 
-    def __init__(self) -> None:
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the sensor gives: size in pixels, pictures per second."""
+
+    width: int
+    height: int
+    rate: Fraction
+
+
+class _Change(Generic[Made]):
+    """A format and the encoder made for it, from any thread to the encode thread; the latest one counts."""
+
+    def __init__(self, present: VideoFormat) -> None:
         self._lock = threading.Lock()
-        self._from_us: list[int] = []
+        self._present = present
+        self._next: tuple[VideoFormat, Made] | None = None
 
-    def want(self, from_utc_us: int = 0) -> None:
-        """The first picture taken at or after `from_utc_us` shall be an IDR picture."""
+    @property
+    def format(self) -> VideoFormat:
+        """In force, or from the next picture on."""
         with self._lock:
-            self._from_us.append(from_utc_us)
+            return self._next[0] if self._next else self._present
 
-    def due(self, utc_us: int) -> bool:
-        """Whether the picture taken at `utc_us` fulfils a wish; those it fulfils are forgotten."""
+    def put(self, wanted: VideoFormat, made: Made) -> Made | None:
+        """Change over at the next picture; an encoder that was never used comes back."""
         with self._lock:
-            left = [moment for moment in self._from_us if moment > utc_us]
-            fulfilled = len(left) < len(self._from_us)
-            self._from_us = left
-            return fulfilled
+            unused, self._next = self._next, (wanted, made)
+            return unused[1] if unused else None
+
+    def take(self) -> tuple[VideoFormat, Made] | None:
+        """What to change over to, now; None for going on as before."""
+        with self._lock:
+            taken, self._next = self._next, None
+            if taken is not None:
+                self._present = taken[0]
+            return taken
 
 
 class MainChannel:
-    """Masked base, sealed originals, one access unit."""
+    """Masked base, sealed originals, one access unit.
+
+    Args:
+        width, height, rate: of the sensor, which the encoder was made for too.
+    """
 
     def __init__(self, width: int, height: int, rate: Fraction, encoder: ProtectedEncoder) -> None:
-        self.width, self.height, self.rate = width, height, rate
+        self.source = Shape(width, height, rate)
         self.wishes = Wishes()
         self._encoder = encoder
+        self._format = VideoFormat(width=width, height=height, rate=rate, coding=encoder.settings)
+        self._change: _Change[RecoverableEncoder] = _Change(self._format)
+        self._pace = Pace(rate, rate)
 
     @property
-    def settings(self) -> EncoderSettings:
+    def format(self) -> VideoFormat:
         """In force, or from the next picture on."""
-        return self._encoder.settings
+        return self._change.format
 
-    @settings.setter
-    def settings(self, settings: EncoderSettings) -> None:
-        self._encoder.set_settings(settings)
+    def set_format(self, wanted: VideoFormat) -> None:
+        """Make an encoder for it, up to a second's work; from the next picture on, an IDR picture, it holds."""
+        assert wanted.jpeg_quality is None, "JPEG has no room for sealed originals"
+        unused = self._change.put(wanted, RecoverableEncoder(wanted.width, wanted.height, wanted.rate, wanted.coding))
+        if unused is not None:
+            unused.close()
 
     def set_recipients(self, recipients: Sequence[Recipient]) -> None:
         """From the next picture on, which becomes an IDR picture, only these may reveal."""
         self._encoder.set_recipients(recipients)
         self.wishes.want()
 
-    def encode(self, masked: Picture, clear: Picture, plan: MaskPlan, frame: Frame) -> AccessUnit:
-        """The protected access unit of one picture; encode thread."""
+    def encode(self, masked: Picture, clear: Picture, plan: MaskPlan, frame: Frame) -> AccessUnit | None:
+        """The protected access unit of one picture; None where a lower rate leaves it out. Encode thread."""
+        change = self._change.take()
+        if change is not None:
+            self._format, encoder = change
+            self._encoder.replace(encoder)
+            self._pace = Pace(self._format.rate, self.source.rate)
+        if not self._pace.due(frame.pts_90k):
+            return None
+        width, height = self._format.width, self._format.height
+        columns, rows = width // MB, height // MB
+        mask, regions = plan.mask, plan.regions
+        if mask.shape != (rows, columns):
+            regions = tuple(scaled_region(region, mask.shape, columns, rows) for region in regions)
+            mask = scaled_mask(mask, columns, rows)
         return self._encoder.encode(
-            masked,
-            clear,
-            plan.mask,
-            plan.regions,
+            scaled(masked, width, height),
+            scaled(clear, width, height) if mask.any() else masked,
+            mask,
+            regions,
             pts_90k=frame.pts_90k,
             utc_us=frame.utc_us,
             idr=self.wishes.due(frame.utc_us),
@@ -82,37 +128,47 @@ class MainChannel:
 
 
 class SubChannel:
-    """The masked picture at half size, nothing sealed in it."""
+    """The masked picture alone, nothing sealed in it; at half the sensor's size and all its rate at first.
+
+    Args:
+        width, height, rate: of the sensor.
+    """
 
     def __init__(self, width: int, height: int, rate: Fraction, settings: EncoderSettings) -> None:
-        self.width, self.height, self.rate = width // 2, height // 2, rate
-        self.settings = settings
+        self.source = Shape(width, height, rate)
         self.wishes = Wishes()
-        self._encoder = PlainEncoder(self.width, self.height, rate, settings)
+        self._format = VideoFormat(width=width // 2, height=height // 2, rate=rate, coding=settings)
+        self._change: _Change[PlainEncoder | JpegEncoder] = _Change(self._format)
+        self._encoder = _plain(self._format)
+        self._pace = Pace(rate, rate)
 
-    def encode(self, masked: Picture, pts_90k: int, utc_us: int) -> AccessUnit:
-        """The access unit of one masked picture; encode thread."""
-        if self._encoder.settings != self.settings:
-            self._encoder = PlainEncoder(self.width, self.height, self.rate, self.settings)
-        data, idr = self._encoder.encode(halved(masked), force_idr=self.wishes.due(utc_us))
-        return AccessUnit(data, pts_90k, utc_us, idr, self._encoder.settings.base.name)
+    @property
+    def format(self) -> VideoFormat:
+        """In force, or from the next picture on."""
+        return self._change.format
+
+    def set_format(self, wanted: VideoFormat) -> None:
+        """Make an encoder for it; from the next picture on, where decoding can start, it holds."""
+        self._change.put(wanted, _plain(wanted))
+
+    def encode(self, masked: Picture, pts_90k: int, utc_us: int) -> AccessUnit | None:
+        """The access unit of one masked picture; None where a lower rate leaves it out. Encode thread."""
+        change = self._change.take()
+        if change is not None:
+            self._format, self._encoder = change
+            self._pace = Pace(self._format.rate, self.source.rate)
+        if not self._pace.due(pts_90k):
+            return None
+        picture = scaled(masked, self._format.width, self._format.height)
+        wished, idr = self.wishes.due(utc_us), True
+        if isinstance(self._encoder, PlainEncoder):
+            data, idr = self._encoder.encode(picture, force_idr=wished)
+        else:
+            data = self._encoder.encode(picture)
+        return AccessUnit(data, pts_90k, utc_us, idr, self._format.encoding)
 
 
-def halved(i420: Picture) -> Picture:
-    """The picture at half width and height; both must be multiples of 4."""
-    rows, width = i420.shape
-    out = np.empty((rows // 2, width // 2), np.uint8)
-    for source, target in zip(planes(i420), planes(out), strict=True):
-        height, across = target.shape
-        target[:] = cv2.resize(source, (across, height), interpolation=cv2.INTER_AREA)
-    return out
-
-
-def jpeg(i420: Picture, width: int = 0, height: int = 0, quality: int = 85) -> bytes:
-    """A masked picture as baseline JPEG, scaled when a size is given; any thread."""
-    bgr = cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420)
-    if width and height and (bgr.shape[1], bgr.shape[0]) != (width, height):
-        bgr = cv2.resize(bgr, (width, height), interpolation=cv2.INTER_AREA)
-    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    assert done, "OpenCV's JPEG encoder takes every 8-bit picture"
-    return data.tobytes()
+def _plain(wanted: VideoFormat) -> PlainEncoder | JpegEncoder:
+    if wanted.jpeg_quality is not None:
+        return JpegEncoder(wanted.rate, wanted.jpeg_quality, wanted.coding.bitrate_bps)
+    return PlainEncoder(wanted.width, wanted.height, wanted.rate, wanted.coding)

@@ -44,8 +44,8 @@ class Eyes(Protocol):
 class MainEncoder(Protocol):
     """The recoverable stream."""
 
-    def encode(self, masked: Picture, clear: Picture, plan: MaskPlan, frame: Frame) -> AccessUnit:
-        """One picture in, its access unit out."""
+    def encode(self, masked: Picture, clear: Picture, plan: MaskPlan, frame: Frame) -> AccessUnit | None:
+        """One picture in, its access unit out; None where the stream's rate leaves this picture out."""
         ...
 
 
@@ -202,10 +202,11 @@ class Pipeline:
             self._outputs.masked(Masked(masked, plan, sight, frame.pts_90k, frame.utc_us))
             began_s = self.counters.spend("outputs", began_s)
             unit = self._stages.encoder.encode(masked, frame.i420, plan, frame)
-            self.counters.encoded += 1
             began_s = self.counters.spend("encode", began_s)
-            self._outputs.access_unit(unit)
-            self.counters.spend("outputs", began_s)
+            if unit is not None:
+                self.counters.encoded += 1
+                self._outputs.access_unit(unit)
+                self.counters.spend("outputs", began_s)
 
     def _take(self, sight: Sight | None) -> None:
         if sight is None:

@@ -88,7 +88,8 @@ class Publisher:
         self.best_shots(masked.picture, masked.pts_90k)
         if self.sub.watched:
             unit = self.live.sub.encode(masked.picture, masked.pts_90k, masked.utc_us)
-            self.sub.video(unit.data, pts_90k=unit.pts_90k, utc_us=unit.utc_us, idr=unit.idr)
+            if unit is not None:
+                self.sub.video(unit.data, pts_90k=unit.pts_90k, utc_us=unit.utc_us, idr=unit.idr)
         if masked.sight is not None:
             self._describe(masked, masked.sight)
 
@@ -112,12 +113,12 @@ class Publisher:
             self.sub.metadata(document, pts_90k=masked.pts_90k, utc_us=masked.utc_us)
 
     def _frame(self, shown: list[TrackBox], sight: Sight, utc: datetime) -> metadata.Frame:
-        width, height = self.live.size("main")
+        source = self.live.source
         objects = []
         for track in shown:
             type_, vehicle = _TYPES[track.class_]
             if not self.engine.describes(type_, track.score):
                 continue
-            box = metadata.Box.from_pixels(track.box.tolist(), width, height)
+            box = metadata.Box.from_pixels(track.box.tolist(), source.width, source.height)
             objects.append(metadata.Object(track.id, box, type_=type_, likelihood=track.score, vehicle=vehicle))
         return metadata.Frame(utc, tuple(objects), deleted=sight.ended)

@@ -80,6 +80,14 @@ class Writer:
         self._record: pack.GopRecord | None = None
         self._previous = layout.ZERO_HASH
 
+    def reshape(self, codec: Codec, columns: int, rows: int) -> None:
+        """From the next access unit on, which has to be an IDR, the stream is of this codec and size.
+
+        Numbering and the chain of manifests go on, so a reader sees one stream on both sides of the change.
+        """
+        self._codec = codec
+        self._nothing = Told.nothing(columns, rows)
+
     def protect(
         self,
         base_au: bytes,

@@ -1,0 +1,104 @@
+"""What each video encoder of a camera can be set to: sizes, rates and ranges that it really delivers.
+
+Sizes keep the sensor's aspect. The highest rate of an encoding is what this machine was measured to encode with both
+encoders at their largest and fastest at once, so what is offered to one client holds whatever another one sets.
+"""
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from firmware.encode.settings import EncoderSettings
+from firmware.encode.speed import seconds_per_pixel
+from firmware.mask.grid import MB
+from firmware.stream.channels import Shape
+
+QUALITY = (0.0, 100.0)
+BITRATE_KBPS = (64, 16_384)
+"""A limit at the upper end means constant quality: nothing is held back."""
+GOP_FRAMES = (1, 250)
+PROFILES = {"H264": ("High",), "H265": ("Main",), "JPEG": ()}
+_FRACTIONS = tuple(Fraction(*pair) for pair in ((1, 1), (5, 6), (2, 3), (1, 2), (1, 3), (1, 4)))
+_ASPECT_TOLERANCE = 0.015
+_LEAST_SIDE = 64
+# Of one processor core. The main stream is coded twice, masked and original; the rest is masks and snapshots.
+_MAIN_SHARE, _SUB_SHARE = 0.6, 0.15
+_OTHER_PRESET = "ultrafast"
+"""Of a codec that `camera.toml` says nothing about: software H.265 costs several times what H.264 does."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoOptions:
+    """What one encoder can be set to, for one encoding; rates fall from the highest."""
+
+    encoding: str
+    sizes: tuple[tuple[int, int], ...]
+    rates_fps: tuple[float, ...]
+    quality: tuple[float, float] = QUALITY
+    bitrate_kbps: tuple[int, int] = BITRATE_KBPS
+    gop_frames: tuple[int, int] | None = GOP_FRAMES
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """Profiles of the codec, in ONVIF's words."""
+        return PROFILES[self.encoding]
+
+
+def possible(source: Shape, configured: EncoderSettings, *, sealed: bool) -> tuple[VideoOptions, ...]:
+    """One entry per encoding that an encoder can produce.
+
+    Args:
+        configured: its settings in `camera.toml`.
+        sealed: whether it is the main stream's, with the originals in it.
+    """
+    sizes = _sizes(source, MB if sealed else 4)
+    coded = sizes if sealed else tuple(size for size in sizes if 2 * size[0] <= source.width)
+    found = []
+    for encoding in ("H264", "H265"):
+        cost_s = seconds_per_pixel(coding(configured, encoding)) * coded[0][0] * coded[0][1]
+        rates = _rates(source.rate, _MAIN_SHARE / (2 * cost_s) if sealed else _SUB_SHARE / cost_s)
+        if encoding.lower() == configured.codec:
+            rates = rates or (1.0,)
+        if rates:
+            found.append(VideoOptions(encoding, coded, rates))
+    if not sealed:
+        # A JPEG picture costs a fraction of the others. There is no room in it for originals.
+        found.append(VideoOptions("JPEG", sizes, _rates(source.rate, float(source.rate)), gop_frames=None))
+    return tuple(found)
+
+
+def coding(configured: EncoderSettings, encoding: str) -> EncoderSettings:
+    """The settings for an encoding, after those that the operator wrote; JPEG has none and leaves them."""
+    codec = encoding.lower()
+    if encoding == "JPEG" or codec == configured.codec:
+        return configured
+    both = configured.payload_codec == configured.codec
+    return replace(
+        configured, codec=codec, preset=_OTHER_PRESET,
+        payload_codec=codec if both else configured.payload_codec,
+        payload_preset=_OTHER_PRESET if both else configured.payload_preset,
+    )  # fmt: skip
+
+
+def rate_of(source: Shape, rate_fps: float) -> Fraction:
+    """The exact rate behind a number that a client sent."""
+    return source.rate if abs(rate_fps - float(source.rate)) < 0.01 else Fraction(rate_fps).limit_denominator(1001)
+
+
+def _sizes(source: Shape, step: int) -> tuple[tuple[int, int], ...]:
+    """Sizes of the sensor's aspect, the largest first, both sides multiples of `step`."""
+    found = {(source.width, source.height)}
+    if step < MB:
+        found.add((source.width // 2, source.height // 2))
+    aspect = source.width / source.height
+    for fraction in _FRACTIONS:
+        width = round(source.width * fraction / step) * step
+        height = round(source.height * fraction / step) * step
+        if min(width, height) >= _LEAST_SIDE and abs(width / height / aspect - 1) <= _ASPECT_TOLERANCE:
+            found.add((width, height))
+    return tuple(sorted(found, reverse=True))
+
+
+def _rates(source: Fraction, most_fps: float) -> tuple[float, ...]:
+    """The sensor's rate and the whole numbers below it, as far as `most_fps` allows."""
+    whole = [float(number) for number in range(int(source), 0, -1) if number < source]
+    return tuple(rate for rate in (float(source), *whole) if rate <= most_fps)

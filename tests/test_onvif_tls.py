@@ -9,9 +9,12 @@ import pytest
 
 from onvif import names
 from onvif.client import Camera
-from onvif.errors import StateError, Unreachable
+from onvif.errors import Fault, StateError, Unreachable
+from onvif.events.bus import Bus
+from onvif.events.topics import CAMERA
+from onvif.keystore import Keystore
+from onvif.keystore.serving import ServerTls
 from onvif.names import TDS
-from onvif.tls import server_tls
 from onvif.users import Level
 from tests.onvif_camera import PASSWORDS, running
 
@@ -42,7 +45,7 @@ async def test_https_is_switched_on_used_pinned_and_switched_off(camera):
     shown = {one.Name: one for one in (await camera.client()(TDS, "GetNetworkProtocols")).NetworkProtocols}
     assert (shown["HTTPS"].Enabled, shown["HTTPS"].Port) == (True, [port])
     address, password = f"https://127.0.0.1:{port}", PASSWORDS[Level.USER]
-    pin = aiohttp.Fingerprint(bytes.fromhex(camera.web.https.fingerprint))
+    pin = aiohttp.Fingerprint(bytes.fromhex(camera.web.ports.tls.fingerprint))
     async with await Camera.connect(address, "user", password, tls=pin) as client:
         assert client.services[names.TR2] == f"{address}/onvif/media2"
         (profile, _) = await client.profiles()
@@ -74,25 +77,78 @@ async def test_old_tls_is_refused(camera):
         await asyncio.to_thread(versions, v.TLSv1, v.TLSv1_1)
 
 
-async def test_the_certificate_stays_over_restarts_and_a_broken_one_is_said(tmp_path):
-    first = server_tls(tmp_path, "gate", ("192.0.2.1",))
-    assert server_tls(tmp_path, "gate", ()).fingerprint == first.fingerprint
-    assert (tmp_path / "server.key").stat().st_mode & 0o777 == 0o600
-    (tmp_path / "server.crt").write_text("nonsense")
-    with pytest.raises(StateError, match=r"server\.crt"):
-        server_tls(tmp_path, "gate", ())
+async def test_the_certificate_stays_over_restarts_and_a_broken_keystore_is_said(tmp_path):
+    first = Keystore(tmp_path, Bus(CAMERA))
+    first.ensure_own("gate", ("192.0.2.1",))
+    again = Keystore(tmp_path, Bus(CAMERA))
+    again.ensure_own("gate", ())
+    assert ServerTls(again).fingerprint == ServerTls(first).fingerprint
+    assert (tmp_path / "keystore.json").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["keystore.json"]
+    (tmp_path / "keystore.json").write_text("nonsense")
+    with pytest.raises(StateError, match=r"keystore\.json"):
+        Keystore(tmp_path, Bus(CAMERA))
 
 
-async def test_a_taken_port_leaves_plain_http_alone(camera, caplog):
+async def test_a_port_that_is_taken_is_refused(camera):
     with socket.create_server(("0.0.0.0", 0)) as taken:
-        await switch(camera, on=True, port=taken.getsockname()[1])
-        assert "HTTPS cannot be served" in caplog.text
-        assert (await camera.client()(TDS, "GetHostname")).HostnameInformation.Name
+        wanted = [{"Name": "HTTPS", "Enabled": True, "Port": [taken.getsockname()[1]]}]
+        with pytest.raises(Fault) as refused:
+            await camera.client()(TDS, "SetNetworkProtocols", NetworkProtocols=wanted)
+        assert refused.value.subcodes[-1] == "PortAlreadyInUse"
+    assert (await camera.client()(TDS, "GetHostname")).HostnameInformation.Name
+
+
+async def test_http_moves_goes_and_comes_back(camera, tmp_path):
+    """The reply goes out on the connection that asked; what a client chose outlives a restart."""
+    http, https = free_port(), free_port()
+    client = camera.client()
+    wanted = [{"Name": "HTTP", "Enabled": True, "Port": [http]}, {"Name": "HTTPS", "Enabled": True, "Port": [https]}]
+    await client(TDS, "SetNetworkProtocols", NetworkProtocols=wanted)
+    async with asyncio.timeout(60):
+        await asyncio.gather(*camera.web._announcements)
+    assert (camera.web.ports.http, camera.web.ports.https) == (http, https)
+    client.base = f"http://127.0.0.1:{http}"
+    assert await client(TDS, "GetHostname")
+    assert await reachable(camera.base) is False
+    secure = camera.client()
+    secure.base = f"https://127.0.0.1:{https}"
+    await secure(TDS, "SetNetworkProtocols", NetworkProtocols=[{"Name": "HTTP", "Enabled": False, "Port": [http]}])
+    async with asyncio.timeout(60):
+        await asyncio.gather(*camera.web._announcements)
+    assert await reachable(f"http://127.0.0.1:{http}") is False
+    shown = {one.Name: one.Enabled for one in (await secure(TDS, "GetNetworkProtocols")).NetworkProtocols}
+    assert shown == {"HTTP": False, "HTTPS": True, "RTSP": True}
+
+
+async def test_the_chosen_ports_outlive_a_restart(tmp_path):
+    http = free_port()
+    async with running(tmp_path) as camera:
+        await camera.client()(TDS, "SetNetworkProtocols",
+                              NetworkProtocols=[{"Name": "HTTP", "Enabled": True, "Port": [http]}])  # fmt: skip
+        async with asyncio.timeout(60):
+            await asyncio.gather(*camera.web._announcements)
+    async with running(tmp_path) as camera:
+        assert camera.web.ports.http == http
+    with socket.create_server(("127.0.0.1", http)):
+        async with running(tmp_path) as camera:
+            assert camera.web.ports.http not in {0, http}  # the operator's own is the way back in
+
+
+async def reachable(base):
+    host, _, port = base.partition("://")[2].partition(":")
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
 
 
 async def test_https_by_configuration(tmp_path):
     async with running(tmp_path, https=True) as camera:
-        address = f"https://127.0.0.1:{camera.web.https.port}"
+        address = f"https://127.0.0.1:{camera.web.ports.https}"
         client = await Camera.connect(address, "user", PASSWORDS[Level.USER])
         assert client.information.serial == "T-1"
         await client.close()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from onvif.names import TNS1, TT, WSTOP, XS, q
+from onvif.names import TAS, TNS1, TT, WSTOP, XS, q
 
 Items = Sequence[tuple[str, str]]
 """(item name, type as `xs:boolean` or `tt:ReferenceToken`) in message order."""
@@ -53,6 +53,10 @@ PROFILE_CHANGED = Topic("tns1:Media/ProfileChanged", False, (("Token", "tt:Refer
 CONFIGURATION_CHANGED = Topic(
     "tns1:Media/ConfigurationChanged", False, (("Token", "tt:ReferenceToken"), ("Type", "xs:string"))
 )
+KEY_STATUS = Topic(
+    "tns1:Advancedsecurity/Keystore/KeyStatus", False, (("KeyID", "tas:KeyID"),),
+    data=(("OldStatus", "tas:KeyStatus"), ("NewStatus", "tas:KeyStatus")),
+)  # fmt: skip
 LAST_REBOOT = Topic("tns1:Monitoring/OperatingTime/LastReboot", True, data=(("Status", "xs:dateTime"),))
 LAST_RESET = Topic("tns1:Monitoring/OperatingTime/LastReset", True, data=(("Status", "xs:dateTime"),))
 PROCESSOR_USAGE = Topic(
@@ -61,7 +65,7 @@ PROCESSOR_USAGE = Topic(
 
 CAMERA: tuple[Topic, ...] = (
     MOTION_ALARM, SIGNAL_LOSS, TOO_DARK, TOO_BRIGHT, TOO_BLURRY, SCENE_CHANGE, OBJECT_DETECTION,
-    PROFILE_CHANGED, CONFIGURATION_CHANGED, LAST_REBOOT,
+    PROFILE_CHANGED, CONFIGURATION_CHANGED, KEY_STATUS, LAST_REBOOT,
 )  # fmt: skip
 
 _RECORDING = ("RecordingToken", "tt:ReferenceToken")
@@ -109,7 +113,7 @@ RECEIVER_FAILED = Topic(
 RECORDER: tuple[Topic, ...] = (
     JOB_STATE, RECORDING_CONFIGURATION, TRACK_CONFIGURATION, RECORDING_JOB_CONFIGURATION, CREATE_RECORDING,
     DELETE_RECORDING, CREATE_TRACK, DELETE_TRACK, DELETE_TRACK_DATA, RECORDING_STATE, TRACK_STATE, RECEIVER_STATE,
-    RECEIVER_FAILED, LAST_REBOOT,
+    RECEIVER_FAILED, KEY_STATUS, LAST_REBOOT,
 )  # fmt: skip
 
 
@@ -118,7 +122,7 @@ def topic_set(topics: Iterable[Topic]) -> etree._Element:
 
     Only the root topics carry the `tns1` prefix, their descendants none (ONVIF Core 9.6.1, as the field reads it).
     """
-    root = etree.Element(q(WSTOP, "TopicSet"), nsmap={"wstop": WSTOP, "tns1": TNS1, "tt": TT, "xs": XS})
+    root = etree.Element(q(WSTOP, "TopicSet"), nsmap={"wstop": WSTOP, "tns1": TNS1, "tt": TT, "tas": TAS, "xs": XS})
     for topic in topics:
         node = root
         names = topic.path.removeprefix("tns1:").split("/")

@@ -36,7 +36,8 @@ class DeviceContext:
     farewell: send a Bye, before a restart.
     factory_default: forget all settings (hard: also the network's) before the restart.
     protocols: name → (enabled, ports) as the device listens now.
-    reopen: the network protocols changed: listen accordingly.
+    free: whether a port could be listened on.
+    reopen: the network protocols changed: listen accordingly once the reply is out, then send a Hello.
     """
 
     identity: DeviceIdentity
@@ -46,6 +47,7 @@ class DeviceContext:
     protocols: Callable[[], dict[str, tuple[bool, tuple[int, ...]]]]
     announce: Callable[[], None] = field(default=_nothing)
     farewell: Callable[[], None] = field(default=_nothing)
+    free: Callable[[int], bool] = field(default=lambda _port: True)
     reopen: Callable[[], None] = field(default=_nothing)
     factory_default: Callable[[bool], None] = field(default=lambda _hard: None)
 

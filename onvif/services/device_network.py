@@ -148,10 +148,14 @@ class Network:
         used = [port for enabled, ports in wanted.values() if enabled for port in ports]
         if len(set(used)) != len(used):
             raise invalid("two protocols cannot share a port", "PortAlreadyInUse")
+        for port in used:
+            if not self._context.free(port):
+                raise invalid(f"another program listens on port {port}", "PortAlreadyInUse")
         if not wanted.get("HTTP", (False, ()))[0] and not wanted.get("HTTPS", (False, ()))[0]:
             raise Fault("without HTTP and HTTPS the device could not be reached again", "OperationProhibited")
         protocols = tuple(NetworkProtocol(name, enabled, ports) for name, (enabled, ports) in wanted.items())
-        self._context.announce_change(protocols=protocols)
+        version = self._state.metadata_version + 1
+        self._context.state.change(protocols=protocols, metadata_version=version)
         self._context.reopen()
         return None
 

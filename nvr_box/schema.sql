@@ -42,6 +42,16 @@ CREATE TABLE IF NOT EXISTS segment (         -- row => file with this size and h
 ) STRICT;
 CREATE INDEX IF NOT EXISTS segment_by_time ON segment (camera, start_us);
 
+CREATE TABLE IF NOT EXISTS event (           -- what cameras told over ONVIF while they were recorded
+    event     INTEGER PRIMARY KEY AUTOINCREMENT,
+    camera    INTEGER NOT NULL,
+    utc_us    INTEGER NOT NULL,
+    topic     TEXT NOT NULL,
+    operation TEXT NOT NULL,                 -- Initialized, Changed, Deleted; empty for an event without a state
+    items     TEXT NOT NULL                  -- JSON [source, key, data], each [[name, value], ...]
+) STRICT;
+CREATE INDEX IF NOT EXISTS event_by_time ON event (camera, utc_us);
+
 CREATE TABLE IF NOT EXISTS packet (
     packet     INTEGER PRIMARY KEY AUTOINCREMENT,
     camera     INTEGER NOT NULL,

@@ -50,11 +50,12 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(state, *, cameras=2, restarted=lambda: None, record=None):
+async def running(state, *, cameras=2, restarted=lambda: None, record=None, device="", uri=""):
     """The face on a free port over a box with two cameras, three recorded minutes each.
 
     Args:
         record: called with (segments, camera) instead, to put something that plays on disk.
+        device, uri: where the first camera really is: its device service, its stream.
     """
     config = BoxConfig(state=state, onvif=OnvifConfig(), record=RecordConfig())
     (state / "recordings").mkdir(parents=True, exist_ok=True)
@@ -67,11 +68,13 @@ async def running(state, *, cameras=2, restarted=lambda: None, record=None):
         segments = Segments(store, state / "recordings")
         while len(roster.all()) < cameras:
             number = len(roster.all()) + 1
-            fresh = Camera(0, f"Camera {number}", f"http://192.0.2.{number}/onvif/device_service", "admin",
-                           f"rtsp://192.0.2.{number}:554/main", "main", "Maker", "Model", f"S-{number}",
-                           None, None, None, paired=False, sealed_to="", recording=False,
-                           added_utc_us=START_US)  # fmt: skip
-            added = await roster.add(fresh, "secret", None, "test")
+            xaddr = (number == 1 and device) or f"http://192.0.2.{number}/onvif/device_service"
+            stream = (number == 1 and uri) or f"rtsp://192.0.2.{number}:554/main"
+            fresh = Camera(0, f"Camera {number}", xaddr, "administrator" if device else "admin", stream, "main",
+                           "Maker", "Model", f"S-{number}", None, None, None, paired=False, sealed_to="",
+                           recording=False, added_utc_us=START_US)  # fmt: skip
+            password = PASSWORDS[Level.ADMINISTRATOR] if device else "secret"
+            added = await roster.add(fresh, password, None, "test")
             if record is not None:
                 await asyncio.to_thread(record, segments, added.camera)
                 continue

@@ -13,6 +13,7 @@ from yarl import URL
 from nvr_box import audit
 from nvr_box.cameras import pairing
 from nvr_box.cameras.introduction import Introduction, kids
+from nvr_box.cameras.listening import Listening
 from nvr_box.cameras.recorders import Recorders
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.cameras.status import Found, State, Status, Step, clock_message, state_of
@@ -56,6 +57,7 @@ class Cameras:
         self._recordings, self._segments, self._retention = recordings, segments, retention
         self._introduction = introduction
         self._recorders = Recorders(recordings, segments, retention, segment_s=segment_s)
+        self._listening = Listening(recordings.events)
         self._usage: dict[int, tuple[int, int | None, int]] = {}
 
     def list(self, by: Account) -> tuple[Camera, ...]:
@@ -172,14 +174,14 @@ class Cameras:
             if changed.recording:
                 self._start(changed)
             else:
-                await self._recorders.stop(camera)
+                await self._stop(camera)
         return changed
 
     async def remove(self, by: Account, camera: int, *, recordings_too: bool = False) -> None:
         """Unpair and forget it; its recordings stay on disk until retention takes them, unless `recordings_too`."""
         await self._log.demand(by, Right.ADMIN, "camera-remove", camera=camera)
         known = self._roster.get(camera)
-        await self._recorders.stop(camera)
+        await self._stop(camera)
         self._recordings.forget(camera)
         if known.paired:
             try:
@@ -211,7 +213,7 @@ class Cameras:
                     log.error("cameras: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
                 await asyncio.sleep(_COUNT_EVERY_S)
         finally:
-            await self._recorders.stop_all()
+            await asyncio.gather(self._listening.stop(), self._recorders.stop_all())
 
     async def _count(self) -> None:
         for camera in self._roster.all():
@@ -220,6 +222,11 @@ class Cameras:
 
     def _start(self, camera: Camera) -> None:
         self._recorders.start(camera, self._roster.password(camera.camera))
+        self._listening.start(camera, self._roster.password(camera.camera))
+
+    async def _stop(self, camera: int) -> None:
+        await self._recorders.stop(camera)
+        await self._listening.stop(camera)
 
     async def _tell_keys(self) -> None:
         """Every day, and whenever an operator's key came or went, cameras are given the keys anew."""

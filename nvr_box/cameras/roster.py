@@ -147,6 +147,7 @@ class Roster:
             if recordings_too:
                 link.execute("UPDATE segment SET garbage = 1 WHERE camera = ? AND locked = 0", (camera,))
                 link.execute("DELETE FROM packet WHERE camera = ?", (camera,))
+                link.execute("DELETE FROM event WHERE camera = ?", (camera,))
             entry(link)
 
         await self._store.write(change)

@@ -11,9 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from av.video.stream import VideoStream
+
 from nvr_box.clock import utc_us
 from nvr_box.record.fmp4 import TIMESCALE, Fragment
 from nvr_box.record.muxer import Muxer
+from nvr_box.record.parameters import Parameters
 from nvr_box.record.segment_file import DiskFull, SegmentFile
 from nvr_box.record.segments import Growing, Segments
 from nvr_box.record.sightings import SUFFIX, Documents, Sighting, pack
@@ -107,7 +110,7 @@ class Recorder:
     def _record(self) -> None:
         """One connection, until it ends."""
         source = self._open_stream()
-        stream = source.stream
+        parameters = Parameters(source.stream)
         open_segment: _Open | None = None
 
         def seen(found: list[Sighting]) -> None:
@@ -118,22 +121,13 @@ class Recorder:
             for timed in source.packets(Documents(seen).feed):
                 if self._stopping.is_set():
                     break
-                if timed.key and (open_segment is None or open_segment.should_end(timed)):
+                changed = timed.key and parameters.changed(timed.packet)
+                if timed.key and (open_segment is None or changed or open_segment.should_end(timed)):
                     if open_segment is not None:
                         open_segment.finish()
-                    if not self.now.connected:
-                        log.info("%s: recording", self._name)
-                        self.now = Recording(
-                            connected=True,
-                            ever_connected=True,
-                            since_utc_us=utc_us(),
-                            codec=stream.codec_context.name,
-                            width=stream.codec_context.width,
-                            height=stream.codec_context.height,
-                            rate_fps=source.rate_fps,
-                        )
+                    self._tell(parameters.stream, source.rate_fps)
                     limit = self._first_90k if open_segment is None else self._segment_90k
-                    open_segment = _Open(self, Muxer(stream), timed, limit)
+                    open_segment = _Open(self, Muxer(parameters.stream), timed, limit)
                 if open_segment is not None:
                     open_segment.take(timed)
                     self.now = replace(self.now, last_frame_utc_us=timed.utc_us, clock_offset_s=timed.offset_s)
@@ -142,7 +136,18 @@ class Recorder:
                 if open_segment is not None:
                     open_segment.finish()
             finally:
+                parameters.close()
                 source.close()
+
+    def _tell(self, stream: VideoStream, rate_fps: float) -> None:
+        """A segment begins: say what is recorded now."""
+        picture = stream.codec_context
+        if not self.now.connected:
+            log.info("%s: recording", self._name)
+            self.now = Recording(connected=True, ever_connected=True, since_utc_us=utc_us(), rate_fps=rate_fps)
+        elif (self.now.width, self.now.height) != (picture.width, picture.height):
+            log.info("%s: the camera sends %dx%d now", self._name, picture.width, picture.height)
+        self.now = replace(self.now, codec=picture.name, width=picture.width, height=picture.height)
 
 
 class _Open:

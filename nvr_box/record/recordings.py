@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from nvr_box.audit import Audit
 from nvr_box.record import fmp4
+from nvr_box.record.events import Events
 from nvr_box.record.live import Hub
 from nvr_box.record.piece import Piece, Timeline
 from nvr_box.record.segments import Segment, Segments
@@ -56,6 +57,7 @@ class Recordings:
 
     def __init__(self, segments: Segments, log: Audit) -> None:
         self._segments, self._log = segments, log
+        self.events = Events(segments.store)
         self._hubs: dict[int, Hub] = {}
 
     def hub(self, camera: int) -> Hub:

@@ -58,6 +58,7 @@ class Retention:
         before = utc_us() - int(self._config.keep_days * _DAY_US)
         sql = "SELECT segment, path FROM segment WHERE end_us < ? AND locked = 0 AND garbage = 0 LIMIT ?"
         link.execute("DELETE FROM packet WHERE last_us < ?", (before,))
+        link.execute("DELETE FROM event WHERE utc_us < ?", (before,))
         return _mark(link, link.execute(sql, (before, _BATCH)).fetchall())
 
     def _over_quota(self, link: sqlite3.Connection) -> list[tuple[int, str]]:

@@ -73,7 +73,7 @@ class Segments:
 
     def __init__(self, store: Store, root: Path) -> None:
         self.root = root
-        self._store = store
+        self.store = store
         self.growing: dict[int, Growing] = {}
 
     async def between(self, camera: int, start_us: int, end_us: int) -> tuple[Segment, ...]:
@@ -84,7 +84,7 @@ class Segments:
         )
         growing = self.growing.get(camera)
         now = growing.snapshot() if growing else None
-        rows = await self._store.read(lambda link: link.execute(sql, (camera, end_us, start_us)).fetchall())
+        rows = await self.store.read(lambda link: link.execute(sql, (camera, end_us, start_us)).fetchall())
         found = [_segment(row) for row in rows]
         if now and now.start_us < end_us and now.end_us > start_us and now.path not in {each.path for each in found}:
             found.append(now)
@@ -99,7 +99,7 @@ class Segments:
         )
         growing = self.growing.get(camera)
         now = growing.snapshot() if growing else None
-        rows = await self._store.read(lambda link: link.execute(sql, (camera, end_us, start_us)).fetchall())
+        rows = await self.store.read(lambda link: link.execute(sql, (camera, end_us, start_us)).fetchall())
         found = [(start, end, bool(locked)) for start, end, locked in rows]
         # A segment that was finished in between has its row already.
         fresh = now and now.start_us not in {start for start, _, _ in found}
@@ -116,7 +116,7 @@ class Segments:
         )
         growing = self.growing.get(camera)
         now = growing.snapshot() if growing else None
-        row = await self._store.read(lambda link: link.execute(sql, (camera, after_us, known)).fetchone())
+        row = await self.store.read(lambda link: link.execute(sql, (camera, after_us, known)).fetchone())
         if row:
             return _segment(row)
         return now if now and now.end_us > after_us and now.path != known else None
@@ -124,7 +124,7 @@ class Segments:
     async def usage(self, camera: int) -> tuple[int, int | None]:
         """(bytes on disk, start of the oldest) of one camera."""
         sql = "SELECT coalesce(sum(bytes), 0), min(start_us) FROM segment WHERE camera = ? AND garbage = 0"
-        size, oldest = await self._store.read(lambda link: link.execute(sql, (camera,)).fetchone())
+        size, oldest = await self.store.read(lambda link: link.execute(sql, (camera,)).fetchone())
         growing = self.growing.get(camera)
         now = growing.snapshot() if growing else None
         if now:
@@ -135,7 +135,7 @@ class Segments:
     async def set_locked(self, camera: int, start_us: int, end_us: int, *, locked: bool) -> int:
         """Lock or unlock the finished segments that touch the range; returns how many."""
         sql = "UPDATE segment SET locked = ? WHERE camera = ? AND start_us < ? AND end_us > ? AND garbage = 0"
-        return await self._store.write(lambda link: link.execute(sql, (locked, camera, end_us, start_us)).rowcount)
+        return await self.store.write(lambda link: link.execute(sql, (locked, camera, end_us, start_us)).rowcount)
 
     def add(self, segment: Segment) -> None:
         """Write the row of a file that is already durable; returns when the row is.
@@ -143,7 +143,7 @@ class Segments:
         Raises:
             StoreError: the database refused; the file is then found again at the next start.
         """
-        self._store.submit(lambda link: insert(link, segment)).result()
+        self.store.submit(lambda link: insert(link, segment)).result()
 
 
 def insert(link: sqlite3.Connection, segment: Segment) -> None:

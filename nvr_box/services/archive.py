@@ -4,9 +4,12 @@ from collections.abc import AsyncIterator
 
 from nvr_box.clock import utc_us
 from nvr_box.record.access_units import access_units
+from nvr_box.record.events import Past
+from nvr_box.record.fmp4 import TIMESCALE
 from nvr_box.record.recordings import Chunk
 from nvr_box.record.sightings import Sighting
 from nvr_box.services.catalogue import METADATA, SERVICE, VIDEO, Catalogue, recording_token
+from nvr_box.services.history import event
 from nvr_box.services.seen import frame
 from onvif import metadata
 from onvif.errors import Fault
@@ -51,6 +54,7 @@ class BoxArchive:
             if reverse or expected_us is None or abs(chunk.start_us - expected_us) > _SAME_SECTION_US:
                 section += 1
             seen_us = 0
+            told = list(await self._events(camera, chunk))
             for unit in units:
                 expected_us = unit.utc_us
                 if not reverse and end_us is not None and unit.utc_us > end_us:
@@ -58,8 +62,10 @@ class BoxArchive:
                 yield Sample(VIDEO, unit.data, unit.utc_us, unit.key, section)
                 if unit.utc_us - seen_us >= _SEEN_EVERY_US:
                     seen_us = unit.utc_us
-                    document = await self._document(camera, unit.utc_us)
+                    document = await self._document(camera, unit.utc_us, _until(told, unit.utc_us))
                     yield Sample(METADATA, document, unit.utc_us, True, section)
+            if told and expected_us is not None:
+                yield Sample(METADATA, await self._document(camera, expected_us, told), expected_us, True, section)
 
     def _forwards(self, camera: int, start_us: int, end_us: int | None) -> AsyncIterator[Chunk]:
         return self._catalogue.box.recordings.chunks(camera, start_us, end_us)
@@ -72,13 +78,26 @@ class BoxArchive:
                 yield chunk
                 break
 
-    async def _document(self, camera: int, at_us: int) -> bytes:
-        """What the camera saw then, as it said it; a frame without objects when it said nothing."""
+    async def _events(self, camera: int, chunk: Chunk) -> tuple[Past, ...]:
+        """What the camera told during a GOP."""
+        last, _ = chunk.fragments[-1]
+        end_us = chunk.segment_us + (last.time_90k + last.duration_90k) * 1_000_000 // TIMESCALE
+        return await self._catalogue.box.recordings.events.page(camera, chunk.start_us, end_us - 1)
+
+    async def _document(self, camera: int, at_us: int, told: list[Past]) -> bytes:
+        """What the camera saw then, as it said it, and what it told; a frame without objects when it said nothing."""
         sighting = await self._catalogue.box.recordings.sighting(camera, at_us)
-        return metadata.document((frame(sighting or Sighting(at_us, ())),))
+        return metadata.document((frame(sighting or Sighting(at_us, ())),), [event(each).xml() for each in told])
 
     def _number(self, token: str) -> int:
         for camera in self._catalogue.box.cameras.list(SERVICE):
             if recording_token(camera) == token:
                 return camera.camera
         raise StoreError(f"there is no recording {token[:64]!r}")
+
+
+def _until(told: list[Past], at_us: int) -> list[Past]:
+    """Take what was told up to `at_us` from the front of `told`."""
+    taken = [each for each in told if each.utc_us <= at_us]
+    del told[: len(taken)]
+    return taken

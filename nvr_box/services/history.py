@@ -1,40 +1,72 @@
-"""The recording history as events: tns1:RecordingHistory/Recording/State and /Track/State, from what lies on disk."""
+"""What happened, as events: when recordings began and ended, from what lies on disk, and what their cameras told.
 
-from collections.abc import Iterator
+tns1:RecordingHistory/Recording/State and /Track/State, and the history of the cameras' own events.
+"""
+
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 
 from lxml import etree
 
-from nvr_box.services.catalogue import TRACKS, Recording, moment
+from nvr_box.record.events import Events, Past
+from nvr_box.services.catalogue import METADATA, TRACKS, Recording, moment
 from onvif.events.bus import Event, Operation
-from onvif.events.topics import RECORDING_STATE, TRACK_STATE
+from onvif.events.topics import CAMERA, RECORDING_STATE, TRACK_STATE
 from onvif.metadata import utc_text
 from onvif.names import TT, WSNT, q
 
+Found = tuple[etree._Element, Event]
+"""tt:FindEventResult, and the event in it."""
+RECORDED = frozenset({RECORDING_STATE.path, TRACK_STATE.path, *(topic.path for topic in CAMERA)})
+"""Topics that can be searched for before anything of them has happened."""
+_OPERATIONS = {operation.value: operation for operation in Operation}
 
-def history(
-    recording: Recording, start_us: int, end_us: int, *, start_state: bool
-) -> Iterator[tuple[etree._Element, Event]]:
-    """Each change within [start_us, end_us] as (tt:Result element, event).
 
-    Args:
-        start_state: begin with how everything stood at `start_us`, marked as such.
-    """
+async def past(events: Events, recording: Recording, start_us: int, end_us: int) -> AsyncIterator[tuple[int, Found]]:
+    """(utc_us, event) of one recording in the order of the search; `end_us` before `start_us` searches backwards."""
+    low, high, reverse = min(start_us, end_us), max(start_us, end_us), end_us < start_us
+    own = sorted(_changes(recording, low, high), key=lambda pair: pair[0], reverse=reverse)
+    camera, last = recording.camera.camera, None
+    while page := await events.page(camera, low, high, after=last, reverse=reverse):
+        for last in page:
+            while own and (own[0][0] >= last.utc_us if reverse else own[0][0] <= last.utc_us):
+                yield own.pop(0)
+            yield last.utc_us, _told(recording, last)
+    for pair in own:
+        yield pair
+
+
+async def start_states(events: Events, recording: Recording, at_us: int) -> list[Found]:
+    """How every property stood at `at_us`, as virtual events of that moment."""
+    inside = any(span.start_us <= at_us < span.end_us for span in recording.spans)
+    found = list(_states(recording, at_us, present=inside, virtual=True))
+    return found + [_told(recording, each, at_us) for each in await events.states(recording.camera.camera, at_us)]
+
+
+def _changes(recording: Recording, start_us: int, end_us: int) -> Iterator[tuple[int, Found]]:
+    """When the recording began and ended."""
     recording_now = recording.status.state.value == "recording"
-    if start_state:
-        inside = any(span.start_us <= start_us < span.end_us for span in recording.spans)
-        yield from _states(recording, start_us, present=inside, virtual=True)
     for number, span in enumerate(recording.spans):
         if start_us <= span.start_us <= end_us:
-            yield from _states(recording, span.start_us, present=True, virtual=False)
+            yield from ((span.start_us, each) for each in _states(recording, span.start_us, present=True))
         growing = recording_now and number == len(recording.spans) - 1
         if start_us <= span.end_us <= end_us and not growing:
-            yield from _states(recording, span.end_us, present=False, virtual=False)
+            yield from ((span.end_us, each) for each in _states(recording, span.end_us, present=False))
 
 
-def _states(
-    recording: Recording, at_us: int, *, present: bool, virtual: bool
-) -> Iterator[tuple[etree._Element, Event]]:
+def event(past_: Past, start_us: int | None = None) -> Event:
+    """A camera's event as it is told; with `start_us` the virtual one that says how the property stood then."""
+    at = moment(past_.utc_us if start_us is None else start_us)
+    operation = _OPERATIONS.get(past_.operation) if start_us is None else Operation.INITIALIZED
+    return Event(past_.topic, at, operation, past_.source, past_.key, past_.data)
+
+
+def _told(recording: Recording, past_: Past, start_us: int | None = None) -> Found:
+    said = event(past_, start_us)
+    return _result(recording, METADATA, said.utc, said, virtual=start_us is not None), said
+
+
+def _states(recording: Recording, at_us: int, *, present: bool, virtual: bool = False) -> Iterator[Found]:
     at, text = moment(at_us), "true" if present else "false"
     token = ("RecordingToken", recording.token)
     operation = Operation.INITIALIZED if virtual else Operation.CHANGED

@@ -6,13 +6,12 @@ from typing import Any
 from nvr_box.clock import utc_us
 from nvr_box.services.catalogue import Catalogue, Recording, microseconds, moment
 from nvr_box.services.expressions import expression
-from nvr_box.services.history import history
+from nvr_box.services.history import RECORDED, Found, past, start_states
 from nvr_box.services.information import attributes, element, information
-from nvr_box.services.looking import seen_matches
+from nvr_box.services.looking import merged, seen_matches
 from nvr_box.services.search_sessions import Searches
 from onvif import names
-from onvif.events.filters import compile_filter
-from onvif.events.topics import RECORDING_STATE, TRACK_STATE
+from onvif.events.filters import Filter, compile_filter
 from onvif.names import TSE, q
 from onvif.registry import load
 from onvif.service import Call, Reply, Service, operation, service
@@ -66,17 +65,16 @@ class RecordingSearch:
     async def find_events(self, call: Call) -> Reply:
         asked = call.request
         start_us, end_us = _range(asked)
-        wanted = compile_filter(call.element.find(q(TSE, "SearchFilter")), (RECORDING_STATE.path, TRACK_STATE.path))
-        found = [
-            (result, event)
-            for recording in await self._scope(asked.Scope)
-            for result, event in history(
-                recording, min(start_us, end_us), max(start_us, end_us), start_state=bool(asked.IncludeStartState)
-            )
-            if wanted(event)
+        events = self._catalogue.box.recordings.events
+        wanted = compile_filter(call.element.find(q(TSE, "SearchFilter")), RECORDED | await events.topics())
+        scope = await self._scope(asked.Scope)
+        start = [
+            found
+            for recording in (scope if asked.IncludeStartState else ())
+            for found in await start_states(events, recording, start_us)
         ]
-        found.sort(key=lambda pair: pair[1].utc, reverse=end_us < start_us)
-        return await self._begin("events", _listed([result for result, _ in found]), call, end_us)
+        found = merged([past(events, one, start_us, end_us) for one in scope], reverse=end_us < start_us)
+        return await self._begin("events", _wanted(start, found, wanted), call, end_us)
 
     @operation("GetEventSearchResults")
     async def get_event_search_results(self, call: Call) -> Reply:
@@ -137,7 +135,7 @@ def search_service(handlers: RecordingSearch) -> Service:
 
 
 def _capabilities() -> Mapping[str, Any]:
-    return {"MetadataSearch": True, "GeneralStartEvents": False}
+    return {"MetadataSearch": True, "GeneralStartEvents": True}
 
 
 def _range(asked: Any) -> tuple[int, int]:
@@ -148,3 +146,13 @@ def _range(asked: Any) -> tuple[int, int]:
 async def _listed(results: Iterable[Any]) -> AsyncIterator[Any]:
     for result in results:
         yield result
+
+
+async def _wanted(start: Iterable[Found], found: AsyncIterator[Found], wanted: Filter) -> AsyncIterator[Any]:
+    """The results whose event passes the filter."""
+    for result, event in start:
+        if wanted(event):
+            yield result
+    async for result, event in found:
+        if wanted(event):
+            yield result

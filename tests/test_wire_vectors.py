@@ -9,7 +9,7 @@ import pytest
 
 from wire.keys import Identity
 from wire.nal import Codec
-from wire.recovery.reader import Reader
+from wire.recovery.reader import Reader, TrackKey
 from wire.recovery.verdict import Check
 
 FILES = sorted((Path(__file__).parent / "vectors" / "recovery").glob("*.txt"))
@@ -17,7 +17,7 @@ FILES = sorted((Path(__file__).parent / "vectors" / "recovery").glob("*.txt"))
 
 def read(path):
     lines = [line.split(": ", 1) for line in path.read_text().splitlines()]
-    many = {name: [bytes.fromhex(value) for key, value in lines if key == name] for name in ("au", "identity")}
+    many = {name: [value for key, value in lines if key == name] for name in ("au", "identity", "granted")}
     return {key: value for key, value in lines if key not in many} | many
 
 
@@ -31,10 +31,17 @@ def letter(opened):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_vector(path):
     vector = read(path)
+    granted = {}
+    for line in vector["granted"]:
+        bound, name, track_id, key = line.split()
+        granted[bytes.fromhex(bound)] = [TrackKey(bytes.fromhex(name), int(track_id), bytes.fromhex(key))]
     opener = Reader(
-        [Identity(key) for key in vector["identity"]], Codec(vector["codec"]), bytes.fromhex(vector["signing-key"])
+        [Identity(bytes.fromhex(key)) for key in vector["identity"]],
+        Codec(vector["codec"]),
+        bytes.fromhex(vector["signing-key"]),
+        granted=granted,
     )
-    assert "".join(letter(opener.open(au)) for au in vector["au"]) == vector["expect"], vector["why"]
+    assert "".join(letter(opener.open(bytes.fromhex(au))) for au in vector["au"]) == vector["expect"], vector["why"]
     groups = opener.take_verdicts()
     for question in ("origin", "complete"):
         if f"first-group-{question}" in vector:

@@ -59,7 +59,7 @@ class Composer:
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
         self._base = PictureDecoder(codec)
-        self._payload: PictureDecoder | None = None
+        self._payloads: dict[int | None, PictureDecoder] = {}
         self._gop_start = b""
 
     def compose(self, base_au: bytes, opened: Opened, *, tracks: frozenset[int] | None = None) -> Composed | None:
@@ -72,28 +72,48 @@ class Composer:
         """
         base = self._base.decode(base_au)
         if nal.is_idr(base_au, self._codec):
-            self._payload = None
+            self._payloads.clear()
             self._gop_start = base_au
         if opened.payload_au is None:
-            self._payload = None
+            self._payloads.clear()
             return None if base is None else Composed(base, revealed=False, reason=opened.reason)
-        originals = self._decode_payload(opened) if opened.payload_au else None
+        originals = self._originals(opened)
         if base is None:
             return None
-        if not opened.payload_au:
-            return Composed(base, revealed=True, reason=opened.reason)
-        if originals is None or opened.mask is None or not _fits(originals, base, opened.mask):
-            return Composed(base, revealed=False, reason=opened.reason or "the originals do not decode")
-        mask = opened.mask if tracks is None else opened.mask & _only(opened, tracks)
-        return Composed(merge(base, originals, mask), revealed=True, reason=opened.reason)
+        shown = base
+        for track_id, picture, mask in originals:
+            if picture is None or not _fits(picture, base, mask):
+                return Composed(base, revealed=False, reason=opened.reason or "the originals do not decode")
+            if tracks is None or track_id in tracks:
+                shown = merge(shown, picture, mask)
+            elif track_id is None:
+                shown = merge(shown, picture, mask & _only(opened, tracks))
+        return Composed(shown, revealed=True, reason=opened.reason)
 
-    def _decode_payload(self, opened: Opened) -> I420 | None:
-        payload_au = opened.payload_au or b""
-        if opened.payload_idr:
-            self._payload = PictureDecoder(opened.payload_codec)
-            if opened.shared_idr:
-                self._payload.decode(shared_start(payload_au, self._gop_start, self._codec))
-        return None if self._payload is None else self._payload.decode(payload_au)
+    def _originals(self, opened: Opened) -> list[tuple[int | None, I420 | None, Mask]]:
+        """Every payload's track (None for the common one), its picture and where it is to be shown."""
+        codec = opened.payload_codec
+        found: list[tuple[int | None, I420 | None, Mask]] = []
+        if opened.payload_au and opened.mask is not None:
+            alone = np.zeros_like(opened.mask)
+            for track in opened.tracks:
+                alone |= track.mask
+            picture = self._decode(None, opened.payload_au, codec, start=opened.payload_idr, shared=opened.shared_idr)
+            found.append((None, picture, opened.mask & ~alone))
+        for track in opened.tracks:
+            if track.payload_au:
+                picture = self._decode(
+                    track.track_id, track.payload_au, codec, start=track.start, shared=track.shared_idr
+                )
+                found.append((track.track_id, picture, track.mask))
+        return found
+
+    def _decode(self, track_id: int | None, au: bytes, codec: Codec, *, start: bool, shared: bool) -> I420 | None:
+        if start:
+            decoder = self._payloads[track_id] = PictureDecoder(codec)
+            if shared:
+                decoder.decode(shared_start(au, self._gop_start, self._codec))
+        return self._payloads[track_id].decode(au) if track_id in self._payloads else None
 
 
 def shared_start(payload_au: bytes, gop_start: bytes, codec: Codec) -> bytes:

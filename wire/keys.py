@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hpke import (
     AEAD,
     KDF,
@@ -27,6 +28,7 @@ from cryptography.hazmat.primitives.hpke import (
     MLKEM768X25519PublicKey,
     Suite,
 )
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from wire.base.errors import SealError, WireError
@@ -50,6 +52,11 @@ class Kem(Enum):
     def suite(self) -> Suite:
         kem = KEM.X25519 if self is Kem.X25519 else KEM.MLKEM768_X25519
         return Suite(kem, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+
+
+def expand(key: bytes, info: bytes, size: int) -> bytes:
+    """HKDF-Expand with SHA-256 (RFC 5869 2.3): `size` bytes that tell nothing of `key` nor of other `info`."""
+    return HKDFExpand(SHA256(), size, info).derive(key)
 
 
 def key_id(public: bytes) -> bytes:

@@ -5,6 +5,7 @@ writer: it can break any rule. HPKE is randomised, so a new run gives other byte
 """
 
 import hashlib
+import hmac
 import struct
 from pathlib import Path
 
@@ -22,15 +23,49 @@ STRANGER = X25519PrivateKey.from_private_bytes(bytes(range(65, 97)))
 SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(97, 129)))
 IMPOSTOR = Ed25519PrivateKey.from_private_bytes(bytes(range(129, 161)))
 SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
-INFO, CONTEXT = b"veilcam recovery 1 key unit", b"veilcam recovery 1 manifest"
+INFO, CONTEXT = b"veilcam recovery 2 key unit", b"veilcam recovery 2 manifest"
+TRACK_KEY, TRACK_NAME = b"veilcam recovery 2 track key", b"veilcam recovery 2 track name"
 SALT, UTC = b"salt", 1_790_000_000_000_000
-IDR_FLAG, SHARED, H265_PAYLOAD, PADDED, FULL = 1, 2, 4, 16, 32
+IDR_FLAG, SHARED, H265_PAYLOAD, PER_TRACK, PADDED, FULL = 1, 2, 4, 8, 16, 32
 
 SPS, PPS = b"\x67\x42\xc0\x1e", b"\x68\xce\x3c\x80"
-ORIGINALS = b"\x00\x00\x00\x01\x65originals"
+ORIGINALS = b"\x65originals"
+MORE = b"\x41more"
+
+
+def ue(value):
+    digits = f"{value + 1:b}"
+    return "0" * (len(digits) - 1) + digits
+
+
+def se(value):
+    return ue(2 * value - 1 if value > 0 else -2 * value)
+
+
+def bits(*parts):
+    text = "".join(parts)
+    size = -(-len(text) // 8)
+    return int(text.ljust(8 * size, "0"), 2).to_bytes(size, "big")
+
+
+def leb(value):
+    out = b""
+    while value > 127:
+        out += bytes((value & 127 | 128,))
+        value >>= 7
+    return out + bytes((value,))
+
+
+def box(x, y, w, h, *, track=7):
+    return "01" + f"{0:04b}{2:04b}{track:032b}" + ue(x) + ue(y) + ue(w - 1) + ue(h - 1)
+
+
 # Columns 4, rows 3; one run of six macroblocks after three; one object of class 0, level 2, track 7 at 1, 0, 2 x 3.
-WHOLE = b"\x00\x04\x00\x03" + b"\x01\x03\x06" + b"\x01\x01\x02\x07\x01\x00\x02\x03"
-SAME = b"\x00\x00"
+SIZE = f"{3:010b}{2:010b}"
+RUN = ue(0) + "011" + ue(5)
+WHOLE = bits(SIZE, ue(1), RUN, ue(1), ue(0), box(1, 0, 2, 3))
+SAME = bits(ue(0), ue(0))
+NONE = bits(SIZE, ue(0), ue(0))
 
 
 def number(public):
@@ -64,6 +99,11 @@ def picture(slices):
     return hashlib.sha256(b"".join(struct.pack(">I", len(nal)) + nal for nal in slices)).digest()[:16]
 
 
+def expand(key, info, size):
+    """HKDF-Expand of RFC 5869 for up to 32 bytes."""
+    return hmac.new(key, info + b"\x01", hashlib.sha256).digest()[:size]
+
+
 def stanza(key, *holders, kind=0):
     sealed = key
     for holder in reversed(holders):
@@ -88,29 +128,48 @@ class Stream:
         self.gop_id += 1
         self.key = hashlib.sha256(b"content key %d" % self.gop_id).digest()
         stanzas = wrong.get("stanzas", [stanza(self.key, holder) for holder in self.holders])
-        version, count, flags = wrong.get("version", 1), wrong.get("count", len(stanzas)), wrong.get("flags", 0)
+        version, count, flags = wrong.get("version", 2), wrong.get("count", len(stanzas)), wrong.get("flags", 0)
         head = struct.pack(">BBBBI8s4s", 2, version, count, flags, self.gop_id, CAMERA_ID, SALT)
-        unit = head + b"".join(stanzas) + wrong.get("tail", b"")
+        times = struct.pack(">QII", UTC + 40_000 * self.seq, 3600 * self.seq, self.seq)
+        unit = head + times + b"".join(stanzas) + wrong.get("tail", b"")
         self.key_hash = hashlib.sha256(unit).digest()[:16]
         self.leaves, self.index, self.first_seq = [hashlib.sha256(b"\x00" + self.key_hash).digest()], 0, self.seq
         return unit
 
+    def sealed(self, key, plain, about, *, nonce=None):
+        at = SALT + struct.pack(">Q", self.seq if nonce is None else nonce)
+        return AESGCM(key).encrypt(at, plain, about)[:-4]
+
+    def track_key(self, track):
+        return expand(self.key, TRACK_KEY + struct.pack(">I", track), 32)
+
+    def chunk(self, header, track, plain):
+        """Name, length and seal of one object's originals."""
+        name = expand(self.key, TRACK_NAME + struct.pack(">I", track), 2)
+        sealed = self.sealed(self.track_key(track), plain, CAMERA_ID + header + self.key_hash + name)
+        return name + leb(len(sealed)) + sealed
+
     def frame_unit(self, slices, tables, payload, flags, **wrong):
-        kind, version, gop_id = wrong.get("type", 1), wrong.get("version", 1), wrong.get("gop_id", self.gop_id)
-        seq, utc = wrong.get("seq", self.seq), wrong.get("utc", UTC + 40_000 * self.seq)
-        header = struct.pack(">BBHIHIQ", kind, version, flags, gop_id, self.index, seq, utc)
-        plain = wrong.get("plain", picture(slices) + struct.pack(">I", 3600 * self.seq) + tables + payload)
-        aad = wrong.get("aad", CAMERA_ID + header + self.key_hash)
-        sealed = AESGCM(self.key).encrypt(SALT + struct.pack(">Q", wrong.get("nonce", self.seq)), plain, aad)
-        self.leaves.append(hashlib.sha256(b"\x00" + picture(slices) + header + sealed[-16:]).digest())
+        kind, version, gop = wrong.get("type", 1), wrong.get("version", 2), wrong.get("gop", self.gop_id & 255)
+        header = struct.pack(">BBBBH", kind, version, flags, gop, wrong.get("index", self.index))
+        header += wrong.get("times", leb(2 * 40_000 * self.index) + leb(0))
+        chunks = wrong.get("chunks")
+        bound = header
+        if chunks is not None:
+            bound += leb(wrong.get("chunk_count", len(chunks)))
+            bound += b"".join(self.chunk(header, track, plain) for track, plain in chunks)
+        plain = wrong.get("plain", picture(slices)[:12] + tables + payload)
+        about = wrong.get("camera", CAMERA_ID) + wrong.get("bound", bound) + self.key_hash
+        unit = bound + self.sealed(self.key, plain, about, nonce=wrong.get("nonce"))
+        self.leaves.append(hashlib.sha256(b"\x00" + picture(slices) + unit).digest())
         self.seq, self.index = self.seq + 1, self.index + 1
-        return header + sealed
+        return unit
 
     def manifest(self, signer=SIGNER, **wrong):
         frames = wrong.get("frames", self.index)
         listed = b"".join(leaf[:8] for leaf in self.leaves[1:]) if wrong.get("listed") else b""
         version, flags, camera = (
-            wrong.get("version", 1),
+            wrong.get("version", 2),
             wrong.get("flags", bool(listed)),
             wrong.get("camera", CAMERA_ID),
         )
@@ -127,7 +186,7 @@ class Stream:
         slices = [b"\x65" + bytes((self.index + 1, 9, 9))]
         return annexb(SPS, PPS, sei(*before, unit, self.frame_unit(slices, tables, payload, flags, **wrong)), *slices)
 
-    def p(self, tables=SAME, payload=b"\x00\x00\x00\x01\x41more", flags=0, **wrong):
+    def p(self, tables=SAME, payload=MORE, flags=0, **wrong):
         slices = [b"\x41" + bytes((self.index + 1, 7, 7))]
         return annexb(sei(self.frame_unit(slices, tables, payload, flags, **wrong)), *slices)
 
@@ -227,7 +286,7 @@ def clean_unknown_stanza():
 @vector("OOO", "nothing masked, then somebody: the payload starts in the middle of the group")
 def clean_late_start():
     s = Stream()
-    first = s.idr(tables=b"\x00\x04\x00\x03\x00\x00", payload=b"", flags=0)
+    first = s.idr(tables=NONE, payload=b"", flags=0)
     return [first, s.p(payload=b""), s.p(tables=WHOLE, flags=IDR_FLAG)]
 
 
@@ -240,7 +299,8 @@ def clean_padded():
 @vector("OO", "a box moves by steps")
 def clean_moved():
     s = Stream()
-    return [s.idr(), s.p(tables=b"\x02\x00\x03\x06\x03\x01\x02\x10\x00")]
+    runs = ue(2), ue(0), "011", ue(2), ue(0), "011", ue(2)
+    return [s.idr(), s.p(tables=bits(*runs, ue(1), ue(0), "1", se(1), se(0), se(0), se(0)))]
 
 
 @vector("OO", "another SEI with another identifier stands beside ours")
@@ -272,7 +332,7 @@ def clean_h265_payload():
 
 @vector("O", "the whole picture masked")
 def clean_full_frame():
-    return [Stream().idr(flags=IDR_FLAG | FULL, tables=b"\x00\x04\x00\x03\x01\x00\x0c\x00")]
+    return [Stream().idr(flags=IDR_FLAG | FULL, tables=bits(SIZE, ue(1), ue(0), "000", ue(11), ue(0)))]
 
 
 @vector("mm", "sealed to somebody else")
@@ -308,7 +368,7 @@ def key_short():
 
 
 for _name, _why, _wrong in (
-    ("version", "key unit of version 2", {"version": 2}),
+    ("version", "key unit of version 1", {"version": 1}),
     ("flags", "key unit with a flag", {"flags": 1}),
     ("count", "one stanza more announced than there is", {"count": 2}),
     ("tail", "a byte after the last stanza", {"tail": b"\x00"}),
@@ -333,15 +393,16 @@ def key_bound():
     return [s.idr(), other.p()]
 
 
-wrong_frame("frame_version", "frame unit of version 2", version=2)
+wrong_frame("frame_version", "frame unit of version 1", version=1)
 wrong_frame("frame_type", "unit of type 9", type=9)
 wrong_frame("frame_flags", "an unknown flag", flags=0x40)
-wrong_frame("frame_gop", "another GOP's number", gop_id=77)
-wrong_frame("frame_aad", "associated data of another camera", aad=b"camera02")
+wrong_frame("frame_gop", "another GOP's number", gop=77)
+wrong_frame("frame_aad", "associated data of another camera", camera=b"camera02")
 wrong_frame("frame_nonce", "sealed under another counter", nonce=9)
-wrong_frame("frame_seq_repeated", "the number of the access unit before again", seq=0)
-wrong_frame("frame_seq_gap", "two access units missing before this one", seq=3, nonce=3)
-wrong_frame("frame_no_tables", "nothing after the time", plain=bytes(20))
+wrong_frame("frame_seq_repeated", "the number of the access unit before again", index=0)
+wrong_frame("frame_seq_gap", "two access units missing before this one", index=3, nonce=3)
+wrong_frame("frame_no_tables", "nothing after the hash", plain=bytes(12))
+wrong_frame("frame_time_long", "a time of ten bytes", times=b"\xff" * 9 + b"\x01\x00")
 wrong_frame("frame_empty", "an empty plaintext", plain=b"")
 wrong_idr("idr_empty", "an empty plaintext in an IDR", plain=b"")
 
@@ -351,7 +412,12 @@ def frame_truncated():
     s = Stream()
     first = s.idr()
     s.p()
-    return [first, annexb(sei(b"\x01\x01" + bytes(30)), b"\x41\x02\x07\x07")]
+    return [first, annexb(sei(b"\x01\x02" + bytes(20)), b"\x41\x02\x07\x07")]
+
+
+@vector("Om", "a time that does not end")
+def frame_time_cut():
+    return [Stream().idr(), annexb(sei(b"\x01\x02\x00\xe8\x00\x01\xff\xff"), b"\x41\x02\x07\x07")]
 
 
 @vector("Om", "two frame units in one access unit")
@@ -366,7 +432,7 @@ def frame_twice():
 def frame_ciphertext():
     s = Stream()
     first, second = s.idr(), s.p()
-    return [first, second.replace(only_sei(second), flip(only_sei(second), 60))]
+    return [first, second.replace(only_sei(second), flip(only_sei(second), 35))]
 
 
 @vector("Om", "one bit of the tag")
@@ -381,7 +447,7 @@ def frame_time():
     s = Stream()
     first, second = s.idr(), s.p()
     nal = only_sei(second)
-    at = nal.index(b"\x01\x01", 18) + 20
+    at = nal.index(b"\x01\x02", 18) + 7
     return [first, second.replace(nal, flip(nal, at, 16))]
 
 
@@ -461,7 +527,7 @@ def sei_truncated():
     s = Stream()
     first = s.idr()
     s.p()
-    return [first, annexb(b"\x06\x05\xff\x10" + UUID + b"\x01\x01\x80", b"\x41\x02\x07\x07")]
+    return [first, annexb(b"\x06\x05\xff\x10" + UUID + b"\x01\x02\x80", b"\x41\x02\x07\x07")]
 
 
 @vector("Om", "our unit under another identifier is somebody else's")
@@ -479,29 +545,101 @@ def sei_other_type():
 
 
 for _name, _why, _tables in (
-    ("size_zero", "no columns", b"\x00\x00\x00\x03\x00\x00"),
-    ("size_large", "1025 columns", b"\x04\x01\x00\x03\x00\x00"),
-    ("size_cut", "no picture size", b"\x00\x04"),
-    ("run_past_end", "a run past the end of the mask", b"\x00\x04\x00\x03\x01\x09\x06\x00"),
-    ("run_empty", "a run of no macroblocks", b"\x00\x04\x00\x03\x01\x01\x00\x00"),
-    ("runs_many", "more runs than macroblocks", b"\x00\x04\x00\x03\x7f\x00"),
-    ("varint_long", "a number of six bytes", b"\x00\x04\x00\x03\xff\xff\xff\xff\xff\x01\x00"),
-    ("varint_large", "a number above 32 bits", b"\x00\x04\x00\x03\xff\xff\xff\xff\x7f\x00"),
-    ("varint_cut", "a number that does not end", b"\x00\x04\x00\x03\x80"),
-    ("objects_many", "513 changes", b"\x00\x04\x00\x03\x00\x81\x04"),
-    ("object_kind", "an object change of kind 3", b"\x00\x04\x00\x03\x00\x01\x03"),
-    ("object_slot", "object slot 256", b"\x00\x04\x00\x03\x00\x01\x81\x08\x02\x07\x01\x00\x02\x03"),
-    ("object_moved_unknown", "a move of an object that is not there", b"\x00\x04\x00\x03\x00\x01\x02\x00\x00"),
-    ("object_outside", "a box that leaves the picture", b"\x00\x04\x00\x03\x00\x01\x01\x02\x07\x03\x00\x02\x03"),
-    ("object_flat", "a box of no height", b"\x00\x04\x00\x03\x00\x01\x01\x02\x07\x01\x00\x02\x00"),
-    ("object_cut", "an object cut off", b"\x00\x04\x00\x03\x00\x01\x01\x02"),
+    ("size_cut", "no picture size", b"\x00"),
+    ("run_past_end", "a run past the end of the mask", bits(SIZE, ue(1), ue(1), "001", ue(5), ue(0))),
+    ("runs_many", "more runs announced than there are", bits(SIZE, ue(90), RUN)),
+    ("number_large", "a number above 21 bits", bits(SIZE, "0" * 21 + "1" + "0" * 40)),
+    ("number_cut", "a number that does not end", bits(SIZE, "0000")),
+    ("objects_many", "more objects announced than there are", bits(SIZE, ue(0), ue(9), ue(0), box(1, 0, 2, 3))),
+    ("object_slot", "object slot 256", bits(SIZE, ue(0), ue(1), ue(256), box(1, 0, 2, 3))),
+    ("object_moved_unknown", "a move of an object that is not there", bits(SIZE, ue(0), ue(1), ue(0), "1", se(0) * 4)),
+    ("object_gone_unknown", "an object gone that was not there", bits(SIZE, ue(0), ue(1), ue(0), "00")),
+    ("object_outside", "a box that leaves the picture", bits(SIZE, ue(0), ue(1), ue(0), box(3, 0, 2, 3))),
+    ("object_cut", "an object cut off", bits(SIZE, ue(0), ue(1), ue(0), "01", "0" * 20)),
 ):
     wrong_idr(f"tables_{_name}", _why, tables=_tables, payload=b"")
 
-wrong_frame("tables_move_outside", "a move out of the picture", tables=b"\x00\x01\x02\x70\x00")
+for _name, _why, _steps in (
+    ("move_outside", "a move out of the picture", (9, 0, 0, 0)),
+    ("move_flat", "an object shrunk to nothing", (0, 0, -2, 0)),
+):
+    wrong_frame(f"tables_{_name}", _why, tables=bits(ue(0), ue(1), ue(0), "1", *map(se, _steps)))
+
+
+# Track 7 has columns 1, track 8 column 2, two macroblocks of column 3 are neither's alone.
+BOTH = bits(SIZE, ue(1), RUN.replace(ue(5), ue(7)), ue(2), ue(0), box(1, 0, 1, 3), ue(0), box(2, 0, 1, 3, track=8))
+OWN_7 = b"\x01" + bits(SIZE, ue(1), ue(0), "011", ue(2), ue(0)) + ORIGINALS
+OWN_8 = b"\x01" + bits(SIZE, ue(1), ue(0), "110", ue(2), ue(0)) + ORIGINALS
+
+
+def grant(s, track):
+    """What opens one object in the group of pictures at hand: key_hash, name, track and key."""
+    name = expand(s.key, TRACK_NAME + struct.pack(">I", track), 2)
+    return f"{s.key_hash.hex()} {name.hex()} {track} {s.track_key(track).hex()}"
+
+
+def per_track(s, *, first=((7, OWN_7), (8, OWN_8)), second=((7, b"\x00" + SAME + MORE), (8, b"\x00" + SAME + MORE))):
+    """An IDR and a P access unit with a payload per object."""
+    return [
+        s.idr(tables=BOTH, flags=IDR_FLAG | PER_TRACK, chunks=first),
+        s.p(flags=PER_TRACK, chunks=second),
+    ]
+
+
+@vector("OO", "a payload per object, the content key at hand")
+def track_clean():
+    return per_track(Stream())
+
+
+@vector("OO", "a payload per object, and only the key of one of them")
+def track_granted():
+    s = Stream(STRANGER)
+    units = per_track(s)
+    return [*units, grant(s, 7)]
+
+
+@vector("mm", "a payload per object, and the key of one who is not there")
+def track_absent():
+    s = Stream(STRANGER)
+    units = per_track(s)
+    return [*units, grant(s, 9)]
+
+
+@vector("Om", "a key of one object, and its chunk was altered")
+def track_altered():
+    s = Stream(STRANGER)
+    first, second = per_track(s)
+    unit = only_sei(second)
+    name = expand(s.key, TRACK_NAME + struct.pack(">I", 7), 2)
+    return [first, second.replace(unit, flip(unit, unit.index(name, 20) + 5)), grant(s, 7)]
+
+
+@vector("Om", "a chunk altered: the content key's seal covers it too")
+def track_bound():
+    first, second = per_track(Stream())
+    unit = only_sei(second)
+    return [first, second.replace(unit, flip(unit, 45))]
+
+
+@vector("Om", "a chunk that goes on without having started")
+def track_not_started():
+    return per_track(Stream(), first=((7, OWN_7),))
+
+
+@vector("Om", "a chunk with nothing in it")
+def track_empty_chunk():
+    return per_track(Stream(), second=((7, b""),))
+
+
+@vector("Om", "a chunk whose tables are cut off")
+def track_tables():
+    return per_track(Stream(), second=((7, b"\x00"),))
+
+
+wrong_idr("track_count", "one chunk more announced than there is", flags=IDR_FLAG | PER_TRACK, chunks=(), chunk_count=1)
 
 wrong_manifest("impostor", "signed by another key", signer=IMPOSTOR)
-wrong_manifest("context", "signed for another purpose", context=b"veilcam recovery 2 manifest")
+wrong_manifest("context", "signed for another purpose", context=b"veilcam recovery 3 manifest")
 wrong_manifest("camera", "another camera's", camera=b"camera02")
 wrong_manifest("root", "another root", root=bytes(32))
 wrong_manifest("previous", "names one that was not seen: nothing to compare with", origin="yes", previous=b"\x07" * 32)
@@ -517,7 +655,7 @@ def manifest_chain():
 
 
 for _name, _why, _wrong in (
-    ("version", "manifest of version 2", {"version": 2}),
+    ("version", "manifest of version 1", {"version": 1}),
     ("flags", "manifest with an unknown flag", {"flags": 2}),
     ("length", "a byte after the signature", {"tail": b"\x00"}),
     ("list_missing", "leaves announced but not there", {"flags": 1}),
@@ -540,7 +678,7 @@ def main():
         lines = [f"why: {why}", f"expect: {shown}", *(f"first-group-{word.replace('=', ': ')}" for word in verdict)]
         lines += [f"identity: {key.private_bytes_raw().hex()}" for key in (IDENTITY, SECOND)]
         lines += ["codec: h264", f"signing-key: {SIGNER.public_key().public_bytes_raw().hex()}"]
-        lines += [f"au: {au.hex()}" for au in build()]
+        lines += [f"granted: {one}" if isinstance(one, str) else f"au: {one.hex()}" for one in build()]
         (FOLDER / f"{name}.txt").write_text("\n".join(lines) + "\n")
     print(f"{len(VECTORS)} vectors in {FOLDER}")
 

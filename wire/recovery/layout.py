@@ -7,15 +7,19 @@ import numpy as np
 import numpy.typing as npt
 
 UUID = bytes.fromhex("7e15c1a39d0b4f3e8b64d2a05c9e11f7")
-VERSION = 1
+VERSION = 2
 CAMERA_ID_BYTES = 8
 HASH_BYTES = 16
-TAG_BYTES = 16
-HEADER_BYTES = 22
+# What is sealed of the canonical hash: nobody finds a second picture with the same 96 bits.
+PICTURE_BYTES = 12
+TAG_BYTES = 12
 KEY_BYTES = 32
+NAME_BYTES = 2
 MACROBLOCK = 16
-HPKE_INFO = b"veilcam recovery 1 key unit"
-MANIFEST_CONTEXT = b"veilcam recovery 1 manifest"
+HPKE_INFO = b"veilcam recovery 2 key unit"
+MANIFEST_CONTEXT = b"veilcam recovery 2 manifest"
+TRACK_KEY_INFO = b"veilcam recovery 2 track key"
+TRACK_NAME_INFO = b"veilcam recovery 2 track name"
 SIGNATURE_BYTES = 64
 ZERO_HASH = bytes(32)
 
@@ -34,11 +38,12 @@ class Flag(IntFlag):
     PAYLOAD_IDR = 1
     SHARED_IDR = 2
     PAYLOAD_H265 = 4
+    PER_TRACK = 8
     PADDED = 16
     FULL_FRAME = 32
 
 
-KNOWN_FLAGS = 0x37
+KNOWN_FLAGS = 0x3F
 
 
 class Stanza(IntEnum):
@@ -59,3 +64,18 @@ class Region:
     y: int
     w: int
     h: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrackOriginals:
+    """One object's own payload in one access unit.
+
+    `mask` is (rows, columns) bool: the macroblocks that are this object's alone. `start` and `shared_idr` say for this
+    payload what the flags PAYLOAD_IDR and SHARED_IDR say for the common one.
+    """
+
+    track_id: int
+    payload_au: bytes
+    mask: Mask
+    start: bool
+    shared_idr: bool = False

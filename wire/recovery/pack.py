@@ -8,14 +8,46 @@ import struct
 from collections.abc import Sequence
 
 from wire.keys import SigningKey
+from wire.nal import START_CODE
 from wire.recovery.layout import HASH_BYTES, MANIFEST_CONTEXT, VERSION, Stanza, UnitType
 
 _LISTED = 1
+_START_CODES = START_CODE, START_CODE[1:]
 
 
-def frame_header(flags: int, gop_id: int, index: int, seq: int, utc_us: int) -> bytes:
-    """The clear head of a frame unit."""
-    return struct.pack(">BBHIHIQ", UnitType.FRAME, VERSION, flags, gop_id, index, seq, utc_us)
+def frame_header(flags: int, gop_id: int, index: int, since_us: int, drift_90k: int) -> bytes:
+    """The clear head of a frame unit.
+
+    Args:
+        since_us: exposure, microseconds since the key unit's.
+        drift_90k: by how much the presentation time differs from what `since_us` says.
+    """
+    head = struct.pack(">BBBBH", UnitType.FRAME, VERSION, flags, gop_id & 0xFF, index)
+    return head + varint(_zigzag(since_us)) + varint(_zigzag(drift_90k))
+
+
+def drift_90k(since_us: int, since_90k: int) -> int:
+    """What `frame_header` wants, between -2^31 and 2^31: presentation times count modulo 2^32."""
+    return (since_90k - since_us * 9 // 100 + 2**31) % 2**32 - 2**31
+
+
+def chunk_list(chunks: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """One sealed chunk per object, each behind its name and length."""
+    return varint(len(chunks)) + b"".join(name + varint(len(sealed)) + sealed for name, sealed in chunks)
+
+
+def headless(payload_au: bytes) -> bytes:
+    """Annex B without its first start code, which every reader knows.
+
+    Raises:
+        ValueError: `payload_au` does not begin with a start code.
+    """
+    for code in _START_CODES:
+        if payload_au.startswith(code):
+            return payload_au[len(code) :]
+    if payload_au:
+        raise ValueError("the payload does not begin with a start code")
+    return payload_au
 
 
 def stanza(kind: Stanza, kids: Sequence[bytes], sealed: bytes) -> bytes:
@@ -24,10 +56,12 @@ def stanza(kind: Stanza, kids: Sequence[bytes], sealed: bytes) -> bytes:
     return struct.pack(">BH", kind, len(body)) + body
 
 
-def key_unit(gop_id: int, camera_id: bytes, salt: bytes, stanzas: Sequence[bytes]) -> bytes:
-    """Who can open this group of pictures; at most 255 stanzas."""
+def key_unit(
+    gop_id: int, camera_id: bytes, salt: bytes, stanzas: Sequence[bytes], *, utc_us: int, pts_90k: int, first_seq: int
+) -> bytes:
+    """Who can open this group of pictures, at most 255 stanzas, and where it stands in time and number."""
     head = struct.pack(">BBBBI8s4s", UnitType.KEY, VERSION, len(stanzas), 0, gop_id, camera_id, salt)
-    return head + b"".join(stanzas)
+    return head + struct.pack(">QII", utc_us, pts_90k & 0xFFFFFFFF, first_seq) + b"".join(stanzas)
 
 
 def key_hash(unit: bytes) -> bytes:
@@ -44,9 +78,9 @@ class GopRecord:
         self._leaves = [_sha(b"\x00" + bound)]
         self._masked = 0
 
-    def add(self, picture: bytes, header: bytes, tag: bytes, *, masked: bool) -> None:
+    def add(self, picture: bytes, frame_unit: bytes, *, masked: bool) -> None:
         """One access unit more."""
-        self._leaves.append(_sha(b"\x00" + picture + header + tag))
+        self._leaves.append(_sha(b"\x00" + picture + frame_unit))
         self._masked += masked
 
     def manifest(self, previous: bytes, signer: SigningKey, *, listed: bool) -> bytes:
@@ -57,6 +91,20 @@ class GopRecord:
         if listed:
             body += b"".join(leaf[:8] for leaf in self._leaves[1:])
         return body + signer.sign(MANIFEST_CONTEXT + body)
+
+
+def varint(number: int) -> bytes:
+    """LEB128: seven bits a byte, the lowest first."""
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _zigzag(number: int) -> int:
+    return number << 1 if number >= 0 else (-number << 1) - 1
 
 
 def _root(nodes: list[bytes]) -> bytes:

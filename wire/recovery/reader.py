@@ -5,18 +5,21 @@ for, and says why. It shares with the writer NAL, SEI and key handling and
 the names in `layout.py`; all else is written twice, from the page.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES256
+from cryptography.hazmat.primitives.ciphers.modes import GCM
 
 from wire import nal, sei
 from wire.base.errors import SealError, WireError
-from wire.keys import Identity, verify
-from wire.nal import Codec
+from wire.keys import Identity, expand, verify
+from wire.nal import START_CODE, Codec
 from wire.recovery import layout, tables, units
-from wire.recovery.layout import Flag, Mask, Region
+from wire.recovery.layout import Flag, Mask, Region, TrackOriginals
 from wire.recovery.tables import Tables
 from wire.recovery.units import FrameHeader, FrameUnit, KeyUnit, Manifest, Unit
 from wire.recovery.verdict import Check, GopVerdict, Verdict
@@ -28,14 +31,19 @@ NO_KEY_UNIT = "the key unit of this group of pictures is missing"
 NOT_AUTHENTIC = "sealed originals do not authenticate"
 BASE_ALTERED = "the masked picture was altered after it was protected"
 LATE = "access unit repeated or late"
+OTHERS_ONLY = "nothing here is sealed to this key: the person is not in the picture"
+
+_START, _SHARED = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """One access unit's originals, or why there are none.
 
-    `payload_au` is None where the mosaic has to be shown; empty when nothing was masked. `mask` is
-    (rows, columns) bool in macroblocks: only there may the payload's picture replace the base's.
+    `payload_au` is None where the mosaic has to be shown; empty when it holds nothing. `mask` is (rows, columns) bool
+    in macroblocks: only there may originals replace the base's samples. Where objects have payloads of their own
+    (`tracks`), the common payload is for what remains. Who holds keys of single objects only gets their `tracks`, no
+    `mask` and an empty `payload_au`.
     """
 
     payload_au: bytes | None
@@ -45,6 +53,8 @@ class Opened:
     mask: Mask | None = None
     header: FrameHeader | None = None
     pts_90k: int | None = None
+    utc_us: int | None = None
+    tracks: tuple[TrackOriginals, ...] = ()
 
     @property
     def payload_idr(self) -> bool:
@@ -60,18 +70,36 @@ class Opened:
         return Codec.H265 if h265 else Codec.H264
 
 
+@dataclass(frozen=True, slots=True)
+class TrackKey:
+    """What opens one object in one group of pictures, and nothing else."""
+
+    name: bytes
+    track_id: int
+    key: bytes = field(repr=False)
+
+
 @dataclass(slots=True)
 class _Gop:
     """What the reader remembers of the group of pictures that it is in."""
 
     unit: KeyUnit
     key: bytes | None
-    aead: AESGCM | None
+    track_keys: dict[bytes, list[tuple[int, bytes]]]
     seen: int = 0
     unauthentic: int = 0
     altered: list[int] = field(default_factory=list)
     gap: bool = False
     leaves: list[bytes] = field(default_factory=list)
+
+    def know(self, track_id: int) -> None:
+        """Derive an object's name and key, once."""
+        if self.key is None or any(track_id == known for keys in self.track_keys.values() for known, _ in keys):
+            return
+        about = track_id.to_bytes(4, "big")
+        name = expand(self.key, layout.TRACK_NAME_INFO + about, layout.NAME_BYTES)
+        key = expand(self.key, layout.TRACK_KEY_INFO + about, layout.KEY_BYTES)
+        self.track_keys.setdefault(name, []).append((track_id, key))
 
 
 class Reader:
@@ -82,6 +110,7 @@ class Reader:
         codec: of the base stream.
         signing_key: the camera's Ed25519 public key; without it origin stays unknown.
         held: content keys by key_hash, from a legal hold, where no identity opens the stream itself any more.
+        granted: keys of single objects by key_hash: name, track_id and key of each.
     """
 
     def __init__(
@@ -91,14 +120,18 @@ class Reader:
         signing_key: bytes | None = None,
         *,
         held: Mapping[bytes, bytes] | None = None,
+        granted: Mapping[bytes, Sequence[TrackKey]] | None = None,
     ) -> None:
         self._held = held or {}
+        self._granted = granted or {}
         self._identities = {identity.kid: identity for identity in identities}
         self._codec = codec
         self._signing_key = signing_key
         self._gop: _Gop | None = None
         self._tables: Tables | None = None
-        self._last: FrameHeader | None = None
+        self._track_tables: dict[int, Tables] = {}
+        self._last: tuple[int, int] | None = None
+        self._unplaced = 0
         self._previous_manifest: bytes | None = None
         self._origin = Check.UNKNOWN
         self._finished: list[GopVerdict] = []
@@ -161,17 +194,23 @@ class Reader:
         header: FrameHeader | None = None,
     ) -> Opened:
         """The mosaic; and since the payload is predicted from picture to picture, the mosaic from here on."""
-        self._tables = None
+        self._forget_tables()
         if self._gop is not None:
             self._gop.gap |= complete is Check.NO
             self._gop.unauthentic += authentic is Check.NO
         return Opened(None, (), Verdict(authentic, Check.UNKNOWN, complete, self._origin), reason, header=header)
 
+    def _forget_tables(self) -> None:
+        self._tables = None
+        self._track_tables.clear()
+
     def _start(self, unit: KeyUnit) -> None:
         self._close(None)
-        key = self._content_key(unit)
-        self._gop = _Gop(unit, key, AESGCM(key) if key else None, leaves=[units.key_leaf(unit.hash)])
-        self._tables = None
+        granted: dict[bytes, list[tuple[int, bytes]]] = {}
+        for each in self._granted.get(unit.hash, ()):
+            granted.setdefault(each.name, []).append((each.track_id, each.key))
+        self._gop = _Gop(unit, self._content_key(unit), granted, leaves=[units.key_leaf(unit.hash)])
+        self._forget_tables()
 
     def _content_key(self, unit: KeyUnit) -> bytes | None:
         if unit.hash in self._held:
@@ -193,57 +232,114 @@ class Reader:
 
     def _open_frame(self, unit: FrameUnit, picture: bytes) -> Opened:
         header, gop = unit.header, self._gop
-        if gop is None or header.gop_id != gop.unit.gop_id:
-            self._last = header
+        if gop is None or header.gop != gop.unit.gop_id & 0xFF:
+            self._unplaced += 1
             return self._refuse(NO_KEY_UNIT)
-        complete, why = self._follow(header)
+        utc_us = gop.unit.utc_us + header.since_us
+        seq = gop.unit.first_seq + header.index
+        complete, why = self._follow(seq, utc_us)
         if why == LATE:
             return self._refuse(LATE)
         gop.leaves.append(units.frame_leaf(picture, unit))
         gop.seen += 1
-        if gop.aead is None:
-            verdict = Verdict(complete=complete, origin=self._origin)
-            return Opened(None, (), verdict, NOT_A_RECIPIENT, header=header)
-        nonce = gop.unit.salt + header.seq.to_bytes(8, "big")
+        pts_90k = (gop.unit.pts_90k + header.since_us * 9 // 100 + header.drift_90k) % 2**32
+        opened = Opened(
+            None, (), Verdict(complete=complete, origin=self._origin), NOT_A_RECIPIENT,
+            header=header, pts_90k=pts_90k, utc_us=utc_us,
+        )  # fmt: skip
+        nonce = gop.unit.salt + seq.to_bytes(8, "big")
         try:
-            plain = gop.aead.decrypt(nonce, unit.sealed, gop.unit.camera_id + unit.head + gop.unit.hash)
+            if gop.key is None:
+                return self._open_granted(gop, unit, nonce, opened)
+            about = gop.unit.camera_id + unit.bound + gop.unit.hash
+            plain = _decrypt(gop.key, nonce, unit.sealed, about)
+            intact = plain[: layout.PICTURE_BYTES] == picture[: layout.PICTURE_BYTES]
+            if not intact:
+                gop.altered.append(header.index)
+            opened = replace(
+                opened,
+                verdict=Verdict(Check.YES, Check.of(intact), complete, self._origin),
+                reason=why if intact else BASE_ALTERED,
+            )
+            return self._payload(gop, unit, nonce, plain[layout.PICTURE_BYTES :], opened)
         except InvalidTag:
             return self._refuse(NOT_AUTHENTIC, authentic=Check.NO, complete=complete, header=header)
-        intact = plain[: layout.HASH_BYTES] == picture
-        if not intact:
-            gop.altered.append(header.index)
-        verdict = Verdict(Check.YES, Check.of(intact), complete, self._origin)
-        return self._payload(header, plain[layout.HASH_BYTES :], verdict, why if intact else BASE_ALTERED)
 
-    def _payload(self, header: FrameHeader, body: bytes, verdict: Verdict, reason: str) -> Opened:
-        whole = Flag.PAYLOAD_IDR in header.flags or header.index == 0
-        pts_90k = int.from_bytes(body[:4], "big")
+    def _payload(self, gop: _Gop, unit: FrameUnit, nonce: bytes, body: bytes, opened: Opened) -> Opened:
+        whole = Flag.PAYLOAD_IDR in unit.header.flags or unit.header.index == 0
         if not whole and self._tables is None:
-            return Opened(None, (), verdict, WAITING, header=header, pts_90k=pts_90k)
+            return replace(opened, reason=WAITING)
         try:
-            following, size = tables.decode(None if whole else self._tables, body[4:])
+            following, size = tables.decode(None if whole else self._tables, body)
+            for region in following.regions if unit.chunks else ():
+                gop.know(region.track_id)
+            tracks, waiting = self._open_chunks(gop, unit, nonce)
         except WireError as error:
             # It authenticates, so the camera wrote it: a fault of the writer, not of the road.
-            self._tables = None
-            return Opened(None, (), verdict, f"tables unreadable: {error}", header=header)
+            self._forget_tables()
+            return replace(opened, reason=f"tables unreadable: {error}")
         self._tables = following
-        payload = body[4 + size :].rstrip(b"\x00")
-        return Opened(payload, following.regions, verdict, reason, following.mask, header, pts_90k)
+        if waiting:
+            return replace(opened, reason=WAITING)
+        payload_au = _with_start_code(body[size:])
+        return replace(opened, payload_au=payload_au, regions=following.regions, mask=following.mask, tracks=tracks)
 
-    def _follow(self, header: FrameHeader) -> tuple[Check, str]:
+    def _open_granted(self, gop: _Gop, unit: FrameUnit, nonce: bytes, opened: Opened) -> Opened:
+        """What somebody sees who holds keys of single objects and not the content key."""
+        if not gop.track_keys:
+            return opened
+        verdict = replace(opened.verdict, authentic=Check.YES)
+        try:
+            tracks, waiting = self._open_chunks(gop, unit, nonce)
+        except WireError as error:
+            self._track_tables.clear()
+            return replace(opened, verdict=verdict, reason=f"tables unreadable: {error}")
+        if not tracks:
+            return replace(opened, reason=WAITING if waiting else OTHERS_ONLY)
+        return replace(opened, payload_au=b"", verdict=verdict, reason="", tracks=tracks)
+
+    def _open_chunks(self, gop: _Gop, unit: FrameUnit, nonce: bytes) -> tuple[tuple[TrackOriginals, ...], bool]:
+        """The objects whose keys are known, and whether one of them has to wait for its next start.
+
+        Raises:
+            InvalidTag: a chunk under a name that is known opens to none of its keys.
+            WireError: its tables do not decode.
+        """
+        tracks = []
+        waiting = False
+        about = gop.unit.camera_id + unit.head + gop.unit.hash
+        for chunk in unit.chunks:
+            if chunk.name not in gop.track_keys:
+                continue
+            track_id, plain = _first_opened(gop.track_keys[chunk.name], nonce, chunk.sealed, about + chunk.name)
+            if not plain:
+                raise WireError("an empty chunk")
+            start = bool(plain[0] & _START)
+            before = None if start else self._track_tables.get(track_id)
+            if before is None and not start:
+                waiting = True
+                continue
+            own, size = tables.decode(before, plain[1:])
+            self._track_tables[track_id] = own
+            payload_au = _with_start_code(plain[1 + size :])
+            tracks.append(TrackOriginals(track_id, payload_au, own.mask, start, bool(plain[0] & _SHARED)))
+        return tuple(tracks), waiting
+
+    def _follow(self, seq: int, utc_us: int) -> tuple[Check, str]:
         """Whether this access unit follows the last one; a gap ends prediction until the payload's next start."""
-        last, self._last = self._last, header
+        last, self._last = self._last, (seq, utc_us)
+        unplaced, self._unplaced = self._unplaced, 0
         if last is None:
             return Check.UNKNOWN, ""
-        if header.seq == last.seq + 1:
-            return Check.YES, "the camera's clock was set back" if header.utc_us < last.utc_us else ""
-        if self._gop is not None and self._gop.seen and header.seq <= last.seq:
+        if seq == last[0] + 1:
+            return Check.YES, "the camera's clock was set back" if utc_us < last[1] else ""
+        if self._gop is not None and self._gop.seen and seq <= last[0]:
             self._last = last
             return Check.NO, LATE
-        self._tables = None
+        self._forget_tables()
         if self._gop is not None:
             self._gop.gap = True
-        lost = header.seq - last.seq - 1
+        lost = seq - last[0] - 1 - unplaced
         return Check.NO, f"{lost} access units lost" if lost > 0 else "the camera was restarted, or the stream jumped"
 
     def _judge(self, manifest: Manifest) -> None:
@@ -265,9 +361,9 @@ class Reader:
         intact: bool | None = None
         if gop.altered:
             intact = False
-        elif matches or (gop.aead is not None and not gop.unauthentic and gop.seen):
+        elif matches or (gop.key is not None and not gop.unauthentic and gop.seen):
             intact = True
-        authentic = None if gop.aead is None else not gop.unauthentic
+        authentic = None if gop.key is None else not gop.unauthentic
         complete = None if manifest is None else whole
         self._origin = origin
         verdict = Verdict(Check.of(authentic), Check.of(intact), Check.of(complete), origin)
@@ -295,6 +391,33 @@ class Reader:
         if before is not None and manifest.previous != before:
             return Check.NO, "the chain of manifests is broken"
         return Check.YES, ""
+
+
+def _decrypt(key: bytes, nonce: bytes, sealed: bytes, about: bytes) -> bytes:
+    """AES-256-GCM with a tag of 96 bits.
+
+    Raises:
+        InvalidTag: altered, or sealed under another key.
+    """
+    tag = sealed[-layout.TAG_BYTES :]
+    opening = Cipher(AES256(key), GCM(nonce, tag, min_tag_length=layout.TAG_BYTES)).decryptor()
+    opening.authenticate_additional_data(about)
+    return opening.update(sealed[: -layout.TAG_BYTES]) + opening.finalize()
+
+
+def _first_opened(keys: Sequence[tuple[int, bytes]], nonce: bytes, sealed: bytes, about: bytes) -> tuple[int, bytes]:
+    """Names are short and may coincide: the first key that fits."""
+    for track_id, key in keys[:-1]:
+        with contextlib.suppress(InvalidTag):
+            return track_id, _decrypt(key, nonce, sealed, about)
+    track_id, key = keys[-1]
+    return track_id, _decrypt(key, nonce, sealed, about)
+
+
+def _with_start_code(payload: bytes) -> bytes:
+    """An Annex B access unit out of one without its first start code, padding taken off."""
+    payload = payload.rstrip(b"\x00")
+    return START_CODE + payload if payload else b""
 
 
 def _altered(manifest: Manifest | None, leaves: list[bytes]) -> tuple[int, ...]:

@@ -13,8 +13,7 @@ from wire.recovery.layout import Mask, Region
 
 MAX_SIDE = 1024
 MAX_SLOTS = 256
-_VARINT_BYTES = 5
-_GONE, _WHOLE, _MOVED = range(3)
+_MOST_ZEROS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,100 +28,94 @@ class Tables:
         return tuple(region for _, region in sorted(self.slots.items()))
 
 
+class _Bits:
+    """Reads bits, most significant first."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    @property
+    def bytes_read(self) -> int:
+        """With the byte that is being read."""
+        return -(-self._at // 8)
+
+    def take(self, count: int) -> int:
+        """The next `count` bits, 32 at most."""
+        first, last = self._at // 8, -(-(self._at + count) // 8)
+        if last > len(self._data):
+            raise Truncated("tables", at=len(self._data))
+        window = int.from_bytes(self._data[first:last], "big")
+        self._at += count
+        return window >> (8 * last - self._at) & (1 << count) - 1
+
+    def golomb(self) -> int:
+        """An unsigned Exp-Golomb code below 2^21."""
+        zeros = 0
+        while not self.take(1):
+            zeros += 1
+            if zeros > _MOST_ZEROS:
+                raise WireError("number above 21 bits", at=self._at // 8)
+        return (1 << zeros) - 1 + (self.take(zeros) if zeros else 0)
+
+    def signed(self) -> int:
+        """A signed Exp-Golomb code: 0, 1, -1, 2, -2, …"""
+        number = self.golomb()
+        return (number + 1) // 2 if number & 1 else -(number // 2)
+
+
 def decode(before: Tables | None, data: bytes) -> tuple[Tables, int]:
     """The tables at the head of `data` and how many bytes they take; `before` None where decoding starts.
 
     Raises:
-        Truncated, WireError: `data` is not what `encode` writes.
+        Truncated, WireError: `data` is not what the page allows.
     """
-    at = 0
+    bits = _Bits(data)
     if before is None:
-        if len(data) < 4:
-            raise Truncated("picture size", at=len(data))
-        columns, rows = int.from_bytes(data[:2], "big"), int.from_bytes(data[2:4], "big")
-        if not (0 < columns <= MAX_SIDE and 0 < rows <= MAX_SIDE):
-            raise WireError(f"picture of {columns} by {rows} macroblocks", at=0)
-        before, at = Tables(np.zeros((rows, columns), np.bool_)), 4
-    changed, at = _read_runs(data, at, before.mask.size)
+        columns, rows = bits.take(10) + 1, bits.take(10) + 1
+        before = Tables(np.zeros((rows, columns), np.bool_))
     rows, columns = before.mask.shape
-    mask = before.mask ^ changed.reshape(columns, rows).T
+    mask = before.mask ^ _read_runs(bits, before.mask.size).reshape(columns, rows).T
     slots = dict(before.slots)
-    count, at = _read_varint(data, at)
-    if count > 2 * MAX_SLOTS:
-        raise WireError(f"{count} changes of objects", at=at)
-    for _ in range(count):
-        number, at = _read_varint(data, at)
-        slot, kind = number >> 2, number & 3
+    slot = -1
+    for _ in range(bits.golomb()):
+        slot += 1 + bits.golomb()
         if slot >= MAX_SLOTS:
-            raise WireError(f"object slot {slot}", at=at)
-        if kind == _GONE:
-            slots.pop(slot, None)
-        elif kind == _WHOLE:
-            slots[slot], at = _read_region(data, at, rows, columns)
-        elif kind == _MOVED and slot in slots:
-            slots[slot], at = _read_steps(data, at, slots[slot], rows, columns)
-        else:
-            raise WireError(f"object change of kind {kind} in slot {slot}", at=at)
-    return Tables(mask, slots), at
+            raise WireError(f"object slot {slot}", at=bits.bytes_read)
+        _read_object(bits, slots, slot, rows, columns)
+    return Tables(mask, slots), bits.bytes_read
 
 
-def _read_steps(data: bytes, at: int, before: Region, rows: int, columns: int) -> tuple[Region, int]:
-    if at + 2 > len(data):
-        raise Truncated("object steps", at=at)
-    x, y, w, h = ((nibble ^ 8) - 8 for byte in data[at : at + 2] for nibble in divmod(byte, 16))
-    moved = replace(before, x=before.x + x, y=before.y + y, w=before.w + w, h=before.h + h)
-    _check(moved, rows, columns, at)
-    return moved, at + 2
-
-
-def _read_region(data: bytes, at: int, rows: int, columns: int) -> tuple[Region, int]:
-    if at >= len(data):
-        raise Truncated("object", at=at)
-    class_, level = divmod(data[at], 16)
-    at += 1
-    numbers = []
-    for _ in range(5):
-        number, at = _read_varint(data, at)
-        numbers.append(number)
-    track_id, x, y, w, h = numbers
-    region = Region(track_id, class_, level, x, y, w, h)
-    _check(region, rows, columns, at)
-    return region, at
-
-
-def _check(region: Region, rows: int, columns: int, at: int) -> None:
+def _read_object(bits: _Bits, slots: dict[int, Region], slot: int, rows: int, columns: int) -> None:
+    if bits.take(1):
+        if slot not in slots:
+            raise WireError(f"object slot {slot} is empty and cannot move", at=bits.bytes_read)
+        before = slots[slot]
+        x, y, w, h = (bits.signed() for _ in range(4))
+        region = replace(before, x=before.x + x, y=before.y + y, w=before.w + w, h=before.h + h)
+    elif bits.take(1):
+        class_, level, track_id = bits.take(4), bits.take(4), bits.take(32)
+        x, y, w, h = (bits.golomb() for _ in range(4))
+        region = Region(track_id, class_, level, x, y, w + 1, h + 1)
+    else:
+        if slots.pop(slot, None) is None:
+            raise WireError(f"object slot {slot} is empty already", at=bits.bytes_read)
+        return
     if region.x < 0 or region.y < 0 or region.x + region.w > columns or region.y + region.h > rows:
-        raise WireError(f"object {region.track_id} leaves the picture of {columns} by {rows} macroblocks", at=at)
+        what = f"object {region.track_id} leaves the picture of {columns} by {rows} macroblocks"
+        raise WireError(what, at=bits.bytes_read)
     if region.w < 1 or region.h < 1:
-        raise WireError(f"object {region.track_id} has no macroblock", at=at)
+        raise WireError(f"object {region.track_id} has no macroblock", at=bits.bytes_read)
+    slots[slot] = region
 
 
-def _read_runs(data: bytes, at: int, size: int) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], int]:
+def _read_runs(bits: _Bits, size: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     changed = np.zeros(size, np.bool_)
-    runs, at = _read_varint(data, at)
-    if runs > size:
-        raise WireError(f"{runs} runs in {size} macroblocks", at=at)
     end = 0
-    for _ in range(runs):
-        skip, at = _read_varint(data, at)
-        length, at = _read_varint(data, at)
-        start = end + skip
-        end = start + length
-        if end > size or not length:
-            raise WireError(f"run of {length} macroblocks at {start} of {size}", at=at)
+    for _ in range(bits.golomb()):
+        start = end + (bits.golomb() << 3 | bits.take(3))
+        end = start + bits.golomb() + 1
+        if end > size:
+            raise WireError(f"run of {end - start} macroblocks at {start} of {size}", at=bits.bytes_read)
         changed[start:end] = True
-    return changed, at
-
-
-def _read_varint(data: bytes, at: int) -> tuple[int, int]:
-    value = 0
-    for i in range(_VARINT_BYTES):
-        if at + i >= len(data):
-            raise Truncated("number", at=at)
-        byte = data[at + i]
-        value |= (byte & 0x7F) << 7 * i
-        if byte < 0x80:
-            if value >= 2**32:
-                break
-            return value, at + i + 1
-    raise WireError("number above 32 bits", at=at)
+    return changed

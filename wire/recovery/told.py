@@ -12,7 +12,8 @@ from wire.base.errors import WireError
 from wire.recovery.layout import Mask, Region
 
 _SLOTS = 256
-_GONE, _WHOLE, _MOVED = range(3)
+_GONE, _WHOLE, _MOVED = "00", "01", "1"
+_SKIP_ORDER = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,34 +45,39 @@ class Told:
 
 def write(before: Told, after: Told, *, whole: bool) -> bytes:
     """Code `after` against `before`; `whole` tells the picture size as well and wants an empty `before`."""
+    bits: list[str] = []
     rows, columns = after.mask.shape
-    out = bytearray()
     if whole:
-        out += columns.to_bytes(2, "big") + rows.to_bytes(2, "big")
-    _write_runs(out, (before.mask != after.mask).T.ravel())
-    gone = [slot for slot in before.slots if slot not in after.slots]
-    told = [(slot, region) for slot, region in after.slots.items() if before.slots.get(slot) != region]
-    _varint(out, len(gone) + len(told))
-    for slot in gone:
-        _varint(out, slot << 2 | _GONE)
-    for slot, region in told:
-        steps = _steps(before.slots.get(slot), region)
-        _varint(out, slot << 2 | (_WHOLE if steps is None else _MOVED))
-        if steps is None:
-            out.append(region.class_ << 4 | region.level)
-            for number in (region.track_id, region.x, region.y, region.w, region.h):
-                _varint(out, number)
-        else:
-            out += bytes(((steps[0] & 15) << 4 | steps[1] & 15, (steps[2] & 15) << 4 | steps[3] & 15))
-    return bytes(out)
+        bits += f"{columns - 1:010b}", f"{rows - 1:010b}"
+    _write_runs(bits, (before.mask != after.mask).T.ravel())
+    changed = sorted(
+        slot for slot in before.slots.keys() | after.slots.keys() if before.slots.get(slot) != after.slots.get(slot)
+    )
+    bits.append(_golomb(len(changed)))
+    last = -1
+    for slot in changed:
+        bits.append(_golomb(slot - last - 1))
+        last = slot
+        _write_object(bits, before.slots.get(slot), after.slots.get(slot))
+    text = "".join(bits)
+    size = -(-len(text) // 8)
+    return int(text.ljust(8 * size, "0"), 2).to_bytes(size, "big")
 
 
-def _steps(before: Region | None, after: Region) -> tuple[int, int, int, int] | None:
-    """By how much a box moved and grew, where four bits each can say it and nothing else changed."""
-    if before is None or (before.track_id, before.class_, before.level) != (after.track_id, after.class_, after.level):
-        return None
-    steps = after.x - before.x, after.y - before.y, after.w - before.w, after.h - before.h
-    return steps if all(-8 <= step <= 7 for step in steps) else None
+def _write_object(bits: list[str], before: Region | None, after: Region | None) -> None:
+    if after is None:
+        bits.append(_GONE)
+    elif before is not None and _same_object(before, after):
+        bits.append(_MOVED)
+        steps = after.x - before.x, after.y - before.y, after.w - before.w, after.h - before.h
+        bits += (_golomb(2 * step - 1 if step > 0 else -2 * step) for step in steps)
+    else:
+        bits += _WHOLE, f"{after.class_:04b}{after.level:04b}{after.track_id:032b}"
+        bits += (_golomb(number) for number in (after.x, after.y, after.w - 1, after.h - 1))
+
+
+def _same_object(before: Region, after: Region) -> bool:
+    return (before.track_id, before.class_, before.level) == (after.track_id, after.class_, after.level)
 
 
 def _check(region: Region, rows: int, columns: int) -> None:
@@ -82,19 +88,19 @@ def _check(region: Region, rows: int, columns: int) -> None:
         raise WireError(f"object {region.track_id} has a class, level or number out of range")
 
 
-def _write_runs(out: bytearray, changed: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
+def _write_runs(bits: list[str], changed: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
     bounded = np.zeros(changed.size + 2, np.bool_)
     bounded[1:-1] = changed
     edges = np.flatnonzero(bounded[1:] != bounded[:-1]).tolist()
-    _varint(out, len(edges) // 2)
-    before = 0
-    for edge in edges:
-        _varint(out, edge - before)
-        before = edge
+    bits.append(_golomb(len(edges) // 2))
+    end = 0
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        skip = start - end
+        bits += _golomb(skip >> _SKIP_ORDER), f"{skip & 7:03b}", _golomb(stop - start - 1)
+        end = stop
 
 
-def _varint(out: bytearray, number: int) -> None:
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
+def _golomb(number: int) -> str:
+    """Unsigned Exp-Golomb code, H.264 9.1."""
+    digits = f"{number + 1:b}"
+    return "0" * (len(digits) - 1) + digits

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from wire.base.errors import Truncated, Unsupported, WireError
 from wire.recovery.layout import (
     HASH_BYTES,
-    HEADER_BYTES,
     KNOWN_FLAGS,
+    NAME_BYTES,
+    PICTURE_BYTES,
     SIGNATURE_BYTES,
     TAG_BYTES,
     VERSION,
@@ -24,26 +25,36 @@ from wire.recovery.layout import (
 
 @dataclass(frozen=True, slots=True)
 class FrameHeader:
-    """The clear head of a frame unit; authenticated, not secret."""
+    """The clear head of a frame unit; authenticated, not secret.
+
+    `gop` is the low byte of the key unit's gop_id, `since_us` counts from its utc_us; `drift_90k` is by how much the
+    presentation time differs from what `since_us` says.
+    """
 
     flags: Flag
-    gop_id: int
+    gop: int
     index: int
-    seq: int
-    utc_us: int
+    since_us: int
+    drift_90k: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One object's sealed originals; `name` tells who holds a content or track key which object's."""
+
+    name: bytes
+    sealed: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class FrameUnit:
-    """`head` is the header's bytes, `sealed` AES-256-GCM ciphertext with its tag."""
+    """`head` is the header's bytes, `bound` all bytes before `sealed`: AES-256-GCM ciphertext with its tag."""
 
     header: FrameHeader
     head: bytes
+    chunks: tuple[Chunk, ...]
+    bound: bytes
     sealed: bytes
-
-    @property
-    def tag(self) -> bytes:
-        return self.sealed[-TAG_BYTES:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,9 @@ class KeyUnit:
     gop_id: int
     camera_id: bytes
     salt: bytes
+    utc_us: int
+    pts_90k: int
+    first_seq: int
     stanzas: tuple[KeyStanza, ...]
     hash: bytes
 
@@ -88,12 +102,13 @@ class Manifest:
 
 Unit = FrameUnit | KeyUnit | Manifest
 
-_HEADER = struct.Struct(">BBHIHIQ")
-_KEY = struct.Struct(">BBBBI8s4s")
+_HEADER = struct.Struct(">BBBBH")
+_KEY = struct.Struct(">BBBBI8s4sQII")
 _MANIFEST = struct.Struct(">BBH8sIHHI32s32s")
 _LEAF_BYTES = 8
 _KIDS = {Stanza.SINGLE: 1, Stanza.BOTH: 2}
 _KID_BYTES = 8
+_VARINT_BYTES = 9
 
 
 def parse(data: bytes) -> Unit:
@@ -118,19 +133,34 @@ def parse(data: bytes) -> Unit:
 
 
 def _parse_frame(data: bytes) -> FrameUnit:
-    if len(data) < HEADER_BYTES + HASH_BYTES + TAG_BYTES:
+    if len(data) < _HEADER.size:
         raise Truncated("frame unit", at=len(data))
-    _, _, flags, gop_id, index, seq, utc_us = _HEADER.unpack_from(data)
+    _, _, flags, gop, index = _HEADER.unpack_from(data)
     if flags & ~KNOWN_FLAGS:
-        raise Unsupported(f"frame unit with unknown flags {flags & ~KNOWN_FLAGS:#06x}", at=2)
-    header = FrameHeader(Flag(flags), gop_id, index, seq, utc_us)
-    return FrameUnit(header, data[:HEADER_BYTES], data[HEADER_BYTES:])
+        raise Unsupported(f"frame unit with unknown flags {flags & ~KNOWN_FLAGS:#04x}", at=2)
+    since_us, at = _signed(data, _HEADER.size)
+    drift_90k, at = _signed(data, at)
+    head = data[:at]
+    chunks: list[Chunk] = []
+    if flags & Flag.PER_TRACK:
+        count, at = _varint(data, at)
+        for _ in range(count):
+            name = data[at : at + NAME_BYTES]
+            size, at = _varint(data, at + NAME_BYTES)
+            if size < TAG_BYTES or at + size > len(data):
+                raise Truncated(f"chunk of {size} bytes", at=at)
+            chunks.append(Chunk(name, data[at : at + size]))
+            at += size
+    if len(data) - at < PICTURE_BYTES + TAG_BYTES:
+        raise Truncated("frame unit", at=len(data))
+    header = FrameHeader(Flag(flags), gop, index, since_us, drift_90k)
+    return FrameUnit(header, head, tuple(chunks), data[:at], data[at:])
 
 
 def _parse_key(data: bytes) -> KeyUnit:
     if len(data) < _KEY.size:
         raise Truncated("key unit", at=len(data))
-    _, _, count, flags, gop_id, camera_id, salt = _KEY.unpack_from(data)
+    _, _, count, flags, gop_id, camera_id, salt, utc_us, pts_90k, first_seq = _KEY.unpack_from(data)
     if flags:
         raise Unsupported(f"key unit with unknown flags {flags:#04x}", at=3)
     stanzas = []
@@ -150,7 +180,8 @@ def _parse_key(data: bytes) -> KeyUnit:
         at += 3 + size
     if at != len(data):
         raise WireError("bytes after the last key stanza", at=at)
-    return KeyUnit(gop_id, camera_id, salt, tuple(stanzas), hashlib.sha256(data).digest()[:HASH_BYTES])
+    bound = hashlib.sha256(data).digest()[:HASH_BYTES]
+    return KeyUnit(gop_id, camera_id, salt, utc_us, pts_90k, first_seq, tuple(stanzas), bound)
 
 
 def _parse_manifest(data: bytes) -> Manifest:
@@ -176,8 +207,11 @@ def key_leaf(key_hash: bytes) -> bytes:
 
 
 def frame_leaf(picture: bytes, unit: FrameUnit) -> bytes:
-    """What a manifest remembers of one access unit: its picture and its sealed originals."""
-    return hashlib.sha256(b"\x00" + picture + unit.head + unit.tag).digest()
+    """What a manifest remembers of one access unit: its picture and its sealed originals, all of both.
+
+    Not the tag alone: who holds the content key can make other originals with the same tag.
+    """
+    return hashlib.sha256(b"\x00" + picture + unit.bound + unit.sealed).digest()
 
 
 def merkle_root(leaves: list[bytes]) -> bytes:
@@ -186,3 +220,20 @@ def merkle_root(leaves: list[bytes]) -> bytes:
         return leaves[0]
     middle = 1 << (len(leaves) - 1).bit_length() - 1
     return hashlib.sha256(b"\x01" + merkle_root(leaves[:middle]) + merkle_root(leaves[middle:])).digest()
+
+
+def _signed(data: bytes, at: int) -> tuple[int, int]:
+    number, at = _varint(data, at)
+    return (number >> 1 if not number & 1 else -(number >> 1) - 1), at
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for i in range(_VARINT_BYTES):
+        if at + i >= len(data):
+            raise Truncated("number", at=at)
+        byte = data[at + i]
+        value |= (byte & 0x7F) << 7 * i
+        if byte < 0x80:
+            return value, at + i + 1
+    raise WireError("number above 63 bits", at=at)

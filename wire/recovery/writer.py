@@ -9,10 +9,10 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from wire import nal, sei
-from wire.keys import Recipient, SigningKey
+from wire.keys import Recipient, SigningKey, expand
 from wire.nal import START_CODE, Codec
 from wire.recovery import layout, pack, told
-from wire.recovery.layout import Flag, Mask, Region, Stanza
+from wire.recovery.layout import Flag, Mask, Region, Stanza, TrackOriginals
 from wire.recovery.told import Told
 
 
@@ -26,6 +26,10 @@ class BothOf:
 
 Holder = Recipient | BothOf
 
+_START, _SHARED = 1, 2
+# AES-GCM computes 128 bits of tag; the first 96 of them travel.
+_TAG_LEFT_OUT = 16 - layout.TAG_BYTES
+
 
 def union_of(regions: Iterable[Region], columns: int, rows: int) -> Mask:
     """The macroblocks that the boxes cover, (rows, columns) bool."""
@@ -33,6 +37,22 @@ def union_of(regions: Iterable[Region], columns: int, rows: int) -> Mask:
     for region in regions:
         mask[region.y : region.y + region.h, region.x : region.x + region.w] = True
     return mask
+
+
+@dataclass(slots=True)
+class _Track:
+    """An object's key in the group of pictures at hand, and what a reader knows of its macroblocks."""
+
+    name: bytes
+    aead: AESGCM
+    told: Told
+
+    @classmethod
+    def of(cls, content_key: bytes, track_id: int, nothing: Told) -> "_Track":
+        about = track_id.to_bytes(4, "big")
+        name = expand(content_key, layout.TRACK_NAME_INFO + about, layout.NAME_BYTES)
+        key = expand(content_key, layout.TRACK_KEY_INFO + about, layout.KEY_BYTES)
+        return cls(name, AESGCM(key), nothing)
 
 
 class Writer:
@@ -74,6 +94,7 @@ class Writer:
         self._public_leaves = public_leaves
         self._nothing = Told.nothing(columns, rows)
         self._told = self._nothing
+        self._tracks: dict[int, _Track] = {}
         self._gop_id: int | None = None
         self._seq = 0
         self._index = 0
@@ -102,6 +123,7 @@ class Writer:
         payload_codec: Codec = Codec.H264,
         shared_idr: bool = False,
         full_frame: bool = False,
+        tracks: Sequence[TrackOriginals] | None = None,
     ) -> bytes:
         """The access unit with one SEI NAL unit in front of its first slice.
 
@@ -114,14 +136,16 @@ class Writer:
             idr: whether `base_au` starts a group of pictures.
             payload_idr: whether payload decoding can start here; None looks into `payload_au`.
             shared_idr: the payload's decoder starts from this base IDR picture instead of one of its own.
+            tracks: objects with payloads of their own, each sealed under its own key; their macroblocks are left to
+                them, `payload_au` holds what remains under the mask. None where there is only `payload_au`.
 
         Raises:
             WireError: `mask` or a region does not fit the picture.
-            ValueError: the first access unit is not an IDR, or `base_au` has no slice.
+            ValueError: the first access unit is not an IDR, `base_au` has no slice, a payload no start code.
         """
         units: list[bytes] = []
         if idr:
-            units += self._start_gop(utc_us)
+            units += self._start_gop(utc_us, pts_90k)
         if self._gop_id is None or self._record is None:
             raise ValueError("the first access unit has to be an IDR")
         if payload_idr is None:
@@ -137,24 +161,45 @@ class Writer:
             payload_idr * Flag.PAYLOAD_IDR.value
             | shared_idr * Flag.SHARED_IDR.value
             | (payload_codec is Codec.H265) * Flag.PAYLOAD_H265.value
+            | (tracks is not None) * Flag.PER_TRACK.value
             | full_frame * Flag.FULL_FRAME.value
             | (self._pad_to > 1) * Flag.PADDED.value
         )
-        header = pack.frame_header(flags, self._gop_id, self._index, self._seq, utc_us)
-
+        since_us = utc_us - self._utc_us
+        drift = pack.drift_90k(since_us, pts_90k - self._pts_90k)
+        header = pack.frame_header(flags, self._gop_id, self._index, since_us, drift)
         at, picture = self._first_slice_and_hash(base_au)
-        tables = told.write(before, self._told, whole=whole)
-        plain = b"".join((picture, (pts_90k & 0xFFFFFFFF).to_bytes(4, "big"), tables, payload_au))
-        plain += bytes(-len(plain) % self._pad_to)
-        nonce = self._salt + self._seq.to_bytes(8, "big")
-        sealed = self._aead.encrypt(nonce, plain, self._camera_id + header + self._key_hash)
-        units.append(header + sealed)
+        bound = header if tracks is None else header + self._chunks(header, tracks)
+        plain = picture[: layout.PICTURE_BYTES] + told.write(before, self._told, whole=whole)
+        unit = bound + self._seal(self._aead, plain, payload_au, bound + self._key_hash)
+        units.append(unit)
 
-        self._record.add(picture, header, sealed[-layout.TAG_BYTES :], masked=bool(mask.any()))
+        self._record.add(picture, unit, masked=bool(mask.any()))
         self._seq += 1
         self._index += 1
         message = sei.write([sei.UserData(layout.UUID, unit) for unit in units], self._codec)
         return b"".join((base_au[:at], START_CODE, message, base_au[at:]))
+
+    def _seal(self, aead: AESGCM, head: bytes, payload_au: bytes, about: bytes) -> bytes:
+        """`head` and payload, padded, under this access unit's number and bound to `about`."""
+        plain = head + pack.headless(payload_au)
+        plain += bytes(-len(plain) % self._pad_to)
+        nonce = self._salt + self._seq.to_bytes(8, "big")
+        return aead.encrypt(nonce, plain, self._camera_id + about)[:-_TAG_LEFT_OUT]
+
+    def _chunks(self, header: bytes, tracks: Sequence[TrackOriginals]) -> bytes:
+        sealed = []
+        for track in tracks:
+            known = self._tracks.get(track.track_id)
+            if known is None:
+                known = self._tracks[track.track_id] = _Track.of(self._content_key, track.track_id, self._nothing)
+            before = self._nothing if track.start else known.told
+            known.told = before.then(track.mask.copy(), ())
+            head = bytes((track.start * _START | track.shared_idr * _SHARED,))
+            head += told.write(before, known.told, whole=track.start)
+            about = header + self._key_hash + known.name
+            sealed.append((known.name, self._seal(known.aead, head, track.payload_au, about)))
+        return pack.chunk_list(sealed)
 
     def _first_slice_and_hash(self, base_au: bytes) -> tuple[int, bytes]:
         first = -1
@@ -168,7 +213,7 @@ class Writer:
             raise ValueError("the access unit has no slice")
         return first, nal.vcl_hash(slices, self._codec)
 
-    def _start_gop(self, utc_us: int) -> list[bytes]:
+    def _start_gop(self, utc_us: int, pts_90k: int) -> list[bytes]:
         """The units of a new group of pictures: the manifest of the one before, and the new key unit."""
         units = []
         if self._gop_id is None or self._record is None:
@@ -179,11 +224,15 @@ class Writer:
             self._previous = hashlib.sha256(manifest).digest()
             units.append(manifest)
             self._gop_id = self._gop_id + 1 & 0xFFFFFFFF
-        content_key = os.urandom(layout.KEY_BYTES)
-        self._aead = AESGCM(content_key)
+        self._content_key = os.urandom(layout.KEY_BYTES)
+        self._aead = AESGCM(self._content_key)
+        self._tracks.clear()
         self._salt = os.urandom(4)
-        stanzas = [_seal(content_key, holder) for holder in self.recipients]
-        key_unit = pack.key_unit(self._gop_id, self._camera_id, self._salt, stanzas)
+        self._utc_us, self._pts_90k = utc_us, pts_90k
+        stanzas = [_seal(self._content_key, holder) for holder in self.recipients]
+        key_unit = pack.key_unit(
+            self._gop_id, self._camera_id, self._salt, stanzas, utc_us=utc_us, pts_90k=pts_90k, first_seq=self._seq
+        )
         self._key_hash = pack.key_hash(key_unit)
         self._record = pack.GopRecord(self._camera_id, self._gop_id, self._seq, self._key_hash)
         self._index = 0

@@ -20,6 +20,7 @@ from wire import compose
 from wire.base.errors import StoreError
 from wire.compose import Composed, Composer
 from wire.keys import Identity
+from wire.nal import Codec
 from wire.recovery.reader import Opened, Reader
 from wire.recovery.verdict import Check
 
@@ -63,10 +64,12 @@ class Renderer:
         self._identities, self._signing_key = identities, signing_key
         self._mark_text = mark
         self._mark: Watermark | None = None
+        self._marked: tuple[int, ...] = ()
         self._from_us, self._point = from_us, point
         self._tracks: frozenset[int] | None = None if point is None else frozenset()
         self._reader: Reader | None = None
         self._composer: Composer | None = None
+        self._codec: Codec | None = None
         self._output: _Output | None = None
         self.verdicts = Verdicts()
 
@@ -77,9 +80,12 @@ class Renderer:
             StoreError: it does not decode.
         """
         for shown in self._pictures(init, segment_us, data):
+            shape = shown.composed.i420.shape
+            if self._output is not None and self._output.shape != shape:
+                yield from self._output.finish()
+                self._output = _Output(shape, shown.utc_us, self._output.origin_us)
             if self._output is None:
-                height, width = shown.composed.i420.shape[0] * 2 // 3, shown.composed.i420.shape[1]
-                self._output = _Output(width, height, shown.utc_us)
+                self._output = _Output(shape, shown.utc_us, shown.utc_us)
             yield from self._output.add(shown)
 
     def finish(self) -> Iterator[Piece]:
@@ -108,8 +114,9 @@ class Renderer:
 
     def _pictures(self, init: bytes, segment_us: int, data: bytes) -> Iterator[Shown]:
         codec, units = access_units(Chunk(init, "", segment_us, ((_WHOLE, data),)))
-        self._reader = self._reader or Reader(self._identities, codec, self._signing_key)
-        self._composer = self._composer or Composer(codec)
+        if self._reader is None or codec is not self._codec:
+            self._reader, self._composer = Reader(self._identities, codec, self._signing_key), Composer(codec)
+            self._codec = codec
         first = True
         for unit in units:
             composed = self._compose(unit.data, unit.utc_us)
@@ -133,30 +140,39 @@ class Renderer:
         picture: compose.I420 = np.ascontiguousarray(composed.i420)
         if not picture.flags.writeable:
             picture = picture.copy()
-        if self._mark is None:
+        if self._mark is None or self._marked != picture.shape:
             self._mark = Watermark(self._mark_text, picture.shape[1], picture.shape[0] * 2 // 3)
+            self._marked = picture.shape
         self._mark.draw(picture)
         return Composed(picture, composed.revealed, composed.reason)
 
 
 class _Output:
-    """Pictures as H.264 in fragments, on a timeline that begins with the first."""
+    """Pictures of one size as H.264 in fragments, on the timeline of a play.
 
-    def __init__(self, width: int, height: int, origin_us: int) -> None:
-        self._origin_us = origin_us
+    Args:
+        shape: (height * 3 // 2, width) of the pictures.
+        first_us: when the first of them was taken.
+        origin_us: when the play's timeline begins.
+    """
+
+    def __init__(self, shape: tuple[int, ...], first_us: int, origin_us: int) -> None:
+        self.shape, self.origin_us = shape, origin_us
+        self._first_us = first_us
+        self._begins_90k = (first_us - origin_us) * fmp4.TIMESCALE // 1_000_000
         self._last_90k = -1
         self._sink = Sink()
         self._out = av.open(self._sink, "w", format="mp4", options=OPTIONS)
         self._stream = self._out.add_stream("libx264", rate=25)
         context: VideoCodecContext = self._stream.codec_context
-        context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+        context.width, context.height, context.pix_fmt = shape[1], shape[0] * 2 // 3, "yuv420p"
         context.time_base = Fraction(1, fmp4.TIMESCALE)
         context.gop_size = 250
         context.options = _ENCODER
 
     def add(self, shown: Shown) -> Iterator[Piece]:
         """One more picture; the first of a GOP becomes a key frame."""
-        at_90k = (shown.utc_us - self._origin_us) * fmp4.TIMESCALE // 1_000_000
+        at_90k = (shown.utc_us - self._first_us) * fmp4.TIMESCALE // 1_000_000
         self._last_90k = max(at_90k, self._last_90k + 1)
         frame = av.VideoFrame.from_ndarray(shown.composed.i420, format="yuv420p")
         frame.pts = self._last_90k
@@ -176,12 +192,14 @@ class _Output:
 
     def _whole(self) -> Iterator[Piece]:
         for init, fragment, data in self._sink.take():
+            begins_s = self._begins_90k / fmp4.TIMESCALE
             if fragment is None:
-                yield Piece(fmp4.mime(init), self._origin_us, 0.0, 0.0, init)
+                yield Piece(fmp4.mime(init), self._first_us, begins_s, 0.0, init)
             else:
-                utc_us = self._origin_us + fragment.time_90k * 1_000_000 // fmp4.TIMESCALE
+                utc_us = self._first_us + fragment.time_90k * 1_000_000 // fmp4.TIMESCALE
                 seconds = fragment.duration_90k / fmp4.TIMESCALE
-                yield Piece("", utc_us, fragment.time_90k / fmp4.TIMESCALE, seconds, data)
+                at_90k = self._begins_90k + fragment.time_90k
+                yield Piece("", utc_us, at_90k / fmp4.TIMESCALE, seconds, fmp4.retimed(data, fragment, at_90k))
 
 
 def _who(opened: Opened, point: tuple[float, float]) -> frozenset[int]:

@@ -50,7 +50,7 @@ began = time.perf_counter()
 async def main():
     async with running(Path(sys.argv[1])) as camera:
         started = time.perf_counter() - began
-        print(json.dumps({"port": camera.camera.web_port, "startup_s": started}), flush=True)
+        print(json.dumps({"port": camera.web.ports.http, "startup_s": started}), flush=True)
         await asyncio.to_thread(sys.stdin.read)
 asyncio.run(main())
 """

@@ -1,14 +1,10 @@
 """One camera, put together and run until a signal."""
 
 import asyncio
-import contextlib
 import logging
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from aiohttp import web
 
 from firmware import identity
 from firmware.analytics.engine import Engine
@@ -29,9 +25,11 @@ from firmware.osd import Overlay
 from firmware.outbox import Outbox
 from firmware.pairing import Pairing, PairingEndpoint, Pairings
 from firmware.push import Pusher
-from firmware.services.web import application
+from firmware.services.web import CameraWeb
 from firmware.settings import Settings
 from firmware.stream.channels import MainChannel, SubChannel
+from firmware.stream.multicast import grouping
+from firmware.stream.paths import Paths
 from firmware.stream.pipeline import Pipeline, Stages
 from firmware.stream.publish import MotionAlarm, Publisher
 from firmware.vision import Eyes
@@ -39,7 +37,7 @@ from firmware.vision.sight import Sight
 from models import load
 from onvif.events.bus import Bus
 from onvif.events.topics import CAMERA
-from onvif.rtsp.live import Track
+from onvif.platform import interface_of
 from onvif.rtsp.serve import Server
 from wire.base import service
 from wire.base.errors import ConfigError
@@ -103,11 +101,11 @@ async def run(config: CameraConfig) -> None:
         encoder=live_main,
         overlay=overlay.draw,
     )
-    rtsp = Server(config.address, config.rtsp_port, settings.users)
+    rtsp = Server(config.address, config.rtsp_port, settings.users, interface=interface_of(config.address))
+    group = grouping(config.serial)
     publisher = Publisher(
         live=live,
-        main=rtsp.publish("main", Track(config.main.base.name), live.wisher("main")),
-        sub=rtsp.publish("sub", Track(config.sub.base.name), live.wisher("sub")),
+        paths=Paths(rtsp, live, settings.media, group),
         bus=bus,
         engine=engine,
         alarm=MotionAlarm(),
@@ -125,27 +123,21 @@ async def run(config: CameraConfig) -> None:
 
     pairings.listen(paired)
     endpoint = PairingEndpoint(pairings, who, config.name, config.serial, networks.appearance.model)
-    camera = Camera(config, who, settings, bus, sensor, engine, overlay, drawn, live, endpoint)
+
+    camera = Camera(config, who, settings, bus, sensor, engine, overlay, drawn, live, endpoint, rtsp, group)
+    face = CameraWeb(camera)
     try:
         rtsp.start()
     except OSError as error:
         raise ConfigError(f"camera {config.name}: {error}") from error
-    live.rtsp_port = rtsp.port
-    listener = _listen(config)
-    camera.web_port = listener.getsockname()[1]
-    runner = web.AppRunner(application(camera), access_log=None, shutdown_timeout=1.0)
     try:
-        await runner.setup()
-        await web.SockSite(runner, listener).start()
-        pipeline.start()
-        print(f"READY {config.name} web={camera.web_port} rtsp={live.rtsp_port}", flush=True)
-        service.notify("READY=1")
-        await _until_end(pipeline, pusher)
-        service.notify("STOPPING=1")
+        async with face.serving():
+            pipeline.start()
+            print(f"READY {config.name} web={face.ports.http or face.ports.https} rtsp={rtsp.port}", flush=True)
+            service.notify("READY=1")
+            await _until_end(pipeline, pusher)
+            service.notify("STOPPING=1")
     finally:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1.5):
-                await runner.cleanup()
         await asyncio.to_thread(pipeline.stop, 2.0)
         rtsp.stop()
         describer.close()
@@ -189,13 +181,6 @@ class _Posts:
             )
         )
         self.news()
-
-
-def _listen(config: CameraConfig) -> socket.socket:
-    try:
-        return socket.create_server((config.address, config.web_port), reuse_port=False)
-    except OSError as error:
-        raise ConfigError(f"camera {config.name}: web_port {config.web_port} cannot be listened on: {error}") from error
 
 
 async def _until_end(pipeline: Pipeline, pusher: Pusher) -> None:

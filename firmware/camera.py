@@ -11,7 +11,9 @@ from firmware.live import Live
 from firmware.mask.polygons import PolygonSettings
 from firmware.osd import Overlay
 from firmware.pairing import PairingEndpoint
+from firmware.stream.multicast import GroupOf
 from onvif.events.bus import Bus
+from onvif.rtsp.serve import Server
 from onvif.store import Stored
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ class Camera:
         polygons: masks drawn by ONVIF clients, joined to the mask plan.
         live: the running picture.
         pairing: the box it belongs to.
-        web_port: the port as bound, known before the web application starts.
+        rtsp: where the streams are served.
+        group: the multicast group of a configuration as set, and its token.
     """
 
     config: CameraConfig
@@ -46,4 +49,5 @@ class Camera:
     polygons: Stored[PolygonSettings]
     live: Live
     pairing: PairingEndpoint
-    web_port: int = 0
+    rtsp: Server
+    group: GroupOf

@@ -51,6 +51,7 @@ class Camera:
         rtsp_port: RTSP port; 0 takes a free one.
         https: serve the ONVIF services over TLS as well, with a certificate of the camera's own.
         https_port: its port; 0 takes a free one.
+        rtsps_port: port of RTSPS, which is served while HTTPS is, whoever switched that on; 0 takes a free one.
         scopes: further `onvif://` scopes beside those that name, hardware and profiles give.
         discovery: answer and announce by WS-Discovery.
         password_file: the first administrator's password, one line; read while the state directory has no users.
@@ -71,6 +72,7 @@ class Camera:
     rtsp_port: int = 8554
     https: bool = False
     https_port: int = 0
+    rtsps_port: int = 0
     scopes: tuple[str, ...] = ()
     discovery: bool = True
     password_file: Path | None = None
@@ -86,7 +88,7 @@ class Camera:
             raise ValueError(f"name {self.name!r}: want letters, digits, space, dot, dash or underscore, at most 63")
         if not self.serial:
             raise ValueError("serial: must not be empty")
-        for key in ("web_port", "rtsp_port", "https_port"):
+        for key in ("web_port", "rtsp_port", "https_port", "rtsps_port"):
             if not 0 <= getattr(self, key) <= 65535:
                 raise ValueError(f"{key}: want 0 to 65535")
         if self.web_port and self.web_port == self.rtsp_port:

@@ -24,7 +24,6 @@ class Live:
         main, sub: the two channels.
         planner, painter: the mask plan, whose settings may change.
         counters: what the pipeline did.
-        rtsp_port: where the streams are served.
         latest: the last masked picture.
         signal_lost: whether the sensor gives no picture.
     """
@@ -34,7 +33,6 @@ class Live:
     planner: Planner
     painter: Painter
     counters: Counters = field(default_factory=Counters)
-    rtsp_port: int = 0
     latest: Masked | None = None
     signal_lost: bool = False
 

@@ -90,6 +90,17 @@ def host_interfaces() -> tuple[Interface, ...]:
     return tuple(wired or [interface for interface in found if interface.name == "lo"])
 
 
+def interface_of(address: str) -> str:
+    """The interface by which multicast should leave a device that listens on this address; empty for any.
+
+    That of the address, or the only one there is: a camera often has no default route that could tell.
+    """
+    names = [name for _, name in socket.if_nameindex()]
+    own = [name for name in names if address in {found for found, _ in (*_ipv4(name), *_ipv6(name))}]
+    wired = [name for name in names if name != "lo" and _ipv4(name)]
+    return next(iter(own or (wired if len(wired) == 1 else [])), "")
+
+
 def _interface(name: str) -> Interface:
     mac = _ask(name, _SIOCGIFHWADDR)[18:24].hex(":").upper()
     (mtu,) = struct.unpack_from("i", _ask(name, _SIOCGIFMTU), 16)

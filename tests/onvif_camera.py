@@ -2,13 +2,11 @@
 
 import asyncio
 import contextlib
-import socket
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from aiohttp import web
 from lxml import etree
 
 from firmware import identity
@@ -29,12 +27,15 @@ from firmware.pairing import PairingEndpoint, Pairings
 from firmware.services.web import CameraWeb
 from firmware.settings import Settings
 from firmware.stream.channels import MainChannel, SubChannel
+from firmware.stream.multicast import grouping
+from firmware.stream.paths import Paths
 from firmware.stream.pipeline import Masked
 from onvif import names
 from onvif.carrier import Carrier
 from onvif.events.bus import Bus
 from onvif.events.topics import CAMERA
 from onvif.registry import load
+from onvif.rtsp.serve import Server
 from onvif.users import Level, User
 
 WIDTH, HEIGHT, RATE = 192, 128, Fraction(10)
@@ -98,10 +99,10 @@ def body_url(base, path):
     return path if "://" in path else base + path
 
 
-def build(state: Path, *, bus=None, https=False) -> Camera:
+def build(state: Path, *, bus=None, https=False, address="127.0.0.1") -> Camera:
     """The camera's context over its state folder, as `firmware.app` builds it."""
     config = CameraConfig(name="Test camera", serial="T-1", state=state, source=Source(clip=Path("none.avi")),
-                          discovery=False, https=https)  # fmt: skip
+                          discovery=False, https=https, address=address, web_port=0, rtsp_port=0)  # fmt: skip
     bus = bus or Bus(CAMERA)
     who = identity.load(state)
     settings = EncoderSettings(gop_frames=20)
@@ -111,12 +112,15 @@ def build(state: Path, *, bus=None, https=False) -> Camera:
         SubChannel(WIDTH, HEIGHT, RATE, settings),
         Planner(WIDTH, HEIGHT, MaskSettings()),
         Painter(WIDTH, HEIGHT, MaskSettings()),
-        rtsp_port=8554,
     )
     live.show(Masked(np.full((HEIGHT * 3 // 2, WIDTH), 90, np.uint8), no_mask(), None, 0, 0))
+    stored = Settings(config)
+    rtsp = Server("127.0.0.1", 0, stored.users)
+    Paths(rtsp, live, stored.media, grouping(config.serial))
     pairing = PairingEndpoint(Pairings(state), who, config.name, config.serial, "none")
-    return Camera(config, who, Settings(config), bus, Sensor(state, bus), Engine(state, bus),
-                  Overlay(state), polygons.stored(state), live, pairing)  # fmt: skip
+    return Camera(config, who, stored, bus, Sensor(state, bus), Engine(state, bus),
+                  Overlay(state), polygons.stored(state), live, pairing,
+                  rtsp, grouping(config.serial))  # fmt: skip
 
 
 def no_mask():
@@ -129,20 +133,19 @@ async def running(state: Path, *, https=False):
     camera = build(state, https=https)
     if len(camera.settings.device.value.users) < len(ACCOUNTS):
         camera.settings.device.change(users=ACCOUNTS)
-    listener = socket.create_server(("127.0.0.1", 0))
-    camera.web_port = listener.getsockname()[1]
     restarted = asyncio.Event()
     parts = CameraWeb(camera, restarted.set)
-    runner = web.AppRunner(parts.application(), shutdown_timeout=1)
-    await runner.setup()
-    await web.SockSite(runner, listener).start()
-    started = Running(camera, parts, restarted, f"http://127.0.0.1:{camera.web_port}")
+    camera.rtsp.start()
     try:
-        yield started
+        async with parts.serving():
+            started = Running(camera, parts, restarted, f"http://127.0.0.1:{parts.ports.http}")
+            try:
+                yield started
+            finally:
+                for client in started.clients:
+                    await client.carrier.close()
     finally:
-        for client in started.clients:
-            await client.carrier.close()
-        await runner.cleanup()
+        camera.rtsp.stop()
         camera.live.main.close()
 
 

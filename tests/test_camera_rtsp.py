@@ -3,76 +3,17 @@
 import subprocess
 import threading
 import time
-from fractions import Fraction
 
 import av
-import numpy as np
 import pytest
+from camera_feed import HEIGHT, REVEAL, WIDTH, Feed
 from camera_rtsp import Client
 
-from firmware.encode.protected import ProtectedEncoder
-from firmware.encode.settings import EncoderSettings
-from onvif.rtsp.live import Track
 from onvif.rtsp.metadata_rtp import MTU, MetadataPacketiser
 from onvif.rtsp.serve import Server
 from wire import nal
-from wire.keys import Identity, SigningKey
 from wire.nal import Codec
 from wire.recovery.reader import Reader
-
-WIDTH, HEIGHT, RATE = 320, 240, Fraction(20)
-DOCUMENT = b'<tt:MetadataStream xmlns:tt="http://www.onvif.org/ver10/schema"/>'
-LATE_US = 250_000
-REVEAL = Identity.generate()
-
-
-class Feed:
-    """A live recoverable stream of noise with a masked corner, pictures a quarter second old when they are sent."""
-
-    def __init__(self, users):
-        self.wishes = []
-        self.step_us = 0
-        self.server = Server("127.0.0.1", 0, users)
-        self.live = self.server.publish("main", Track(), self.wishes.append)
-        self.plain = self.server.publish("sub", Track(metadata=False), self.wishes.append)
-        self.server.start()
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self._run)
-        self.thread.start()
-
-    def _run(self):
-        encoder = ProtectedEncoder(
-            WIDTH,
-            HEIGHT,
-            RATE,
-            EncoderSettings(preset="ultrafast", gop_frames=1000),
-            camera_id=b"camera01",
-            signer=SigningKey.generate(),
-            recipients=[REVEAL.recipient],
-        )
-        rng = np.random.default_rng(3)
-        clear = rng.integers(40, 200, (HEIGHT * 3 // 2, WIDTH), np.uint8)
-        masked = clear.copy()
-        masked[:64, :64] = 112
-        mask = np.zeros((HEIGHT // 16, WIDTH // 16), bool)
-        mask[:4, :4] = True
-        while not self.stop.wait(float(1 / RATE)):
-            taken_us = time.time_ns() // 1000 - LATE_US
-            pts_90k = taken_us * 9 // 100
-            due = [moment for moment in list(self.wishes) if moment <= taken_us]
-            for moment in due:
-                self.wishes.remove(moment)
-            unit = encoder.encode(masked, clear, mask, (), pts_90k=pts_90k, utc_us=taken_us, idr=bool(due))
-            times = {"pts_90k": pts_90k, "utc_us": taken_us + self.step_us}
-            self.live.video(unit.data, **times, idr=unit.idr)
-            self.plain.video(unit.data, **times, idr=unit.idr)
-            self.live.metadata(DOCUMENT, **times)
-        encoder.close()
-
-    def close(self):
-        self.stop.set()
-        self.thread.join()
-        self.server.stop()
 
 
 @pytest.fixture(scope="module")

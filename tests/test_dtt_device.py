@@ -1,6 +1,7 @@
 """Device management as ONVIF's device test specification (22.06) goes through it; the marks are its case ids."""
 
 import asyncio
+import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -211,13 +212,15 @@ async def test_the_gateway_is_set_and_an_invalid_one_refused(camera):
 async def test_network_protocols_are_shown_set_and_limited(camera):
     client = camera.client()
     shown = {one.Name: one for one in (await client(TDS, "GetNetworkProtocols")).NetworkProtocols}
-    assert shown["HTTP"].Port == [camera.camera.web_port]
+    assert shown["HTTP"].Port == [camera.web.ports.http]
     assert {"HTTP", "RTSP"} <= set(shown)
-    wanted = [{"Name": "RTSP", "Enabled": True, "Port": [8559]}]
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        free = probe.getsockname()[1]
+    wanted = [{"Name": "RTSP", "Enabled": True, "Port": [free]}]
     await client(TDS, "SetNetworkProtocols", NetworkProtocols=wanted)
     after = {one.Name: one.Port for one in (await client(TDS, "GetNetworkProtocols")).NetworkProtocols}
-    assert after["RTSP"] == [8559]
-    clash = [{"Name": "RTSP", "Enabled": True, "Port": [camera.camera.web_port]}]
+    assert after["RTSP"] == [free]
+    clash = [{"Name": "RTSP", "Enabled": True, "Port": [camera.web.ports.http]}]
     assert (await fault(client(TDS, "SetNetworkProtocols", NetworkProtocols=clash)))[-1] == "PortAlreadyInUse"
     off = [{"Name": "HTTP", "Enabled": False, "Port": [80]}]
     assert (await fault(client(TDS, "SetNetworkProtocols", NetworkProtocols=off)))[0] == "OperationProhibited"

@@ -56,7 +56,7 @@ async def test_a_profile_is_made_with_configurations(camera, events):
     assert (made.Name, made.fixed) == ("testMedia", False)
     assert (made.Configurations.VideoSource.token, made.Configurations.VideoEncoder.token) == ("source", "sub")
     assert made.Configurations.Metadata is None
-    assert (await client(TR2, "GetStreamUri", Protocol="RTSP", ProfileToken=token)).Uri.endswith("/sub")
+    assert (await client(TR2, "GetStreamUri", Protocol="RTSP", ProfileToken=token)).Uri.endswith(f"/{token}")
     events.clear()
     await client(TR2, "DeleteProfile", Token=token)
     assert events == [("ProfileChanged", {"Token": token})]
@@ -75,12 +75,15 @@ async def test_a_profile_is_filled_and_emptied(camera, events):
     await client(TR2, "RemoveConfiguration", ProfileToken=token,
                  Configuration=[{"Type": "VideoEncoder", "Token": "main"}])  # fmt: skip
     assert (await profiles2(client, "All", token=token))[0].Configurations.VideoEncoder is None
+    assert (await client(TR2, "GetStreamUri", Protocol="RTSP", ProfileToken=token)).Uri.endswith(f"/{token}")
+    await client(TR2, "RemoveConfiguration", ProfileToken=token,
+                 Configuration=[{"Type": "Metadata", "Token": "metadata"}])  # fmt: skip
     call = client(TR2, "GetStreamUri", Protocol="RTSP", ProfileToken=token)
     assert await fault(call) == ("Action", "IncompleteConfiguration")
     await client(TR2, "RemoveConfiguration", ProfileToken=token, Configuration=[{"Type": "All"}])
     left = (await profiles2(client, "All", token=token))[0].Configurations
     assert left is None or not any(left.__values__.values())
-    assert events.count(("ProfileChanged", {"Token": token})) == 7
+    assert events.count(("ProfileChanged", {"Token": token})) == 8
 
 
 @pytest.mark.case("MEDIA2-1-1-4")
@@ -288,7 +291,7 @@ async def test_a_media1_profile_is_made_filled_emptied_and_deleted(camera, event
         await client(TRT, f"Add{kind}Configuration", ProfileToken="dynamic", ConfigurationToken=own)
     setup = {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}}
     uri = (await client(TRT, "GetStreamUri", StreamSetup=setup, ProfileToken="dynamic")).MediaUri.Uri
-    assert uri == f"rtsp://127.0.0.1:{camera.camera.live.rtsp_port}/main"
+    assert uri == f"rtsp://127.0.0.1:{camera.camera.rtsp.port}/dynamic"
     for kind in ("Metadata", "VideoEncoder", "VideoSource"):
         await client(TRT, f"Remove{kind}Configuration", ProfileToken="dynamic")
     call = client(TRT, "GetStreamUri", StreamSetup=setup, ProfileToken="dynamic")

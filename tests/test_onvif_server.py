@@ -96,7 +96,7 @@ async def test_entities_and_document_types_are_refused(camera):
 
 
 async def test_an_oversize_body_is_refused_before_it_is_read(camera):
-    reader, writer = await asyncio.open_connection("127.0.0.1", camera.camera.web_port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", camera.web.ports.http)
     writer.write(b"POST /onvif/device_service HTTP/1.1\r\nHost: a\r\nContent-Length: 104857600\r\n\r\n")
     await writer.drain()
     async with asyncio.timeout(60):

@@ -2,52 +2,64 @@
 
 from firmware.camera import Camera
 from firmware.services.media_state import Profile
+from firmware.services.profiles import Profiles
+from firmware.stream.paths import SECURE, content, path
 from onvif.errors import impossible, invalid
 from onvif.rtsp.tunnel import WEBSOCKET_PATH
 from onvif.service import Call
 
-PROTOCOLS = ("RTSP", "RtspUnicast", "RtspMulticast", "RtspOverHttp")
-"""Media 2's words for transports that this camera has."""
+IN_THE_CLEAR = ("RTSP", "RtspUnicast", "RtspMulticast")
+TUNNEL = "RtspOverHttp"
+BY_SRTP = "RtspsUnicast"
+"""Media 2's words for the transports that this camera has."""
 
 
 class Addresses:
     """Addresses as the asking client reaches the camera."""
 
-    multicast_supported = False
-    websocket = WEBSOCKET_PATH
+    websocket = f"ws:{WEBSOCKET_PATH}"
+    """Without host and port, as ONVIF Streaming 26.06, 5.1.1.5 wants it: those of the web services; TLS where they
+    have it."""
 
-    def __init__(self, camera: Camera) -> None:
+    def __init__(self, camera: Camera, profiles: Profiles) -> None:
         self._camera = camera
+        self._profiles = profiles
+
+    @property
+    def secure(self) -> bool:
+        """Whether RTSPS is served."""
+        return self._camera.rtsp.secure_port != 0
 
     def stream(self, call: Call, profile: Profile, protocol: str) -> str:
-        """The RTSP address of a profile.
+        """The RTSP address of a profile; the tunnel's has the scheme, http or https, by which the client came.
 
         Raises:
             Fault: ter:InvalidStreamSetup for a transport that is not offered, ter:IncompleteConfiguration for a
-                profile without a video encoder.
+                profile without video and metadata.
         """
-        if protocol not in PROTOCOLS or (protocol == "RtspMulticast" and not self.multicast_supported):
-            raise invalid(f"the transport {protocol[:32]!r} is not offered", "InvalidStreamSetup")
-        token = self._encoder(profile)
-        if protocol == "RtspOverHttp":
-            return f"{call.base_url}/{token}"
-        return f"rtsp://{call.host}:{self._camera.live.rtsp_port}/{token}"
+        if content(profile) is None:
+            raise impossible(f"the profile {profile.token} has nothing to stream", "IncompleteConfiguration")
+        if protocol in IN_THE_CLEAR:
+            return f"rtsp://{call.host}:{self._camera.rtsp.port}/{path(profile.token)}"
+        if protocol == TUNNEL:
+            return f"{call.base_url}/{path(profile.token)}"
+        if protocol == BY_SRTP and self.secure:
+            return f"rtsps://{call.host}:{self._camera.rtsp.secure_port}/{SECURE}{path(profile.token)}"
+        raise invalid(f"the transport {protocol[:32]!r} is not offered", "InvalidStreamSetup")
 
     def snapshot(self, call: Call, profile: Profile) -> str:
         """The HTTP address of the masked picture; it wants digest credentials."""
-        return f"{call.base_url}/snapshot/{self._encoder(profile)}.jpeg"
+        if not profile.encoder or not profile.source:
+            raise impossible(f"the profile {profile.token} has no video source and encoder", "IncompleteConfiguration")
+        return f"{call.base_url}/snapshot/{profile.encoder}.jpeg"
 
     def synchronise(self, profile: Profile) -> None:
         """A key frame in the profile's stream as soon as the next picture."""
         if profile.encoder:
             self._camera.live.request_idr(profile.encoder)
 
-    def multicast(self, profile: Profile, *, on: bool) -> None:  # noqa: ARG002 - no profile can yet
-        """Start or stop sending the profile's stream to its group."""
-        raise impossible(f"the profile {profile.token} cannot be sent by multicast", "IncompleteConfiguration")
-
-    @staticmethod
-    def _encoder(profile: Profile) -> str:
-        if not profile.encoder or not profile.source:
-            raise impossible(f"the profile {profile.token} has no video source and encoder", "IncompleteConfiguration")
-        return profile.encoder
+    def multicast(self, profile: Profile, *, on: bool) -> None:
+        """Start or stop sending the profile's stream to its groups; raises ter:IncompleteConfiguration."""
+        if content(profile) is None:
+            raise impossible(f"the profile {profile.token} has nothing to send", "IncompleteConfiguration")
+        self._profiles.multicast(profile.token, on=on)

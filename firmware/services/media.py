@@ -319,7 +319,7 @@ def media_service(handlers: Media, *parts: object, osd: bool) -> Service:
             "SnapshotUri": True, "Rotation": False, "VideoSourceMode": False, "OSD": osd, "EXICompression": False,
             "ProfileCapabilities": {"MaximumNumberOfProfiles": MOST_PROFILES},
             "StreamingCapabilities": {
-                "RTPMulticast": handlers.addresses.multicast_supported, "RTP_TCP": True, "RTP_RTSP_TCP": True,
+                "RTPMulticast": True, "RTP_TCP": True, "RTP_RTSP_TCP": True,
                 "NonAggregateControl": False, "NoRTSPStreaming": False,
             },
         }  # fmt: skip

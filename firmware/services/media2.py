@@ -263,9 +263,9 @@ def media2_service(handlers: Media2, *parts: object, osd: bool, mask: bool) -> S
                 "MaximumNumberOfProfiles": MOST_PROFILES, "ConfigurationsSupported": list(KINDS),
             },
             "StreamingCapabilities": {
-                "RTSPStreaming": True, "RTPMulticast": handlers.addresses.multicast_supported, "RTP_RTSP_TCP": True,
-                "NonAggregateControl": False, "AutoStartMulticast": False,
-                **({"RTSPWebSocketUri": handlers.addresses.websocket} if handlers.addresses.websocket else {}),
+                "RTSPStreaming": True, "RTPMulticast": True, "RTP_RTSP_TCP": True,
+                "NonAggregateControl": False, "AutoStartMulticast": True,
+                "RTSPWebSocketUri": handlers.addresses.websocket, "SecureRTSPStreaming": handlers.addresses.secure,
             },
         }  # fmt: skip
 

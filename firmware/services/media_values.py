@@ -1,8 +1,8 @@
 """Configurations as both media services show and take them: tt:VideoSourceConfiguration, tt:MetadataConfiguration, …"""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from zlib import crc32
 
 from lxml import etree
 
@@ -23,13 +23,13 @@ class MediaValues:
     """Builds reply values and reads request values for one camera.
 
     Args:
-        seed: the serial number; multicast groups that nobody chose follow from it.
+        group: the multicast group of a configuration as set, and its token.
     """
 
-    def __init__(self, live: Live, profiles: Profiles, seed: str) -> None:
+    def __init__(self, live: Live, profiles: Profiles, group: Callable[[Multicast, str], Multicast]) -> None:
         self._live = live
         self._profiles = profiles
-        self._seed = seed
+        self._group = group
 
     def video_source(self) -> dict[str, Any]:
         """tt:VideoSource of Media and DeviceIO."""
@@ -117,21 +117,13 @@ class MediaValues:
         )
 
     def multicast(self, stored: Multicast, token: str) -> dict[str, Any]:
-        """tt:MulticastConfiguration; a group of the organisation-local scope (RFC 2365) where none was set."""
-        chosen = self.group(stored, token)
+        """tt:MulticastConfiguration; AutoStart only tells whether it is being sent, Start and Stop switch that."""
+        chosen = self._group(stored, token)
         kind = "IPv6" if ":" in chosen.address else "IPv4"
         return {
             "Address": {"Type": kind, f"{kind}Address": chosen.address}, "Port": chosen.port, "TTL": chosen.ttl,
-            "AutoStart": chosen.auto_start,
+            "AutoStart": self._profiles.multicasts(token),
         }  # fmt: skip
-
-    def group(self, stored: Multicast, token: str) -> Multicast:
-        """The multicast group of a configuration as set, or as it follows from serial number and token."""
-        if stored.address and stored.port:
-            return stored
-        number = crc32(f"{self._seed}/{token}".encode())
-        address = stored.address or f"239.192.{number >> 8 & 255}.{number % 254 + 1}"
-        return Multicast(address, stored.port or 40_000 + (number >> 16) % 10_000 * 2, stored.ttl, stored.auto_start)
 
     @staticmethod
     def read_multicast(asked: Any) -> Multicast:
@@ -146,7 +138,9 @@ class MediaValues:
         multicast = host.address.lower().startswith("ff") if host.kind == "IPv6" else 224 <= int(first) <= 239
         if not unset and not multicast:
             raise invalid(f"{host.address} is no multicast address", _NO_MEANS)
-        return Multicast("" if unset else host.address, port, max(ttl, 1), bool(asked.AutoStart))
+        if port % 2:
+            raise invalid("RTP wants an even port (RFC 3550, 11)", _NO_MEANS)
+        return Multicast("" if unset else host.address, port, max(ttl, 1))
 
 
 def seconds(duration: Any) -> int:

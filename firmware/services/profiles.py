@@ -52,8 +52,23 @@ class Profiles:
         profile = self.get(token)
         if profile.fixed:
             raise Fault(f"the profile {token} is fixed", "Action", "DeletionOfFixedProfile")
-        self._settings.media.change(profiles=tuple(kept for kept in self.all() if kept.token != token))
+        self._settings.media.change(
+            profiles=tuple(kept for kept in self.all() if kept.token != token),
+            multicasting=tuple(kept for kept in self._state.multicasting if kept != token),
+        )
         self._changed(token)
+
+    def multicast(self, token: str, *, on: bool) -> None:
+        """Send a profile to its multicast groups from now on, across restarts, or no more."""
+        others = tuple(sent for sent in self._state.multicasting if sent != token)
+        self._settings.media.change(multicasting=(*others, token) if on else others)
+
+    def multicasts(self, configuration: str) -> bool:
+        """Whether a profile with this configuration was told to send."""
+        return any(
+            profile.token in self._state.multicasting and configuration in (profile.encoder, profile.metadata)
+            for profile in self.all()
+        )
 
     def assign(self, token: str, kind: str, configuration: str) -> None:
         """Put a configuration into a profile; raises ter:NoProfile, ter:NoConfig or ter:ConfigurationConflict."""

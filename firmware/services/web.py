@@ -1,6 +1,8 @@
 """The camera's web application: every ONVIF service, snapshots, pairing, discovery; put together in one place."""
 
 import asyncio
+import contextlib
+import logging
 import os
 import re
 import signal
@@ -17,20 +19,22 @@ from firmware.services.addresses import Addresses
 from firmware.services.analytics import AnalyticsService, analytics_service
 from firmware.services.analytics_values import AnalyticsConfiguration
 from firmware.services.deviceio import DeviceIoService, device_io_service
-from firmware.services.https import Https
 from firmware.services.imaging import ImagingService, imaging_service
 from firmware.services.masks import MaskOperations
 from firmware.services.media import Media, media_service
 from firmware.services.media2 import Media2, media2_service
 from firmware.services.media_values import MediaValues
 from firmware.services.osd import OsdOperations
+from firmware.services.ports import Ports
 from firmware.services.profiles import Profiles
 from firmware.services.video import Encoders
+from firmware.stream.multicast import Multicasting
 from onvif import names
 from onvif.auth import Authenticator
 from onvif.discovery.messages import DEVICE, VIDEO_TRANSMITTER, Endpoint
 from onvif.discovery.responder import Responder
-from onvif.errors import NotAuthorized
+from onvif.errors import NotAuthorized, StateError
+from onvif.keystore import Keystore
 from onvif.platform import RecordedPlatform
 from onvif.rtsp.tunnel import Tunnels
 from onvif.server import Server
@@ -41,77 +45,97 @@ from onvif.services.device_context import DeviceContext, DeviceIdentity
 from onvif.services.device_reach import guard
 from onvif.services.event_brokers import EventBrokers
 from onvif.services.events import EventService, event_service
+from onvif.services.security import security_service
 from onvif.users import AccessClass, User, may
+from wire.base.errors import ConfigError
 
 REALM = "veilcam"
-HTTPS_PORT = 443
-"""Shown while HTTPS is off and no port was chosen."""
 FIRMWARE_VERSION = "0.1.0"
+log = logging.getLogger(__name__)
 _NAMESPACE = uuid.UUID("6c1f3d6e-6a0e-4e0c-9f0e-7b1b1f4f6a55")
 """Of the endpoint identifiers that are made from serial numbers; any fixed value does."""
-
-
-def application(camera: Camera) -> web.Application:
-    """Everything that the camera answers on its web port; discovery runs while it does."""
-    return CameraWeb(camera, _restart).application()
 
 
 class CameraWeb:
     """The parts of one camera's web application and how they reach each other.
 
     Args:
-        restart: ends the process so that it is started again.
+        restart: ends the process so that it is started again, as its supervisor would when left out.
+
+    Raises:
+        ConfigError: the keystore's file cannot be used.
     """
 
-    def __init__(self, camera: Camera, restart: Callable[[], None]) -> None:
+    def __init__(self, camera: Camera, restart: Callable[[], None] | None = None) -> None:
         self.camera = camera
         settings = camera.settings
-        self.platform = RecordedPlatform(restart, timedelta(seconds=settings.device.value.clock.offset_s))
+        self.platform = RecordedPlatform(restart or _restart, timedelta(seconds=settings.device.value.clock.offset_s))
         self.authenticator = Authenticator(settings.accounts, realm=REALM, now=self.platform.now)
         self.identity = device_identity(camera)
         self.responder = Responder(self._endpoint)
         self._announcements: set[asyncio.Task[None]] = set()
         self.events = EventService(camera.bus, now=self.platform.now)
         self.brokers = EventBrokers(camera.config.state, camera.bus, f"veilcam-{camera.config.serial}")
-        self.https = Https(
-            self._handlers, self._https_wanted, folder=camera.config.state / "tls", host=camera.config.address,
-            name=self.identity.default_hostname,
-            addresses=tuple(dict.fromkeys(address for one in self.platform.interfaces() for address, _ in one.ipv4)),
+        self.multicasting = Multicasting(camera.rtsp, settings.media, camera.group)
+        try:
+            self.keystore = Keystore(camera.config.state, camera.bus)
+        except StateError as problem:
+            raise ConfigError(str(problem)) from problem
+        self.ports = Ports(
+            camera.config, settings.device, self.keystore, own_certificate=self._own_certificate,
+            rtsp=camera.rtsp,
         )  # fmt: skip
         self.server = Server(self._services(), self.authenticator, now=self.platform.now)
 
-    def application(self) -> web.Application:
-        app = self._handlers()
-        app.cleanup_ctx.extend([self.events.running, self.brokers.running, self.https.running])
-        if self.camera.config.discovery:
-            app.cleanup_ctx.append(self._discoverable)
-        return app
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Answer on the camera's ports, and be found, until the block ends.
 
-    def _handlers(self) -> web.Application:
-        """The routes, for each listener an application of its own."""
+        Raises:
+            ConfigError: no port of the web services can be listened on.
+        """
+        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await self.ports.start(runner)
+            if self.camera.config.discovery:
+                try:
+                    await self.responder.start()
+                except OSError as problem:
+                    log.error("the camera cannot be discovered: %s", problem)  # noqa: TRY400 - an operator's sentence
+            yield
+        finally:
+            await self.responder.stop()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.5):
+                    await runner.cleanup()
+
+    def _application(self) -> web.Application:
         app = web.Application(client_max_size=2 << 20, middlewares=[guard(self.camera.settings.device)])
+        app.cleanup_ctx.extend([self.events.running, self.brokers.running, self.multicasting.running])
         app.add_routes(self.server.routes())
         app.add_routes([web.get("/snapshot/{token}.jpeg", self._snapshot)])
         app.add_routes(self.camera.pairing.routes(self._administrator))
-        Tunnels(lambda: self.camera.live.rtsp_port).install(app)
+        Tunnels(lambda: self.camera.rtsp.inner_port).install(app)
         return app
 
     def _services(self) -> Sequence[Service]:
         camera, settings = self.camera, self.camera.settings
         encoders = Encoders(camera.live, settings)
         profiles = Profiles(settings, encoders, camera.bus)
-        values = MediaValues(camera.live, profiles, camera.config.serial)
-        addresses = Addresses(camera)
+        values = MediaValues(camera.live, profiles, camera.group)
+        addresses = Addresses(camera, profiles)
         analytics = AnalyticsConfiguration(camera.engine)
         context = DeviceContext(
             identity=self.identity,
             state=settings.device,
             platform=self.platform,
             services=lambda: self.server.services,
-            protocols=self._protocols,
+            protocols=self.ports.shown,
+            free=self.ports.free,
             announce=self._announce,
-            reopen=lambda: self._later(self.https.follow()),
-            factory_default=lambda hard: settings.factory_default(hard=hard),
+            reopen=lambda: self._later(self._move()),
+            factory_default=self._factory_default,
         )
         return (
             device_service(context),
@@ -132,28 +156,25 @@ class CameraWeb:
                 )
             ),
             device_io_service(DeviceIoService()),
+            security_service(self.keystore, lambda: self.ports.wanted()["HTTPS"][0]),
         )
 
     def _mask_type(self) -> str:
         return "Pixelated" if self.camera.live.mask.pattern is Pattern.MOSAIC else "Color"
 
-    def _protocols(self) -> dict[str, tuple[bool, tuple[int, ...]]]:
-        stored = {protocol.name: protocol for protocol in self.camera.settings.device.value.protocols}
-        enabled, port = self._https_wanted()
-        running = {
-            "HTTP": (True, (self.camera.web_port,)),
-            "HTTPS": (enabled, (self.https.port or port or HTTPS_PORT,)),
-            "RTSP": (True, (self.camera.live.rtsp_port,)),
-        }
-        return {
-            name: (stored[name].enabled, stored[name].ports) if name in stored else now for name, now in running.items()
-        }
+    def _own_certificate(self) -> None:
+        addresses = dict.fromkeys(address for one in self.platform.interfaces() for address, _ in one.ipv4)
+        self.keystore.ensure_own(self.identity.default_hostname, tuple(addresses))
 
-    def _https_wanted(self) -> tuple[bool, int]:
-        for protocol in self.camera.settings.device.value.protocols:
-            if protocol.name == "HTTPS":
-                return protocol.enabled, protocol.ports[0]
-        return self.camera.config.https, self.camera.config.https_port
+    def _factory_default(self, hard: bool) -> None:  # noqa: FBT001 - the shape of DeviceContext
+        self.camera.settings.factory_default(hard=hard)
+        if hard:
+            self.keystore.reset()
+
+    async def _move(self) -> None:
+        """Listen where SetNetworkProtocols says, then tell it: the addresses in the Hello are new."""
+        await self.ports.follow()
+        await self.responder.hello()
 
     async def _snapshot(self, request: web.Request) -> web.Response:
         self._authorise(request, AccessClass.READ_MEDIA)
@@ -183,11 +204,6 @@ class CameraWeb:
             raise web.HTTPForbidden(text=f"this is not for users of the level {user.level}")
         return user
 
-    async def _discoverable(self, _app: web.Application) -> AsyncIterator[None]:
-        await self.responder.start()
-        yield
-        await self.responder.stop()
-
     def _endpoint(self, address: str) -> Endpoint | None:
         state = self.camera.settings.device.value
         if not state.discoverable:
@@ -196,7 +212,11 @@ class CameraWeb:
             address=self.identity.endpoint,
             types=(VIDEO_TRANSMITTER, DEVICE),
             scopes=(*self.identity.fixed_scopes, *state.scopes),
-            xaddrs=(f"http://{address}:{self.camera.web_port}{DEVICE_PATH}",),
+            xaddrs=tuple(
+                f"{scheme}://{address}:{port}{DEVICE_PATH}"
+                for scheme, port in (("http", self.ports.http), ("https", self.ports.https))
+                if port
+            ),
             metadata_version=state.metadata_version,
         )
 

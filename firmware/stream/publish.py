@@ -11,12 +11,12 @@ from firmware.analytics import Engine
 from firmware.capture.frame import CLOCK_90K, Picture
 from firmware.encode.access_unit import AccessUnit
 from firmware.live import Live
+from firmware.stream.paths import Paths
 from firmware.stream.pipeline import Masked
 from firmware.vision.sight import Sight, TrackBox
 from onvif import metadata
 from onvif.events.bus import Bus
 from onvif.events.topics import MOTION_ALARM, SIGNAL_LOSS
-from onvif.rtsp.live import Live as RtspLive
 from wire.features.vocabulary import ObjectClass
 
 SOURCE = {"Source": "source"}
@@ -67,7 +67,7 @@ class Publisher:
 
     Args:
         live: what the services see.
-        main, sub: the RTSP paths.
+        paths: the RTSP streams.
         bus: where events are said.
         engine: which objects are described and told.
         alarm: the motion alarm.
@@ -75,8 +75,7 @@ class Publisher:
     """
 
     live: Live
-    main: RtspLive
-    sub: RtspLive
+    paths: Paths
     bus: Bus
     engine: Engine
     alarm: MotionAlarm
@@ -86,16 +85,16 @@ class Publisher:
         """Sub stream, snapshot, metadata and events of one masked picture."""
         self.live.show(masked)
         self.best_shots(masked.picture, masked.pts_90k)
-        if self.sub.watched:
+        if self.paths.watched("sub"):
             unit = self.live.sub.encode(masked.picture, masked.pts_90k, masked.utc_us)
             if unit is not None:
-                self.sub.video(unit.data, pts_90k=unit.pts_90k, utc_us=unit.utc_us, idr=unit.idr)
+                self.paths.video("sub", unit)
         if masked.sight is not None:
             self._describe(masked, masked.sight)
 
     def access_unit(self, unit: AccessUnit) -> None:
         """The main stream."""
-        self.main.video(unit.data, pts_90k=unit.pts_90k, utc_us=unit.utc_us, idr=unit.idr)
+        self.paths.video("main", unit)
 
     def signal(self, *, lost: bool, why: str) -> None:  # noqa: ARG002  # the log has the reason, the event a state
         """The sensor's state as an event."""
@@ -107,10 +106,9 @@ class Publisher:
         shown = [track for track in sight.tracks if track.age >= _CONFIRMED]
         self.bus.publish(MOTION_ALARM.path, SOURCE, {"State": self.alarm.look(sight)}, at=utc)
         self.engine.tell([(_TYPES[track.class_][0], track.score) for track in shown], utc)
-        if self.main.watched or self.sub.watched:
+        if self.paths.metadata_watched:
             document = metadata.document([self._frame(shown, sight, utc)])
-            self.main.metadata(document, pts_90k=masked.pts_90k, utc_us=masked.utc_us)
-            self.sub.metadata(document, pts_90k=masked.pts_90k, utc_us=masked.utc_us)
+            self.paths.metadata(document, pts_90k=masked.pts_90k, utc_us=masked.utc_us)
 
     def _frame(self, shown: list[TrackBox], sight: Sight, utc: datetime) -> metadata.Frame:
         source = self.live.source

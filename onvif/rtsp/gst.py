@@ -4,10 +4,16 @@
 """
 
 import ctypes
+import os
 
 # GStreamer brings libunwind, whose _Unwind_* functions would take the place of libgcc's for whatever is loaded after
 # it: a C++ exception inside onnxruntime then ends the process instead of reaching Python. First in scope wins.
 ctypes.CDLL("libgcc_s.so.1", mode=ctypes.RTLD_GLOBAL)
+
+# RTSPS: what glib-networking offers by itself begins with TLS 1.0. AEAD suites only, as for the web services.
+os.environ["G_TLS_GNUTLS_PRIORITY"] = (
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:+CHACHA20-POLY1305"
+)
 
 import gi  # noqa: E402  # after libgcc
 

@@ -63,13 +63,14 @@ class Server:
         self._secure_mounts = GstRtspServer.RTSPMountPoints()
         self._outer = self._door(address, port, self._mounts)
         self._inner = self._door(LOOPBACK, 0, self._mounts)
-        self._inner.server.connect("client-connected", self._only_through_the_connection)
+        self._inner.allow(_through_a_tunnel)
         self._secure: _Door | None = None
+        self._left: list[_Door] = []
         self._thread = threading.Thread(target=self._run, name="rtsp", daemon=True)
 
     @property
     def port(self) -> int:
-        """The port it listens on; the asked one before `start`."""
+        """The port it listens on; the asked one before `start`, the last one while it does not listen."""
         return self._outer.port
 
     @property
@@ -157,6 +158,22 @@ class Server:
         self._thread.start()
         self._in_loop(self._forget_the_gone, _FORGET_EVERY_S * 1000)
 
+    def listen(self, port: int) -> None:
+        """Listen on another port from now on, or on none when it is 0; sessions in progress go on.
+
+        Raises:
+            OSError: the port is taken or may not be used; the old one stays.
+        """
+        before = self._outer
+        if before.listening and port == before.port:
+            return
+        if port:
+            door = self._door(self._address, port, self._mounts)
+            door.open(self._context)
+            self._outer = door
+            self._left.append(before)
+        self._done(before.leave)
+
     def serve_tls(self, port: int, pem: str) -> None:
         """Serve RTSPS too, or with another certificate; port 0 takes a free one.
 
@@ -175,6 +192,7 @@ class Server:
             return
         self.end_tls()
         door = self._door(self._address, port, self._secure_mounts)
+        door.allow(_under_tls)
         door.auth.set_tls_certificate(certificate)
         door.open(self._context)
         self._secure = door
@@ -202,7 +220,7 @@ class Server:
         return _Door(address, port, mounts, lambda: {**self._users(), self.house[0]: (self.house[1], "")}, self._play)
 
     def _doors(self) -> list["_Door"]:
-        return [door for door in (self._outer, self._inner, self._secure) if door is not None]
+        return [door for door in (self._outer, self._inner, self._secure, *self._left) if door is not None]
 
     def _run(self) -> None:
         self._context.push_thread_default()
@@ -247,9 +265,6 @@ class Server:
         if live:
             live.play()
 
-    def _only_through_the_connection(self, _server: Any, client: Any) -> None:
-        client.connect("pre-setup-request", _refuse_addresses)
-
 
 class _Door:
     """One listening port; `open`, `close` and `end` on the GLib thread, or before it runs."""
@@ -259,6 +274,7 @@ class _Door:
         self._known: dict[str, tuple[str, str]] = {}
         self._play = play
         self._source: Any = None
+        self._port = 0
         self.server = GstRtspServer.RTSPServer()
         self.server.set_address(address)
         self.server.set_service(str(port))
@@ -270,9 +286,12 @@ class _Door:
         self.server.connect("client-connected", self._client_connected)
 
     @property
+    def listening(self) -> bool:
+        return self._source is not None
+
+    @property
     def port(self) -> int:
-        bound: int = self.server.get_bound_port()
-        return bound if bound > 0 else int(self.server.get_service())
+        return self._port or int(self.server.get_service())
 
     def open(self, context: Any) -> None:
         """Raises OSError when the port cannot be listened on."""
@@ -281,12 +300,27 @@ class _Door:
         if not number:
             raise OSError(f"RTSP port {self.server.get_service()} cannot be listened on; is it taken?")
         self._source = context.find_source_by_id(number)
+        self._port = self.server.get_bound_port()
 
-    def close(self) -> None:
-        """Listen no more and end every connection."""
+    def allow(self, transport: Callable[[str], bool]) -> None:
+        """Refuse each SETUP none of whose transports, in upper case, is allowed."""
+
+        def judge(_client: Any, context: Any) -> Any:
+            _, asked = context.request.get_header(GstRtsp.RTSPHeaderField.TRANSPORT, 0)
+            fits = any(transport(one) for one in (asked or "").upper().split(","))
+            return GstRtsp.RTSPStatusCode.OK if fits else GstRtsp.RTSPStatusCode.UNSUPPORTED_TRANSPORT
+
+        self.server.connect("client-connected", lambda _server, client: client.connect("pre-setup-request", judge))
+
+    def leave(self) -> None:
+        """Listen no more; connections go on."""
         if self._source is not None:
             self._source.destroy()
             self._source = None
+
+    def close(self) -> None:
+        """Listen no more and end every connection."""
+        self.leave()
         self.server.client_filter(lambda _server, _client: GstRtspServer.RTSPFilterResult.REMOVE)
 
     def end(self, void: Callable[[Any], bool]) -> None:
@@ -326,8 +360,11 @@ class _Door:
         self._known = users
 
 
-def _refuse_addresses(_client: Any, context: Any) -> Any:
-    """Of a SETUP that came through a tunnel: the address that it seems to come from is the tunnel's."""
-    _, asked = context.request.get_header(GstRtsp.RTSPHeaderField.TRANSPORT, 0)
-    fits = any("/TCP" in one.upper() or "multicast" in one.lower() for one in (asked or "").split(","))
-    return GstRtsp.RTSPStatusCode.OK if fits else GstRtsp.RTSPStatusCode.UNSUPPORTED_TRANSPORT
+def _through_a_tunnel(transport: str) -> bool:
+    """Not to an address: the one that a tunnelled request seems to come from is the tunnel's own."""
+    return "/TCP" in transport or "MULTICAST" in transport
+
+
+def _under_tls(transport: str) -> bool:
+    """Not in the clear: inside the connection or by SRTP."""
+    return "/TCP" in transport or "/SAVP" in transport

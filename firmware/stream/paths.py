@@ -1,0 +1,128 @@
+"""The RTSP paths of the media profiles: `/TOKEN` carries what the profile of that token ties together.
+
+Profiles with the same encoder and the same tracks share one stream, so that a second profile costs nothing and a
+configuration's multicast group has one sender. Paths come and go with the profiles; what a profile's viewers see ends
+only when that profile's own tracks change.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from firmware.encode.access_unit import AccessUnit
+from firmware.live import Live
+from firmware.services.media_state import METADATA, MediaState, Multicast, Profile
+from onvif.rtsp.live import Live as Stream
+from onvif.rtsp.live import Track
+from onvif.rtsp.serve import Group, Server
+from onvif.store import Stored
+
+SECURE = "srtp/"
+"""In front of a token: the same stream by SRTP, on the RTSPS port only."""
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+
+
+def path(token: str) -> str:
+    """Of the profile of this token, without a slash in front; clients may choose tokens that no address can hold."""
+    return token if _PLAIN.fullmatch(token) else f"profile-{hashlib.sha256(token.encode()).hexdigest()[:20]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a stream carries: the picture of an encoder, by token, or none; the metadata; by SRTP or not."""
+
+    encoder: str
+    metadata: bool
+    secure: bool = False
+
+
+def content(profile: Profile) -> Content | None:
+    """What a profile's stream carries; None for a profile that has nothing to stream."""
+    encoder = profile.encoder if profile.source else ""
+    return Content(encoder, bool(profile.metadata)) if encoder or profile.metadata else None
+
+
+class Paths:
+    """Keeps the server's paths as the media settings want them; fed by the encode thread, `follow`ed by any.
+
+    Args:
+        server: of RTSP.
+        live: the encoders.
+        media: profiles and configurations.
+        group: the multicast group of a configuration as set, and its token.
+    """
+
+    def __init__(
+        self, server: Server, live: Live, media: Stored[MediaState], group: Callable[[Multicast, str], Multicast]
+    ) -> None:
+        self._server = server
+        self._live = live
+        self._group = group
+        self._streams: dict[Content, Stream] = {}
+        self._mounted: set[str] = set()
+        self.follow(media.value)
+        media.listen(lambda _old, new: self.follow(new))
+
+    def follow(self, state: MediaState) -> None:
+        """Take over profiles and groups."""
+        for token, encoder in state.encoders.items():
+            self._server.group(token, _as_group(self._group(encoder.multicast, token)))
+        self._server.group(METADATA, _as_group(self._group(state.metadata.multicast, METADATA)))
+        wanted = {path(profile.token): found for profile in state.profiles if (found := content(profile)) is not None}
+        for place in self._mounted - wanted.keys():
+            self._server.unmount(place)
+            self._server.unmount(SECURE + place)
+        for place, carried in wanted.items():
+            self._server.mount(place, self._stream(carried))
+            self._server.mount(SECURE + place, self._stream(replace(carried, secure=True)))
+        self._mounted = set(wanted)
+
+    def watched(self, encoder: str) -> bool:
+        """Whether anybody watches the pictures of this encoder; encode thread."""
+        found = False
+        for carried, stream in list(self._streams.items()):
+            if carried.encoder == encoder:
+                self._carry(stream, self._live.encoding(encoder))
+                found |= stream.watched
+        return found
+
+    def video(self, encoder: str, unit: AccessUnit) -> None:
+        """One access unit of this encoder; encode thread."""
+        for carried, stream in list(self._streams.items()):
+            if carried.encoder == encoder:
+                self._carry(stream, unit.encoding)
+                stream.video(unit.data, pts_90k=unit.pts_90k, utc_us=unit.utc_us, idr=unit.idr)
+
+    @property
+    def metadata_watched(self) -> bool:
+        """Whether a stream with metadata is watched."""
+        return any(carried.metadata and stream.watched for carried, stream in list(self._streams.items()))
+
+    def metadata(self, document: bytes, *, pts_90k: int, utc_us: int) -> None:
+        """One document, into every stream that has metadata; any thread."""
+        for carried, stream in list(self._streams.items()):
+            if carried.metadata:
+                stream.metadata(document, pts_90k=pts_90k, utc_us=utc_us)
+
+    def _carry(self, stream: Stream, encoding: str) -> None:
+        if stream.track.codec != encoding:
+            self._server.carry(stream, encoding)
+
+    def _stream(self, carried: Content) -> Stream:
+        found = self._streams.get(carried)
+        if found is None:
+            encoding = self._live.encoding(carried.encoder) if carried.encoder else None
+            wish = self._live.wisher(carried.encoder) if carried.encoder else _no_wish
+            groups = {} if carried.secure else {"video": carried.encoder, "metadata": METADATA}
+            track = Track(encoding, carried.metadata, carried.secure)
+            found = self._streams[carried] = self._server.stream(track, wish, groups)
+        return found
+
+
+def _as_group(chosen: Multicast) -> Group:
+    return Group(chosen.address, chosen.port, chosen.ttl)
+
+
+def _no_wish(_from_utc_us: int) -> None:
+    """A stream without pictures has nobody to ask for one."""

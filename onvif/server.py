@@ -17,7 +17,7 @@ from zeep.exceptions import ValidationError
 from onvif import names, soap
 from onvif.access import access_class
 from onvif.auth import Authenticator
-from onvif.errors import RECEIVER, Fault, NotAuthorized, NotOnvif
+from onvif.errors import RECEIVER, Fault, NotAuthorized, NotOnvif, StateError
 from onvif.names import q
 from onvif.registry import Operation, Registry, load
 from onvif.rendered import Rendered, key_of
@@ -91,6 +91,9 @@ class Server:
             return _fault(asked, fault)
         except NotOnvif as problem:
             return _fault(None, Fault(str(problem), "WellFormed"))
+        except StateError as problem:
+            log.error("settings: %s", problem)  # noqa: TRY400 - an operator's sentence
+            return _fault(asked, Fault("the device cannot keep its settings", "Action", code=RECEIVER))
         except web.HTTPRequestEntityTooLarge:
             return _fault(None, Fault(f"a request may have at most {LARGEST_REQUEST} bytes", "InvalidArgs", status=413))
 

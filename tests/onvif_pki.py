@@ -54,6 +54,12 @@ def pem(made):
     return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
+def key_pem(key):
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+
+
 def pkcs8(key, passphrase=None):
     protection = serialization.BestAvailableEncryption(passphrase.encode()) if passphrase else (
         serialization.NoEncryption())  # fmt: skip

@@ -3,26 +3,29 @@
 import asyncio
 import contextlib
 import datetime as dt
+import ipaddress
 import json
 import queue
 import shutil
 import socket
+import ssl
 import subprocess
 
 import paho.mqtt.client as mqtt
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from lxml import etree
 from paho.mqtt.enums import CallbackAPIVersion
 
 from onvif.errors import Fault
 from onvif.events import Bus, Event, ej, topics
+from onvif.events.broker import client_tls
 from onvif.events.bus import Operation
+from onvif.keystore import Keystore
+from onvif.metadata import Box, Colour, Frame, Object
 from onvif.names import TEV, TNS1, TOPIC_CONCRETE_SET, WSNT, q
 from onvif.services.event_brokers import EventBrokers
 from onvif.services.events import PATH, EventService, event_service
+from tests import onvif_pki as pki
 from tests.onvif_device import device
 from tests.onvif_schema import problems
 
@@ -39,33 +42,34 @@ def free_ports(count):
     return ports
 
 
-def certificate(folder):
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "broker")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(1).not_valid_before(now - dt.timedelta(days=1)).not_valid_after(now + dt.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+def certificate(folder, authority=None):
+    """Key and certificate for 127.0.0.1, signed by itself or by (certificate, key) of an authority."""
+    key = pki.ecc()
+    made = pki.certificate("broker", key, authority, addresses=[ipaddress.ip_address("127.0.0.1")])
+    (folder / "cert.pem").write_text(pki.pem(made))
+    (folder / "key.pem").write_text(pki.key_pem(key))
 
 
 class Mosquitto:
-    """A broker with one listener per protocol and one user."""
+    """A broker with one listener per protocol and one user.
 
-    def __init__(self, folder):
+    Args:
+        authority: who signs its certificate; itself by default.
+        clients: PEM of the authority that signs its clients' certificates, asked for with TLS when given.
+    """
+
+    def __init__(self, folder, authority=None, clients=""):
         self.ports = dict(zip(("mqtt", "mqtts", "ws", "wss"), free_ports(4), strict=True))
-        certificate(folder)
+        certificate(folder, authority)
+        (folder / "clients.pem").write_text(clients)
         subprocess.run(["mosquitto_passwd", "-b", "-c", str(folder / "users"), "camera", "secret"], check=True)
         lines = [f"password_file {folder}/users", "allow_anonymous false", "persistence false", "user root"]
         for name, port in self.ports.items():
             lines.append(f"listener {port} 127.0.0.1")
             lines += ["protocol websockets"] if name.startswith("ws") else []
             lines += [f"certfile {folder}/cert.pem", f"keyfile {folder}/key.pem"] if name in {"mqtts", "wss"} else []
+            if clients and name == "mqtts":
+                lines += [f"cafile {folder}/clients.pem", "require_certificate true"]
         (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")
         self._command = [MOSQUITTO, "-c", str(folder / "mosquitto.conf")]
         self._process = None
@@ -113,10 +117,19 @@ def broker(tmp_path):
 
 @contextlib.asynccontextmanager
 async def camera(state):
+    async with parts(state) as (bus, _, _, client):
+        yield bus, client
+
+
+@contextlib.asynccontextmanager
+async def parts(state):
+    """(bus, brokers, keystore, client) of a small camera with two profiles."""
     bus = Bus(topics.CAMERA)
-    events, brokers = EventService(bus), EventBrokers(state, bus, "camera-1")
+    keystore = Keystore(state, bus)
+    brokers = EventBrokers(state, bus, "camera-1", keystore=keystore, profiles=lambda: ("main", "sub"))
+    events = EventService(bus)
     async with device(event_service(events, brokers), contexts=[events.running, brokers.running]) as asker:
-        yield bus, asker()
+        yield bus, brokers, keystore, asker()
 
 
 def settings(broker, protocol="mqtt", **more):
@@ -272,3 +285,157 @@ def test_topics_hold_no_wildcards_and_element_items_become_objects():
     assert ej.topic("p", event) == "p/onvif-ej/RecordingConfig/JobState/&ab"
     document = json.loads(ej.payload(event, topics.JOB_STATE))
     assert document["Data"] == {"State": "Active", "Information": {"State": "Active", "S": ["1", "2"]}}
+
+
+def metadata_filter(text, dialect=TOPIC_CONCRETE_SET):
+    expression = etree.Element(q(WSNT, "TopicExpression"), Dialect=dialect)
+    expression.text = text
+    return {"_value_1": [expression]}
+
+
+SCENE = Frame(
+    dt.datetime(2026, 5, 4, 3, 2, 1, tzinfo=dt.UTC),
+    (
+        Object(7, Box(-0.5, 0.5, 0, -0.5), "Human", 0.9, tops=(Colour((200, 20, 20), 0.75),)),
+        Object(8, Box(0, 0.25, 0.5, 0), "Vehicle", 0.75, vehicle="Car", colours=(Colour((0, 0, 255)),)),
+    ),
+    deleted=(5,),
+)
+
+
+async def test_metadata_goes_to_the_broker_as_json_and_as_asked(broker, tmp_path):
+    with broker.ear("site/gate/onvif-mj/#") as heard:
+        async with parts(tmp_path) as (_, brokers, _, client):
+            wanted = metadata_filter("VideoAnalytics/main/ObjectTracker")
+            await client.values(TEV, "AddEventBroker", to=PATH, EventBroker=settings(broker, MetadataFilter=wanted))
+            await until_connected(client, broker.address("mqtt"))
+            shown = await client.ask(TEV, "GetEventBrokers", to=PATH)
+            (expression,) = shown.iter(q(WSNT, "TopicExpression"))
+            assert expression.text == "VideoAnalytics/main/ObjectTracker"
+            assert problems(shown) == []
+            brokers.scene("Another", SCENE)
+            brokers.scene("ObjectTracker", SCENE)
+            topic, told, retained, _ = await asyncio.to_thread(heard.get, timeout=DEADLINE_S)
+            assert (topic, retained) == ("site/gate/onvif-mj/VideoAnalytics/main/ObjectTracker", False)
+            (frame,) = told["Frame"]
+            person, car = frame["Object"]
+            assert (frame["@UtcTime"], person["@ObjectId"]) == ("2026-05-04T03:02:01.000Z", "7")
+            assert person["Appearance"]["Class"]["Type"] == [{"@Likelihood": "0.9", "#text": "Human"}]
+            assert person["Appearance"]["Shape"]["BoundingBox"] == {
+                "@left": "-0.5", "@top": "0.5", "@right": "0", "@bottom": "-0.5"
+            }  # fmt: skip
+            (cluster,) = person["Appearance"]["HumanBody"]["Clothing"]["Tops"]["Color"]["ColorCluster"]
+            assert ((cluster["Color"]["@X"], cluster["Weight"])) == ("200", "0.75")
+            assert car["Appearance"]["VehicleInfo"]["Type"] == {"@Likelihood": "0.75", "#text": "Car"}
+            assert frame["ObjectTree"]["Delete"] == [{"@ObjectId": "5"}]
+            assert heard.empty()
+
+
+@pytest.mark.parametrize("asked", ["VideoAnalytics//.", "onvif-mj/VideoAnalytics//.", "tns1:VideoAnalytics//.", ""])
+async def test_a_whole_kind_of_metadata_can_be_asked_for(broker, tmp_path, asked):
+    with broker.ear("site/gate/onvif-mj/#") as heard:
+        async with parts(tmp_path) as (_, brokers, _, client):
+            more = {"MetadataFilter": metadata_filter(asked)}
+            await client.values(TEV, "AddEventBroker", to=PATH, EventBroker=settings(broker, **more))
+            await until_connected(client, broker.address("mqtt"))
+            brokers.scene("Tracker/#1", SCENE)
+            told = {(await asyncio.to_thread(heard.get, timeout=DEADLINE_S))[0] for _ in range(2)}
+            assert told == {f"site/gate/onvif-mj/VideoAnalytics/{profile}/Tracker1" for profile in ("main", "sub")}
+
+
+async def test_metadata_filters_that_mean_nothing_are_refused(broker, tmp_path):
+    async with parts(tmp_path) as (_, _, _, client):
+        for more, fault in (
+            (metadata_filter("VideoAnalytics", "urn:other"), "TopicExpressionDialectUnknown"),
+            (metadata_filter("Video Analytics/+"), "InvalidTopicExpression"),
+            ({"_value_1": [etree.Element(q(WSNT, "MessageContent"), Dialect="x")]}, "InvalidFilter"),
+        ):
+            with pytest.raises(Fault) as refused:
+                await client.values(TEV, "AddEventBroker", to=PATH, EventBroker=settings(broker, MetadataFilter=more))
+            assert refused.value.subcodes[-1] == fault
+
+
+async def test_a_brokers_certificate_is_checked_by_the_policy(tmp_path, caplog):
+    """The right authority connects; another one, and another host's certificate, never do, and the state says so."""
+    ours, theirs = pki.authority("ours"), pki.authority("theirs")
+    running = Mosquitto(tmp_path, authority=ours)
+    running.start()
+    try:
+        async with parts(tmp_path) as (_, _, keystore, client):
+            kept = keystore.certificates
+            policies = [kept.create_policy([kept.upload(pki.der(ca), "", "", private_required=False)[0]], "")
+                        for ca, _ in (theirs, ours)]  # fmt: skip
+            wrong = settings(running, "mqtts", CertPathValidationPolicyID=policies[0])
+            await client.values(TEV, "AddEventBroker", to=PATH, EventBroker=wrong)
+            async with asyncio.timeout(DEADLINE_S):
+                while "certificate verify failed" not in caplog.text:  # noqa: ASYNC110 - the log is what tells
+                    await asyncio.sleep(0.05)
+            reply = await client.values(TEV, "GetEventBrokers", to=PATH)
+            assert reply.EventBroker[0].Status != "Connected"
+            assert reply.EventBroker[0].CertPathValidationPolicyID == policies[0]
+            right = settings(running, "mqtts", CertPathValidationPolicyID=policies[1])
+            await client.values(TEV, "AddEventBroker", to=PATH, EventBroker=right)
+            await until_connected(client, running.address("mqtts"))
+            with pytest.raises(Fault) as held:
+                kept.delete_policy(policies[1])
+            assert held.value.subcodes[-1] == "ReferenceExists"
+            kept.delete_policy(policies[0])  # the broker was given another one
+            unknown = settings(running, "mqtts", CertPathValidationPolicyID="policy-99")
+            with pytest.raises(Fault) as refused:
+                await client.values(TEV, "AddEventBroker", to=PATH, EventBroker=unknown)
+            assert refused.value.subcodes[-1] == "CertPathValidationPolicyID"
+    finally:
+        running.stop()
+
+
+async def test_a_certificate_for_another_host_is_refused(tmp_path):
+    ca = pki.authority()
+    running = Mosquitto(tmp_path, authority=ca)
+    running.start()
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            while not await listens(running.ports["mqtts"]):  # noqa: ASYNC110 - a foreign program starts
+                await asyncio.sleep(0.05)
+
+        def connect(name):
+            with (
+                socket.create_connection(("127.0.0.1", running.ports["mqtts"]), DEADLINE_S) as plain,
+                client_tls(pki.pem(ca[0])).wrap_socket(plain, server_hostname=name),
+            ):
+                return True
+
+        assert await asyncio.to_thread(connect, "127.0.0.1")
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await asyncio.to_thread(connect, "broker.example.org")
+    finally:
+        running.stop()
+
+
+async def listens(port):
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def test_the_device_shows_the_broker_its_own_certificate(tmp_path):
+    devices = pki.authority("devices")
+    running = Mosquitto(tmp_path, clients=pki.pem(devices[0]))
+    running.start()
+    try:
+        async with parts(tmp_path) as (_, _, keystore, client):
+            key = pki.ecc()
+            owner = keystore.keys.add(key, "", external=True)
+            mine = keystore.certificates.add(pki.certificate("camera", key, devices), owner.id, "")
+            more = settings(running, "mqtts", CertificateID=mine)
+            await client.values(TEV, "AddEventBroker", to=PATH, EventBroker=more)
+            await until_connected(client, running.address("mqtts"))
+            foreign = keystore.certificates.upload(pki.der(devices[0]), "", "", private_required=False)[0]
+            with pytest.raises(Fault) as refused:
+                await client.values(TEV, "AddEventBroker", to=PATH,
+                                    EventBroker=settings(running, "mqtts", CertificateID=foreign))  # fmt: skip
+            assert refused.value.subcodes[-1] == "CertificateID"
+    finally:
+        running.stop()

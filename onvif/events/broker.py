@@ -1,4 +1,6 @@
-"""One event broker: a standing MQTT connection that every wanted event goes through (ONVIF Core 26.06, 9.11).
+"""One event broker: a standing MQTT connection that every wanted event and picture's metadata goes through.
+
+ONVIF Core 26.06, 9.11; metadata: ONVIF Analytics 26.06, "Metadata in JSON over MQTT".
 
 paho-mqtt's own thread connects, reconnects with back-off and sends; `offer` may be called on any thread and returns at
 once. While the broker is away QoS 0 events are lost, as the standard has it, others wait in a bounded queue.
@@ -6,6 +8,7 @@ once. While the broker is away QoS 0 events are lost, as the standard has it, ot
 
 import logging
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,7 +19,7 @@ import paho.mqtt.client as mqtt
 from lxml import etree
 from paho.mqtt.enums import CallbackAPIVersion
 
-from onvif.events import ej
+from onvif.events import ej, mj
 from onvif.events.bus import Event, Operation
 from onvif.events.filters import Filter, compile_filter
 from onvif.events.topics import Topic
@@ -44,7 +47,10 @@ class BrokerSettings:
         prefix: the topic prefix, not empty, without wildcards.
         user, password: empty for none.
         publish_filter: the PublishFilter element as text, empty for every event.
+        metadata_filter: the MetadataFilter element as text, empty for no metadata.
         qos: 0, 1 or 2.
+        certificate: keystore identifier of the device's own certificate towards the broker, empty for none.
+        policy: keystore identifier of the validation policy for the broker's certificate, empty for no check.
     """
 
     address: str
@@ -52,7 +58,10 @@ class BrokerSettings:
     user: str = ""
     password: str = ""
     publish_filter: str = ""
+    metadata_filter: str = ""
     qos: int = 0
+    certificate: str = ""
+    policy: str = ""
 
     def __post_init__(self) -> None:
         try:
@@ -73,6 +82,14 @@ class BrokerSettings:
         """The filter, compiled; raises Fault when it cannot be."""
         return compile_filter(etree.fromstring(self.publish_filter) if self.publish_filter else None, topics)
 
+    def wanted_metadata(self) -> mj.Wanted | None:
+        """The metadata filter, compiled; None for no metadata; raises Fault when it cannot be."""
+        return mj.compile_filter(etree.fromstring(self.metadata_filter)) if self.metadata_filter else None
+
+    @property
+    def secure(self) -> bool:
+        return urlsplit(self.address).scheme in {"mqtts", "wss"}
+
 
 class Broker:
     """A running connection.
@@ -82,6 +99,7 @@ class Broker:
         name: MQTT client identifier, unique per device and broker.
         topics: what the bus may say.
         states: how every property stands, asked after each connection.
+        tls: for mqtts and wss.
     """
 
     def __init__(
@@ -90,10 +108,13 @@ class Broker:
         name: str,
         topics: Iterable[Topic],
         states: Callable[[], Iterable[Event]],
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.settings = settings
         self._topics = {topic.path: topic for topic in topics}
         self._wanted = settings.wanted(self._topics)
+        self._wanted_metadata = settings.wanted_metadata()
+        self._away = False
         self._states = states
         self._status = Status.OFFLINE
         self._lock = threading.Lock()
@@ -104,8 +125,8 @@ class Broker:
             clean_session=True,
             transport="websockets" if url.scheme.startswith("ws") else "tcp",
         )
-        if url.scheme in {"mqtts", "wss"}:
-            self._client.tls_set_context(_unverified())
+        if settings.secure:
+            self._client.tls_set_context(tls or client_tls())
         if url.scheme.startswith("ws"):
             self._client.ws_set_options(path=url.path or "/mqtt")
         if settings.user:
@@ -120,6 +141,11 @@ class Broker:
     @property
     def status(self) -> Status:
         return self._status
+
+    @property
+    def wants_metadata(self) -> bool:
+        """Whether metadata is worth making now: a broker that is away gets none of it later."""
+        return self._wanted_metadata is not None and self._status is Status.CONNECTED
 
     def start(self) -> None:
         """Begin to connect; returns at once, whatever the broker does."""
@@ -146,18 +172,27 @@ class Broker:
             if event.operation is Operation.DELETED:
                 self._client.publish(where, b"", qos=self.settings.qos, retain=True)
 
+    def offer_metadata(self, path: str, document: bytes) -> None:
+        """Publish a picture's metadata if its path is wanted. Any thread."""
+        if self._wanted_metadata is not None and self._wanted_metadata(path):
+            with self._lock:
+                self._client.publish(f"{self.settings.prefix}/{mj.PAYLOAD_PREFIX}/{path}", document,
+                                     qos=self.settings.qos)  # fmt: skip
+
     def _connected(self, _client: object, _data: object, _flags: object, reason: object, _properties: object) -> None:
         if getattr(reason, "is_failure", False):
             self._status = Status.CONNECTING
             _log.warning("broker %s refuses: %s", self.settings.address, reason)
             return
-        self._status = Status.CONNECTED
+        self._status, self._away = Status.CONNECTED, False
         for event in self._states():
             self.offer(event)
 
     def _failed(self, _client: object, _data: object) -> None:
-        if self._status is not Status.CONNECTING:
-            _log.warning("broker %s is away", self.settings.address)
+        # Called while the reason is being handled; it says what to do: the port, the name, the certificate.
+        if not self._away:
+            _log.warning("broker %s cannot be reached: %s", self.settings.address, sys.exc_info()[1])
+        self._away = True
         self._status = Status.CONNECTING
 
     def _disconnected(self, _client: object, _data: object, _flags: object, reason: object, _more: object) -> None:
@@ -166,13 +201,22 @@ class Broker:
             self._status = Status.CONNECTING
 
 
-def _unverified() -> ssl.SSLContext:
-    """TLS without a certification path validation policy: encrypted, the broker's certificate not checked.
+def client_tls(trusted: str = "") -> ssl.SSLContext:
+    """TLS towards a broker.
 
-    ONVIF Core 26.06, 9.11.1: without CertPathValidationPolicyID the device does not validate the broker.
+    ONVIF Core 26.06, 9.11.1: without CertPathValidationPolicyID the device does not validate the broker; with one, the
+    certificate has to lead to a trust anchor and to name the host of the address.
+
+    Args:
+        trusted: trust anchors in PEM, empty for no validation.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    if trusted:
+        # A trust anchor need not be a root: an operator may trust the one authority that signs brokers.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.load_verify_locations(cadata=trusted)
+    else:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
     return context

@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from onvif.errors import invalid
 from onvif.events.bus import Bus
 from onvif.events.topics import KEY_STATUS
 from onvif.keystore.algorithms import PrivateKey, generate_ecc, private_pem
@@ -60,6 +61,17 @@ class Keystore:
         """(chain, private key) of a path whose first certificate has its private key here."""
         found = [self.certificates.get(one) for one in self.certificates.path(path_id).certificates]
         return "".join(one.pem for one in found), private_pem(self.keys.private(found[0].key_id))
+
+    def certificate_pem(self, certificate_id: str) -> tuple[str, str]:
+        """(certificate, private key) of a certificate that has its private key here; for a TLS client.
+
+        Raises:
+            Fault: ter:CertificateID when there is none such.
+        """
+        found = self.certificates.get(certificate_id)
+        if not self.keys.get(found.key_id).private:
+            raise invalid(f"the certificate {certificate_id} has no private key here", "CertificateID")
+        return found.pem, private_pem(self.keys.private(found.key_id))
 
     def trusted_pem(self, policy_id: str) -> str:
         """The trust anchors of a validation policy in PEM."""

@@ -1,9 +1,14 @@
-"""The event broker operations of the event service (ONVIF Core 26.06, 9.11): add or change, list, delete."""
+"""The event broker operations of the event service (ONVIF Core 26.06, 9.11): add or change, list, delete.
+
+Brokers get events, and what each picture shows when they ask for it. How they are trusted and whom they take us for is
+in the keystore.
+"""
 
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +17,12 @@ from aiohttp import web
 from lxml import etree
 
 from onvif.errors import Fault, OnvifError, impossible, invalid
-from onvif.events.broker import PROTOCOLS, Broker, BrokerSettings
+from onvif.events import mj
+from onvif.events.broker import PROTOCOLS, Broker, BrokerSettings, client_tls
 from onvif.events.bus import Bus, Event
+from onvif.keystore import Keystore
+from onvif.keystore.serving import load_chain
+from onvif.metadata import Frame
 from onvif.names import TEV, q
 from onvif.service import Call, Reply, operation
 from onvif.store import Stored
@@ -36,12 +45,27 @@ class EventBrokers:
         state: the device's state directory; `brokers.json` in it (mode 0600) holds the settings, passwords included.
         bus: what is published.
         device: names this device towards brokers.
+        keystore: certificates and policies; without one, brokers that name any are refused.
+        profiles: the media profiles with analytics at this moment, whose metadata can be told; None for a device
+            that tells none.
     """
 
-    def __init__(self, state: Path, bus: Bus, device: str) -> None:
+    def __init__(
+        self,
+        state: Path,
+        bus: Bus,
+        device: str,
+        *,
+        keystore: Keystore | None = None,
+        profiles: Callable[[], Iterable[str]] | None = None,
+    ) -> None:
         self._settings = Stored(state / "brokers.json", BrokersSettings())
         self._bus = bus
         self._device = device
+        self._keystore = keystore
+        self._profiles = profiles
+        if keystore is not None:
+            keystore.certificates.held_by(self._holds)
         self._running: dict[str, Broker] = {}
 
     async def running(self, _app: web.Application) -> AsyncIterator[None]:
@@ -58,9 +82,19 @@ class EventBrokers:
         await asyncio.gather(*(asyncio.to_thread(broker.stop) for broker in self._running.values()))
         self._running.clear()
 
-    @staticmethod
-    def capabilities() -> dict[str, Any]:
-        return {"EventBrokerProtocols": " ".join(PROTOCOLS), "MaxEventBrokers": MOST, "MetadataOverMQTT": False}
+    def capabilities(self) -> dict[str, Any]:
+        tells = self._profiles is not None
+        return {"EventBrokerProtocols": " ".join(PROTOCOLS), "MaxEventBrokers": MOST, "MetadataOverMQTT": tells}
+
+    def scene(self, module: str, frame: Frame) -> None:
+        """What an analytics module sees in a picture. Any thread."""
+        asking = [broker for broker in list(self._running.values()) if broker.wants_metadata]
+        if not asking or self._profiles is None:
+            return
+        document = mj.payload(frame)
+        for profile in self._profiles():
+            for broker in asking:
+                broker.offer_metadata(mj.path(profile, module), document)
 
     @operation("AddEventBroker")
     async def add_event_broker(self, call: Call) -> Reply:
@@ -90,12 +124,8 @@ class EventBrokers:
 
     def _read(self, call: Call) -> BrokerSettings:
         wanted = call.request.EventBroker
-        if wanted.CertificateID:
-            raise invalid("Client certificates for brokers are not offered.", "CertificateID")
-        if wanted.CertPathValidationPolicyID:
-            raise invalid("There is no such certification path validation policy.", "CertPathValidationPolicyID")
-        filter_ = call.element.find(f"{q(TEV, 'EventBroker')}/{q(TEV, 'PublishFilter')}")
-        if wanted.MetadataFilter is not None:
+        metadata_filter = _filter(call, "MetadataFilter")
+        if metadata_filter and self._profiles is None:
             raise invalid("Metadata over MQTT is not offered.", "MetadataFilter")
         try:
             settings = BrokerSettings(
@@ -103,12 +133,17 @@ class EventBrokers:
                 prefix=wanted.TopicPrefix,
                 user=wanted.UserName or "",
                 password=wanted.Password or "",
-                publish_filter="" if filter_ is None else etree.tostring(filter_, encoding="unicode", with_tail=False),
+                publish_filter=_filter(call, "PublishFilter"),
+                metadata_filter=metadata_filter,
                 qos=wanted.QoS or 0,
+                certificate=str(wanted.CertificateID or "").strip(),
+                policy=str(wanted.CertPathValidationPolicyID or "").strip(),
             )
         except ValueError as problem:
             raise invalid(f"The event broker cannot be used: {problem}.", "InvalidEventBroker") from problem
         settings.wanted(topic.path for topic in self._bus.topics)
+        settings.wanted_metadata()
+        self._tls(settings)
         return settings
 
     def _get(self, address: str) -> BrokerSettings:
@@ -127,13 +162,42 @@ class EventBrokers:
         }
         if broker.user:
             values["UserName"] = broker.user
-        if broker.publish_filter:
-            values["PublishFilter"] = {"_value_1": list(etree.fromstring(broker.publish_filter))}
+        for field, text in (("PublishFilter", broker.publish_filter), ("MetadataFilter", broker.metadata_filter)):
+            if text:
+                values[field] = {"_value_1": list(etree.fromstring(text))}
+        if broker.certificate:
+            values["CertificateID"] = broker.certificate
+        if broker.policy:
+            values["CertPathValidationPolicyID"] = broker.policy
         return values
+
+    def _tls(self, settings: BrokerSettings) -> ssl.SSLContext | None:
+        """How to speak to the broker; None without TLS.
+
+        Raises:
+            Fault: ter:CertificateID or ter:CertPathValidationPolicyID for what the keystore does not have.
+        """
+        if self._keystore is None and (settings.certificate or settings.policy):
+            raise invalid("this device has no keystore", "CertificateID" if settings.certificate else
+                          "CertPathValidationPolicyID")  # fmt: skip
+        if self._keystore is None:
+            return None
+        trusted = self._keystore.trusted_pem(settings.policy) if settings.policy else ""
+        own = self._keystore.certificate_pem(settings.certificate) if settings.certificate else None
+        if not settings.secure:
+            return None
+        context = client_tls(trusted)
+        if own is not None:
+            load_chain(context, *own, self._keystore.folder)
+        return context
+
+    def _holds(self, identifier: str) -> bool:
+        return any(identifier in {broker.certificate, broker.policy} for broker in self._settings.value.brokers)
 
     def _start(self, settings: BrokerSettings) -> None:
         which = hashlib.sha256(settings.address.encode()).hexdigest()[:8]
-        broker = Broker(settings, f"{self._device}-{which}", self._bus.topics, self._bus.states)
+        name = f"{self._device}-{which}"
+        broker = Broker(settings, name, self._bus.topics, self._bus.states, self._tls(settings))
         broker.start()
         self._running[settings.address] = broker
 
@@ -146,3 +210,9 @@ class EventBrokers:
         """On any thread; `dict` copies are cheap and the loop may change the brokers meanwhile."""
         for broker in list(self._running.values()):
             broker.offer(event)
+
+
+def _filter(call: Call, name: str) -> str:
+    """A filter of the request as text, empty when it has none."""
+    found = call.element.find(f"{q(TEV, 'EventBroker')}/{q(TEV, name)}")
+    return "" if found is None else etree.tostring(found, encoding="unicode", with_tail=False)

@@ -56,10 +56,18 @@ class RecordConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RevealConfig:
-    """Limits of one reveal, and `rotate`: cameras seal to a key of the day, destroyed with the day's recordings."""
+    """Limits of one reveal.
+
+    Attributes:
+        minutes: how long it may last.
+        rotate: cameras seal to a key of the day, destroyed with the day's recordings.
+        in_browser: pages that can, open reveals themselves: sealed keys are handed to who holds the right, and
+            neither passphrases nor keys reach the box. Where it is false the box opens them, and slows down guessing.
+    """
 
     minutes: float = 5.0
     rotate: bool = True
+    in_browser: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.minutes <= 60:

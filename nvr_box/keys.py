@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from nvr_box import day_keys
 from nvr_box.day_keys import DayKey, Holders
@@ -106,6 +107,12 @@ class Keys:
         days = sorted((self.folder / "days").glob("*.json"), reverse=True)
         return Sealed((*self._operator_files(), *cases), (*days, *held))
 
+    def sealed_tables(self) -> dict[str, list[dict[str, Any]]]:
+        """The same files as JSON, for a page that opens them itself; nothing in them is in clear."""
+        sealed = self.sealed()
+        both = {"operators": sealed.operators, "days": sealed.days}
+        return {name: [json.loads(path.read_text(encoding="utf-8")) for path in paths] for name, paths in both.items()}
+
     def days(self) -> tuple[DayKey, ...]:
         """The day keys that still exist, oldest first."""
         return tuple(day_keys.load(path) for path in sorted((self.folder / "days").glob("*.json")))
@@ -163,6 +170,11 @@ class Keys:
                 raise ConfigError(f"dual control: {' and '.join(pair)} are not two operators' keys")
         (self.folder / "policy.json").write_text(json.dumps({"both": [list(pair) for pair in pairs]}), encoding="utf-8")
 
+    @property
+    def dual_control(self) -> bool:
+        """Whether day keys made now open only to two operators together."""
+        return bool(self._pairs())
+
     def add_escrow(self, recipient: Recipient) -> None:
         """Cameras seal to this public key as well from the next pairing on."""
         path = self.folder / "escrow" / f"{recipient.kid.hex()}.json"
@@ -198,15 +210,18 @@ class Keys:
 
     def _holders(self) -> list[Holders]:
         operators = {each.kid.hex(): each for each in self.operators()}
-        pairs = []
-        with contextlib.suppress(FileNotFoundError):
-            pairs = json.loads((self.folder / "policy.json").read_text(encoding="utf-8"))["both"]
+        pairs = self._pairs()
         if not pairs:
             return [(each,) for each in operators.values()]
         both = [tuple(operators[kid] for kid in pair) for pair in pairs if set(pair) <= set(operators)]
         if not both:
             raise StoreError("dual control: no pair of operators is left; set it again with `keys dual`")
         return both
+
+    def _pairs(self) -> list[list[str]]:
+        with contextlib.suppress(FileNotFoundError):
+            return list(json.loads((self.folder / "policy.json").read_text(encoding="utf-8"))["both"])
+        return []
 
     def _operator_files(self) -> tuple[Path, ...]:
         return tuple(sorted((self.folder / "reveal").glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path)))

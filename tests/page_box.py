@@ -17,7 +17,7 @@ import numpy as np
 from nvr_box.audit import Audit
 from nvr_box.box import Box
 from nvr_box.cameras.cameras import Camera, Found, State, Status, Step
-from nvr_box.config import BoxConfig
+from nvr_box.config import BoxConfig, RevealConfig
 from nvr_box.record.recorder import Recorder
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
@@ -313,13 +313,14 @@ class StandInReveals:
     """Plays the clear recording of a camera to whoever knows the passphrase."""
 
     minutes = 5.0
+    dual_control = False
 
     def __init__(self, recordings, audit):
         self._recordings, self._audit = recordings, audit
         self.on = {}
         self.all_over = asyncio.Event()
 
-    async def start(self, by, camera, *, reason, passphrase, minutes=None):
+    async def start(self, by, camera, *, reason, passphrase, second_passphrase="", minutes=None):
         why = (
             ("" if by.may(Right.REVEAL, camera) else f"{by.name} does not hold the right 'reveal'")
             or ("" if len(reason) >= 8 else "a reason of at least 8 characters is needed")
@@ -359,7 +360,7 @@ class StandInReveals:
             if key not in {s.key for s in self.active(by)}:
                 raise Refused("the reveal is over")
 
-    async def end(self, by, key):
+    async def end(self, by, key, *, why="ended"):
         if self.on.pop(key, None):
             await self._audit.write(by.name, "reveal-end")
         if not self.on:
@@ -420,7 +421,7 @@ class StandInBox:
         ):
             await users.put(ROOT, name, password=f"{name} password", rights=rights, cameras=cameras)
         return Box(
-            config=BoxConfig(state=self.state, name="Harbour office"),
+            config=BoxConfig(state=self.state, name="Harbour office", reveal=RevealConfig(in_browser=False)),
             audit=audit,
             users=users,
             cameras=StandInCameras(self._recorders, audit),

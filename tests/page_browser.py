@@ -54,10 +54,10 @@ def served(scene, state, *, history_s):
 
 
 @contextlib.contextmanager
-def chromium():
+def chromium(*arguments):
     """One browser for a module of tests."""
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=[*ARGS, *arguments])
         try:
             yield browser
         finally:
@@ -101,6 +101,8 @@ def until(page, script, arg=None):
 
 
 PIXELS = """() => {
+  const opened = document.querySelector('.picture .opened');
+  if (opened) return opened.toDataURL('image/png');
   const video = document.querySelector('.picture video');
   const canvas = document.createElement('canvas');
   canvas.width = video.videoWidth; canvas.height = video.videoHeight;

@@ -3,6 +3,7 @@
 import base64
 import time
 import tomllib
+from dataclasses import dataclass
 
 import av
 import cv2
@@ -10,11 +11,23 @@ import numpy as np
 import pytest
 from demo_process import Browser
 from page_browser import PIXELS, chromium, opened, sign_in, until
+from page_sent import said_by
+
+from nvr_box import day_keys
+from wire.keys import load_identity
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 STORY_S = 240
 ENDED_US = 12e6  # a passage is described when it ended, or eight seconds after it began
+
+
+# A picture is on screen and is not on its way to another time.
+STANDS = """() => {
+  const opened = document.querySelector('.picture .opened');
+  if (opened) return Number(opened.dataset.us) > 0 && ['playing', 'paused'].includes(opened.dataset.state);
+  const video = document.querySelector('.picture video');
+  return video.readyState > 2 && video.videoWidth > 0 && !video.seeking; }"""
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +70,7 @@ def region(box, shape):
 
 
 def playing(page):
-    until(
-        page,
-        """() => { const video = document.querySelector('.picture video');
-        return video.readyState > 2 && video.videoWidth > 0 && !video.seeking; }""",
-    )
+    until(page, STANDS)
 
 
 def go_to(page, at_us):
@@ -75,19 +84,18 @@ def go_to(page, at_us):
     page.press(".goto input", "Enter")
     until(
         page,
-        """wanted => { const video = document.querySelector('.picture video');
-        const shown = Number(document.querySelector('[data-test=now]').dataset.us);
-        return Math.abs(shown - Date.parse(wanted) * 1000) < 1.2e5
-          && video.readyState > 2 && video.videoWidth > 0 && !video.seeking; }""",
+        """wanted => { const shown = Number(document.querySelector('[data-test=now]').dataset.us);
+        return Math.abs(shown - Date.parse(wanted) * 1000) < 1.2e5; }""",
         wanted,
     )
+    playing(page)
     hold(page)
 
 
 def hold(page):
-    if not page.evaluate("document.querySelector('.picture video').paused"):
+    if page.get_attribute("[data-test=pause]", "aria-label") == "Pause":
         page.keyboard.press("k")
-    until(page, "document.querySelector('.picture video').paused")
+    page.wait_for_selector("[data-test=pause][aria-label=Play]")
 
 
 def frozen_person(page, demo, deadline):
@@ -136,19 +144,95 @@ def utc_us(text):
     return int(np.datetime64(whole, "s").astype(np.int64)) * 1_000_000 + int(part)
 
 
-def test_the_whole_story(browser, demo, clip):
-    deadline = time.monotonic() + STORY_S
-    with opened(browser, ignore_https_errors=True) as page:
-        sign_in(page, demo.url, "admin", demo.words["admin_password"])
-        until(page, "document.querySelectorAll('[data-test=tile][data-state=playing]').length === 2")
+@dataclass(frozen=True)
+class Picked:
+    """A person in a frozen picture: `box` as shares of it, `masked` its luma."""
 
-        camera, name = frozen_person(page, demo, deadline)
-        pick = page.locator("[data-test=pick].class-person").first
-        box = [float(side) for side in pick.get_attribute("data-box").split()]
-        at_us = float(page.get_attribute("[data-test=now]", "data-us"))
-        masked = picture(page.get_attribute("[data-test=frozen] img", "src"))
-        pick.click()
+    camera: int
+    name: str
+    box: list
+    at_us: float
+    masked: np.ndarray
 
+
+def picked_person(page, demo, deadline):
+    """Sign in, freeze where somebody was described and pick them."""
+    sign_in(page, demo.url, "admin", demo.words["admin_password"])
+    until(page, "document.querySelectorAll('[data-test=tile][data-state=playing]').length === 2")
+    camera, name = frozen_person(page, demo, deadline)
+    pick = page.locator("[data-test=pick].class-person").first
+    box = [float(side) for side in pick.get_attribute("data-box").split()]
+    at_us = float(page.get_attribute("[data-test=now]", "data-us"))
+    masked = picture(page.get_attribute("[data-test=frozen] img", "src"))
+    pick.click()
+    return Picked(camera, name, box, at_us, masked)
+
+
+def ask_for(page, at_us, reason, passphrase, *, on_box):
+    """Fill in the form of a reveal for the picture of `at_us`."""
+    go_to(page, at_us)
+    page.keyboard.press("r")
+    page.fill("[name=reason]", reason)
+    page.fill("[name=passphrase]", passphrase)
+    page.wait_for_selector("[data-test=where]")
+    if on_box:
+        page.click("[data-test=where]")
+        page.check("[data-test=on-box]")
+    page.click("[data-test=reveal-go]")
+
+
+def revealed_person(page, at_us):
+    """What is on screen of `at_us` while the reveal is on."""
+    page.wait_for_selector("[data-test=lock][data-open=yes]")
+    until(page, "document.querySelector('.watermark')?.textContent.includes('admin')")
+    playing(page)
+    hold(page)
+    go_to(page, at_us)
+    return picture(page.evaluate(PIXELS))
+
+
+def prove(clip, demo, person, revealed):
+    """The person was hidden, and is the clip's own now."""
+    frames = originals(clip, demo, person.name)
+    where = region(person.box, frames[0].shape)
+    original = frames[closest(frames, revealed)]
+    nobody = np.median(frames[::8], axis=0)
+    assert psnr(original[where], nobody[where]) < 25, "there must be a person in the picked box"
+    assert max(psnr(person.masked[where], frame[where]) for frame in frames) < 25
+    assert psnr(revealed[where], original[where]) >= 30
+
+
+def end_it(page):
+    page.keyboard.press("Escape")
+    page.wait_for_selector("[data-test=lock][data-open=no]")
+
+
+def entries(demo, reason):
+    """The audit log's entries of the reveals with that reason, and of their ends, newest first."""
+    box = Browser(demo)
+    asked = [one for one in box.ask("/api/audit?action=reveal")["entries"] if one["reason"] == reason]
+    keys = {one["details"].get("key") for one in asked}
+    ends = [one for one in box.ask("/api/audit?action=reveal-end")["entries"] if one["details"]["key"] in keys]
+    views = [one for one in box.ask("/api/audit?action=reveal-view")["entries"] if one["details"]["key"] in keys]
+    return asked, views, ends
+
+
+def secrets_of(demo):
+    """Everything that must not leave the page: the passphrase and the private keys behind it."""
+    phrase = demo.words["passphrase"]
+    keys = next(path for path in demo.state.rglob("reveal") if path.parent.name == "keys").parent
+    operators = [load_identity(path, phrase) for path in (keys / "reveal").glob("*.json")]
+    days = [day_keys.unseal(path, operators) for path in (keys / "days").glob("*.json")]
+    assert operators
+    assert days
+    return [phrase.encode(), *(key.private for key in (*operators, *days))]
+
+
+def test_the_whole_story_opened_in_the_browser_alone(demo, clip, tmp_path):
+    reason, log = "the story of the newcomer", tmp_path / "net.json"
+    recorded = chromium(f"--log-net-log={log}", "--net-log-capture-mode=Everything")
+    with recorded as browser, opened(browser, ignore_https_errors=True) as page:
+        person = picked_person(page, demo, time.monotonic() + STORY_S)
         page.wait_for_selector("[data-test=card]")
         page.focus("[data-test=threshold]")
         page.keyboard.press("Home")
@@ -162,34 +246,51 @@ def test_the_whole_story(browser, demo, clip):
         page.click("[data-test=card] .open >> nth=0")
         playing(page)
 
-        page.goto(f"{demo.url}#watch/{camera}")
+        page.goto(f"{demo.url}#watch/{person.camera}")
         playing(page)
-        go_to(page, at_us)
-        page.keyboard.press("r")
-        page.fill("[name=reason]", "the story of the newcomer")
+        ask_for(page, person.at_us, reason, "not the passphrase", on_box=False)
+        page.wait_for_selector("[data-test=refusal]")
+        assert "passphrase opens no reveal key" in page.inner_text("[data-test=refusal]")
         page.fill("[name=passphrase]", demo.words["passphrase"])
         page.click("[data-test=reveal-go]")
-        page.wait_for_selector("[data-test=lock][data-open=yes]")
-        until(page, "document.querySelector('.watermark')?.textContent.includes('admin')")
+        prove(clip, demo, person, revealed_person(page, person.at_us))
+        assert page.get_attribute("[data-test=opened]", "data-revealed") == "yes"
+        page.keyboard.press("k")
+        until(
+            page, "at => Number(document.querySelector('[data-test=opened]').dataset.us) > at + 5e6", arg=person.at_us
+        )
+        end_it(page)
+        page.wait_for_selector("[data-test=opened]", state="detached")
 
+    asked, views, ends = entries(demo, reason)
+    assert [(one["who"], one["granted"], one["details"]["opened_in"]) for one in asked] == [
+        ("admin", True, "browser")
+    ] * 2, "asked for twice: the first passphrase opened nothing"
+    assert len(views) == 1
+    assert ends[1]["details"]["why"] == "the passphrase opened nothing in the page"
+    assert ends[0]["details"]["opened"] > 0
+    assert ends[0]["details"]["shown"].startswith("20")
+
+    sent = said_by(log)
+    assert sent.found(reason.encode()), "the log sees request bodies"
+    assert sent.found(b'{"more": 1}'), "the log sees what WebSockets say"
+    for secret in secrets_of(demo):
+        assert not sent.found(secret)
+
+
+def test_the_box_opens_for_browsers_that_cannot(browser, demo, clip):
+    reason = "an old browser, case 7"
+    with opened(browser, ignore_https_errors=True) as page:
+        person = picked_person(page, demo, time.monotonic() + STORY_S)
+        page.goto(f"{demo.url}#watch/{person.camera}")
         playing(page)
-        hold(page)
-        go_to(page, at_us)
-        revealed = picture(page.evaluate(PIXELS))
-
-        frames = originals(clip, demo, name)
-        where = region(box, frames[0].shape)
-        original = frames[closest(frames, revealed)]
-        nobody = np.median(frames[::8], axis=0)
-        assert psnr(original[where], nobody[where]) < 25, "there must be a person in the picked box"
-        assert max(psnr(masked[where], frame[where]) for frame in frames) < 25
-        assert psnr(revealed[where], original[where]) >= 30
-
-        page.keyboard.press("Escape")
-        page.wait_for_selector("[data-test=lock][data-open=no]")
-        audit = Browser(demo).ask("/api/audit?action=reveal")["entries"]
-        granted = next(one for one in audit if one["granted"])
-        assert (granted["who"], granted["reason"]) == ("admin", "the story of the newcomer")
+        ask_for(page, person.at_us, reason, demo.words["passphrase"], on_box=True)
+        prove(clip, demo, person, revealed_person(page, person.at_us))
+        assert page.locator("[data-test=opened]").count() == 0
+        end_it(page)
+    asked, _views, ends = entries(demo, reason)
+    assert (asked[0]["who"], asked[0]["details"]["opened_in"]) == ("admin", "box")
+    assert ends[0]["details"]["shown"].startswith("20")
 
 
 def closest(frames, shown_picture):

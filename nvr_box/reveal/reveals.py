@@ -1,4 +1,9 @@
-"""Asking for a reveal, being refused or granted, and watching it until the time is up."""
+"""Asking for a reveal, being refused or granted, and watching it until the time is up.
+
+A reveal is opened in a process of the box, which is given the passphrase; or in the page, which is given sealed keys
+and masked access units, so that neither passphrase nor key ever reaches the box. Rights, reason, time limit and audit
+are the same.
+"""
 
 import asyncio
 import contextlib
@@ -7,7 +12,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,8 +21,10 @@ from nvr_box.audit import Audit
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.clock import utc_us
 from nvr_box.keys import Keys
+from nvr_box.record.access_units import RecordedUnit, access_units
 from nvr_box.record.recordings import Chunk, Piece, Recordings
 from nvr_box.reveal import pipe
+from nvr_box.reveal.spans import Spans
 from nvr_box.reveal.verdicts import Verdicts
 from nvr_box.rights import Account, Refused, Right
 from wire.base.errors import StoreError, WireError
@@ -33,7 +40,13 @@ _END_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class RevealSession:
-    """A reveal that is on. `watermark` is what every revealed picture shows."""
+    """A reveal that is on.
+
+    Attributes:
+        watermark: what every revealed picture shows.
+        in_browser: the page opens it; its verdicts are what the page said last.
+        signing_key: the camera's, hex, None for a camera of another make.
+    """
 
     key: str
     who: str
@@ -43,6 +56,16 @@ class RevealSession:
     expires_us: int
     watermark: str
     verdicts: Verdicts
+    in_browser: bool = False
+    signing_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """A recorded GOP, or the newest part of one, as masked access units in decoding order."""
+
+    codec: str
+    units: tuple[RecordedUnit, ...]
 
 
 class _Gone(Refused):
@@ -51,12 +74,14 @@ class _Gone(Refused):
 
 @dataclass(slots=True)
 class _Running:
-    """The process of one session. `turn` is held by whoever talks to it."""
+    """One session and its process, None when the page opens it. `turn` is held by whoever talks to the process."""
 
     session: RevealSession
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | None = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     plays: int = 0
+    viewed: bool = False
+    shown: Spans = field(default_factory=Spans)
     timer: asyncio.TimerHandle | None = None
 
 
@@ -89,32 +114,95 @@ class Reveals:
             Refused: right, reason (at least 8 characters) or passphrase; each refusal has its audit entry.
             StoreError: there is no such camera, the process does not start, or nothing can be written down.
         """
+        passphrases = [each for each in (passphrase, second_passphrase) if each]
+
+        async def unlocked(running: _Running) -> None:
+            self._brake(by.name)
+            await self._unlock(running, passphrases)
+
+        return await self._start(by, camera, reason, minutes, unlocked)
+
+    async def start_in_browser(
+        self, by: Account, camera: int, *, reason: str, minutes: float | None = None
+    ) -> RevealSession:
+        """Grant a reveal that the page opens itself; raises as `start`, but for the passphrase, which it never sees."""
+
+        async def at_once(_running: _Running) -> None:
+            return
+
+        return await self._start(by, camera, reason, minutes, at_once, in_browser=True)
+
+    async def _start(
+        self,
+        by: Account,
+        camera: int,
+        reason: str,
+        minutes: float | None,
+        ready: Callable[[_Running], Awaitable[None]],
+        *,
+        in_browser: bool = False,
+    ) -> RevealSession:
         reason = " ".join(reason.split())
+        where = "browser" if in_browser else "box"
         try:
             by.demand(Right.REVEAL, camera)
             by.demand(Right.VIEW, camera)
             known = self._roster.get(camera)
             if len(reason) < LEAST_REASON:
                 raise Refused(f"a reason of at least {LEAST_REASON} characters is needed")
-            self._brake(by.name)
-            passphrases = [each for each in (passphrase, second_passphrase) if each]
             longest = min(minutes or self._minutes, self._minutes)
-            running = await self._unlock(by, known, reason, passphrases, minutes=longest)
+            running = _Running(_session(by, known, reason, longest, in_browser=in_browser))
+            await ready(running)
         except Refused as refusal:
             await self._log.write(by.name, "reveal", camera=camera, reason=reason, granted=False, why=str(refusal))
             raise
         session = running.session
         try:
             await self._log.write(
-                by.name, "reveal", camera=camera, reason=reason, key=session.key, expires_us=session.expires_us
-            )
+                by.name, "reveal", camera=camera, reason=reason, key=session.key, expires_us=session.expires_us,
+                opened_in=where,
+            )  # fmt: skip
         except StoreError:
-            await _kill(running.process)
+            await _kill(running)
             raise
         self._running[session.key] = running
         loop = asyncio.get_running_loop()
         running.timer = loop.call_later((session.expires_us - utc_us()) / 1e6, self._expire, session.key)
         return session
+
+    async def units(self, by: Account, key: str, start_us: int) -> AsyncGenerator[Units]:
+        """Masked access units for a page that opens them itself, SEI untouched, from the GOP that shows `start_us` on.
+
+        Goes on with what is being recorded until the session is over or plays something else; raises as `play`.
+        """
+        running, number = await self._begin(by, key, start_us, in_browser=True)
+
+        def follow() -> bool:
+            return running.plays == number and key in self._running
+
+        async for chunk in self._recordings.chunks(running.session.camera, start_us, follow=follow):
+            part = await asyncio.to_thread(_unpacked, chunk)
+            if not follow():
+                return
+            if part.units:
+                running.shown.add(part.units[0].utc_us, part.units[-1].utc_us)
+                yield part
+
+    def tell(self, by: Account, key: str, verdicts: Verdicts) -> None:
+        """What the page's own reader says of the pictures so far; for reveals that it opens itself."""
+        running = self._own(by, key)
+        if running.session.in_browser:
+            running.session = replace(running.session, verdicts=verdicts)
+
+    def sealed_keys(self, by: Account, key: str) -> Mapping[str, list[dict[str, Any]]]:
+        """Every reveal key and day key of the box as it lies on disk, sealed: `operators` and `days`.
+
+        Raises:
+            Refused: the session is over, another person's, or opened on the box.
+        """
+        if not self._own(by, key).session.in_browser:
+            raise Refused("this reveal is opened on the box")
+        return self._keys.sealed_tables()
 
     async def play(
         self,
@@ -137,15 +225,9 @@ class Reveals:
         Raises:
             Refused: the session is over or another person's.
         """
-        running = self._own(by, key)
+        running, number = await self._begin(by, key, start_us, in_browser=False)
         session = running.session
-        await self._log.write(
-            by.name, "reveal-view", camera=session.camera, key=key, start_us=start_us, whole=point is None
-        )
-        running.plays += 1
-        number = running.plays
-        camera = self._roster.get(session.camera)
-        begin = {"op": "play", "signing_key": camera.signing_key, "from_us": start_us, "point": point}
+        begin = {"op": "play", "signing_key": session.signing_key, "from_us": start_us, "point": point}
         await self._ask(running, begin)
 
         def follow() -> bool:
@@ -155,8 +237,10 @@ class Reveals:
             if running.plays != number:
                 return
             for piece in await self._pieces(running, number, chunk):
+                running.shown.add(piece.utc_us, piece.utc_us + round(piece.duration_s * 1e6))
                 yield piece
         for piece in await self._pieces(running, number, None):
+            running.shown.add(piece.utc_us, piece.utc_us + round(piece.duration_s * 1e6))
             yield piece
 
     async def still(self, by: Account, key: str, utc_us: int, *, point: tuple[float, float] | None = None) -> bytes:
@@ -166,26 +250,31 @@ class Reveals:
             Refused: the session is over or another person's.
             StoreError: nothing is recorded there.
         """
-        running = self._own(by, key)
-        session = running.session
-        chunk = await self._recordings.showing(session.camera, utc_us)
-        await self._log.write(by.name, "reveal-view", camera=session.camera, key=key, at_us=utc_us)
-        camera = self._roster.get(session.camera)
-        begin = {"op": "still", "signing_key": camera.signing_key, "from_us": utc_us, "point": point, "utc_us": utc_us}
-        return (await self._ask(running, begin, chunk))[-1][1]
+        chunk = await self._recordings.showing(self._own(by, key).session.camera, utc_us)
+        running = await self._view(by, key, utc_us, in_browser=False)
+        signing_key = running.session.signing_key
+        begin = {"op": "still", "signing_key": signing_key, "from_us": utc_us, "point": point, "utc_us": utc_us}
+        jpeg = (await self._ask(running, begin, chunk))[-1][1]
+        running.shown.add(utc_us, utc_us)
+        return jpeg
+
+    @property
+    def dual_control(self) -> bool:
+        """Whether days recorded now open only to two operators together."""
+        return self._keys.dual_control
 
     def active(self, by: Account) -> tuple[RevealSession, ...]:
         """The sessions of `by` that are on."""
         return tuple(each.session for each in self._running.values() if each.session.who == by.name)
 
-    async def end(self, by: Account, key: str) -> None:
-        """End it now: the process is gone when this returns; ending twice is nothing."""
+    async def end(self, by: Account, key: str, *, why: str = "ended") -> None:
+        """End it now: the process is gone when this returns; ending twice is nothing. `why` goes into the log."""
         running = self._running.get(key)
         if running is None:
             return
         if running.session.who != by.name and not by.may(Right.ADMIN):
             raise Refused("this reveal is another person's")
-        await self._end(key, "ended")
+        await self._end(key, why)
 
     async def close(self) -> None:
         """End every reveal: the box stops."""
@@ -193,17 +282,30 @@ class Reveals:
             await self._end(key, "the box stops")
         await asyncio.gather(*self._ending, return_exceptions=True)
 
-    async def _unlock(
-        self, by: Account, camera: Camera, reason: str, passphrases: list[str], *, minutes: float
-    ) -> _Running:
+    async def _begin(self, by: Account, key: str, start_us: int, *, in_browser: bool) -> tuple[_Running, int]:
+        """Another play of a session, which ends the one before; its number."""
+        running = await self._view(by, key, start_us, in_browser=in_browser)
+        running.plays += 1
+        return running, running.plays
+
+    async def _view(self, by: Account, key: str, at_us: int, *, in_browser: bool) -> _Running:
+        """The session, with the entry that something of it is shown; the entry of its end says what was."""
+        running = self._own(by, key)
+        if running.session.in_browser != in_browser:
+            raise Refused(
+                "this reveal is opened " + ("by the page itself" if running.session.in_browser else "on the box")
+            )
+        if not running.viewed:
+            running.viewed = True
+            await self._log.write(by.name, "reveal-view", camera=running.session.camera, key=key, start_us=at_us)
+        return running
+
+    async def _unlock(self, running: _Running, passphrases: list[str]) -> None:
         sealed = self._keys.sealed()
         if not sealed.operators:
             raise Refused("this box holds no reveal key")
-        now_us = utc_us()
-        expires_us = now_us + int(minutes * 60e6)
-        when = datetime.fromtimestamp(now_us / 1e6, UTC)
-        mark = f"{by.name}  {when:%Y-%m-%d %H:%M:%S}Z  {camera.name}".encode("ascii", "replace").decode()
-        process = await asyncio.create_subprocess_exec(
+        session = running.session
+        running.process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "nvr_box.reveal.process",
@@ -212,30 +314,25 @@ class Reveals:
             env={name: value for name, value in os.environ.items() if name in _ENVIRONMENT},
             limit=1 << 20,
         )
-        session = RevealSession(
-            secrets.token_urlsafe(12), by.name, camera.camera, reason, now_us, expires_us, mark, Verdicts()
-        )
-        running = _Running(session, process)
         unlock = {
             "op": "unlock",
             "operators": [str(path) for path in sealed.operators],
             "days": [str(path) for path in sealed.days],
             "passphrases": passphrases,
-            "mark": mark,
-            "seconds": minutes * 60,
+            "mark": session.watermark,
+            "seconds": (session.expires_us - session.started_us) / 1e6,
         }
         try:
             await self._ask(running, unlock)
         except _Gone as gone:
-            await _kill(process)
+            await _kill(running)
             raise StoreError("the reveal process could not be started; the box's log says why") from gone
         except Refused:
-            await _kill(process)
-            count, _ = self._failures.get(by.name, (0, 0.0))
-            self._failures[by.name] = (count + 1, time.monotonic())
+            await _kill(running)
+            count, _ = self._failures.get(session.who, (0, 0.0))
+            self._failures[session.who] = (count + 1, time.monotonic())
             raise
-        self._failures.pop(by.name, None)
-        return running
+        self._failures.pop(session.who, None)
 
     def _brake(self, name: str) -> None:
         count, last_mono_s = self._failures.get(name, (0, 0.0))
@@ -276,6 +373,7 @@ class Reveals:
             body = chunk.init + b"".join(data for _, data in chunk.fragments)
             head = {**head, "init": len(chunk.init), "segment_us": chunk.segment_us}
         process = running.process
+        assert process is not None
         assert process.stdin is not None
         assert process.stdout is not None
         answers: list[pipe.Message] = []
@@ -308,11 +406,12 @@ class Reveals:
             return
         if running.timer is not None:
             running.timer.cancel()
-        await _kill(running.process)
+        await _kill(running)
         counts = {name: value for name, value in asdict(running.session.verdicts).items() if name != "reason"}
         await self._log.write(
-            running.session.who, "reveal-end", camera=running.session.camera, key=key, why=why, **counts
-        )
+            running.session.who, "reveal-end", camera=running.session.camera, key=key, why=why,
+            shown=str(running.shown), **counts,
+        )  # fmt: skip
 
 
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "PYTHONPATH", "JOURNAL_STREAM", "OMP_NUM_THREADS", "VIRTUAL_ENV")
@@ -322,8 +421,26 @@ def _piece(head: dict[str, Any], data: bytes) -> Piece:
     return Piece(head["mime"], head["utc_us"], head["start_s"], head["duration_s"], data)
 
 
-async def _kill(process: asyncio.subprocess.Process) -> None:
+def _session(by: Account, camera: Camera, reason: str, minutes: float, *, in_browser: bool) -> RevealSession:
+    now_us = utc_us()
+    when = datetime.fromtimestamp(now_us / 1e6, UTC)
+    mark = f"{by.name}  {when:%Y-%m-%d %H:%M:%S}Z  {camera.name}".encode("ascii", "replace").decode()
+    return RevealSession(
+        secrets.token_urlsafe(12), by.name, camera.camera, reason, now_us, now_us + int(minutes * 60e6), mark,
+        Verdicts(), in_browser, camera.signing_key,
+    )  # fmt: skip
+
+
+def _unpacked(chunk: Chunk) -> Units:
+    codec, units = access_units(chunk)
+    return Units(codec.value, tuple(units))
+
+
+async def _kill(running: _Running) -> None:
     """The keys are in its memory: it gets no time to put anything in order."""
+    process = running.process
+    if process is None:
+        return
     with contextlib.suppress(ProcessLookupError):
         process.kill()
     with contextlib.suppress(TimeoutError):

@@ -1,6 +1,8 @@
 """Reveals: asking, watching, ending. A reveal that no page watches any more ends by itself."""
 
 import asyncio
+import contextlib
+import json
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -9,8 +11,9 @@ from dataclasses import asdict, dataclass, field
 from aiohttp import web
 
 from nvr_box.record.recordings import Piece
-from nvr_box.reveal.reveals import RevealSession
-from nvr_box.rights import Account, Refused
+from nvr_box.reveal.reveals import RevealSession, Verdicts
+from nvr_box.rights import Account, Refused, Right
+from nvr_box.web import sockets
 from nvr_box.web.asked import BOX, BadField, body, box, by, iso, maybe_time_us, number, text, time_us, whole
 
 routes = web.RouteTableDef()
@@ -18,6 +21,9 @@ _log = logging.getLogger(__name__)
 
 # The page asks every two seconds; a tab that was closed is noticed after this.
 _UNWATCHED_S = 15.0
+# Groups of pictures sent before the page has asked for more.
+_FIRST_AHEAD = 3
+_WHY_ENDED = {"": "ended", "passphrase": "the passphrase opened nothing in the page"}
 
 
 @dataclass(slots=True)
@@ -63,6 +69,7 @@ def _answer(session: RevealSession, shown: _Shown) -> dict[str, object]:
         "watermark": session.watermark,
         "from": iso(shown.from_us),
         "whole_picture": shown.point is None,
+        "in_browser": session.in_browser,
         "verdicts": asdict(session.verdicts),
     }
 
@@ -81,15 +88,29 @@ async def start(request: web.Request) -> web.Response:
         point = (number({"point": wanted[0]}, "point", 0, 1), number({"point": wanted[1]}, "point", 0, 1))
     from_us = time_us(fields, "from")
     account = by(request)
-    session = await box(request).reveals.start(
-        account,
-        whole(fields, "camera", 0, 1 << 31),
-        reason=f"{reason} (case {case})" if case else reason,
-        passphrase=text(fields, "passphrase", most=1024),
-    )
+    camera = whole(fields, "camera", 0, 1 << 31)
+    said = f"{reason} (case {case})" if case else reason
+    reveals = box(request).reveals
+    in_browser = fields.get("in_browser", False) is True
+    if in_browser:
+        if not box(request).config.reveal.in_browser:
+            raise Refused("This box opens reveals itself; load the page again.")
+        session = await reveals.start_in_browser(account, camera, reason=said)
+    else:
+        session = await reveals.start(
+            account,
+            camera,
+            reason=said,
+            passphrase=text(fields, "passphrase", most=1024),
+            second_passphrase=text(fields, "second_passphrase", "", most=1024),
+        )
     shown = _Shown(account, from_us, point)
     request.app[SHOWN][session.key] = shown
-    return web.json_response(_answer(session, shown), status=201)
+    answer = _answer(session, shown)
+    if in_browser:
+        keys = await asyncio.to_thread(reveals.sealed_keys, account, session.key)
+        answer |= {"signing_key": session.signing_key, "keys": dict(keys), "point": point}
+    return web.json_response(answer, status=201)
 
 
 @routes.get("/api/reveals")
@@ -101,16 +122,62 @@ async def active(request: web.Request) -> web.Response:
         if shown is not None:
             shown.seen_s = time.monotonic()
             found.append(_answer(session, shown))
-    return web.json_response({"reveals": found})
+    can = {"in_browser": box(request).config.reveal.in_browser, "dual_control": box(request).reveals.dual_control}
+    return web.json_response({"reveals": found, **can})
 
 
 @routes.delete(r"/api/reveals/{key:[\w-]{1,80}}")
 async def end(request: web.Request) -> web.Response:
     """End a reveal now; ending it twice is nothing."""
     key = request.match_info["key"]
-    await box(request).reveals.end(by(request), key)
+    why = request.query.get("why", "")
+    if why not in _WHY_ENDED:
+        raise BadField(f"why: one of {', '.join(each for each in _WHY_ENDED if each)}, or nothing.", "why")
+    await box(request).reveals.end(by(request), key, why=_WHY_ENDED[why])
     request.app[SHOWN].pop(key, None)
     return web.Response(status=204)
+
+
+@routes.post(r"/api/reveals/{key:[\w-]{1,80}}/verdicts")
+async def verdicts(request: web.Request) -> web.Response:
+    """What the page's own reader says; the entry of the reveal's end will name it."""
+    fields = await body(request)
+    counts = {name: whole(fields, name, 0, 1 << 40, 0) for name in Verdicts.__dataclass_fields__ if name != "reason"}
+    said = Verdicts(reason=text(fields, "reason", "", most=200), **counts)
+    box(request).reveals.tell(by(request), request.match_info["key"], said)
+    return web.Response(status=204)
+
+
+@routes.get(r"/api/reveals/{key:[\w-]{1,80}}/units")
+async def units(request: web.Request) -> web.StreamResponse:
+    """Masked access units for a page that opens them itself; api.md says how."""
+    if not sockets.same_origin(request):
+        return sockets.refused()
+    from_us = time_us(request.query, "from")
+    parts = box(request).reveals.units(by(request), request.match_info["key"], from_us)
+    socket = await sockets.accepted(request)
+    more = asyncio.Semaphore(_FIRST_AHEAD)
+
+    async def send() -> sockets.End:
+        async with contextlib.aclosing(parts):
+            async for part in parts:
+                await more.acquire()
+                said = {"codec": part.codec, "units": [{"utc": iso(u.utc_us), "size": len(u.data)} for u in part.units]}
+                await socket.send_str(json.dumps(said))
+                await socket.send_bytes(b"".join(unit.data for unit in part.units))
+        return sockets.DONE, "The recording ends here."
+
+    async def listen() -> sockets.End:
+        async for message in socket:
+            try:
+                for _ in range(whole(json.loads(message.data), "more", 1, 16)):
+                    more.release()
+            except (ValueError, TypeError, AttributeError, RecursionError, BadField):
+                return sockets.REFUSED, "This is not what the page may say here."
+        return sockets.DONE, ""
+
+    rights = sockets.watch_rights(request, Right.REVEAL, None, "The right to reveal was taken back.")
+    return await sockets.served(socket, send(), listen(), rights, refused=sockets.OVER)
 
 
 @routes.get(r"/api/reveals/{key:[\w-]{1,80}}/still")

@@ -14,33 +14,25 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from nvr_box.record.recordings import Piece
-from nvr_box.rights import Refused, Right
-from nvr_box.web import reveal
-from nvr_box.web.asked import SESSIONS, BadField, box, by, camera_number, iso, maybe_time_us, time_us
-from nvr_box.web.sessions import same_origin
-from wire.base.errors import Error
+from nvr_box.rights import Right
+from nvr_box.web import reveal, sockets
+from nvr_box.web.asked import BadField, box, by, camera_number, iso, maybe_time_us, time_us
+from nvr_box.web.sockets import End
 
 routes = web.RouteTableDef()
 
 _FIRST_AHEAD_US = 12_000_000
-_RIGHTS_EVERY_S = 2.0
-_DONE, _BROKEN = 1000, 1011
-_OVER, _REFUSED = 4001, 4003
-_MOST_REASON_BYTES = 120  # RFC 6455 5.5: a control frame carries 125 bytes, two of them the code
-
-End = tuple[int, str]
 
 
 @routes.get(r"/api/cameras/{camera:\d{1,9}}/stream")
 async def stream(request: web.Request) -> web.StreamResponse:
     """Play a camera; api.md says what is sent and with which codes the socket is closed."""
-    if not same_origin(request):
-        return web.json_response({"error": "Another site asked for this stream.", "field": None}, status=403)
+    if not sockets.same_origin(request):
+        return sockets.refused()
     camera, from_us = camera_number(request), maybe_time_us(request.query, "from")
     key = request.query.get("reveal")
     pieces: AsyncIterator[Piece]
-    socket = web.WebSocketResponse(heartbeat=20.0, max_msg_size=4096, compress=False)
-    await socket.prepare(request)
+    socket = await sockets.accepted(request)
     if key is not None:
         pieces, start_us = reveal.pieces(request, key, from_us), from_us
     elif from_us is not None:
@@ -48,24 +40,9 @@ async def stream(request: web.Request) -> web.StreamResponse:
     else:
         pieces, start_us = box(request).recordings.live(by(request), camera), None
     feed = _Feed(socket, pieces, None if start_us is None else start_us + _FIRST_AHEAD_US)
-    tasks = [
-        asyncio.create_task(feed.send(), name="send"),
-        asyncio.create_task(feed.listen(), name="listen"),
-        asyncio.create_task(_watch_rights(request, camera), name="rights"),
-    ]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        code, why = next(iter(done)).result()
-    except Refused as refused:
-        code, why = (_OVER if key else _REFUSED), str(refused)
-    except Error as error:
-        code, why = _BROKEN, str(error)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    await socket.close(code=code, message=why.encode()[:_MOST_REASON_BYTES].decode(errors="ignore").encode())
-    return socket
+    refused = sockets.OVER if key else sockets.REFUSED
+    rights = sockets.watch_rights(request, Right.VIEW, camera, "The right to view this camera was taken back.")
+    return await sockets.served(socket, feed.send(), feed.listen(), rights, refused=refused)
 
 
 @dataclass(slots=True)
@@ -104,9 +81,9 @@ class _Feed:
                     await self.socket.send_str(json.dumps(said))
                     await self.socket.send_bytes((head.data if head else b"") + piece.data)
                 except ConnectionError:
-                    return _DONE, ""
+                    return sockets.DONE, ""
                 head = None
-        return _DONE, "The recording ends here."
+        return sockets.DONE, "The recording ends here."
 
     async def listen(self) -> End:
         """Follow the page's wish for more until it goes."""
@@ -117,11 +94,11 @@ class _Feed:
                 wish = json.loads(message.data)
                 until_us = time_us(wish, "until") if isinstance(wish, dict) else 0
             except (ValueError, RecursionError, BadField):
-                return _REFUSED, "This is not what the page may say here."
+                return sockets.REFUSED, "This is not what the page may say here."
             if self.until_us is not None and until_us > self.until_us:
                 self.until_us = until_us
                 self._moved.set()
-        return _DONE, ""
+        return sockets.DONE, ""
 
 
 async def _closable(pieces: AsyncIterator[Piece]) -> AsyncGenerator[Piece, None]:
@@ -132,17 +109,6 @@ async def _closable(pieces: AsyncIterator[Piece]) -> AsyncGenerator[Piece, None]
     finally:
         if isinstance(pieces, AsyncGenerator):
             await pieces.aclose()
-
-
-async def _watch_rights(request: web.Request, camera: int) -> End:
-    """Return when the session is over or the account may no longer view the camera."""
-    while True:
-        await asyncio.sleep(_RIGHTS_EVERY_S)
-        found = request.app[SESSIONS].find(request)
-        if found is None:
-            return _OVER, "You are signed out."
-        if not found[1].may(Right.VIEW, camera):
-            return _REFUSED, "The right to view this camera was taken back."
 
 
 async def _recorded_then_live(request: web.Request, camera: int, from_us: int) -> AsyncGenerator[Piece, None]:

@@ -46,6 +46,7 @@ export class Player {
   }
 
   get isLive() { return this.from_us === null; }
+  get paused() { return this.video.paused; }
 
   // UTC of the picture on screen in microseconds; undefined before the first one.
   get at_us() {

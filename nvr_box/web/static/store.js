@@ -30,6 +30,7 @@ export const me = shared(undefined); // undefined: not asked yet; null: signed o
 export const cameras = shared([]);
 export const notices = shared([]);
 export const reveal = shared(null); // the one reveal that is on: {id, camera, expires_us, reason, …}
+export const revealWays = shared({}); // {in_browser, dual_control}: what the box lets the page do
 export const query = shared(null); // what is searched for; survives a visit to the video
 export const results = shared(null);
 export const opened = shared(null); // the result that is being watched: {camera, at_us, passage}

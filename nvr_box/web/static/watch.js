@@ -1,7 +1,9 @@
 // One camera large: the picture, what can be done with it, and its timeline. Live and playback are the same place.
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { attempt, now_us, post, seg } from "./api.js";
+import { CanvasPlayer } from "./canvas-player.js";
 import { Frozen } from "./freeze.js";
+import { openerOf } from "./opened.js";
 import { Player } from "./player.js";
 import { RevealDialog } from "./reveal.js";
 import { cameraName, cameras, may, reveal, use } from "./store.js";
@@ -13,6 +15,7 @@ const SPEEDS = [1, 2, 4, 8];
 
 export function Watch({ camera, at = null, compact = false, onLive }) {
   const video = useRef();
+  const canvas = useRef();
   const player = useRef();
   const passages = useRef([]);
   const goto = useRef();
@@ -29,7 +32,9 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
   const one = use(cameras).find((candidate) => candidate.id === camera);
 
   useEffect(() => {
-    player.current = new Player(video.current, camera, (event) => { setState(event); }, { revealId: revealed?.id });
+    player.current = revealed?.in_browser
+      ? new CanvasPlayer(canvas.current, setState, openerOf(revealed.id), revealed)
+      : new Player(video.current, camera, setState, { revealId: revealed?.id });
     const from_us = revealed ? revealed.from_us : left_us.current ?? at;
     left_us.current = null;
     if (from_us === null || from_us === undefined) player.current.live();
@@ -37,10 +42,11 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
     setLive(player.current.isLive);
     const tell = () => setShown(player.current.at_us ?? null);
     const beat = setInterval(tell, 500);
-    video.current.addEventListener("seeked", tell);
+    const screen = video.current;
+    screen.addEventListener("seeked", tell);
     return () => {
       clearInterval(beat);
-      video.current?.removeEventListener("seeked", tell);
+      screen.removeEventListener("seeked", tell);
       if (revealed) left_us.current = player.current.at_us ?? revealed.from_us;
       player.current.close();
     };
@@ -70,14 +76,14 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
     onLive?.();
   };
   const faster = () => {
-    const next = video.current.paused || live ? 1 : SPEEDS[Math.min(SPEEDS.length - 1, SPEEDS.indexOf(speed) + 1)];
+    const next = player.current.paused || live ? 1 : SPEEDS[Math.min(SPEEDS.length - 1, SPEEDS.indexOf(speed) + 1)];
     setSpeed(next);
     player.current.setRate(next);
     player.current.play();
   };
   const toggle = () => {
     if (frozen) { setFrozen(null); player.current.play(); return; }
-    if (video.current.paused) player.current.play();
+    if (player.current.paused) player.current.play();
     else player.current.pause();
   };
   const step = (by_us) => {
@@ -124,19 +130,21 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
     return () => window.removeEventListener("keydown", press);
   });
 
+  const doubt = revealed && (revealed.in_browser ? state.reason : revealed.verdicts.reason);
   const words = { connecting: "connecting…", waiting: "waiting…", lost: state.why, ended: state.why };
   return html`<section class=${`watch ${compact ? "compact" : ""}`} aria-label=${`Camera ${cameraName(camera)}`}>
     <div class=${`picture ${revealed ? "revealed" : ""}`}>
-      <video ref=${video} muted playsinline aria-label=${`${revealed ? "Revealed" : "Masked"} video of ${cameraName(camera)}`}></video>
+      <video ref=${video} hidden=${Boolean(revealed?.in_browser)} muted playsinline aria-label=${`${revealed ? "Revealed" : "Masked"} video of ${cameraName(camera)}`}></video>
+      ${revealed?.in_browser && html`<canvas ref=${canvas} class="opened" role="img" data-test="opened" data-state=${state.state} aria-label=${`Revealed video of ${cameraName(camera)}`}></canvas>`}
       ${frozen && html`<${Frozen} still=${frozen} camera=${camera} onClose=${() => setFrozen(null)} onStill=${setFrozen} />`}
       ${words[state.state] && !frozen && html`<p class="over" role="status">${words[state.state]}</p>`}
       ${revealed && html`<p class="watermark" aria-hidden="true">${revealed.watermark}</p>`}
-      ${revealed?.verdicts.reason && html`<p class="verdicts" role="status" data-test="verdicts">${revealed.verdicts.reason}</p>`}
+      ${doubt && html`<p class="verdicts" role="status" data-test="verdicts">${doubt}</p>`}
       <p class="corner"><b>${cameraName(camera)}</b> <span class=${live ? "tag live" : "tag"}>${live ? "live" : "recorded"}</span>
         ${one && one.state === "lost" && html`<span class="tag lost">lost since ${clock(one.since_us)}</span>`}</p>
     </div>
     <div class="controls" role="toolbar" aria-label="Playback">
-      <button onClick=${toggle} aria-label=${state.state === "paused" ? "Play" : "Pause"} title="Space">${state.state === "paused" ? "▶" : "❚❚"}</button>
+      <button onClick=${toggle} data-test="pause" aria-label=${state.state === "paused" ? "Play" : "Pause"} title="Space">${state.state === "paused" ? "▶" : "❚❚"}</button>
       <button class="quiet narrow-hide" onClick=${() => step(-10e6)} aria-label="Back ten seconds" title="J">−10 s</button>
       <button class="quiet narrow-hide" onClick=${faster} aria-label="Faster" title="L">${speed} ×</button>
       <button class=${live ? "on" : ""} onClick=${goLive} aria-pressed=${live} title="N">Live</button>

@@ -1,0 +1,67 @@
+"""What every WebSocket of the page has in common: whom it is for, what runs beside it, and how it is closed."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from aiohttp import web
+
+from nvr_box.rights import Refused, Right
+from nvr_box.web import sessions
+from nvr_box.web.asked import SESSIONS
+from wire.base.errors import Error
+
+DONE, BROKEN = 1000, 1011
+OVER, REFUSED = 4001, 4003
+_RIGHTS_EVERY_S = 2.0
+_MOST_REASON_BYTES = 120  # RFC 6455 5.5: a control frame carries 125 bytes, two of them the code
+
+End = tuple[int, str]
+"""A close code and its sentence."""
+
+same_origin = sessions.same_origin
+
+
+def refused() -> web.Response:
+    """The answer to another site; WebSockets have no other protection against foreign pages."""
+    return web.json_response({"error": "Another site asked for this stream.", "field": None}, status=403)
+
+
+async def accepted(request: web.Request) -> web.WebSocketResponse:
+    """The socket, open; the page says little on it."""
+    socket = web.WebSocketResponse(heartbeat=20.0, max_msg_size=4096, compress=False)
+    await socket.prepare(request)
+    return socket
+
+
+async def served(
+    socket: web.WebSocketResponse, *work: Coroutine[Any, Any, End], refused: int = REFUSED
+) -> web.WebSocketResponse:
+    """Run `work` until the first of it ends, which says how to close; `refused` is the code of a `Refused`."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        code, why = next(iter(done)).result()
+    except Refused as refusal:
+        code, why = refused, str(refusal)
+    except ConnectionError:
+        code, why = DONE, ""
+    except Error as error:
+        code, why = BROKEN, str(error)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    await socket.close(code=code, message=why.encode()[:_MOST_REASON_BYTES].decode(errors="ignore").encode())
+    return socket
+
+
+async def watch_rights(request: web.Request, right: Right, camera: int | None, loss: str) -> End:
+    """Return when the session is over, or when the account lost `right`; `loss` is the sentence for that."""
+    while True:
+        await asyncio.sleep(_RIGHTS_EVERY_S)
+        found = request.app[SESSIONS].find(request)
+        if found is None:
+            return OVER, "You are signed out."
+        if not found[1].may(right, camera):
+            return REFUSED, loss

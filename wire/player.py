@@ -8,7 +8,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -17,11 +17,12 @@ import av
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from wire import hold
+from wire import grant, hold
 from wire.base.errors import Error, WireError
 from wire.compose import Composer
 from wire.keys import Identity, first_line, load_identity
 from wire.recording import samples
+from wire.recovery.group import TrackKey
 from wire.recovery.reader import Reader
 from wire.recovery.verdict import GopVerdict
 
@@ -67,6 +68,7 @@ def play(
     identities: list[Identity],
     *,
     held: Mapping[bytes, bytes] | None = None,
+    granted: Mapping[bytes, Sequence[TrackKey]] | None = None,
     signing_key: bytes | None = None,
     tracks: frozenset[int] | None = None,
 ) -> Report:
@@ -76,7 +78,7 @@ def play(
         WireError: `source` cannot be read or has no picture.
     """
     codec, rate, units = samples(source)
-    reader, composer = Reader(identities, codec, signing_key, held=held), Composer(codec)
+    reader, composer = Reader(identities, codec, signing_key, held=held, granted=granted), Composer(codec)
     report = Report()
     first_s: Fraction | None = None
     last_pts = -1
@@ -121,6 +123,7 @@ def main() -> int:
     parser.add_argument("--identity", type=Path, action="append", required=True, help="identity file; may repeat")
     parser.add_argument("--passphrase-file", type=Path, help="passphrase of the identity files, first line")
     parser.add_argument("--hold", type=Path, help="hold file, when the identity is a case's (python -m wire.hold)")
+    parser.add_argument("--grant", type=Path, help="one person's keys, given to the identity (python -m wire.grant)")
     parser.add_argument("--signing-key", help="the camera's Ed25519 public key, hexadecimal")
     parser.add_argument("--track", type=int, action="append", help="restore this person only; may repeat")
     parser.add_argument("--report", type=Path, help="write the verdicts as JSON")
@@ -129,9 +132,12 @@ def main() -> int:
         phrase = first_line(wanted.passphrase_file)
         identities = [load_identity(path, phrase) for path in wanted.identity]
         held = hold.unseal(wanted.hold.read_bytes(), identities[0]) if wanted.hold else None
+        granted = grant.unseal(wanted.grant.read_bytes(), identities[0]) if wanted.grant else None
         signing_key = bytes.fromhex(wanted.signing_key) if wanted.signing_key else None
         tracks = frozenset(wanted.track) if wanted.track else None
-        report = play(wanted.source, wanted.out, identities, held=held, signing_key=signing_key, tracks=tracks)
+        report = play(
+            wanted.source, wanted.out, identities, held=held, granted=granted, signing_key=signing_key, tracks=tracks
+        )
     except (Error, OSError, ValueError, IndexError) as error:
         print(f"wire.player: {error}", file=sys.stderr)
         return 2

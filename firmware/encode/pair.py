@@ -21,7 +21,7 @@ from wire.compose import PictureDecoder, shared_start
 _NEAR_DB = 48.0
 _NEAR_STEP = 19
 # Header, tag, hash, tables and SEI framing of an access unit, with its part of key unit and manifest.
-SEALING_BYTES = 136
+SEALING_BYTES = 96
 
 
 class Start(Enum):
@@ -51,13 +51,13 @@ def payload_encoder(
     The second picture, the first with originals, takes the quantiser of an IDR picture: all that follows is
     predicted from it. `qp` overrules the settings where the payload's rate is controlled start by start.
     """
-    by_rate = settings.bitrate_bps is not None and start is Start.OWN
+    by_rate = settings.bitrate_bps is not None and start is Start.OWN and not settings.per_track
     qp = settings.qp + settings.payload_qp_offset if qp is None else qp
     step = {Start.OWN: IDR_QP_STEP, Start.EXACT: IDR_QP_STEP + settings.payload_qp_offset, Start.NEAR: _NEAR_STEP}
     return PictureEncoder(
         settings.payload, width, height, rate, preset=settings.payload_preset, threads=settings.threads,
         qp=qp, idr_qp_step=step[start], second_qp=None if start is Start.OWN else max(0, qp - IDR_QP_STEP),
-        bitrate_bps=shares(settings, rate)[1] if by_rate else None,
+        small_blocks=True, bitrate_bps=shares(settings, rate)[1] if by_rate else None,
     )  # fmt: skip
 
 

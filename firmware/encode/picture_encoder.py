@@ -41,6 +41,8 @@ class PictureEncoder:
         second_qp: quantiser of the second picture alone, where the first is not what is to be shown.
         bitrate_bps: constant bit rate, None for constant `qp`.
         buffer_bits: how far a picture may run ahead of the rate; None for half a second of it.
+        small_blocks: let H.264 split macroblocks down to 4x4: fewer bits, and next to no time where few macroblocks
+            are coded at all.
         threads: 1 gives one slice per picture; more give that many slices, without delay either.
     """
 
@@ -57,6 +59,7 @@ class PictureEncoder:
         buffer_bits: int | None = None,
         idr_qp_step: int = IDR_QP_STEP,
         second_qp: int | None = None,
+        small_blocks: bool = False,
         threads: int = 1,
     ) -> None:
         self._width, self._height = width, height
@@ -74,6 +77,7 @@ class PictureEncoder:
         if codec is Codec.H264:
             context.thread_count = threads
             params.append(f"threads={threads}:sliced-threads={int(threads > 1)}")
+            params += ["partitions=all"] if small_blocks else []
         else:
             params.append(f"pools={threads}")
         if bitrate_bps is None:

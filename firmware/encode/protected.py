@@ -71,11 +71,11 @@ class ProtectedEncoder:
         full_frame: bool = False,
     ) -> AccessUnit:
         """Encode and seal one picture; arguments as `RecoverableEncoder.encode` and `Writer.protect`."""
-        coded = self._encoder.encode(masked, clear, mask, force_idr=idr)
+        coded = self._encoder.encode(masked, clear, mask, regions, force_idr=idr)
         data = self._writer.protect(
             coded.base_au, coded.payload_au, mask=mask, regions=regions, pts_90k=pts_90k, utc_us=utc_us,
             idr=coded.idr, payload_idr=coded.payload_idr, payload_codec=coded.payload_codec,
-            shared_idr=coded.shared_idr, full_frame=full_frame,
+            shared_idr=coded.shared_idr, full_frame=full_frame, tracks=coded.tracks,
         )  # fmt: skip
         return AccessUnit(data, pts_90k, utc_us, coded.idr, self._encoder.settings.base.name)
 

@@ -5,25 +5,23 @@ with its group of pictures aligned to the base's. It starts only with the first 
 fed while nothing is masked. Where the encoders allow it, it starts from the base's IDR picture: `firmware.encode.pair`.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 
-import numpy as np
-
-from firmware.encode.canvas import Canvas
 from firmware.encode.pair import Start, base_encoder, payload_encoder, possible_start, shares
+from firmware.encode.payload import FirstPicture, Payload, alone
 from firmware.encode.payload_rate import PayloadRate
 from firmware.encode.picture_encoder import I420, PictureEncoder
 from firmware.encode.settings import EncoderSettings
-from wire import nal
-from wire.compose import PictureDecoder
 from wire.nal import Codec
-from wire.recovery.layout import MACROBLOCK, Mask
+from wire.recovery.layout import MACROBLOCK, Mask, Region, TrackOriginals
 
 # Below, one core keeps up, and two encoders at once cost a fifth more than one after the other: they share a cache.
 _PARALLEL_FROM = 1280 * 720
+# Every payload of its own costs an encoder: who is beyond shares the common one.
+_MOST_TRACKS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +34,13 @@ class Encoded:
     payload_idr: bool
     payload_codec: Codec
     shared_idr: bool
+    tracks: tuple[TrackOriginals, ...] | None = None
 
 
 class RecoverableEncoder:
-    """Masked and clear picture in, base and payload access unit out, without delay.
+    """Masked and clear picture in, base and payload access units out, without delay.
 
-    One thread at a time; from 720p on the payload is encoded in a thread of its own while the base is. To change
+    One thread at a time; from 720p on the payloads are encoded in a thread of their own while the base is. To change
     settings, close it and make another: its first picture is an IDR.
 
     Args:
@@ -54,87 +53,109 @@ class RecoverableEncoder:
             raise ValueError(f"{width}x{height}: width and height have to be multiples of {MACROBLOCK}")
         self.width, self.height, self.settings = width, height, settings
         self.start = possible_start(width, height, rate, settings)
+        self._picture_rate = rate
         self._base = base_encoder(width, height, rate, settings)
-        self._fresh_payload = partial(payload_encoder, width, height, rate, settings, self.start)
-        self._payload = self._fresh_payload()
         self._rate: PayloadRate | None = None
-        if settings.bitrate_bps is not None and self.start is Start.NEAR:
+        if settings.bitrate_bps is not None and (self.start is Start.NEAR or settings.per_track):
             self._rate = PayloadRate(float(shares(settings, rate)[1] / rate), settings.gop_frames)
-        self._decoder = PictureDecoder(settings.base)
-        self._canvas = Canvas(width, height)
-        self._first = np.empty((height * 3 // 2, width), np.uint8)
-        self._first_au = b""
+        self._first = FirstPicture(settings.base, self.start)
+        self._common = self._payload()
+        self._tracks: dict[int, Payload] = {}
         self._in_gop = 0
-        self._running = False
+        self._rated = False
         parallel = width * height >= _PARALLEL_FROM
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="payload") if parallel else None
 
-    def encode(self, masked: I420, clear: I420, mask: Mask, *, force_idr: bool = False) -> Encoded:
+    def encode(
+        self, masked: I420, clear: I420, mask: Mask, regions: Sequence[Region] = (), *, force_idr: bool = False
+    ) -> Encoded:
         """Encode one picture.
 
         Args:
             masked, clear: (height * 3 // 2, width) uint8, I420; not kept.
             mask: (height / 16, width / 16) bool.
+            regions: whose macroblocks these are, where each is to have a payload of its own.
             force_idr: start a group of pictures here, as a viewer who joins asks for.
         """
         idr = force_idr or self._in_gop % self.settings.gop_frames == 0
         if idr:
             self._in_gop = 0
-            self._running = False
-            if self.start is Start.EXACT:
-                np.copyto(self._first, masked)
+            self._common.running = False
+            self._tracks.clear()
+            self._rated = False
         self._in_gop += 1
-        masks = bool(mask.any())
-        starts = masks and (not self._running or (self._rate is not None and self._rate.runaway))
-        self._running |= starts
-        codec = self.settings.payload
-        if not masks:
-            if self._rate is not None:
-                self._rate.spend(b"")
-            base_au = self._encode_base(masked, idr=idr)
-            return Encoded(base_au, b"", idr, payload_idr=False, payload_codec=codec, shared_idr=False)
-        if self._worker is None or (starts and self.start is not Start.OWN):
+        own = self._own(mask, regions)
+        rest = mask.copy()
+        for track in own.values():
+            rest &= ~track
+        anew = self._rate is not None and self._rate.runaway
+        starts = {track_id: anew or track_id not in self._tracks for track_id in own}
+        common_starts = bool(rest.any()) and (anew or not self._common.running)
+        qp = self._quantiser(anew=anew) if common_starts or any(starts.values()) else None
+
+        def payloads() -> tuple[bytes, tuple[TrackOriginals, ...]]:
+            payload_au = self._common.encode(clear, rest, starts=common_starts, qp=qp) if rest.any() else b""
+            return payload_au, tuple(self._encode_track(i, clear, own[i], starts=starts[i], qp=qp) for i in own)
+
+        on_base = self.start is not Start.OWN and (common_starts or any(starts.values()))
+        if self._worker is None or on_base or not mask.any():
             # Such a start stands on the decoded base, which has to be there first.
             base_au = self._encode_base(masked, idr=idr)
-            payload_au = self._encode_payload(clear, mask, starts=starts)
+            payload_au, tracks = payloads()
         else:
-            pending = self._worker.submit(self._encode_payload, clear, mask, starts=starts)
+            pending = self._worker.submit(payloads)
             base_au = self._encode_base(masked, idr=idr)
-            payload_au = pending.result()
+            payload_au, tracks = pending.result()
         if self._rate is not None:
-            self._rate.spend(payload_au)
-        shared = starts and self.start is not Start.OWN
-        return Encoded(base_au, payload_au, idr, payload_idr=starts, payload_codec=codec, shared_idr=shared)
+            self._rate.spend(payload_au + b"".join(track.payload_au for track in tracks))
+        return Encoded(
+            base_au, payload_au, idr, payload_idr=common_starts, payload_codec=self.settings.payload,
+            shared_idr=common_starts and self.start is not Start.OWN,
+            tracks=tracks if self.settings.per_track else None,
+        )  # fmt: skip
 
     def close(self) -> None:
-        """End the payload's thread."""
+        """End the payloads' thread."""
         if self._worker is not None:
             self._worker.shutdown()
+
+    def _quantiser(self, *, anew: bool) -> int | None:
+        """What payloads start with, judged once in a group of pictures and whenever it runs away."""
+        if self._rate is None:
+            return None
+        if anew or not self._rated:
+            self._rated = True
+            return self._rate.start()
+        return self._rate.qp
+
+    def _payload(self) -> Payload:
+        width, height, settings = self.width, self.height, self.settings
+
+        def fresh(qp: int | None) -> PictureEncoder:
+            return payload_encoder(width, height, self._picture_rate, settings, self.start, qp=qp)
+
+        return Payload(width, height, settings.payload, self._first, fresh)
+
+    def _own(self, mask: Mask, regions: Sequence[Region]) -> dict[int, Mask]:
+        """The macroblocks of everybody who has a payload; who had one in this group of pictures keeps it."""
+        if not self.settings.per_track:
+            return {}
+        own = alone(mask, regions)
+        free = _MOST_TRACKS - len(self._tracks)
+        fresh = [track_id for track_id in own if track_id not in self._tracks][: max(0, free)]
+        return {track_id: own[track_id] for track_id in own if track_id in self._tracks or track_id in fresh}
+
+    def _encode_track(self, track_id: int, clear: I420, mask: Mask, *, starts: bool, qp: int | None) -> TrackOriginals:
+        if track_id not in self._tracks:
+            self._tracks[track_id] = self._payload()
+        au = self._tracks[track_id].encode(clear, mask, starts=starts, qp=qp)
+        return TrackOriginals(track_id, au, mask, starts, starts and self.start is not Start.OWN)
 
     def _encode_base(self, masked: I420, *, idr: bool) -> bytes:
         base_au = self._base.encode(masked, idr=idr)
         if idr:
-            self._first_au = base_au
+            self._first.set(masked, base_au)
         return base_au
-
-    def _encode_payload(self, clear: I420, mask: Mask, *, starts: bool) -> bytes:
-        if not starts or self.start is Start.OWN:
-            if starts:
-                self._canvas.reset()
-            self._canvas.paint(clear, mask)
-            return self._payload.encode(self._canvas.i420, idr=starts)
-        decoded = self._decoder.decode(self._first_au)
-        if decoded is None:
-            raise RuntimeError("our own IDR picture does not decode")
-        first = self._first if self.start is Start.EXACT else decoded
-        self._payload = self._fresh_payload(qp=self._rate.start() if self._rate else None)
-        parameters = [
-            u for u in nal.split(self._payload.encode(first, idr=True)) if self.settings.payload.is_parameter_set(u)
-        ]
-        # What the decoder has already: outside the mask there is nothing left to code.
-        self._canvas.reset(decoded)
-        self._canvas.paint(clear, mask)
-        return nal.join(parameters) + self._payload.encode(self._canvas.i420, idr=False)
 
 
 class PlainEncoder:

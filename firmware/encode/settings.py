@@ -15,6 +15,7 @@ class EncoderSettings:
 
     Exactly one rate control applies: `bitrate_bps` when it is set (constant bit rate, the total of base and payload),
     otherwise constant quality at `qp`, which is also the only one that lets both share an IDR picture.
+    `per_track` gives every masked person a payload and a key of its own, so that one can be shown without the others.
     """
 
     codec: str = "h264"
@@ -27,6 +28,7 @@ class EncoderSettings:
     bitrate_bps: int | None = None
     payload_share: float = 0.55
     shared_idr: bool = True
+    per_track: bool = False
     threads: int = 1
 
     def __post_init__(self) -> None:

@@ -5,20 +5,17 @@ for, and says why. It shares with the writer NAL, SEI and key handling and
 the names in `layout.py`; all else is written twice, from the page.
 """
 
-import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES256
-from cryptography.hazmat.primitives.ciphers.modes import GCM
 
 from wire import nal, sei
 from wire.base.errors import SealError, WireError
-from wire.keys import Identity, expand, verify
+from wire.keys import Identity, verify
 from wire.nal import START_CODE, Codec
 from wire.recovery import layout, tables, units
+from wire.recovery.group import Group, TrackKey, decrypt, first_opened
 from wire.recovery.layout import Flag, Mask, Region, TrackOriginals
 from wire.recovery.tables import Tables
 from wire.recovery.units import FrameHeader, FrameUnit, KeyUnit, Manifest, Unit
@@ -70,38 +67,6 @@ class Opened:
         return Codec.H265 if h265 else Codec.H264
 
 
-@dataclass(frozen=True, slots=True)
-class TrackKey:
-    """What opens one object in one group of pictures, and nothing else."""
-
-    name: bytes
-    track_id: int
-    key: bytes = field(repr=False)
-
-
-@dataclass(slots=True)
-class _Gop:
-    """What the reader remembers of the group of pictures that it is in."""
-
-    unit: KeyUnit
-    key: bytes | None
-    track_keys: dict[bytes, list[tuple[int, bytes]]]
-    seen: int = 0
-    unauthentic: int = 0
-    altered: list[int] = field(default_factory=list)
-    gap: bool = False
-    leaves: list[bytes] = field(default_factory=list)
-
-    def know(self, track_id: int) -> None:
-        """Derive an object's name and key, once."""
-        if self.key is None or any(track_id == known for keys in self.track_keys.values() for known, _ in keys):
-            return
-        about = track_id.to_bytes(4, "big")
-        name = expand(self.key, layout.TRACK_NAME_INFO + about, layout.NAME_BYTES)
-        key = expand(self.key, layout.TRACK_KEY_INFO + about, layout.KEY_BYTES)
-        self.track_keys.setdefault(name, []).append((track_id, key))
-
-
 class Reader:
     """Follows one stream in order. One thread; a new Reader, or simply the next IDR, after a jump.
 
@@ -127,7 +92,7 @@ class Reader:
         self._identities = {identity.kid: identity for identity in identities}
         self._codec = codec
         self._signing_key = signing_key
-        self._gop: _Gop | None = None
+        self._gop: Group | None = None
         self._tables: Tables | None = None
         self._track_tables: dict[int, Tables] = {}
         self._last: tuple[int, int] | None = None
@@ -206,10 +171,9 @@ class Reader:
 
     def _start(self, unit: KeyUnit) -> None:
         self._close(None)
-        granted: dict[bytes, list[tuple[int, bytes]]] = {}
-        for each in self._granted.get(unit.hash, ()):
-            granted.setdefault(each.name, []).append((each.track_id, each.key))
-        self._gop = _Gop(unit, self._content_key(unit), granted, leaves=[units.key_leaf(unit.hash)])
+        self._gop = Group(unit, self._content_key(unit))
+        for track_key in self._granted.get(unit.hash, ()):
+            self._gop.know(track_key)
         self._forget_tables()
 
     def _content_key(self, unit: KeyUnit) -> bytes | None:
@@ -252,7 +216,7 @@ class Reader:
             if gop.key is None:
                 return self._open_granted(gop, unit, nonce, opened)
             about = gop.unit.camera_id + unit.bound + gop.unit.hash
-            plain = _decrypt(gop.key, nonce, unit.sealed, about)
+            plain = decrypt(gop.key, nonce, unit.sealed, about)
             intact = plain[: layout.PICTURE_BYTES] == picture[: layout.PICTURE_BYTES]
             if not intact:
                 gop.altered.append(header.index)
@@ -265,14 +229,14 @@ class Reader:
         except InvalidTag:
             return self._refuse(NOT_AUTHENTIC, authentic=Check.NO, complete=complete, header=header)
 
-    def _payload(self, gop: _Gop, unit: FrameUnit, nonce: bytes, body: bytes, opened: Opened) -> Opened:
+    def _payload(self, gop: Group, unit: FrameUnit, nonce: bytes, body: bytes, opened: Opened) -> Opened:
         whole = Flag.PAYLOAD_IDR in unit.header.flags or unit.header.index == 0
         if not whole and self._tables is None:
             return replace(opened, reason=WAITING)
         try:
             following, size = tables.decode(None if whole else self._tables, body)
             for region in following.regions if unit.chunks else ():
-                gop.know(region.track_id)
+                gop.derive(region.track_id)
             tracks, waiting = self._open_chunks(gop, unit, nonce)
         except WireError as error:
             # It authenticates, so the camera wrote it: a fault of the writer, not of the road.
@@ -284,7 +248,7 @@ class Reader:
         payload_au = _with_start_code(body[size:])
         return replace(opened, payload_au=payload_au, regions=following.regions, mask=following.mask, tracks=tracks)
 
-    def _open_granted(self, gop: _Gop, unit: FrameUnit, nonce: bytes, opened: Opened) -> Opened:
+    def _open_granted(self, gop: Group, unit: FrameUnit, nonce: bytes, opened: Opened) -> Opened:
         """What somebody sees who holds keys of single objects and not the content key."""
         if not gop.track_keys:
             return opened
@@ -298,7 +262,7 @@ class Reader:
             return replace(opened, reason=WAITING if waiting else OTHERS_ONLY)
         return replace(opened, payload_au=b"", verdict=verdict, reason="", tracks=tracks)
 
-    def _open_chunks(self, gop: _Gop, unit: FrameUnit, nonce: bytes) -> tuple[tuple[TrackOriginals, ...], bool]:
+    def _open_chunks(self, gop: Group, unit: FrameUnit, nonce: bytes) -> tuple[tuple[TrackOriginals, ...], bool]:
         """The objects whose keys are known, and whether one of them has to wait for its next start.
 
         Raises:
@@ -311,7 +275,7 @@ class Reader:
         for chunk in unit.chunks:
             if chunk.name not in gop.track_keys:
                 continue
-            track_id, plain = _first_opened(gop.track_keys[chunk.name], nonce, chunk.sealed, about + chunk.name)
+            track_id, plain = first_opened(gop.track_keys[chunk.name], nonce, chunk.sealed, about + chunk.name)
             if not plain:
                 raise WireError("an empty chunk")
             start = bool(plain[0] & _START)
@@ -353,27 +317,10 @@ class Reader:
         gop, self._gop = self._gop, None
         if gop is None:
             return
-        whole = manifest is not None and not gop.gap and manifest.frames == gop.seen
-        matches = manifest is not None and manifest.root == units.merkle_root(gop.leaves)
         origin, reason = self._origin_of(manifest, gop.unit.camera_id)
-        if manifest is not None and origin is not Check.NO and not matches and whole:
-            origin, reason = Check.NO, "the signed manifest does not match what was received"
-        intact: bool | None = None
-        if gop.altered:
-            intact = False
-        elif matches or (gop.key is not None and not gop.unauthentic and gop.seen):
-            intact = True
-        authentic = None if gop.key is None else not gop.unauthentic
-        complete = None if manifest is None else whole
-        self._origin = origin
-        verdict = Verdict(Check.of(authentic), Check.of(intact), Check.of(complete), origin)
-        altered = tuple(gop.altered) or _altered(manifest, gop.leaves)
-        self._finished.append(
-            GopVerdict(
-                gop.unit.gop_id, gop.seen, manifest.frames if manifest else None,
-                manifest.masked if manifest else None, verdict, reason, altered,
-            )
-        )  # fmt: skip
+        finished = gop.judged(manifest, origin, reason)
+        self._origin = finished.verdict.origin
+        self._finished.append(finished)
 
     def _origin_of(self, manifest: Manifest | None, camera_id: bytes) -> tuple[Check, str]:
         if manifest is None:
@@ -393,36 +340,7 @@ class Reader:
         return Check.YES, ""
 
 
-def _decrypt(key: bytes, nonce: bytes, sealed: bytes, about: bytes) -> bytes:
-    """AES-256-GCM with a tag of 96 bits.
-
-    Raises:
-        InvalidTag: altered, or sealed under another key.
-    """
-    tag = sealed[-layout.TAG_BYTES :]
-    opening = Cipher(AES256(key), GCM(nonce, tag, min_tag_length=layout.TAG_BYTES)).decryptor()
-    opening.authenticate_additional_data(about)
-    return opening.update(sealed[: -layout.TAG_BYTES]) + opening.finalize()
-
-
-def _first_opened(keys: Sequence[tuple[int, bytes]], nonce: bytes, sealed: bytes, about: bytes) -> tuple[int, bytes]:
-    """Names are short and may coincide: the first key that fits."""
-    for track_id, key in keys[:-1]:
-        with contextlib.suppress(InvalidTag):
-            return track_id, _decrypt(key, nonce, sealed, about)
-    track_id, key = keys[-1]
-    return track_id, _decrypt(key, nonce, sealed, about)
-
-
 def _with_start_code(payload: bytes) -> bytes:
     """An Annex B access unit out of one without its first start code, padding taken off."""
     payload = payload.rstrip(b"\x00")
     return START_CODE + payload if payload else b""
-
-
-def _altered(manifest: Manifest | None, leaves: list[bytes]) -> tuple[int, ...]:
-    """Indices that the manifest's public list contradicts; empty when it has none or the count differs."""
-    seen = [leaf[:8] for leaf in leaves[1:]]
-    if manifest is None or len(manifest.leaves) != len(seen):
-        return ()
-    return tuple(i for i, (signed, got) in enumerate(zip(manifest.leaves, seen, strict=True)) if signed != got)

@@ -3,24 +3,23 @@
 It knows H.264 and JPEG only: an encoder that runs H.265 shows itself here as H.264, as the specification asks.
 """
 
-import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from firmware.services.addresses import Addresses
-from firmware.services.media_state import ANALYTICS, METADATA, MOST_PROFILES, SOURCE, MediaState, Profile, VideoEncoder
-from firmware.services.media_values import MediaValues, seconds
-from firmware.services.profiles import Profiles
-from firmware.services.video import Encoders
+from firmware.services.configurations import Configurations
+from firmware.services.media_state import MOST_PROFILES, Profile
+from firmware.services.media_values import seconds
 from firmware.services.video_options import VideoOptions
-from firmware.settings import Settings
 from onvif import names
 from onvif.errors import invalid
-from onvif.service import Call, Reply, Service, operation, service
+from onvif.service import Call, Handler, Reply, Service, operation, service
 
 PATH = "/onvif/media"
+_FIELDS = {"VideoSource": "source", "VideoEncoder": "encoder", "VideoAnalytics": "analytics", "Metadata": "metadata"}
+"""This service's words for what a profile ties together, and the field of a profile that each fills."""
 _TRANSPORTS = {
     ("RTP-Unicast", "UDP"): "RtspUnicast", ("RTP-Unicast", "RTSP"): "RTSP", ("RTP-Unicast", "TCP"): "RTSP",
     ("RTP-Unicast", "HTTP"): "RtspOverHttp", ("RTP-Multicast", "UDP"): "RtspMulticast",
@@ -29,22 +28,18 @@ _TRANSPORTS = {
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """The handlers. `analytics` tells the analytics configuration as values."""
+    """The handlers; those that every kind of configuration has alike are in `of_kind`."""
 
-    settings: Settings
-    profiles: Profiles
-    encoders: Encoders
-    values: MediaValues
+    media: Configurations
     addresses: Addresses
-    analytics: Any
 
     @operation("GetVideoSources")
     async def get_video_sources(self, _call: Call) -> Reply:
-        return {"VideoSources": [self.values.video_source()]}
+        return {"VideoSources": [self.media.values.video_source()]}
 
     @operation("GetProfiles")
     async def get_profiles(self, _call: Call) -> Reply:
-        return {"Profiles": [self._profile(profile) for profile in self.profiles.all()]}
+        return {"Profiles": [self._profile(profile) for profile in self.media.profiles.all()]}
 
     @operation("GetProfile")
     async def get_profile(self, call: Call) -> Reply:
@@ -52,163 +47,98 @@ class Media:
 
     @operation("CreateProfile")
     async def create_profile(self, call: Call) -> Reply:
-        profile = self.profiles.create(str(call.request.Name), token=str(call.request.Token or ""))
+        profile = self.media.profiles.create(str(call.request.Name), token=str(call.request.Token or ""))
         return {"Profile": self._profile(profile)}
 
     @operation("DeleteProfile")
     async def delete_profile(self, call: Call) -> Reply:
-        self.profiles.delete(str(call.request.ProfileToken))
+        self.media.profiles.delete(str(call.request.ProfileToken))
         return None
 
-    @operation("AddVideoSourceConfiguration")
-    async def add_video_source_configuration(self, call: Call) -> Reply:
-        return self._add(call, "source")
+    def of_kind(self, word: str) -> Mapping[str, Handler]:
+        """The operations on one kind of configuration, `word` of `_FIELDS`, by name."""
+        field = _FIELDS[word]
 
-    @operation("AddVideoEncoderConfiguration")
-    async def add_video_encoder_configuration(self, call: Call) -> Reply:
-        return self._add(call, "encoder")
+        async def listed(_call: Call) -> Reply:
+            return {"Configurations": [self._configuration(field, token) for token in self.media.profiles.known(field)]}
 
-    @operation("AddMetadataConfiguration")
-    async def add_metadata_configuration(self, call: Call) -> Reply:
-        return self._add(call, "metadata")
+        async def one(call: Call) -> Reply:
+            return {"Configuration": self._configuration(field, self._token(call, field))}
 
-    @operation("AddVideoAnalyticsConfiguration")
-    async def add_video_analytics_configuration(self, call: Call) -> Reply:
-        return self._add(call, "analytics")
+        async def compatible(call: Call) -> Reply:
+            self._asked(call)
+            return await listed(call)
 
-    @operation("RemoveVideoSourceConfiguration")
-    async def remove_video_source_configuration(self, call: Call) -> Reply:
-        return self._remove(call, "source")
+        async def add(call: Call) -> Reply:
+            token = str(call.request.ConfigurationToken or "-")
+            self.media.profiles.assign(str(call.request.ProfileToken), field, token)
+            return None
 
-    @operation("RemoveVideoEncoderConfiguration")
-    async def remove_video_encoder_configuration(self, call: Call) -> Reply:
-        return self._remove(call, "encoder")
+        async def remove(call: Call) -> Reply:
+            profile = self._asked(call)
+            if not getattr(profile, field):
+                raise invalid(f"the profile {profile.token} has no such configuration", "NoConfig")
+            self.media.profiles.put(profile.token, **{field: ""})
+            return None
 
-    @operation("RemoveMetadataConfiguration")
-    async def remove_metadata_configuration(self, call: Call) -> Reply:
-        return self._remove(call, "metadata")
-
-    @operation("RemoveVideoAnalyticsConfiguration")
-    async def remove_video_analytics_configuration(self, call: Call) -> Reply:
-        return self._remove(call, "analytics")
-
-    @operation("GetVideoSourceConfigurations")
-    async def get_video_source_configurations(self, _call: Call) -> Reply:
-        return {"Configurations": [self._source()]}
-
-    @operation("GetVideoSourceConfiguration")
-    async def get_video_source_configuration(self, call: Call) -> Reply:
-        self._configuration(call, "source")
-        return {"Configuration": self._source()}
-
-    @operation("GetCompatibleVideoSourceConfigurations")
-    async def get_compatible_video_source_configurations(self, call: Call) -> Reply:
-        self._asked(call)
-        return {"Configurations": [self._source()]}
+        return {
+            f"Get{word}Configurations": listed, f"Get{word}Configuration": one,
+            f"GetCompatible{word}Configurations": compatible, f"Add{word}Configuration": add,
+            f"Remove{word}Configuration": remove,
+        }  # fmt: skip
 
     @operation("GetVideoSourceConfigurationOptions")
     async def get_video_source_configuration_options(self, call: Call) -> Reply:
         self._options(call, "source")
-        return {"Options": self.values.source_options()}
+        return {"Options": self.media.values.source_options()}
 
     @operation("SetVideoSourceConfiguration")
     async def set_video_source_configuration(self, call: Call) -> Reply:
-        self.settings.media.change(source_name=self.values.check_source(call.request.Configuration))
-        self.profiles.configuration_changed(SOURCE, "VideoSource")
+        self.media.set_source(call.request.Configuration)
         return None
-
-    @operation("GetVideoEncoderConfigurations")
-    async def get_video_encoder_configurations(self, _call: Call) -> Reply:
-        return {"Configurations": [self._encoder(token) for token in self.encoders.tokens]}
-
-    @operation("GetVideoEncoderConfiguration")
-    async def get_video_encoder_configuration(self, call: Call) -> Reply:
-        return {"Configuration": self._encoder(self._configuration(call, "encoder"))}
-
-    @operation("GetCompatibleVideoEncoderConfigurations")
-    async def get_compatible_video_encoder_configurations(self, call: Call) -> Reply:
-        self._asked(call)
-        return {"Configurations": [self._encoder(token) for token in self.encoders.tokens]}
 
     @operation("GetVideoEncoderConfigurationOptions")
     async def get_video_encoder_configuration_options(self, call: Call) -> Reply:
-        token, asked = self._options(call, "encoder"), call.request
-        for_any = asked is None or not (asked.ConfigurationToken or asked.ProfileToken)
-        return {"Options": _encoder_options(self.encoders.generic() if for_any else self.encoders.options(token))}
+        token, encoders = self._options(call, "encoder"), self.media.encoders
+        return {"Options": _encoder_options(encoders.options(token) if token else encoders.generic())}
 
     @operation("SetVideoEncoderConfiguration")
     async def set_video_encoder_configuration(self, call: Call) -> Reply:
         asked = call.request.Configuration
-        video = self.encoders.get(str(asked.token))
-        highest = self.encoders.options(video.token)[0].rates_fps[0]
-        rate = asked.RateControl
-        if rate is not None and int(rate.EncodingInterval) != 1:
-            raise invalid("every picture is encoded: the interval is 1", "ConfigModify")
-        if asked.H264 is not None and str(asked.Encoding) == "H264" and asked.H264.H264Profile != "High":
-            raise invalid(f"the profile {asked.H264.H264Profile} is not offered", "ConfigModify")
-        encoding = str(asked.Encoding)
-        wanted = VideoEncoder(
-            name=str(asked.Name),
-            encoding=video.encoding if encoding == "H264" and video.encoding == "H265" else encoding,
-            width=int(asked.Resolution.Width),
-            height=int(asked.Resolution.Height),
-            quality=float(asked.Quality),
-            rate_fps=_rate(int(rate.FrameRateLimit), video.rate_fps, highest) if rate is not None else None,
-            limit_kbps=int(rate.BitrateLimit) if rate is not None else None,
-            constant=video.constant,
-            gop_frames=int(asked.H264.GovLength) if asked.H264 is not None else video.stored.gop_frames,
-            multicast=self.values.read_multicast(asked.Multicast),
-            session_timeout_s=seconds(asked.SessionTimeout),
-        )
-        self.encoders.set(video.token, wanted)
-        await asyncio.to_thread(self.encoders.apply, video.token)
-        self.profiles.configuration_changed(video.token, "VideoEncoder")
+        video = self.media.encoders.get(str(asked.token))
+        wanted = replace(self.media.wanted_encoder(asked, video), session_timeout_s=seconds(asked.SessionTimeout))
+        if asked.RateControl is not None:
+            if int(asked.RateControl.EncodingInterval) != 1:
+                raise invalid("every picture is encoded: the interval is 1", "ConfigModify")
+            highest = max(rate for option in self.media.encoders.options(video.token) for rate in option.rates_fps)
+            rate_fps = _rate(int(asked.RateControl.FrameRateLimit), video.rate_fps, highest)
+            wanted = replace(wanted, rate_fps=rate_fps)
+        if asked.H264 is not None:
+            wanted = replace(wanted, gop_frames=int(asked.H264.GovLength))
+        profile = None
+        if wanted.encoding == "H264" and video.encoding == "H265":
+            wanted = replace(wanted, encoding="H265")
+        elif wanted.encoding == "H264" and asked.H264 is not None:
+            profile = str(asked.H264.H264Profile)
+        await self.media.set_encoder(video.token, wanted, profile)
         return None
 
     @operation("GetGuaranteedNumberOfVideoEncoderInstances")
     async def get_guaranteed_number_of_video_encoder_instances(self, call: Call) -> Reply:
-        self._configuration(call, "source")
-        counts = {name: count for name, count in self.encoders.instances().items() if name in ("JPEG", "H264")}
-        return {"TotalNumber": len(self.encoders.tokens), **counts}
-
-    @operation("GetMetadataConfigurations")
-    async def get_metadata_configurations(self, _call: Call) -> Reply:
-        return {"Configurations": [self._metadata()]}
-
-    @operation("GetMetadataConfiguration")
-    async def get_metadata_configuration(self, call: Call) -> Reply:
-        self._configuration(call, "metadata")
-        return {"Configuration": self._metadata()}
-
-    @operation("GetCompatibleMetadataConfigurations")
-    async def get_compatible_metadata_configurations(self, call: Call) -> Reply:
-        self._asked(call)
-        return {"Configurations": [self._metadata()]}
+        self._token(call, "source")
+        counts = self.media.encoders.instances()
+        known = {encoding: count for encoding, count in counts.items() if encoding != "H265"}
+        return {"TotalNumber": len(self.media.encoders.tokens), **known}
 
     @operation("GetMetadataConfigurationOptions")
     async def get_metadata_configuration_options(self, call: Call) -> Reply:
         self._options(call, "metadata")
-        return {"Options": self.values.metadata_options()}
+        return {"Options": self.media.values.metadata_options()}
 
     @operation("SetMetadataConfiguration")
     async def set_metadata_configuration(self, call: Call) -> Reply:
-        self.settings.media.change(metadata=self.values.read_metadata(call.request.Configuration, call.element))
-        self.profiles.configuration_changed(METADATA, "Metadata")
+        self.media.set_metadata(call.request.Configuration, call.element)
         return None
-
-    @operation("GetVideoAnalyticsConfigurations")
-    async def get_video_analytics_configurations(self, _call: Call) -> Reply:
-        return {"Configurations": [self._analytics()]}
-
-    @operation("GetVideoAnalyticsConfiguration")
-    async def get_video_analytics_configuration(self, call: Call) -> Reply:
-        self._configuration(call, "analytics")
-        return {"Configuration": self._analytics()}
-
-    @operation("GetCompatibleVideoAnalyticsConfigurations")
-    async def get_compatible_video_analytics_configurations(self, call: Call) -> Reply:
-        self._asked(call)
-        return {"Configurations": [self._analytics()]}
 
     @operation("GetStreamUri")
     async def get_stream_uri(self, call: Call) -> Reply:
@@ -237,72 +167,48 @@ class Media:
         self.addresses.multicast(self._asked(call), on=False)
         return None
 
-    @property
-    def _state(self) -> MediaState:
-        return self.settings.media.value
-
     def _asked(self, call: Call) -> Profile:
-        return self.profiles.get(str(call.request.ProfileToken))
+        return self.media.profiles.get(str(call.request.ProfileToken))
 
-    def _configuration(self, call: Call, kind: str) -> str:
-        return self.profiles.checked(kind, str(call.request.ConfigurationToken or "-"))
+    def _token(self, call: Call, field: str) -> str:
+        return self.media.profiles.checked(field, str(call.request.ConfigurationToken or "-"))
 
-    def _options(self, call: Call, kind: str) -> str:
-        """The configuration whose options are asked for: by its token, by a profile, or the first."""
+    def _options(self, call: Call, field: str) -> str:
+        """The configuration whose options are asked for, by its token or by a profile; empty when it is any."""
         asked = call.request
-        if asked is not None and asked.ProfileToken:
-            profile = self._asked(call)
-            if not asked.ConfigurationToken and getattr(profile, kind):
-                return str(getattr(profile, kind))
-        token = str(asked.ConfigurationToken or "") if asked is not None else ""
-        return self.profiles.checked(kind, token)
-
-    def _add(self, call: Call, kind: str) -> Reply:
-        self.profiles.assign(str(call.request.ProfileToken), kind, str(call.request.ConfigurationToken or "-"))
-        return None
-
-    def _remove(self, call: Call, kind: str) -> Reply:
-        profile = self._asked(call)
-        if not getattr(profile, kind):
-            raise invalid(f"the profile {profile.token} has no such configuration", "NoConfig")
-        self.profiles.put(profile.token, **{kind: ""})
-        return None
+        if asked is None:
+            return ""
+        profile = self._asked(call) if asked.ProfileToken else None
+        if asked.ConfigurationToken:
+            return self._token(call, field)
+        return str(getattr(profile, field)) if profile is not None else ""
 
     def _profile(self, profile: Profile) -> dict[str, Any]:
-        values: dict[str, Any] = {"token": profile.token, "fixed": profile.fixed, "Name": profile.name}
-        if profile.source:
-            values["VideoSourceConfiguration"] = self._source()
-        if profile.encoder:
-            values["VideoEncoderConfiguration"] = self._encoder(profile.encoder)
-        if profile.analytics:
-            values["VideoAnalyticsConfiguration"] = self._analytics()
-        if profile.metadata:
-            values["MetadataConfiguration"] = self._metadata()
-        return values
+        parts = {
+            f"{word}Configuration": self._configuration(field, str(getattr(profile, field)))
+            for word, field in _FIELDS.items()
+            if getattr(profile, field)
+        }
+        return {"token": profile.token, "fixed": profile.fixed, "Name": profile.name, **parts}
 
-    def _source(self) -> dict[str, Any]:
-        return self.values.source_configuration(self._state.source_name)
-
-    def _metadata(self) -> dict[str, Any]:
-        return self.values.metadata_configuration(self._state.metadata)
-
-    def _analytics(self) -> dict[str, Any]:
-        return {**self.analytics.configuration(), "UseCount": self.profiles.uses("analytics", ANALYTICS)}
+    def _configuration(self, field: str, token: str) -> dict[str, Any]:
+        return self._encoder(token) if field == "encoder" else self.media.single(field)
 
     def _encoder(self, token: str) -> dict[str, Any]:
-        video = self.encoders.get(token)
+        video = self.media.encoders.get(token)
         values: dict[str, Any] = {
-            "token": video.token, "Name": video.name, "UseCount": self.profiles.uses("encoder", token),
+            "token": video.token, "Name": video.name, "UseCount": self.media.profiles.uses("encoder", token),
             "Encoding": "JPEG" if video.encoding == "JPEG" else "H264",
             "Resolution": {"Width": video.width, "Height": video.height}, "Quality": video.quality,
             "RateControl": {
                 "FrameRateLimit": round(video.rate_fps), "EncodingInterval": 1, "BitrateLimit": video.limit_kbps,
             },
-            "Multicast": self.values.multicast(video.stored.multicast, token),
+            "Multicast": self.media.values.multicast(video.stored.multicast, token),
             "SessionTimeout": timedelta(seconds=video.stored.session_timeout_s),
         }  # fmt: skip
         if video.encoding != "JPEG":
-            values["H264"] = {"GovLength": video.gop_frames, "H264Profile": "High"}
+            profile = video.profile if video.encoding == "H264" else "High"
+            values["H264"] = {"GovLength": video.gop_frames, "H264Profile": profile}
         return values
 
 
@@ -324,7 +230,9 @@ def media_service(handlers: Media, *parts: object, osd: bool) -> Service:
             },
         }  # fmt: skip
 
-    return service((handlers, *parts), names.TRT, path=PATH, capabilities=capabilities)
+    made = service((handlers, *parts), names.TRT, path=PATH, capabilities=capabilities)
+    of_kinds = {names.q(names.TRT, name): each for word in _FIELDS for name, each in handlers.of_kind(word).items()}
+    return replace(made, handlers={**made.handlers, **of_kinds})
 
 
 def _encoder_options(options: tuple[VideoOptions, ...]) -> dict[str, Any]:
@@ -344,7 +252,7 @@ def _encoder_options(options: tuple[VideoOptions, ...]) -> dict[str, Any]:
         if option.gop_frames is not None:
             common |= {
                 "GovLengthRange": {"Min": option.gop_frames[0], "Max": option.gop_frames[1]},
-                "H264ProfilesSupported": list(option.profiles),
+                "H264ProfilesSupported": [option.profile],
             }
         values[option.encoding] = common
         bitrates = {"Min": option.bitrate_kbps[0], "Max": option.bitrate_kbps[1]}
@@ -352,9 +260,9 @@ def _encoder_options(options: tuple[VideoOptions, ...]) -> dict[str, Any]:
     return {**values, "Extension": extension}
 
 
-def _rate(asked: int, *present: float) -> float:
+def _rate(asked: int, *exact: float) -> float:
     """Rates are whole numbers in this service: the rounded present or highest rate means that one exactly."""
-    return next((rate for rate in present if round(rate) == asked), float(asked))
+    return next((rate for rate in exact if round(rate) == asked), float(asked))
 
 
 def _media_uri(uri: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from firmware.encode.settings import EncoderSettings, VideoFormat
 from firmware.live import TOKENS, Live
 from firmware.services.media_state import VideoEncoder
-from firmware.services.video_options import BITRATE_KBPS, QUALITY, VideoOptions, coding, possible, rate_of
+from firmware.services.video_options import BITRATE_KBPS, QUALITY, VideoOptions, coding, possible, profile, rate_of
 from firmware.settings import Settings
 from onvif.errors import invalid
 
@@ -34,6 +34,7 @@ class Video:
     limit_kbps: int
     constant: bool
     gop_frames: int
+    profile: str | None
     stored: VideoEncoder
 
 
@@ -72,6 +73,7 @@ class Encoders:
             limit_kbps=BITRATE_KBPS[1] if wanted.coding.bitrate_bps is None else wanted.coding.bitrate_bps // 1000,
             constant=stored.constant,
             gop_frames=wanted.coding.gop_frames,
+            profile=profile(wanted.coding) if wanted.jpeg_quality is None else None,
             stored=stored,
         )
 
@@ -98,10 +100,13 @@ class Encoders:
         able = [option.encoding for token in TOKENS for option in self._options[token]]
         return {encoding: able.count(encoding) for encoding in sorted(set(able))}
 
-    def set(self, token: str, wanted: VideoEncoder) -> None:
+    def set(self, token: str, wanted: VideoEncoder, profile: str | None = None) -> None:
         """Check against the options and keep; `apply` makes it run.
 
-        A bit rate that is out of range is moved into it, as ONVIF Media 2 (26.06) 5.3.2.3 asks.
+        Args:
+            profile: of the codec, where the client names one; each encoding has one here.
+
+        A bit rate that is out of range is moved into it, as ONVIF asks of SetVideoEncoderConfiguration.
 
         Raises:
             Fault: ter:ConfigModify for everything else that is not offered.
@@ -111,6 +116,8 @@ class Encoders:
         option = next((each for each in self.options(token) if each.encoding == encoding), None)
         if option is None:
             raise invalid(f"the encoding {encoding[:20]!r} is not offered here", _REFUSED)
+        if profile is not None and option.profile not in (None, profile):
+            raise invalid(f"the profile {profile[:32]!r} is not offered", _REFUSED)
         size = wanted.width or video.width, wanted.height or video.height
         if size not in option.sizes:
             raise invalid(f"the resolution {size[0]}x{size[1]} is not offered for {encoding}", _REFUSED)

@@ -11,12 +11,12 @@ from firmware.encode.settings import EncoderSettings
 from firmware.encode.speed import seconds_per_pixel
 from firmware.mask.grid import MB
 from firmware.stream.channels import Shape
+from wire.nal import Codec
 
 QUALITY = (0.0, 100.0)
 BITRATE_KBPS = (64, 16_384)
 """A limit at the upper end means constant quality: nothing is held back."""
 GOP_FRAMES = (1, 250)
-PROFILES = {"H264": ("High",), "H265": ("Main",), "JPEG": ()}
 _FRACTIONS = tuple(Fraction(*pair) for pair in ((1, 1), (5, 6), (2, 3), (1, 2), (1, 3), (1, 4)))
 _ASPECT_TOLERANCE = 0.015
 _LEAST_SIDE = 64
@@ -28,19 +28,15 @@ _OTHER_PRESET = "ultrafast"
 
 @dataclass(frozen=True, slots=True)
 class VideoOptions:
-    """What one encoder can be set to, for one encoding; rates fall from the highest."""
+    """What one encoder can be set to, for one encoding; rates fall from the highest; JPEG has no profile and GOP."""
 
     encoding: str
     sizes: tuple[tuple[int, int], ...]
     rates_fps: tuple[float, ...]
+    profile: str | None
     quality: tuple[float, float] = QUALITY
     bitrate_kbps: tuple[int, int] = BITRATE_KBPS
     gop_frames: tuple[int, int] | None = GOP_FRAMES
-
-    @property
-    def profiles(self) -> tuple[str, ...]:
-        """Profiles of the codec, in ONVIF's words."""
-        return PROFILES[self.encoding]
 
 
 def possible(source: Shape, configured: EncoderSettings, *, sealed: bool) -> tuple[VideoOptions, ...]:
@@ -54,15 +50,16 @@ def possible(source: Shape, configured: EncoderSettings, *, sealed: bool) -> tup
     coded = sizes if sealed else tuple(size for size in sizes if 2 * size[0] <= source.width)
     found = []
     for encoding in ("H264", "H265"):
-        cost_s = seconds_per_pixel(coding(configured, encoding)) * coded[0][0] * coded[0][1]
+        settings = coding(configured, encoding)
+        cost_s = seconds_per_pixel(settings) * coded[0][0] * coded[0][1]
         rates = _rates(source.rate, _MAIN_SHARE / (2 * cost_s) if sealed else _SUB_SHARE / cost_s)
         if encoding.lower() == configured.codec:
             rates = rates or (1.0,)
         if rates:
-            found.append(VideoOptions(encoding, coded, rates))
+            found.append(VideoOptions(encoding, coded, rates, profile(settings)))
     if not sealed:
         # A JPEG picture costs a fraction of the others. There is no room in it for originals.
-        found.append(VideoOptions("JPEG", sizes, _rates(source.rate, float(source.rate)), gop_frames=None))
+        found.append(VideoOptions("JPEG", sizes, _rates(source.rate, float(source.rate)), None, gop_frames=None))
     return tuple(found)
 
 
@@ -77,6 +74,13 @@ def coding(configured: EncoderSettings, encoding: str) -> EncoderSettings:
         payload_codec=codec if both else configured.payload_codec,
         payload_preset=_OTHER_PRESET if both else configured.payload_preset,
     )  # fmt: skip
+
+
+def profile(settings: EncoderSettings) -> str:
+    """What the encoder makes of the tools that its preset allows, in ONVIF's words."""
+    if settings.base is Codec.H265:
+        return "Main"
+    return "Baseline" if settings.preset == "ultrafast" else "High"
 
 
 def rate_of(source: Shape, rate_fps: float) -> Fraction:

@@ -18,6 +18,7 @@ from firmware.mask.settings import Pattern
 from firmware.services.addresses import Addresses
 from firmware.services.analytics import AnalyticsService, analytics_service
 from firmware.services.analytics_values import AnalyticsConfiguration
+from firmware.services.configurations import Configurations
 from firmware.services.deviceio import DeviceIoService, device_io_service
 from firmware.services.imaging import ImagingService, imaging_service
 from firmware.services.masks import MaskOperations
@@ -126,6 +127,7 @@ class CameraWeb:
         values = MediaValues(camera.live, profiles, camera.group)
         addresses = Addresses(camera, profiles)
         analytics = AnalyticsConfiguration(camera.engine)
+        media = Configurations(settings, profiles, encoders, values, analytics)
         context = DeviceContext(
             identity=self.identity,
             state=settings.device,
@@ -139,9 +141,9 @@ class CameraWeb:
         )
         return (
             device_service(context),
-            media_service(Media(settings, profiles, encoders, values, addresses, analytics), osd=False),
+            media_service(Media(media, addresses), osd=False),
             media2_service(
-                Media2(settings, profiles, encoders, values, addresses, analytics),
+                Media2(media, addresses),
                 OsdOperations(camera.overlay.settings),
                 MaskOperations(camera.polygons, self._mask_type),
                 osd=True,

@@ -7,6 +7,9 @@ import numpy.typing as npt
 
 Boxes = npt.NDArray[np.float32]
 
+# How fast a suppressed box loses its say in a merged one: by e where one minus the overlap, squared, reaches this.
+_AGREEMENT = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Detections:
@@ -67,21 +70,30 @@ def ious(left: Boxes, right: Boxes) -> npt.NDArray[np.float32]:
 def suppressed(found: Detections, iou: float, groups: npt.NDArray[np.uint8], *, merge: bool = False) -> Detections:
     """Greedy non-maximum suppression inside groups of classes; `groups` maps a class to its group.
 
-    With `merge` each box that is kept becomes the mean, weighted by squared scores, of itself and those that it
-    suppressed: neighbouring places of a grid agree better together than the strongest of them alone.
+    With `merge` each box that is kept becomes the mean of itself and those that it suppressed, weighted by squared
+    scores and by how well they agree with it: neighbouring places of a grid agree better together than the strongest of
+    them alone. A box counts for one kept box only, or two people who touch would be drawn together.
     """
     order = np.argsort(-found.scores, kind="stable")
     found = found.where(order)
-    same = groups[found.classes][:, None] == groups[found.classes][None, :]
-    covers = (ious(found.boxes, found.boxes) > iou) & same
-    keep = np.ones(len(found), bool)
-    for row in range(len(found)):
-        if keep[row]:
-            keep[row + 1:] &= ~covers[row, row + 1:]
-    kept = found.where(keep)
-    if not merge or not len(kept):
-        return kept
-    weights = covers[keep] * np.square(found.scores)
-    weights[np.arange(len(kept)), np.flatnonzero(keep)] = np.square(kept.scores)
-    boxes = weights @ found.boxes / weights.sum(axis=1, keepdims=True)
-    return Detections(np.asarray(boxes, np.float32), kept.scores, kept.classes)
+    group, strength, size = groups[found.classes], np.square(found.scores), areas(found.boxes)
+    low, high = np.ascontiguousarray(found.boxes[:, :2].T), np.ascontiguousarray(found.boxes[:, 2:].T)
+    # Row by row against what is left: the whole matrix of a weak threshold's 600 candidates takes ten times as long.
+    left, kept, merged = np.arange(len(found)), [], []
+    while len(left):
+        first = left[0]
+        sides = np.minimum(high[:, left], high[:, first:first + 1]) - np.maximum(low[:, left], low[:, first:first + 1])
+        common = np.maximum(sides[0], 0) * np.maximum(sides[1], 0)
+        overlap = common / np.maximum(size[left] + size[first] - common, 1e-6)
+        covered = (overlap > iou) & (group[left] == group[first])
+        covered[0] = True
+        kept.append(first)
+        if merge:
+            own = left[covered]
+            weights = strength[own] * np.exp(-np.square(1 - overlap[covered]) / _AGREEMENT)
+            merged.append(weights @ found.boxes[own] / weights.sum() if len(own) > 1 else found.boxes[first])
+        left = left[~covered]
+    chosen = found.where(np.array(kept, np.intp))
+    if not merge or not kept:
+        return chosen
+    return Detections(np.asarray(merged, np.float32), chosen.scores, chosen.classes)

@@ -14,13 +14,15 @@ from wire.features.vocabulary import ObjectClass
 
 Picture = npt.NDArray[np.uint8]
 
+# From which score on a detection is masked: anywhere, and where somebody is followed.
 MASKING_THRESHOLD = 0.2
+BESIDE_TRACK_THRESHOLD = 0.05
 OBJECT_THRESHOLD = 0.4
 _STRIDES = (8, 16, 32)
 _BINS = 11
 _OUTPUTS = tuple(f"{kind}{stride}" for kind in ("scores", "sides") for stride in _STRIDES)
 _ALIGNMENT = 32
-_NMS_IOU = 0.6
+_NMS_IOU = 0.65
 # One object is not both a car and a truck: four-wheelers compete with each other, as do two-wheelers.
 _GROUPS = np.array([0, 1, 2, 1, 2, 2], np.uint8)
 # Tiles overlap by this share of their size, more than the width of a person that a tile is meant for.

@@ -78,6 +78,16 @@ def test_what_no_track_takes_is_masked_from_the_low_threshold_up(loaded):
     assert len(second.weak) == 0
 
 
+def test_what_is_too_faint_to_mask_is_masked_beside_somebody_who_is_followed(loaded):
+    faint = Detections(np.float32([[105, 104, 143, 208], [400, 100, 440, 200]]), np.float32([0.08, 0.08]),
+                       np.uint8([0, 0]))
+    eyes = Eyes(replace(loaded, detector=Saying(faint, *[found(0.8)] * 3, faint)), Fraction(10),
+                VisionSettings(faces_per_picture=0))
+    sights = [eyes.look(picture(0), n * 9000) for n in range(5)]
+    assert len(sights[0].weak) == 0
+    assert sights[4].weak.boxes.tolist() == [[105, 104, 143, 208]]
+
+
 def test_what_stands_still_is_masked_but_not_tracked(loaded):
     eyes = Eyes(replace(loaded, detector=Saying(*[found(0.5)] * 40)), Fraction(10), VisionSettings(faces_per_picture=0))
     sights = [eyes.look(picture(0), n * 9000) for n in range(40)]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from firmware.vision.furniture import Furniture
 from firmware.vision.looks import LENGTH, looks
+from firmware.vision.motion import Motion
 from firmware.vision.tracker import Seen, Tracker, Tuning
 from models.detections import Detections
 from wire.features.vocabulary import ObjectClass
@@ -189,3 +190,34 @@ def test_looks_are_rows_of_length_one(box):
     row = looks(rgb, np.array([box], np.float32))
     assert row.shape == (1, LENGTH)
     assert np.linalg.norm(row) == pytest.approx(1, abs=1e-5)
+
+
+def test_half_of_somebody_does_not_shrink_his_track():
+    walk = [seen((100 + 3 * n, 100)) for n in range(15)]
+    half = Detections(np.float32([[150, 100, 172, 138]]), np.float32([0.3]), np.uint8([0]))
+    after = [seen((100 + 3 * n, 100)) for n in range(18, 25)]
+    followed = run([*walk, *[Seen.boxes(half)] * 3, *after])
+    assert {i for f in followed[1:] for i in ids(f)} == {1}
+    heights = [f.tracks[0].box[3] - f.tracks[0].box[1] for f in followed[15:]]
+    assert min(heights) > 70
+
+
+def test_two_boxes_of_one_person_are_one_track():
+    boxes = np.float32([[100, 100, 130, 180], [103, 100, 133, 182]])
+    both = Detections(boxes, np.float32([0.9, 0.8]), np.uint8([0, 0]))
+    assert {i for f in run([Seen.boxes(both)] * 12) for i in ids(f)} == {1}
+
+
+@given(st.lists(st.one_of(st.none(), st.tuples(st.floats(0, 700), st.floats(0, 500), st.floats(3, 90),
+                                                st.floats(3, 200), st.floats(0, 1))), max_size=40), st.floats(0.1, 12))
+@settings(max_examples=60, deadline=None)
+def test_a_filter_is_never_turned_inside_out(sightings, pictures):
+    motion = Motion(np.float32([100, 100, 140, 200]))
+    for each in sightings:
+        motion.predict(pictures)
+        if each is not None:
+            x, y, w, h, score = each
+            motion.update(np.float32([x, y, x + w, y + h]), score)
+        box = motion.box
+        assert np.isfinite(box).all()
+        assert (box[2:] > box[:2]).all()

@@ -13,14 +13,17 @@ from firmware.vision.settings import VisionSettings
 from firmware.vision.sight import Sight, TrackBox
 from firmware.vision.tracker import Seen, Tracker, Tuning
 from models import Models
-from models.detections import Boxes, Detections
-from models.detector import MASKING_THRESHOLD
+from models.detections import Boxes, Detections, ious
+from models.detector import BESIDE_TRACK_THRESHOLD, MASKING_THRESHOLD
 from wire.features.vocabulary import ObjectClass
 
 # A face is sought on people at least this tall; on smaller ones it has fewer than 7 pixels and the body says enough.
 _FACE_BODY_PX = 48
-# Furniture is found best by its weakest detections, which mask nothing and are followed by nobody.
+# Furniture is found best by its weakest detections, which are followed by nobody.
 _FURNITURE_THRESHOLD = 0.1
+# Where somebody is followed, a detection far too weak to begin anything still says where he is: behind a post the
+# detector sees half of him and doubts it. It must overlap the followed box by this much.
+_BESIDE = 0.25
 
 
 class Eyes:
@@ -48,7 +51,8 @@ class Eyes:
             followed = self._tracker.update(None, now_s)
             return Sight(pts_90k, followed.tracks, Detections.none(), np.zeros((0, 4), np.float32), followed.ended)
         rgb = np.asarray(cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420), np.uint8)
-        every = self._models.detector.detect(rgb, _FURNITURE_THRESHOLD)
+        faint = self._models.detector.detect(rgb, BESIDE_TRACK_THRESHOLD)
+        every = faint.where(faint.scores >= _FURNITURE_THRESHOLD)
         still = self._furniture.still(i420[: i420.shape[0] * 2 // 3], now_s, every.boxes)
         strong = every.scores >= MASKING_THRESHOLD
         found = every.where(strong)
@@ -58,7 +62,9 @@ class Eyes:
         unowned = still & (every.classes == ObjectClass.PERSON)
         unowned[strong] &= free
         self._furniture.remember(every.boxes[unowned], now_s)
-        return Sight(pts_90k, followed.tracks, found.where(free), self._faces(rgb, followed.tracks), followed.ended)
+        beside = _beside(faint.where(faint.scores < MASKING_THRESHOLD), followed.tracks)
+        weak = Detections.joined([found.where(free), beside])
+        return Sight(pts_90k, followed.tracks, weak, self._faces(rgb, followed.tracks), followed.ended)
 
     def _looks(self, rgb: NDArray[np.uint8], found: Detections) -> NDArray[np.float32]:
         """Looks of the detections that the tracker asks for it; the weak ones are matched by their boxes alone."""
@@ -77,3 +83,10 @@ class Eyes:
         self._face_of.update({track.id: self._number for track in chosen})
         bodies = np.array([track.box for track in chosen], np.float32).reshape(-1, 4)
         return self._models.faces.on_bodies(rgb, bodies)
+
+
+def _beside(faint: Detections, tracks: tuple[TrackBox, ...]) -> Detections:
+    """Those of `faint` that lie where a person is followed."""
+    people = np.array([t.box for t in tracks if t.class_ is ObjectClass.PERSON], np.float32).reshape(-1, 4)
+    near = (ious(faint.boxes, people) > _BESIDE).any(axis=1)
+    return faint.where(np.asarray(near & (faint.classes == ObjectClass.PERSON)))

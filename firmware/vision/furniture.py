@@ -33,6 +33,8 @@ class Furniture:
     def remember(self, boxes: Boxes, now_s: float) -> None:
         """`boxes` stand still and no track owns them: they are furniture for the next minute."""
         fresh = self._confirmed_s > now_s - _REMEMBERED_S
+        if not len(boxes) and fresh.all():
+            return
         if len(boxes):
             fresh &= ~(ious(self._places, boxes) > _SAME_PLACE).any(axis=1)
         self._places = np.concatenate([self._places[fresh], boxes])
@@ -53,20 +55,19 @@ class Furniture:
         small = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8)
         still = np.zeros(len(boxes), bool)
         if len(self._samples) == _SAMPLES and len(boxes):
-            changes = [_means(cv2.absdiff(sample, small), boxes / _SCALE) for _, sample in self._samples]
-            still = np.median(changes, axis=0) < _UNCHANGED
+            sums = np.stack([cv2.integral(cv2.absdiff(sample, small)) for _, sample in self._samples])
+            still = np.sort(_means(sums, boxes / _SCALE), axis=0)[_SAMPLES // 2] < _UNCHANGED
         if not self._samples or now_s - self._samples[-1][0] >= _EVERY_S:
             self._samples.append((now_s, small))
         return still
 
 
-def _means(change: cv2.typing.MatLike, boxes: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(n,) mean of `change` (h, w) inside each box, by its integral image; boxes outside of it have changed."""
-    rows, columns = change.shape
-    sums = cv2.integral(change)
-    x0, y0, x1, y1 = np.round(boxes).astype(int).T
-    x0, y0 = np.clip(x0, 0, columns), np.clip(y0, 0, rows)
-    x1, y1 = np.clip(np.maximum(x1, x0 + 2), 0, columns), np.clip(np.maximum(y1, y0 + 2), 0, rows)
+def _means(sums: NDArray[np.integer | np.floating], boxes: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(pictures, n) mean inside each box by integral images (pictures, h + 1, w + 1); boxes outside have changed."""
+    rows, columns = sums.shape[1] - 1, sums.shape[2] - 1
+    corners = np.round(boxes).astype(int)
+    corners[:, 2:] = np.maximum(corners[:, 2:], corners[:, :2] + 2)
+    x0, y0, x1, y1 = np.minimum(np.maximum(corners, 0), (columns, rows, columns, rows)).T
     count = (x1 - x0) * (y1 - y0)
-    total = sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]
+    total = sums[:, y1, x1] - sums[:, y0, x1] - sums[:, y1, x0] + sums[:, y0, x0]
     return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.inf), np.float64)

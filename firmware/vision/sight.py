@@ -39,7 +39,8 @@ class Sight:
 
     Args:
         tracks: tracked objects, seen or predicted.
-        weak: detections down to the low threshold that no track took; good enough to mask.
+        weak: detections down to the masking threshold that no track took, and fainter ones beside a followed person;
+            good enough to mask.
         faces: (n, 4) float32 px.
         ended: ids of tracks that ended with this picture.
     """

@@ -35,6 +35,9 @@ class Tuning:
         begins: score from which an unexplained detection begins a track.
         confirm: sightings after which a track counts.
         overlap, weak_overlap: least IoU in the first and second round.
+        whole: least ratio of heights, either way, in the second round: a weak detection that is smaller shows a part of
+            somebody behind a post, and would shrink the track until it is lost.
+        twin: overlap with a detection that has its track from which another one begins none: it is the same object.
         looks_weight: how much a difference in looks counts beside the overlap.
         lost_s: how long a track is looked for after its last sighting.
         shown_s: how long its predicted box is reported.
@@ -47,6 +50,8 @@ class Tuning:
     confirm: int = 2
     overlap: float = 0.15
     weak_overlap: float = 0.3
+    whole: float = 0.75
+    twin: float = 0.6
     looks_weight: float = 0.4
     lost_s: float = 4.0
     shown_s: float = 0.7
@@ -176,8 +181,11 @@ class Tracker:
         self._reunite(picture, lost, picture.free(begins))
         for row in np.flatnonzero(owner >= 0):
             self._saw(self._tracks[owner[row]], picture, int(row))
+        known = owner >= 0
         for row in picture.free(begins):
-            self._begin(picture, int(row))
+            if not (ious(seen.found.boxes[row:row + 1], seen.found.boxes[known]) > tuning.twin).any():
+                self._begin(picture, int(row))
+                known[row] = True
         return np.array([o >= 0 and self._tracks[o].id > 0 for o in owner], bool)
 
     @staticmethod
@@ -194,7 +202,10 @@ class Tracker:
         moved = np.array([self._tracks[i].moved for i in tracks])
         possible = ((value >= overlap) & self._same_kind(tracks, picture.found.classes[rows])
                     & (moved[:, None] | ~picture.still[rows]))
-        if picture.looks is not None and by_looks:
+        if not by_looks:
+            taller = _heights(boxes)[:, None] / np.maximum(_heights(picture.found.boxes[rows]), 1.0)
+            possible &= (taller <= 1 / self.tuning.whole) & (taller >= self.tuning.whole)
+        elif picture.looks is not None:
             value = value + self.tuning.looks_weight * (self._alike(tracks, picture.looks[rows]) - 1)
         for track, row in _assigned(value, possible):
             picture.owner[rows[row]] = tracks[track]
@@ -205,10 +216,10 @@ class Tracker:
             return
         boxes = np.stack([self._tracks[i].box for i in tracks])
         gone_s = np.array([picture.now_s - self._tracks[i].seen_s for i in tracks])
-        heights = boxes[:, 3] - boxes[:, 1]
+        heights = _heights(boxes)
         apart = _feet(boxes)[:, None] - _feet(found.boxes[rows])[None]
         steps = np.hypot(apart[..., 0], apart[..., 1]) / heights[:, None]
-        sizes = (found.boxes[rows, 3] - found.boxes[rows, 1])[None] / heights[:, None]
+        sizes = _heights(found.boxes[rows])[None] / heights[:, None]
         value = self._alike(tracks, picture.looks[rows])
         possible = ((value >= self.tuning.alike) & (steps <= self.tuning.reach * (0.5 + gone_s[:, None]))
                     & (sizes > 0.6) & (sizes < 1.6) & self._same_kind(tracks, found.classes[rows]))
@@ -230,7 +241,9 @@ class Tracker:
         found, looks = picture.found, picture.looks
         score = float(found.scores[row])
         track.motion.update(found.boxes[row], score)
-        track.box = found.boxes[row]
+        # A detector's boxes jitter, and are cut where something hides the object; the filter's lag behind. Their mean
+        # meets the true box most often.
+        track.box = (track.motion.box + found.boxes[row]) / 2
         step = track.box - track.birthplace
         apart = np.abs(step[:2] + step[2:]).max() / 2
         track.moved = track.moved or bool(apart > _MOVED_OF_WIDTH * (track.box[2] - track.box[0]))
@@ -264,6 +277,10 @@ def _assigned(value: NDArray[np.float32], possible: NDArray[np.bool_]) -> list[t
     """The pairs of the best assignment that are possible."""
     rows, columns = _assign(np.where(possible, value, -10.0), maximize=True)
     return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if possible[r, c]]
+
+
+def _heights(boxes: Boxes) -> NDArray[np.float32]:
+    return np.asarray(boxes[:, 3] - boxes[:, 1], np.float32)
 
 
 def _feet(boxes: Boxes) -> Boxes:

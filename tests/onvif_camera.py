@@ -82,8 +82,8 @@ class Client:
 class Running:
     """The camera and who asks it."""
 
-    def __init__(self, camera, web_parts, restarted, base):
-        self.camera, self.web, self.restarted, self.base = camera, web_parts, restarted, base
+    def __init__(self, camera, web_parts, restarted, base, paths):
+        self.camera, self.web, self.restarted, self.base, self.paths = camera, web_parts, restarted, base, paths
         self.clients = []
 
     def client(self, level=Level.ADMINISTRATOR):
@@ -116,7 +116,6 @@ def build(state: Path, *, bus=None, https=False, address="127.0.0.1") -> Camera:
     live.show(Masked(np.full((HEIGHT * 3 // 2, WIDTH), 90, np.uint8), no_mask(), None, 0, 0))
     stored = Settings(config)
     rtsp = Server("127.0.0.1", 0, stored.users)
-    Paths(rtsp, live, stored.media, grouping(config.serial))
     pairing = PairingEndpoint(Pairings(state), who, config.name, config.serial, "none")
     return Camera(config, who, stored, bus, Sensor(state, bus), Engine(state, bus),
                   Overlay(state), polygons.stored(state), live, pairing,
@@ -135,10 +134,11 @@ async def running(state: Path, *, https=False):
         camera.settings.device.change(users=ACCOUNTS)
     restarted = asyncio.Event()
     parts = CameraWeb(camera, restarted.set)
+    paths = Paths(camera.rtsp, camera.live, camera.settings.media, camera.group)
     camera.rtsp.start()
     try:
         async with parts.serving():
-            started = Running(camera, parts, restarted, f"http://127.0.0.1:{parts.ports.http}")
+            started = Running(camera, parts, restarted, f"http://127.0.0.1:{parts.ports.http}", paths)
             try:
                 yield started
             finally:

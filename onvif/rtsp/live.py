@@ -95,7 +95,7 @@ class Live:
             idr: whether decoding can start here.
 
         Raises:
-            WireError: a JPEG that RTP cannot carry.
+            ValueError: a JPEG that RTP cannot carry.
         """
         with self._lock:
             for running in self._running:
@@ -203,15 +203,14 @@ class _Running:
         return media_ns + self._offset_ns
 
     def send_video(self, access_unit: bytes, pts: int) -> None:
-        if self._pictures is not None:
-            _push_packets(self.video, self._pictures.packets(access_unit, _rtp_time(pts)), pts)
-            return
-        buffer = Gst.Buffer.new_wrapped(access_unit)
-        buffer.pts = buffer.dts = pts
-        self.video.emit("push-buffer", buffer)
+        # One by one: a list that meets a source which is just ending is released wrongly (GStreamer 1.22).
+        units = [access_unit] if self._pictures is None else self._pictures.packets(access_unit, _rtp_time(pts))
+        for unit in units:
+            _push(self.video, unit, pts)
 
     def send_document(self, document: bytes, pts: int) -> None:
-        _push_packets(self.metadata, self._documents.packets(document, _rtp_time(pts)), pts)
+        for packet in self._documents.packets(document, _rtp_time(pts)):
+            _push(self.metadata, packet, pts)
 
     def end(self) -> None:
         """Viewers are told by RTCP BYE."""
@@ -231,13 +230,10 @@ class _Factory(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]  # gi has 
         return self._key()
 
 
-def _push_packets(source: Any, packets: list[bytes], pts: int) -> None:
-    buffers = Gst.BufferList.new_sized(len(packets))
-    for packet in packets:
-        buffer = Gst.Buffer.new_wrapped(packet)
-        buffer.pts = buffer.dts = pts
-        buffers.insert(-1, buffer)
-    source.emit("push-buffer-list", buffers)
+def _push(source: Any, data: bytes, pts: int) -> None:
+    buffer = Gst.Buffer.new_wrapped(data)
+    buffer.pts = buffer.dts = pts
+    source.emit("push-buffer", buffer)
 
 
 def _rtp_time(pts: int) -> int:

@@ -27,6 +27,20 @@ CREATE TABLE IF NOT EXISTS camera (
     added_utc_us     INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE IF NOT EXISTS feed (            -- what is recorded instead of the camera's own stream
+    recording INTEGER PRIMARY KEY,           -- a camera's number
+    source    INTEGER,                       -- the camera whose own stream it is, else
+    uri       TEXT NOT NULL,                 -- an address; empty for nothing
+    user      TEXT NOT NULL,
+    password  TEXT NOT NULL,
+    transport TEXT NOT NULL                  -- tcp, udp, http
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS keep (            -- the longest that a recording may be kept, as an ONVIF client set it
+    camera INTEGER PRIMARY KEY,
+    keep_s INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE IF NOT EXISTS segment (         -- row => file with this size and hash
     segment   INTEGER PRIMARY KEY AUTOINCREMENT,
     camera    INTEGER NOT NULL,

@@ -5,13 +5,14 @@ import itertools
 import logging
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 
 from yarl import URL
 
 from nvr_box import audit
 from nvr_box.cameras import pairing
+from nvr_box.cameras.feeds import Feed, Feeds
 from nvr_box.cameras.introduction import Introduction, kids
 from nvr_box.cameras.listening import Listening
 from nvr_box.cameras.recorders import Recorders
@@ -54,6 +55,7 @@ class Cameras:
         segment_s: int,
     ) -> None:
         self._roster, self._log = roster, log_
+        self._feeds = Feeds(segments.store, roster)
         self._recordings, self._segments, self._retention = recordings, segments, retention
         self._introduction = introduction
         self._recorders = Recorders(recordings, segments, retention, segment_s=segment_s)
@@ -104,7 +106,7 @@ class Cameras:
             PeerError: the network refuses multicast.
         """
         by.demand(Right.ADMIN)
-        known = {URL(each.xaddr).authority for each in self._roster.all()}
+        known = {URL(each.xaddr).authority for each in self._roster.all() if each.device}
         try:
             answers = await discover(wait_s)
         except OSError as error:
@@ -181,7 +183,9 @@ class Cameras:
         """Unpair and forget it; its recordings stay on disk until retention takes them, unless `recordings_too`."""
         await self._log.demand(by, Right.ADMIN, "camera-remove", camera=camera)
         known = self._roster.get(camera)
-        await self._stop(camera)
+        for each in self._roster.all():
+            if camera in {each.camera, self._fed_by(each.camera)}:
+                await self._stop(each.camera)
         self._recordings.forget(camera)
         if known.paired:
             try:
@@ -195,8 +199,47 @@ class Cameras:
         if recordings_too:
             await self._retention.sweep()
 
+    async def create(self, by: Account, name: str) -> Camera:
+        """A recording without a camera: it records what `receive` gives it."""
+        await self._log.demand(by, Right.ADMIN, "camera-add")
+        fresh = Camera(
+            0, _name(name, "recording"), "", "", "", "", "", "", "", None, None, None,
+            paired=False, recording=False, added_utc_us=utc_us(),
+        )  # fmt: skip
+        return await self._roster.add(fresh, "", None, by.name)
+
+    async def receive(self, by: Account, camera: int, feed: Feed | None, *, recording: bool) -> None:
+        """Record from `feed` instead of the camera's own stream (None: from that again), or do not record."""
+        by.demand(Right.ADMIN)
+        await self._feeds.load()
+        if self._feeds.get(camera) != feed:
+            await self._feeds.put(camera, feed)
+            await self._stop(camera)
+            if self._roster.get(camera).recording and recording:
+                self._start(self._roster.get(camera))
+        if self._roster.get(camera).recording != recording:
+            await self.change(by, camera, recording=recording)
+
+    def hold(self, by: Account, feeds: Mapping[str, Feed]) -> None:
+        """Be connected to these sources, by any name, and to no others, without recording them."""
+        by.demand(Right.ADMIN)
+        wanted = {token: self._feeds.resolve(feed) for token, feed in feeds.items()}
+        self._recorders.hold({token: stream for token, stream in wanted.items() if stream is not None})
+
+    def held(self, by: Account, token: str) -> State:
+        """How a connection that `hold` keeps is doing; off when it keeps none of that name."""
+        by.demand(Right.ADMIN)
+        now = self._recorders.held(token)
+        return state_of(now) if now else State.OFF
+
+    async def keep(self, by: Account, camera: int, keep_s: int) -> None:
+        """Let its recordings go when they are older than this; 0 leaves it to the configuration."""
+        await self._log.demand(by, Right.ADMIN, "camera-change", camera=camera)
+        await self._roster.keep(camera, keep_s, _entry(by.name, "camera-change", camera, {"keep_s": keep_s}))
+
     async def run(self) -> None:
         """Record what is to be recorded and keep an eye on it, until cancelled."""
+        await self._feeds.load()
         for camera in self._roster.all():
             if camera.recording:
                 self._start(camera)
@@ -221,8 +264,14 @@ class Cameras:
             self._usage[camera.camera] = size, oldest, await self._roster.packets(camera.camera)
 
     def _start(self, camera: Camera) -> None:
-        self._recorders.start(camera, self._roster.password(camera.camera))
+        wanted = self._feeds.of(camera)
+        if wanted is not None:
+            self._recorders.start(camera, wanted)
         self._listening.start(camera, self._roster.password(camera.camera))
+
+    def _fed_by(self, recording: int) -> int | None:
+        """The camera whose own stream a recording records."""
+        return (self._feeds.get(recording) or Feed(recording)).source
 
     async def _stop(self, camera: int) -> None:
         await self._recorders.stop(camera)
@@ -245,7 +294,7 @@ class Cameras:
     async def _look_after(self, camera: Camera) -> None:
         """A camera may come back at another address of its stream, or reset: ask it again while it is lost."""
         now = self._recorders.now(camera.camera)
-        if now is None or now.connected:
+        if now is None or now.connected or not camera.device:
             return
         password = self._roster.password(camera.camera)
         try:
@@ -256,8 +305,11 @@ class Cameras:
                 log.info("%s: its stream moved", camera.name)
                 camera = replace(camera, stream_uri=uri, profile=profile.token)
                 await self._roster.put(camera, None)
-                await self._recorders.stop(camera.camera)
-                self._start(camera)
+                for each in self._roster.all():
+                    if self._fed_by(each.camera) == camera.camera:
+                        await self._recorders.stop(each.camera)
+                        if each.recording:
+                            self._start(each)
             if camera.paired:
                 said = await pairing.look(camera.xaddr)
                 if said and said.camera_id == camera.camera_id and said.paired_with is None:
@@ -305,7 +357,7 @@ class Cameras:
     async def _pair_again(self, who: str, camera: Camera) -> Camera:
         token = secrets.token_urlsafe(32)
         password = self._roster.password(camera.camera)
-        seen = await pairing.look(camera.xaddr)
+        seen = await pairing.look(camera.xaddr) if camera.device else None
         if seen is None:
             raise PeerError(f"{camera.name} is of another make and cannot be paired")
         if camera.camera_id not in (None, seen.camera_id):

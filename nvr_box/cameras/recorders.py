@@ -1,9 +1,12 @@
-"""The recorders that run, one thread per camera. Belongs to the event loop."""
+"""The recorders that run, one thread per camera, and connections held without recording. Belongs to the event loop."""
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Any
 
+from nvr_box.cameras.feeds import Wanted
+from nvr_box.cameras.holding import Holder
 from nvr_box.cameras.roster import Camera
 from nvr_box.record.recorder import Recorder, Recording
 from nvr_box.record.recordings import Recordings
@@ -23,6 +26,7 @@ class Recorders:
         self._recordings, self._segments, self._retention = recordings, segments, retention
         self._segment_s = segment_s
         self._running: dict[int, Recorder] = {}
+        self._held: dict[str, tuple[Wanted, Holder]] = {}
         self._loop = asyncio.get_running_loop()
 
     def now(self, camera: int) -> Recording | None:
@@ -30,8 +34,10 @@ class Recorders:
         recorder = self._running.get(camera)
         return recorder.now if recorder else None
 
-    def start(self, camera: Camera, password: str) -> None:
-        """Record `camera` until `stop`."""
+    def start(self, camera: Camera, wanted: Wanted) -> None:
+        """Record `wanted` as `camera` until `stop`; one that is recorded goes on as it does."""
+        if camera.camera in self._running:
+            return
         hub = self._recordings.hub(camera.camera)
 
         def publish(*fragment: Any) -> None:
@@ -41,7 +47,7 @@ class Recorders:
         recorder = Recorder(
             camera.camera,
             camera.name,
-            lambda: Source(camera.stream_uri, camera.user, password),
+            lambda: _open(wanted),
             self._segments,
             segment_s=self._segment_s,
             make_room=self._retention.make_room,
@@ -57,12 +63,34 @@ class Recorders:
             recorder.stop()
             await asyncio.to_thread(recorder.join, _STOP_S)
 
+    def held(self, token: str) -> Recording | None:
+        """How the connection `token` is doing that `hold` keeps, None when it keeps none."""
+        found = self._held.get(token)
+        return found[1].now if found else None
+
+    def hold(self, streams: Mapping[str, Wanted]) -> None:
+        """Be connected to these streams, by any name, and to no others, without recording them."""
+        for token, (wanted, holder) in tuple(self._held.items()):
+            if streams.get(token) != wanted:
+                holder.stop()
+                del self._held[token]
+        for token, wanted in streams.items():
+            if token not in self._held:
+                holder = Holder(token, lambda wanted=wanted: _open(wanted))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                self._held[token] = wanted, holder
+                holder.start()
+
     async def stop_all(self) -> None:
         """End every one."""
         recorders, self._running = self._running, {}
+        self.hold({})
         for recorder in recorders.values():
             recorder.stop()
         joins = [asyncio.to_thread(recorder.join, _STOP_S) for recorder in recorders.values()]
         for camera, ended in zip(recorders, await asyncio.gather(*joins), strict=True):
             if not ended:
                 log.warning("camera %d: its recorder did not end in time; the next start finishes its segment", camera)
+
+
+def _open(wanted: Wanted) -> Source:
+    return Source(wanted.uri, wanted.user, wanted.password, wanted.transport)

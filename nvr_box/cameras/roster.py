@@ -43,6 +43,11 @@ class Camera:
     sealed_to: str = ""
 
     @property
+    def device(self) -> bool:
+        """Whether there is a camera behind it: else an ONVIF client made a recording without one."""
+        return bool(self.xaddr)
+
+    @property
     def veilcam(self) -> bool:
         """Whether it is one of ours: masks, recovers and describes."""
         return self.camera_id is not None
@@ -136,12 +141,25 @@ class Roster:
         await self._store.write(change)
         self._cameras[camera.camera] = camera
 
+    async def keep(self, camera: int, keep_s: int, entry: Callable[[sqlite3.Connection], audit.Entry]) -> None:
+        """How long its recordings may be kept at most; 0 for no limit of its own."""
+
+        def change(link: sqlite3.Connection) -> None:
+            link.execute("DELETE FROM keep WHERE camera = ?", (camera,))
+            if keep_s:
+                link.execute("INSERT INTO keep VALUES (?, ?)", (camera, keep_s))
+            entry(link)
+
+        await self._store.write(change)
+
     async def remove(
         self, camera: int, *, recordings_too: bool, entry: Callable[[sqlite3.Connection], audit.Entry]
     ) -> None:
         """Mark the row as removed; with `recordings_too` everything it recorded that is not locked as garbage."""
 
         def change(link: sqlite3.Connection) -> None:
+            link.execute("DELETE FROM feed WHERE recording = ?", (camera,))
+            link.execute("DELETE FROM keep WHERE camera = ?", (camera,))
             gone = "UPDATE camera SET removed = 1, paired = 0, password = '', push_token = NULL WHERE camera = ?"
             link.execute(gone, (camera,))
             if recordings_too:

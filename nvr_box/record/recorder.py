@@ -30,7 +30,7 @@ Publish = Callable[[bytes, str, int, Fragment, bytes], None]
 _CLOCK_STEP_US = 250_000
 # Without a camera's clock packets are dated by their arrival, which jitters with the network.
 _ARRIVAL_STEP_US = 2_000_000
-_BACK_OFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+BACK_OFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Recorder:
             log.log(logging.WARNING if first else logging.DEBUG, "%s: %s", self._name, why)
             since = utc_us() if first else self.now.since_utc_us
             self.now = replace(self.now, connected=False, since_utc_us=since, message=why)
-            self._stopping.wait(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])
+            self._stopping.wait(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
 
     def _record(self) -> None:
         """One connection, until it ends."""

@@ -1,4 +1,4 @@
-"""Letting recordings go: by age, by each camera's share of the disk, and by the free-space floor; oldest first.
+"""Letting recordings go: by age, by each camera's term and share of the disk, by the free-space floor; oldest first.
 
 A segment goes in the order that a crash cannot turn into a lie: row marked as garbage → unlink → fsync of the
 folder → row deleted. Locked segments are spared by every rule.
@@ -30,7 +30,7 @@ class Retention:
     async def sweep(self) -> int:
         """Apply every rule once; returns how many segments went."""
         gone = await self._store.write(self._finish)
-        for choose in (self._too_old, self._over_quota, self._under_floor):
+        for choose in (self._too_old, self._past_its_term, self._over_quota, self._under_floor):
             while victims := await self._store.write(choose):
                 await self._store.write(lambda link, victims=victims: self._remove(link, victims))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
                 gone += len(victims)
@@ -60,6 +60,14 @@ class Retention:
         link.execute("DELETE FROM packet WHERE last_us < ?", (before,))
         link.execute("DELETE FROM event WHERE utc_us < ?", (before,))
         return _mark(link, link.execute(sql, (before, _BATCH)).fetchall())
+
+    def _past_its_term(self, link: sqlite3.Connection) -> list[tuple[int, str]]:
+        """Older than what was set for its recording."""
+        sql = (
+            "SELECT segment, path FROM segment JOIN keep USING (camera)"
+            " WHERE end_us < ? - keep_s * 1000000 AND locked = 0 AND garbage = 0 LIMIT ?"
+        )
+        return _mark(link, link.execute(sql, (utc_us(), _BATCH)).fetchall())
 
     def _over_quota(self, link: sqlite3.Connection) -> list[tuple[int, str]]:
         if not self._config.keep_mib_per_camera:

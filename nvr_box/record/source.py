@@ -1,7 +1,7 @@
 """The video packets of one camera, with decode times that only grow and the wall clock of each.
 
-PyAV over RTSP interleaved in TCP (RFC 2326 §10.12). The wall clock is the camera's own, out of its RTCP sender
-reports (RFC 3550 §6.4.1), which libavformat hands out as `prft` side data from the first report on.
+PyAV over RTSP, interleaved in TCP (RFC 2326 §10.12) unless told otherwise. The wall clock is the camera's own, out of
+its RTCP sender reports (RFC 3550 §6.4.1), which libavformat hands out as `prft` side data from the first report on.
 """
 
 import struct
@@ -21,7 +21,6 @@ from wire.base.errors import PeerError
 
 _OPEN_S, _SILENCE_S = 10.0, 4.0
 _RTSP = {
-    "rtsp_transport": "tcp",
     # Both, since servers may hold back sender reports of a media that is set up in part; never sound.
     "allowed_media_types": "video+data",
     "analyzeduration": "1000000",
@@ -57,8 +56,11 @@ class Timed:
 class Source:
     """An open stream. Belongs to one thread; `close` in the same."""
 
-    def __init__(self, uri: str, user: str, password: str) -> None:
+    def __init__(self, uri: str, user: str, password: str, transport: str = "tcp") -> None:
         """Open it. A path instead of an RTSP address is read like a stream, as fast as it comes.
+
+        Args:
+            transport: `tcp` (interleaved), `udp`, or `http` (the tunnel).
 
         Raises:
             PeerError: unreachable, refused, or without video.
@@ -67,7 +69,7 @@ class Source:
         try:
             self._container: InputContainer = av.open(
                 _with_credentials(uri, user, password) if rtsp else uri,
-                options=_RTSP if rtsp else {},
+                options=_RTSP | {"rtsp_transport": transport} if rtsp else {},
                 timeout=(_OPEN_S, _SILENCE_S) if rtsp else None,
             )
         except (av.FFmpegError, OSError) as error:

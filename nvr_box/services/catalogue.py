@@ -1,4 +1,4 @@
-"""The box's cameras as ONVIF recordings: tokens, tracks, times, jobs and receivers, read from the parts of the box."""
+"""The box's cameras as ONVIF recordings: tokens, tracks, times and receivers, read from the parts of the box."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from nvr_box.box import Box
-from nvr_box.cameras.cameras import State, Status
+from nvr_box.cameras.cameras import Status
 from nvr_box.cameras.roster import Camera
 from nvr_box.clock import utc_us
 from nvr_box.record.recordings import Span
 from nvr_box.rights import Account, Right
-from nvr_box.services.recorder_state import RecorderState, RecordingTexts, StoredJob, StoredReceiver
+from nvr_box.services.recorder_state import RecorderState, RecordingTexts, StoredReceiver
 from onvif.errors import invalid
 from onvif.store import Stored
 
 VIDEO, METADATA = "video", "metadata"
 TRACKS = ((VIDEO, "Video"), (METADATA, "Metadata"))
-MOST_RECEIVERS, MOST_JOBS = 32, 32
+MOST_RECEIVERS, MOST_JOBS, MOST_RECORDINGS = 32, 32, 64
 SERVICE = Account("onvif", frozenset({Right.VIEW, Right.ADMIN}))
 """On whose account the services read and switch; who asked is in the audit entries of the web server's access."""
 _BEGINNING_US = 0
@@ -51,7 +51,7 @@ class Recording:
 
 
 class Catalogue:
-    """Recordings, jobs and receivers of one box."""
+    """Recordings and receivers of one box."""
 
     def __init__(self, box: Box, folder: Path) -> None:
         self.box = box
@@ -77,77 +77,16 @@ class Catalogue:
     def put_texts(self, token: str, texts: RecordingTexts) -> None:
         self.state.change(recordings={**self.state.value.recordings, token: texts})
 
-    def jobs(self) -> list[StoredJob]:
-        """Every job; each recording has one of its camera's receiver until a client deletes it.
-
-        What records is the truth: a camera that was switched on or off at the page shows so in its jobs.
-        """
-        state = self.state.value
-        listed = []
-        for camera in self.box.cameras.list(SERVICE):
-            recording = recording_token(camera)
-            jobs = [job for job in state.jobs.values() if job.recording == recording]
-            if recording not in state.without_job and not any(job.token == job_token(camera) for job in jobs):
-                jobs.insert(0, StoredJob(job_token(camera), recording, "Idle", 1, receiver_token(camera)))
-            feeding = [job for job in jobs if job.source == receiver_token(camera)]
-            if not camera.recording:
-                jobs = [replace(job, mode="Idle") if job in feeding else job for job in jobs]
-            elif feeding and all(job.mode == "Idle" for job in feeding):
-                jobs = [replace(job, mode="Active") if job is feeding[0] else job for job in jobs]
-            listed += jobs
-        return listed
-
-    def job(self, token: str) -> StoredJob:
-        """Raises Fault ter:NoRecordingJob."""
-        for job in self.jobs():
-            if job.token == token:
-                return job
-        raise invalid(f"there is no recording job {str(token)[:64]!r}", "NoRecordingJob")
-
-    def feeds(self, job: StoredJob) -> bool:
-        """Whether the job is the one that records now: active, from its camera, no other of higher priority."""
-        if job.mode != "Active" or job.source != receiver_token(self.camera(job.recording)):
-            return False
-        rivals = [other for other in self.jobs() if other.recording == job.recording and other.mode == "Active"]
-        return not any((rival.priority, rival.token) > (job.priority, job.token) for rival in rivals)
-
-    def job_state(self, job: StoredJob) -> str:
-        """tt:RecordingJobState of a job: Idle, Active, PartiallyActive or Error."""
-        if not self.feeds(job):
-            return "Idle"
-        status = self.box.cameras.status(SERVICE, self.camera(job.recording).camera)
-        return {State.RECORDING: "Active", State.CONNECTING: "PartiallyActive", State.LOST: "Error"}.get(
-            status.state, "Idle"
-        )
-
-    async def put_job(self, job: StoredJob) -> None:
-        """Keep a new or changed job and switch its camera's recorder to what the jobs say now."""
-        await self._put_jobs(job.recording, [other for other in self.jobs() if other.token != job.token] + [job])
-
-    async def drop_job(self, job: StoredJob) -> None:
-        """Forget a job, with the receiver that was made for it."""
-        state = self.state.value
-        if job.token == job_token(self.camera(job.recording)):
-            self.state.change(without_job=(*state.without_job, job.recording))
-        if job.auto_created:
-            kept = {token: receiver for token, receiver in state.receivers.items() if token != job.source}
-            self.state.change(receivers=kept)
-        await self._put_jobs(job.recording, [other for other in self.jobs() if other.token != job.token])
-
-    async def _put_jobs(self, recording: str, jobs: list[StoredJob]) -> None:
-        self.state.change(jobs={job.token: job for job in jobs})
-        camera = self.camera(recording)
-        active = any(
-            job.mode == "Active" and job.recording == recording and job.source == receiver_token(camera) for job in jobs
-        )
-        if camera.recording != active:
-            await self.box.cameras.change(SERVICE, camera.camera, recording=active)
+    def drop_texts(self, token: str) -> None:
+        self.state.change(recordings={one: kept for one, kept in self.state.value.recordings.items() if one != token})
 
     def receivers(self) -> list[StoredReceiver]:
         """The cameras' own receivers and those that clients made."""
         stored = dict(self.state.value.receivers)
         own = []
         for camera in self.box.cameras.list(SERVICE):
+            if not camera.device:
+                continue
             token = receiver_token(camera)
             kept = stored.pop(token, StoredReceiver(token))
             own.append(replace(kept, uri=kept.uri or camera.stream_uri))
@@ -164,20 +103,17 @@ class Catalogue:
     def put_receiver(self, receiver: StoredReceiver) -> None:
         self.state.change(receivers={**self.state.value.receivers, receiver.token: receiver})
 
+    def drop_receiver(self, token: str) -> None:
+        """Forget a receiver that a client made; unknown ones are ignored."""
+        kept = {other: one for other, one in self.state.value.receivers.items() if other != token}
+        self.state.change(receivers=kept)
+
     def of_camera(self, receiver: str) -> Camera | None:
         """The camera whose own receiver this is."""
         for camera in self.box.cameras.list(SERVICE):
-            if receiver_token(camera) == receiver:
+            if camera.device and receiver_token(camera) == receiver:
                 return camera
         return None
-
-    def receiver_state(self, receiver: StoredReceiver) -> str:
-        """tt:ReceiverState: what the recorder behind it does; a receiver without a camera is never connected."""
-        camera = self.of_camera(receiver.token)
-        if camera is None:
-            return "NotConnected"
-        status = self.box.cameras.status(SERVICE, camera.camera)
-        return {State.RECORDING: "Connected", State.CONNECTING: "Connecting"}.get(status.state, "NotConnected")
 
     def number(self) -> int:
         """The next number for a token; none is given twice."""

@@ -17,6 +17,7 @@ from aiohttp import web
 from nvr_box.box import Box
 from nvr_box.services.archive import BoxArchive
 from nvr_box.services.catalogue import Catalogue
+from nvr_box.services.jobs import Jobs
 from nvr_box.services.receiver import Receivers, receiver_service
 from nvr_box.services.recording import RecordingControl, recording_service
 from nvr_box.services.replay import Replay, replay_service
@@ -83,8 +84,9 @@ class OnvifFace:
         self.identity = _identity(box.config.name, serial)
         self.authenticator = Authenticator(self._accounts, realm="veilcam", now=self.platform.now)
         self.events = EventService(self.bus, now=self.platform.now)
-        self.control = RecordingControl(self.catalogue, self.bus)
-        self.receivers = Receivers(self.catalogue, self.bus)
+        self.jobs = Jobs(self.catalogue)
+        self.control = RecordingControl(self.catalogue, self.jobs, self.bus)
+        self.receivers = Receivers(self.catalogue, self.jobs, self.bus)
         self.responder = Responder(self._endpoint)
         self._announcements: set[asyncio.Task[None]] = set()
         self.replay = ReplayServer(BoxArchive(self.catalogue), self.authenticator)
@@ -126,6 +128,7 @@ class OnvifFace:
             await runner.cleanup()
             raise StoreError(f"onvif.replay_port: {config.replay_port}: {problem.strerror}") from problem
         try:
+            await self.jobs.settle()
             await web.SockSite(runner, listener).start()
             yield
         finally:
@@ -146,7 +149,7 @@ class OnvifFace:
             device_service(context),
             event_service(self.events),
             recording_service(self.control),
-            search_service(RecordingSearch(self.catalogue)),
+            search_service(RecordingSearch(self.catalogue, self.jobs)),
             replay_service(Replay(self.catalogue, self.replay_port)),
             receiver_service(self.receivers),
         )
@@ -178,6 +181,7 @@ class OnvifFace:
     async def _tell(self) -> None:
         """The states of jobs, receivers and recordings follow from the recorders; look and say what changed."""
         while True:
+            await self.jobs.settle()
             self.control.tell_states()
             self.receivers.tell_states()
             tell_recordings(self.catalogue, self.bus)

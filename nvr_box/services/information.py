@@ -59,6 +59,4 @@ def attributes(recording: Recording, at_us: int) -> dict[str, Any] | None:
 def _status(recording: Recording) -> str:
     if recording.status.state.value == "recording":
         return "Recording"
-    if recording.status.state.value == "off":
-        return "Stopped" if recording.spans else "NoData"
-    return "Initiated"
+    return "Stopped" if recording.spans else "Initiated"

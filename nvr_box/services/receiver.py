@@ -1,6 +1,7 @@
 """The receiver service (ONVIF Receiver 26.06): where recordings come from.
 
-Each camera's own receiver is what its recorder connects with; a client may make more and tie them to recording jobs.
+Each camera's own receiver is what its recorder connects with; a client may make more and tie them to recording jobs,
+or have them connected always.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 from yarl import URL
 
 from nvr_box.services.catalogue import MOST_RECEIVERS, Catalogue
+from nvr_box.services.jobs import Jobs
 from nvr_box.services.recorder_state import StoredReceiver
 from onvif import names
 from onvif.errors import impossible, invalid
@@ -24,8 +26,8 @@ LONGEST_URI = 1024
 class Receivers:
     """The handlers."""
 
-    def __init__(self, catalogue: Catalogue, bus: Bus) -> None:
-        self._catalogue = catalogue
+    def __init__(self, catalogue: Catalogue, jobs: Jobs, bus: Bus) -> None:
+        self._catalogue, self._jobs = catalogue, jobs
         self._bus = bus
 
     @operation("GetReceivers")
@@ -43,6 +45,7 @@ class Receivers:
         token = f"receiver-new-{self._catalogue.number()}"
         receiver = _read(StoredReceiver(token), call.request.Configuration)
         self._catalogue.put_receiver(receiver)
+        await self._jobs.settle()
         return {"Receiver": _values(receiver)}
 
     @operation("DeleteReceiver")
@@ -50,10 +53,10 @@ class Receivers:
         receiver = self._asked(call)
         if self._catalogue.of_camera(receiver.token) is not None:
             raise impossible("a camera's own receiver goes with its camera", "CannotDeleteReceiver")
-        if any(job.source == receiver.token for job in self._catalogue.jobs()):
+        if any(job.source == receiver.token for job in self._jobs.all()):
             raise impossible("a recording job uses this receiver", "CannotDeleteReceiver")
-        kept = {token: one for token, one in self._catalogue.state.value.receivers.items() if token != receiver.token}
-        self._catalogue.state.change(receivers=kept)
+        self._catalogue.drop_receiver(receiver.token)
+        await self._jobs.settle()
         self._bus.retire(t.RECEIVER_STATE.path, {"ReceiverToken": receiver.token})
         return None
 
@@ -64,28 +67,30 @@ class Receivers:
         if self._catalogue.of_camera(receiver.token) is not None and configured.uri != receiver.uri:
             raise invalid("the address of a camera's own receiver is what the camera tells", "BadConfiguration")
         self._catalogue.put_receiver(configured)
+        await self._jobs.settle()
         return None
 
     @operation("SetReceiverMode")
     async def set_receiver_mode(self, call: Call) -> Reply:
-        self._catalogue.put_receiver(replace(self._asked(call), mode=str(call.request.Mode)))
+        self._catalogue.put_receiver(replace(self._asked(call), mode=_mode(call.request.Mode)))
+        await self._jobs.settle()
         return None
 
     @operation("GetReceiverState")
     async def get_receiver_state(self, call: Call) -> Reply:
         receiver = self._asked(call)
-        state = self._catalogue.receiver_state(receiver)
+        state = self._jobs.receiver_state(receiver)
         return {"ReceiverState": {"State": state, "AutoCreated": receiver.auto_created}}
 
     def tell_states(self) -> None:
         """Say how every receiver stands; the bus keeps quiet about what it knows."""
         for receiver in self._catalogue.receivers():
-            state = self._catalogue.receiver_state(receiver)
+            state = self._jobs.receiver_state(receiver)
             said = self._bus.publish(
                 t.RECEIVER_STATE.path, {"ReceiverToken": receiver.token},
                 {"NewState": state, "MediaUri": receiver.uri},
             )  # fmt: skip
-            if said is not None and state == "NotConnected" and self._catalogue.of_camera(receiver.token) is not None:
+            if said is not None and state == "NotConnected" and self._jobs.wanted(receiver):
                 self._bus.publish(t.RECEIVER_FAILED.path, {"ReceiverToken": receiver.token}, {"MediaUri": receiver.uri})
 
     def _asked(self, call: Call) -> StoredReceiver:
@@ -104,7 +109,10 @@ def _capabilities() -> Mapping[str, Any]:
 
 
 def _read(receiver: StoredReceiver, asked: Any) -> StoredReceiver:
-    """Raises Fault ter:BadConfiguration for what cannot be received."""
+    """Raises Fault ter:BadConfiguration for what cannot be received.
+
+    A user and a password in the address are kept, used and never told again.
+    """
     uri = str(asked.MediaUri or "").strip()
     if len(uri) > LONGEST_URI:
         raise invalid(f"an address has at most {LONGEST_URI} characters", "BadConfiguration")
@@ -112,14 +120,34 @@ def _read(receiver: StoredReceiver, asked: Any) -> StoredReceiver:
         parsed = URL(uri)
     except ValueError:
         parsed = URL()
-    if parsed.scheme not in {"rtsp", "rtsps", "http", "https"} or not parsed.host:
+    if parsed.scheme not in {"rtsp", "rtsps"} or not parsed.host:
         raise invalid(f"{uri[:80]!r} is no RTSP address", "BadConfiguration")
     setup = asked.StreamSetup
     if setup.Stream != "RTP-Unicast":
         raise invalid("this box does not receive multicast", "BadConfiguration")
+    if setup.Transport.Tunnel is not None:
+        raise invalid("this box does not receive through a further tunnel", "BadConfiguration")
+    user, password = parsed.user or "", parsed.password or ""
+    if not user and parsed.authority == URL(receiver.uri).authority:
+        user, password = receiver.user, receiver.password
     return replace(
-        receiver, mode=str(asked.Mode), uri=uri, stream=str(setup.Stream), protocol=str(setup.Transport.Protocol)
-    )
+        receiver, mode=_mode(asked.Mode), uri=_without_credentials(uri), user=user, password=password,
+        stream=str(setup.Stream), protocol=str(setup.Transport.Protocol),
+    )  # fmt: skip
+
+
+def _mode(asked: Any) -> str:
+    mode = str(asked)
+    if mode not in {"AutoConnect", "AlwaysConnect", "NeverConnect"}:
+        raise invalid(f"{mode[:32]!r} is no mode that a receiver can be set to", "BadConfiguration")
+    return mode
+
+
+def _without_credentials(uri: str) -> str:
+    """The address as it was written, but for user and password."""
+    scheme, _, rest = uri.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
 
 
 def _values(receiver: StoredReceiver) -> dict[str, Any]:

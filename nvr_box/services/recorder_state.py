@@ -10,6 +10,8 @@ class StoredReceiver:
     token: str
     mode: str = "AutoConnect"
     uri: str = ""
+    user: str = ""
+    password: str = ""
     stream: str = "RTP-Unicast"
     protocol: str = "RTSP"
     auto_created: bool = False
@@ -25,6 +27,8 @@ class StoredJob:
     priority: int
     source: str
     auto_created: bool = False
+    activated: int = 0
+    """Grows with each activation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,20 @@ from lxml import etree
 
 from nvr_box.services.catalogue import (
     MOST_JOBS,
+    MOST_RECORDINGS,
+    SERVICE,
     TRACKS,
     VIDEO,
     Catalogue,
     Recording,
     receiver_token,
+    recording_token,
     source_values,
 )
+from nvr_box.services.jobs import Jobs
 from nvr_box.services.recorder_state import RecordingTexts, StoredJob, StoredReceiver
 from onvif import names
-from onvif.errors import impossible, invalid, not_supported
+from onvif.errors import impossible, invalid
 from onvif.events import Bus
 from onvif.events import topics as t
 from onvif.registry import load
@@ -31,8 +35,8 @@ RECEIVER_TYPE = f"{names.TT}/Receiver"
 class RecordingControl:
     """The handlers."""
 
-    def __init__(self, catalogue: Catalogue, bus: Bus) -> None:
-        self._catalogue = catalogue
+    def __init__(self, catalogue: Catalogue, jobs: Jobs, bus: Bus) -> None:
+        self._catalogue, self._jobs = catalogue, jobs
         self._bus = bus
         self._said: dict[str, str] = {}
 
@@ -60,17 +64,10 @@ class RecordingControl:
     @operation("SetRecordingConfiguration")
     async def set_recording_configuration(self, call: Call) -> Reply:
         recording, asked = await self._asked(call), call.request.RecordingConfiguration
-        retention = asked.MaximumRetentionTime
-        seconds = int(retention.total_seconds()) if hasattr(retention, "total_seconds") else 0
-        if seconds < 0:
-            raise invalid("a retention time is not negative", "BadConfiguration")
-        source = asked.Source
-        texts = RecordingTexts(
-            source_id=str(source.SourceId or ""), name=str(source.Name or ""), location=str(source.Location or ""),
-            description=str(source.Description or ""), address=str(source.Address or ""),
-            content=str(asked.Content or ""), retention_s=seconds, tracks=recording.texts.tracks,
-        )  # fmt: skip
+        texts = _texts(asked, recording.texts.tracks)
         self._catalogue.put_texts(recording.token, texts)
+        if texts.retention_s != recording.texts.retention_s:
+            await self._catalogue.box.cameras.keep(SERVICE, recording.camera.camera, texts.retention_s)
         values = {"RecordingConfiguration": _configuration(await self._asked(call))}
         self._bus.publish(
             t.RECORDING_CONFIGURATION.path,
@@ -81,12 +78,12 @@ class RecordingControl:
 
     @operation("GetRecordingOptions")
     async def get_recording_options(self, call: Call) -> Reply:
-        recording = await self._asked(call)
+        await self._asked(call)
         return {
             "Options": {
                 "Job": {
-                    "Spare": max(MOST_JOBS - len(self._catalogue.jobs()), 0),
-                    "CompatibleSources": [receiver_token(recording.camera)],
+                    "Spare": max(MOST_JOBS - len(self._jobs.all()), 0),
+                    "CompatibleSources": [receiver.token for receiver in self._catalogue.receivers()],
                 },
                 "Track": {"SpareTotal": 0, "SpareVideo": 0, "SpareAudio": 0, "SpareMetadata": 0},
             }
@@ -114,40 +111,64 @@ class RecordingControl:
         return None
 
     @operation("CreateRecording")
-    async def create_recording(self, _call: Call) -> Reply:
-        raise not_supported("a recording comes with its camera: add the camera to the box")
+    async def create_recording(self, call: Call) -> Reply:
+        cameras = self._catalogue.box.cameras
+        if len(cameras.list(SERVICE)) >= MOST_RECORDINGS:
+            raise impossible(f"at most {MOST_RECORDINGS} recordings", "MaxRecordings")
+        texts = _texts(call.request.RecordingConfiguration, {})
+        camera = await cameras.create(SERVICE, texts.name)
+        token = recording_token(camera)
+        self._catalogue.put_texts(token, texts)
+        if texts.retention_s:
+            await cameras.keep(SERVICE, camera.camera, texts.retention_s)
+        self._bus.publish(t.CREATE_RECORDING.path, {"RecordingToken": token})
+        for track, _ in TRACKS:
+            self._bus.publish(t.CREATE_TRACK.path, {"RecordingToken": token, "TrackToken": track})
+        return {"RecordingToken": token}
 
     @operation("DeleteRecording")
     async def delete_recording(self, call: Call) -> Reply:
-        await self._asked(call)
-        raise not_supported("a recording goes with its camera: remove the camera from the box")
+        recording = await self._asked(call)
+        if recording.camera.device:
+            raise impossible("a camera's recording goes with its camera: remove it from the box", "CannotDelete")
+        for job in self._jobs.all():
+            if job.recording == recording.token:
+                await self._delete_job(job)
+        await self._catalogue.box.cameras.remove(SERVICE, recording.camera.camera, recordings_too=True)
+        self._catalogue.drop_texts(recording.token)
+        for track, _ in TRACKS:
+            self._bus.retire(t.TRACK_STATE.path, {"RecordingToken": recording.token, "Track": track})
+            self._bus.publish(t.DELETE_TRACK.path, {"RecordingToken": recording.token, "TrackToken": track})
+        self._bus.retire(t.RECORDING_STATE.path, {"RecordingToken": recording.token})
+        self._bus.publish(t.DELETE_RECORDING.path, {"RecordingToken": recording.token})
+        return None
 
     @operation("GetRecordingJobs")
     async def get_recording_jobs(self, _call: Call) -> Reply:
-        return {"JobItem": [{"JobToken": job.token, "JobConfiguration": _job(job)} for job in self._catalogue.jobs()]}
+        return {"JobItem": [{"JobToken": job.token, "JobConfiguration": _job(job)} for job in self._jobs.all()]}
 
     @operation("CreateRecordingJob")
     async def create_recording_job(self, call: Call) -> Reply:
-        if len(self._catalogue.jobs()) >= MOST_JOBS:
+        if len(self._jobs.all()) >= MOST_JOBS:
             raise impossible(f"at most {MOST_JOBS} jobs", "MaxRecordingJobs")
         number = self._catalogue.number()
         job = self._read(call.request.JobConfiguration, f"job-new-{number}", number)
-        await self._catalogue.put_job(job)
+        await self._jobs.put(job)
         self._tell(job)
         return {"JobToken": job.token, "JobConfiguration": _job(job)}
 
     @operation("GetRecordingJobConfiguration")
     async def get_recording_job_configuration(self, call: Call) -> Reply:
-        return {"JobConfiguration": _job(self._catalogue.job(str(call.request.JobToken)))}
+        return {"JobConfiguration": _job(self._jobs.get(str(call.request.JobToken)))}
 
     @operation("SetRecordingJobConfiguration")
     async def set_recording_job_configuration(self, call: Call) -> Reply:
-        present = self._catalogue.job(str(call.request.JobToken))
+        present = self._jobs.get(str(call.request.JobToken))
         asked = call.request.JobConfiguration
         if asked.RecordingToken != present.recording:
             raise invalid("a job stays with its recording", "BadConfiguration")
         job = self._read(asked, present.token, 0)
-        await self._catalogue.put_job(job)
+        await self._jobs.put(job)
         self._bus.publish(
             t.RECORDING_JOB_CONFIGURATION.path,
             {"RecordingJobToken": job.token},
@@ -158,29 +179,31 @@ class RecordingControl:
 
     @operation("SetRecordingJobMode")
     async def set_recording_job_mode(self, call: Call) -> Reply:
-        job = self._catalogue.job(str(call.request.JobToken))
+        job = self._jobs.get(str(call.request.JobToken))
         if call.request.Mode not in {"Idle", "Active"}:
             raise invalid(f"the mode {str(call.request.Mode)[:32]!r} is neither Idle nor Active", "BadMode")
         job = replace(job, mode=str(call.request.Mode))
-        await self._catalogue.put_job(job)
+        await self._jobs.put(job)
         self._tell(job)
         return None
 
     @operation("DeleteRecordingJob")
     async def delete_recording_job(self, call: Call) -> Reply:
-        job = self._catalogue.job(str(call.request.JobToken))
-        await self._catalogue.drop_job(job)
-        self._said.pop(job.token, None)
-        self._bus.retire(t.JOB_STATE.path, {"RecordingJobToken": job.token})
+        await self._delete_job(self._jobs.get(str(call.request.JobToken)))
         return None
 
     @operation("GetRecordingJobState")
     async def get_recording_job_state(self, call: Call) -> Reply:
-        return {"State": self._state(self._catalogue.job(str(call.request.JobToken)))}
+        return {"State": self._state(self._jobs.get(str(call.request.JobToken)))}
+
+    async def _delete_job(self, job: StoredJob) -> None:
+        await self._jobs.drop(job)
+        self._said.pop(job.token, None)
+        self._bus.retire(t.JOB_STATE.path, {"RecordingJobToken": job.token})
 
     def tell_states(self) -> None:
         """Say how every job stands that does not stand as it was last said."""
-        for job in self._catalogue.jobs():
+        for job in self._jobs.all():
             self._tell(job)
 
     def _tell(self, job: StoredJob) -> None:
@@ -196,31 +219,32 @@ class RecordingControl:
         )
 
     def _state(self, job: StoredJob) -> dict[str, Any]:
-        state = self._catalogue.job_state(job)
+        state = self._jobs.state(job)
         return {
             "RecordingToken": job.recording,
             "State": state,
             "Sources": [
                 {
-                    "SourceToken": {"Token": job.source, "Type": RECEIVER_TYPE},
+                    "SourceToken": {"Token": source, "Type": RECEIVER_TYPE},
                     "State": state,
                     "Tracks": {
                         "Track": [{"SourceTag": token, "Destination": token, "State": state} for token, _ in TRACKS]
                     },
                 }
+                for source in _sources(job)
             ],
         }
 
     def _read(self, asked: Any, token: str, number: int) -> StoredJob:
         """A job out of a request; raises ter:NoRecording, ter:BadMode, ter:BadConfiguration."""
         recording = str(asked.RecordingToken)
-        self._catalogue.camera(recording)
+        camera = self._catalogue.camera(recording)
         if asked.Mode not in {"Idle", "Active"}:
             raise invalid(f"the mode {str(asked.Mode)[:32]!r} is neither Idle nor Active", "BadMode")
         sources = list(asked.Source or ())
         if len(sources) > 1:
             raise invalid("a recording of this box has one source", "BadConfiguration")
-        source, automatic = receiver_token(self._catalogue.camera(recording)), False
+        source, automatic = receiver_token(camera) if camera.device else "", False
         if sources:
             wanted = sources[0]
             for track in wanted.Tracks or ():
@@ -229,11 +253,14 @@ class RecordingControl:
             if wanted.SourceToken is not None:
                 if wanted.SourceToken.Type not in {None, RECEIVER_TYPE}:
                     raise invalid("the sources of this box are receivers", "BadConfiguration")
-                source = self._catalogue.receiver(str(wanted.SourceToken.Token)).token
+                source = str(wanted.SourceToken.Token)
+                automatic = self._catalogue.receiver(source).auto_created
             elif wanted.AutoCreateReceiver:
                 source, automatic = f"receiver-new-{number}", True
                 self._catalogue.put_receiver(StoredReceiver(source, auto_created=True))
-        return StoredJob(token, recording, str(asked.Mode), int(asked.Priority), source, automatic)
+        known = next((job for job in self._jobs.all() if job.token == token), None)
+        activated = known.activated if known else 0
+        return StoredJob(token, recording, str(asked.Mode), int(asked.Priority), source, automatic, activated)
 
     async def _asked(self, call: Call) -> Recording:
         return await self._catalogue.recording(str(call.request.RecordingToken))
@@ -251,9 +278,9 @@ def recording_service(handlers: RecordingControl) -> Service:
 
 def _capabilities() -> Mapping[str, Any]:
     return {
-        "DynamicRecordings": False, "DynamicTracks": False, "Encoding": ["H264", "H265", "JPEG"], "MaxRate": 40_000.0,
-        "MaxTotalRate": 200_000.0, "MaxRecordings": 64.0, "MaxRecordingJobs": MOST_JOBS, "Options": True,
-        "MetadataRecording": True, "EventRecording": False,
+        "DynamicRecordings": True, "DynamicTracks": False, "Encoding": ["H264", "H265", "JPEG"], "MaxRate": 40_000.0,
+        "MaxTotalRate": 200_000.0, "MaxRecordings": float(MOST_RECORDINGS), "MaxRecordingJobs": MOST_JOBS,
+        "Options": True, "MetadataRecording": True, "EventRecording": False,
     }  # fmt: skip
 
 
@@ -274,11 +301,31 @@ def _job(job: StoredJob) -> dict[str, Any]:
         "RecordingToken": job.recording, "Mode": job.mode, "Priority": job.priority,
         "Source": [
             {
-                "SourceToken": {"Token": job.source, "Type": RECEIVER_TYPE},
+                "SourceToken": {"Token": source, "Type": RECEIVER_TYPE},
                 "Tracks": [{"SourceTag": token, "Destination": token} for token, _ in TRACKS],
             }
+            for source in _sources(job)
         ],
     }  # fmt: skip
+
+
+def _sources(job: StoredJob) -> list[str]:
+    """One receiver, or none yet."""
+    return [job.source] if job.source else []
+
+
+def _texts(asked: Any, tracks: dict[str, str]) -> RecordingTexts:
+    """A recording's configuration out of a request; raises Fault ter:BadConfiguration."""
+    retention = asked.MaximumRetentionTime
+    seconds = int(retention.total_seconds()) if hasattr(retention, "total_seconds") else 0
+    if seconds < 0:
+        raise invalid("a retention time is not negative", "BadConfiguration")
+    source = asked.Source
+    return RecordingTexts(
+        source_id=str(source.SourceId or ""), name=str(source.Name or ""), location=str(source.Location or ""),
+        description=str(source.Description or ""), address=str(source.Address or ""),
+        content=str(asked.Content or ""), retention_s=seconds, tracks=tracks,
+    )  # fmt: skip
 
 
 def _element(operation_name: str, values: Mapping[str, Any]) -> etree._Element:

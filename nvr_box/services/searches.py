@@ -8,6 +8,7 @@ from nvr_box.services.catalogue import Catalogue, Recording, microseconds, momen
 from nvr_box.services.expressions import expression
 from nvr_box.services.history import RECORDED, Found, past, start_states
 from nvr_box.services.information import attributes, element, information
+from nvr_box.services.jobs import Jobs
 from nvr_box.services.looking import merged, seen_matches
 from nvr_box.services.search_sessions import Searches
 from onvif import names
@@ -22,8 +23,8 @@ PATH = "/onvif/search"
 class RecordingSearch:
     """The handlers."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(self, catalogue: Catalogue, jobs: Jobs) -> None:
+        self._catalogue, self._jobs = catalogue, jobs
         self.searches = Searches()
 
     @operation("GetRecordingSummary")
@@ -122,7 +123,7 @@ class RecordingSearch:
             recordings = [recording for recording in recordings if recording.token in wanted]
         if scope.IncludedSources:
             sources = {str(source.Token) for source in scope.IncludedSources}
-            jobs = {job.recording for job in self._catalogue.jobs() if job.source in sources}
+            jobs = {job.recording for job in self._jobs.all() if job.source in sources}
             recordings = [recording for recording in recordings if recording.token in jobs]
         if scope.RecordingInformationFilter:
             test = expression(str(scope.RecordingInformationFilter))

@@ -1,0 +1,107 @@
+"""Where recordings get their pictures from when not from their own camera: rows in the database, a copy in memory.
+
+ONVIF clients decide it with receivers and recording jobs; it is kept beside the cameras, so that recording goes on
+after a crash before any client asks.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+
+from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.store import Store
+from wire.base.errors import StoreError
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One source of pictures.
+
+    Args:
+        source: the camera whose own stream it is; None for the stream at `uri`.
+        uri: an RTSP address without credentials; empty with no `source` for none at all.
+        transport: `tcp` (interleaved), `udp`, or `http` (the tunnel).
+    """
+
+    source: int | None = None
+    uri: str = ""
+    user: str = ""
+    password: str = ""
+    transport: str = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A stream to open, all of it known."""
+
+    uri: str
+    user: str
+    password: str
+    transport: str = "tcp"
+
+
+class Feeds:
+    """Feeds by the number of the recording. Belongs to the event loop."""
+
+    def __init__(self, store: Store, roster: Roster) -> None:
+        self._store, self._roster = store, roster
+        self._feeds: dict[int, Feed] = {}
+        self._loaded = False
+
+    async def load(self) -> None:
+        """Read the rows; before anything else, once."""
+        if self._loaded:
+            return
+        self._loaded = True
+        sql = "SELECT recording, source, uri, user, password, transport FROM feed"
+        for recording, *fields in await self._store.read(lambda link: link.execute(sql).fetchall()):
+            self._feeds[recording] = Feed(*fields)
+
+    def get(self, recording: int) -> Feed | None:
+        """None for a camera that is recorded from its own stream, as it tells it."""
+        return self._feeds.get(recording)
+
+    async def put(self, recording: int, feed: Feed | None) -> None:
+        """Keep it, or let the recording be its own camera's again. Raises `StoreError` when the disk refuses."""
+        if self._feeds.get(recording) == feed:
+            return
+
+        def change(link: sqlite3.Connection) -> None:
+            link.execute("DELETE FROM feed WHERE recording = ?", (recording,))
+            if feed is not None:
+                row = (recording, feed.source, feed.uri, feed.user, feed.password, feed.transport)
+                link.execute("INSERT INTO feed VALUES (?, ?, ?, ?, ?, ?)", row)
+
+        await self._store.write(change)
+        if feed is None:
+            self._feeds.pop(recording, None)
+        else:
+            self._feeds[recording] = feed
+
+    def of(self, camera: Camera) -> Wanted | None:
+        """What a recording is to be recorded from now; None for nothing."""
+        return self.resolve(self._feeds.get(camera.camera, Feed(camera.camera)))
+
+    def resolve(self, feed: Feed) -> Wanted | None:
+        """The stream behind a feed; an address of an added camera's own host and port uses that camera's account."""
+        if feed.source is not None:
+            try:
+                camera = self._roster.get(feed.source)
+            except StoreError:
+                return None
+            if not camera.stream_uri:
+                return None
+            password = self._roster.password(camera.camera)
+            return Wanted(camera.stream_uri, camera.user, password, feed.transport)
+        if not feed.uri:
+            return None
+        if not feed.user:
+            for camera in self._roster.all():
+                if camera.stream_uri and _place(camera.stream_uri) == _place(feed.uri):
+                    return Wanted(feed.uri, camera.user, self._roster.password(camera.camera), feed.transport)
+        return Wanted(feed.uri, feed.user, feed.password, feed.transport)
+
+
+def _place(uri: str) -> tuple[str, str]:
+    """Scheme and authority without credentials."""
+    scheme, _, rest = uri.partition("://")
+    return scheme, rest.partition("/")[0].rpartition("@")[2]

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from firmware.encode.jpeg import jpeg
 from firmware.encode.protected import ProtectedEncoder
 from firmware.encode.settings import EncoderSettings
 from onvif.rtsp.live import Track
@@ -19,7 +20,10 @@ REVEAL = Identity.generate()
 
 
 class Feed:
-    """A live recoverable stream of noise with a masked corner, pictures a quarter second old when they are sent."""
+    """A live recoverable stream of noise with a masked corner, pictures a quarter second old when they are sent.
+
+    It goes to `live` and `plain`, and to every stream in `more`; those in `pictures` get the same as JPEG.
+    """
 
     def __init__(self, users):
         self.wishes = []
@@ -27,6 +31,7 @@ class Feed:
         self.server = Server("127.0.0.1", 0, users)
         self.live = self.server.publish("main", Track(), self.wishes.append)
         self.plain = self.server.publish("sub", Track(metadata=False), self.wishes.append)
+        self.more, self.pictures = [], []
         self.server.start()
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._run)
@@ -48,6 +53,7 @@ class Feed:
         masked[:64, :64] = 112
         mask = np.zeros((HEIGHT // 16, WIDTH // 16), bool)
         mask[:4, :4] = True
+        still = jpeg(masked)
         while not self.stop.wait(float(1 / RATE)):
             taken_us = time.time_ns() // 1000 - LATE_US
             pts_90k = taken_us * 9 // 100
@@ -59,6 +65,11 @@ class Feed:
             self.live.video(unit.data, **times, idr=unit.idr)
             self.plain.video(unit.data, **times, idr=unit.idr)
             self.live.metadata(DOCUMENT, **times)
+            for stream in list(self.more):
+                stream.video(unit.data, **times, idr=unit.idr)
+                stream.metadata(DOCUMENT, **times)
+            for stream in list(self.pictures):
+                stream.video(still, **times, idr=True)
         encoder.close()
 
     def close(self):

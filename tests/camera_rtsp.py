@@ -8,11 +8,11 @@ from collections import Counter
 
 
 class Client:
-    """One TCP connection. `password` None sends no credentials."""
+    """One TCP connection. `password` None sends no credentials; `wrap` puts TLS around the socket."""
 
-    def __init__(self, port, path="main", user="admin", password="pw"):
-        self.link = socket.create_connection(("127.0.0.1", port), timeout=30)
-        self.url = f"rtsp://127.0.0.1:{port}/{path}"
+    def __init__(self, port, path="main", user="admin", password="pw", *, scheme="rtsp", wrap=lambda link: link):
+        self.link = wrap(socket.create_connection(("127.0.0.1", port), timeout=30))
+        self.url = f"{scheme}://127.0.0.1:{port}/{path}"
         self.user, self.password = user, password
         self.count, self.buffer, self.challenge, self.session = 0, b"", None, None
 
@@ -40,19 +40,23 @@ class Client:
 
     def play(self, tracks=(0,)):
         """Describe, set up the numbered tracks interleaved, play; returns the SDP."""
-        status, head, sdp = self.request("DESCRIBE", Accept="application/sdp")
-        assert status == 200, head
-        base = re.search(r"Content-Base: (\S+)", head)[1]
-        controls = [control for control in re.findall(r"a=control:(\S+)", sdp) if control != "*"]
+        controls = self.controls()
         for track in tracks:
-            url = controls[track] if controls[track].startswith("rtsp") else base + controls[track]
             status, head, _ = self.request(
-                "SETUP", url, Transport=f"RTP/AVP/TCP;interleaved={2 * track}-{2 * track + 1}"
+                "SETUP", controls[track], Transport=f"RTP/AVP/TCP;interleaved={2 * track}-{2 * track + 1}"
             )
             assert status == 200, head
-        status, head, _ = self.request("PLAY", base, Range="npt=0-")
+        status, head, _ = self.request("PLAY", self.base, Range="npt=0-")
         assert status == 200, head
-        return sdp
+        return self.sdp
+
+    def controls(self):
+        """Describe; the address of each track."""
+        status, head, self.sdp = self.request("DESCRIBE", Accept="application/sdp")
+        assert status == 200, head
+        self.base = re.search(r"Content-Base: (\S+)", head)[1]
+        found = [control for control in re.findall(r"a=control:(\S+)", self.sdp) if control != "*"]
+        return [control if control.startswith("rtsp") else self.base + control for control in found]
 
     def packet(self):
         """(channel, bytes) of the next interleaved packet."""

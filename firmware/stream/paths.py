@@ -70,6 +70,10 @@ class Paths:
             self._server.group(token, _as_group(self._group(encoder.multicast, token)))
         self._server.group(METADATA, _as_group(self._group(state.metadata.multicast, METADATA)))
         wanted = {path(profile.token): found for profile in state.profiles if (found := content(profile)) is not None}
+        for carried in wanted.values():
+            timed = state.encoders[carried.encoder] if carried.encoder else state.metadata
+            for one in (carried, replace(carried, secure=True)):
+                self._stream(one).timeout_s = timed.session_timeout_s
         for place in self._mounted - wanted.keys():
             self._server.unmount(place)
             self._server.unmount(SECURE + place)
@@ -109,11 +113,15 @@ class Paths:
         if stream.track.codec != encoding:
             self._server.carry(stream, encoding)
 
+    def _without_pictures(self, _from_utc_us: int) -> None:
+        """Somebody joins a stream that has only metadata."""
+        self._live.joined()
+
     def _stream(self, carried: Content) -> Stream:
         found = self._streams.get(carried)
         if found is None:
             encoding = self._live.encoding(carried.encoder) if carried.encoder else None
-            wish = self._live.wisher(carried.encoder) if carried.encoder else _no_wish
+            wish = self._live.wisher(carried.encoder) if carried.encoder else self._without_pictures
             groups = {} if carried.secure else {"video": carried.encoder, "metadata": METADATA}
             track = Track(encoding, carried.metadata, carried.secure)
             found = self._streams[carried] = self._server.stream(track, wish, groups)
@@ -124,5 +132,3 @@ def _as_group(chosen: Multicast) -> Group:
     return Group(chosen.address, chosen.port, chosen.ttl)
 
 
-def _no_wish(_from_utc_us: int) -> None:
-    """A stream without pictures has nobody to ask for one."""

@@ -59,6 +59,8 @@ class Live:
         self, track: Track, want_idr: Callable[[int], None], pools: Callable[[], Mapping[str, Any]] = dict
     ) -> None:
         self.track = track
+        self.timeout_s = 60
+        """How long a viewer's session lives without a word of him; told at SETUP."""
         self._want_idr = want_idr
         self._pools = pools
         self._lock = threading.Lock()

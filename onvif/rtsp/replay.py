@@ -1,8 +1,8 @@
 """An RTSP server for recordings: `rtsp://host:port/TOKEN` (RFC 2326; ONVIF Streaming 26.06, 6: onvif-replay).
 
-Interleaved and by UDP, inside HTTP (Apple's tunnel) on the same port; digest authentication. One recording per
-connection, as many connections as allowed. The live streams are gst-rtsp-server's; recordings need absolute time, which
-it does not know, and little else.
+Interleaved and by UDP, inside HTTP (Apple's tunnel) on the same port, under TLS; digest authentication. One recording
+per connection, as many connections as allowed. The live streams are gst-rtsp-server's; recordings need absolute time,
+which it does not know, and little else.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import base64
 import contextlib
 import logging
 import secrets
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -64,19 +65,45 @@ class ReplayServer:
         self.archive = archive
         self.authenticator = authenticator
         self.timeout_s = timeout_s
-        self.port = 0
         self.tunnels: dict[str, asyncio.StreamWriter] = {}
-        self._server: asyncio.Server | None = None
+        self._doors: dict[str, asyncio.Server] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self, host: str, port: int = 0) -> None:
-        """Raises OSError when the port cannot be listened on."""
-        self._server = await asyncio.start_server(self._connected, host, port, limit=_LINE * 4)
-        self.port = self._server.sockets[0].getsockname()[1]
+    async def open(self, door: str, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+        """Listen; where this door listened before is closed, its connections go on.
+
+        Args:
+            door: `plain`, `tls` (RTSPS, RFC 7826 19.2), or `inner`, for tunnels that the web server hands through.
+            port: 0 takes a free one, or leaves it where it is.
+
+        Raises:
+            OSError: the port cannot be listened on; where it listened before goes on.
+        """
+        if door in self._doors and port in {0, self.port_of(door)}:
+            return
+        server = await asyncio.start_server(self._connected, host, port, limit=_LINE * 4, ssl=tls)
+        await self.close(door)
+        self._doors[door] = server
+
+    async def close(self, door: str) -> None:
+        """Take no new connections there."""
+        server = self._doors.pop(door, None)
+        if server is not None:
+            server.close()
+
+    def port_of(self, door: str) -> int:
+        """As bound; 0 while it is closed."""
+        server = self._doors.get(door)
+        return int(server.sockets[0].getsockname()[1]) if server is not None else 0
+
+    @property
+    def port(self) -> int:
+        """Of RTSP without TLS."""
+        return self.port_of("plain")
 
     async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        for door in tuple(self._doors):
+            await self.close(door)
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -287,12 +314,17 @@ class Connection:
                 return f"RTP/AVP/TCP;unicast;interleaved={track.channel}-{track.channel + 1}"
             if parts[0] in {"RTP/AVP", "RTP/AVP/UDP"} and "multicast" not in fields and "client_port" in fields:
                 low, _, high = fields["client_port"].partition("-")
-                if self.out is not self.writer or not low.isdigit():
+                # Inside a tunnel or under TLS there is no UDP: the packets would go around what protects them.
+                if self.out is not self.writer or self._under_tls or not low.isdigit():
                     break
                 ports = (int(low), int(high) if high.isdigit() else int(low) + 1)
                 mine = await self._sockets(track, ports)
                 return f"RTP/AVP;unicast;client_port={ports[0]}-{ports[1]};server_port={mine[0]}-{mine[1]}"
         raise Refusal(461)
+
+    @property
+    def _under_tls(self) -> bool:
+        return self.writer.get_extra_info("ssl_object") is not None
 
     async def _sockets(self, track: _Track, ports: tuple[int, int]) -> list[int]:
         host = self.writer.get_extra_info("peername")[0]

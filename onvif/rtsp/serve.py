@@ -217,7 +217,24 @@ class Server:
         self._thread.join(2.0)
 
     def _door(self, address: str, port: int, mounts: Any) -> "_Door":
-        return _Door(address, port, mounts, lambda: {**self._users(), self.house[0]: (self.house[1], "")}, self._play)
+        door = _Door(address, port, mounts, lambda: {**self._users(), self.house[0]: (self.house[1], "")})
+        door.server.connect("client-connected", self._attend)
+        return door
+
+    def _attend(self, _server: Any, client: Any) -> None:
+        asked: list[Any] = [None]
+
+        def note(_client: Any, context: Any) -> Any:
+            asked[0] = context.uri
+            return GstRtsp.RTSPStatusCode.OK
+
+        # The answer to the SETUP that makes a session tells its time-out.
+        client.connect("pre-setup-request", note)
+        client.connect(
+            "new-session",
+            lambda _client, session: self._at(asked[0], lambda live: session.set_timeout(live.timeout_s)),
+        )
+        client.connect("play-request", lambda _client, context: self._at(context.uri, Live.play))
 
     def _doors(self) -> list["_Door"]:
         return [door for door in (self._outer, self._inner, self._secure, *self._left) if door is not None]
@@ -260,19 +277,20 @@ class Server:
 
         self._in_loop(close, _GOODBYE_MS)
 
-    def _play(self, _client: Any, context: Any) -> None:
-        live = self._paths.get(context.uri.abspath.strip("/") if context.uri else "")
+    def _at(self, uri: Any, act: Callable[[Live], None]) -> None:
+        """Do something with the stream that a request is about; its address may name a track of it."""
+        place = uri.abspath.strip("/") if uri else ""
+        live = self._paths.get(place) or self._paths.get(place.rpartition("/")[0])
         if live:
-            live.play()
+            act(live)
 
 
 class _Door:
     """One listening port; `open`, `close` and `end` on the GLib thread, or before it runs."""
 
-    def __init__(self, address: str, port: int, mounts: Any, users: Users, play: Callable[[Any, Any], None]) -> None:
+    def __init__(self, address: str, port: int, mounts: Any, users: Users) -> None:
         self._users = users
         self._known: dict[str, tuple[str, str]] = {}
-        self._play = play
         self._source: Any = None
         self._port = 0
         self.server = GstRtspServer.RTSPServer()
@@ -283,7 +301,7 @@ class _Door:
         self.auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
         self.auth.set_realm(REALM)
         self.server.set_auth(self.auth)
-        self.server.connect("client-connected", self._client_connected)
+        self.server.connect("client-connected", lambda _server, _client: self._refresh_users())
 
     @property
     def listening(self) -> bool:
@@ -340,10 +358,6 @@ class _Door:
             return remove if concerned else keep
 
         self.server.client_filter(of_client)
-
-    def _client_connected(self, _server: Any, client: Any) -> None:
-        self._refresh_users()
-        client.connect("play-request", self._play)
 
     def _refresh_users(self) -> None:
         users = dict(self._users())

@@ -13,7 +13,8 @@ from onvif import digest
 
 log = logging.getLogger(__name__)
 
-_KEEP_ALIVE_S = 20.0
+_TIMEOUT_S = 60.0
+"""Of a session, where the server names none (RFC 2326 §12.37)."""
 _ANSWER_S = 10.0
 _AGAIN_S = (0.5, 2.0, 5.0)
 _MOST_BYTES = 1 << 16
@@ -54,6 +55,7 @@ class _Session:
         self._user, self._password = user, password
         self._count = 0
         self._session = ""
+        self._timeout_s = _TIMEOUT_S
         self._challenge: digest.Challenge | None = None
 
     async def watch(self) -> None:
@@ -75,7 +77,7 @@ class _Session:
         await self._ask("PLAY", self._url)
         try:
             while True:
-                await asyncio.sleep(_KEEP_ALIVE_S)
+                await asyncio.sleep(self._timeout_s / 3)
                 await self._ask("OPTIONS", self._url)
         finally:
             with contextlib.suppress(OSError, EOFError, TimeoutError, ValueError, Refused):
@@ -97,7 +99,10 @@ class _Session:
                 self._challenge = offered[0]
         if status != 200:
             raise Refused(f"{method} {url}: {status}")
-        self._session = found.get("session", self._session).partition(";")[0]
+        if "session" in found:
+            self._session, _, rest = found["session"].partition(";")
+            told = re.search(r"timeout=(\d+)", rest)
+            self._timeout_s = float(told[1]) if told else _TIMEOUT_S
         return found, body
 
     async def _exchange(self, method: str, url: str, headers: dict[str, str]) -> tuple[int, dict[str, str], str]:

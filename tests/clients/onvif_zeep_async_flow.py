@@ -10,8 +10,28 @@ import onvif_parsers
 
 from onvif import ONVIFCamera
 
+TRANSPORTS = {"udp": ("RTP-Unicast", "UDP"), "tcp": ("RTP-Unicast", "RTSP"), "http": ("RTP-Unicast", "HTTP"),
+              "multicast": ("RTP-Multicast", "UDP")}  # fmt: skip
 
-async def main(host, port, user, password):
+
+async def address(media, token, stream, protocol):
+    request = media.create_type("GetStreamUri")
+    request.ProfileToken = token
+    request.StreamSetup = {"Stream": stream, "Transport": {"Protocol": protocol}}
+    return (await media.GetStreamUri(request)).Uri
+
+
+async def tunnelled(host, https, user, password):
+    """The tunnel's address as a client that came by TLS is told it."""
+    camera = ONVIFCamera(f"https://{host}", int(https), user, password)
+    try:
+        await camera.update_xaddrs()
+        return await address(await camera.create_media_service(), "main", *TRANSPORTS["http"])
+    finally:
+        await camera.close()
+
+
+async def main(host, port, user, password, https=None):
     camera = ONVIFCamera(host, int(port), user, password)
     try:
         await camera.update_xaddrs()
@@ -22,12 +42,10 @@ async def main(host, port, user, password):
         media = await camera.create_media_service()
         told["snapshot_support"] = (await media.GetServiceCapabilities()).SnapshotUri
         told["media1"] = [profile.token for profile in await media.GetProfiles()]
-        told["uris"] = []
-        for token in told["media1"]:
-            request = media.create_type("GetStreamUri")
-            request.ProfileToken = token
-            request.StreamSetup = {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}}
-            told["uris"].append((await media.GetStreamUri(request)).Uri)
+        told["uris"] = [await address(media, token, "RTP-Unicast", "RTSP") for token in told["media1"]]
+        told["streams"] = {name: await address(media, "main", *how) for name, how in TRANSPORTS.items()}
+        if https:
+            told["streams"]["https"] = await tunnelled(host, https, user, password)
         request = media.create_type("GetSnapshotUri")
         request.ProfileToken = told["media1"][0]
         told["snapshot"] = (await media.GetSnapshotUri(request)).Uri

@@ -1,0 +1,24 @@
+"""onveef, which reads XML without zeep: connect, list, get addresses by transport; one JSON object on stdout."""
+
+import json
+import sys
+
+from onveef import OnvifClient
+
+TRANSPORTS = {"udp": "RtspUnicast", "tcp": "RTSP", "http": "RtspOverHttp", "multicast": "RtspMulticast"}
+
+
+def main(host, port, user, password, https=None):
+    with OnvifClient(host, int(port), user, password) as camera:
+        told = {"profiles": [profile["token"] for profile in camera.get_profiles()]}
+        told["streams"] = {
+            name: camera.get_stream_uri(profile_token="main", protocol2=protocol)
+            for name, protocol in TRANSPORTS.items()
+        }
+    if https:
+        with OnvifClient(host, int(https), user, password, use_https=True, verify_tls=False) as camera:
+            told["streams"]["https"] = camera.get_stream_uri(profile_token="main", protocol2="RtspOverHttp")
+    print(json.dumps(told))
+
+
+main(*sys.argv[1:])

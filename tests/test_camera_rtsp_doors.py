@@ -1,0 +1,230 @@
+"""RTSP's other doors and its paths: RTSPS, SRTP, tunnels, moved ports, paths and encodings that come and go."""
+
+import contextlib
+import socket
+import ssl
+import subprocess
+import threading
+
+import pytest
+from camera_feed import HEIGHT, WIDTH, Feed
+from camera_rtsp import Client
+
+from onvif.rtsp.live import Track
+
+PATIENCE_S = 30
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-subj", "/CN=camera", "-days", "2"]  # fmt: skip
+    subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=60)
+    return certificate.read_text() + key.read_text()
+
+
+@pytest.fixture(scope="module")
+def feed(pem):
+    running = Feed(lambda: {"admin": ("pw", "Administrator")})
+    running.server.serve_tls(0, pem)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def client(feed):
+    opened = []
+
+    def connect(port=None, path="main", **kwargs):
+        opened.append(Client(port or feed.server.port, path, **kwargs))
+        return opened[-1]
+
+    yield connect
+    for one in opened:
+        one.close()
+
+
+def probed(url, *options):
+    line = ["ffprobe", "-v", "error", *options, "-show_entries", "stream=codec_name,width,height", "-of", "csv=p=0"]
+    return subprocess.run([*line, url], capture_output=True, text=True, timeout=90, check=False)
+
+
+def until(condition):
+    """Wait for something that another thread brings about."""
+    event = threading.Event()
+    for _ in range(PATIENCE_S * 20):
+        if condition():
+            return
+        event.wait(0.05)
+    raise AssertionError("it did not come about")
+
+
+def test_rtsps_plays_with_the_devices_certificate(feed, pem):
+    said = probed(f"rtsps://admin:pw@127.0.0.1:{feed.server.secure_port}/main")
+    assert f"h264,{WIDTH},{HEIGHT}" in said.stdout, said.stderr
+    assert ssl.get_server_certificate(("127.0.0.1", feed.server.secure_port), timeout=30).strip() in pem
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_rtsps_speaks_both_present_versions_with_aead_only(feed, version):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = version
+    with (
+        socket.create_connection(("127.0.0.1", feed.server.secure_port), timeout=30) as link,
+        context.wrap_socket(link) as tls,
+    ):
+        assert tls.version() == version.name.replace("_", ".")
+        assert "GCM" in tls.cipher()[0] or "POLY1305" in tls.cipher()[0]
+        tls.sendall(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
+        assert tls.recv(4096).startswith(b"RTSP/1.0 200")
+
+
+def test_old_tls_and_plain_text_get_no_rtsp_there_and_nobody_is_kept_waiting(feed):
+    secure = ("127.0.0.1", feed.server.secure_port)
+    old = ["openssl", "s_client", "-connect", f"127.0.0.1:{secure[1]}", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]
+    with (
+        subprocess.Popen(old, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as stale,
+        socket.create_connection(secure, timeout=30),
+        socket.create_connection(secure, timeout=30) as plain,
+    ):
+        plain.sendall(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
+        said = probed(f"rtsps://admin:pw@127.0.0.1:{secure[1]}/main")
+        assert "h264" in said.stdout, said.stderr
+        stale.stdin.close()
+        stale.terminate()
+        assert b"Cipher is ECDHE" not in stale.stdout.read()
+        plain.settimeout(1)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            assert b"RTSP/1.0 200" not in plain.recv(4096)
+
+
+def test_media_under_tls_does_not_leave_in_the_clear(feed):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    viewer = Client(feed.server.secure_port, scheme="rtsps", wrap=context.wrap_socket)
+    try:
+        control = viewer.controls()[0]
+        assert viewer.request("SETUP", control, Transport="RTP/AVP;unicast;client_port=5000-5001")[0] == 461
+        assert viewer.request("SETUP", control, Transport="RTP/AVP/TCP;unicast;interleaved=0-1")[0] == 200
+    finally:
+        viewer.close()
+
+
+def test_srtp_is_described_under_tls_only(feed):
+    secure = feed.server.stream(Track(secure=True), feed.wishes.append)
+    feed.server.mount("srtp/main", secure)
+    feed.more.append(secure)
+    play = ["gst-launch-1.0", "-q", "rtspsrc", f"location=rtsps://127.0.0.1:{feed.server.secure_port}/srtp/main",
+            "user-id=admin", "user-pw=pw", "protocols=udp", "tls-validation-flags=0", "name=s", "s.", "!",
+            "application/x-rtp,media=video", "!", "rtph264depay", "!", "h264parse", "!", "avdec_h264", "!", "fakesink",
+            "num-buffers=5"]  # fmt: skip
+    done = subprocess.run(play, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+    plain = Client(feed.server.port, "srtp/main")
+    try:
+        assert plain.request("DESCRIBE", Accept="application/sdp")[0] in {401, 404}
+    finally:
+        plain.close()
+
+
+def test_what_comes_through_a_tunnel_is_not_sent_to_the_tunnels_own_address(feed, client):
+    inside = client(feed.server.inner_port)
+    control = inside.controls()[0]
+    assert inside.request("SETUP", control, Transport="RTP/AVP;unicast;client_port=5000-5001")[0] == 461
+    assert inside.request("SETUP", control, Transport="RTP/AVP/TCP;unicast;interleaved=0-1")[0] == 200
+
+
+def test_a_port_moves_while_a_session_goes_on(feed, client):
+    viewer = client()
+    viewer.play((0,))
+    before = feed.server.port
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with pytest.raises(OSError, match="taken"):
+            feed.server.listen(taken.getsockname()[1])
+        assert feed.server.port == before
+        free = taken.getsockname()[1]
+    feed.server.listen(free)
+    assert feed.server.port == free
+    with pytest.raises(OSError):
+        client(before)
+    viewer.until({(0, 96): 20})
+    second = client(free)
+    second.play((0,))
+    second.until({(0, 96): 5})
+    feed.server.listen(0)
+    with pytest.raises(OSError):
+        client(free)
+    viewer.until({(0, 96): 20})
+    feed.server.listen(before)
+
+
+def ended(viewer):
+    """Read until the server closes the connection."""
+    with contextlib.suppress(EOFError, ConnectionError):
+        for _ in range(100_000):
+            viewer.packet()
+        raise AssertionError("the session goes on")
+
+
+def test_paths_share_a_stream_and_one_that_goes_ends_only_its_own_sessions(feed, client):
+    feed.server.mount("second", feed.live)
+    one, other = client(), client(path="second")
+    one.play((0, 1))
+    other.play((0, 1))
+    other.until({(0, 96): 5})
+    feed.server.unmount("second")
+    ended(other)
+    one.until({(0, 96): 20})
+    assert client(path="second").request("DESCRIBE")[0] in {401, 404}
+
+
+def test_another_encoding_ends_the_sessions_that_were_told_the_old_one(feed, client):
+    fresh = feed.server.publish("changing", Track(metadata=False), feed.wishes.append)
+    feed.more.append(fresh)
+    before, elsewhere = client(path="changing"), client()
+    assert "H264/90000" in before.play((0,))
+    elsewhere.play((0,))
+    before.until({(0, 96): 3})
+    feed.more.remove(fresh)
+    feed.server.carry(fresh, "JPEG")
+    feed.pictures.append(fresh)
+    ended(before)
+    elsewhere.until({(0, 96): 20})
+    after = client(path="changing")
+    description = after.play((0,))
+    assert "m=video 0 RTP/AVP 26" in description
+    after.until({(0, 26): 20})
+    after.close()
+    until(lambda: not fresh.watched)
+
+
+def test_metadata_alone_is_a_stream(feed, client):
+    alone = feed.server.publish("words", Track(None, metadata=True), feed.wishes.append)
+    feed.more.append(alone)
+    viewer = client(path="words")
+    description = viewer.play((0,))
+    assert "m=video" not in description
+    viewer.until({(0, 107): 10})
+
+
+@pytest.mark.long  # gst-rtsp-server gives five seconds beyond the time-out
+def test_a_session_that_nobody_keeps_alive_ends_when_it_was_told_to(feed):
+    brief = feed.server.publish("brief", Track(metadata=False), feed.wishes.append)
+    brief.timeout_s = 2
+    feed.more.append(brief)
+    viewer = Client(feed.server.port, "brief")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rtp:
+        rtp.bind(("127.0.0.1", 0))
+        port = rtp.getsockname()[1]
+        transport = f"RTP/AVP;unicast;client_port={port}-{port + 1}"
+        status, head, _ = viewer.request("SETUP", viewer.controls()[0], Transport=transport)
+        assert status == 200
+        assert "timeout=2" in head
+        assert viewer.request("PLAY", viewer.base)[0] == 200
+        rtp.settimeout(PATIENCE_S)
+        assert rtp.recv(4096)
+        viewer.close()
+        until(lambda: not brief.watched)

@@ -28,6 +28,7 @@ from firmware.push import Pusher
 from firmware.services.web import CameraWeb
 from firmware.settings import Settings
 from firmware.stream.channels import MainChannel, SubChannel
+from firmware.stream.event_track import EventTrack
 from firmware.stream.multicast import grouping
 from firmware.stream.paths import Paths
 from firmware.stream.pipeline import Pipeline, Stages
@@ -103,13 +104,19 @@ async def run(config: CameraConfig) -> None:
     )
     rtsp = Server(config.address, config.rtsp_port, settings.users, interface=interface_of(config.address))
     group = grouping(config.serial)
+    paths = Paths(rtsp, live, settings.media, group)
+    events = EventTrack(bus, settings.media, paths)
+    live.joined = events.synchronise
     publisher = Publisher(
         live=live,
-        paths=Paths(rtsp, live, settings.media, group),
+        paths=paths,
         bus=bus,
         engine=engine,
         alarm=MotionAlarm(),
         best_shots=describer.masked,
+        colours=describer.colours,
+        events=events,
+        describes=lambda: settings.media.value.metadata.analytics,
     )
     pipeline = Pipeline(stages, planner, painter, publisher, rate)
     live.counters = pipeline.counters

@@ -56,6 +56,8 @@ class Camera:
         discovery: answer and announce by WS-Discovery.
         password_file: the first administrator's password, one line; read while the state directory has no users.
         hardware: the hardware name of the scope and of GetDeviceInformation.
+        host: `recorded` leaves the machine alone and keeps what clients set of clock and network in the state; `own`
+            sets and reboots it, through veilcam-host.socket; for one camera of the file at most.
         mask: what is masked and how.
         main: the full-size stream, with recovery data.
         sub: the half-size masked stream, without.
@@ -77,6 +79,7 @@ class Camera:
     discovery: bool = True
     password_file: Path | None = None
     hardware: str = "veilcam-virtual"
+    host: str = "recorded"
     mask: MaskSettings = field(default_factory=MaskSettings)
     main: EncoderSettings = field(default_factory=lambda: EncoderSettings(gop_frames=20))
     sub: EncoderSettings = field(default_factory=lambda: EncoderSettings(gop_frames=20, qp=30, preset="superfast"))
@@ -93,6 +96,8 @@ class Camera:
                 raise ValueError(f"{key}: want 0 to 65535")
         if self.web_port and self.web_port == self.rtsp_port:
             raise ValueError("web_port and rtsp_port must differ")
+        if self.host not in {"recorded", "own"}:
+            raise ValueError("host: want recorded or own")
         for scope in self.scopes:
             if not scope.startswith("onvif://"):
                 raise ValueError(f"scopes: {scope!r} does not start with onvif://")
@@ -115,5 +120,7 @@ class Config:
         ports = [port for camera in self.camera for port in (camera.web_port, camera.rtsp_port) if port]
         if len(set(ports)) != len(ports):
             raise ValueError("two cameras share a port")
+        if sum(camera.host == "own" for camera in self.camera) > 1:
+            raise ValueError("two cameras cannot own the same host")
         if self.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise ValueError("log_level: want DEBUG, INFO, WARNING or ERROR")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from firmware.encode.jpeg import jpeg
 from firmware.encode.settings import VideoFormat
@@ -16,6 +17,10 @@ from firmware.stream.scale import scaled
 TOKENS = ("main", "sub")
 
 
+def _nobody() -> None:
+    """Who hears of viewers before somebody listens."""
+
+
 @dataclass(slots=True)
 class Live:
     """What an ONVIF service may see and change of the running pipeline. Any thread.
@@ -26,6 +31,7 @@ class Live:
         counters: what the pipeline did.
         latest: the last masked picture.
         signal_lost: whether the sensor gives no picture.
+        joined: told whenever somebody joins a stream or asks for a synchronisation point.
     """
 
     main: MainChannel
@@ -35,6 +41,7 @@ class Live:
     counters: Counters = field(default_factory=Counters)
     latest: Masked | None = None
     signal_lost: bool = False
+    joined: Callable[[], None] = field(default=_nobody)
 
     @property
     def source(self) -> Shape:
@@ -74,10 +81,11 @@ class Live:
     def request_idr(self, token: str, from_utc_us: int = 0) -> None:
         """The first picture taken at or after that moment shall be an IDR picture; 0 is the next one."""
         self._channel(token).wishes.want(from_utc_us)
+        self.joined()
 
     def wisher(self, token: str) -> Callable[[int], None]:
         """`request_idr` for one stream."""
-        return self._channel(token).wishes.want
+        return partial(self.request_idr, token)
 
     def snapshot(self, width: int = 0, height: int = 0) -> bytes | None:
         """The latest masked picture as JPEG, scaled when a size is given; None before there is one."""

@@ -5,6 +5,7 @@ OnvifError:
 ├── NotAuthorized     the server wants (other) credentials: answered with HTTP 401
 ├── NotOnvif          the peer's bytes are not the SOAP that was asked for
 ├── Unreachable       no answer: refused, timed out, closed
+├── HostRefused       the host did not do what a client set; answered with a fault
 └── StateError        the settings file cannot be read or written
 """
 
@@ -66,6 +67,10 @@ class NotOnvif(OnvifError):
 
 class Unreachable(OnvifError):
     """No answer: refused, timed out or closed."""
+
+
+class HostRefused(OnvifError):
+    """The host did not do it; the message says what it said."""
 
 
 class StateError(OnvifError):

@@ -1,8 +1,8 @@
 """What a device service may do to its host, behind one small Protocol.
 
 `RecordedPlatform` is a device that shares its host with others (a laptop, a container, a virtual camera): the host is
-only looked at, what a client sets is kept in the device's state and told back. `onvif.systemd_platform` is the device
-that owns its host.
+only looked at, what a client sets is kept in the device's state and told back. `onvif.host.platform` is the device that
+owns its host. Which of them holds is the operator's choice in the configuration.
 """
 
 import fcntl
@@ -34,21 +34,25 @@ class Interface:
 
 
 class Platform(Protocol):
-    """Host functions. Called on the event loop; each returns at once."""
+    """Host functions. Event loop only; what sets something raises HostRefused when the host does not do it."""
 
     def now(self) -> datetime:
         """The device's clock in UTC."""
 
-    def set_clock(self, utc: datetime | None, *, ntp: bool, timezone: str) -> None:
-        """Set the clock (None leaves it running), choose NTP, name the POSIX time zone."""
+    async def set_clock(self, utc: datetime | None, state: "DeviceState") -> timedelta:
+        """Set the clock (None leaves it running) and choose NTP or not as the state says.
+
+        Returns:
+            How far the device's clock is from the host's then.
+        """
 
     def interfaces(self) -> tuple[Interface, ...]:
         """The host's interfaces, loopback last and only when there is no other."""
 
-    def apply_network(self, state: "DeviceState") -> None:
-        """Bring host name, addresses, gateways, DNS and NTP in line with the state."""
+    async def apply_network(self, old: "DeviceState", new: "DeviceState") -> None:
+        """Bring host name, interfaces, addresses, gateways, DNS and NTP servers in line with the new state."""
 
-    def restart(self, *, hard: bool) -> None:
+    async def restart(self, *, hard: bool) -> None:
         """Restart the device: at least the process, on hardware of its own the whole system."""
 
 
@@ -67,19 +71,20 @@ class RecordedPlatform:
     def now(self) -> datetime:
         return datetime.now(UTC) + self.offset
 
-    def set_clock(self, utc: datetime | None, *, ntp: bool, timezone: str) -> None:  # noqa: ARG002 - kept in state
-        if ntp:
+    async def set_clock(self, utc: datetime | None, state: "DeviceState") -> timedelta:
+        if state.clock.ntp:
             self.offset = timedelta()
         elif utc is not None:
             self.offset = utc - datetime.now(UTC)
+        return self.offset
 
     def interfaces(self) -> tuple[Interface, ...]:
         return host_interfaces()
 
-    def apply_network(self, state: "DeviceState") -> None:
+    async def apply_network(self, old: "DeviceState", new: "DeviceState") -> None:
         """Nothing on a host that belongs to others; the state tells it back."""
 
-    def restart(self, *, hard: bool) -> None:  # noqa: ARG002 - the process is all that is ours here
+    async def restart(self, *, hard: bool) -> None:  # noqa: ARG002 - the process is all that is ours here
         self.restart_process()
 
 

@@ -53,6 +53,7 @@ def test_a_file_with_two_cameras(tmp_path):
     ("[camera.source]", "[camera.vision]\ndetect_every = 0\n[camera.source]", "detect_every"),
     ("[[camera]]", "[[camera", "not TOML"),
     ("serial", 'scopes = ["http://x"]\nserial', "onvif://"),
+    ("serial", 'host = "mine"\nserial', "recorded or own"),
 ])  # fmt: skip
 def test_a_mistake_is_named(tmp_path, old, new, said):
     with pytest.raises(ConfigError, match=said.replace("(", r"\(")):

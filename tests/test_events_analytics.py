@@ -11,6 +11,7 @@ from firmware.services.deviceio import PATH as IO_PATH
 from firmware.services.deviceio import DeviceIoService, device_io_service
 from onvif.errors import Fault
 from onvif.events import Bus, topics
+from onvif.metadata import Box, Frame, Object
 from onvif.names import TAN, TDS, TMD, TT, VC, q
 from tests.onvif_device import device
 from tests.onvif_schema import problems
@@ -113,25 +114,32 @@ async def test_rules_act_on_events_and_survive(engine, bus, tmp_path):
 
 @pytest.mark.case("ANALYTICS-4-1-5", "ANALYTICS-4-1-6", "ANALYTICS-4-1-7", "ANALYTICS-4-1-8")
 async def test_modules_decide_what_is_described(engine):
-    assert engine.describes("Human", 0.3)
+    def described(type_, likelihood):
+        frame = Frame(NOW, (Object(1, Box(0, 0.5, 0.5, 0), type_, likelihood),))
+        return bool(engine.describe(frame).objects)
+
+    parts = []
+    engine.watch(lambda module, frame: parts.append((module, len(frame.objects))))
+    assert described("Human", 0.3)
+    assert parts == [("ObjectTracker", 1)]
     async with offered(engine) as asker:
         client = asker()
         await client.ask(
             TAN, "ModifyAnalyticsModules", to=PATH, ConfigurationToken="analytics",
             AnalyticsModule=[config("ObjectTracker", MODULE, ClassFilter="Vehicle")],
         )  # fmt: skip
-        assert not engine.describes("Human", 0.3)
+        assert not described("Human", 0.3)
         await client.ask(
             TAN, "CreateAnalyticsModules", to=PATH, ConfigurationToken="analytics",
             AnalyticsModule=[config("People", MODULE, ClassFilter="Human", ConfidenceLevel="0.5")],
         )  # fmt: skip
-        assert engine.describes("Human", 0.6)
-        assert not engine.describes("Human", 0.3)
+        assert described("Human", 0.6)
+        assert not described("Human", 0.3)
         await client.ask(
             TAN, "DeleteAnalyticsModules", to=PATH, ConfigurationToken="analytics",
             AnalyticsModuleName=["ObjectTracker", "People"],
         )  # fmt: skip
-        assert not engine.describes("Vehicle", 1.0)
+        assert not described("Vehicle", 1.0)
 
 
 @pytest.mark.parametrize(

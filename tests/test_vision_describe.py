@@ -82,6 +82,15 @@ def test_one_packet_when_the_object_has_gone(loaded):
     assert {(Part.UPPER, Colour.RED), (Part.LOWER, Colour.BLUE)} <= told
 
 
+def test_colours_are_known_while_the_object_is_still_there(loaded):
+    describer, sent = describe(loaded, passage(7))
+    assert describer.colours(1) == ()
+    describer, sent = describe(loaded, passage(12))
+    told = {(share.part, share.colour) for share in describer.colours(1)}
+    assert {(Part.UPPER, Colour.RED), (Part.LOWER, Colour.BLUE)} <= told
+    assert (sent, describer.colours(2)) == ([], ())
+
+
 def test_the_thumbnail_is_cut_from_the_masked_picture(loaded):
     _, sent = describe(loaded, [*passage(20), sight(20, ended=(1,)), sight(21)])
     picture = cv2.imdecode(np.frombuffer(sent[0].thumbnail, np.uint8), cv2.IMREAD_COLOR)

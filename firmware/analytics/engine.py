@@ -5,13 +5,14 @@ type (tt:ObjectDetection, Annex A) tells which classes are in the picture. Both 
 a module nothing is described, without a rule no object event is told: deleting them is how a client switches them off.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 from onvif.events import Bus, topics
+from onvif.metadata import Frame, Object
 from onvif.names import TT, VC, q
 from onvif.store import Stored
 
@@ -24,6 +25,8 @@ MODULE_TYPE = q(VC, "ObjectTracker")
 RULE_TYPE = q(TT, "ObjectDetection")
 MOST_MODULES = 4
 MOST_RULES = 8
+
+Watcher = Callable[[str, Frame], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +82,22 @@ class Engine:
 
     def __init__(self, state: Path, bus: Bus) -> None:
         self._bus = bus
+        self._watchers: list[Watcher] = []
         self.settings = Stored(state / "analytics.json", EngineSettings())
         self.settings.listen(self._changed)
 
-    def describes(self, type_: str, likelihood: float) -> bool:
-        """Whether some module describes such an object. Any thread."""
-        return any(module.takes(type_, likelihood) for module in self.settings.value.modules)
+    def watch(self, watcher: Watcher) -> None:
+        """Show `watcher` what each module describes in each picture: its name and the frame. Encode thread."""
+        self._watchers.append(watcher)
+
+    def describe(self, frame: Frame) -> Frame:
+        """What is described of a picture: the objects that some module takes. Watchers see each module's own part."""
+        modules = self.settings.value.modules
+        for module in modules if self._watchers else ():
+            part = replace(frame, objects=_taken(frame, (module,)))
+            for watcher in self._watchers:
+                watcher(module.name, part)
+        return replace(frame, objects=_taken(frame, modules))
 
     def tell(self, seen: Iterable[tuple[str, float]], at: datetime) -> None:
         """Say what each rule finds in a picture. Encode thread.
@@ -112,6 +125,12 @@ def with_changed(kept: tuple[_Kind, ...], changed: Iterable[_Kind]) -> tuple[_Ki
     """The same choices in the same order, those of equal name replaced."""
     by_name = {choice.name: choice for choice in changed}
     return tuple(by_name.get(choice.name, choice) for choice in kept)
+
+
+def _taken(frame: Frame, modules: Iterable[Module]) -> tuple[Object, ...]:
+    return tuple(
+        seen for seen in frame.objects if any(module.takes(seen.type_, seen.likelihood) for module in modules)
+    )
 
 
 def _source(rule: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ description that was sent is not repeated for the same track until it has stayed
 
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -19,7 +20,7 @@ from firmware.describe.words import attributes, mean_attributes, mean_code, mean
 from firmware.vision.sight import Boxes, Sight
 from models import Models
 from wire.base.errors import ModelError
-from wire.features.packet import FULL_SCALE, FeaturePacket
+from wire.features.packet import FULL_SCALE, ColourShare, FeaturePacket
 
 log = logging.getLogger(__name__)
 Picture = NDArray[np.uint8]
@@ -27,6 +28,9 @@ Picture = NDArray[np.uint8]
 _FIRST_S, _AGAIN_FACTOR = 8.0, 4.0
 # An object that is given up sooner than this was a flicker of the detector.
 _SHORTEST_S = 0.5
+# Colours are named once an object has been there for a moment, and again when a better look came.
+_COLOURS_AFTER_US, _COLOURS_EVERY_US = 800_000, 1_500_000
+_COLOURS_OF_TRACKS = 256
 _JPEG_QUALITY = 80
 _THUMBNAIL_HEIGHT_PX = 192
 _THUMBNAIL_MARGIN = 0.15
@@ -39,6 +43,8 @@ class _Open:
     passage: Passage
     due_us: int
     stay_s: float
+    colours_due_us: int
+    colours_of_90k: int = -1
 
 
 class Describer:
@@ -58,6 +64,7 @@ class Describer:
         self._thumbnails: dict[tuple[int, int], bytes] = {}
         self._waiting: list[tuple[int, FeaturePacket, Shot]] = []
         self._provenance = "nanodet@1"
+        self._colours: OrderedDict[int, tuple[ColourShare, ...]] = OrderedDict()
 
     def look(self, i420: Picture, sight: Sight, utc_us: int) -> None:
         """Take one clear picture and what was seen in it.
@@ -78,11 +85,14 @@ class Describer:
             open_ = self._open.get(track.id)
             if open_ is None:
                 passage = Passage(track.id, utc_us, utc_us)
-                open_ = self._open[track.id] = _Open(passage, utc_us + round(_FIRST_S * 1e6), _FIRST_S)
+                due_us, colours_due_us = utc_us + round(_FIRST_S * 1e6), utc_us + _COLOURS_AFTER_US
+                open_ = self._open[track.id] = _Open(passage, due_us, _FIRST_S, colours_due_us)
             open_.passage.consider(track, sight, i420, utc_us, clear)
             if any(shot.pts_90k == sight.pts_90k for shot in open_.passage.shots):
                 with self._lock:
                     self._wanted.setdefault(sight.pts_90k, {})[track.id] = track.box
+            if utc_us >= open_.colours_due_us:
+                self._name_colours(open_, utc_us)
             if utc_us >= open_.due_us and open_.passage.shots:
                 self._describe(open_.passage)
                 open_.stay_s *= _AGAIN_FACTOR
@@ -107,6 +117,26 @@ class Describer:
         made = {(track_id, pts_90k): _thumbnail(np.asarray(rgb, np.uint8), box) for track_id, box in wanted.items()}
         with self._lock:
             self._thumbnails.update(made)
+
+    def colours(self, track_id: int) -> tuple[ColourShare, ...]:
+        """What is known of a track's colours by now, nothing at first. Any thread; ended tracks are kept a while."""
+        return self._colours.get(track_id, ())
+
+    def _name_colours(self, open_: _Open, utc_us: int) -> None:
+        """Name the colours of the best look so far, unless that was done."""
+        passage = open_.passage
+        if not passage.shots or passage.shots[0].pts_90k == open_.colours_of_90k:
+            return
+        best = passage.shots[0]
+        open_.colours_due_us, open_.colours_of_90k = utc_us + _COLOURS_EVERY_US, best.pts_90k
+        try:
+            shares = self._models.colours.describe(best.rgb, best.inside, passage.class_)
+        except ModelError as error:
+            log.debug("track %d has no colours: %s", passage.track_id, error)
+            return
+        self._colours[passage.track_id] = shares
+        while len(self._colours) > _COLOURS_OF_TRACKS:
+            self._colours.popitem(last=False)
 
     def close(self) -> None:
         """Describe what is still there; call when no thread calls the others any more."""

@@ -54,9 +54,11 @@ class Addresses:
         return f"{call.base_url}/snapshot/{profile.encoder}.jpeg"
 
     def synchronise(self, profile: Profile) -> None:
-        """A key frame in the profile's stream as soon as the next picture."""
+        """A key frame and the state of every property in the profile's stream as soon as the next picture."""
         if profile.encoder:
             self._camera.live.request_idr(profile.encoder)
+        else:
+            self._camera.live.joined()
 
     def multicast(self, profile: Profile, *, on: bool) -> None:
         """Start or stop sending the profile's stream to its groups; raises ter:IncompleteConfiguration."""

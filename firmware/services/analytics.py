@@ -22,11 +22,13 @@ from firmware.analytics.engine import (
     Rule,
     with_changed,
 )
+from firmware.analytics.palette import RGB
 from onvif import metadata, names
 from onvif.errors import impossible, invalid
 from onvif.events import topics
 from onvif.names import TAN, TT, VC, q, split
 from onvif.service import Call, Reply, Service, operation, service
+from wire.features.vocabulary import Colour
 
 PATH = "/onvif/analytics"
 _PREFIXES = {"tan": TAN, "tt": TT, "vc": VC, "xs": names.XS, "tns1": names.TNS1}
@@ -160,10 +162,20 @@ def configs(kind: str, type_: str, choices: Sequence[Choice]) -> list[etree._Ele
 _SAMPLE = metadata.Frame(
     datetime(2026, 1, 1, tzinfo=UTC),
     (
-        metadata.Object(1, metadata.Box(-0.5, 0.5, -0.3, -0.2), "Human", 0.9),
-        metadata.Object(2, metadata.Box(0.1, 0.3, 0.4, 0.0), "Vehicle", 0.8, vehicle="Car"),
+        metadata.Object(
+            1, metadata.Box(-0.5, 0.5, -0.3, -0.2), "Human", 0.9,
+            tops=(metadata.Colour(RGB[Colour.RED], 0.8),), bottoms=(metadata.Colour(RGB[Colour.BLUE], 0.9),),
+        ),
+        metadata.Object(
+            2, metadata.Box(0.1, 0.3, 0.4, 0.0), "Vehicle", 0.8, vehicle="Car",
+            colours=(metadata.Colour(RGB[Colour.WHITE], 0.9),),
+        ),
+        metadata.Object(
+            3, metadata.Box(0.5, 0.3, 0.6, 0.0), "Bicycle", 0.8, vehicle="Bicycle",
+            colours=(metadata.Colour(RGB[Colour.GREEN], 0.7),),
+        ),
     ),
-)
+)  # fmt: skip
 
 
 def _capabilities() -> Mapping[str, Any]:

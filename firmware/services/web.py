@@ -35,8 +35,9 @@ from onvif.auth import Authenticator
 from onvif.discovery.messages import DEVICE, VIDEO_TRANSMITTER, Endpoint
 from onvif.discovery.responder import Responder
 from onvif.errors import NotAuthorized, StateError
+from onvif.host.platform import HostPlatform
 from onvif.keystore import Keystore
-from onvif.platform import RecordedPlatform
+from onvif.platform import Platform, RecordedPlatform
 from onvif.rtsp.tunnel import Tunnels
 from onvif.server import Server
 from onvif.service import Service
@@ -70,18 +71,22 @@ class CameraWeb:
     def __init__(self, camera: Camera, restart: Callable[[], None] | None = None) -> None:
         self.camera = camera
         settings = camera.settings
-        self.platform = RecordedPlatform(restart or _restart, timedelta(seconds=settings.device.value.clock.offset_s))
+        self.platform = _platform(camera, restart or _restart)
         self.authenticator = Authenticator(settings.accounts, realm=REALM, now=self.platform.now)
         self.identity = device_identity(camera)
         self.responder = Responder(self._endpoint)
         self._announcements: set[asyncio.Task[None]] = set()
         self.events = EventService(camera.bus, now=self.platform.now)
-        self.brokers = EventBrokers(camera.config.state, camera.bus, f"veilcam-{camera.config.serial}")
         self.multicasting = Multicasting(camera.rtsp, settings.media, camera.group)
         try:
             self.keystore = Keystore(camera.config.state, camera.bus)
         except StateError as problem:
             raise ConfigError(str(problem)) from problem
+        self.brokers = EventBrokers(
+            camera.config.state, camera.bus, f"veilcam-{camera.config.serial}", keystore=self.keystore,
+            profiles=self._described_profiles,
+        )  # fmt: skip
+        camera.engine.watch(self.brokers.scene)
         self.ports = Ports(
             camera.config, settings.device, self.keystore, own_certificate=self._own_certificate,
             rtsp=camera.rtsp,
@@ -163,6 +168,10 @@ class CameraWeb:
 
     def _mask_type(self) -> str:
         return "Pixelated" if self.camera.live.mask.pattern is Pattern.MOSAIC else "Color"
+
+    def _described_profiles(self) -> tuple[str, ...]:
+        profiles = self.camera.settings.media.value.profiles
+        return tuple(profile.token for profile in profiles if profile.analytics)
 
     def _own_certificate(self) -> None:
         addresses = dict.fromkeys(address for one in self.platform.interfaces() for address, _ in one.ipv4)
@@ -253,6 +262,12 @@ def device_identity(camera: Camera) -> DeviceIdentity:
         ),
         default_hostname=re.sub("[^a-z0-9]+", "-", config.name.lower()).strip("-") or "camera",
     )
+
+
+def _platform(camera: Camera, restart: Callable[[], None]) -> Platform:
+    if camera.config.host == "own":
+        return HostPlatform(restart)
+    return RecordedPlatform(restart, timedelta(seconds=camera.settings.device.value.clock.offset_s))
 
 
 def _restart() -> None:

@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from firmware.analytics import Engine
+from firmware.analytics.palette import coloured
 from firmware.capture.frame import CLOCK_90K, Picture
 from firmware.encode.access_unit import AccessUnit
 from firmware.live import Live
+from firmware.stream.event_track import EventTrack
 from firmware.stream.paths import Paths
 from firmware.stream.pipeline import Masked
 from firmware.vision.sight import Sight, TrackBox
 from onvif import metadata
 from onvif.events.bus import Bus
 from onvif.events.topics import MOTION_ALARM, SIGNAL_LOSS
+from wire.features.packet import ColourShare
 from wire.features.vocabulary import ObjectClass
 
 SOURCE = {"Source": "source"}
@@ -72,6 +75,9 @@ class Publisher:
         engine: which objects are described and told.
         alarm: the motion alarm.
         best_shots: shown every masked picture and its media time (the describer's thumbnails).
+        colours: what the describer knows of a track's colours by now.
+        events: the events in the metadata streams.
+        describes: whether the metadata configuration asks for what is seen.
     """
 
     live: Live
@@ -80,6 +86,9 @@ class Publisher:
     engine: Engine
     alarm: MotionAlarm
     best_shots: Callable[[Picture, int], None]
+    colours: Callable[[int], tuple[ColourShare, ...]]
+    events: EventTrack
+    describes: Callable[[], bool]
 
     def masked(self, masked: Masked) -> None:
         """Sub stream, snapshot, metadata and events of one masked picture."""
@@ -106,17 +115,17 @@ class Publisher:
         shown = [track for track in sight.tracks if track.age >= _CONFIRMED]
         self.bus.publish(MOTION_ALARM.path, SOURCE, {"State": self.alarm.look(sight)}, at=utc)
         self.engine.tell([(_TYPES[track.class_][0], track.score) for track in shown], utc)
-        if self.paths.metadata_watched:
-            document = metadata.document([self._frame(shown, sight, utc)])
-            self.paths.metadata(document, pts_90k=masked.pts_90k, utc_us=masked.utc_us)
+        frame = self.engine.describe(self._frame(shown, sight, utc))
+        self.events.picture(masked.pts_90k, masked.utc_us)
+        if self.paths.metadata_watched and self.describes():
+            self.paths.metadata(metadata.document([frame]), pts_90k=masked.pts_90k, utc_us=masked.utc_us)
 
     def _frame(self, shown: list[TrackBox], sight: Sight, utc: datetime) -> metadata.Frame:
         source = self.live.source
         objects = []
         for track in shown:
             type_, vehicle = _TYPES[track.class_]
-            if not self.engine.describes(type_, track.score):
-                continue
             box = metadata.Box.from_pixels(track.box.tolist(), source.width, source.height)
-            objects.append(metadata.Object(track.id, box, type_=type_, likelihood=track.score, vehicle=vehicle))
+            seen = metadata.Object(track.id, box, type_=type_, likelihood=track.score, vehicle=vehicle)
+            objects.append(coloured(seen, self.colours(track.id)))
         return metadata.Frame(utc, tuple(objects), deleted=sight.ended)

@@ -4,10 +4,12 @@ This file answers what concerns the device as a whole: its services, identity, r
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from onvif import digest, names
+from onvif.errors import HostRefused
 from onvif.registry import load
 from onvif.service import Call, Reply, Service, operation, service
 from onvif.services.capabilities import legacy_capabilities
@@ -21,6 +23,7 @@ from onvif.services.device_users import LONGEST_NAME, LONGEST_PASSWORD, MOST_USE
 PATH = "/onvif/device_service"
 RESTART_AFTER_S = 0.5
 """The reply has to reach the client first."""
+log = logging.getLogger(__name__)
 
 
 def device_service(context: DeviceContext) -> Service:
@@ -57,6 +60,7 @@ class Device:
 
     def __init__(self, context: DeviceContext) -> None:
         self._context = context
+        self._leaving: asyncio.Task[None] | None = None
 
     @operation("GetServices")
     async def get_services(self, call: Call) -> Reply:
@@ -95,16 +99,26 @@ class Device:
 
     @operation("SetSystemFactoryDefault")
     async def set_system_factory_default(self, call: Call) -> Reply:
+        before = self._context.state.value
         self._context.factory_default(call.request.FactoryDefault == "Hard")
+        try:
+            await self._context.platform.apply_network(before, self._context.state.value)
+        except HostRefused as problem:
+            log.error("factory default: %s", problem)  # noqa: TRY400 - an operator's sentence
         self._restart(hard=False)
         return None
 
     def _restart(self, *, hard: bool) -> None:
-        def now() -> None:
-            self._context.farewell()
-            self._context.platform.restart(hard=hard)
+        self._leaving = asyncio.create_task(self._leave(hard=hard), name="restart")
 
-        asyncio.get_running_loop().call_later(RESTART_AFTER_S, now)
+    async def _leave(self, *, hard: bool) -> None:
+        await asyncio.sleep(RESTART_AFTER_S)
+        try:
+            await self._context.platform.restart(hard=hard)
+        except HostRefused as problem:
+            # Whoever asked for it has been told that it comes: the process, at least, is ours.
+            log.error("restart: %s", problem)  # noqa: TRY400 - an operator's sentence
+            await self._context.platform.restart(hard=False)
 
 
 def _service_values(offered: Service, call: Call, *, described: bool) -> dict[str, Any]:

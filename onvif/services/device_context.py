@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from onvif.errors import RECEIVER, Fault, HostRefused
 from onvif.platform import Platform
 from onvif.service import Service
 from onvif.services.device_state import DeviceState
@@ -33,7 +34,6 @@ class DeviceContext:
     """Args:
     services: every service of the device, this one included; asked at each call.
     announce: send a Hello, after scopes, discovery mode or addresses changed.
-    farewell: send a Bye, before a restart.
     factory_default: forget all settings (hard: also the network's) before the restart.
     protocols: name → (enabled, ports) as the device listens now.
     free: whether a port could be listened on.
@@ -46,10 +46,19 @@ class DeviceContext:
     services: Callable[[], Sequence[Service]]
     protocols: Callable[[], dict[str, tuple[bool, tuple[int, ...]]]]
     announce: Callable[[], None] = field(default=_nothing)
-    farewell: Callable[[], None] = field(default=_nothing)
     free: Callable[[int], bool] = field(default=lambda _port: True)
     reopen: Callable[[], None] = field(default=_nothing)
     factory_default: Callable[[bool], None] = field(default=lambda _hard: None)
+
+    async def change_network(self, **changes: object) -> None:
+        """Change the state of the network once the host has taken it; ter:Action when it does not."""
+        before = self.state.value
+        after = replace(before, **changes)  # type: ignore[arg-type]  # field names and types are the callers' literals
+        try:
+            await self.platform.apply_network(before, after)
+        except HostRefused as problem:
+            raise Fault(str(problem), "Action", code=RECEIVER) from problem
+        self.state.put(after)
 
     def announce_change(self, **changes: object) -> None:
         """Change the state and tell the network, with the next metadata version."""

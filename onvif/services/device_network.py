@@ -42,12 +42,12 @@ class Network:
         name = str(call.request.Name or "").strip()
         if name and not is_hostname(name):
             raise invalid(f"{name[:80]!r} is no host name", "InvalidHostname")
-        self._change(hostname=name, hostname_from_dhcp=False)
+        await self._change(hostname=name, hostname_from_dhcp=False)
         return None
 
     @operation("SetHostnameFromDHCP")
     async def set_hostname_from_dhcp(self, call: Call) -> Reply:
-        self._change(hostname_from_dhcp=bool(call.request.FromDHCP))
+        await self._change(hostname_from_dhcp=bool(call.request.FromDHCP))
         return {"RebootNeeded": False}
 
     @operation("GetDNS")
@@ -65,7 +65,7 @@ class Network:
                 raise invalid(f"{domain[:80]!r} is no domain", "InvalidHostname")
         servers = tuple(ip_address(server) for server in call.request.DNSManual or ())
         automatic = bool(call.request.FromDHCP)
-        self._change(dns_from_dhcp=automatic, dns_search=tuple(domains), dns_servers=() if automatic else servers)
+        await self._change(dns_from_dhcp=automatic, dns_search=tuple(domains), dns_servers=() if automatic else servers)
         return None
 
     @operation("GetNTP")
@@ -79,7 +79,7 @@ class Network:
     async def set_ntp(self, call: Call) -> Reply:
         servers = tuple(network_host(server) for server in call.request.NTPManual or ())
         automatic = bool(call.request.FromDHCP)
-        self._change(ntp_from_dhcp=automatic, ntp_servers=() if automatic else servers)
+        await self._change(ntp_from_dhcp=automatic, ntp_servers=() if automatic else servers)
         return None
 
     @operation("GetNetworkDefaultGateway")
@@ -96,7 +96,7 @@ class Network:
     async def set_network_default_gateway(self, call: Call) -> Reply:
         fourth = [ipv4(address, "InvalidGatewayAddress") for address in getattr(call.request, "IPv4Address", ()) or ()]
         sixth = [ipv6(address, "InvalidGatewayAddress") for address in getattr(call.request, "IPv6Address", ()) or ()]
-        self._change(gateways=(*fourth, *sixth))
+        await self._change(gateways=(*fourth, *sixth))
         return None
 
     @operation("GetNetworkInterfaces")
@@ -123,7 +123,7 @@ class Network:
             manual = tuple(prefixed_ipv4(address) for address in asked.IPv4.Manual or ())
             dhcp = bool(asked.IPv4.DHCP)
             settings = replace(settings, dhcp=dhcp, manual=manual if manual or not dhcp else None)
-        self._change(interfaces={**self._state.interfaces, token: settings})
+        await self._change(interfaces={**self._state.interfaces, token: settings})
         return {"RebootNeeded": False}
 
     @operation("GetNetworkProtocols")
@@ -166,8 +166,8 @@ class Network:
     def _settings(self, name: str) -> InterfaceSettings:
         return self._state.interfaces.get(name, InterfaceSettings())
 
-    def _change(self, **changes: Any) -> None:
-        self._context.platform.apply_network(self._context.state.change(**changes))
+    async def _change(self, **changes: Any) -> None:
+        await self._context.change_network(**changes)
 
 
 def _interface_values(found: Interface, settings: InterfaceSettings) -> dict[str, Any]:

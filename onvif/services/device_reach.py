@@ -75,8 +75,7 @@ class Reach:
             raise invalid(f"{name[:80]!r} is no host name", "InvalidDnsName")
         ttl = call.request.TTL
         seconds = int(ttl.total_seconds()) if hasattr(ttl, "total_seconds") else None
-        self._context.state.change(dynamic_dns=DynamicDns(str(call.request.Type), name, seconds))
-        self._context.platform.apply_network(self._context.state.value)
+        await self._context.change_network(dynamic_dns=DynamicDns(str(call.request.Type), name, seconds))
         return None
 
     @operation("GetZeroConfiguration")
@@ -91,8 +90,7 @@ class Reach:
         token = str(call.request.InterfaceToken)
         if token not in {interface.name for interface in self._context.platform.interfaces()}:
             raise invalid(f"there is no interface {token!r}", "InvalidNetworkInterface")
-        state = self._context.state.change(zero_configuration=bool(call.request.Enabled))
-        self._context.platform.apply_network(state)
+        await self._context.change_network(zero_configuration=bool(call.request.Enabled))
         return None
 
     def _put(self, wanted: AddressFilter) -> None:

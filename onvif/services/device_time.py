@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from onvif.errors import invalid
+from onvif.errors import RECEIVER, Fault, HostRefused, invalid
 from onvif.service import Call, Reply, operation
 from onvif.services.device_context import DeviceContext
 
@@ -48,14 +48,14 @@ class Time:
                 raise invalid(f"{timezone[:60]!r} is no POSIX time zone", "InvalidTimeZone")
         ntp = asked.DateTimeType == "NTP"
         utc = _utc(asked.UTCDateTime) if asked.UTCDateTime is not None else None
-        self._context.platform.set_clock(None if ntp else utc, ntp=ntp, timezone=timezone)
-        offset = 0.0 if ntp else clock.offset_s
-        if utc is not None and not ntp:
-            offset = (utc - datetime.now(UTC)).total_seconds()
-        self._context.state.change(
-            clock=replace(clock, ntp=ntp, timezone=timezone, daylight_savings=bool(asked.DaylightSavings),
-                          offset_s=offset)
-        )  # fmt: skip
+        wanted = replace(clock, ntp=ntp, timezone=timezone, daylight_savings=bool(asked.DaylightSavings))
+        try:
+            offset = await self._context.platform.set_clock(
+                None if ntp else utc, replace(self._context.state.value, clock=wanted)
+            )
+        except HostRefused as problem:
+            raise Fault(str(problem), "Action", code=RECEIVER) from problem
+        self._context.state.change(clock=replace(wanted, offset_s=offset.total_seconds()))
         return None
 
 

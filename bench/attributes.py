@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.report import report
-from models import colours
+from models import clothing, colours
 from models.appearance import Stripes
 from models.appearance_net import NAME, AppearanceNet
 from models.attributes import told as attributes_told
@@ -47,11 +47,11 @@ def label(row: dict[str, int], prefix: str, words: dict[str, Colour]) -> int:
     return int(found[0]) if len(found) == 1 else -1
 
 
-def shares(crops: Crops) -> np.ndarray:
-    """(n, 2 parts, colours): what the training-free recipe says."""
+def shares(crops: Crops, source: clothing.Colours = colours) -> np.ndarray:
+    """(n, 2 parts, colours): what `source` says, the training-free recipe by default."""
     told = np.zeros((len(crops.rgb), 2, len(Colour)), np.float32)
     for index, rgb in enumerate(crops.rgb):
-        for share in colours.describe(rgb, BOX, ObjectClass.PERSON):
+        for share in source.describe(rgb, BOX, ObjectClass.PERSON):
             if share.part in (Part.UPPER, Part.LOWER):
                 told[index, int(share.part), int(share.colour)] += share.share
     return told
@@ -99,9 +99,8 @@ def calibration_error(truth: np.ndarray, probability: np.ndarray) -> float:
     return float(sum(abs((weight * (truth - probability))[bins == b].sum()) for b in np.unique(bins)))
 
 
-def heads(crops: Crops, table: dict[int, dict[str, int]],
-          trained: tuple[int, ...]) -> tuple[dict[str, float | None], list[tuple]]:
-    """The trained network's logits: the attributes of the closed list, and its own opinion on colours."""
+def heads(crops: Crops, table: dict[int, dict[str, int]]) -> tuple[dict[str, float | None], list[tuple]]:
+    """The trained network's logits: the attributes of the closed list, and colours by recipe and network together."""
     config, registry = ModelsConfig(), Registry.read()
     detector = Session.load("nanodet", config, registry)
     session = Session.load(NAME, config, registry)
@@ -124,14 +123,14 @@ def heads(crops: Crops, table: dict[int, dict[str, int]],
         figures[f"{key}_bacc"] = round(balanced(recalls(truth.astype(int), (probability > 0.5).astype(int))), 2)
         figures[f"{key}_ece"] = round(calibration_error(truth, probability), 3)
         rows.append((key, counts, figures[f"{key}_bacc"], figures[f"{key}_ece"]))
-    for name, prefix, words in (("upper", "up", UPPER), ("lower", "down", LOWER)):
-        columns = [names.index(prefix + word) for word in words]
+    dressed = shares(crops, clothing.Clothes(net))
+    both = []
+    for part, (prefix, words) in enumerate((("up", UPPER), ("down", LOWER))):
         truth = np.array([label(table[int(p)], prefix, words) for p in people])
-        # As in `models.attributes`: how common a colour was among the people of the training is taken out.
-        share = np.array([np.mean([table[p].get(prefix + word) == 2 for p in trained]) for word in words])
-        answer = voted[:, columns] - np.log(share / (1 - share))
-        answer = np.array([int(colour) for colour in words.values()])[answer.argmax(1)]
-        figures[f"{name}_bacc_network"] = round(balanced(recalls(truth, answer)), 2)
+        both.append(balanced(recalls(truth, answers(summed(dressed[:, part], index), words))))
+        figures[f"{('upper', 'lower')[part]}_bacc_with_network"] = round(both[-1], 2)
+    figures["clothing_bacc_with_network"] = round(sum(both) / 2, 2)
+    rows += [("clothing with the network", "upper, lower", round(both[0], 2), round(both[1], 2))]
     return figures, rows
 
 
@@ -162,7 +161,7 @@ def main() -> None:
     people = split(data)[0 if "--fit" in sys.argv else 1]
     crops, table = load(data).of(people), attributes(data)
     told, rows = clothing(crops, table)
-    more, added = heads(crops, table, split(data)[0])
+    more, added = heads(crops, table)
     inputs = {"data": "Market-1501 training split, attribute labels", "people": len(np.unique(crops.person)),
               "crops": len(crops.rgb), "passages": int(passages(crops)[0].max()) + 1}
     report("attributes", inputs, {**told, **more}, [*rows, (), *added])

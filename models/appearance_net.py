@@ -63,6 +63,7 @@ class AppearanceNet:
         self._session = session
         self._others = others
         self.model = f"{session.entry.name}-{session.entry.version}"
+        self.names = session.entry.names
 
     def see(self, crops: Picture) -> Seen:
         """(n, 128, 64, 3) RGB crops → embedding, code and attributes of each; ModelError when the network fails."""
@@ -83,7 +84,7 @@ class AppearanceNet:
         """See `models.appearance.Encoder`."""
         if class_ != ObjectClass.PERSON:
             return self._others.attributes(rgb, box, class_)
-        return told(self.see(fitted(cut(rgb, box))[None]).attributes[0], self._session.entry.names)
+        return told(self.see(fitted(cut(rgb, box))[None]).attributes[0], self.names)
 
     def encode_crops(self, crops: Picture) -> list[AppearanceCode]:
         """(n, 128, 64, 3) RGB crops of people → their codes, for re-encoding what a box has stored."""

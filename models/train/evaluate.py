@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from models.train.augment import normalise
-from models.train.losses import quantised
+from models.train.losses import bits, quantised
 from models.train.market import Crops, Score, queries, score
 
 
@@ -24,9 +24,10 @@ def encode(net: nn.Module, crops: Crops) -> tuple[Tensor, Tensor]:
     return nn.functional.normalize(torch.cat(embeddings)), quantised(torch.cat(codes))
 
 
-def evaluate(net: nn.Module, crops: Crops) -> tuple[Score, Score]:
-    """Score of the float embedding and of the 64-byte code."""
+def evaluate(net: nn.Module, crops: Crops) -> tuple[Score, Score, Score]:
+    """Score of the float embedding, of the 64-byte code and of its 512 bits."""
     embedding, code = encode(net, crops)
     code = nn.functional.normalize(code)
     query = queries(crops)
-    return tuple(score((x[query] @ x.T).numpy(), crops, query) for x in (embedding, code))
+    signs = bits(code).flatten(1)
+    return tuple(score((x[query] @ x.T).numpy(), crops, query) for x in (embedding, code, signs))

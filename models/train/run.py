@@ -131,12 +131,12 @@ def work(rank: int, o: argparse.Namespace, centre: Centre, start: float) -> None
         }, o.out / "new.pt")
         (o.out / "new.pt").rename(o.out / "last.pt")
         if epoch % EVALUATE_EVERY == 0:
-            whole, small = evaluate(average.net, held)
-            say(f"  held out: {whole}, 64 bytes {small}")
+            whole, small, least = evaluate(average.net, held)
+            say(f"  held out: {whole}, 64 bytes {small}, 512 bits {least}")
     if rank == 0:
         torch.save({"average": average.net.state_dict(), "names": names, "step": step}, o.out / "final.pt")
-        whole, small = evaluate(average.net, held)
-        say(f"end, step {step}: held out: {whole}, 64 bytes {small}")
+        whole, small, least = evaluate(average.net, held)
+        say(f"end, step {step}: held out: {whole}, 64 bytes {small}, 512 bits {least}")
 
 
 def share(o: argparse.Namespace, minutes: float) -> float:

@@ -45,20 +45,21 @@ def pictures(clip: Path, layout: str = "yuv420p"):
             yield frame.to_ndarray(format=layout)
 
 
-def run(profile: str) -> Pass:
+def run(profile: str, precision: str = "float") -> Pass:
     """The pass of this profile over CLIP=, from the cache when nothing changed."""
     clip = clip_path()
+    network = Registry.read().entry("nanodet" if precision == "float" else "nanodet-int8")
     digest = hashlib.sha256(clip.read_bytes())
     for source in (detector_code.__file__, boxes_code.__file__):
         digest.update(Path(source).read_bytes())
-    digest.update(f"{profile} {Registry.read().entry('nanodet').sha256}".encode())
-    kept = CACHE / f"{clip.stem}-{profile}-{digest.hexdigest()[:16]}.npz"
+    digest.update(f"{profile} {network.sha256}".encode())
+    kept = CACHE / f"{clip.stem}-{profile}-{precision}-{digest.hexdigest()[:16]}.npz"
     if kept.exists():
         with np.load(kept) as z:
             everything, ends = Detections(z["boxes"], z["scores"], z["classes"]), z["ends"]
             found = [everything.where(np.arange(a, b)) for a, b in zip(np.r_[0, ends[:-1]], ends, strict=True)]
             return Pass(clip, profile, found, float(z["cpu_ms"]))
-    detector = load(ModelsConfig(profile=profile)).detector
+    detector = load(ModelsConfig(profile=profile, precision=precision)).detector
     found, spent_s = [], 0.0
     for rgb in pictures(clip, "rgb24"):
         began_s = time.process_time()

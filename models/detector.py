@@ -36,6 +36,8 @@ class Detector:
         long_side: the size that the picture is brought to, a multiple of 32.
         tiles: columns and rows of windows that are looked at beside the whole picture.
         merge: average the boxes that agree with each one that is kept, instead of dropping them.
+
+    `network` names what looked, for instance "nanodet-int8@1".
     """
 
     def __init__(self, session: Session, *, long_side: int = 416, tiles: tuple[int, int] = (1, 1),
@@ -43,12 +45,13 @@ class Detector:
         if long_side % _ALIGNMENT:
             raise ModelError(f"detector input {long_side} is not a multiple of {_ALIGNMENT}")
         self._session = session
-        self._long_side = long_side
+        self.long_side = long_side
         self._tiles = tiles
         self._merge = merge
         labels = dict(zip(session.entry.names, session.entry.labels, strict=True))
         self._columns = np.array([labels[kind.name.lower()] for kind in ObjectClass], np.intp)
         self._bins = np.arange(_BINS, dtype=np.float32)
+        self.network = f"{session.entry.name}@{session.entry.version}"
 
     def detect(self, rgb: Picture, threshold: float = MASKING_THRESHOLD) -> Detections:
         """Objects in `rgb` (h, w, 3) with scores of at least `threshold`, strongest first."""
@@ -78,7 +81,7 @@ class Detector:
 
     def raw(self, rgb: Picture, threshold: float) -> Detections:
         """One pass over the whole of `rgb`, suppressed, in its own coordinates."""
-        boxed, scale = letterbox(rgb, self._long_side)
+        boxed, scale = letterbox(rgb, self.long_side)
         outputs = self._session.run(self._session.normalised(boxed), _OUTPUTS)
         found = Detections.joined([
             self._decode(outputs[i][0], outputs[i + len(_STRIDES)][0], stride, boxed.shape[1] // stride, threshold)

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 # The package exports its names without declaring them.
 ort: Any = onnxruntime
 Floats = npt.NDArray[np.float32]
+# Half precision where it is the hardware's own; engines are built once, minutes long, and kept.
+_OPTIONS = {"TensorrtExecutionProvider": {"trt_fp16_enable": "1", "trt_engine_cache_enable": "1"}}
 
 
 def choose_providers(wanted: tuple[str, ...]) -> list[str]:
@@ -56,9 +58,10 @@ class Session:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Input sizes vary (tiles, crops): a pattern per size would grow the arena for each.
         options.enable_mem_pattern = False
-        providers = choose_providers(config.providers)
+        providers = choose_providers(config.wanted)
         try:
-            self._session: Any = ort.InferenceSession(weights, options, providers=providers)
+            self._session: Any = ort.InferenceSession(
+                weights, options, providers=[(name, _OPTIONS.get(name, {})) for name in providers])
         except Exception as error:  # onnxruntime raises a dozen private types that share only Exception
             raise ModelError(f"model {entry.name}: onnxruntime refuses the graph: {error}") from error
         self.provider = str(self._session.get_providers()[0])

@@ -44,15 +44,8 @@ def run(detector: Detector, faces: Faces, appearance: Encoder) -> None:
     Raises:
         ModelError: naming the network and what it answered.
     """
+    ask_detector(detector)
     rgb = picture()
-    found = detector.detect(rgb, OBJECT_THRESHOLD)
-    people = found.where(found.classes == ObjectClass.PERSON)
-    if len(people) != 1 or ious(people.boxes, _PERSON)[0, 0] < _MINIMUM_IOU or people.scores[0] < _MINIMUM_SCORE:
-        raise ModelError("self-test: the detector must find one person in the known picture, it found "
-                         f"{[[round(float(v)) for v in box] for box in people.boxes]}, "
-                         f"scores {people.scores.round(2).tolist()}")
-    if len(detector.detect(np.zeros_like(rgb), OBJECT_THRESHOLD)):
-        raise ModelError("self-test: the detector sees objects in a black picture")
     heads = faces.on_bodies(rgb, _PERSON)
     if len(heads) != 1 or ious(heads, _FACE)[0, 0] < _MINIMUM_IOU:
         raise ModelError("self-test: the face detector must find one face in the known picture, it found "
@@ -61,3 +54,21 @@ def run(detector: Detector, faces: Faces, appearance: Encoder) -> None:
     same, other = similarity(codes[0], codes[1]), similarity(codes[0], codes[2])
     if same < _SAME or other > _OTHER:
         raise ModelError(f"self-test: appearance codes of one person are {same:.2f} alike, of nothing {other:.2f}")
+
+
+def ask_detector(detector: Detector) -> None:
+    """The detector's part of `run`: somebody, once, where he is; nobody in the dark or in glare.
+
+    Raises:
+        ModelError: what it answered.
+    """
+    rgb = picture()
+    found = detector.detect(rgb, OBJECT_THRESHOLD)
+    people = found.where(found.classes == ObjectClass.PERSON)
+    if len(people) != 1 or ious(people.boxes, _PERSON)[0, 0] < _MINIMUM_IOU or people.scores[0] < _MINIMUM_SCORE:
+        raise ModelError("self-test: the detector must find one person in the known picture, it found "
+                         f"{[[round(float(v)) for v in box] for box in people.boxes]}, "
+                         f"scores {people.scores.round(2).tolist()}")
+    for value, name in ((0, "black"), (255, "white")):
+        if len(detector.detect(np.full_like(rgb, value), OBJECT_THRESHOLD)):
+            raise ModelError(f"self-test: the detector sees objects in a {name} picture")

@@ -60,7 +60,7 @@ def test_one_flipped_bit_is_another_version(weights, at):
 
 
 def test_unknown_model_names_the_known_ones():
-    with pytest.raises(ModelError, match=r"no model is called 'yolo'; known: nanodet, centerface"):
+    with pytest.raises(ModelError, match=r"no model is called 'yolo'; known: nanodet, nanodet-int8, centerface"):
         REGISTRY.entry("yolo")
 
 

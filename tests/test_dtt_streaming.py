@@ -7,6 +7,7 @@ import hashlib
 import re
 import socket
 import subprocess
+import time
 
 import pytest
 from lxml import etree
@@ -297,6 +298,19 @@ def test_metadata_streams(camera, tunnel):
         media2(camera, "SetSynchronizationPoint", ProfileToken="main")
         for document in metadata_documents(rtsp, channels["application"], 3):
             assert all(-1 <= item.box.left <= 1 for frame in parse(document) for item in frame.objects)
+
+
+@pytest.mark.case("RTSS-4-1-3")
+def test_events_and_colours_are_told_in_the_metadata(camera):
+    topics, clothed = set(), False
+    with playing(camera) as (rtsp, channels):
+        media2(camera, "SetSynchronizationPoint", ProfileToken="main")
+        until = time.monotonic() + 90
+        while not ("tns1:VideoSource/MotionAlarm" in topics and clothed):
+            assert time.monotonic() < until, (topics, clothed)
+            (document,) = metadata_documents(rtsp, channels["application"], 1)
+            topics |= {topic.text for topic in etree.fromstring(document).iter(names.q(names.WSNT, "Topic"))}
+            clothed |= any(seen.tops or seen.bottoms for frame in parse(document) for seen in frame.objects)
 
 
 @pytest.mark.case("MEDIA2_RTSS-4-1-1")

@@ -1,5 +1,6 @@
 """The payload's picture: originals where the mask is, and everything else frozen so that it costs nothing to code."""
 
+import cv2
 import numpy as np
 
 from firmware.encode.picture_encoder import I420
@@ -28,13 +29,11 @@ class Canvas:
 
     def paint(self, clear: I420, mask: Mask) -> None:
         """Take the macroblocks under `mask`, (height / 16, width / 16) bool, from `clear`."""
-        rows, columns = np.nonzero(mask)
-        for to, source in zip(
-            planes(self.i420, self._width, self._height), planes(clear, self._width, self._height), strict=True
-        ):
-            size = MACROBLOCK * to.shape[0] // self._height
-            blocks = (self._height // MACROBLOCK, size, self._width // MACROBLOCK, size)
-            to.reshape(blocks)[rows, :, columns, :] = source.reshape(blocks)[rows, :, columns, :]
+        ours, theirs = planes(self.i420, self._width, self._height), planes(clear, self._width, self._height)
+        for to, source in zip(ours, theirs, strict=True):
+            side = MACROBLOCK * to.shape[0] // self._height
+            across = np.repeat(mask.view(np.uint8), side, axis=1)
+            cv2.copyTo(source, np.repeat(across, side, axis=0), to)
 
 
 def planes(i420: I420, width: int, height: int) -> tuple[I420, I420, I420]:

@@ -57,7 +57,7 @@ def payload_encoder(
     return PictureEncoder(
         settings.payload, width, height, rate, preset=settings.payload_preset, threads=settings.threads,
         qp=qp, idr_qp_step=step[start], second_qp=None if start is Start.OWN else max(0, qp - IDR_QP_STEP),
-        small_blocks=True, bitrate_bps=shares(settings, rate)[1] if by_rate else None,
+        frozen=True, bitrate_bps=shares(settings, rate)[1] if by_rate else None,
     )  # fmt: skip
 
 

@@ -41,8 +41,8 @@ class PictureEncoder:
         second_qp: quantiser of the second picture alone, where the first is not what is to be shown.
         bitrate_bps: constant bit rate, None for constant `qp`.
         buffer_bits: how far a picture may run ahead of the rate; None for half a second of it.
-        small_blocks: let H.264 split macroblocks down to 4x4: fewer bits, and next to no time where few macroblocks
-            are coded at all.
+        frozen: most of every picture stands still. H.264 then looks for no change of brightness, which takes time in
+            all of it, and splits macroblocks down to 4x4, which takes time only where something is coded.
         threads: 1 gives one slice per picture; more give that many slices, without delay either.
     """
 
@@ -59,7 +59,7 @@ class PictureEncoder:
         buffer_bits: int | None = None,
         idr_qp_step: int = IDR_QP_STEP,
         second_qp: int | None = None,
-        small_blocks: bool = False,
+        frozen: bool = False,
         threads: int = 1,
     ) -> None:
         self._width, self._height = width, height
@@ -77,7 +77,7 @@ class PictureEncoder:
         if codec is Codec.H264:
             context.thread_count = threads
             params.append(f"threads={threads}:sliced-threads={int(threads > 1)}")
-            params += ["partitions=all"] if small_blocks else []
+            params += ["weightp=0", "partitions=all"] if frozen else []
         else:
             params.append(f"pools={threads}")
         if bitrate_bps is None:

@@ -159,7 +159,7 @@ async def _onvif(box: Box, parts: Parts) -> AsyncIterator[None]:
     if not box.config.onvif.enabled:
         yield
         return
-    face = OnvifFace(box, parts.keys.box_id)
+    face = OnvifFace(box, parts.keys.box_id, tls=parts.tls)
     async with face.running():
         log.info("ONVIF: http://%s:%d/onvif/device_service", box.config.onvif.host, face.port)
         yield

@@ -24,18 +24,24 @@ class WebConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OnvifConfig:
-    """The box as an ONVIF device (Profile G), and its RTSP server for replay; port 0 takes a free one."""
+    """The box as an ONVIF device (Profile G), and its RTSP server for replay; port 0 takes a free one.
+
+    HTTPS and RTSPS use the page's certificate: without `web.tls` there is none, and neither of them.
+    """
 
     enabled: bool = True
     host: str = "127.0.0.1"
     port: int = 0
     replay_port: int = 0
+    https: bool = True
+    https_port: int = 0
+    rtsps_port: int = 0
     discovery: bool = False
 
     def __post_init__(self) -> None:
-        for port in (self.port, self.replay_port):
+        for port in (self.port, self.replay_port, self.https_port, self.rtsps_port):
             if not 0 <= port <= 65535:
-                raise ValueError(f"port and replay_port must be 0..65535, got {port}")
+                raise ValueError(f"a port must be 0..65535, got {port}")
 
 
 @dataclass(frozen=True, kw_only=True)

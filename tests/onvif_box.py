@@ -50,11 +50,12 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(state, *, cameras=2, restarted=lambda: None, record=None, device="", uri=""):
+async def running(state, *, cameras=2, restarted=lambda: None, record=None, device="", uri="", tls=None):
     """The face on a free port over a box with two cameras, three recorded minutes each.
 
     Args:
         record: called with (segments, camera) instead, to put something that plays on disk.
+        tls: the certificate for HTTPS and RTSPS.
         device, uri: where the first camera really is: its device service, its stream.
     """
     config = BoxConfig(state=state, onvif=OnvifConfig(), record=RecordConfig())
@@ -87,7 +88,7 @@ async def running(state, *, cameras=2, restarted=lambda: None, record=None, devi
                          introduction=introduction, segment_s=60)  # fmt: skip
         unused = SimpleNamespace()
         box = Box(config, audit, users, listed, recordings, unused, unused, unused, unused)
-        face = OnvifFace(box, "0123456789abcdef", restart=restarted)
+        face = OnvifFace(box, "0123456789abcdef", restart=restarted, tls=tls)
         if len(face.device.value.users) < len(ACCOUNTS):
             face.device.change(users=ACCOUNTS)
         watching = asyncio.create_task(listed.run())

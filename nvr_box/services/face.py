@@ -5,7 +5,7 @@ import contextlib
 import os
 import re
 import signal
-import socket
+import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import timedelta
@@ -17,6 +17,7 @@ from aiohttp import web
 from nvr_box.box import Box
 from nvr_box.services.archive import BoxArchive
 from nvr_box.services.catalogue import Catalogue
+from nvr_box.services.doors import Doors
 from nvr_box.services.jobs import Jobs
 from nvr_box.services.receiver import Receivers, receiver_service
 from nvr_box.services.recording import RecordingControl, recording_service
@@ -58,6 +59,7 @@ class OnvifFace:
     Args:
         serial: the box's identifier.
         restart: ends the process so that it is started again.
+        tls: the certificate for HTTPS and RTSPS; None for a box without one.
 
     Raises:
         StoreError: a settings file cannot be used.
@@ -69,9 +71,9 @@ class OnvifFace:
         serial: str,
         *,
         restart: Callable[[], None] | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.box = box
-        self.port = 0
         folder = box.config.state / "onvif"
         try:
             self.device = Stored(folder / "device.json", DeviceState())
@@ -90,7 +92,13 @@ class OnvifFace:
         self.responder = Responder(self._endpoint)
         self._announcements: set[asyncio.Task[None]] = set()
         self.replay = ReplayServer(BoxArchive(self.catalogue), self.authenticator)
+        self.doors = Doors(box.config.onvif, self.device, self.replay, tls)
         self.server = Server(self._services(), self.authenticator, now=self.platform.now)
+
+    @property
+    def port(self) -> int:
+        """Of the services without TLS, 0 while that is closed."""
+        return self.doors.http
 
     def replay_port(self) -> int:
         """Of the RTSP server that replays recordings."""
@@ -99,7 +107,7 @@ class OnvifFace:
     def application(self) -> web.Application:
         app = web.Application(client_max_size=2 << 20, middlewares=[guard(self.device)])
         app.add_routes(self.server.routes())
-        Tunnels(self.replay_port).install(app)
+        Tunnels(lambda: self.replay.port_of("inner")).install(app)
         app.cleanup_ctx.append(self.events.running)
         app.cleanup_ctx.append(self._telling)
         if self.box.config.onvif.discovery:
@@ -113,26 +121,15 @@ class OnvifFace:
         Raises:
             StoreError: the port cannot be listened on.
         """
-        config = self.box.config.onvif
-        try:
-            listener = socket.create_server((config.host, config.port))
-        except OSError as problem:
-            raise StoreError(f"onvif.port: {config.host}:{config.port}: {problem.strerror}") from problem
-        self.port = listener.getsockname()[1]
         runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=1.0)
+        await self.jobs.settle()
         await runner.setup()
         self.replay.timeout_s = float(self.catalogue.state.value.session_timeout_s)
         try:
-            await self.replay.start(config.host, config.replay_port)
-        except OSError as problem:
-            await runner.cleanup()
-            raise StoreError(f"onvif.replay_port: {config.replay_port}: {problem.strerror}") from problem
-        try:
-            await self.jobs.settle()
-            await web.SockSite(runner, listener).start()
+            await self.doors.start(runner)
             yield
         finally:
-            await self.replay.stop()
+            await self.doors.stop()
             await runner.cleanup()
 
     def _services(self) -> Sequence[Service]:
@@ -141,7 +138,9 @@ class OnvifFace:
             state=self.device,
             platform=self.platform,
             services=lambda: self.server.services,
-            protocols=self._protocols,
+            protocols=self.doors.shown,
+            free=self.doors.free,
+            reopen=lambda: self._later(self._move()),
             announce=lambda: self._later(self.responder.hello()),
             factory_default=self._factory_default,
         )
@@ -150,17 +149,12 @@ class OnvifFace:
             event_service(self.events),
             recording_service(self.control),
             search_service(RecordingSearch(self.catalogue, self.jobs)),
-            replay_service(Replay(self.catalogue, self.replay_port)),
+            replay_service(Replay(self.catalogue, self.replay_port, lambda: self.replay.port_of("tls"))),
             receiver_service(self.receivers),
         )
 
     def _accounts(self) -> dict[str, User]:
         return {user.name: user for user in self.device.value.users}
-
-    def _protocols(self) -> dict[str, tuple[bool, tuple[int, ...]]]:
-        stored = {protocol.name: (protocol.enabled, protocol.ports) for protocol in self.device.value.protocols}
-        running = {"HTTP": (True, (self.port,)), "RTSP": (True, (self.replay_port(),))}
-        return {name: stored.get(name, now) for name, now in running.items()}
 
     def _factory_default(self, hard: bool) -> None:  # noqa: FBT001 - the shape of DeviceContext
         kept = self.device.value
@@ -200,9 +194,18 @@ class OnvifFace:
             address=self.identity.endpoint,
             types=(DEVICE,),
             scopes=(*self.identity.fixed_scopes, *state.scopes),
-            xaddrs=(f"http://{address}:{self.port}{DEVICE_PATH}",),
+            xaddrs=tuple(
+                f"{scheme}://{address}:{port}{DEVICE_PATH}"
+                for scheme, port in (("http", self.doors.http), ("https", self.doors.https))
+                if port
+            ),
             metadata_version=state.metadata_version,
         )
+
+    async def _move(self) -> None:
+        """Listen where SetNetworkProtocols says, then tell it: the addresses in the Hello are new."""
+        await self.doors.follow()
+        await self.responder.hello()
 
     def _later(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work, name="discovery")

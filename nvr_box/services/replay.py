@@ -19,11 +19,12 @@ class Replay:
 
     Args:
         port: of the RTSP server that replays.
+        tls_port: of the same under TLS, 0 while there is none.
     """
 
-    def __init__(self, catalogue: Catalogue, port: Callable[[], int]) -> None:
+    def __init__(self, catalogue: Catalogue, port: Callable[[], int], tls_port: Callable[[], int]) -> None:
         self._catalogue = catalogue
-        self._port = port
+        self._port, self._tls_port = port, tls_port
 
     @operation("GetReplayUri")
     async def get_replay_uri(self, call: Call) -> Reply:
@@ -34,6 +35,9 @@ class Replay:
             raise invalid("a recording is replayed by unicast", "InvalidStreamSetup")
         if setup.Transport.Protocol == "HTTP":
             return {"Uri": f"{call.base_url}/{token}"}
+        # Who asks under TLS is not sent to where everybody can watch along.
+        if call.http.scheme == "https" and self._tls_port():
+            return {"Uri": f"rtsps://{call.host}:{self._tls_port()}/{token}"}
         return {"Uri": f"rtsp://{call.host}:{self._port()}/{token}"}
 
     @operation("GetReplayConfiguration")

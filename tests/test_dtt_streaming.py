@@ -17,6 +17,7 @@ from onvif.carrier import Carrier
 from onvif.metadata import parse
 from onvif.registry import load
 from tests.camera_process import camera_process
+from tests.dtt import media1_request, media2_request
 
 pytestmark = [pytest.mark.long, pytest.mark.e2e]
 
@@ -320,3 +321,82 @@ def test_metadata_streams_over_udp(camera):
                "-f", "data", "-"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, timeout=120, check=False)
     assert b"MetadataStream" in done.stdout, done.stderr.decode()[-1000:]
+
+
+def configured(camera, token, encoding):
+    """Let an encoder deliver another encoding; Media 1 knows no H.265."""
+    if encoding == "H265":
+        found = media2(camera, "GetVideoEncoderConfigurations", ConfigurationToken=token).Configurations[0]
+        options = media2(camera, "GetVideoEncoderConfigurationOptions", ConfigurationToken=token).Options
+        offered = next(option for option in options if option.Encoding == encoding)
+        values = {**media2_request(found), "Encoding": encoding, "Profile": offered.ProfilesSupported[0]}
+        values["RateControl"]["FrameRateLimit"] = max(offered.FrameRatesSupported)
+        media2(camera, "SetVideoEncoderConfiguration", Configuration=values)
+        return
+    path = "/onvif/media"
+    found = asyncio.run(ask(camera, names.TRT, "GetVideoEncoderConfiguration", path, ConfigurationToken=token))
+    values = {**media1_request(found.Configuration), "Encoding": encoding}
+    if encoding == "JPEG":
+        values.pop("H264", None)
+    else:
+        values["H264"] = {"GovLength": 20, "H264Profile": "High"}
+    asyncio.run(ask(camera, names.TRT, "SetVideoEncoderConfiguration", path, Configuration=values,
+                    ForcePersistence=True))  # fmt: skip
+
+
+@pytest.fixture
+def jpeg(camera):
+    configured(camera, "sub", "JPEG")
+    yield
+    configured(camera, "sub", "H264")
+
+
+@pytest.fixture
+def h265(camera):
+    before = media2(camera, "GetVideoEncoderConfigurations", ConfigurationToken="sub").Configurations[0]
+    configured(camera, "sub", "H265")
+    yield
+    media2(camera, "SetVideoEncoderConfiguration", Configuration=media2_request(before))
+
+
+JPEG_CASES = [
+    pytest.param("udp", marks=pytest.mark.case("RTSS-1-1-34")),
+    pytest.param("http", marks=pytest.mark.case("RTSS-1-1-35")),
+    pytest.param("tcp", marks=pytest.mark.case("RTSS-1-1-36")),
+]
+
+
+@pytest.mark.parametrize("transport", JPEG_CASES)
+def test_jpeg_streams_and_decodes(camera, jpeg, transport):
+    pictures_of(decoded(stream_uri(camera, "sub", PROTOCOLS[transport]), transport), "sub")
+
+
+def _starts_jpeg(payload):
+    """Payload type 26 and fragment offset zero."""
+    return payload[1] & 0x7F == 26 and payload[13:16] == bytes(3)
+
+
+@pytest.mark.case("RTSS-1-1-53")
+def test_the_header_extension_of_jpeg_stands_only_where_rfc_2435_does_not_suffice(camera, jpeg):
+    width, height = SIZES["sub"]
+    with playing(camera, "/sub", tracks=("video",)) as (rtsp, channels):
+        for _ in range(3):
+            packet = wait_for(rtsp, channels["video"], _starts_jpeg)
+            assert not packet[0] & 0x10
+            assert (packet[18] * 8, packet[19] * 8) == (width, height)
+
+
+H265_CASES = [
+    pytest.param("udp", marks=pytest.mark.case("MEDIA2_RTSS-1-1-8")),
+    pytest.param("http", marks=pytest.mark.case("MEDIA2_RTSS-1-1-9")),
+    pytest.param("tcp", marks=pytest.mark.case("MEDIA2_RTSS-1-1-10")),
+]
+
+
+@pytest.mark.parametrize("transport", H265_CASES)
+def test_h265_streams_and_decodes(camera, h265, transport):
+    uri = stream_uri(camera, "sub", PROTOCOLS[transport])
+    pictures_of(decoded(uri, transport), "sub")
+    line = ["ffprobe", "-v", "error", "-rtsp_transport", transport, "-show_entries", "stream=codec_name", uri]
+    said = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+    assert "hevc" in said.stdout

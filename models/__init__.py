@@ -4,10 +4,11 @@ The arrays are RGB, (height, width, 3), 0..255, boxes are x0 y0 x1 y1 in pixels.
 """
 
 from dataclasses import dataclass
-from types import ModuleType
 
-from models import colours, selftest
+from models import colours, precision, selftest
 from models.appearance import Encoder, similarity
+from models.appearance_net import AppearanceNet
+from models.clothing import Clothes, Colours
 from models.config import ModelsConfig
 from models.detections import Detections
 from models.detector import Detector
@@ -27,7 +28,7 @@ class Models:
     detector: Detector
     faces: Faces
     appearance: Encoder
-    colours: ModuleType
+    colours: Colours
     provider: str
 
     def self_test(self) -> None:
@@ -44,8 +45,12 @@ def load(config: ModelsConfig | None = None, registry: Registry | None = None) -
     """
     config = config or ModelsConfig()
     registry = registry or Registry.read()
-    session = Session.load("nanodet", config, registry)
-    models = Models(detector_for(session, config.profile), Faces(Session.load("centerface", config, registry)),
-                    encoder(session, registry, config), colours, session.provider)
+    # The appearance code pools the exact network's features, whatever the detector counts in: codes of one model must
+    # agree between machines.
+    exact = Session.load(precision.FLOAT, config, registry)
+    detector = detector_for(precision.detecting(exact, registry, config), config.profile)
+    appearance = encoder(exact, registry, config)
+    clothes = Clothes(appearance) if isinstance(appearance, AppearanceNet) else colours
+    models = Models(detector, Faces(Session.load("centerface", config, registry)), appearance, clothes, exact.provider)
     models.self_test()
     return models

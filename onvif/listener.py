@@ -31,7 +31,7 @@ class Listener:
         """
         if self._site is not None and port in {0, self.port}:
             return
-        listener = socket.create_server((self._host, port))
+        listener = _server(self._host, port)
         site = web.SockSite(self._runner, listener, ssl_context=tls)
         await site.start()
         before, self._site = self._site, site
@@ -46,10 +46,17 @@ class Listener:
             await site.stop()
 
 
+def _server(host: str, port: int) -> socket.socket:
+    """Listen; the address `::` means every interface by both families."""
+    if ":" in host:
+        return socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=host == "::")
+    return socket.create_server((host, port))
+
+
 def can_listen(host: str, port: int) -> bool:
     """Whether a port could be had now."""
     try:
-        socket.create_server((host, port)).close()
+        _server(host, port).close()
     except OSError:
         return False
     return True

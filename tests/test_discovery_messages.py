@@ -160,6 +160,27 @@ async def test_a_unicast_probe_is_answered(port):
     assert [device.endpoint for device in found] == [CAMERA.address]
 
 
+async def test_a_unicast_probe_reaches_every_camera_of_the_host(port):
+    other = replace(CAMERA, address="urn:uuid:00000000-0000-4000-8000-00000000000b")
+    async with present(port), present(port, other):
+        found = await discover(0.6, interfaces=[LOOPBACK], address=LOOPBACK, port=port)
+        assert {device.endpoint for device in found} == {CAMERA.address, other.address}
+        _, data = messages.probe([VIDEO_TRANSMITTER])
+        assert len(await asked(port, data, group=False)) == 2
+        fault = messages.probe((), ["onvif://x"])[1]
+        fault = fault.replace(b"<d:Scopes>", f'<d:Scopes MatchBy="{WSD}/ldap">'.encode())
+        assert len(await asked(port, fault, group=False)) == 1
+
+
+@pytest.mark.parametrize("head", [b"", b"10.0.0.1", b"10.0.0.1 99999", b"host 3702", b"\xff\xff 1", b"10.0.0.1 -5"])
+async def test_a_forged_passing_on_does_no_harm(port, head):
+    async with present(port) as responder:
+        _, data = messages.probe([VIDEO_TRANSMITTER])
+        assert await asked(port, b"veilcam passes on " + head + b"\n" + data) == []
+        assert await discover(0.6, interfaces=[LOOPBACK], port=port)
+        assert responder is not None
+
+
 @pytest.mark.case("DISCOVERY-1-1-5")
 async def test_a_probe_for_something_else_stays_unanswered(port):
     async with present(port):

@@ -1,10 +1,14 @@
 """A device that can be found: Hello, Bye, and answers to Probe and Resolve by multicast and unicast.
 
 ONVIF Core 26.06, 7.3. Runs on one event loop; the sockets never block it.
+
+Of several devices on one host only one is given a unicast datagram by the kernel; it passes it on to the others by
+multicast on loopback, with the sender's address in front, and each answers for itself.
 """
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import random
 import socket
@@ -20,6 +24,8 @@ _log = logging.getLogger(__name__)
 _MAX_DELAY_S = 0.5
 """APP_MAX_DELAY of WS-Discovery 2.4: answers to a multicast are spread over it."""
 _REPEATS = 2
+_PASSED_ON = b"veilcam passes on "
+_LOOPBACK = "127.0.0.1"
 _WAITING = 256
 
 
@@ -125,14 +131,27 @@ class Responder:
                 return
             if len(self._answers) >= _WAITING:
                 continue
-            task = asyncio.create_task(self._answer(data, peer, to_group), name="discovery answer")
+            passed_on = to_group and data.startswith(_PASSED_ON) and peer[0] == _LOOPBACK
+            if passed_on:
+                head, _, data = data.partition(b"\n")
+                peer, to_group = _address(head.removeprefix(_PASSED_ON)), False
+            elif not to_group:
+                self._pass_on(data, peer)
+            task = asyncio.create_task(self._answer(data, peer, to_group, first=not passed_on), name="discovery answer")
             self._answers.add(task)
             task.add_done_callback(self._answers.discard)
 
-    async def _answer(self, data: bytes, peer: tuple[str, int], to_group: bool) -> None:  # noqa: FBT001
+    def _pass_on(self, data: bytes, peer: tuple[str, int]) -> None:
+        sender = self._senders.get(_LOOPBACK)
+        if sender is not None:
+            with contextlib.suppress(OSError):
+                head = _PASSED_ON + f"{peer[0]} {peer[1]}\n".encode()
+                sender.sendto(head + data, (multicast.GROUP, self._port))
+
+    async def _answer(self, data: bytes, peer: tuple[str, int], to_group: bool, *, first: bool) -> None:  # noqa: FBT001
         try:
             message = messages.parse(data)
-            reply = self._reply(message, multicast.local_address(peer[0]), to_group=to_group)
+            reply = self._reply(message, multicast.local_address(peer[0]), to_group=to_group, first=first)
         except NotOnvif as problem:
             _log.debug("datagram of %s:%d ignored: %s", *peer, problem)
             return
@@ -146,7 +165,7 @@ class Responder:
             with contextlib.suppress(OSError):
                 self._socket.sendto(reply, peer)
 
-    def _reply(self, message: Message, address: str, *, to_group: bool) -> bytes | None:
+    def _reply(self, message: Message, address: str, *, to_group: bool, first: bool) -> bytes | None:
         if message.action not in {"Probe", "Resolve"}:
             return None
         endpoint = self._describe(address)
@@ -156,6 +175,15 @@ class Responder:
             wanted = messages.parse_resolve(message)
             return messages.matches(message, [endpoint], self._sequence()) if wanted == endpoint.address else None
         probe = messages.parse_probe(message)
-        if not probe.understood and not to_group:
+        if not probe.understood and not to_group and first:
             return messages.rule_not_supported(message, self._sequence())
         return messages.matches(message, [endpoint], self._sequence()) if probe.matches(endpoint) else None
+
+
+def _address(head: bytes) -> tuple[str, int]:
+    """(address, port) in front of a datagram that was passed on; one that cannot be answered for any other bytes."""
+    host, _, port = head.decode("ascii", "replace").partition(" ")
+    try:
+        return str(ipaddress.IPv4Address(host)), int(port) if 0 < int(port) < 65536 else 9
+    except ValueError:
+        return _LOOPBACK, 9

@@ -108,6 +108,8 @@ def admits(present: AddressFilter, address: str) -> bool:
         client = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
+    if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped is not None:
+        client = client.ipv4_mapped  # an IPv4 client of a listener of both families
     inside = any(client in ipaddress.ip_network(f"{base}/{bits}", strict=False) for base, bits in listed)
     return inside == (present.kind == "Allow")
 

@@ -137,7 +137,14 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             introduction=introduction,
             segment_s=config.record.segment_s,
         )
-        reveals = Reveals(audit, keys, roster, recordings, minutes=config.reveal.minutes)
+        reveals = Reveals(
+            audit,
+            keys,
+            roster,
+            recordings,
+            minutes=config.reveal.minutes,
+            second_person=config.reveal.second_person,
+        )
         stack.push_async_callback(reveals.close)
         box = Box(
             config=config,

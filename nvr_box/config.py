@@ -69,11 +69,13 @@ class RevealConfig:
         rotate: cameras seal to a key of the day, destroyed with the day's recordings.
         in_browser: pages that can, open reveals themselves: sealed keys are handed to who holds the right, and
             neither passphrases nor keys reach the box. Where it is false the box opens them, and slows down guessing.
+        second_person: somebody else with the right to approve has to agree to every reveal first.
     """
 
     minutes: float = 5.0
     rotate: bool = True
     in_browser: bool = True
+    second_person: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.minutes <= 60:

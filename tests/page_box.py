@@ -22,6 +22,7 @@ from nvr_box.record.recorder import Recorder
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
 from nvr_box.record.source import Timed
+from nvr_box.reveal.approvals import Approvals
 from nvr_box.reveal.reveals import RevealSession, Verdicts
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.search.search import Match, Results, Tick
@@ -317,10 +318,15 @@ class StandInReveals:
 
     def __init__(self, recordings, audit):
         self._recordings, self._audit = recordings, audit
+        self.approvals = Approvals(audit, wanted=False)
         self.on = {}
         self.all_over = asyncio.Event()
 
-    async def start(self, by, camera, *, reason, passphrase, second_passphrase="", minutes=None):
+    async def start(
+        self, by, camera, *, reason, passphrase, second_passphrase="", approval="", whole=True, minutes=None
+    ):
+        request = self.approvals.approved(by, camera, approval) if self.approvals.wanted else None
+        reason = request.reason if request else reason
         why = (
             ("" if by.may(Right.REVEAL, camera) else f"{by.name} does not hold the right 'reveal'")
             or ("" if len(reason) >= 8 else "a reason of at least 8 characters is needed")
@@ -341,6 +347,8 @@ class StandInReveals:
             Verdicts(),
         )
         self.on[session.key] = session
+        if request:
+            self.approvals.used(request)
         return session
 
     def active(self, by):
@@ -416,6 +424,7 @@ class StandInBox:
         for name, rights, cameras in (
             ("guard", [Right.VIEW, Right.OPERATE], None),
             ("controller", [Right.VIEW, Right.OPERATE, Right.REVEAL, Right.APPROVE], None),
+            ("officer", [Right.VIEW, Right.REVEAL, Right.APPROVE], None),
             ("admin", [Right.VIEW, Right.OPERATE, Right.ADMIN], None),
             ("porter", [Right.VIEW], [1]),
         ):

@@ -19,14 +19,19 @@ from nvr_box.record.segments import Segments
 from nvr_box.reveal import pipe
 from nvr_box.reveal import reveals as reveals_
 from nvr_box.reveal.reveals import Reveals
+from nvr_box.reveal.spans import Spans
+from nvr_box.reveal.verdicts import Verdicts
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
 from wire.base.errors import StoreError, WireError
 from wire.keys import SigningKey
+from wire.nal import Codec
+from wire.recovery.reader import NOT_A_RECIPIENT, Reader
 
 T0 = 1_795_000_000_000_000
 END = T0 + 60_000_000
 CONTROLLER = Account("controller", frozenset({Right.VIEW, Right.REVEAL}))
+ADMIN = Account("admin", frozenset({Right.ADMIN}))
 PASSPHRASE = "a passphrase of an operator"
 REASON = "bicycle theft, case 12"
 SIGNER = SigningKey.generate()
@@ -55,8 +60,21 @@ async def place(tmp_path, streams):
         ours = number < 3
         identity = CAMERA_ID[:7] + bytes([number])
         camera = Camera(
-            number, f"yard {number}", "http://x", "u", "rtsp://x", "main", "", "", "", identity.hex() if ours else None,
-            SIGNER.public.hex() if ours else None, None, ours, True, 0,
+            number,
+            f"yard {number}",
+            "http://x",
+            "u",
+            "rtsp://x",
+            "main",
+            "",
+            "",
+            "",
+            identity.hex() if ours else None,
+            SIGNER.public.hex() if ours else None,
+            None,
+            ours,
+            True,
+            0,
         )
         await roster.add(camera, "p", None, "test")
         await asyncio.to_thread(record_file, segments, number, file, T0)
@@ -222,7 +240,7 @@ async def test_a_session_is_its_owners_and_ends_for_good(place):
 async def test_the_time_limit_ends_it_and_the_process(place):
     reveals, *_ = place
     session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE, minutes=2 / 60)
-    process = reveals._running[session.key].process
+    process = reveals._running[session.key].talk._process
     async with asyncio.timeout(30):
         assert await process.wait() is not None
         await asyncio.gather(*reveals._ending)
@@ -236,7 +254,7 @@ async def test_a_killed_process_ends_the_reveal_and_nothing_else(place):
     session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
     play = reveals.play(CONTROLLER, session.key, T0)
     await anext(play)
-    process = reveals._running[session.key].process
+    process = reveals._running[session.key].talk._process
     process.kill()
     await process.wait()
     with pytest.raises(Refused, match="ended"):
@@ -250,7 +268,7 @@ async def test_the_process_is_closed_to_others_and_opens_no_file(place):
     reveals, *_ = place
     session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
     await reveals.still(CONTROLLER, session.key, T0)
-    pid = reveals._running[session.key].process.pid
+    pid = reveals._running[session.key].talk._process.pid
     proc = Path("/proc") / str(pid)
     limits = (proc / "limits").read_text()
     assert any(line.startswith("Max core file size") and " 0 " in line for line in limits.splitlines())
@@ -273,3 +291,88 @@ def test_the_pipe_refuses_what_is_no_message(junk):
         pipe.read(io.BytesIO(junk))
     assert pipe.read(io.BytesIO(b"")) is None
     assert pipe.read(io.BytesIO(pipe.pack({"op": "x"}, b"body"))) == ({"op": "x"}, b"body")
+
+
+async def test_where_a_second_person_is_wanted_nothing_opens_without_one(place, streams):
+    _, recordings, log, _ = place
+    keys, *_ = streams
+    roster = place[0]._roster
+    reveals = Reveals(log, keys, roster, recordings, minutes=5, second_person=True)
+    wish = {"reason": REASON, "passphrase": PASSPHRASE}
+    with pytest.raises(Refused, match="second person"):
+        await reveals.start(CONTROLLER, 1, **wish)
+    with pytest.raises(Refused, match="second person"):
+        await reveals.start_in_browser(CONTROLLER, 1, reason=REASON)
+    request = await reveals.approvals.ask(CONTROLLER, 1, reason="the reason that was agreed to", from_us=T0)
+    officer = Account("officer", frozenset({Right.APPROVE}))
+    await reveals.approvals.answer(officer, request.key, approve=True, why="")
+    with pytest.raises(Refused, match="opens no reveal key"):
+        await reveals.start(CONTROLLER, 1, reason="another", passphrase="wrong", approval=request.key)
+    session = await reveals.start(CONTROLLER, 1, reason="another", passphrase=PASSPHRASE, approval=request.key)
+    assert session.reason == "the reason that was agreed to"
+    await played(reveals.play(CONTROLLER, session.key, T0, END))
+    await reveals.end(CONTROLLER, session.key)
+    with pytest.raises(Refused, match="second person"):
+        await reveals.start(CONTROLLER, 1, approval=request.key, **wish)
+    granted = [entry for entry in await log.entries(ADMIN, action="reveal") if entry.granted]
+    assert granted[0].details["approved_by"] == "officer"
+
+
+async def test_an_approval_under_which_nothing_was_shown_may_be_used_again(place, streams):
+    _, recordings, log, _ = place
+    reveals = Reveals(log, streams[0], place[0]._roster, recordings, minutes=5, second_person=True)
+    request = await reveals.approvals.ask(CONTROLLER, 1, reason=REASON, from_us=T0)
+    await reveals.approvals.answer(Account("o", frozenset({Right.APPROVE})), request.key, approve=True, why="")
+    first = await reveals.start_in_browser(CONTROLLER, 1, reason="", approval=request.key)
+    await reveals.end(CONTROLLER, first.key, why="the passphrase opened nothing in the page")
+    again = await reveals.start_in_browser(CONTROLLER, 1, reason="", approval=request.key)
+    await reveals.end(CONTROLLER, again.key)
+
+
+async def test_a_page_that_opens_by_itself_is_given_what_is_sealed_and_nothing_else(place):
+    reveals, _, log, _ = place
+    session = await reveals.start_in_browser(CONTROLLER, 1, reason=REASON)
+    keys = reveals.sealed_keys(CONTROLLER, session.key)
+    assert keys["operators"]
+    assert all("sealed" in table and "private" not in table for table in keys["operators"])
+    reader, opened = Reader([], Codec.H264), []
+    async with contextlib.aclosing(reveals.units(CONTROLLER, session.key, T0)) as parts:
+        async for part in parts:
+            assert part.codec == "h264"
+            opened += [reader.open(unit.data) for unit in part.units]
+            if len(opened) == 75:
+                break
+    assert {each.reason for each in opened} == {NOT_A_RECIPIENT}, "recovery data is there, and closed"
+    with pytest.raises(Refused, match="opened by the page itself"):
+        await reveals.still(CONTROLLER, session.key, T0)
+    with pytest.raises(Refused, match="another person's"):
+        reveals.sealed_keys(Account("other", frozenset({Right.VIEW, Right.REVEAL})), session.key)
+    reveals.tell(CONTROLLER, session.key, Verdicts(opened=75))
+    await reveals.end(CONTROLLER, session.key)
+    end = (await log.entries(ADMIN, action="reveal-end"))[0]
+    assert end.details["opened"] == 75
+    assert end.details["shown"] == "2026-11-18T11:06:40Z/2026-11-18T11:06:43Z"
+
+
+async def test_going_back_and_forth_is_one_entry_that_says_what_was_seen(place):
+    reveals, _, log, _ = place
+    session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
+    for start_us in (T0, T0 + 1_000_000, T0):
+        await played(reveals.play(CONTROLLER, session.key, start_us, END))
+    await reveals.end(CONTROLLER, session.key)
+    assert len(await log.entries(ADMIN, action="reveal-view")) == 1
+    end = (await log.entries(ADMIN, action="reveal-end"))[0]
+    assert end.details["shown"] == "2026-11-18T11:06:40Z/2026-11-18T11:06:43Z"
+
+
+def test_spans_that_meet_are_one():
+    spans = Spans()
+    for start, end in ((0, 5), (60, 70), (6, 9), (200, 201), (20, 30), (30, 40)):
+        spans.add(start * 1_000_000, end * 1_000_000)
+    assert str(spans) == ", ".join(
+        f"1970-01-01T00:0{a}Z/1970-01-01T00:0{b}Z"
+        for a, b in (("0:00", "0:09"), ("0:20", "0:40"), ("1:00", "1:10"), ("3:20", "3:21"))
+    )
+    for second in range(1000, 1500, 10):
+        spans.add(second * 1_000_000, second * 1_000_000)
+    assert str(spans).endswith(" and 14 more")

@@ -21,9 +21,23 @@ def scene(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def address(scene, tmp_path_factory):
-    with served(scene, tmp_path_factory.mktemp("box"), history_s=45) as (address, _):
-        yield address
+def served_box(scene, tmp_path_factory):
+    with served(scene, tmp_path_factory.mktemp("box"), history_s=45) as served_box:
+        yield served_box
+
+
+@pytest.fixture(scope="module")
+def address(served_box):
+    return served_box[0]
+
+
+@pytest.fixture
+def second_person(served_box):
+    """While it lasts, reveals on the box need an approval."""
+    approvals = served_box[1].reveals.approvals
+    approvals.wanted = True
+    yield
+    approvals.wanted = False
 
 
 @pytest.fixture(scope="module")
@@ -383,3 +397,57 @@ def test_the_scene_has_people_to_hide(scene):
     assert RATE * FRAMES
     assert all(any(boxes) for boxes in scene.boxes)
     assert psnr(scene.clear[0][50], scene.masked[0][50]) < 30
+
+
+def ask_somebody(page, reason):
+    page.keyboard.press("r")
+    until(page, "document.querySelector('[data-test=reveal-go]')?.textContent === 'Ask for approval'")
+    page.fill("[name=reason]", reason)
+    page.click("[data-test=reveal-go]")
+    page.wait_for_selector("[data-test=standing][data-state=waiting]")
+
+
+def answer(approver, how, why):
+    """Wait until the bar says that somebody asks, look, and answer."""
+    approver.wait_for_selector("[data-test=count]")
+    approver.click("text=Approve >> nth=0")
+    approver.wait_for_selector("[data-test=wish]")
+    approver.fill("[data-test=why]", why)
+    assert approver.evaluate(CONTRAST) == []
+    assert approver.evaluate(NAMELESS) == []
+    approver.click(f"[data-test={how}]")
+    approver.wait_for_selector("[data-test=none]")
+
+
+def test_a_second_person_agrees_before_anything_is_revealed(browser, address, second_person):
+    with opened(browser) as page, opened(browser) as approver:
+        watch(page, address, "controller")
+        sign_in(approver, address, "officer")
+        ask_somebody(page, "a bag was left behind")
+        answer(approver, "refuse", "call the guard first")
+        page.wait_for_selector("[data-test=standing][data-state=refused]")
+        assert "officer refused" in page.inner_text("[data-test=standing]")
+        assert "call the guard first" in page.inner_text("[data-test=standing]")
+
+        page.fill("[name=reason]", "the guard found it open")
+        page.click("[data-test=reveal-go]")
+        page.wait_for_selector("[data-test=standing][data-state=waiting]")
+        answer(approver, "approve", "")
+        page.wait_for_selector("[data-test=standing][data-state=approved]")
+        assert page.locator("[name=reason]").count() == 0, "the reason is the one that was agreed to"
+        page.fill("[name=passphrase]", PASSPHRASE)
+        page.click("[data-test=reveal-go]")
+        page.wait_for_selector("[data-test=lock][data-open=yes]")
+        playing(page)
+        page.keyboard.press("Escape")
+        page.wait_for_selector("[data-test=lock][data-open=no]")
+
+        page.keyboard.press("r")
+        until(page, "document.querySelector('[data-test=reveal-go]')?.textContent === 'Ask for approval'")
+
+
+def test_without_the_right_there_is_nobody_to_approve(browser, address, second_person):
+    with opened(browser) as page:
+        sign_in(page, address, "guard")
+        page.wait_for_selector("[data-test=tile]")
+        assert page.locator("nav >> text=Approve").count() == 0

@@ -6,92 +6,59 @@ are the same.
 """
 
 import asyncio
-import contextlib
-import logging
-import os
-import secrets
-import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from nvr_box.audit import Audit
-from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.cameras.roster import Roster
 from nvr_box.clock import utc_us
 from nvr_box.keys import Keys
-from nvr_box.record.access_units import RecordedUnit, access_units
+from nvr_box.record.access_units import access_units
 from nvr_box.record.recordings import Chunk, Piece, Recordings
 from nvr_box.reveal import pipe
-from nvr_box.reveal.spans import Spans
+from nvr_box.reveal.approvals import Approvals, sound_reason
+from nvr_box.reveal.session import RevealSession, Running, Units, begun
+from nvr_box.reveal.talk import Gone, Silent, Talk
 from nvr_box.reveal.verdicts import Verdicts
 from nvr_box.rights import Account, Refused, Right
-from wire.base.errors import StoreError, WireError
+from wire.base.errors import StoreError
 
 __all__ = ["RevealSession", "Reveals", "Verdicts"]
 
-log = logging.getLogger(__name__)
-LEAST_REASON = 8
 _FREE_FAILURES, _BRAKE_S = 5, 60.0
-_ANSWER_S = 30.0
-_END_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class RevealSession:
-    """A reveal that is on.
+class _Wish:
+    """What a person asks for."""
 
-    Attributes:
-        watermark: what every revealed picture shows.
-        in_browser: the page opens it; its verdicts are what the page said last.
-        signing_key: the camera's, hex, None for a camera of another make.
-    """
-
-    key: str
-    who: str
     camera: int
     reason: str
-    started_us: int
-    expires_us: int
-    watermark: str
-    verdicts: Verdicts
-    in_browser: bool = False
-    signing_key: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Units:
-    """A recorded GOP, or the newest part of one, as masked access units in decoding order."""
-
-    codec: str
-    units: tuple[RecordedUnit, ...]
-
-
-class _Gone(Refused):
-    """The process has ended, as it does when the time is up."""
-
-
-@dataclass(slots=True)
-class _Running:
-    """One session and its process, None when the page opens it. `turn` is held by whoever talks to the process."""
-
-    session: RevealSession
-    process: asyncio.subprocess.Process | None = None
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    plays: int = 0
-    viewed: bool = False
-    shown: Spans = field(default_factory=Spans)
-    timer: asyncio.TimerHandle | None = None
+    approval: str
+    whole: bool
+    minutes: float | None
+    in_browser: bool
 
 
 class Reveals:
-    """Time-boxed reveals, each in a process that alone holds the private key. Needs `REVEAL` for the camera."""
+    """Time-boxed reveals. Needs `REVEAL` for the camera and, where `second_person` is set, an approved request."""
 
-    def __init__(self, log_: Audit, keys: Keys, roster: Roster, recordings: Recordings, *, minutes: float) -> None:
-        self._log, self._keys, self._roster, self._recordings = log_, keys, roster, recordings
+    def __init__(
+        self,
+        log: Audit,
+        keys: Keys,
+        roster: Roster,
+        recordings: Recordings,
+        *,
+        minutes: float,
+        second_person: bool = False,
+    ) -> None:
+        self._log, self._keys, self._roster, self._recordings = log, keys, roster, recordings
         self._minutes = minutes
-        self._running: dict[str, _Running] = {}
+        self.approvals = Approvals(log, wanted=second_person)
+        self._running: dict[str, Running] = {}
         self._failures: dict[str, tuple[int, float]] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -103,12 +70,16 @@ class Reveals:
         reason: str,
         passphrase: str,
         second_passphrase: str = "",
+        approval: str = "",
+        whole: bool = True,
         minutes: float | None = None,
     ) -> RevealSession:
         """Unlock the reveal key with `passphrase` in a new process, for at most the configured time.
 
         Args:
             second_passphrase: another operator's, where dual control asks for two.
+            approval: the key of an approved request, whose reason then counts.
+            whole: for the log: the whole picture, or one person only.
 
         Raises:
             Refused: right, reason (at least 8 characters) or passphrase; each refusal has its audit entry.
@@ -116,55 +87,58 @@ class Reveals:
         """
         passphrases = [each for each in (passphrase, second_passphrase) if each]
 
-        async def unlocked(running: _Running) -> None:
+        async def unlocked(running: Running) -> None:
             self._brake(by.name)
             await self._unlock(running, passphrases)
 
-        return await self._start(by, camera, reason, minutes, unlocked)
+        wish = _Wish(camera, reason, approval, whole, minutes, in_browser=False)
+        return await self._start(by, wish, unlocked)
 
     async def start_in_browser(
-        self, by: Account, camera: int, *, reason: str, minutes: float | None = None
-    ) -> RevealSession:
-        """Grant a reveal that the page opens itself; raises as `start`, but for the passphrase, which it never sees."""
-
-        async def at_once(_running: _Running) -> None:
-            return
-
-        return await self._start(by, camera, reason, minutes, at_once, in_browser=True)
-
-    async def _start(
         self,
         by: Account,
         camera: int,
-        reason: str,
-        minutes: float | None,
-        ready: Callable[[_Running], Awaitable[None]],
         *,
-        in_browser: bool = False,
+        reason: str,
+        approval: str = "",
+        whole: bool = True,
+        minutes: float | None = None,
     ) -> RevealSession:
-        reason = " ".join(reason.split())
-        where = "browser" if in_browser else "box"
+        """Grant a reveal that the page opens itself; raises as `start`, but for the passphrase, which it never sees."""
+
+        async def at_once(_running: Running) -> None:
+            return
+
+        return await self._start(by, _Wish(camera, reason, approval, whole, minutes, in_browser=True), at_once)
+
+    async def _start(self, by: Account, wish: _Wish, ready: Callable[[Running], Awaitable[None]]) -> RevealSession:
+        camera, reason, request = wish.camera, wish.reason, None
         try:
             by.demand(Right.REVEAL, camera)
             by.demand(Right.VIEW, camera)
             known = self._roster.get(camera)
-            if len(reason) < LEAST_REASON:
-                raise Refused(f"a reason of at least {LEAST_REASON} characters is needed")
-            longest = min(minutes or self._minutes, self._minutes)
-            running = _Running(_session(by, known, reason, longest, in_browser=in_browser))
+            if self.approvals.wanted:
+                request = self.approvals.approved(by, camera, wish.approval)
+                reason = request.reason
+            reason = sound_reason(reason)
+            longest = min(wish.minutes or self._minutes, self._minutes)
+            session = begun(by, known, reason, longest, in_browser=wish.in_browser)
+            running = Running(session, request)
             await ready(running)
         except Refused as refusal:
             await self._log.write(by.name, "reveal", camera=camera, reason=reason, granted=False, why=str(refusal))
             raise
-        session = running.session
         try:
             await self._log.write(
                 by.name, "reveal", camera=camera, reason=reason, key=session.key, expires_us=session.expires_us,
-                opened_in=where,
+                opened_in="browser" if wish.in_browser else "box", whole=wish.whole,
+                approved_by=request.approver if request else None,
             )  # fmt: skip
         except StoreError:
             await _kill(running)
             raise
+        if request is not None:
+            self.approvals.used(request)
         self._running[session.key] = running
         loop = asyncio.get_running_loop()
         running.timer = loop.call_later((session.expires_us - utc_us()) / 1e6, self._expire, session.key)
@@ -237,10 +211,8 @@ class Reveals:
             if running.plays != number:
                 return
             for piece in await self._pieces(running, number, chunk):
-                running.shown.add(piece.utc_us, piece.utc_us + round(piece.duration_s * 1e6))
                 yield piece
         for piece in await self._pieces(running, number, None):
-            running.shown.add(piece.utc_us, piece.utc_us + round(piece.duration_s * 1e6))
             yield piece
 
     async def still(self, by: Account, key: str, utc_us: int, *, point: tuple[float, float] | None = None) -> bytes:
@@ -282,13 +254,13 @@ class Reveals:
             await self._end(key, "the box stops")
         await asyncio.gather(*self._ending, return_exceptions=True)
 
-    async def _begin(self, by: Account, key: str, start_us: int, *, in_browser: bool) -> tuple[_Running, int]:
+    async def _begin(self, by: Account, key: str, start_us: int, *, in_browser: bool) -> tuple[Running, int]:
         """Another play of a session, which ends the one before; its number."""
         running = await self._view(by, key, start_us, in_browser=in_browser)
         running.plays += 1
         return running, running.plays
 
-    async def _view(self, by: Account, key: str, at_us: int, *, in_browser: bool) -> _Running:
+    async def _view(self, by: Account, key: str, at_us: int, *, in_browser: bool) -> Running:
         """The session, with the entry that something of it is shown; the entry of its end says what was."""
         running = self._own(by, key)
         if running.session.in_browser != in_browser:
@@ -300,20 +272,12 @@ class Reveals:
             await self._log.write(by.name, "reveal-view", camera=running.session.camera, key=key, start_us=at_us)
         return running
 
-    async def _unlock(self, running: _Running, passphrases: list[str]) -> None:
+    async def _unlock(self, running: Running, passphrases: list[str]) -> None:
         sealed = self._keys.sealed()
         if not sealed.operators:
             raise Refused("this box holds no reveal key")
         session = running.session
-        running.process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "nvr_box.reveal.process",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env={name: value for name, value in os.environ.items() if name in _ENVIRONMENT},
-            limit=1 << 20,
-        )
+        running.talk = await Talk.launch()
         unlock = {
             "op": "unlock",
             "operators": [str(path) for path in sealed.operators],
@@ -324,7 +288,7 @@ class Reveals:
         }
         try:
             await self._ask(running, unlock)
-        except _Gone as gone:
+        except Gone as gone:
             await _kill(running)
             raise StoreError("the reveal process could not be started; the box's log says why") from gone
         except Refused:
@@ -340,7 +304,7 @@ class Reveals:
         if count >= _FREE_FAILURES and wait_s > 0:
             raise Refused(f"too many wrong passphrases; try again in {wait_s:.0f} s")
 
-    def _own(self, by: Account, key: str) -> _Running:
+    def _own(self, by: Account, key: str) -> Running:
         running = self._running.get(key)
         if running is None or utc_us() >= running.session.expires_us:
             raise Refused("this reveal is over")
@@ -349,50 +313,29 @@ class Reveals:
         by.demand(Right.REVEAL, running.session.camera)
         return running
 
-    async def _pieces(self, running: _Running, number: int, chunk: Chunk | None) -> list[Piece]:
+    async def _pieces(self, running: Running, number: int, chunk: Chunk | None) -> list[Piece]:
         """What one GOP becomes, or what is left at the end; nothing when another play has begun meanwhile."""
-        async with running.turn:
-            if running.plays != number:
+        messages = await self._ask(running, {"op": "gop" if chunk else "finish"}, chunk, play=number)
+        pieces = [_piece(head, data) for head, data in messages if "done" not in head]
+        for piece in pieces:
+            running.shown.add(piece.utc_us, piece.utc_us + round(piece.duration_s * 1e6))
+        return pieces
+
+    async def _ask(
+        self, running: Running, head: dict[str, Any], chunk: Chunk | None = None, *, play: int | None = None
+    ) -> list[pipe.Message]:
+        """Ask the process; nothing when `play` is not the newest any more. Raises as `Talk.ask`."""
+        assert running.talk is not None
+        async with running.talk.turn:
+            if play is not None and running.plays != play:
                 return []
-            messages = await self._exchange(running, {"op": "gop" if chunk else "finish"}, chunk)
-        return [_piece(head, data) for head, data in messages if "done" not in head]
-
-    async def _ask(self, running: _Running, head: dict[str, Any], chunk: Chunk | None = None) -> list[pipe.Message]:
-        async with running.turn:
-            return await self._exchange(running, head, chunk)
-
-    async def _exchange(self, running: _Running, head: dict[str, Any], chunk: Chunk | None) -> list[pipe.Message]:
-        """Ask the process and collect its answers up to the last.
-
-        Raises:
-            Refused: a key or passphrase does not fit, or the process is gone, as it is when the time is up.
-            StoreError: what is recorded does not decode.
-        """
-        body = b""
-        if chunk is not None:
-            body = chunk.init + b"".join(data for _, data in chunk.fragments)
-            head = {**head, "init": len(chunk.init), "segment_us": chunk.segment_us}
-        process = running.process
-        assert process is not None
-        assert process.stdin is not None
-        assert process.stdout is not None
-        answers: list[pipe.Message] = []
-        try:
-            async with asyncio.timeout(_ANSWER_S):
-                process.stdin.write(pipe.pack(head, body))
-                await process.stdin.drain()
-                while not answers or not answers[-1][0].get("done"):
-                    answers.append(await pipe.receive(process.stdout))
-        except (WireError, OSError) as error:
-            raise _Gone("this reveal is over: its process has ended") from error
-        except TimeoutError as error:
-            await self._end(running.session.key, "its process does not answer")
-            raise Refused("this reveal is over: its process does not answer") from error
-        last = answers[-1][0]
-        if "verdicts" in last:
-            running.session = replace(running.session, verdicts=Verdicts(**last["verdicts"]))
-        if "error" in last:
-            raise Refused(last["error"]) if last["refused"] else StoreError(last["error"])
+            try:
+                answers = await running.talk.ask(head, chunk)
+            except Silent:
+                await self._end(running.session.key, "its process does not answer")
+                raise
+        if "verdicts" in answers[-1][0]:
+            running.session = replace(running.session, verdicts=Verdicts(**answers[-1][0]["verdicts"]))
         return answers
 
     def _expire(self, key: str) -> None:
@@ -407,6 +350,8 @@ class Reveals:
         if running.timer is not None:
             running.timer.cancel()
         await _kill(running)
+        if running.request is not None and not running.viewed:
+            self.approvals.give_back(running.request)
         counts = {name: value for name, value in asdict(running.session.verdicts).items() if name != "reason"}
         await self._log.write(
             running.session.who, "reveal-end", camera=running.session.camera, key=key, why=why,
@@ -414,21 +359,8 @@ class Reveals:
         )  # fmt: skip
 
 
-_ENVIRONMENT = ("PATH", "HOME", "LANG", "PYTHONPATH", "JOURNAL_STREAM", "OMP_NUM_THREADS", "VIRTUAL_ENV")
-
-
 def _piece(head: dict[str, Any], data: bytes) -> Piece:
     return Piece(head["mime"], head["utc_us"], head["start_s"], head["duration_s"], data)
-
-
-def _session(by: Account, camera: Camera, reason: str, minutes: float, *, in_browser: bool) -> RevealSession:
-    now_us = utc_us()
-    when = datetime.fromtimestamp(now_us / 1e6, UTC)
-    mark = f"{by.name}  {when:%Y-%m-%d %H:%M:%S}Z  {camera.name}".encode("ascii", "replace").decode()
-    return RevealSession(
-        secrets.token_urlsafe(12), by.name, camera.camera, reason, now_us, now_us + int(minutes * 60e6), mark,
-        Verdicts(), in_browser, camera.signing_key,
-    )  # fmt: skip
 
 
 def _unpacked(chunk: Chunk) -> Units:
@@ -436,13 +368,6 @@ def _unpacked(chunk: Chunk) -> Units:
     return Units(codec.value, tuple(units))
 
 
-async def _kill(running: _Running) -> None:
-    """The keys are in its memory: it gets no time to put anything in order."""
-    process = running.process
-    if process is None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_END_S):
-            await process.wait()
+async def _kill(running: Running) -> None:
+    if running.talk is not None:
+        await running.talk.kill()

@@ -15,6 +15,8 @@ ACTIONS = (
     "view-recording",
     "freeze",
     "search",
+    "reveal-ask",
+    "reveal-answer",
     "reveal",
     "reveal-view",
     "reveal-end",

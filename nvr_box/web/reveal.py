@@ -7,10 +7,12 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from aiohttp import web
 
 from nvr_box.record.recordings import Piece
+from nvr_box.reveal.approvals import Request
 from nvr_box.reveal.reveals import RevealSession, Verdicts
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.web import sockets
@@ -74,10 +76,8 @@ def _answer(session: RevealSession, shown: _Shown) -> dict[str, object]:
     }
 
 
-@routes.post("/api/reveals")
-async def start(request: web.Request) -> web.Response:
-    """Ask for a reveal; a refusal is an entry in the audit log like a grant."""
-    fields = await body(request)
+def _wish(fields: dict[str, Any]) -> tuple[str, tuple[float, float] | None, int]:
+    """Reason with the case's number, the point of one person, and the time from which to reveal."""
     case = text(fields, "case", "", most=60).strip()
     reason = text(fields, "reason", most=300).strip()
     point = None
@@ -86,16 +86,27 @@ async def start(request: web.Request) -> web.Response:
         if not isinstance(wanted, list) or len(wanted) != 2:
             raise BadField("point: two numbers are needed.", "point")
         point = (number({"point": wanted[0]}, "point", 0, 1), number({"point": wanted[1]}, "point", 0, 1))
-    from_us = time_us(fields, "from")
+    return (f"{reason} (case {case})" if case else reason), point, time_us(fields, "from")
+
+
+@routes.post("/api/reveals")
+async def start(request: web.Request) -> web.Response:
+    """Ask for a reveal; a refusal is an entry in the audit log like a grant."""
+    fields = await body(request)
+    said, point, from_us = _wish(fields)
     account = by(request)
     camera = whole(fields, "camera", 0, 1 << 31)
-    said = f"{reason} (case {case})" if case else reason
+    approval = text(fields, "approval", "", most=80)
     reveals = box(request).reveals
+    if reveals.approvals.wanted and approval:
+        # What is shown is what was agreed to.
+        wish = reveals.approvals.approved(account, camera, approval)
+        from_us, point = wish.from_us, wish.point
     in_browser = fields.get("in_browser", False) is True
     if in_browser:
         if not box(request).config.reveal.in_browser:
             raise Refused("This box opens reveals itself; load the page again.")
-        session = await reveals.start_in_browser(account, camera, reason=said)
+        session = await reveals.start_in_browser(account, camera, reason=said, approval=approval, whole=point is None)
     else:
         session = await reveals.start(
             account,
@@ -103,6 +114,8 @@ async def start(request: web.Request) -> web.Response:
             reason=said,
             passphrase=text(fields, "passphrase", most=1024),
             second_passphrase=text(fields, "second_passphrase", "", most=1024),
+            approval=approval,
+            whole=point is None,
         )
     shown = _Shown(account, from_us, point)
     request.app[SHOWN][session.key] = shown
@@ -122,8 +135,60 @@ async def active(request: web.Request) -> web.Response:
         if shown is not None:
             shown.seen_s = time.monotonic()
             found.append(_answer(session, shown))
-    can = {"in_browser": box(request).config.reveal.in_browser, "dual_control": box(request).reveals.dual_control}
-    return web.json_response({"reveals": found, **can})
+    reveals, approvals = box(request).reveals, box(request).reveals.approvals
+    wants = {"in_browser": box(request).config.reveal.in_browser, "dual_control": reveals.dual_control}
+    requests = {
+        "requests": [_request(each) for each in approvals.of(by(request))],
+        "to_answer": [_request(each) for each in approvals.to_answer(by(request))],
+    }
+    return web.json_response({"reveals": found, **wants, "second_person": approvals.wanted, **requests})
+
+
+def _request(wish: Request) -> dict[str, object]:
+    return {
+        "id": wish.key,
+        "who": wish.who,
+        "camera": wish.camera,
+        "reason": wish.reason,
+        "from": iso(wish.from_us),
+        "whole_picture": wish.point is None,
+        "asked": iso(wish.asked_us),
+        "expires": iso(wish.expires_us),
+        "state": wish.state.value,
+        "approver": wish.approver,
+        "why": wish.why,
+    }
+
+
+@routes.post("/api/reveals/requests")
+async def ask(request: web.Request) -> web.Response:
+    """Put a wish to the approvers, where a reveal needs a second person."""
+    fields = await body(request)
+    said, point, from_us = _wish(fields)
+    camera = whole(fields, "camera", 0, 1 << 31)
+    approvals = box(request).reveals.approvals
+    wish = await approvals.ask(by(request), camera, reason=said, from_us=from_us, point=point)
+    return web.json_response(_request(wish), status=201)
+
+
+@routes.post(r"/api/reveals/requests/{key:[\w-]{1,80}}")
+async def answer(request: web.Request) -> web.Response:
+    """Approve or refuse what somebody else asked for."""
+    fields = await body(request)
+    approve = fields.get("approve")
+    if not isinstance(approve, bool):
+        raise BadField("approve: true or false.", "approve")
+    why = text(fields, "why", "", most=300)
+    approvals = box(request).reveals.approvals
+    wish = await approvals.answer(by(request), request.match_info["key"], approve=approve, why=why)
+    return web.json_response(_request(wish))
+
+
+@routes.delete(r"/api/reveals/requests/{key:[\w-]{1,80}}")
+async def withdraw(request: web.Request) -> web.Response:
+    """Take one's own wish back."""
+    box(request).reveals.approvals.withdraw(by(request), request.match_info["key"])
+    return web.Response(status=204)
 
 
 @routes.delete(r"/api/reveals/{key:[\w-]{1,80}}")

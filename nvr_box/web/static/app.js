@@ -1,6 +1,7 @@
 // The frame: bar, places, notices, help. Everything else is one file per place.
 import { html, render, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { askWhoIsThere, now_us, signOut } from "./api.js";
+import { Approve } from "./approve.js";
 import { Audit } from "./audit.js";
 import { Cameras } from "./cameras.js";
 import { Live } from "./live.js";
@@ -9,7 +10,7 @@ import { endReveal, followReveals, Lock } from "./reveal.js";
 import { go, route } from "./route.js";
 import { Search } from "./search.js";
 import { SignIn } from "./signin.js";
-import { cameras, may, me, notices, theme, use } from "./store.js";
+import { cameras, may, me, notices, revealWays, theme, use } from "./store.js";
 import { clock, zone } from "./times.js";
 import { Watch, watchKeys } from "./watch.js";
 
@@ -17,6 +18,7 @@ const PLACES = [
   { name: "live", title: "Live", show: Live, open: () => true },
   { name: "search", title: "Search", show: Search, open: () => may("operator") },
   { name: "cameras", title: "Cameras", show: Cameras, open: () => true },
+  { name: "approve", title: "Approve", key: "p", show: Approve, open: () => may("approve") && revealWays.get().second_person, count: () => revealWays.get().to_answer.length },
   { name: "audit", title: "Audit", show: Audit, open: () => may("admin") || may("approve") },
 ];
 
@@ -32,11 +34,12 @@ function Clock() {
 function Bar({ place }) {
   const who = use(me);
   const look = use(theme);
+  use(revealWays); // an approver is told whenever somebody asks
   const dark = look === "dark";
   return html`<header class="bar">
     <a class="name" href="#live"><img src="/static/mark.svg" alt="" width="22" height="22" /><span>${who.box}</span></a>
     <nav aria-label="Places">${PLACES.filter((one) => one.open()).map((one) => html`<a href=${`#${one.name}`}
-      aria-current=${place === one.name || (place === "watch" && one.name === "live") ? "page" : undefined}>${one.title}</a>`)}</nav>
+      aria-current=${place === one.name || (place === "watch" && one.name === "live") ? "page" : undefined}>${one.title}${one.count?.() ? html` <b class="count" data-test="count">${one.count()}</b>` : ""}</a>`)}</nav>
     <span class="push"></span>
     <${Lock} />
     <${Clock} />
@@ -59,7 +62,7 @@ const help = () => document.getElementById("help").showModal();
 
 function Help() {
   return html`<dialog id="help" aria-labelledby="help-title"><h2 id="help-title">Keys</h2>
-    <dl class="keys">${[["1 – 9", "open a camera of the grid"], ...watchKeys, ["Esc", "close; ends a reveal"], ["Alt L S C A", "Live, Search, Cameras, Audit"], ["?", "this list"]]
+    <dl class="keys">${[["1 – 9", "open a camera of the grid"], ...watchKeys, ["Esc", "close; ends a reveal"], ["Alt L S C P A", "Live, Search, Cameras, Approve, Audit"], ["?", "this list"]]
       .map(([key, what]) => html`<dt>${key.split(" ").map((one) => html`<kbd>${one}</kbd> `)}</dt><dd>${what}</dd>`)}</dl>
     <div class="buttons"><button autofocus onClick=${(event) => event.target.closest("dialog").close()}>Close</button></div></dialog>`;
 }
@@ -78,7 +81,7 @@ function App() {
   useEffect(() => {
     const press = (event) => {
       if (event.altKey && !event.ctrlKey) {
-        const place = PLACES.find((one) => one.title[0].toLowerCase() === event.key.toLowerCase() && one.open());
+        const place = PLACES.find((one) => (one.key ?? one.title[0].toLowerCase()) === event.key.toLowerCase() && one.open());
         if (place) { event.preventDefault(); go(place.name); }
       } else if (event.key === "?" && !event.target.closest("input, textarea, select")) help();
     };

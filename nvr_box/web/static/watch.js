@@ -5,7 +5,7 @@ import { CanvasPlayer } from "./canvas-player.js";
 import { Frozen } from "./freeze.js";
 import { openerOf } from "./opened.js";
 import { Player } from "./player.js";
-import { RevealDialog } from "./reveal.js";
+import { RevealDialog } from "./reveal-dialog.js";
 import { cameraName, cameras, may, reveal, use } from "./store.js";
 import { Timeline } from "./timeline.js";
 import { clock, day, fromField, full, iso, toField, us, zone } from "./times.js";

@@ -1,0 +1,172 @@
+"""Reveals that a second person has to agree to: asked for, put to the approvers, answered in time.
+
+Requests are kept in memory: a restart of the box forgets them, and they are asked for again. The log keeps them all.
+"""
+
+import secrets
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from nvr_box.audit import Audit
+from nvr_box.clock import utc_us
+from nvr_box.rights import Account, Refused, Right
+
+LEAST_REASON = 8
+_LASTS_US = 10 * 60_000_000
+_MOST_OF_ONE = 5
+
+
+class State(Enum):
+    """Where a request stands; the value is what the page reads."""
+
+    WAITING = "waiting"
+    APPROVED = "approved"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Somebody's wish to reveal `camera` from `from_us` on.
+
+    Attributes:
+        point: x, y as shares of the picture, one person only; None for the whole picture.
+        expires_us: until when it may be answered and, once approved, used.
+        approver: who answered, empty while nobody has.
+        why: their words.
+    """
+
+    key: str
+    who: str
+    camera: int
+    reason: str
+    from_us: int
+    point: tuple[float, float] | None
+    asked_us: int
+    expires_us: int
+    state: State = State.WAITING
+    approver: str = ""
+    why: str = ""
+
+
+def sound_reason(reason: str) -> str:
+    """The reason with its blanks put in order.
+
+    Raises:
+        Refused: it is too short to be one.
+    """
+    reason = " ".join(reason.split())
+    if len(reason) < LEAST_REASON:
+        raise Refused(f"a reason of at least {LEAST_REASON} characters is needed")
+    return reason
+
+
+class Approvals:
+    """The requests. `wanted`: whether a reveal needs a second person at all."""
+
+    def __init__(self, log: Audit, *, wanted: bool) -> None:
+        self._log = log
+        self.wanted = wanted
+        self._requests: dict[str, Request] = {}
+
+    async def ask(
+        self, by: Account, camera: int, *, reason: str, from_us: int, point: tuple[float, float] | None = None
+    ) -> Request:
+        """Put a request to the approvers; needs `REVEAL`.
+
+        Raises:
+            Refused: the right, the reason, or too many requests of the same person are waiting.
+        """
+        try:
+            by.demand(Right.REVEAL, camera)
+            reason = sound_reason(reason)
+            if len(self.of(by)) >= _MOST_OF_ONE:
+                raise Refused("other requests of yours are waiting; take one back first")
+        except Refused as refusal:
+            await self._log.write(by.name, "reveal-ask", camera=camera, reason=reason, granted=False, why=str(refusal))
+            raise
+        now_us = utc_us()
+        key = secrets.token_urlsafe(12)
+        request = Request(key, by.name, camera, reason, from_us, point, now_us, now_us + _LASTS_US)
+        await self._log.write(by.name, "reveal-ask", camera=camera, reason=reason, key=key, whole=point is None)
+        self._requests[key] = request
+        return request
+
+    def of(self, by: Account) -> tuple[Request, ...]:
+        """What `by` has asked for and not used yet, answered or not."""
+        return tuple(each for each in self._alive() if each.who == by.name)
+
+    def to_answer(self, by: Account) -> tuple[Request, ...]:
+        """What others wait for and `by` may approve."""
+        waiting = (each for each in self._alive() if each.state is State.WAITING)
+        return tuple(each for each in waiting if each.who != by.name and by.may(Right.APPROVE, each.camera))
+
+    async def answer(self, by: Account, key: str, *, approve: bool, why: str) -> Request:
+        """Approve or refuse; needs `APPROVE` for the camera, and to be somebody else.
+
+        Raises:
+            Refused: the right is missing, it is one's own request, it was answered, or its time is up.
+        """
+        request = self._get(key)
+        try:
+            by.demand(Right.APPROVE, request.camera)
+            if request.who == by.name:
+                raise Refused("somebody else has to approve what you asked for")
+            if request.state is not State.WAITING:
+                raise Refused(f"{request.approver} has answered this already")
+        except Refused as refusal:
+            await self._write(by, request, granted=False, why=str(refusal))
+            raise
+        state = State.APPROVED if approve else State.REFUSED
+        answered = replace(request, state=state, approver=by.name, why=" ".join(why.split()))
+        # Before the log is written: two approvers' answers must not cross.
+        self._requests[key] = answered
+        await self._write(by, answered, granted=True, answer=state.value, why=answered.why)
+        return answered
+
+    def withdraw(self, by: Account, key: str) -> None:
+        """Take one's own request back; nothing when it is gone."""
+        request = self._requests.get(key)
+        if request is not None and request.who == by.name:
+            del self._requests[key]
+
+    def approved(self, by: Account, camera: int, key: str) -> Request:
+        """The approved request under which `by` may reveal `camera` now.
+
+        Raises:
+            Refused: there is none: not asked for, not answered yet, refused, used or too old.
+        """
+        request = self._requests.get(key)
+        if request is None or request.who != by.name or request.camera != camera:
+            raise Refused("a second person has to approve this reveal first")
+        if utc_us() >= request.expires_us:
+            raise Refused("the approval is too old; ask again")
+        if request.state is State.WAITING:
+            raise Refused("nobody has approved this reveal yet")
+        if request.state is State.REFUSED:
+            raise Refused(f"{request.approver} refused this reveal")
+        return request
+
+    def used(self, request: Request) -> None:
+        """An approval is good for one reveal."""
+        self._requests.pop(request.key, None)
+
+    def give_back(self, request: Request) -> None:
+        """Nothing was shown under it: it may be used again while it lasts."""
+        self._requests[request.key] = request
+
+    def _alive(self) -> list[Request]:
+        now_us = utc_us()
+        self._requests = {key: each for key, each in self._requests.items() if now_us < each.expires_us}
+        return list(self._requests.values())
+
+    def _get(self, key: str) -> Request:
+        for each in self._alive():
+            if each.key == key:
+                return each
+        raise Refused("this request is gone: it was used, taken back, or its time is up")
+
+    async def _write(self, by: Account, request: Request, *, granted: bool, **details: str) -> None:
+        await self._log.write(
+            by.name, "reveal-answer", camera=request.camera, reason=request.reason, granted=granted,
+            key=request.key, asked_by=request.who, **details,
+        )  # fmt: skip

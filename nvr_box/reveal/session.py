@@ -1,0 +1,77 @@
+"""A reveal that is on: what is known of it, and what becomes of it while it lasts."""
+
+import asyncio
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from nvr_box.cameras.roster import Camera
+from nvr_box.clock import utc_us
+from nvr_box.record.access_units import RecordedUnit
+from nvr_box.reveal.approvals import Request
+from nvr_box.reveal.spans import Spans
+from nvr_box.reveal.talk import Talk
+from nvr_box.reveal.verdicts import Verdicts
+from nvr_box.rights import Account
+
+
+@dataclass(frozen=True, slots=True)
+class RevealSession:
+    """A reveal that is on.
+
+    Attributes:
+        watermark: what every revealed picture shows.
+        in_browser: the page opens it; its verdicts are what the page said last.
+        signing_key: the camera's, hex, None for a camera of another make.
+    """
+
+    key: str
+    who: str
+    camera: int
+    reason: str
+    started_us: int
+    expires_us: int
+    watermark: str
+    verdicts: Verdicts
+    in_browser: bool = False
+    signing_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """A recorded GOP, or the newest part of one, as masked access units in decoding order."""
+
+    codec: str
+    units: tuple[RecordedUnit, ...]
+
+
+@dataclass(slots=True)
+class Running:
+    """One session while it lasts.
+
+    Attributes:
+        talk: with its process, None when the page opens it.
+        plays: how many have begun; only the newest goes on.
+        viewed: whether the log says already that something of it was shown.
+        shown: what was.
+        request: under whose approval.
+    """
+
+    session: RevealSession
+    request: Request | None = None
+    talk: Talk | None = None
+    plays: int = 0
+    viewed: bool = False
+    shown: Spans = field(default_factory=Spans)
+    timer: asyncio.TimerHandle | None = None
+
+
+def begun(by: Account, camera: Camera, reason: str, minutes: float, *, in_browser: bool) -> RevealSession:
+    """A session of `by` that starts now."""
+    now_us = utc_us()
+    when = datetime.fromtimestamp(now_us / 1e6, UTC)
+    mark = f"{by.name}  {when:%Y-%m-%d %H:%M:%S}Z  {camera.name}".encode("ascii", "replace").decode()
+    return RevealSession(
+        secrets.token_urlsafe(12), by.name, camera.camera, reason, now_us, now_us + int(minutes * 60e6), mark,
+        Verdicts(), in_browser, camera.signing_key,
+    )  # fmt: skip

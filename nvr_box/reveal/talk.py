@@ -1,0 +1,85 @@
+"""The box's end of the pipes to a reveal process."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from typing import Any
+
+from nvr_box.record.recordings import Chunk
+from nvr_box.reveal import pipe
+from nvr_box.rights import Refused
+from wire.base.errors import StoreError, WireError
+
+_ANSWER_S = 30.0
+_END_S = 2.0
+_ENVIRONMENT = ("PATH", "HOME", "LANG", "PYTHONPATH", "JOURNAL_STREAM", "OMP_NUM_THREADS", "VIRTUAL_ENV")
+
+
+class Gone(Refused):
+    """The process has ended, as it does when the time is up."""
+
+
+class Silent(Refused):
+    """The process does not answer."""
+
+
+class Talk:
+    """A reveal process. `turn` is held by whoever talks to it."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.turn = asyncio.Lock()
+
+    @classmethod
+    async def launch(cls) -> "Talk":
+        """A fresh process, which knows nothing yet."""
+        return cls(
+            await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "nvr_box.reveal.process",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                env={name: value for name, value in os.environ.items() if name in _ENVIRONMENT},
+                limit=1 << 20,
+            )
+        )
+
+    async def ask(self, head: dict[str, Any], chunk: Chunk | None = None) -> list[pipe.Message]:
+        """Say one thing and collect the answers up to the last; `turn` has to be held.
+
+        Raises:
+            Refused: a key or passphrase does not fit; `Gone`, `Silent`.
+            StoreError: what is recorded does not decode.
+        """
+        body = b""
+        if chunk is not None:
+            body = chunk.init + b"".join(data for _, data in chunk.fragments)
+            head = {**head, "init": len(chunk.init), "segment_us": chunk.segment_us}
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        answers: list[pipe.Message] = []
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                process.stdin.write(pipe.pack(head, body))
+                await process.stdin.drain()
+                while not answers or not answers[-1][0].get("done"):
+                    answers.append(await pipe.receive(process.stdout))
+        except (WireError, OSError) as error:
+            raise Gone("this reveal is over: its process has ended") from error
+        except TimeoutError as error:
+            raise Silent("this reveal is over: its process does not answer") from error
+        last = answers[-1][0]
+        if "error" in last:
+            raise Refused(last["error"]) if last["refused"] else StoreError(last["error"])
+        return answers
+
+    async def kill(self) -> None:
+        """The keys are in its memory: it gets no time to put anything in order."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_END_S):
+                await self._process.wait()

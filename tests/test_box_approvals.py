@@ -1,0 +1,118 @@
+"""A second person's word before a reveal: who may give it, to whom, for how long, and what the log keeps."""
+
+import pytest
+
+from nvr_box.audit import Audit
+from nvr_box.reveal import approvals as approvals_
+from nvr_box.reveal.approvals import Approvals, State
+from nvr_box.rights import Account, Refused, Right
+from nvr_box.store import Store
+
+ASKER = Account("asker", frozenset({Right.VIEW, Right.REVEAL, Right.APPROVE}))
+OFFICER = Account("officer", frozenset({Right.APPROVE}))
+ELSEWHERE = Account("elsewhere", frozenset({Right.APPROVE}), frozenset({2}))
+GUARD = Account("guard", frozenset({Right.VIEW}))
+READER = Account("reader", frozenset({Right.ADMIN}))
+REASON = "bicycle theft, case 12"
+
+
+@pytest.fixture
+def log(tmp_path):
+    store = Store.open(tmp_path / "box.db")
+    yield Audit(store)
+    store.close()
+
+
+@pytest.fixture
+def now(monkeypatch):
+    clock = {"us": 1_800_000_000_000_000}
+    monkeypatch.setattr(approvals_, "utc_us", lambda: clock["us"])
+    return clock
+
+
+@pytest.fixture
+def approvals(log, now):
+    return Approvals(log, wanted=True)
+
+
+async def asked(approvals, by=ASKER):
+    return await approvals.ask(by, 1, reason=f" {REASON} ", from_us=5, point=(0.5, 0.25))
+
+
+async def test_an_approved_request_is_good_for_one_reveal(approvals):
+    request = await asked(approvals)
+    with pytest.raises(Refused, match="nobody has approved"):
+        approvals.approved(ASKER, 1, request.key)
+    answered = await approvals.answer(OFFICER, request.key, approve=True, why="seen the report")
+    assert (answered.state, answered.approver, answered.reason, answered.point) == (
+        State.APPROVED, "officer", REASON, (0.5, 0.25),
+    )  # fmt: skip
+    found = approvals.approved(ASKER, 1, request.key)
+    approvals.used(found)
+    with pytest.raises(Refused, match="a second person has to approve"):
+        approvals.approved(ASKER, 1, request.key)
+    approvals.give_back(found)
+    assert approvals.approved(ASKER, 1, request.key) == found
+
+
+async def test_it_is_good_for_nobody_and_nothing_else(approvals):
+    request = await asked(approvals)
+    await approvals.answer(OFFICER, request.key, approve=True, why="")
+    for who, camera, key in ((OFFICER, 1, request.key), (ASKER, 2, request.key), (ASKER, 1, "other"), (ASKER, 1, "")):
+        with pytest.raises(Refused, match="a second person has to approve"):
+            approvals.approved(who, camera, key)
+
+
+async def test_only_somebody_else_with_the_right_may_answer(approvals, log):
+    request = await asked(approvals)
+    for who, why in ((ASKER, "somebody else"), (GUARD, "'approve'"), (ELSEWHERE, "'approve' for camera 1")):
+        with pytest.raises(Refused, match=why):
+            await approvals.answer(who, request.key, approve=True, why="")
+    assert [each.who for each in approvals.to_answer(OFFICER)] == ["asker"]
+    assert not any(approvals.to_answer(who) for who in (ASKER, GUARD, ELSEWHERE))
+    refused = await log.entries(READER, action="reveal-answer")
+    assert [(entry.who, entry.granted) for entry in refused] == [
+        ("elsewhere", False),
+        ("guard", False),
+        ("asker", False),
+    ]
+
+
+async def test_a_refusal_says_who_and_why_and_is_final(approvals, log):
+    request = await asked(approvals)
+    await approvals.answer(OFFICER, request.key, approve=False, why="ask the police first")
+    with pytest.raises(Refused, match="officer refused"):
+        approvals.approved(ASKER, 1, request.key)
+    with pytest.raises(Refused, match="answered this already"):
+        await approvals.answer(OFFICER, request.key, approve=True, why="")
+    assert approvals.of(ASKER)[0].why == "ask the police first"
+    entry = (await log.entries(READER, action="reveal-answer"))[-1]
+    assert (entry.details["answer"], entry.details["asked_by"], entry.reason) == ("refused", "asker", REASON)
+
+
+async def test_time_ends_a_request_and_an_approval(approvals, now):
+    waiting, approved = await asked(approvals), await asked(approvals)
+    await approvals.answer(OFFICER, approved.key, approve=True, why="")
+    now["us"] = approved.expires_us
+    with pytest.raises(Refused, match="too old"):
+        approvals.approved(ASKER, 1, approved.key)
+    with pytest.raises(Refused, match="gone"):
+        await approvals.answer(OFFICER, waiting.key, approve=True, why="")
+    assert not approvals.of(ASKER)
+
+
+async def test_asking_wants_the_right_a_reason_and_patience(approvals, log):
+    with pytest.raises(Refused, match="'reveal'"):
+        await asked(approvals, GUARD)
+    with pytest.raises(Refused, match="reason"):
+        await approvals.ask(ASKER, 1, reason="theft  ", from_us=0)
+    requests = [await asked(approvals) for _ in range(5)]
+    with pytest.raises(Refused, match="take one back"):
+        await asked(approvals)
+    approvals.withdraw(GUARD, requests[0].key)
+    assert len(approvals.of(ASKER)) == 5, "nobody takes back another's"
+    approvals.withdraw(ASKER, requests[0].key)
+    await asked(approvals)
+    tries = await log.entries(READER, action="reveal-ask")
+    assert sum(entry.granted for entry in tries) == 6
+    assert sum(not entry.granted for entry in tries) == 3

@@ -29,6 +29,7 @@ class Live:
         main, sub: the two channels.
         planner, painter: the mask plan, whose settings may change.
         counters: what the pipeline did.
+        changed: told the token of a stream that was set to another format, on the thread that set it.
         latest: the last masked picture.
         signal_lost: whether the sensor gives no picture.
         joined: told whenever somebody joins a stream or asks for a synchronisation point.
@@ -39,6 +40,7 @@ class Live:
     planner: Planner
     painter: Painter
     counters: Counters = field(default_factory=Counters)
+    changed: Callable[[str], None] = lambda _token: None
     latest: Masked | None = None
     signal_lost: bool = False
     joined: Callable[[], None] = field(default=_nobody)
@@ -67,6 +69,7 @@ class Live:
         Makes the encoder first, which takes up to a second: not for the encode thread, nor for an event loop.
         """
         self._channel(token).set_format(wanted)
+        self.changed(token)
 
     @property
     def mask(self) -> MaskSettings:

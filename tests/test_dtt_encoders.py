@@ -7,19 +7,13 @@ decoder. Streams with viewers on them are in `test_camera_change.py`.
 import io
 
 import av
-import numpy as np
 import pytest
 
-from firmware.capture.frame import Frame
-from firmware.mask.plan import MaskPlan
 from onvif.names import TR2, TRT
+from tests.camera_sensor import CODECS, Sensor
 from tests.dtt import FIXED, encoder1, encoder2, fault, media1_request, media2_request, options2
 from tests.onvif_camera import HEIGHT, RATE, WIDTH, running
 from wire.compose import PictureDecoder
-from wire.nal import Codec
-from wire.recovery.layout import Region
-
-FORMATS = {"H264": Codec.H264, "H265": Codec.H265}
 
 
 @pytest.fixture
@@ -36,29 +30,9 @@ def events(camera):
     return said
 
 
-class Sensor:
-    """Feeds the camera's encoders as its pipeline does: a scene with one masked object."""
-
-    def __init__(self, camera):
-        self.live, self.number = camera.camera.live, 0
-        self.scene = np.random.default_rng(1).integers(60, 200, (HEIGHT * 3 // 2, WIDTH), np.uint8)
-        cells = np.zeros((HEIGHT // 16, WIDTH // 16), np.uint8)
-        cells[2:6, 3:5] = 1
-        self.plan = MaskPlan(cells, (Region(7, 0, 1, 3, 2, 2, 4),))
-
-    def encode(self, token):
-        """The access unit of one more picture of a stream; None where the rate leaves it out."""
-        pts_90k = self.number * 90_000 // int(RATE)
-        frame = Frame(self.scene, pts_90k, self.number * 1_000_000 // int(RATE))
-        self.number += 1
-        if token == "sub":
-            return self.live.sub.encode(self.scene, frame.pts_90k, frame.utc_us)
-        return self.live.main.encode(self.scene, self.scene, self.plan, frame)
-
-
 @pytest.fixture
 def sensor(camera):
-    return Sensor(camera)
+    return Sensor(camera.camera.live)
 
 
 def seen(unit):
@@ -67,7 +41,7 @@ def seen(unit):
         with av.open(io.BytesIO(unit.data), format="jpeg_pipe") as container:
             picture = next(container.decode(video=0))
             return "JPEG", picture.width, picture.height
-    rows, width = PictureDecoder(FORMATS[unit.encoding]).decode(unit.data).shape
+    rows, width = PictureDecoder(CODECS[unit.encoding]).decode(unit.data).shape
     return unit.encoding, width, rows * 2 // 3
 
 
@@ -186,9 +160,27 @@ async def test_encoder_settings_survive_a_restart(tmp_path):
             one.__values__ for one in before
         ]
         assert (before[0].GovLength, before[0].Name, before[0].RateControl.FrameRateLimit) == (33, "kept", 5.0)
-        sensor = Sensor(second)
+        sensor = Sensor(second.camera.live)
         for one in before:
             assert seen(sensor.encode(one.token)) == (one.Encoding, one.Resolution.Width, one.Resolution.Height)
+
+
+@pytest.mark.case("MEDIA2_RTSS-1-1-11", "RTSS-1-1-44")
+@pytest.mark.parametrize("token", FIXED)
+@pytest.mark.parametrize("encoding", ["H264", "H265"])
+async def test_a_synchronisation_point_gives_an_idr_picture(camera, sensor, token, encoding):
+    client = camera.client()
+    for service in (TR2, TRT):
+        wanted = media2_request(await encoder2(client, token))
+        wanted |= {"Encoding": encoding, "Profile": None, "GovLength": 250}
+        await client(TR2, "SetVideoEncoderConfiguration", Configuration=wanted)
+        sensor.encode(token)
+        assert not any(sensor.encode(token).idr for _ in range(3))
+        await client(service, "SetSynchronizationPoint", ProfileToken=token)
+        unit = sensor.encode(token)
+        assert unit.idr
+        assert seen(unit)[0] == encoding
+        assert not sensor.encode(token).idr
 
 
 @pytest.mark.case("MEDIA2-5-1-2", "MEDIA2_RTSS-1-1-23")

@@ -7,6 +7,7 @@ only when that profile's own tracks change.
 
 import hashlib
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -61,6 +62,8 @@ class Paths:
         self._group = group
         self._streams: dict[Content, Stream] = {}
         self._mounted: set[str] = set()
+        self._carrying = threading.Lock()
+        live.changed = self._carry
         self.follow(media.value)
         media.listen(lambda _old, new: self.follow(new))
 
@@ -84,18 +87,13 @@ class Paths:
 
     def watched(self, encoder: str) -> bool:
         """Whether anybody watches the pictures of this encoder; encode thread."""
-        found = False
-        for carried, stream in list(self._streams.items()):
-            if carried.encoder == encoder:
-                self._carry(stream, self._live.encoding(encoder))
-                found |= stream.watched
-        return found
+        return any(stream.watched for carried, stream in list(self._streams.items()) if carried.encoder == encoder)
 
     def video(self, encoder: str, unit: AccessUnit) -> None:
         """One access unit of this encoder; encode thread."""
         for carried, stream in list(self._streams.items()):
-            if carried.encoder == encoder:
-                self._carry(stream, unit.encoding)
+            # The last pictures before a change of encoding come behind the word of it: nobody can show them any more.
+            if carried.encoder == encoder and stream.track.codec == unit.encoding:
                 stream.video(unit.data, pts_90k=unit.pts_90k, utc_us=unit.utc_us, idr=unit.idr)
 
     @property
@@ -109,9 +107,13 @@ class Paths:
             if carried.metadata:
                 stream.metadata(document, pts_90k=pts_90k, utc_us=utc_us)
 
-    def _carry(self, stream: Stream, encoding: str) -> None:
-        if stream.track.codec != encoding:
-            self._server.carry(stream, encoding)
+    def _carry(self, encoder: str) -> None:
+        """The encoder was set: who asks for its streams from now on is told the encoding that it then has."""
+        with self._carrying:
+            encoding = self._live.encoding(encoder)
+            for carried, stream in list(self._streams.items()):
+                if carried.encoder == encoder and stream.track.codec != encoding:
+                    self._server.carry(stream, encoding)
 
     def _without_pictures(self, _from_utc_us: int) -> None:
         """Somebody joins a stream that has only metadata."""

@@ -48,8 +48,8 @@ class Detector:
         self.long_side = long_side
         self._tiles = tiles
         self._merge = merge
-        labels = dict(zip(session.entry.names, session.entry.labels, strict=True))
-        self._columns = np.array([labels[kind.name.lower()] for kind in ObjectClass], np.intp)
+        self._labels = dict(zip(session.entry.names, session.entry.labels, strict=True))
+        self._columns = np.array([self._labels[kind.name.lower()] for kind in ObjectClass], np.intp)
         self._bins = np.arange(_BINS, dtype=np.float32)
         self.network = f"{session.entry.name}@{session.entry.version}"
 
@@ -89,6 +89,13 @@ class Detector:
         height, width = rgb.shape[:2]
         boxes = np.clip(found.boxes / scale, 0, np.array([width, height, width, height], np.float32))
         return suppressed(Detections(boxes, found.scores, found.classes), _NMS_IOU, _GROUPS, merge=self._merge)
+
+    def strongest(self, rgb: Picture) -> dict[str, float]:
+        """The highest score anywhere in `rgb` of each class that the registry names, things people carry included."""
+        boxed, _ = letterbox(rgb, max(rgb.shape[:2]))
+        outputs = self._session.run(self._session.normalised(boxed), _OUTPUTS[:len(_STRIDES)])
+        best = np.max([scores[0].max(axis=0) for scores in outputs], axis=0)
+        return {name: float(best[label]) for name, label in self._labels.items()}
 
     def _decode(self, scores: Floats, sides: Floats, stride: int, columns: int, threshold: float) -> Detections:
         """One stride: scores (places, 80), sides (places, 4 × 11) → boxes in letterboxed pixels."""

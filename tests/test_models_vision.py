@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 import models
 from models import detections, detector, selftest
+from models.carried import SEEN, carried
 from models.detections import Detections, ious, suppressed
 from models.detector import letterbox
 from wire.base.errors import ModelError
-from wire.features.vocabulary import ObjectClass
+from wire.features.vocabulary import Attribute, ObjectClass
 
 PERSON = np.array([[9, 9, 228, 318]], np.float32)
 
@@ -154,3 +155,14 @@ def test_a_missing_known_picture_stops_the_start(monkeypatch, tmp_path):
     monkeypatch.setattr(selftest, "PICTURE", tmp_path / "gone.jpg")
     with pytest.raises(ModelError, match=r"self-test: .* cannot be read"):
         models.load()
+
+
+def test_what_a_person_carries_is_looked_for_on_the_person(loaded, picture):
+    scores = carried(loaded.detector, picture, PERSON[0])
+    assert set(scores) == {Attribute.BACKPACK, Attribute.BAG, Attribute.UMBRELLA}
+    assert scores[Attribute.BACKPACK] > SEEN, "the suit's life support looks like one"
+    assert scores[Attribute.UMBRELLA] < SEEN
+    nothing = carried(loaded.detector, np.full((200, 100, 3), 120, np.uint8), np.float32([0, 0, 100, 200]))
+    assert all(0 <= score < SEEN for score in nothing.values())
+    with pytest.raises(ModelError, match="hardly any area"):
+        carried(loaded.detector, picture, np.float32([-90, -90, -50, -50]))

@@ -9,11 +9,11 @@ import pytest
 import models
 from firmware.describe import Describer
 from firmware.describe.shot import covered, judge
-from firmware.describe.words import attributes, mean_code, mean_colours
+from firmware.describe.words import attributes, mean_carried, mean_code, mean_colours
 from firmware.vision.sight import Sight, TrackBox
 from models.appearance import quantised, similarity
 from models.detections import Detections
-from wire.features.packet import ColourShare, parse
+from wire.features.packet import AttributeValue, ColourShare, parse
 from wire.features.vocabulary import Attribute, Colour, ObjectClass, Part
 
 WIDTH, HEIGHT = 320, 240
@@ -207,3 +207,13 @@ def test_colours_are_unknown_only_where_no_shot_told_one():
 def test_the_class_tells_its_attribute(class_, attribute, word):
     told = {value.attribute: value for value in attributes(class_, np.float32([0, 0, 42, 100]))}
     assert told[attribute].word == word
+
+
+def test_what_is_carried_is_said_when_seen_and_not_denied_when_not():
+    shots = [{Attribute.BACKPACK: 0.5, Attribute.BAG: 0.05}, {Attribute.BACKPACK: 0.1, Attribute.BAG: 0.1}]
+    (said,) = mean_carried(shots, [1.0, 1.0], ())
+    assert (said.attribute, said.value) == (Attribute.BACKPACK, 1)
+    assert 0.65 < said.confidence < 1
+    known = AttributeValue(Attribute.BACKPACK, 0, 0.9)
+    assert mean_carried(shots, [1.0, 1.0], (known,)) == ()
+    assert mean_carried([], [], ()) == ()

@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.describe.best_shot import Passage, Shot
-from firmware.describe.words import attributes, mean_attributes, mean_code, mean_colours
+from firmware.describe.words import attributes, mean_attributes, mean_carried, mean_code, mean_colours
 from firmware.vision.sight import Boxes, Sight
 from models import Models
+from models.carried import carried
 from wire.base.errors import ModelError
 from wire.features.packet import FULL_SCALE, ColourShare, FeaturePacket
+from wire.features.vocabulary import ObjectClass
 
 log = logging.getLogger(__name__)
 Picture = NDArray[np.uint8]
@@ -157,17 +159,20 @@ class Describer:
             codes = [self._models.appearance.encode(shot.rgb, shot.inside, class_) for shot in good]
             colours = [self._models.colours.describe(shot.rgb, shot.inside, class_) for shot in good]
             worn = [self._models.appearance.attributes(shot.rgb, shot.inside, class_) for shot in good]
+            things = [carried(self._models.detector, shot.rgb, shot.inside) for shot in good
+                      if class_ is ObjectClass.PERSON]
         except ModelError as error:
             # The object was too small or too far outside; a broken network would fail its next detection anyway.
             log.debug("track %d is not described: %s", passage.track_id, error)
             return
+        told = attributes(class_, best.box) + mean_attributes(worn, weights)
         x0, y0, x1, y1 = (best.box / [self._width, self._height, self._width, self._height] * FULL_SCALE).round()
         packet = FeaturePacket(
             camera_id=bytes(8), sequence=0, track_id=passage.track_id, class_=class_,
             first_utc_ms=passage.first_us // 1000, best_utc_ms=best.utc_us // 1000, last_utc_ms=passage.last_us // 1000,
             quality=best.verdict.quality, box=(int(x0), int(y0), int(x1 - x0), int(y1 - y0)),
             codes=(mean_code(codes, weights),), colours=mean_colours(colours, weights),
-            attributes=attributes(class_, best.box) + mean_attributes(worn, weights), provenance=self._provenance,
+            attributes=told + mean_carried(things, weights, told), provenance=self._provenance,
         )
         self._waiting.append((best.pts_90k, packet, best))
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from models.appearance import quantised
+from models.carried import SEEN
 from models.detections import Boxes
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare
 from wire.features.vocabulary import QUANTITY_STEP, Attribute, Colour, ObjectClass, Part
@@ -15,6 +16,8 @@ _TWO_WHEELERS = {ObjectClass.BICYCLE: 0, ObjectClass.MOTORCYCLE: 1}
 _MINIMUM_SHARE = 0.15
 _MOST = 2
 _SURE = 0.65
+# What is carried is said with at least `_SURE`; from this much above the threshold on it is beyond doubt.
+_CLEARLY_SEEN = 0.4
 
 
 def mean_code(codes: Sequence[AppearanceCode], weights: Sequence[float]) -> AppearanceCode:
@@ -56,6 +59,18 @@ def mean_attributes(shots: Sequence[Mapping[Attribute, float]],
         if confidence >= _SURE:
             told.append(AttributeValue(attribute, int(second > 0.5), confidence))
     return tuple(told)
+
+
+def mean_carried(shots: Sequence[Mapping[Attribute, float]], weights: Sequence[float],
+                 told: Sequence[AttributeValue]) -> tuple[AttributeValue, ...]:
+    """What the detector saw on a person, over the shots; what a network has `told` already is not said twice."""
+    said, known = [], {value.attribute for value in told}
+    for attribute in sorted(shots[0] if shots else ()):
+        score = float(np.average([shot[attribute] for shot in shots], weights=weights))
+        if score >= SEEN and attribute not in known:
+            clear = min((score - SEEN) / _CLEARLY_SEEN, 1.0)
+            said.append(AttributeValue(attribute, 1, _SURE + (1 - _SURE) * clear))
+    return tuple(said)
 
 
 def attributes(class_: ObjectClass, box: Boxes) -> tuple[AttributeValue, ...]:

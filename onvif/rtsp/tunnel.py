@@ -7,6 +7,7 @@ Authentication is RTSP's, inside the tunnel.
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import WSMsgType, web
@@ -17,6 +18,7 @@ PROTOCOL = "rtsp.onvif.org"
 MOST_TUNNELS = 64
 _CHUNK = 1 << 16
 _CONNECT_S = 5.0
+_ADDRESS = re.compile(rb"(?i)(x-server-ip-address: *)[^\r\n]*")
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -82,10 +84,12 @@ class Tunnels:
         transport = request.transport
         request.protocol.keep_alive(val=False)
         try:
+            if transport is not None and request.method == "GET":
+                transport.write(_here(await reader.readuntil(b"\r\n\r\n"), transport.get_extra_info("sockname")[0]))
             while transport is not None and not transport.is_closing() and (data := await reader.read(_CHUNK)):
                 transport.write(data)
                 await request.protocol._drain_helper()
-        except (OSError, asyncio.CancelledError):
+        except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.CancelledError):
             pass
         finally:
             if transport is not None:
@@ -116,6 +120,11 @@ class Tunnels:
                     await task
                 await socket.close()
         return socket
+
+
+def _here(head: bytes, address: str) -> bytes:
+    """The answer to a tunnel's GET; it tells where its POST should go, which the RTSP server behind cannot know."""
+    return _ADDRESS.sub(b"\\g<1>" + address.encode(), head)
 
 
 class _Raw:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import models
+from firmware.mask.plan import Planner
+from firmware.mask.settings import MaskSettings
 from firmware.vision import Eyes, VisionSettings
 from models import selftest
 from models.detections import Detections
@@ -45,12 +47,31 @@ def test_faces_are_looked_for_on_tracked_people_and_can_be_left_out(loaded):
     assert len([none.look(picture(100), n * 9000).faces for n in range(4)][-1]) == 0
 
 
-@pytest.mark.parametrize("luma", [0, 255], ids=["black", "white"])
-def test_an_empty_picture_has_nothing_to_mask(loaded, luma):
+@pytest.mark.parametrize("luma", [0, 16, 235, 255])
+def test_an_empty_picture_holds_nobody_and_is_masked_whole_all_the_same(loaded, luma):
     i420 = np.full((384 * 3 // 2, 640), 128, np.uint8)
     i420[:384] = luma
-    sight = Eyes(loaded, Fraction(10)).look(i420, 0)
-    assert (sight.tracks, len(sight.weak), len(sight.faces)) == ((), 0, 0)
+    eyes, planner = Eyes(loaded, Fraction(10)), Planner(640, 384, MaskSettings(settle_s=0.0))
+    for n in range(6):
+        sight = eyes.look(i420, n * 9000)
+        assert (sight.tracks, len(sight.weak), len(sight.faces)) == ((), 0, 0)
+        assert sight.blind
+        planner.saw(sight)
+    assert planner.plan(3 * 9000).full
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(0.03, 16), (0.03, 220)], ids=["dark", "glare"])
+def test_whom_the_detector_cannot_see_is_masked_until_it_sees_again(loaded, gain, offset):
+    dim = np.round(picture(100) * gain + offset).astype(np.uint8)
+    eyes, planner = Eyes(loaded, Fraction(10)), Planner(640, 384, MaskSettings(settle_s=0.2))
+    for n, shown in enumerate([picture(100)] * 6 + [dim] * 4 + [picture(100)] * 8):
+        planner.saw(eyes.look(shown, n * 9000))
+        if n == 5:
+            assert not planner.plan(3 * 9000).full
+        if n == 9:
+            assert planner.plan(8 * 9000).full
+    assert planner.plan(11 * 9000).full, "vision has to prove itself again"
+    assert not planner.plan(15 * 9000).full
 
 
 class Saying:

@@ -102,9 +102,10 @@ class Planner:
     def saw(self, sight: Sight) -> None:
         """Take what vision found in one picture.
 
-        A box that is no number is a detector that cannot be trusted: the same as `failed`.
+        A box that is no number is a detector that cannot be trusted, and a picture too dark or too bright to see
+        anybody in is one that nobody looked at: the same as `failed`.
         """
-        if not _finite(sight):
+        if sight.blind or not _finite(sight):
             self.failed()
             return
         if self._settled_90k is None:

@@ -26,6 +26,13 @@ _FURNITURE_THRESHOLD = 0.1
 _BESIDE = 0.25
 
 
+# Grey levels between the darkest and the brightest fiftieth of a picture below which the detector is blind: measured on
+# the demo clip, dimmed it still meets 0.92 of the people at 12 levels, 0.77 at 8 and none at 4; bleached 0.58 at 12.
+# Somebody with an image editor sees more.
+_BLIND_BELOW = 12
+_BLIND_EVERY_PX = 8
+
+
 class Eyes:
     """Call `look` once per picture, in order, on one thread."""
 
@@ -44,16 +51,18 @@ class Eyes:
         Raises:
             ModelError: the networks cannot be trusted any more.
         """
-        now_s = pts_90k / CLOCK_90K
+        now_s, height = pts_90k / CLOCK_90K, i420.shape[0] * 2 // 3
+        blind = _contrast(i420[:height]) < _BLIND_BELOW
         detects = self._number % self._settings.detect_every == 0
         self._number += 1
         if not detects:
             followed = self._tracker.update(None, now_s)
-            return Sight(pts_90k, followed.tracks, Detections.none(), np.zeros((0, 4), np.float32), followed.ended)
+            nothing = np.zeros((0, 4), np.float32)
+            return Sight(pts_90k, followed.tracks, Detections.none(), nothing, followed.ended, blind)
         rgb = np.asarray(cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420), np.uint8)
         faint = self._models.detector.detect(rgb, BESIDE_TRACK_THRESHOLD)
         every = faint.where(faint.scores >= _FURNITURE_THRESHOLD)
-        still = self._furniture.still(i420[: i420.shape[0] * 2 // 3], now_s, every.boxes)
+        still = self._furniture.still(i420[:height], now_s, every.boxes)
         strong = every.scores >= MASKING_THRESHOLD
         found = every.where(strong)
         seen = Seen(found, self._looks(rgb, found), still[strong], self._furniture.known(found.boxes))
@@ -64,7 +73,7 @@ class Eyes:
         self._furniture.remember(every.boxes[unowned], now_s)
         beside = _beside(faint.where(faint.scores < MASKING_THRESHOLD), followed.tracks)
         weak = Detections.joined([found.where(free), beside])
-        return Sight(pts_90k, followed.tracks, weak, self._faces(rgb, followed.tracks), followed.ended)
+        return Sight(pts_90k, followed.tracks, weak, self._faces(rgb, followed.tracks), followed.ended, blind)
 
     def _looks(self, rgb: NDArray[np.uint8], found: Detections) -> NDArray[np.float32]:
         """Looks of the detections that the tracker asks for it; the weak ones are matched by their boxes alone."""
@@ -90,3 +99,10 @@ def _beside(faint: Detections, tracks: tuple[TrackBox, ...]) -> Detections:
     people = np.array([t.box for t in tracks if t.class_ is ObjectClass.PERSON], np.float32).reshape(-1, 4)
     near = (ious(faint.boxes, people) > _BESIDE).any(axis=1)
     return faint.where(np.asarray(near & (faint.classes == ObjectClass.PERSON)))
+
+
+def _contrast(luma: Picture) -> float:
+    """Grey levels between the 2nd and the 98th percentile of every eighth sample of every eighth row."""
+    samples = np.sort(luma[::_BLIND_EVERY_PX, ::_BLIND_EVERY_PX], axis=None)
+    edge = len(samples) // 50
+    return float(samples[-1 - edge]) - float(samples[edge])

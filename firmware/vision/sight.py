@@ -43,6 +43,7 @@ class Sight:
             good enough to mask.
         faces: (n, 4) float32 px.
         ended: ids of tracks that ended with this picture.
+        blind: the picture shows too little for a detector to find anybody; that it found nobody says nothing.
     """
 
     pts_90k: int
@@ -50,3 +51,4 @@ class Sight:
     weak: Detections
     faces: Boxes
     ended: tuple[int, ...] = ()
+    blind: bool = False

@@ -94,16 +94,24 @@ WIDTH, HEIGHT = 320, 240
 
 def plain_h264(path, frames, gop=25):
     """`frames` pictures of `pattern` as raw H.264."""
-    encoder = av.CodecContext.create("libx264", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+    rules = f"keyint={gop}:scenecut=0:bframes=0:repeat-headers=1:annexb=1:threads=1"
+    return _plain(path, frames, "libx264", {"x264-params": rules})
+
+
+def plain_h265(path, frames, gop=25, *, size=(WIDTH, HEIGHT)):
+    """The same as raw H.265."""
+    rules = f"keyint={gop}:scenecut=0:bframes=0:repeat-headers=1:annexb=1:pools=1:frame-threads=1:log-level=error"
+    return _plain(path, frames, "libx265", {"x265-params": rules}, size=size)
+
+
+def _plain(path, frames, codec, options, *, size=(WIDTH, HEIGHT)):
+    encoder = av.CodecContext.create(codec, "w")
+    encoder.width, encoder.height, encoder.pix_fmt = *size, "yuv420p"
     encoder.time_base = Fraction(1, RATE)
-    encoder.options = {
-        "preset": "ultrafast", "tune": "zerolatency",
-        "x264-params": f"keyint={gop}:scenecut=0:bframes=0:repeat-headers=1:annexb=1:threads=1",
-    }
+    encoder.options = {"preset": "ultrafast", "tune": "zerolatency", **options}
     with path.open("wb") as file:
         for number in range(frames):
-            frame = av.VideoFrame.from_ndarray(pattern(number & 0xFF, WIDTH, HEIGHT), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(pattern(number & 0xFF, *size), format="rgb24")
             frame.pts = number
             for packet in encoder.encode(frame):
                 file.write(bytes(packet))

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import itertools
+import re
 import struct
 import subprocess
 import time
@@ -17,7 +18,7 @@ from onvif import digest
 from onvif.rtsp.replay_play import Wish, clock_text, read_range
 from onvif.rtsp.replay_rtp import Mark, Packetiser, video_payloads
 from onvif.users import Level
-from tests.box_fakes import plain_h264, record_file
+from tests.box_fakes import plain_h264, plain_h265, record_file
 from tests.onvif_box import START_US, running
 from tests.onvif_camera import PASSWORDS
 
@@ -395,3 +396,64 @@ async def test_a_tunnel_takes_base64_in_any_pieces(box):
         assert b"200 OK" in await down.readuntil(b"\r\n\r\n")
     up.close()
     down_writer.close()
+
+
+async def test_the_end_is_said(box):
+    """A client that copies a recording knows when it has all: ffmpeg ends by itself."""
+    uri = f"rtsp://user:{PASSWORDS[Level.USER]}@127.0.0.1:{box.face.replay_port()}/recording-1"
+    command = ["ffmpeg", "-v", "error", "-rtsp_transport", "tcp", "-i", uri, "-map", "0:v", "-c", "copy", "-f", "null",
+               "-stats", "-"]  # fmt: skip
+    done = await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(re.findall(r"frame= *(\d+)", done.stderr)[-1]) == FRAMES
+
+
+@pytest.fixture
+async def changed(tmp_path):
+    """Two seconds of H.264, then two of H.265 in another size."""
+    before = plain_h264(tmp_path / "before.h264", 2 * GOP, GOP)
+    after = plain_h265(tmp_path / "after.h265", 2 * GOP, GOP, size=(256, 192))
+
+    def record(segments, camera):
+        record_file(segments, camera, before, START_US)
+        record_file(segments, camera, after, START_US + 2_000_000)
+
+    async with running(tmp_path, cameras=1, record=record) as started:
+        yield started
+
+
+@pytest.mark.parametrize("scale", ["1.0", "-1.0"])
+async def test_a_change_of_the_codec_is_replayed(changed, scale):
+    async with Client(changed) as client:
+        _, _, body = await client.ask("DESCRIBE", Accept="application/sdp")
+        described = body.decode().splitlines()
+        assert "m=video 0 RTP/AVP 96 97" in described
+        assert {"a=rtpmap:96 H264/90000", "a=rtpmap:97 H265/90000"} <= set(described)
+        await client.ask("SETUP", f"{client.url}/video", Transport="RTP/AVP/TCP;unicast;interleaved=0-1")
+        span = f"clock={clock_text(START_US + 9_000_000 if scale < '0' else START_US)}-"
+        headers = {"Range": span, "Rate_Control": "no", "Scale": scale}
+        assert (await client.ask("PLAY", **headers))[0] == 200
+        async with asyncio.timeout(PATIENCE_S):
+            while not any(packet[-7] == 203 for packet in client.packets.get(1, ())):
+                client.arrived.clear()
+                await client.arrived.wait()
+        kinds = [packet[1] & 0x7F for packet in client.packets[0] if packet[1] & 0x80]
+        halves = [96] * 2 * GOP + [97] * 2 * GOP
+        assert kinds == (halves[::-1] if scale < "0" else halves)
+
+
+async def test_h265_alone_is_replayed(tmp_path):
+    def record(segments, camera):
+        record_file(segments, camera, plain_h265(tmp_path / "clip.h265", 2 * GOP, GOP), START_US)
+
+    async with running(tmp_path, cameras=1, record=record) as box:
+        uri = f"rtsp://user:{PASSWORDS[Level.USER]}@127.0.0.1:{box.face.replay_port()}/recording-1"
+        command = ["ffprobe", "-v", "error", "-rtsp_transport", "tcp", "-select_streams", "v:0", "-read_intervals",
+                   "%+#10", "-show_entries", "stream=codec_name,width:frame=pict_type", "-of", "csv", uri]  # fmt: skip
+        done = await asyncio.to_thread(
+            subprocess.run, command, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
+        assert "stream,hevc,320" in done.stdout, done.stderr
+        assert done.stdout.count("frame,") >= 8

@@ -15,11 +15,13 @@ from nvr_box.record.segments import Segment, Segments
 from nvr_box.record.sightings import SUFFIX, Sighting, kept, shown
 from nvr_box.rights import Account, Right
 from wire.base.errors import StoreError
+from wire.nal import Codec
 
 __all__ = ["Chunk", "Piece", "Recordings", "Span"]
 
 # Segments of one recording meet within a frame or two; a longer hole is shown as one.
 _SAME_STRETCH_US = 300_000
+_CODECS = {"avc1": Codec.H264, "avc3": Codec.H264, "hvc1": Codec.H265, "hev1": Codec.H265}
 _MOST_KEY_FRAMES = 10_000
 _NEAR_US = 10_000_000
 # A sighting may lie in the file of the segment beside it: it arrives before or after its picture.
@@ -85,6 +87,11 @@ class Recordings:
                 if start_us <= at_us < end_us:
                     found.append(at_us)
         return tuple(sorted(found)[:_MOST_KEY_FRAMES])
+
+    async def codecs(self, camera: int) -> tuple[Codec, ...]:
+        """Those of its pictures, in the order in which they came. Without rights or audit."""
+        found = [_CODECS.get(mime.partition('"')[2][:4]) for mime in await self._segments.mimes(camera)]
+        return tuple(dict.fromkeys(codec for codec in found if codec is not None))
 
     async def play(self, by: Account, camera: int, start_us: int, end_us: int | None = None) -> AsyncIterator[Piece]:
         """Recorded pieces from the key frame at or before `start_us` (or the first after it), across segments.

@@ -108,6 +108,13 @@ class Segments:
             found.sort(key=lambda each: each[0])
         return found
 
+    async def mimes(self, camera: int) -> list[str]:
+        """The types of its segments, each once, by their first appearance."""
+        sql = "SELECT mime FROM segment WHERE camera = ? AND garbage = 0 GROUP BY mime ORDER BY min(start_us)"
+        growing = self.growing.get(camera)
+        found = await self.store.read(lambda link: [mime for (mime,) in link.execute(sql, (camera,))])
+        return found + ([growing.mime] if growing else [])
+
     async def following(self, camera: int, after_us: int, known: str) -> Segment | None:
         """The next segment that ends after `after_us`, other than the one at path `known`; None when there is none."""
         sql = (

@@ -36,13 +36,9 @@ class BoxArchive:
             return None
         if recording.earliest_us is None or recording.latest_us is None:
             return None
-        try:
-            async for chunk in self._catalogue.box.recordings.chunks(recording.camera.camera, recording.earliest_us):
-                codec, _ = access_units(chunk)
-                return Described(_CODECS[codec], recording.earliest_us, recording.latest_us, (VIDEO, METADATA))
-        except StoreError:
-            return None
-        return None
+        codecs = await self._catalogue.box.recordings.codecs(recording.camera.camera)
+        words = tuple(dict.fromkeys(_CODECS[codec] for codec in codecs if codec in _CODECS))
+        return Described(words, recording.earliest_us, recording.latest_us, (VIDEO, METADATA)) if words else None
 
     async def samples(self, token: str, start_us: int, end_us: int | None, *, reverse: bool) -> AsyncIterator[Sample]:
         """See Archive; `end_us` is the earlier end in reverse."""
@@ -50,7 +46,7 @@ class BoxArchive:
         chunks = self._backwards(camera, start_us, end_us) if reverse else self._forwards(camera, start_us, end_us)
         section, expected_us = 0, None
         async for chunk in chunks:
-            _, units = access_units(chunk)
+            codec, units = access_units(chunk)
             if reverse or expected_us is None or abs(chunk.start_us - expected_us) > _SAME_SECTION_US:
                 section += 1
             seen_us = 0
@@ -59,7 +55,7 @@ class BoxArchive:
                 expected_us = unit.utc_us
                 if not reverse and end_us is not None and unit.utc_us > end_us:
                     return
-                yield Sample(VIDEO, unit.data, unit.utc_us, unit.key, section)
+                yield Sample(VIDEO, unit.data, unit.utc_us, unit.key, section, _CODECS[codec])
                 if unit.utc_us - seen_us >= _SEEN_EVERY_US:
                     seen_us = unit.utc_us
                     document = await self._document(camera, unit.utc_us, _until(told, unit.utc_us))

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import secrets
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ from onvif.auth import Authenticator
 from onvif.errors import NotAuthorized
 from onvif.rtsp.replay_play import Archive, Described, Sample, Wish, clock_text
 from onvif.rtsp.replay_play import play as play_samples
-from onvif.rtsp.replay_rtp import METADATA_PAYLOAD, VIDEO_PAYLOAD, Mark, Packetiser, metadata_payloads, video_payloads
+from onvif.rtsp.replay_rtp import METADATA_PAYLOAD, VIDEO_PAYLOADS, Mark, Packetiser, metadata_payloads, video_payloads
 from onvif.users import AccessClass, may
 
 log = logging.getLogger(__name__)
@@ -276,10 +276,14 @@ class Connection:
         base = request.url.rstrip("/") + "/"
         span = f"clock={clock_text(found.start_us)}-{clock_text(found.end_us)}"
         lines = ["v=0", "o=- 0 0 IN IP4 0.0.0.0", f"s={self.token}", "c=IN IP4 0.0.0.0", "t=0 0", f"a=range:{span}",
-                 "a=control:*", f"m=video 0 RTP/AVP {VIDEO_PAYLOAD}",
-                 f"a=rtpmap:{VIDEO_PAYLOAD} {found.codec}/90000"]  # fmt: skip
-        if found.codec == "H264":
-            lines.append(f"a=fmtp:{VIDEO_PAYLOAD} packetization-mode=1")
+                 "a=control:*"]  # fmt: skip
+        # A camera that was set to another codec has left a recording of both: each has its payload type.
+        video = dict(zip(VIDEO_PAYLOADS, found.codecs, strict=False))
+        lines.append(f"m=video 0 RTP/AVP {' '.join(map(str, video))}")
+        for payload, codec in video.items():
+            lines.append(f"a=rtpmap:{payload} {codec}/90000")
+            if codec == "H264":
+                lines.append(f"a=fmtp:{payload} packetization-mode=1")
         lines += ["a=control:video", "a=x-onvif-track:video"]
         if "metadata" in found.tracks:
             lines += [f"m=application 0 RTP/AVP {METADATA_PAYLOAD}",
@@ -296,7 +300,7 @@ class Connection:
         if self.player is not None:
             raise Refusal(455)
         self.session = self.session or secrets.token_hex(8)
-        kind = VIDEO_PAYLOAD if name == "video" else METADATA_PAYLOAD
+        kind = VIDEO_PAYLOADS[0] if name == "video" else METADATA_PAYLOAD
         track = _Track(Packetiser(secrets.randbits(32), kind, secrets.randbits(16)))
         transport = await self._transport(request.headers.get("transport", ""), track)
         self.tracks[name] = track
@@ -350,14 +354,22 @@ class Connection:
         if start is None:
             start = self.described.end_us if wish.reverse else self.described.start_us
         if not wish.reverse and start > self.described.end_us:
-            raise Refusal(457)
+            # It may have grown since.
+            now = await self.server.archive.describe(self.token)
+            if now is None or start > now.end_us:
+                raise Refusal(457)
         samples = self.server.archive.samples(self.token, start, wish.end_us, reverse=wish.reverse)
-        self.player = asyncio.create_task(play_samples(samples, wish, self._send, self._report), name="replay")
+        self.player = asyncio.create_task(self._play_out(samples, wish), name="replay")
         until = wish.end_us if wish.end_us is not None else (None if wish.reverse else self.described.end_us)
         span = f"clock={clock_text(start)}-{clock_text(until) if until is not None else ''}"
         base = request.url.rstrip("/")
         info = ",".join(f"url={base}/{name};seq={track.packets.sequence}" for name, track in self.tracks.items())
         return {"Session": self.session, "Range": span, "RTP-Info": info}
+
+    async def _play_out(self, samples: AsyncIterator[Sample], wish: Wish) -> None:
+        await play_samples(samples, wish, self._send, self._report)
+        for track in self.tracks.values():
+            self._packet(track, track.packets.bye(self.position_us or 0), rtcp=True)
 
     async def _halt(self) -> None:
         """Stop playing and wait until nothing more is sent."""
@@ -375,8 +387,14 @@ class Connection:
         if track is None:
             return
         assert self.described is not None
-        payloads = (video_payloads(sample.data, self.described.codec) if sample.track == "video"
-                    else metadata_payloads(sample.data))  # fmt: skip
+        if sample.track == "video":
+            # Of a codec that came after DESCRIBE the client knows nothing.
+            if sample.codec not in self.described.codecs[: len(VIDEO_PAYLOADS)]:
+                return
+            track.packets.payload_type = VIDEO_PAYLOADS[self.described.codecs.index(sample.codec)]
+            payloads = video_payloads(sample.data, sample.codec)
+        else:
+            payloads = metadata_payloads(sample.data)
         for packet in track.packets.packets(payloads, mark):
             self._packet(track, packet, rtcp=False)
         await self.out.drain()

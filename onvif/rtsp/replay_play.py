@@ -24,13 +24,15 @@ class Sample:
     clean: bool
     section: int
     """Samples of one number follow each other without a gap."""
+    codec: str = ""
+    """Of a picture: `H264`, `H265`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What a recording has: codec of its video (`H264`, `H265`), and its range."""
+    """What a recording has: codecs of its video (`H264`, `H265`) as they came, and its range."""
 
-    codec: str
+    codecs: tuple[str, ...]
     start_us: int
     end_us: int
     tracks: tuple[str, ...]

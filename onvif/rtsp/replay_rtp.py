@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 MTU = 1400
-VIDEO_PAYLOAD, METADATA_PAYLOAD = 96, 107
+VIDEO_PAYLOADS, METADATA_PAYLOAD = (96, 97), 107
+"""One payload type per codec of a recording, in the order in which they came."""
 _HEADER = struct.Struct(">BBHII")
 _EXTENSION = struct.Struct(">HHIIBBH")
 _REPORT = struct.Struct(">BBHIIIIII")
+_BYE = struct.Struct(">BBHI")
 _NTP_EPOCH_S = 2_208_988_800
 _START_CODE = b"\x00\x00\x01"
 
@@ -61,6 +63,10 @@ class Packetiser:
         seconds, fraction = _ntp(utc_us)
         return _REPORT.pack(0x80, 200, 6, self.ssrc, seconds, fraction, rtp_time(utc_us),
                             self.packets_sent & 0xFFFFFFFF, self.octets_sent & 0xFFFFFFFF)  # fmt: skip
+
+    def bye(self, utc_us: int) -> bytes:
+        """A last report with BYE (RFC 3550 6.1, 6.6): nothing follows, so who copies a recording knows it is whole."""
+        return self.report(utc_us) + _BYE.pack(0x81, 203, 1, self.ssrc)
 
 
 def rtp_time(utc_us: int) -> int:

@@ -9,6 +9,7 @@ import pytest
 import models
 from firmware.describe import Describer
 from firmware.describe.shot import covered, judge
+from firmware.describe.stature import Stature
 from firmware.describe.words import attributes, mean_carried, mean_code, mean_colours
 from firmware.vision.sight import Sight, TrackBox
 from models.appearance import quantised, similarity
@@ -217,3 +218,28 @@ def test_what_is_carried_is_said_when_seen_and_not_denied_when_not():
     known = AttributeValue(Attribute.BACKPACK, 0, 0.9)
     assert mean_carried(shots, [1.0, 1.0], (known,)) == ()
     assert mean_carried([], [], ()) == ()
+
+
+def standing(row, share=1.0):
+    """Somebody `share` as tall as usual, whose feet are at `row` of a picture in which people grow by 0.3 per row."""
+    height = (20 + 0.3 * row) * share
+    return np.array([100, row - height, 130, row], np.float32)
+
+
+def test_how_tall_somebody_is_for_the_place_is_known_after_a_while():
+    stature, random = Stature(), np.random.default_rng(4)
+    assert stature.relative(standing(200)) is None
+    for _ in range(300):
+        stature.learn(standing(random.uniform(100, 500), random.normal(1, 0.05)))
+    for row in (120, 300, 480):
+        assert stature.relative(standing(row)) == pytest.approx(1, abs=0.03)
+        assert stature.relative(standing(row, 0.7)) == pytest.approx(0.7, abs=0.03)
+    said = {each.attribute: each.value for each in attributes(ObjectClass.PERSON, standing(300), 0.7)}
+    assert said[Attribute.RELATIVE_HEIGHT] / 128 == pytest.approx(0.7, abs=0.01)
+
+
+def test_people_on_one_row_tell_nothing_about_others():
+    stature = Stature()
+    for _ in range(200):
+        stature.learn(standing(200))
+    assert stature.relative(standing(200)) is None

@@ -56,20 +56,21 @@ class Passage:
     def class_(self) -> ObjectClass:
         return max(self.votes, key=lambda kind: self.votes[kind])
 
-    def consider(self, track: TrackBox, sight: Sight, i420: Picture, utc_us: int, rgb: Clear) -> None:
-        """Keep this look if it is among the best."""
+    def consider(self, track: TrackBox, sight: Sight, i420: Picture, utc_us: int, rgb: Clear) -> Verdict:
+        """Keep this look if it is among the best; what it is worth."""
         self.last_us = max(self.last_us, utc_us)
         self.votes[track.class_] = self.votes.get(track.class_, 0.0) + track.score
         verdict = judge(i420[: i420.shape[0] * 2 // 3], track, sight)
         if len(self.shots) == KEPT and verdict.rank <= self.shots[-1].verdict.rank:
-            return
+            return verdict
         near = [shot for shot in self.shots if abs(shot.pts_90k - sight.pts_90k) < _APART_90K]
         if any(shot.verdict.rank >= verdict.rank for shot in near):
-            return
+            return verdict
         kept = [shot for shot in self.shots if all(shot is not other for other in near)]
         kept.append(self._cut(track, sight, utc_us, verdict, rgb))
         kept.sort(key=lambda shot: shot.verdict.rank, reverse=True)
         self.shots = kept[:KEPT]
+        return verdict
 
     @staticmethod
     def _cut(track: TrackBox, sight: Sight, utc_us: int, verdict: Verdict, rgb: Clear) -> Shot:

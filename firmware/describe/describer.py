@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.describe.best_shot import Passage, Shot
+from firmware.describe.stature import Stature
 from firmware.describe.words import attributes, mean_attributes, mean_carried, mean_code, mean_colours
 from firmware.vision.sight import Boxes, Sight
 from models import Models
@@ -66,6 +67,7 @@ class Describer:
         self._thumbnails: dict[tuple[int, int], bytes] = {}
         self._waiting: list[tuple[int, FeaturePacket, Shot]] = []
         self._provenance = models.detector.network
+        self._stature = Stature()
         self._colours: OrderedDict[int, tuple[ColourShare, ...]] = OrderedDict()
 
     def look(self, i420: Picture, sight: Sight, utc_us: int) -> None:
@@ -89,7 +91,8 @@ class Describer:
                 passage = Passage(track.id, utc_us, utc_us)
                 due_us, colours_due_us = utc_us + round(_FIRST_S * 1e6), utc_us + _COLOURS_AFTER_US
                 open_ = self._open[track.id] = _Open(passage, due_us, _FIRST_S, colours_due_us)
-            open_.passage.consider(track, sight, i420, utc_us, clear)
+            if open_.passage.consider(track, sight, i420, utc_us, clear).passed and track.class_ is ObjectClass.PERSON:
+                self._stature.learn(track.box)
             if any(shot.pts_90k == sight.pts_90k for shot in open_.passage.shots):
                 with self._lock:
                     self._wanted.setdefault(sight.pts_90k, {})[track.id] = track.box
@@ -165,7 +168,8 @@ class Describer:
             # The object was too small or too far outside; a broken network would fail its next detection anyway.
             log.debug("track %d is not described: %s", passage.track_id, error)
             return
-        told = attributes(class_, best.box) + mean_attributes(worn, weights)
+        tall = self._stature.relative(best.box) if class_ is ObjectClass.PERSON else None
+        told = attributes(class_, best.box, tall) + mean_attributes(worn, weights)
         x0, y0, x1, y1 = (best.box / [self._width, self._height, self._width, self._height] * FULL_SCALE).round()
         packet = FeaturePacket(
             camera_id=bytes(8), sequence=0, track_id=passage.track_id, class_=class_,

@@ -73,11 +73,14 @@ def mean_carried(shots: Sequence[Mapping[Attribute, float]], weights: Sequence[f
     return tuple(said)
 
 
-def attributes(class_: ObjectClass, box: Boxes) -> tuple[AttributeValue, ...]:
-    """What the class and the box tell without looking closer."""
+def attributes(class_: ObjectClass, box: Boxes, relative_height: float | None = None) -> tuple[AttributeValue, ...]:
+    """What the class and the box tell without looking closer; `relative_height` is over what is usual at its place."""
     width, height = float(box[2] - box[0]), max(float(box[3] - box[1]), 1.0)
     steps = min(round(width / height / QUANTITY_STEP[Attribute.ASPECT]), 255)
     told = [AttributeValue(Attribute.ASPECT, steps, 1.0)]
+    if relative_height is not None:
+        steps = min(round(relative_height / QUANTITY_STEP[Attribute.RELATIVE_HEIGHT]), 255)
+        told.append(AttributeValue(Attribute.RELATIVE_HEIGHT, steps, 1.0))
     if class_ in _VEHICLE_TYPES:
         told.append(AttributeValue(Attribute.VEHICLE_TYPE, _VEHICLE_TYPES[class_], 0.8))
     if class_ in _TWO_WHEELERS:

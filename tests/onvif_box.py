@@ -86,8 +86,8 @@ async def running(state, *, cameras=2, restarted=lambda: None, record=None, devi
         retention = Retention(store, state / "recordings", config.record)
         listed = Cameras(roster, audit, recordings=recordings, segments=segments, retention=retention,
                          introduction=introduction, segment_s=60)  # fmt: skip
-        unused = SimpleNamespace()
-        box = Box(config, audit, users, listed, recordings, unused, unused, unused, unused)
+        used = {"config": config, "audit": audit, "users": users, "cameras": listed, "recordings": recordings}
+        box = Box(**{name: used.get(name, SimpleNamespace()) for name in Box.__slots__})
         face = OnvifFace(box, "0123456789abcdef", restart=restarted, tls=tls)
         if len(face.device.value.users) < len(ACCOUNTS):
             face.device.change(users=ACCOUNTS)

@@ -7,6 +7,7 @@ import re
 import struct
 import subprocess
 import time
+from datetime import timedelta
 
 import av
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from onvif import digest
+from onvif.names import TRP
 from onvif.rtsp.replay_play import Wish, clock_text, read_range
 from onvif.rtsp.replay_rtp import Mark, Packetiser, video_payloads
 from onvif.users import Level
@@ -301,6 +303,18 @@ async def test_what_cannot_be_played_is_said(box):
         assert (await client.ask("DESCRIBE", Require="something-else"))[0] == 551
         client.session = "not-mine"
         assert (await client.ask("PLAY"))[0] == 454
+
+
+@pytest.mark.case("REPLAY-4-1-1")
+async def test_the_session_timeout_is_the_one_that_was_set(box):
+    async with Client(box) as client:
+        video = f"{client.url}/video"
+        _, told, _ = await client.ask("SETUP", video, Transport="RTP/AVP/TCP;unicast;interleaved=0-1")
+        assert told["session"].endswith(";timeout=60")
+        wanted = {"SessionTimeout": timedelta(seconds=10)}
+        await box.client()(TRP, "SetReplayConfiguration", Configuration=wanted)
+        _, told, _ = await client.ask("SETUP", video, Transport="RTP/AVP/TCP;unicast;interleaved=0-1")
+        assert told["session"].endswith(";timeout=10")
 
 
 async def test_the_wrong_password_plays_nothing(box):

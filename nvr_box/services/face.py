@@ -124,7 +124,8 @@ class OnvifFace:
         runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=1.0)
         await self.jobs.settle()
         await runner.setup()
-        self.replay.timeout_s = float(self.catalogue.state.value.session_timeout_s)
+        self._keep_sessions()
+        self.catalogue.state.listen(lambda _before, _after: self._keep_sessions())
         try:
             await self.doors.start(runner)
             yield
@@ -201,6 +202,10 @@ class OnvifFace:
             ),
             metadata_version=state.metadata_version,
         )
+
+    def _keep_sessions(self) -> None:
+        """Let replay sessions last as SetReplayConfiguration says."""
+        self.replay.timeout_s = float(self.catalogue.state.value.session_timeout_s)
 
     async def _move(self) -> None:
         """Listen where SetNetworkProtocols says, then tell it: the addresses in the Hello are new."""

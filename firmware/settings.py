@@ -14,7 +14,7 @@ from firmware.config import Camera as CameraConfig
 from firmware.services.media_state import MediaState
 from onvif.errors import StateError
 from onvif.services.device_state import DeviceState
-from onvif.services.first_account import INITIAL_PASSWORD, ensure_administrator
+from onvif.services.first_account import INITIAL_PASSWORD, ensure_administrator, forget_once_changed
 from onvif.store import Stored
 from onvif.users import Level, User
 from wire.base.errors import ConfigError
@@ -33,6 +33,7 @@ class Settings:
             self.device = Stored(config.state / "device.json", DeviceState(scopes=config.scopes))
             self.media = Stored(config.state / "media.json", MediaState())
             ensure_administrator(self.device, config.state, config.password_file)
+            forget_once_changed(self.device, config.state)
         except StateError as problem:
             raise ConfigError(str(problem)) from problem
 

@@ -40,3 +40,17 @@ def ensure_administrator(device: Stored[DeviceState], folder: Path, password_fil
         if len(password) < least:
             raise StateError(f"password_file {password_file}: want at least {least} characters")
     device.change(users=(User(ADMINISTRATOR, password, Level.ADMINISTRATOR),))
+
+
+def forget_once_changed(device: Stored[DeviceState], folder: Path) -> None:
+    """Let the note with the made-up password go as soon as nobody has that password any more."""
+
+    def changed(old: DeviceState, new: DeviceState) -> None:
+        note = folder / INITIAL_PASSWORD
+        if old.users == new.users or not note.exists():
+            return
+        password = note.read_text(encoding="utf-8").strip()
+        if not any(user.password == password for user in new.users):
+            note.unlink(missing_ok=True)
+
+    device.listen(changed)

@@ -54,10 +54,11 @@ def areas(boxes: Boxes) -> npt.NDArray[np.float32]:
 
 def intersections(left: Boxes, right: Boxes) -> npt.NDArray[np.float32]:
     """(n, m) areas of overlap."""
-    low = np.maximum(left[:, None, :2], right[None, :, :2])
-    high = np.minimum(left[:, None, 2:], right[None, :, 2:])
-    sides = np.maximum(high - low, 0)
-    return np.asarray(sides[..., 0] * sides[..., 1], np.float32)
+    x0, y0, x1, y1 = left.T[:, :, None]
+    u0, v0, u1, v1 = right.T
+    across = np.minimum(x1, u1) - np.maximum(x0, u0)
+    down = np.minimum(y1, v1) - np.maximum(y0, v0)
+    return np.asarray(np.maximum(across, 0) * np.maximum(down, 0), np.float32)
 
 
 def ious(left: Boxes, right: Boxes) -> npt.NDArray[np.float32]:

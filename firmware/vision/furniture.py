@@ -55,7 +55,9 @@ class Furniture:
         small = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8)
         still = np.zeros(len(boxes), bool)
         if len(self._samples) == _SAMPLES and len(boxes):
-            sums = np.stack([cv2.integral(cv2.absdiff(sample, small)) for _, sample in self._samples])
+            sums = np.empty((_SAMPLES, size[1] + 1, size[0] + 1), np.int32)
+            for number, (_, sample) in enumerate(self._samples):
+                cv2.integral(cv2.absdiff(sample, small), sums[number], cv2.CV_32S)
             still = np.sort(_means(sums, boxes / _SCALE), axis=0)[_SAMPLES // 2] < _UNCHANGED
         if not self._samples or now_s - self._samples[-1][0] >= _EVERY_S:
             self._samples.append((now_s, small))

@@ -4,13 +4,15 @@ import asyncio
 from datetime import timedelta
 
 import aiohttp
+import cv2
+import numpy as np
 import pytest
 
 from onvif import names
 from onvif.digest import challenges, credentials
 from onvif.names import TMD, TR2, TRT
 from onvif.users import Level
-from tests.dtt import FIXED, fault, profiles1, profiles2
+from tests.dtt import FIXED, encoder2, fault, media2_request, options2, profiles1, profiles2
 from tests.onvif_camera import PASSWORDS, running
 from tests.onvif_schema import problems
 
@@ -254,6 +256,18 @@ async def test_the_snapshot_address_gives_a_jpeg(camera):
         assert (status, kind) == (200, "image/jpeg")
         assert body.startswith(b"\xff\xd8")
         assert body.endswith(b"\xff\xd9")
+
+
+async def test_a_snapshot_has_the_size_that_its_profile_was_set_to(camera):
+    client = camera.client()
+    for token in FIXED:
+        for size in (await options2(client, ConfigurationToken=token))[0].ResolutionsAvailable:
+            wanted = media2_request(await encoder2(client, token))
+            wanted["Resolution"] = {"Width": size.Width, "Height": size.Height}
+            await client(TR2, "SetVideoEncoderConfiguration", Configuration=wanted)
+            _, _, body = await jpeg(camera, (await client(TR2, "GetSnapshotUri", ProfileToken=token)).Uri)
+            shown = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_COLOR)
+            assert shown.shape == (size.Height, size.Width, 3)
 
 
 @pytest.mark.case("MEDIA2_RTSS-1-1-4")

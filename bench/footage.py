@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 import models
+from firmware.mask.background import Background
 from firmware.mask.plan import Planner
 from firmware.mask.settings import Extent, MaskSettings
 from firmware.vision.eyes import Eyes
@@ -72,14 +73,16 @@ def true_sights(path, count, rate):
     return sights
 
 
-def plans(sights, width, height, *, extent=Extent.BODIES):
+def plans(sights, clear, *, extent=Extent.BODIES):
     """The camera's own mask plan of every picture; start-up masking left out, because a clip has one start-up only."""
+    height, width = clear[0].shape[0] * 2 // 3, clear[0].shape[1]
+    background = Background(width, height)
     settings = MaskSettings(extent=extent, settle_s=0.0)
     planner = Planner(width, height, settings)
     ahead = iter(sights)
     out = []
-    for sight in sights:
+    for sight, picture in zip(sights, clear, strict=True):
         while not planner.ready(sight.pts_90k) and (seen := next(ahead, None)) is not None:
             planner.saw(seen)
-        out.append(planner.plan(sight.pts_90k))
+        out.append(planner.plan(sight.pts_90k, background.look(picture, sight.pts_90k)))
     return settings, out

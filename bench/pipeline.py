@@ -20,6 +20,7 @@ from firmware.capture.clip import Clip
 from firmware.encode.protected import ProtectedEncoder
 from firmware.encode.recoverable import base_encoder
 from firmware.encode.settings import EncoderSettings
+from firmware.mask.background import Background
 from firmware.mask.paint import Painter
 from firmware.mask.plan import Planner
 from firmware.mask.settings import MaskSettings
@@ -95,6 +96,7 @@ def costs(clip, networks, pictures):
     width, height, rate = clip.width, clip.height, clip.rate
     eyes, mask = Eyes(networks, rate), MaskSettings()
     planner, painter = Planner(width, height, mask), Painter(width, height, mask)
+    background = Background(width, height)
     protected, plain = protected_encoder(width, height, rate), base_encoder(width, height, rate, SETTINGS)
     protected._writer = packing = Packing(protected._writer)
     main, sub = MainChannel(width, height, rate, protected), SubChannel(width, height, rate, SUB)
@@ -106,7 +108,7 @@ def costs(clip, networks, pictures):
         waiting.append(taken)
         while waiting and planner.ready(waiting[0].pts_90k):
             frame = waiting.pop(0)
-            plan = planner.plan(frame.pts_90k)
+            plan = planner.plan(frame.pts_90k, background.look(frame.i420, frame.pts_90k))
             masked = painter.paint(frame.i420, plan, frame.pts_90k)
             watch.lap("mask")
             octets += len(main.encode(masked, frame.i420, plan, frame).data)

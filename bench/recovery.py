@@ -92,7 +92,7 @@ class Quality:
 
 def scene_of(rate, clear, sights, extent):
     width, height = clear[0].shape[1], clear[0].shape[0] * 2 // 3
-    settings, all_plans = plans(sights, width, height, extent=extent)
+    settings, all_plans = plans(sights, clear, extent=extent)
     painter = Painter(width, height, settings)
     step = round(90_000 / rate)
     masked = [

@@ -7,7 +7,7 @@ from firmware.capture.frame import planes
 from firmware.mask.grid import MB
 from firmware.mask.paint import Painter
 from firmware.mask.plan import MaskPlan
-from firmware.mask.settings import MaskSettings, Pattern
+from firmware.mask.settings import Fill, MaskSettings, Pattern
 
 WIDTH, HEIGHT = 320, 240
 STEP_90K = 9000
@@ -124,3 +124,18 @@ def test_the_coarsest_cell_wins_while_a_place_stays_masked():
     fine = painter.paint(noise(1), plan(cell=1, rows=slice(4, 8), columns=slice(4, 8)), STEP_90K)
     cells = luma_cells(fine, 4)
     assert (cells[1, :, 1] == cells[1, 0, 1, 0]).all()
+
+
+def test_each_macroblock_is_covered_as_the_plan_says():
+    cells = np.zeros((HEIGHT // MB, WIDTH // MB), np.uint8)
+    cells[4:8, 4:12] = 1
+    fills = np.zeros_like(cells)
+    fills[4:8, 4:8], fills[4:8, 8:12] = Fill.MOSAIC_1, Fill.SOLID
+    painted = Painter(WIDTH, HEIGHT, MaskSettings()).paint(noise(1), MaskPlan(cells, fills=fills), 0)
+    luma = planes(painted)[0][64:128:MB, 64:192:MB]
+    assert (luma[:, 4:] == luma[0, 4]).all()
+    weaker = np.where(fills == Fill.SOLID, Fill.MOSAIC_1, fills).astype(np.uint8)
+    painter = Painter(WIDTH, HEIGHT, MaskSettings())
+    painter.paint(noise(1), MaskPlan(cells, fills=fills), 0)
+    again = planes(painter.paint(noise(1), MaskPlan(cells, fills=weaker), STEP_90K))[0][64:128:MB, 64:192:MB]
+    assert (again[:, 4:] == luma[0, 4]).all(), "what was solid stays solid while it stays masked"

@@ -1,13 +1,16 @@
 """Which macroblocks are masked: margins, hold, look-back, levels, zones, and whole when in doubt."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firmware.mask.background import Foreground
 from firmware.mask.grid import MB, grow, to_rect
 from firmware.mask.plan import Planner
-from firmware.mask.settings import Extent, MaskSettings, Pattern, Zone
+from firmware.mask.settings import ClassRule, Extent, Fill, MaskSettings, Part, Pattern, Zone
 from firmware.vision.sight import Sight, TrackBox
 from models.detections import Detections
 from wire.features.vocabulary import ObjectClass
@@ -164,24 +167,138 @@ def test_zones_mask_always_or_never():
     assert planned([sight(n, BODY) for n in range(3)], 8, never).mask.all(), "fail closed is above every zone"
 
 
-def test_unexplained_motion_is_masked_when_told():
-    moving = np.zeros((HEIGHT // MB, WIDTH // MB), bool)
-    moving[3, 4] = True
-    planner = Planner(WIDTH, HEIGHT, SETTINGS)
-    for n in range(10):
-        planner.saw(sight(n))
-    assert planner.plan(5 * STEP_90K, moving).mask.sum() == 1
+def foreground(*boxes, learnt=True):
+    grid = np.zeros((HEIGHT // MB, WIDTH // MB), bool)
+    for x0, y0, x1, y1 in boxes:
+        grid[y0 // MB : -(-y1 // MB), x0 // MB : -(-x1 // MB)] = True
+    return Foreground(grid, grid, learnt)
 
 
-def test_motion_of_a_recognised_car_is_not_masked():
-    moving = np.zeros((HEIGHT // MB, WIDTH // MB), bool)
-    moving[100 // MB, 210 // MB] = moving[25, 35] = True
-    planner = Planner(WIDTH, HEIGHT, SETTINGS)
-    for n in range(10):
-        planner.saw(sight(n, BODY, class_=ObjectClass.CAR))
-    mask = planner.plan(5 * STEP_90K, moving).mask
-    assert mask[25, 35]
-    assert not mask[100 // MB, 210 // MB]
+def follow(sights, foregrounds, mask_settings=SETTINGS, look_back=2):
+    """The plans of all pictures in turn, as the pipeline asks for them."""
+    planner, plans, seen = Planner(WIDTH, HEIGHT, mask_settings), [], iter(sights)
+    for number, before in enumerate(foregrounds):
+        while not planner.ready(number * STEP_90K) and (one := next(seen, None)) is not None:
+            planner.saw(one)
+        plans.append(planner.plan(number * STEP_90K, before))
+    return plans
+
+
+STRICT = MaskSettings(settle_s=0, strict=True)
+STRANGER = (400, 200, 448, 320)
+
+
+def test_what_no_detection_explains_is_masked_when_strict_and_open_otherwise():
+    sights, before = [sight(n) for n in range(15)], [foreground(STRANGER)] * 12
+    assert masked(follow(sights, before, STRICT)[5], STRANGER).all()
+    assert not follow(sights, before)[5].mask.any()
+
+
+def test_strict_masks_whole_until_the_scene_is_known():
+    sights = [sight(n) for n in range(10)]
+    assert follow(sights, [foreground(learnt=False)] * 5, STRICT)[4].full
+    assert planned(sights, 5, STRICT).full
+    assert not follow(sights, [foreground()] * 5, STRICT)[4].full
+
+
+def test_a_recognised_car_explains_what_moves_there():
+    sights = [sight(n, BODY, class_=ObjectClass.CAR) for n in range(15)]
+    plan = follow(sights, [foreground(BODY, STRANGER)] * 12, STRICT)[5]
+    assert masked(plan, STRANGER).all()
+    assert not masked(plan, BODY).any()
+
+
+def walk(number):
+    return (40 + 14 * number, 100, 80 + 14 * number, 220)
+
+
+def test_somebody_lost_by_the_detector_stays_masked_wherever_he_walks():
+    """He is seen in pictures 0 to 9 and then for three seconds in none."""
+    sights = [sight(n, walk(n)) if n < 10 else sight(n) for n in range(40)]
+    plans = follow(sights, [foreground(walk(n)) for n in range(38)])
+    assert all(masked(plan, walk(n)).all() for n, plan in enumerate(plans))
+    lost = follow(sights, [foreground(walk(n)) if n < 10 else foreground() for n in range(38)])
+    assert not lost[25].mask.any()
+
+
+def test_what_was_lost_for_too_long_is_given_up():
+    sights = [sight(n, BODY) if n < 10 else sight(n) for n in range(80)]
+    plans = follow(sights, [foreground(BODY)] * 78)
+    assert masked(plans[45], BODY).all()
+    assert not plans[70].mask.any()
+
+
+def test_somebody_half_seen_stays_masked_whole():
+    """The detector finds the legs alone, as it does when a post hides the middle of a body."""
+    legs = (200, 180, 240, 220)
+    sights = [sight(n, BODY if n < 10 else legs) for n in range(40)]
+    plans = follow(sights, [foreground(BODY)] * 38)
+    assert all(masked(plan, BODY).all() for plan in plans)
+
+
+def test_a_faint_detection_counts_only_before_the_scene_once_it_is_known():
+    sights = [sight(n, weak=[BODY]) for n in range(15)]
+    assert not follow(sights, [foreground()] * 12)[5].mask.any()
+    assert masked(follow(sights, [foreground(BODY)] * 12)[5], BODY).all()
+    assert masked(follow(sights, [foreground(learnt=False)] * 12)[5], BODY).all()
+    assert masked(follow(sights, [foreground()] * 12, STRICT)[5], BODY).all()
+
+
+def test_an_edge_moves_only_when_the_box_has_left_it():
+    """A box that jitters by a few pixels around a macroblock's edge leaves the mask as it is."""
+    sights = [sight(n, (200, 100, 236 + (n % 2) * 6, 220)) for n in range(30)]
+    plans = follow(sights, [foreground()] * 28)[6:20]
+    assert all((plan.mask == plans[0].mask).all() for plan in plans)
+    away = [sight(n, (200, 100, 240, 220) if n < 10 else (120, 100, 160, 220)) for n in range(40)]
+    assert not masked(follow(away, [foreground()] * 38)[30], (200, 100, 240, 220)).any()
+
+
+def test_plates_are_a_solid_band_of_a_vehicle_and_the_rest_of_it_stays_open():
+    car = (100, 200, 300, 320)
+    plates = MaskSettings(settle_s=0, rules=(ClassRule(name="CAR", part=Part.PLATES),))
+    sights = [sight(n, car, class_=ObjectClass.CAR) for n in range(15)]
+    plan = follow(sights, [foreground(car)] * 12, plates)[5]
+    assert masked(plan, (130, 270, 270, 310)).all()
+    assert not masked(plan, (100, 200, 300, 240)).any()
+    assert (plan.fills[plan.mask] == Fill.SOLID).all()
+
+
+def test_a_class_has_its_own_pattern_and_the_stronger_one_holds_where_two_meet():
+    mixed = MaskSettings(settle_s=0, rules=(ClassRule(name="CAR", pattern=Pattern.SOLID),))
+    tracks = [
+        TrackBox(1, ObjectClass.PERSON, np.array(BODY, np.float32), 0.9, seen=True, age=5),
+        TrackBox(2, ObjectClass.CAR, np.array((230, 150, 400, 260), np.float32), 0.9, seen=True, age=5),
+    ]
+    sights = [replace(sight(n), tracks=tuple(tracks)) for n in range(10)]
+    fills = planned(sights, 5, mixed).fills
+    assert fills[110 // MB, 210 // MB] == Fill.MOSAIC_1
+    assert fills[200 // MB, 300 // MB] == Fill.SOLID
+    assert fills[200 // MB, 235 // MB] == Fill.SOLID
+
+
+def test_a_zone_has_its_own_pattern_and_keeps_it_when_all_is_masked():
+    screen = Zone(corners=(0, 0, 0.25, 0, 0.25, 0.25, 0, 0.25), pattern=Pattern.SOLID)
+    zoned = MaskSettings(settle_s=0, zones=(screen,))
+    for plan in (planned([sight(n) for n in range(10)], 5, zoned), Planner(WIDTH, HEIGHT, zoned).plan(0)):
+        assert (plan.fills[:7, :10] == Fill.SOLID).all()
+        assert (plan.fills[9:, 12:] == (Fill.MOSAIC_1 if plan.full else Fill.CLEAR)).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "key"),
+    [
+        (lambda: ClassRule(name="CAR", part=Part.PLATES, pattern=Pattern.MOSAIC), "plates"),
+        (lambda: ClassRule(name="PERSON", part=Part.PLATES), "part"),
+        (lambda: ClassRule(name="DOG"), "name"),
+        (lambda: Zone(corners=(0, 0, 1, 0, 1, 1), level=3), "level"),
+        (lambda: Zone(corners=(0, 0, 1, 0, 1, 1), rule="never", pattern=Pattern.SOLID), "pattern"),
+        (lambda: MaskSettings(classes=("CAT",)), "classes"),
+        (lambda: MaskSettings(rules=(ClassRule(name="CAR"), ClassRule(name="CAR"))), "rules"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_name(make, key):
+    with pytest.raises(ValueError, match=key):
+        make()
 
 
 number = st.floats(-2000, 2000, width=32) | st.just(float("nan")) | st.just(float("inf"))

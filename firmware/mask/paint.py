@@ -1,8 +1,9 @@
 """The masked picture: the only one that leaves the camera.
 
-Cells lie on a grid fixed to the frame and keep their colour while they stay masked, so that stacking pictures gains
-little over one of them; they never take part of the colour from a moving grid. A cell's colour is the mean of the
-cell at the moment it became masked, in coarse steps; level 2 keeps brightness only.
+Each macroblock is covered as the plan says: with a mosaic of one of two levels, with blocks, or with one grey. Cells
+lie on a grid fixed to the frame and keep their colour while they stay masked, so that stacking pictures gains little
+over one of them; they never take part of the colour from a moving grid. A cell's colour is the mean of the cell at the
+moment it became masked, in coarse steps; level 2 keeps brightness only.
 """
 
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 
 from firmware.capture.frame import CLOCK_90K, Picture, planes
 from firmware.mask.grid import MB
-from firmware.mask.plan import CellGrid, MaskPlan
-from firmware.mask.settings import MaskSettings, Pattern
+from firmware.mask.plan import CellGrid, FillGrid, MaskPlan
+from firmware.mask.settings import Fill, MaskSettings
 
 Colours = NDArray[np.uint8]
 """(rows, columns, 3) Y, U, V of each macroblock."""
@@ -40,21 +41,24 @@ class Painter:
     def __init__(self, width: int, height: int, settings: MaskSettings) -> None:
         self.settings = settings
         self._columns, self._rows = width // MB, height // MB
-        self._held: dict[int, _Held] = {}
+        self._held: dict[tuple[Fill, int], _Held] = {}
         self._before = np.zeros((self._rows, self._columns), np.uint8)
+        self._before_fills = np.zeros_like(self._before)
         y, x = np.mgrid[: self._rows, : self._columns].astype(np.uint32)
         # A fixed irregular pattern (two odd multipliers, top bits): it says nothing about the picture.
         self._irregular = ((x * np.uint32(2654435761) ^ y * np.uint32(2246822519)) >> 29).astype(np.uint8)
 
     def paint(self, i420: Picture, plan: MaskPlan, pts_90k: int) -> Picture:
         """A new picture with every cell of the plan covered; `i420` is not written to."""
-        # A macroblock keeps its coarsest cell while it stays masked: a size that flickers would show finer samples.
+        # A macroblock keeps its coarsest cell and strongest fill while it stays masked: what flickers would show more.
         cells = np.where(plan.cells > 0, np.maximum(plan.cells, self._before), 0).astype(np.uint8)
-        self._before = cells
+        wanted = np.full_like(cells, self.settings.fill) if plan.fills is None else plan.fills
+        fills = np.where(cells > 0, np.maximum(wanted, self._before_fills), Fill.CLEAR).astype(np.uint8)
+        self._before, self._before_fills = cells, fills
         out = i420.copy()
         if not cells.any():
             return out
-        colours = self._colours(i420, cells, pts_90k)
+        colours = self._colours(i420, cells, fills, pts_90k)
         mask = (cells > 0).astype(np.uint8)
         for index, plane in enumerate(planes(out)):
             side = MB if index == 0 else MB // 2
@@ -64,19 +68,17 @@ class Painter:
             np.copyto(plane, fill, where=where.view(np.bool_))
         return out
 
-    def _colours(self, i420: Picture, cells: CellGrid, pts_90k: int) -> Colours:
+    def _colours(self, i420: Picture, cells: CellGrid, fills: FillGrid, pts_90k: int) -> Colours:
         colours = np.empty((self._rows, self._columns, 3), np.uint8)
-        pattern = self.settings.pattern
-        if pattern is Pattern.MOSAIC:
+        colours[:] = GREY
+        colours[:, :, 0][fills == Fill.BLOCKS] = np.where(self._irregular > 2, _BLACK, _DARK)[fills == Fill.BLOCKS]
+        mosaic = (fills == Fill.MOSAIC_1) | (fills == Fill.MOSAIC_2)
+        if mosaic.any():
             means = self._means(i420)
-            for cell in np.unique(cells[cells > 0]):
-                at = cells == cell
-                colours[at] = self._mosaic(means, at, int(cell), pts_90k)[at]
-        elif pattern is Pattern.BLOCKS:
-            colours[:] = GREY
-            colours[:, :, 0] = np.where(self._irregular > 2, _BLACK, _DARK)
-        else:
-            colours[:] = GREY
+            for fill in (Fill.MOSAIC_1, Fill.MOSAIC_2):
+                for cell in np.unique(cells[fills == fill]):
+                    at = (cells == cell) & (fills == fill)
+                    colours[at] = self._mosaic(means, at, fill, int(cell), pts_90k)[at]
         return colours
 
     def _means(self, i420: Picture) -> NDArray[np.float32]:
@@ -84,13 +86,15 @@ class Painter:
         parts = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes(i420)]
         return np.stack(parts, axis=2).astype(np.float32)
 
-    def _mosaic(self, means: NDArray[np.float32], at: NDArray[np.bool_], cell: int, pts_90k: int) -> Colours:
+    def _mosaic(
+        self, means: NDArray[np.float32], at: NDArray[np.bool_], fill: Fill, cell: int, pts_90k: int
+    ) -> Colours:
         """Colours of every macroblock for cells of `cell` macroblocks; those that `at` marks are (re)used and held."""
         rows, columns = -(-self._rows // cell), -(-self._columns // cell)
-        held = self._held.get(cell)
+        held = self._held.get((fill, cell))
         if held is None:
             never = np.full((rows, columns), -(1 << 60), np.int64)
-            held = self._held[cell] = _Held(np.zeros((rows, columns, 3), np.uint8), never, never.copy())
+            held = self._held[fill, cell] = _Held(np.zeros((rows, columns, 3), np.uint8), never, never.copy())
         used = _blocks(at, cell).any(axis=(1, 3))
         stale = pts_90k - held.taken_90k > round(self.settings.colour_hold_s * CLOCK_90K)
         left = pts_90k - held.masked_90k > round(_RELEASE_S * CLOCK_90K)
@@ -98,21 +102,22 @@ class Painter:
         if fresh.any():
             blocks = _blocks(np.ones((self._rows, self._columns), np.float32), cell).sum(axis=(1, 3))
             sums = np.stack([_blocks(means[:, :, c], cell).sum(axis=(1, 3)) for c in range(3)], axis=2)
-            held.colours[fresh] = self._quantised(sums / blocks[:, :, None])[fresh]
+            held.colours[fresh] = _quantised(sums / blocks[:, :, None], fill)[fresh]
             held.taken_90k[fresh] = pts_90k
         held.masked_90k[used] = pts_90k
         whole = held.colours.repeat(cell, axis=0).repeat(cell, axis=1)
         return whole[: self._rows, : self._columns]
 
-    def _quantised(self, means: NDArray[np.float32]) -> Colours:
-        out = np.empty(means.shape, np.uint8)
-        step = _LUMA_STEP if self.settings.level == 1 else _LUMA_STEP_COARSE
-        out[:, :, 0] = np.clip(np.floor(means[:, :, 0] / step) * step + step / 2, 16, 235)
-        if self.settings.level == 1:
-            out[:, :, 1:] = np.clip(np.round((means[:, :, 1:] - 128) / _CHROMA_STEP) * _CHROMA_STEP + 128, 16, 240)
-        else:
-            out[:, :, 1:] = 128
-        return out
+
+def _quantised(means: NDArray[np.float32], fill: Fill) -> Colours:
+    out = np.empty(means.shape, np.uint8)
+    step = _LUMA_STEP if fill is Fill.MOSAIC_1 else _LUMA_STEP_COARSE
+    out[:, :, 0] = np.clip(np.floor(means[:, :, 0] / step) * step + step / 2, 16, 235)
+    if fill is Fill.MOSAIC_1:
+        out[:, :, 1:] = np.clip(np.round((means[:, :, 1:] - 128) / _CHROMA_STEP) * _CHROMA_STEP + 128, 16, 240)
+    else:
+        out[:, :, 1:] = 128
+    return out
 
 
 def _blocks(grid: NDArray[np.generic], cell: int) -> NDArray[np.generic]:

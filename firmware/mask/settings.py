@@ -1,7 +1,9 @@
 """How the camera masks; the defaults are the camera's promise."""
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
+
+from wire.features.vocabulary import ObjectClass
 
 
 class Extent(StrEnum):
@@ -21,6 +23,59 @@ class Pattern(StrEnum):
     DILATED = "dilated"  # one grey over a box of fixed proportions, so that pose and gait go too
 
 
+class Fill(IntEnum):
+    """What one macroblock is covered with, in the order of strength: where two rules meet, the stronger one holds."""
+
+    CLEAR = 0
+    MOSAIC_1 = 1
+    MOSAIC_2 = 2
+    BLOCKS = 3
+    SOLID = 4
+
+    @staticmethod
+    def of(pattern: Pattern, level: int) -> "Fill":
+        """The fill of a pattern; a level matters to a mosaic only."""
+        if pattern is Pattern.MOSAIC:
+            return Fill.MOSAIC_1 if level == 1 else Fill.MOSAIC_2
+        return Fill.BLOCKS if pattern is Pattern.BLOCKS else Fill.SOLID
+
+
+class Part(StrEnum):
+    """Which part of an object is masked."""
+
+    EXTENT = "extent"  # of a person what `extent` says, of anything else all of it
+    PLATES = "plates"  # of a vehicle the band in which its number plate is, whichever end is seen
+
+
+VEHICLES = ("CAR", "MOTORCYCLE", "BUS", "TRUCK")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassRule:
+    """How one class of objects is masked, where it is not as everything else.
+
+    Args:
+        name: the class, by name in `wire.features.vocabulary`.
+        part: which part of it.
+        pattern, level: as in `MaskSettings`, whose values hold where these are left out; plates are always solid,
+            because coarse cells of text can be read.
+    """
+
+    name: str
+    part: Part = Part.EXTENT
+    pattern: Pattern | None = None
+    level: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.name not in ObjectClass.__members__:
+            raise ValueError(f"name: want one of {', '.join(ObjectClass.__members__)}, got {self.name!r}")
+        _check_level(self.level)
+        if self.part is Part.PLATES and self.name not in VEHICLES:
+            raise ValueError(f"part: only {', '.join(VEHICLES)} have plates")
+        if self.part is Part.PLATES and self.pattern not in {None, Pattern.SOLID, Pattern.DILATED}:
+            raise ValueError("pattern: plates are masked solid only; leave it out")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Zone:
     """A polygon in which another rule holds; corners as x, y in 0..1 of the picture, from its top left.
@@ -28,10 +83,14 @@ class Zone:
     Args:
         corners: x0, y0, x1, y1, …; three corners or more.
         rule: `always` masks the zone in every picture, `never` masks nothing in it.
+        pattern, level: of an `always` zone, where they differ from the rest; `solid` for a screen or a board, since
+            text can be read through coarse cells.
     """
 
     corners: tuple[float, ...]
     rule: str = "always"
+    pattern: Pattern | None = None
+    level: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.corners) < 6 or len(self.corners) % 2:
@@ -40,6 +99,9 @@ class Zone:
             raise ValueError("corners: want numbers from 0 to 1")
         if self.rule not in {"always", "never"}:
             raise ValueError("rule: want always or never")
+        _check_level(self.level)
+        if self.rule == "never" and (self.pattern, self.level) != (None, None):
+            raise ValueError("pattern, level: a zone in which nothing is masked has none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +113,14 @@ class MaskSettings:
         pattern: what is shown instead.
         level: 1 keeps most of the scene's colours, 2 only coarse brightness; solid patterns ignore it.
         classes: the classes that are masked, by name in `wire.features.vocabulary`.
+        rules: classes that are masked in a way of their own; a class that is named here is masked.
         margin: by how much of its size a box grows on each side.
         hold_s: how long a place stays masked after the last sighting there.
         look_back_s: how long a picture waits, so that a mask can begin before the first sighting.
         deadline_s: a picture whose detection is not there at this age is masked whole.
         settle_s: after start-up and after each failure the whole picture is masked for this long.
         colour_hold_s: how long a cell keeps its colour while it stays masked.
-        strict: also mask what moves and no detection explains.
+        strict: also mask whatever is before the scene and no detection explains, even what a detector never saw.
         zones: places with a rule of their own; `never` is overruled by nothing but a late detector.
     """
 
@@ -65,6 +128,7 @@ class MaskSettings:
     pattern: Pattern = Pattern.MOSAIC
     level: int = 1
     classes: tuple[str, ...] = ("PERSON",)
+    rules: tuple[ClassRule, ...] = ()
     margin: float = 0.08
     hold_s: float = 0.7
     look_back_s: float = 0.2
@@ -88,3 +152,19 @@ class MaskSettings:
                 raise ValueError(f"{name}: want {low} to {high}")
         if self.look_back_s >= self.deadline_s:
             raise ValueError("look_back_s must be shorter than deadline_s, or every picture would be late")
+        for name in self.classes:
+            if name not in ObjectClass.__members__:
+                raise ValueError(f"classes: want some of {', '.join(ObjectClass.__members__)}, got {name!r}")
+        names = [rule.name for rule in self.rules]
+        if len(set(names)) != len(names):
+            raise ValueError("rules: two rules for the same class")
+
+    @property
+    def fill(self) -> Fill:
+        """What masked macroblocks are covered with, where no rule says otherwise."""
+        return Fill.of(self.pattern, self.level)
+
+
+def _check_level(level: int | None) -> None:
+    if level not in {None, 1, 2}:
+        raise ValueError("level: want 1 or 2")

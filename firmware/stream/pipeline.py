@@ -15,8 +15,8 @@ from typing import Protocol
 
 from firmware.capture.frame import CLOCK_90K, Frame, FrameSource, Picture
 from firmware.encode.access_unit import AccessUnit
+from firmware.mask.background import Background
 from firmware.mask.grid import MB
-from firmware.mask.motion import MotionNet
 from firmware.mask.paint import Painter
 from firmware.mask.plan import MaskPlan, Planner
 from firmware.stream.counters import Counters
@@ -108,7 +108,7 @@ class Pipeline:
         room = int(planner.settings.deadline_s * rate) + 8
         self._junction = Junction(room, lambda: planner.settings.deadline_s, self.counters)
         self._sights: dict[int, Sight] = {}
-        self._net = MotionNet(planner.columns * MB, planner.rows * MB)
+        self._background = Background(planner.columns * MB, planner.rows * MB)
         self._source: FrameSource | None = None
         self._stopping = threading.Event()
         self._threads = [
@@ -192,8 +192,7 @@ class Pipeline:
     def _encode(self) -> None:
         while (frame := self._junction.to_mask(self._take, self._planner.ready)) is not None:
             began_s = time.thread_time()
-            moving = self._net.look(frame.i420, frame.pts_90k) if self._planner.settings.strict else None
-            plan = self._planner.plan(frame.pts_90k, moving)
+            plan = self._planner.plan(frame.pts_90k, self._background.look(frame.i420, frame.pts_90k))
             masked = self._painter.paint(frame.i420, plan, frame.pts_90k)
             self._stages.overlay(masked, frame.utc_us)
             began_s = self.counters.spend("mask", began_s)

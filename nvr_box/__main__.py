@@ -1,4 +1,4 @@
-"""`python -m nvr_box --config nvr.toml [serve | check | users … | keys …]`."""
+"""`python -m nvr_box --config nvr.toml [serve | check | verify … | users … | keys …]`."""
 
 import argparse
 import asyncio
@@ -8,6 +8,7 @@ from pathlib import Path
 from nvr_box import check, keys_command
 from nvr_box.audit import Audit
 from nvr_box.config import BoxConfig
+from nvr_box.export import verify
 from nvr_box.keys import Keys
 from nvr_box.keys_command import secret
 from nvr_box.rights import Refused, Right
@@ -22,6 +23,8 @@ from wire.base.errors import ConfigError, Error
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when it went well, 1 with a sentence on standard error when not."""
     asked = _parser().parse_args(arguments)
+    if asked.command == "verify":
+        return verify.main(asked.package, asked.signing_key)
     try:
         config = toml.load(BoxConfig, asked.config)
         if asked.command in (None, "serve"):
@@ -46,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("serve", help="run the box (the default)")
     checking = commands.add_parser("check", help="compare database, files and audit chain; exit 1 when they differ")
     checking.add_argument("--quick", action="store_true", help="sizes only, without reading every recording")
+    verifying = commands.add_parser("verify", help="check a package of evidence; needs no box and no key")
+    verifying.add_argument("package", type=Path)
+    verifying.add_argument("--signing-key", help="the box's, as `keys list` shows it")
     users = commands.add_parser("users", help="accounts").add_subparsers(dest="action", required=True)
     users.add_parser("list")
     put = users.add_parser("put", help="create or change one; the password comes from standard input or is asked for")

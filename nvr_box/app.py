@@ -20,6 +20,7 @@ from nvr_box.cameras.cameras import Cameras, Introduction
 from nvr_box.cameras.roster import Roster
 from nvr_box.clock import utc_us
 from nvr_box.config import BoxConfig
+from nvr_box.export.exports import Exports
 from nvr_box.keys import Keys
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
@@ -146,6 +147,16 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             second_person=config.reveal.second_person,
         )
         stack.push_async_callback(reveals.close)
+        exports = Exports(
+            audit,
+            keys,
+            roster,
+            recordings,
+            reveals,
+            folder=config.state / "exports",
+            box=config.name,
+        )
+        stack.push_async_callback(exports.close)
         box = Box(
             config=config,
             audit=audit,
@@ -156,6 +167,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             intake=Intake(store, passages, keys.identity, cameras.clock_offset_s),
             searches=Searches(passages, stills, audit),
             reveals=reveals,
+            exports=exports,
         )
         yield box, parts
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from nvr_box.audit import Audit
 from nvr_box.cameras.cameras import Cameras
 from nvr_box.config import BoxConfig
+from nvr_box.export.exports import Exports
 from nvr_box.record.recordings import Recordings
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.search.intake import Intake
@@ -32,3 +33,4 @@ class Box:
     intake: Intake
     searches: Searches
     reveals: Reveals
+    exports: Exports

@@ -6,6 +6,7 @@
     keys/escrow/KID.json  public halves only: keys in pieces, kept off-line (`wire/escrow.py`)
     keys/cases/NAME/      legal holds: a key of the case under its passphrase, and day keys sealed to it
     keys/policy.json      dual control: pairs of operators
+    keys/signing.json     signs packages of evidence (Ed25519); in clear like box.json
 
 This process reads public halves only. Private reveal keys are opened in the reveal process alone
 (`nvr_box/reveal/process.py`) and by the key commands.
@@ -24,7 +25,7 @@ from nvr_box import day_keys
 from nvr_box.day_keys import DayKey, Holders
 from wire import keys
 from wire.base.errors import ConfigError, Error, SealError, StoreError
-from wire.keys import Identity, Kem, Recipient
+from wire.keys import Identity, Kem, Recipient, SigningKey
 
 LEAST_PASSPHRASE = 12
 _CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -44,11 +45,13 @@ class Keys:
 
     Attributes:
         identity: opens feature packets; its key id is the box's id.
+        signer: signs packages of evidence.
         rotate: whether cameras seal to a key of the day, or to the operators' own for good.
     """
 
     identity: Identity
     folder: Path
+    signer: SigningKey
     rotate: bool = True
 
     @property
@@ -70,7 +73,10 @@ class Keys:
             path = folder / "box.json"
             if not path.exists():
                 keys.save(path, Identity.generate(label="box"), None)
-            return cls(keys.load_identity(path), folder, rotate)
+            signing = folder / "signing.json"
+            if not signing.exists():
+                keys.save(signing, SigningKey.generate(), None)
+            return cls(keys.load_identity(path), folder, keys.load_signing_key(signing), rotate)
         except (OSError, Error) as error:
             raise StoreError(f"{folder}: {error}") from error
 

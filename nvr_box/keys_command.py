@@ -64,6 +64,7 @@ async def run(keys: Keys, log: Audit, asked: argparse.Namespace) -> None:
 
 
 def _list(keys: Keys, _asked: argparse.Namespace) -> None:
+    print(f"{keys.signer.public.hex()}  signs packages")
     for recipient in keys.operators():
         print(f"{recipient.kid.hex()}  operator  {recipient.kem.name.lower()}  {recipient.label}")
     for recipient in keys.escrow():

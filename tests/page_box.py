@@ -439,6 +439,7 @@ class StandInBox:
             intake=None,
             searches=StandInSearches(self.scene, audit),
             reveals=StandInReveals(recordings, audit),
+            exports=None,
         )
 
     async def __aexit__(self, *_):

@@ -14,6 +14,7 @@ from page_browser import PIXELS, chromium, opened, sign_in, until
 from page_sent import said_by
 
 from nvr_box import day_keys
+from nvr_box.export.verify import verify
 from wire.keys import load_identity
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -291,6 +292,28 @@ def test_the_box_opens_for_browsers_that_cannot(browser, demo, clip):
     asked, _views, ends = entries(demo, reason)
     assert (asked[0]["who"], asked[0]["details"]["opened_in"]) == ("admin", "box")
     assert ends[0]["details"]["shown"].startswith("20")
+
+
+def test_a_package_made_on_the_page_is_whole(browser, demo, tmp_path):
+    with opened(browser, ignore_https_errors=True, accept_downloads=True) as page:
+        sign_in(page, demo.url, "admin", demo.words["admin_password"])
+        until(page, "document.querySelectorAll('[data-test=tile][data-state=playing]').length === 2")
+        page.keyboard.press("1")
+        playing(page)
+        page.keyboard.press("j")
+        playing(page)
+        page.keyboard.press("e")
+        page.fill("dialog [name=reason]", "a bicycle was stolen")
+        page.click("[data-test=export-go]")
+        page.wait_for_selector("[data-test=package]")
+        with page.expect_download() as fetched:
+            page.click("[data-test=package]")
+        fetched.value.save_as(tmp_path / "package.zip")
+    found = verify(tmp_path / "package.zip")
+    assert found.wrong == ()
+    assert (found.manifest.about["who"], found.manifest.about["reason"]) == ("admin", "a bicycle was stolen")
+    entry = Browser(demo).ask("/api/audit?action=export")["entries"][0]
+    assert entry["hash"] == found.manifest.about["audit_hash"]
 
 
 def closest(frames, shown_picture):

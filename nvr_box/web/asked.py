@@ -120,6 +120,16 @@ def box_share(fields: Mapping[str, Any], name: str) -> tuple[float, float, float
     return x0, y0, x1, y1
 
 
+def maybe_point(fields: Mapping[str, Any]) -> tuple[float, float] | None:
+    """`point`: x, y as shares 0..1 of the picture, None when it is absent or null."""
+    value = fields.get("point")
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) != 2:
+        raise BadField("point: two numbers are needed.", "point")
+    return number({"point": value[0]}, "point", 0, 1), number({"point": value[1]}, "point", 0, 1)
+
+
 def object_class(value: object, name: str = "class") -> ObjectClass:
     """A class by its word."""
     if isinstance(value, str) and value.upper() in ObjectClass.__members__:

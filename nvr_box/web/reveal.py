@@ -16,7 +16,7 @@ from nvr_box.reveal.approvals import Request
 from nvr_box.reveal.reveals import RevealSession, Verdicts
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.web import sockets
-from nvr_box.web.asked import BOX, BadField, body, box, by, iso, maybe_time_us, number, text, time_us, whole
+from nvr_box.web.asked import BOX, BadField, body, box, by, iso, maybe_point, maybe_time_us, text, time_us, whole
 
 routes = web.RouteTableDef()
 _log = logging.getLogger(__name__)
@@ -80,13 +80,7 @@ def _wish(fields: dict[str, Any]) -> tuple[str, tuple[float, float] | None, int]
     """Reason with the case's number, the point of one person, and the time from which to reveal."""
     case = text(fields, "case", "", most=60).strip()
     reason = text(fields, "reason", most=300).strip()
-    point = None
-    if fields.get("point") is not None:
-        wanted = fields["point"]
-        if not isinstance(wanted, list) or len(wanted) != 2:
-            raise BadField("point: two numbers are needed.", "point")
-        point = (number({"point": wanted[0]}, "point", 0, 1), number({"point": wanted[1]}, "point", 0, 1))
-    return (f"{reason} (case {case})" if case else reason), point, time_us(fields, "from")
+    return (f"{reason} (case {case})" if case else reason), maybe_point(fields), time_us(fields, "from")
 
 
 @routes.post("/api/reveals")

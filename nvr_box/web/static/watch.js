@@ -2,6 +2,7 @@
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { attempt, now_us, post, seg } from "./api.js";
 import { CanvasPlayer } from "./canvas-player.js";
+import { ExportDialog } from "./export.js";
 import { Frozen } from "./freeze.js";
 import { openerOf } from "./opened.js";
 import { Player } from "./player.js";
@@ -27,6 +28,7 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
   const [speed, setSpeed] = useState(1);
   const [frozen, setFrozen] = useState(null);
   const [asking, setAsking] = useState(false);
+  const [exporting, setExporting] = useState(false);
   const on = use(reveal);
   const revealed = on && on.camera === camera ? on : null;
   const one = use(cameras).find((candidate) => candidate.id === camera);
@@ -114,11 +116,11 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
       ArrowLeft: () => step(-1e6), ArrowRight: () => step(1e6),
       ArrowUp: () => stepPassage(-1), ArrowDown: () => stepPassage(1),
       ",": () => { player.current.pause(); step(-FRAME_US); }, ".": () => { player.current.pause(); step(FRAME_US); },
-      f: freeze, g: () => goto.current?.focus(), n: goLive, r: () => may("reveal") && !revealed && setAsking(true),
+      f: freeze, g: () => goto.current?.focus(), n: goLive, e: () => may("operator") && setExporting(true), r: () => may("reveal") && !revealed && setAsking(true),
       Escape: () => setFrozen(null),
     };
     const press = (event) => {
-      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || asking) return;
+      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || asking || exporting) return;
       if (event.target.closest("input, textarea, select, dialog")) return;
       if (event.key === " " && event.target.closest("button, a")) return;
       const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
@@ -155,10 +157,12 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
           onBlur=${(event) => { if (event.target.value !== gone.current) goTo(event.target.value); }} /></label>
       <span class="push"></span>
       ${may("operator") && html`<button onClick=${freeze} aria-pressed=${Boolean(frozen)} data-test="freeze" title="F">Freeze</button>`}
+      ${may("operator") && html`<button class="quiet narrow-hide" data-test="export" title="E" onClick=${() => setExporting(true)}>Export…</button>`}
       ${may("reveal") && !revealed && one?.veilcam && html`<button class="warn" data-test="reveal" title="R" onClick=${() => setAsking(true)}>Reveal…</button>`}
     </div>
     <${Timeline} camera=${camera} head=${() => player.current?.at_us} live=${() => live} onSeek=${seek}
       onData=${(data) => { passages.current = data.tracks; }} />
+    ${exporting && html`<${ExportDialog} camera=${camera} at_us=${player.current.at_us ?? now_us()} end_us=${now_us()} onClose=${() => setExporting(false)} />`}
     ${asking && html`<${RevealDialog} camera=${camera} from_us=${player.current.at_us ?? now_us()} frozen=${frozen} onClose=${() => setAsking(false)} />`}
   </section>`;
 }
@@ -166,5 +170,5 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
 export const watchKeys = [
   ["Space K", "play and pause"], ["J", "back ten seconds"], ["L", "faster: 1, 2, 4, 8 ×"], ["← →", "one second"],
   [", .", "one frame"], ["↑ ↓", "previous and next passage"], ["F", "freeze and pick"], ["G", "go to a time"],
-  ["N", "now: back to live"], ["R", "reveal (for who may)"], ["+ −", "zoom the timeline, when it has the focus"],
+  ["N", "now: back to live"], ["R", "reveal (for who may)"], ["E", "export a package"], ["+ −", "zoom the timeline, when it has the focus"],
 ];

@@ -1,0 +1,243 @@
+"""Making packages: masked recording, report, manifest; on a right and a passphrase the revealed picture as well."""
+
+import asyncio
+import contextlib
+import hashlib
+import secrets
+import shutil
+import time
+import zipfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from nvr_box.audit import Audit
+from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.clock import utc_us
+from nvr_box.export import manifest, report
+from nvr_box.export.manifest import Listed, Manifest
+from nvr_box.keys import Keys
+from nvr_box.record.piece import Piece, Timeline
+from nvr_box.record.recordings import Recordings
+from nvr_box.reveal.approvals import sound_reason
+from nvr_box.reveal.reveals import Reveals
+from nvr_box.rights import Account, Refused, Right
+from wire.base.errors import StoreError
+
+LONGEST_US = 3600 * 1_000_000
+_KEPT_S = 900.0
+_AT_ONCE = 2
+README = """\
+A recording of a Veilcam box, with its evidence.
+
+masked-*.mp4    the recording as the camera sent it; plays anywhere, people are masked. The sealed originals are
+                inside it; who holds a key opens them by
+                `python -m wire.player masked-1.mp4 OUT.mp4 --identity KEYFILE`.
+revealed-*.mp4  if it is there: the originals as they were shown to the person named in the manifest, watermarked.
+report.txt      what can be said of the recording without any key; report.json the same for programs.
+manifest.json   every file with its SHA-256, signed by the box: manifest.sig (Ed25519).
+
+`python -m nvr_box verify PACKAGE.zip` checks the signature, every file, and the report against the recording.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to export. With a passphrase the revealed picture goes with it.
+
+    Attributes:
+        point: only the person who is there at `start_us`; bystanders stay masked in the revealed picture.
+        approval: the key of an approved request, where reveals need a second person.
+    """
+
+    camera: int
+    start_us: int
+    end_us: int
+    reason: str
+    passphrase: str = ""
+    second_passphrase: str = ""
+    approval: str = ""
+    point: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A finished one, on disk for a quarter of an hour. `made_s` is monotonic."""
+
+    key: str
+    who: str
+    name: str
+    path: Path
+    bytes: int
+    made_s: float
+
+
+class Exports:
+    """Packages of this box. Needs `OPERATE` for the camera, and `REVEAL` for the revealed picture."""
+
+    def __init__(
+        self,
+        audit: Audit,
+        keys: Keys,
+        roster: Roster,
+        recordings: Recordings,
+        reveals: Reveals,
+        *,
+        folder: Path,
+        box: str,
+    ) -> None:
+        self._audit, self._keys, self._roster = audit, keys, roster
+        self._recordings, self._reveals = recordings, reveals
+        self._folder, self._box = folder, box
+        self._packages: dict[str, Package] = {}
+        self._turn = asyncio.Semaphore(_AT_ONCE)
+        shutil.rmtree(folder, ignore_errors=True)  # what was not fetched before the last stop
+
+    async def make(self, by: Account, wish: Wish) -> Package:
+        """Write a package; the entry in the log is there before anything can be fetched.
+
+        Raises:
+            Refused: right, reason, passphrase, or the time is none that can be exported.
+            StoreError: nothing is recorded then, or the disk refuses.
+        """
+        try:
+            by.demand(Right.OPERATE, wish.camera)
+            by.demand(Right.VIEW, wish.camera)
+            reason = sound_reason(wish.reason)
+            if not 0 < wish.end_us - wish.start_us <= LONGEST_US:
+                raise Refused("choose a time that ends after it begins, at most an hour")
+            camera = self._roster.get(wish.camera)
+        except Refused as refusal:
+            why = str(refusal)
+            await self._audit.write(by.name, "export", camera=wish.camera, reason=wish.reason, granted=False, why=why)
+            raise
+        key = secrets.token_urlsafe(12)
+        folder = self._folder / key
+        async with self._turn:
+            try:
+                folder.mkdir(parents=True, mode=0o700)
+                return await self._made(by, wish, reason, camera, folder)
+            except OSError as error:
+                raise StoreError(f"the package cannot be written: {error.strerror}") from error
+            finally:
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    def get(self, by: Account, key: str) -> Package:
+        """A package of one's own.
+
+        Raises:
+            StoreError: it is gone, or another person's.
+        """
+        self._tidy()
+        package = self._packages.get(key)
+        if package is None or package.who != by.name:
+            raise StoreError("that package is gone; make it again")
+        return package
+
+    async def close(self) -> None:
+        """The box stops: nothing of evidence stays behind outside the recordings."""
+        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+
+    async def _made(self, by: Account, wish: Wish, reason: str, camera: Camera, folder: Path) -> Package:
+        pieces = self._masked(wish)
+        masked = await _written(pieces, folder, "masked")
+        if not masked:
+            raise StoreError("nothing is recorded in that time")
+        entry = await self._audit.write(
+            by.name, "export", camera=wish.camera, reason=reason, start_us=wish.start_us, end_us=wish.end_us,
+            revealed=bool(wish.passphrase), whole=wish.point is None,
+        )  # fmt: skip
+        revealed = await self._revealed(by, wish, reason, folder) if wish.passphrase else []
+        about = {
+            "box": self._box, "camera": wish.camera, "camera_name": camera.name, "camera_id": camera.camera_id,
+            "camera_signing_key": camera.signing_key, "start": report.utc(wish.start_us),
+            "end": report.utc(wish.end_us), "who": by.name, "reason": reason, "made": report.utc(utc_us()),
+            "audit_entry": entry.number, "audit_hash": entry.hash, "revealed": bool(revealed),
+        }  # fmt: skip
+        signing_key = bytes.fromhex(camera.signing_key) if camera.signing_key else None
+
+        def finish() -> Package:
+            told = [report.told(path.name, path, signing_key) for path in masked]
+            for name, data in (
+                ("report.json", report.as_json(told)),
+                ("report.txt", report.as_text(told, about)),
+                ("README.txt", README.encode()),
+            ):
+                (folder / name).write_bytes(data)
+            names = [*(path.name for path in (*masked, *revealed)), "report.json", "report.txt", "README.txt"]
+            files = tuple(_listed(folder / name) for name in names)
+            key = folder.name
+            zipped = self._folder / f"{key}.zip"
+            self._zip(zipped, folder, Manifest(self._keys.signer.public, files, about))
+            when = report.utc(wish.start_us).replace(" ", "-").replace(":", "")
+            safe = "".join(letter if letter.isalnum() else "-" for letter in camera.name)[:40]
+            return Package(key, by.name, f"{safe}-{when}.zip", zipped, zipped.stat().st_size, time.monotonic())
+
+        package = await asyncio.to_thread(finish)
+        self._packages[package.key] = package
+        return package
+
+    async def _masked(self, wish: Wish) -> AsyncIterator[Piece]:
+        """What was recorded from the key frame at or before the start on, recovery data and all."""
+        timeline, segment_us = Timeline(), None
+        async for chunk in self._recordings.chunks(wish.camera, wish.start_us, wish.end_us):
+            if chunk.segment_us != segment_us:
+                segment_us = chunk.segment_us
+                head = timeline.begin(chunk.init, chunk.mime, segment_us)
+                if head:
+                    yield head
+            for fragment, data in chunk.fragments:
+                yield timeline.place(segment_us, fragment, data)
+
+    async def _revealed(self, by: Account, wish: Wish, reason: str, folder: Path) -> list[Path]:
+        """The originals as a reveal shows them, with every rule of a reveal."""
+        session = await self._reveals.start(
+            by, wish.camera, reason=reason, passphrase=wish.passphrase, second_passphrase=wish.second_passphrase,
+            approval=wish.approval, whole=wish.point is None,
+        )  # fmt: skip
+        try:
+            pieces = self._reveals.play(by, session.key, wish.start_us, wish.end_us, point=wish.point)
+            return await _written(pieces, folder, "revealed")
+        finally:
+            await self._reveals.end(by, session.key, why="exported")
+
+    def _zip(self, path: Path, folder: Path, said: Manifest) -> None:
+        signature = self._keys.signer.sign(manifest.CONTEXT + bytes(said))
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as package:
+            for each in said.files:
+                package.write(folder / each.name, each.name)
+            package.writestr(manifest.NAME, bytes(said))
+            package.writestr(manifest.SIGNATURE, signature)
+        path.chmod(0o600)
+
+    def _tidy(self) -> None:
+        for key, package in list(self._packages.items()):
+            if time.monotonic() - package.made_s > _KEPT_S:
+                del self._packages[key]
+                with contextlib.suppress(OSError):
+                    package.path.unlink()
+
+
+async def _written(pieces: AsyncIterator[Piece], folder: Path, name: str) -> list[Path]:
+    """Pieces as files `NAME-1.mp4`, `NAME-2.mp4`, …: a new one wherever the stream's parameters change."""
+    paths: list[Path] = []
+    file: IO[bytes] | None = None
+    try:
+        async for piece in pieces:
+            if piece.mime:
+                if file is not None:
+                    file.close()
+                paths.append(folder / f"{name}-{len(paths) + 1}.mp4")
+                file = await asyncio.to_thread(paths[-1].open, "wb")
+            assert file is not None, "an initialisation segment comes first"
+            await asyncio.to_thread(file.write, piece.data)
+    finally:
+        if file is not None:
+            file.close()
+    return paths
+
+
+def _listed(path: Path) -> Listed:
+    with path.open("rb") as file:
+        return Listed(path.name, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())

@@ -1,0 +1,207 @@
+"""Packages of evidence: what is in them, what a change of any byte does to them, and who gets one."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import zipfile
+
+import av
+import pytest
+from test_box_reveal import (
+    ADMIN,
+    END,
+    PASSPHRASE,
+    PEOPLE,
+    REASON,
+    SIGNER,
+    T0,
+    clear_picture,
+    i420,
+    person,
+    place,
+    psnr,
+    streams,
+)
+
+from nvr_box import day_keys
+from nvr_box.export import manifest, report
+from nvr_box.export.exports import Exports, Wish
+from nvr_box.export.verify import verify
+from nvr_box.rights import Account, Refused, Right
+from wire import player
+from wire.base.errors import StoreError, WireError
+from wire.keys import load_identity
+
+__all__ = ["place", "streams"]  # fixtures
+
+OPERATOR = Account("operator", frozenset({Right.VIEW, Right.OPERATE}))
+BOTH = Account("controller", frozenset({Right.VIEW, Right.OPERATE, Right.REVEAL}))
+
+
+@pytest.fixture
+def exports(place, streams, tmp_path):
+    reveals, recordings, log, _ = place
+    return Exports(log, streams[0], reveals._roster, recordings, reveals, folder=tmp_path / "exports", box="Test box")
+
+
+def wish(camera=1, **more):
+    return Wish(camera, T0, END, REASON, **more)
+
+
+def rewritten(path, to, change):
+    """The package with each file's bytes put through `change(name, data)`; None leaves it out."""
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(to, "w") as target:
+        for name in source.namelist():
+            data = change(name, source.read(name))
+            if data is not None:
+                target.writestr(name, data)
+    return to
+
+
+async def test_the_package_is_whole_and_the_recording_still_opens(exports, streams, place, tmp_path):
+    package = await exports.make(OPERATOR, wish())
+    assert exports.get(OPERATOR, package.key) == package
+    found = verify(package.path, signing_key=streams[0].signer.public)
+    assert found.wrong == ()
+    about = found.manifest.about
+    assert (about["who"], about["reason"], about["camera_name"]) == ("operator", REASON, "yard 1")
+    entry = (await place[2].entries(ADMIN, action="export"))[0]
+    assert (entry.number, entry.hash) == (about["audit_entry"], about["audit_hash"])
+
+    with zipfile.ZipFile(package.path) as files:
+        assert set(files.namelist()) == {
+            "masked-1.mp4", "report.json", "report.txt", "README.txt", manifest.NAME, manifest.SIGNATURE,
+        }  # fmt: skip
+        files.extractall(tmp_path)
+    key = next((streams[0].folder / "reveal").glob("*.json"))
+    told = player.play(tmp_path / "masked-1.mp4", tmp_path / "out.mp4", _identities(streams[0], key))
+    assert (told.pictures, told.revealed) == (75, 75), "the seals are as the camera made them"
+    said = json.loads((tmp_path / "report.json").read_text())["files"][0]
+    assert (said["access_units"], said["recovery_data_missing"], said["recovery_data_unreadable"]) == (75, 0, 0)
+    assert [group["origin"] for group in said["groups"]] == ["yes", "yes", "unknown"]
+    assert [group["base_intact"] for group in said["groups"]] == ["yes", "yes", "unknown"]
+    assert {group["authentic"] for group in said["groups"]} == {"unknown"}
+    text = (tmp_path / "report.txt").read_text()
+    for question in ("authentic", "base intact", "complete", "origin"):
+        assert re.search(rf"  {question} +(yes|unknown) ", text)
+
+
+def _identities(keys, key):
+    operator = load_identity(key, PASSPHRASE)
+    return [operator, *(day_keys.unseal(day.path, [operator]) for day in keys.days())]
+
+
+async def test_every_changed_file_is_found(exports, tmp_path):
+    package = await exports.make(OPERATOR, wish())
+    names = zipfile.ZipFile(package.path).namelist()
+    for name in names:
+        changed = rewritten(
+            package.path, tmp_path / "x.zip",
+            lambda each, data, name=name: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:] if each == name else data,
+        )  # fmt: skip
+        try:
+            assert verify(changed).wrong, name
+        except WireError:
+            assert name == manifest.NAME
+        without = rewritten(
+            package.path, tmp_path / "y.zip", lambda each, data, name=name: None if each == name else data
+        )
+        if name in (manifest.NAME, manifest.SIGNATURE):
+            with pytest.raises(WireError, match="missing"):
+                verify(without)
+        else:
+            assert verify(without).wrong == (f"{name}: missing",)
+
+
+async def test_what_is_added_or_signed_by_another_is_found(exports, tmp_path):
+    package = await exports.make(OPERATOR, wish())
+    added = tmp_path / "more.zip"
+    added.write_bytes(package.path.read_bytes())
+    with zipfile.ZipFile(added, "a") as files:
+        files.writestr("note.txt", "trust me")
+    assert verify(added).wrong == ("note.txt: not in the manifest",)
+    assert verify(package.path, signing_key=bytes(32)).wrong == ("it was signed by another box",)
+    (tmp_path / "junk.zip").write_bytes(b"PK no")
+    with pytest.raises(WireError, match="cannot be read"):
+        verify(tmp_path / "junk.zip")
+
+
+async def test_the_command_says_it_in_a_line(exports, tmp_path):
+    package = await exports.make(OPERATOR, wish())
+    run = [sys.executable, "-m", "nvr_box", "verify"]
+    good = await asyncio.to_thread(subprocess.run, [*run, package.path], capture_output=True, text=True, check=False)
+    assert good.returncode == 0, good.stderr
+    assert good.stdout.startswith("whole: yard 1, 2026-11-18 11:06:40")
+    bad = rewritten(package.path, tmp_path / "x.zip", lambda name, data: data + b" " * (name == "report.txt"))
+    said = await asyncio.to_thread(subprocess.run, [*run, bad], capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout) == (1, "WRONG  report.txt: altered\n")
+
+
+async def test_with_a_passphrase_the_originals_go_along_for_one_person_only(exports, place, tmp_path):
+    x, y, w, h = PEOPLE[7]
+    point = ((x + w / 2) / 20, (y + h / 2) / 15)
+    package = await exports.make(BOTH, wish(passphrase=PASSPHRASE, point=point))
+    with zipfile.ZipFile(package.path) as files:
+        files.extractall(tmp_path)
+    with av.open(str(tmp_path / "revealed-1.mp4")) as container:
+        shown = [frame.to_ndarray(format="yuv420p")[:240] for frame in container.decode(video=0)]
+    clear = i420(clear_picture(30))[:240]
+    assert psnr(person(shown[30], 7), person(clear, 7)) > 30
+    assert psnr(person(shown[30], 9), person(clear, 9)) < 15
+    log = place[2]
+    ends = await log.entries(ADMIN, action="reveal-end")
+    assert (ends[0].details["why"], ends[0].details["opened"]) == ("exported", 75)
+    assert (await log.entries(ADMIN, action="export"))[0].details["revealed"] is True
+    assert place[0].active(BOTH) == ()
+
+
+async def test_refusals_leave_no_package_and_an_entry(exports, place, tmp_path):
+    guard = Account("guard", frozenset({Right.VIEW}))
+    for who, what, why in (
+        (guard, wish(), "'operator'"),
+        (OPERATOR, Wish(1, T0, END, "short"), "reason"),
+        (OPERATOR, Wish(1, END, T0, REASON), "ends after it begins"),
+        (OPERATOR, Wish(1, T0, T0 + 7_200_000_000, REASON), "an hour"),
+        (OPERATOR, wish(passphrase=PASSPHRASE), "'reveal'"),
+        (BOTH, wish(passphrase="wrong passphrase"), "opens no reveal key"),
+    ):
+        with pytest.raises(Refused, match=why):
+            await exports.make(who, what)
+    with pytest.raises(StoreError, match="nothing is recorded"):
+        await exports.make(OPERATOR, Wish(1, T0 + 10**12, T0 + 10**12 + 5, REASON))
+    assert not list((tmp_path / "exports").iterdir())
+    tried = await place[2].entries(ADMIN, action="export")
+    assert sum(not entry.granted for entry in tried) == 4
+    package = await exports.make(OPERATOR, wish())
+    with pytest.raises(StoreError, match="gone"):
+        exports.get(BOTH, package.key)
+    await exports.close()
+    assert not package.path.exists()
+
+
+async def test_a_recording_without_seals_says_that_they_are_missing(exports, tmp_path):
+    package = await exports.make(OPERATOR, wish(camera=3))
+    assert verify(package.path).wrong == ()
+    with zipfile.ZipFile(package.path) as files:
+        text = files.read("report.txt").decode()
+        said = json.loads(files.read("report.json"))["files"][0]
+    assert "RECOVERY DATA IS MISSING in 75 pictures" in text
+    assert "a camera of another make" in text
+    assert (said["recovery_data_missing"], said["groups"]) == (75, [])
+
+
+def test_an_altered_picture_is_named(tmp_path, streams):
+    raw = streams[1].read_bytes()
+    first = raw.index(b"\0\0\1\x41", raw.index(b"\0\0\1\x65"))
+    at = raw.index(b"\0\0\1", first + 4) - 3
+    (tmp_path / "altered.h264").write_bytes(raw[:at] + bytes([raw[at] ^ 4]) + raw[at + 1 :])
+    said = report.told("masked-1.mp4", tmp_path / "altered.h264", SIGNER.public)
+    assert said.groups[0]["origin"] == "no"
+    assert said.groups[0]["complete"] == "yes"
+    assert "origin" in report.as_text([said], _about()).decode()
+
+
+def _about():
+    return dict.fromkeys(("camera_name", "start", "end", "who", "made", "reason", "box", "camera_signing_key"), "there")

@@ -83,3 +83,12 @@ def test_a_registry_that_says_nonsense_is_refused(tmp_path, line, instead, compl
 def test_no_registry(tmp_path):
     with pytest.raises(ModelError, match="cannot be read"):
         Registry.read(tmp_path / "models.toml")
+
+
+@pytest.mark.parametrize("precision", ["auto", "int8"])
+def test_a_broken_network_in_eight_bits_is_not_passed_over_in_silence(weights, precision):
+    path = weights / "nanodet-int8.onnx"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ModelError, match=r"nanodet-int8.*truncated"):
+        models.load(ModelsConfig(weights=weights, precision=precision))
+    models.load(ModelsConfig(weights=weights, precision="float"))

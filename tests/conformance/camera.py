@@ -1,5 +1,7 @@
 """The camera's part of Profiles S, T and M, in an order that leaves it as it was found."""
 
+import asyncio
+
 from lxml import etree
 
 from onvif.names import TT, VC, q
@@ -17,6 +19,7 @@ async def script(dut):
     await device_io(dut)
     await analytics(dut)
     await brokers(dut)
+    await security(dut)
 
 
 async def media(dut):
@@ -161,6 +164,34 @@ async def analytics(dut):
         await dut.ask(f"tan:Create{kind}s", **configuration, **{kind: [config]})
         await dut.ask(f"tan:Modify{kind}s", **configuration, **{kind: [config]})
         await dut.ask(f"tan:Delete{kind}s", **configuration, **{gone: ["conformance"]})
+
+
+async def security(dut):
+    """Beyond the profiles: their replies count towards `invalid`, not towards the totals."""
+    for operation in ("GetServiceCapabilities", "GetAllKeys", "GetAllPassphrases", "GetAssignedServerCertificates",
+                      "GetEnabledTLSVersions", "GetAllCertPathValidationPolicies"):  # fmt: skip
+        await dut.ask(f"tas:{operation}")
+    made = await dut.ask("tas:CreateECCKeyPair", EllipticCurve="secp256r1", Alias="conformance")
+    if not made:
+        return
+    async with asyncio.timeout(30):
+        while (await dut.ask("tas:GetKeyStatus", KeyID=made.KeyID)).KeyStatus == "generating":  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    signed = {"KeyID": made.KeyID, "Subject": {"CommonName": ["conformance"]},
+              "SignatureAlgorithm": {"algorithm": "1.2.840.10045.4.3.2"}}  # fmt: skip
+    await dut.ask("tas:CreatePKCS10CSR", **signed)
+    certificate = (await dut.ask("tas:CreateSelfSignedCertificate", **signed)).CertificateID
+    await dut.ask("tas:GetCertificate", CertificateID=certificate)
+    await dut.ask("tas:GetAllCertificates")
+    listed = {"CertificateID": [certificate]}
+    path = (await dut.ask("tas:CreateCertificationPath", CertificateIDs=listed)).CertificationPathID
+    await dut.ask("tas:GetAllCertificationPaths")
+    await dut.ask("tas:GetCertificationPath", CertificationPathID=path)
+    await dut.ask("tas:AddServerCertificateAssignment", CertificationPathID=path)
+    await dut.ask("tas:RemoveServerCertificateAssignment", CertificationPathID=path)
+    await dut.ask("tas:DeleteCertificationPath", CertificationPathID=path)
+    await dut.ask("tas:DeleteCertificate", CertificateID=certificate)
+    await dut.ask("tas:DeleteKey", KeyID=made.KeyID)
 
 
 async def brokers(dut):

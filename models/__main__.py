@@ -7,11 +7,10 @@ import argparse
 import sys
 from dataclasses import replace
 
-import numpy as np
-
 from models.config import ModelsConfig
 from models.machine import advise, measure
-from models.precision import WORTH
+from models.precision import FLOAT, INT8, WORTH, speed_up
+from models.runtime import Session
 from wire.base.errors import ModelError
 
 
@@ -26,6 +25,8 @@ def main() -> int:
     try:
         config = ModelsConfig(threads=chosen.threads, providers=tuple(chosen.provider or ModelsConfig().providers))
         found = {name: measure(replace(config, precision=name)) for name in ("float", "int8")}
+        exact, small = (Session.load(name, config) for name in (FLOAT, INT8))
+        gain = speed_up(exact, small, config.profile)
     except (ModelError, ValueError) as error:
         print(f"models: {error}", file=sys.stderr)
         return 1
@@ -33,7 +34,6 @@ def main() -> int:
     for name, timings in found.items():
         for timing in timings:
             print(f"{timing.profile:<12}{name:<12}{timing.detect_ms:>10.1f}{timing.pictures_per_s:>42.1f}")
-    gain = float(np.median([a.detect_ms / b.detect_ms for a, b in zip(found["float"], found["int8"], strict=True)]))
     precision = "int8" if gain >= WORTH else "float"
     profile, every = advise(found[precision], chosen.rate)
     print(f"\neight bits are {gain:.1f} times as fast here")

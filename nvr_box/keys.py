@@ -1,7 +1,7 @@
 """The box's keys on disk.
 
     keys/box.json         opens feature packets; in clear, mode 0600, since the box must start unattended
-    keys/reveal/KID.json  operators' keys, each sealed under a passphrase
+    keys/reveal/KID.json  operators' keys under their passphrases; public halves alone of those taken away
     keys/days/DAY.json    the keys that cameras seal to, one a day, sealed to the operators (`day_keys.py`)
     keys/escrow/KID.json  public halves only: keys in pieces, kept off-line (`wire/escrow.py`)
     keys/cases/NAME/      legal holds: a key of the case under its passphrase, and day keys sealed to it
@@ -14,6 +14,7 @@ This process reads public halves only. Private reveal keys are opened in the rev
 
 import contextlib
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -107,11 +108,11 @@ class Keys:
         return tuple(Recipient.from_json(json.loads(path.read_text(encoding="utf-8"))) for path in files)
 
     def sealed(self) -> Sealed:
-        """Everything that a reveal tries its passphrase on; days newest first."""
+        """Everything that a reveal on the box tries its passphrase on; days newest first."""
         cases = sorted((self.folder / "cases").glob("*/case.json"))
         held = [path for path in (self.folder / "cases").glob("*/*.json") if path.name != "case.json"]
         days = sorted((self.folder / "days").glob("*.json"), reverse=True)
-        return Sealed((*self._operator_files(), *cases), (*days, *held))
+        return Sealed((*self._sealed_operators(), *cases), (*days, *held))
 
     def sealed_tables(self) -> dict[str, list[dict[str, Any]]]:
         """The same files as JSON, for a page that opens them itself; nothing in them is in clear."""
@@ -164,6 +165,32 @@ class Keys:
                 return True
         return False
 
+    def take_away(self, kid: str, to: Path) -> None:
+        """Move an operator's sealed key to `to`; what stays on the box is public and opens nothing.
+
+        Raises:
+            ConfigError: the key is not here, or `to` exists already.
+            StoreError: `to` cannot be written; the key is still here then.
+        """
+        path = self.folder / "reveal" / f"{kid}.json"
+        if path not in self._sealed_operators():
+            raise ConfigError(f"there is no key {kid} to take away")
+        table = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+                json.dump(table, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+        except FileExistsError as error:
+            raise ConfigError(f"{to} exists already") from error
+        except OSError as error:
+            raise StoreError(f"{to}: {error.strerror}") from error
+        public = {name: table[name] for name in ("veilcam_key", "kind", "label", "public")}
+        made_ns = path.stat().st_mtime_ns
+        _destroy(path)
+        path.write_text(json.dumps(public), encoding="utf-8")
+        os.utime(path, ns=(made_ns, made_ns))  # operators are listed by age
+
     def require_both(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Dual control: day keys made from now on open only to two operators together; no pairs switches it off.
 
@@ -200,7 +227,7 @@ class Keys:
         folder = self.folder / "cases" / case
         if folder.exists():
             raise ConfigError(f"case: {case} exists already")
-        operators = unlocked(self._operator_files(), passphrases)
+        operators = unlocked(self._sealed_operators(), passphrases)
         opened = []
         for day in days:
             path = self.folder / "days" / f"{day}.json"
@@ -231,6 +258,11 @@ class Keys:
 
     def _operator_files(self) -> tuple[Path, ...]:
         return tuple(sorted((self.folder / "reveal").glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path)))
+
+    def _sealed_operators(self) -> tuple[Path, ...]:
+        """Those of whom the box has more than the public half."""
+        files = self._operator_files()
+        return tuple(path for path in files if "sealed" in json.loads(path.read_text(encoding="utf-8")))
 
     def _save(self, path: Path, identity: Identity, passphrase: str) -> None:
         try:

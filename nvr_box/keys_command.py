@@ -28,6 +28,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     shred = keys.add_parser("shred", help="destroy an operator's key or a day's: what only it opens is lost for good")
     shred.add_argument("name", help="a key id, or a day as `keys list` shows it")
     shred.add_argument("--yes", action="store_true", help="it is meant")
+    away = keys.add_parser("take-away", help="move an operator's key to a file; the page opens with it")
+    away.add_argument("kid")
+    away.add_argument("file", type=Path)
     dual = keys.add_parser("dual", help="dual control: day keys open only to two operators together")
     dual.add_argument("pair", nargs="*", metavar="KID+KID", help="none switches dual control off")
     split = keys.add_parser("escrow-create", help="a key in pieces, one file each, to be taken away from the box")
@@ -54,6 +57,7 @@ async def run(keys: Keys, log: Audit, asked: argparse.Namespace) -> None:
         "create": _create,
         "rotate": _rotate,
         "shred": _shred,
+        "take-away": _take_away,
         "dual": _dual,
         "escrow-create": _escrow_create,
         "escrow-join": _escrow_join,
@@ -94,6 +98,12 @@ def _shred(keys: Keys, asked: argparse.Namespace) -> str:
         raise ConfigError(f"keys shred: there is no key {asked.name}")
     print(f"{asked.name} is destroyed")
     return str(asked.name)
+
+
+def _take_away(keys: Keys, asked: argparse.Namespace) -> str:
+    keys.take_away(asked.kid, asked.file)
+    print(f"{asked.kid} is in {asked.file} and no longer here; without this file and its passphrase it is lost")
+    return str(asked.kid)
 
 
 def _dual(keys: Keys, asked: argparse.Namespace) -> str:

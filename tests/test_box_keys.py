@@ -149,8 +149,9 @@ async def box(tmp_path, keys):
     signer = SigningKey.generate()
     identity = CAMERA_ID.hex()
     signing_key = signer.public.hex()
-    camera = Camera(1, "yard", "http://x", "u", "rtsp://x", "main", "", "", "", identity, signing_key, None, True,
-                    True, 0)
+    camera = Camera(
+        1, "yard", "http://x", "u", "rtsp://x", "main", "", "", "", identity, signing_key, None, True, True, 0
+    )
     await roster.add(camera, "p", None, "test")
 
     async def record():
@@ -167,9 +168,7 @@ WHO = Account("controller", frozenset({Right.VIEW, Right.REVEAL}))
 
 
 async def opened(reveals, first, second=""):
-    session = await reveals.start(
-        WHO, 1, reason="case 12, theft", passphrase=first, second_passphrase=second
-    )
+    session = await reveals.start(WHO, 1, reason="case 12, theft", passphrase=first, second_passphrase=second)
     await reveals.still(WHO, session.key, T0 + 300_000)
     found = reveals.active(WHO)[-1].verdicts
     await reveals.end(WHO, session.key)
@@ -236,3 +235,26 @@ def test_the_ceremonies_from_the_command_line(tmp_path, capsys, monkeypatch):
     kinds = [json.loads(details)["what"] for (details,) in said]
     assert kinds == ["create", "create", "dual", "rotate", "escrow-create", "escrow-join", "hold", "shred"]
     assert not any(word in details for (details,) in said for word in (ANNA, BERT, "case 7"))
+
+
+def test_a_key_that_was_taken_away_is_public_here_and_opens_from_its_file(keys, tmp_path):
+    anna, bert = keys.create("anna", ANNA), keys.create("bert", BERT)
+    (today,) = keys.recipients()
+    away = tmp_path / "usb" / "anna.json"
+    with pytest.raises(StoreError, match="No such file"):
+        keys.take_away(anna.kid.hex(), away)
+    away.parent.mkdir()
+    keys.take_away(anna.kid.hex(), away)
+    assert away.stat().st_mode & 0o777 == 0o600
+    assert [each.kid for each in keys.operators()] == [anna.kid, bert.kid], "cameras go on sealing for her"
+    left = (keys.folder / "reveal" / f"{anna.kid.hex()}.json").read_text()
+    assert not {"sealed", "nonce", "salt", "private"} & set(json.loads(left))
+    assert unlocked(keys.sealed().operators, [ANNA]) == []
+    assert [table["label"] for table in keys.sealed_tables()["operators"]] == ["bert"]
+    identity = load_identity(away, ANNA)
+    assert day_keys.unseal(keys.sealed().days[0], [identity]).recipient.public == today.public
+    for kid, where, why in ((anna.kid, "again.json", "no key"), (bert.kid, "usb/anna.json", "exists already")):
+        with pytest.raises(ConfigError, match=why):
+            keys.take_away(kid.hex(), tmp_path / where)
+    keys.take_away(bert.kid.hex(), tmp_path / "bert.json")
+    assert keys.sealed().operators == ()

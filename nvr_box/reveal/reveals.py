@@ -275,7 +275,7 @@ class Reveals:
     async def _unlock(self, running: Running, passphrases: list[str]) -> None:
         sealed = self._keys.sealed()
         if not sealed.operators:
-            raise Refused("this box holds no reveal key")
+            raise Refused("this box holds no reveal key; choose your key file in the page")
         session = running.session
         running.talk = await Talk.launch()
         unlock = {

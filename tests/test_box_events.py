@@ -7,15 +7,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from lxml import etree
 
-from nvr_box.cameras.listening import Listener
+from nvr_box.cameras.listening import Listening, News
 from nvr_box.record import events as history
 from nvr_box.record.events import Events, Past, kept
-from nvr_box.record.sightings import read_document
+from nvr_box.record.sightings import Documents, read_document
 from nvr_box.services.archive import BoxArchive
 from nvr_box.services.catalogue import SERVICE
 from nvr_box.store import Store
-from onvif import names
+from onvif import metadata, names
 from onvif.errors import Fault
+from onvif.events.bus import Event, Operation
 from onvif.events.topics import MOTION_ALARM, TOO_DARK
 from onvif.names import TRC, TSE, q
 from onvif.notifications import Notification
@@ -205,24 +206,45 @@ async def test_of_the_data_only_known_items_are_kept(store):
 
 
 async def test_states_that_are_repeated_are_not_news(store):
-    events = Events(store)
-    camera = type("Camera", (), {"camera": 1, "name": "c", "xaddr": "", "user": ""})()
-    listener = Listener(events, camera, "")
-    now = datetime.now(UTC)
+    events, now, still = Events(store), datetime.now(UTC), timedelta()
+    news, heard = News(events, 1), []
 
     def told(operation, state, utc=now, topic=MOTION):
         return Notification(topic, utc, operation, {"Source": "v"}, {}, {"State": state})
 
-    still = timedelta()
-    assert [each.data for each in listener.news((told("Initialized", "false"),), still)] == [(("State", "false"),)]
-    assert listener.news((told("Initialized", "false"), told("Changed", "x", topic="tns1:Odd/Topic")), still) == []
-    assert len(listener.news((told("Changed", "true"), told("Changed", "false")), still)) == 2
-    assert len(listener.news((told("Initialized", "true"),), still)) == 1
+    async def fresh(*notifications, offset=still):
+        await news.add(notifications, offset)
+        kept_now = sorted(await events.page(1, 0, 1 << 60), key=lambda each: each.number)
+        new, heard[:] = kept_now[len(heard) :], kept_now
+        return new
+
+    assert [each.data for each in await fresh(told("Initialized", "false"))] == [(("State", "false"),)]
+    assert await fresh(told("Initialized", "false"), told("Changed", "x", topic="tns1:Odd/Topic")) == []
+    assert len(await fresh(told("Changed", "true"), told("Changed", "false"))) == 2
+    assert len(await fresh(told("Initialized", "true"))) == 1
+    # Another listener, as after a restart, knows what was kept.
+    news = News(events, 1)
+    assert await fresh(told("Initialized", "true")) == []
     # A clock that is far off is put right, one that is ahead a little never tells of the future.
-    (late,) = listener.news((told("Changed", "false", utc=now + timedelta(hours=2)),), timedelta(hours=2))
+    (late,) = await fresh(told("Changed", "false", utc=now + timedelta(hours=2)), offset=timedelta(hours=2))
     assert abs(late.utc_us - now.timestamp() * 1e6) < 60_000_000
-    (odd,) = listener.news((told("Changed", "true", utc=None),), still)
+    (odd,) = await fresh(told("Changed", "true", utc=None))
     assert odd.utc_us >= late.utc_us
+
+
+async def test_a_source_without_onvif_is_overheard(store, tmp_path):
+    """Events in the metadata stream of a recording that has no camera behind it."""
+    listening = Listening(Events(store))
+    listening.start(type("Recording", (), {"camera": 1, "device": False})(), "")
+    event = Event(MOTION, at(START_US), Operation.CHANGED, (("Source", "v"),), (), (("State", "true"),))
+    documents = Documents(lambda _found: None, lambda document: listening.overhear(1, document))
+    for document in (metadata.document([], [event.xml()]), b"<?xml junk NotificationMessage MetadataStream>"):
+        for begin in range(0, len(document), 100):
+            documents.feed(document[begin : begin + 100])
+    (found,) = await until(lambda: Events(store).page(1, 0, 1 << 60))
+    assert (found.topic, found.data, found.utc_us) == (MOTION, (("State", "true"),), START_US)
+    await listening.stop()
+    listening.overhear(1, metadata.document([], [event.xml()]))
 
 
 async def test_replay_tells_them_in_the_metadata_track(tmp_path):

@@ -266,7 +266,7 @@ class Cameras:
     def _start(self, camera: Camera) -> None:
         wanted = self._feeds.of(camera)
         if wanted is not None:
-            self._recorders.start(camera, wanted)
+            self._recorders.start(camera, wanted, self._listening.overhear)
         self._listening.start(camera, self._roster.password(camera.camera))
 
     def _fed_by(self, recording: int) -> int | None:

@@ -4,6 +4,7 @@ ONVIF clients decide it with receivers and recording jobs; it is kept beside the
 after a crash before any client asks.
 """
 
+import asyncio
 import sqlite3
 from dataclasses import dataclass
 
@@ -45,16 +46,18 @@ class Feeds:
     def __init__(self, store: Store, roster: Roster) -> None:
         self._store, self._roster = store, roster
         self._feeds: dict[int, Feed] = {}
+        self._loading = asyncio.Lock()
         self._loaded = False
 
     async def load(self) -> None:
         """Read the rows; before anything else, once."""
-        if self._loaded:
-            return
-        self._loaded = True
-        sql = "SELECT recording, source, uri, user, password, transport FROM feed"
-        for recording, *fields in await self._store.read(lambda link: link.execute(sql).fetchall()):
-            self._feeds[recording] = Feed(*fields)
+        async with self._loading:
+            if self._loaded:
+                return
+            sql = "SELECT recording, source, uri, user, password, transport FROM feed"
+            for recording, *fields in await self._store.read(lambda link: link.execute(sql).fetchall()):
+                self._feeds[recording] = Feed(*fields)
+            self._loaded = True
 
     def get(self, recording: int) -> Feed | None:
         """None for a camera that is recorded from its own stream, as it tells it."""

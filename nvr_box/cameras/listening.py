@@ -1,22 +1,25 @@
-"""Hearing what a recorded camera tells over ONVIF: one pull point per camera, again and again until told to stop."""
+"""Hearing what a recorded camera tells: by a pull point over ONVIF, or in the metadata of a stream alone."""
 
 import asyncio
 import contextlib
 import logging
+from collections.abc import Iterable
 from datetime import timedelta
 
 from nvr_box.cameras.roster import Camera
 from nvr_box.clock import utc_us
 from nvr_box.record.events import Events, Items, Past, fit, kept
 from nvr_box.record.source import CLOCK_TOLERANCE_S
+from onvif import metadata
 from onvif.client import Camera as Device
 from onvif.errors import OnvifError
-from onvif.notifications import Notification
+from onvif.notifications import Notification, read_notifications
 from wire.base.errors import Error
 from wire.base.logs import printable
 
 log = logging.getLogger(__name__)
 _LIFE_S, _WAIT_S, _FAREWELL_S = 60, 10, 1.0
+_MOST_WAITING = 100
 _BACK_OFF_S = (1.0, 2.0, 5.0, 15.0, 30.0)
 
 
@@ -26,16 +29,30 @@ class Listening:
     def __init__(self, events: Events) -> None:
         self._events = events
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._overhearing: dict[int, Overhearing] = {}
 
     def start(self, camera: Camera, password: str) -> None:
-        """Keep the events of `camera` until `stop`; a source without ONVIF has none."""
-        if camera.xaddr and camera.camera not in self._tasks:
+        """Keep the events of `camera` until `stop`: those it tells over ONVIF, else those in its metadata stream."""
+        if camera.camera in self._tasks:
+            return
+        if camera.device:
             work = Listener(self._events, camera, password).run()
-            self._tasks[camera.camera] = asyncio.create_task(work, name=f"events-{camera.camera}")
+        else:
+            self._overhearing[camera.camera] = Overhearing(self._events, camera.camera)
+            work = self._overhearing[camera.camera].run()
+        self._tasks[camera.camera] = asyncio.create_task(work, name=f"events-{camera.camera}")
+
+    def overhear(self, camera: int, document: bytes) -> None:
+        """A metadata document with events from the stream of a recording."""
+        overhearing = self._overhearing.get(camera)
+        if overhearing is not None:
+            overhearing.offer(document)
 
     async def stop(self, *cameras: int) -> None:
         """End the listeners of these cameras, or of all when none is named."""
         tasks = [self._tasks.pop(camera) for camera in cameras or tuple(self._tasks) if camera in self._tasks]
+        for camera in cameras or tuple(self._overhearing):
+            self._overhearing.pop(camera, None)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -46,16 +63,13 @@ class Listener:
 
     def __init__(self, events: Events, camera: Camera, password: str) -> None:
         self._events, self._camera, self._password = events, camera, password
-        self._states: dict[tuple[str, Items, Items], Items] = {}
+        self._news = News(events, camera.camera)
         self._failures = 0
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             try:
-                if not self._states:
-                    known = await self._events.states(self._camera.camera, utc_us())
-                    self._states = {each.place: each.data for each in known}
                 await self._listen()
             except (OnvifError, Error, OSError, TimeoutError) as error:
                 log.debug("%s: no events: %s", self._camera.name, printable(str(error)))
@@ -70,7 +84,7 @@ class Listener:
                 while True:
                     told = await point.pull(wait_s=_WAIT_S)
                     self._failures = 0
-                    await self._events.add(self.news(told, device.clock_offset))
+                    await self._news.add(told, device.clock_offset)
                     await point.renew()
             finally:
                 # A camera that is gone need not be told; nobody waits for it.
@@ -78,15 +92,51 @@ class Listener:
                     async with asyncio.timeout(_FAREWELL_S):
                         await point.close()
 
-    def news(self, told: tuple[Notification, ...], offset: timedelta) -> list[Past]:
-        """What of it is new: a state that a camera repeats when somebody subscribes is known already.
+
+class Overhearing:
+    """What a source without ONVIF services tells in its metadata stream. Belongs to the event loop."""
+
+    def __init__(self, events: Events, camera: int) -> None:
+        self._news = News(events, camera)
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(_MOST_WAITING)
+
+    def offer(self, document: bytes) -> None:
+        """A metadata document with events; let go when the history cannot keep up."""
+        with contextlib.suppress(asyncio.QueueFull):
+            self._waiting.put_nowait(document)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                told = read_notifications(metadata.parse_root(await self._waiting.get()))
+                await self._news.add(told, timedelta())
+            except (OnvifError, Error) as error:
+                log.debug("events of a stream: %s", printable(str(error)))
+
+
+class News:
+    """Keeps what is new of what one camera tells: a state that it repeats to whoever comes is known already."""
+
+    def __init__(self, events: Events, camera: int) -> None:
+        self._events, self._camera = events, camera
+        self._states: dict[tuple[str, Items, Items], Items] | None = None
+
+    async def add(self, told: Iterable[Notification], offset: timedelta) -> None:
+        """Keep it.
 
         Args:
             offset: the camera's clock minus ours; small ones are left, as they are in its pictures.
+
+        Raises:
+            StoreError: the disk or the database refused.
         """
+        if self._states is None:
+            known = await self._events.states(self._camera, utc_us())
+            self._states = {each.place: each.data for each in known}
         found = []
         for each in told:
-            event = _past(self._camera.camera, each, offset)
+            event = _past(self._camera, each, offset)
             if not kept(event) or (event.operation == "Initialized" and self._states.get(event.place) == event.data):
                 continue
             if event.operation == "Deleted":
@@ -94,7 +144,7 @@ class Listener:
             elif event.operation:
                 self._states[event.place] = event.data
             found.append(event)
-        return found
+        await self._events.add(found)
 
 
 def _past(camera: int, told: Notification, offset: timedelta) -> Past:

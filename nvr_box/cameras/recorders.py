@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nvr_box.cameras.feeds import Wanted
@@ -27,6 +27,7 @@ class Recorders:
         self._segment_s = segment_s
         self._running: dict[int, Recorder] = {}
         self._held: dict[str, tuple[Wanted, Holder]] = {}
+        self._ended = False
         self._loop = asyncio.get_running_loop()
 
     def now(self, camera: int) -> Recording | None:
@@ -34,9 +35,13 @@ class Recorders:
         recorder = self._running.get(camera)
         return recorder.now if recorder else None
 
-    def start(self, camera: Camera, wanted: Wanted) -> None:
-        """Record `wanted` as `camera` until `stop`; one that is recorded goes on as it does."""
-        if camera.camera in self._running:
+    def start(self, camera: Camera, wanted: Wanted, told: Callable[[int, bytes], None]) -> None:
+        """Record `wanted` as `camera` until `stop`; one that is recorded goes on as it does.
+
+        Args:
+            told: called with the camera and each metadata document that has events in it.
+        """
+        if camera.camera in self._running or self._ended:
             return
         hub = self._recordings.hub(camera.camera)
 
@@ -52,9 +57,14 @@ class Recorders:
             segment_s=self._segment_s,
             make_room=self._retention.make_room,
             publish=publish,
+            told=lambda document: self._tell(told, camera.camera, document),
         )
         self._running[camera.camera] = recorder
         recorder.start()
+
+    def _tell(self, told: Callable[[int, bytes], None], camera: int, document: bytes) -> None:
+        """On the recorder's thread."""
+        self._loop.call_soon_threadsafe(told, camera, document)
 
     async def stop(self, camera: int) -> None:
         """End it; its open segment is finished when this returns."""
@@ -75,13 +85,14 @@ class Recorders:
                 holder.stop()
                 del self._held[token]
         for token, wanted in streams.items():
-            if token not in self._held:
+            if token not in self._held and not self._ended:
                 holder = Holder(token, lambda wanted=wanted: _open(wanted))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
                 self._held[token] = wanted, holder
                 holder.start()
 
     async def stop_all(self) -> None:
-        """End every one."""
+        """End every one, and begin no more."""
+        self._ended = True
         recorders, self._running = self._running, {}
         self.hold({})
         for recorder in recorders.values():

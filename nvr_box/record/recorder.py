@@ -50,7 +50,11 @@ class Recording:
 
 
 class Recorder:
-    """The thread of one camera. `stop` ends it within the source's silence limit."""
+    """The thread of one camera. `stop` ends it within the source's silence limit.
+
+    Args:
+        told: called on that thread with each metadata document that has events in it.
+    """
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class Recorder:
         segment_s: int,
         make_room: Callable[[], bool],
         publish: Publish,
+        told: Callable[[bytes], None] = lambda _document: None,
     ) -> None:
         self.camera = camera
         self.now = Recording(since_utc_us=utc_us())
@@ -73,6 +78,7 @@ class Recorder:
         self._first_90k = int(self._segment_90k * (0.5 + 0.5 * (camera * 0.618 % 1)))
         self._make_room = make_room
         self._publish = publish
+        self._told = told
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"record-{camera}", daemon=True)
 
@@ -118,7 +124,7 @@ class Recorder:
                 open_segment.see(found)
 
         try:
-            for timed in source.packets(Documents(seen).feed):
+            for timed in source.packets(Documents(seen, self._told).feed):
                 if self._stopping.is_set():
                     break
                 changed = timed.key and parameters.changed(timed.packet)

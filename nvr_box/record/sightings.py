@@ -26,6 +26,7 @@ _MOST_BYTES = 1 << 20
 _APART_US = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOSING = b"MetadataStream>"
+_EVENT = b"NotificationMessage"
 _CLASSES = {
     "Human": ObjectClass.PERSON,
     "Bicycle": ObjectClass.BICYCLE,
@@ -59,10 +60,13 @@ class Documents:
 
     Args:
         take: called with the sightings of each document; what is no document is passed over.
+        told: called with each document that has events in it.
     """
 
-    def __init__(self, take: Callable[[list[Sighting]], None]) -> None:
-        self._take = take
+    def __init__(
+        self, take: Callable[[list[Sighting]], None], told: Callable[[bytes], None] = lambda _document: None
+    ) -> None:
+        self._take, self._told = take, told
         self._held = bytearray()
 
     def feed(self, payload: bytes) -> None:
@@ -76,6 +80,8 @@ class Documents:
             found = read_document(document)
             if found:
                 self._take(found)
+            if _EVENT in document:
+                self._told(document)
 
 
 def read_document(document: bytes) -> list[Sighting]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import re
 import signal
@@ -45,8 +46,9 @@ from onvif.services.events import EventService, event_service
 from onvif.services.first_account import ensure_administrator
 from onvif.store import Stored
 from onvif.users import User
-from wire.base.errors import StoreError
+from wire.base.errors import Error, StoreError
 
+log = logging.getLogger(__name__)
 FIRMWARE_VERSION = "0.1.0"
 _TELL_EVERY_S = 1.0
 _NAMESPACE = uuid.UUID("0d3c6f0e-52c8-4e9a-b7b6-0f53f0f5c3a1")
@@ -176,7 +178,11 @@ class OnvifFace:
     async def _tell(self) -> None:
         """The states of jobs, receivers and recordings follow from the recorders; look and say what changed."""
         while True:
-            await self.jobs.settle()
+            try:
+                await self.jobs.settle()
+            except Error as error:
+                # The disk refuses for now: recorders go on as they do, the next turn tries again.
+                log.debug("recording jobs: %s", error)
             self.control.tell_states()
             self.receivers.tell_states()
             tell_recordings(self.catalogue, self.bus)

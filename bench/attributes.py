@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from bench.report import report
-from models import clothing, colours
+from models import colours
 from models.appearance import Stripes
 from models.appearance_net import NAME, AppearanceNet
 from models.attributes import told as attributes_told
+from models.clothing import Clothes, Colours
 from models.config import ModelsConfig
 from models.registry import Registry
 from models.runtime import Session
@@ -47,7 +48,7 @@ def label(row: dict[str, int], prefix: str, words: dict[str, Colour]) -> int:
     return int(found[0]) if len(found) == 1 else -1
 
 
-def shares(crops: Crops, source: clothing.Colours = colours) -> np.ndarray:
+def shares(crops: Crops, source: Colours = colours) -> np.ndarray:
     """(n, 2 parts, colours): what `source` says, the training-free recipe by default."""
     told = np.zeros((len(crops.rgb), 2, len(Colour)), np.float32)
     for index, rgb in enumerate(crops.rgb):
@@ -123,7 +124,7 @@ def heads(crops: Crops, table: dict[int, dict[str, int]]) -> tuple[dict[str, flo
         figures[f"{key}_bacc"] = round(balanced(recalls(truth.astype(int), (probability > 0.5).astype(int))), 2)
         figures[f"{key}_ece"] = round(calibration_error(truth, probability), 3)
         rows.append((key, counts, figures[f"{key}_bacc"], figures[f"{key}_ece"]))
-    dressed = shares(crops, clothing.Clothes(net))
+    dressed = shares(crops, Clothes(net))
     both = []
     for part, (prefix, words) in enumerate((("up", UPPER), ("down", LOWER))):
         truth = np.array([label(table[int(p)], prefix, words) for p in people])

@@ -149,6 +149,7 @@ def main() -> None:
         "map_loss_64b_low": round(low, 2), "map_loss_64b_high": round(high, 2),
         "map_bits": round(binary.map, 2), "rank1_bits": round(binary.rank1, 2),
         "map_loss_bits": round(best.map - binary.map, 2),
+        "map_loss_bits_embedding": round(whole.map - binary.map, 2),
         "map_refined": round(fine.map, 2), "rank1_refined": round(fine.rank1, 2),
         "map_stripes_code": rows[3][2], "map_colour_stripes": rows[1][2], "map_backbone": rows[2][2],
         "packet_bytes": len(bytes(usual)), "packet_bytes_most": len(bytes(most)), "packet_bytes_sealed": sealed,

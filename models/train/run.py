@@ -144,6 +144,8 @@ def share(o: argparse.Namespace, minutes: float) -> float:
     try:
         rows = [line.split() for line in (o.out / "schedule").read_text().splitlines()]
     except OSError:
+        rows = []
+    if not rows:
         return minutes / float(o.minutes)
     return float(np.interp(minutes, *zip(*[(float(minute), float(over)) for minute, over in rows], strict=True)))
 

@@ -400,3 +400,23 @@ def test_h265_streams_and_decodes(camera, h265, transport):
     line = ["ffprobe", "-v", "error", "-rtsp_transport", transport, "-show_entries", "stream=codec_name", uri]
     said = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
     assert "hevc" in said.stdout
+
+
+def test_a_created_profile_streams_at_its_own_path_and_ends_alone(camera):
+    parts = [{"Type": "VideoSource", "Token": "source"}, {"Type": "VideoEncoder", "Token": "sub"}]
+    token = media2(camera, "CreateProfile", Name="pictures only", Configuration=parts).Token
+    pictures_of(decoded(stream_uri(camera, token, "RTSP"), "tcp"), "sub")
+    with playing(camera, "/main") as (stays, of_main):
+        with contextlib.closing(Rtsp(camera, f"/{token}")) as goes:
+            _, _, description = goes.ask("DESCRIBE", headers="Accept: application/sdp\r\n")
+            assert b"m=application" not in description
+            control = re.search(rb"m=video.*?a=control:(\S+)", description, re.DOTALL)[1].decode()
+            uri = control if "://" in control else f"{goes.uri}/{control}"
+            assert goes.ask("SETUP", uri, "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n")[0] == 200
+            assert goes.ask("PLAY")[0] == 200
+            wait_for(goes, 0, len)
+            media2(camera, "DeleteProfile", Token=token)
+            with pytest.raises(AssertionError, match="closed the connection"):
+                wait_for(goes, 9, len)
+        for _ in range(50):
+            wait_for(stays, of_main["video"], len)

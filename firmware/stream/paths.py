@@ -45,7 +45,7 @@ def content(profile: Profile) -> Content | None:
 
 
 class Paths:
-    """Keeps the server's paths as the media settings want them; fed by the encode thread, `follow`ed by any.
+    """Keeps the server's paths as the media settings want them; fed by the encode thread, changed by any.
 
     Args:
         server: of RTSP.
@@ -59,16 +59,21 @@ class Paths:
     ) -> None:
         self._server = server
         self._live = live
+        self._media = media
         self._group = group
         self._streams: dict[Content, Stream] = {}
         self._mounted: set[str] = set()
-        self._carrying = threading.Lock()
+        self._changing = threading.Lock()
         live.changed = self._carry
-        self.follow(media.value)
-        media.listen(lambda _old, new: self.follow(new))
+        self.follow()
+        media.listen(lambda _old, _new: self.follow())
 
-    def follow(self, state: MediaState) -> None:
-        """Take over profiles and groups."""
+    def follow(self) -> None:
+        """Take over profiles and groups as they are now, whoever changed them."""
+        with self._changing:
+            self._take(self._media.value)
+
+    def _take(self, state: MediaState) -> None:
         for token, encoder in state.encoders.items():
             self._server.group(token, _as_group(self._group(encoder.multicast, token)))
         self._server.group(METADATA, _as_group(self._group(state.metadata.multicast, METADATA)))
@@ -109,7 +114,7 @@ class Paths:
 
     def _carry(self, encoder: str) -> None:
         """The encoder was set: who asks for its streams from now on is told the encoding that it then has."""
-        with self._carrying:
+        with self._changing:
             encoding = self._live.encoding(encoder)
             for carried, stream in list(self._streams.items()):
                 if carried.encoder == encoder and stream.track.codec != encoding:

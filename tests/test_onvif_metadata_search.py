@@ -134,7 +134,7 @@ async def begin(client, life_s):
 
 @pytest.mark.case("SEARCH-5-1-7")
 async def test_asking_keeps_it_alive(box):
-    client, open_ = box.client(), box.face.server._handlers[q(TSE, "FindMetadata")].__self__.searches.open
+    client, open_ = box.client(), box.face.search.searches.open
     token = await begin(client, 30)
     open_[token].expires_s -= 29
     before = open_[token].expires_s
@@ -147,7 +147,7 @@ async def test_asking_keeps_it_alive(box):
 
 @pytest.mark.case("SEARCH-5-1-8")
 async def test_it_expires_and_ends_when_told(box):
-    client, open_ = box.client(), box.face.server._handlers[q(TSE, "FindMetadata")].__self__.searches.open
+    client, open_ = box.client(), box.face.search.searches.open
     token = await begin(client, 5)
     open_[token].expires_s = 0.0
     for operation in ("GetMetadataSearchResults", "GetSearchState", "EndSearch"):

@@ -15,6 +15,7 @@ from onvif.names import TRC, TRP, TRV, TSE, q
 from onvif.users import Level
 from tests.onvif_box import MINUTE_US, START_US, running
 from tests.onvif_schema import problems
+from wire.base.errors import StoreError
 
 FIRST = "recording-1"
 BOTH = "boolean(//Track[TrackType = 'Video']) and boolean(//Track[TrackType = '{}'])"
@@ -297,7 +298,7 @@ async def test_a_search_ends_when_told_and_by_itself(box):
     search = await client(TSE, "FindRecordings", Scope={}, KeepAliveTime=timedelta(seconds=60))
     assert (await client(TSE, "EndSearch", SearchToken=search.SearchToken)).Endpoint is not None
     assert await fault(client(TSE, "EndSearch", SearchToken=search.SearchToken)) == "InvalidToken"
-    searches = box.face.server._handlers[q(TSE, "FindRecordings")].__self__
+    searches = box.face.search
     search = await client(TSE, "FindRecordings", Scope={}, KeepAliveTime=timedelta(seconds=5))
     searches.searches.open[search.SearchToken].expires_s = 0.0
     assert await fault(client(TSE, "GetRecordingSearchResults", SearchToken=search.SearchToken)) == "InvalidToken"
@@ -326,7 +327,7 @@ async def test_found_recordings_are_those_listed(box):
 @pytest.mark.case("SEARCH-2-1-19", "SEARCH-3-1-15")
 async def test_asking_keeps_a_search_alive(box):
     client = box.client()
-    searches = box.face.server._handlers[q(TSE, "FindRecordings")].__self__
+    searches = box.face.search
     for kind, token in (
         ("Recording", (await client(TSE, "FindRecordings", Scope={}, KeepAliveTime=timedelta(seconds=30))).SearchToken),
         ("Event", (await client(TSE, "FindEvents", StartPoint=at(0), Scope={}, SearchFilter={}, IncludeStartState=False,
@@ -428,3 +429,15 @@ async def test_states_of_recordings_are_said(box):
     box.face.bus.listen(heard, heard)
     async with asyncio.timeout(60):
         await complete.wait()
+
+
+async def test_what_the_disk_refuses_is_a_fault(box, monkeypatch):
+    async def refused(*_values):
+        raise StoreError("the database refused: disk I/O error")
+
+    monkeypatch.setattr(box.box.recordings._segments, "stretches", refused)
+    with pytest.raises(Fault, match="disk I/O error") as caught:
+        await box.client()(TRC, "GetRecordings")
+    assert (caught.value.code, caught.value.subcodes[0]) == ("Receiver", "Action")
+    monkeypatch.undo()
+    assert (await box.client()(TRC, "GetRecordings")).RecordingItem

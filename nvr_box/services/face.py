@@ -9,6 +9,7 @@ import signal
 import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -29,14 +30,14 @@ from onvif import names
 from onvif.auth import Authenticator
 from onvif.discovery.messages import DEVICE, Endpoint
 from onvif.discovery.responder import Responder
-from onvif.errors import StateError
+from onvif.errors import RECEIVER, Fault, StateError
 from onvif.events import Bus
 from onvif.events.topics import RECORDER
 from onvif.platform import RecordedPlatform
 from onvif.rtsp.replay import ReplayServer
 from onvif.rtsp.tunnel import Tunnels
 from onvif.server import Server
-from onvif.service import Service
+from onvif.service import Call, Handler, Reply, Service
 from onvif.services.device import PATH as DEVICE_PATH
 from onvif.services.device import device_service
 from onvif.services.device_context import DeviceContext, DeviceIdentity
@@ -47,6 +48,7 @@ from onvif.services.first_account import ensure_administrator
 from onvif.store import Stored
 from onvif.users import User
 from wire.base.errors import Error, StoreError
+from wire.base.logs import printable
 
 log = logging.getLogger(__name__)
 FIRMWARE_VERSION = "0.1.0"
@@ -91,6 +93,7 @@ class OnvifFace:
         self.jobs = Jobs(self.catalogue)
         self.control = RecordingControl(self.catalogue, self.jobs, self.bus)
         self.receivers = Receivers(self.catalogue, self.jobs, self.bus)
+        self.search = RecordingSearch(self.catalogue, self.jobs)
         self.responder = Responder(self._endpoint)
         self._announcements: set[asyncio.Task[None]] = set()
         self.replay = ReplayServer(BoxArchive(self.catalogue), self.authenticator)
@@ -147,13 +150,17 @@ class OnvifFace:
             announce=lambda: self._later(self.responder.hello()),
             factory_default=self._factory_default,
         )
-        return (
+        services = (
             device_service(context),
             event_service(self.events),
             recording_service(self.control),
-            search_service(RecordingSearch(self.catalogue, self.jobs)),
+            search_service(self.search),
             replay_service(Replay(self.catalogue, self.replay_port, lambda: self.replay.port_of("tls"))),
             receiver_service(self.receivers),
+        )
+        return tuple(
+            replace(each, handlers={name: _answering(handler) for name, handler in each.handlers.items()})
+            for each in services
         )
 
     def _accounts(self) -> dict[str, User]:
@@ -245,6 +252,19 @@ def _identity(name: str, serial: str) -> DeviceIdentity:
         ),
         default_hostname=re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "box",
     )
+
+
+def _answering(handler: Handler) -> Handler:
+    """The same, with what the box's own parts refuse as a SOAP fault."""
+
+    async def answer(call: Call) -> Reply:
+        try:
+            return await handler(call)
+        except Error as problem:
+            log.warning("%s: %s", call.operation.name, problem)
+            raise Fault(printable(str(problem)), "Action", code=RECEIVER) from problem
+
+    return answer
 
 
 def _restart() -> None:

@@ -417,3 +417,36 @@ def test_any_field_is_a_value_or_a_named_refusal(fields):
 @given(st.integers(0, 4_000_000_000_000_000))
 def test_times_survive_the_wire_to_the_microsecond(utc_us):
     assert asked.time_us({"at": asked.iso(utc_us)}, "at") == utc_us
+
+
+async def test_accounts_are_the_admins_business(client):
+    await sign_in(client, "controller")
+    for method, path in (("GET", "/api/accounts"), ("PUT", "/api/accounts/x"), ("DELETE", "/api/accounts/guard")):
+        reply = await client.request(method, path, json={})
+        assert reply.status == 403, path
+    await sign_in(client, "admin")
+    everybody = await (await client.get("/api/accounts")).json()
+    assert [each["name"] for each in everybody["accounts"]] == sorted(each["name"] for each in everybody["accounts"])
+    assert "password" not in json.dumps(everybody)
+    for wrong in ({"rights": ["king"]}, {"rights": 3}, {"cameras": ["1"]}, {"cameras": 1}, {"password": "short"}, {}):
+        reply = await client.put("/api/accounts/newcomer", json=wrong)
+        assert reply.status == 400, wrong
+    made = await client.put(
+        "/api/accounts/newcomer", json={"password": "newcomer password", "rights": ["viewer"], "cameras": [1]}
+    )
+    assert await made.json() == {"name": "newcomer", "rights": ["viewer"], "cameras": [1]}
+    changed = await client.put("/api/accounts/newcomer", json={"cameras": None})
+    assert await changed.json() == {"name": "newcomer", "rights": ["viewer"], "cameras": None}
+    assert (await client.delete("/api/accounts/newcomer")).status == 204
+
+
+async def test_a_new_password_signs_the_account_out_elsewhere(client):
+    await sign_in(client, "guard")
+    cookies = {cookie.key: cookie.value for cookie in client.session.cookie_jar}
+    client.session.cookie_jar.clear()
+    await sign_in(client, "admin")
+    reply = await client.put("/api/accounts/guard", json={"password": "another password"})
+    assert reply.status == 200
+    assert (await client.get("/api/me")).status == 200, "whoever changed it stays signed in"
+    client.session.cookie_jar.clear()
+    assert (await client.get("/api/me", cookies=cookies)).status == 401

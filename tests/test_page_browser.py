@@ -352,7 +352,7 @@ def test_a_box_that_is_away_is_said_once_and_taken_back(page, address):
     page.wait_for_selector("[data-test=notice]", state="detached")
 
 
-@pytest.mark.parametrize("place", ["live", "watch/1", "search", "cameras", "audit"])
+@pytest.mark.parametrize("place", ["live", "watch/1", "search", "cameras", "accounts", "audit"])
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_every_text_is_readable_and_every_control_has_a_name(page, address, place, theme):
     page.add_init_script(f"localStorage.setItem('veilcam.theme', '{theme}')")
@@ -364,6 +364,7 @@ def test_every_text_is_readable_and_every_control_has_a_name(page, address, plac
             "watch/1": "[data-test=timeline]",
             "search": "[data-test=card]",
             "cameras": "[data-test=camera]",
+            "accounts": "[data-test=account]",
             "audit": "[data-test=entry]",
         }[place]
     )
@@ -371,7 +372,7 @@ def test_every_text_is_readable_and_every_control_has_a_name(page, address, plac
     assert page.evaluate(NAMELESS) == []
 
 
-@pytest.mark.parametrize("place", ["live", "watch/1", "search", "cameras", "audit"])
+@pytest.mark.parametrize("place", ["live", "watch/1", "search", "cameras", "accounts", "audit"])
 def test_at_360_pixels_nothing_is_cut_off(browser, address, place):
     with opened(browser, width=360, height=740, has_touch=True) as page:
         sign_in(page, address, "admin")
@@ -451,3 +452,43 @@ def test_without_the_right_there_is_nobody_to_approve(browser, address, second_p
         sign_in(page, address, "guard")
         page.wait_for_selector("[data-test=tile]")
         assert page.locator("nav >> text=Approve").count() == 0
+
+
+def test_an_account_is_made_changed_and_removed(browser, address):
+    with opened(browser) as page:
+        sign_in(page, address, "admin")
+        page.click("nav >> text=Accounts")
+        page.click("[data-test=new-account]")
+        page.fill("[name=name]", "night watch")
+        page.fill("[name=password]", "short")
+        page.click("[data-test=save]")
+        page.wait_for_selector("[data-test=refusal]")
+        assert "at least 10 characters" in page.inner_text("[data-test=refusal]")
+        page.fill("[name=password]", "a long enough one")
+        page.click("[data-test=save]")
+        row = page.locator("[data-test=account]", has_text="night watch")
+        row.wait_for()
+        assert "viewer" in row.inner_text()
+
+        row.locator("button").click()
+        page.check("[data-right=operator]")
+        page.click("[data-test=save]")
+        page.locator("[data-test=account]", has_text="night watch").get_by_text("operator, viewer").wait_for()
+        page.locator("[data-test=account]", has_text="night watch").locator("button").click()
+        assert page.evaluate(CONTRAST) == []
+        assert page.evaluate(NAMELESS) == []
+        page.click("[data-test=remove]")
+        assert page.is_disabled("[data-test=remove-go]")
+        page.fill("[data-test=typed]", "night watch")
+        page.click("[data-test=remove-go]")
+        until(
+            page,
+            """() => ![...document.querySelectorAll('[data-test=account]')].some((one) =>
+            one.textContent.includes('night watch'))""",
+        )
+
+        page.locator("[data-test=account]", has_text="admin").locator("button").click()
+        page.uncheck("[data-right=admin]")
+        page.click("[data-test=save]")
+        page.wait_for_selector("[data-test=refusal]")
+        assert "last admin" in page.inner_text("[data-test=refusal]")

@@ -15,7 +15,7 @@ from page_sent import said_by
 
 from nvr_box import day_keys
 from nvr_box.export.verify import verify
-from wire.keys import load_identity
+from wire.keys import Identity, load_identity, save
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -196,10 +196,13 @@ def prove(clip, demo, person, revealed):
     """The person was hidden, and is the clip's own now."""
     frames = originals(clip, demo, person.name)
     where = region(person.box, frames[0].shape)
-    original = frames[closest(frames, revealed)]
+    at = closest(frames, revealed)
+    original = frames[at]
     nobody = np.median(frames[::8], axis=0)
     assert psnr(original[where], nobody[where]) < 25, "there must be a person in the picked box"
-    assert max(psnr(person.masked[where], frame[where]) for frame in frames) < 25
+    # The still may be some pictures off; elsewhere in the clip the place is empty, as a mosaic may well look.
+    near = frames[max(0, at - 10) : at + 11]
+    assert max(psnr(person.masked[where], frame[where]) for frame in near) < 25
     assert psnr(revealed[where], original[where]) >= 30
 
 
@@ -292,6 +295,37 @@ def test_the_box_opens_for_browsers_that_cannot(browser, demo, clip):
     asked, _views, ends = entries(demo, reason)
     assert (asked[0]["who"], asked[0]["details"]["opened_in"]) == ("admin", "box")
     assert ends[0]["details"]["shown"].startswith("20")
+
+
+def open_with(page, demo, file, reason):
+    page.keyboard.press("r")
+    page.fill("[name=reason]", reason)
+    page.fill("[name=passphrase]", demo.words["passphrase"])
+    page.click("[data-test=where]")
+    page.set_input_files("[name=keyfile]", file)
+    page.click("[data-test=reveal-go]")
+    page.wait_for_selector("[data-test=opened]")
+    playing(page)
+
+
+def test_a_key_file_of_ones_own_opens_what_is_sealed_to_it_and_nothing_else(browser, demo, tmp_path):
+    own = next(demo.state.rglob("keys/reveal/*.json"))
+    save(tmp_path / "foreign.json", Identity.generate(label="of another box"), demo.words["passphrase"])
+    with opened(browser, ignore_https_errors=True) as page:
+        sign_in(page, demo.url, "admin", demo.words["admin_password"])
+        until(page, "document.querySelectorAll('[data-test=tile][data-state=playing]').length === 2")
+        page.keyboard.press("1")
+        playing(page)
+        page.keyboard.press("j")
+        playing(page)
+        open_with(page, demo, tmp_path / "foreign.json", "with a foreign key file")
+        until(page, "document.querySelector('[data-test=verdicts]')?.textContent === 'sealed to other keys'")
+        assert page.get_attribute("[data-test=opened]", "data-revealed") == "no"
+        end_it(page)
+        playing(page)
+        open_with(page, demo, own, "with a key file of mine")
+        until(page, "document.querySelector('[data-test=opened]').dataset.revealed === 'yes'")
+        end_it(page)
 
 
 def test_a_package_made_on_the_page_is_whole(browser, demo, tmp_path):

@@ -83,6 +83,11 @@ class Sessions:
         """Forget the session of this request."""
         self._held.pop(request.cookies.get(cookie_name(request), ""), None)
 
+    def end_all(self, name: str, *, but: web.Request) -> None:
+        """Sign `name` out everywhere but here."""
+        here = but.cookies.get(cookie_name(but), "")
+        self._held = {token: each for token, each in self._held.items() if each.name != name or token == here}
+
 
 def _alive(session: Session, now: float) -> bool:
     return now - session.used_s < IDLE_S and now - session.began_s < LONGEST_S

@@ -1,6 +1,7 @@
 // The frame: bar, places, notices, help. Everything else is one file per place.
 import { html, render, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { askWhoIsThere, now_us, signOut } from "./api.js";
+import { Accounts } from "./accounts.js";
 import { Approve } from "./approve.js";
 import { Audit } from "./audit.js";
 import { Cameras } from "./cameras.js";
@@ -19,6 +20,7 @@ const PLACES = [
   { name: "search", title: "Search", show: Search, open: () => may("operator") },
   { name: "cameras", title: "Cameras", show: Cameras, open: () => true },
   { name: "approve", title: "Approve", key: "p", show: Approve, open: () => may("approve") && revealWays.get().second_person, count: () => revealWays.get().to_answer.length },
+  { name: "accounts", title: "Accounts", key: "u", show: Accounts, open: () => may("admin") },
   { name: "audit", title: "Audit", show: Audit, open: () => may("admin") || may("approve") },
 ];
 
@@ -62,7 +64,7 @@ const help = () => document.getElementById("help").showModal();
 
 function Help() {
   return html`<dialog id="help" aria-labelledby="help-title"><h2 id="help-title">Keys</h2>
-    <dl class="keys">${[["1 – 9", "open a camera of the grid"], ...watchKeys, ["Esc", "close; ends a reveal"], ["Alt L S C P A", "Live, Search, Cameras, Approve, Audit"], ["?", "this list"]]
+    <dl class="keys">${[["1 – 9", "open a camera of the grid"], ...watchKeys, ["Esc", "close; ends a reveal"], ["Alt L S C P U A", "Live, Search, Cameras, Approve, Accounts, Audit"], ["?", "this list"]]
       .map(([key, what]) => html`<dt>${key.split(" ").map((one) => html`<kbd>${one}</kbd> `)}</dt><dd>${what}</dd>`)}</dl>
     <div class="buttons"><button autofocus onClick=${(event) => event.target.closest("dialog").close()}>Close</button></div></dialog>`;
 }

@@ -5,6 +5,7 @@ import { cameraName, may, revealWays, use } from "./store.js";
 import { bytes, fromField, iso, span, toField } from "./times.js";
 
 const LONG_US = 30e6;
+const LIVE_US = 5e6;
 
 export function ExportDialog({ camera, at_us, end_us, onClose }) {
   const dialog = useRef();
@@ -13,7 +14,11 @@ export function ExportDialog({ camera, at_us, end_us, onClose }) {
   const [busy, setBusy] = useState(false);
   const [made, setMade] = useState(null);
   const [revealed, setRevealed] = useState(false);
-  const [times] = useState([toField(at_us), toField(Math.min(at_us + LONG_US, end_us))]); // the video plays on meanwhile
+  // From what is on screen on; of a live picture what was before it. The video plays on meanwhile.
+  const [times] = useState(() => {
+    const from_us = end_us - at_us < LIVE_US ? end_us - LONG_US : at_us;
+    return [toField(from_us), toField(Math.min(from_us + LONG_US, end_us))];
+  });
   useEffect(() => { dialog.current.showModal(); }, []);
   const wish = ways.second_person ? ways.requests.find((one) => one.camera === camera && one.state === "approved") : null;
   const mayReveal = may("reveal") && (!ways.second_person || wish);

@@ -13,7 +13,7 @@ import numpy as np
 from firmware.encode.picture_encoder import I420, PictureEncoder
 from firmware.encode.settings import EncoderSettings
 
-_WIDTH, _HEIGHT, _PICTURES = 384, 288, 8
+_WIDTH, _HEIGHT, _PICTURES = 384, 288, 5
 # Scenes with more detail and motion than the one tried, and a processor that others use too.
 _RESERVE = 1.5
 

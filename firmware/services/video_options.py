@@ -71,6 +71,8 @@ def coding(configured: EncoderSettings, encoding: str) -> EncoderSettings:
     both = configured.payload_codec == configured.codec
     return replace(
         configured, codec=codec, preset=_OTHER_PRESET,
+        # Whether both encoders agree on an IDR picture is found by trying, which takes this codec seconds.
+        shared_idr=False,
         payload_codec=codec if both else configured.payload_codec,
         payload_preset=_OTHER_PRESET if both else configured.payload_preset,
     )  # fmt: skip

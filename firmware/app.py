@@ -21,10 +21,12 @@ from firmware.live import Live
 from firmware.mask import polygons
 from firmware.mask.paint import Painter
 from firmware.mask.plan import Planner
+from firmware.mask.selection import Chooser
 from firmware.osd import Overlay
 from firmware.outbox import Outbox
 from firmware.pairing import Pairing, PairingEndpoint, Pairings
 from firmware.push import Pusher
+from firmware.selection import SelectionEndpoint
 from firmware.services.web import CameraWeb
 from firmware.settings import Settings
 from firmware.stream.channels import MainChannel, SubChannel
@@ -40,6 +42,7 @@ from onvif.events.bus import Bus
 from onvif.events.topics import CAMERA
 from onvif.platform import interface_of
 from onvif.rtsp.serve import Server
+from onvif.store import Stored
 from wire.base import service
 from wire.base.errors import ConfigError
 from wire.features.packet import FeaturePacket
@@ -78,7 +81,9 @@ async def run(config: CameraConfig) -> None:
     )  # fmt: skip
     live_main = MainChannel(width, height, rate, encoder)
     live_sub = SubChannel(width, height, rate, config.sub)
-    planner, painter = Planner(width, height, mask), Painter(width, height, mask)
+    chosen = Stored(config.state / "selection.json", config.selection)
+    chooser = Chooser(networks, lambda: chosen.value)
+    planner, painter = Planner(width, height, mask, chooser.open), Painter(width, height, mask)
     pusher = Pusher(outbox, pairings)
     loop = asyncio.get_running_loop()
 
@@ -89,6 +94,7 @@ async def run(config: CameraConfig) -> None:
     describer = Describer(networks, width, height, posts.send)
 
     def looked(frame: Frame, sight: Sight) -> None:
+        chooser.look(frame.i420, sight)
         describer.look(frame.i420, sight, frame.utc_us)
 
     sources = [first]
@@ -131,7 +137,8 @@ async def run(config: CameraConfig) -> None:
     pairings.listen(paired)
     endpoint = PairingEndpoint(pairings, who, config.name, config.serial, networks.appearance.model)
 
-    camera = Camera(config, who, settings, bus, sensor, engine, overlay, drawn, live, endpoint, rtsp, group)
+    camera = Camera(config, who, settings, bus, sensor, engine, overlay, drawn, live, endpoint,
+                    SelectionEndpoint(chosen, chooser), rtsp, group)  # fmt: skip
     face = CameraWeb(camera)
     try:
         rtsp.start()

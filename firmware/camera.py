@@ -11,6 +11,7 @@ from firmware.live import Live
 from firmware.mask.polygons import PolygonSettings
 from firmware.osd import Overlay
 from firmware.pairing import PairingEndpoint
+from firmware.selection import SelectionEndpoint
 from firmware.stream.multicast import GroupOf
 from onvif.events.bus import Bus
 from onvif.rtsp.serve import Server
@@ -35,6 +36,7 @@ class Camera:
         polygons: masks drawn by ONVIF clients, joined to the mask plan.
         live: the running picture.
         pairing: the box it belongs to.
+        selection: who is left open.
         rtsp: where the streams are served.
         group: the multicast group of a configuration as set, and its token.
     """
@@ -49,5 +51,6 @@ class Camera:
     polygons: Stored[PolygonSettings]
     live: Live
     pairing: PairingEndpoint
+    selection: SelectionEndpoint
     rtsp: Server
     group: GroupOf

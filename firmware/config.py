@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from firmware.encode.settings import EncoderSettings
+from firmware.mask.selection import Selection
 from firmware.mask.settings import MaskSettings
 from firmware.vision.settings import VisionSettings
 from models.config import ModelsConfig
@@ -59,6 +60,7 @@ class Camera:
         host: `recorded` leaves the machine alone and keeps what clients set of clock and network in the state; `own`
             sets and reboots it, through veilcam-host.socket; for one camera of the file at most.
         mask: what is masked and how.
+        selection: who is left open; from then on the camera's state directory has it.
         main: the full-size stream, with recovery data.
         sub: the half-size masked stream, without.
         models: which networks run, on what.
@@ -81,6 +83,7 @@ class Camera:
     hardware: str = "veilcam-virtual"
     host: str = "recorded"
     mask: MaskSettings = field(default_factory=MaskSettings)
+    selection: Selection = field(default_factory=Selection)
     main: EncoderSettings = field(default_factory=lambda: EncoderSettings(gop_frames=20))
     sub: EncoderSettings = field(default_factory=lambda: EncoderSettings(gop_frames=20, qp=30, preset="superfast"))
     models: ModelsConfig = field(default_factory=ModelsConfig)

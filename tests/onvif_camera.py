@@ -21,9 +21,11 @@ from firmware.live import Live
 from firmware.mask import polygons
 from firmware.mask.paint import Painter
 from firmware.mask.plan import MaskPlan, Planner
+from firmware.mask.selection import Chooser, Selection
 from firmware.mask.settings import MaskSettings
 from firmware.osd import Overlay
 from firmware.pairing import PairingEndpoint, Pairings
+from firmware.selection import SelectionEndpoint
 from firmware.services.web import CameraWeb
 from firmware.settings import Settings
 from firmware.stream.channels import MainChannel, SubChannel
@@ -36,6 +38,7 @@ from onvif.events.bus import Bus
 from onvif.events.topics import CAMERA
 from onvif.registry import load
 from onvif.rtsp.serve import Server
+from onvif.store import Stored
 from onvif.users import Level, User
 
 WIDTH, HEIGHT, RATE = 192, 128, Fraction(10)
@@ -116,9 +119,11 @@ def build(state: Path, *, bus=None, https=False, address="127.0.0.1") -> Camera:
     live.show(Masked(np.full((HEIGHT * 3 // 2, WIDTH), 90, np.uint8), no_mask(), None, 0, 0))
     stored = Settings(config)
     rtsp = Server("127.0.0.1", 0, stored.users)
+    chosen = Stored(state / "selection.json", Selection())
     pairing = PairingEndpoint(Pairings(state), who, config.name, config.serial, "none")
     return Camera(config, who, stored, bus, Sensor(state, bus), Engine(state, bus),
                   Overlay(state), polygons.stored(state), live, pairing,
+                  SelectionEndpoint(chosen, Chooser(None, lambda: chosen.value)),
                   rtsp, grouping(config.serial))  # fmt: skip
 
 

@@ -7,7 +7,7 @@ that no sighting explains is masked whole: there is no state in which a picture 
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from firmware.capture.frame import CLOCK_90K
 from firmware.mask.background import Foreground
 from firmware.mask.grid import MB, BitGrid, Boxes, Rect, grow
 from firmware.mask.remainder import Remainder
+from firmware.mask.selection import left_open
 from firmware.mask.settings import Fill, MaskSettings
 from firmware.mask.targets import UNTRACKED, Target, Targets
 from firmware.mask.zones import ZoneGrids
@@ -32,6 +33,8 @@ _FULL_CELLS_DOWN = 8
 _ZONE_CELL = 2
 _NEAR_S = 0.15  # around a sighting in the picture itself, boxes this near in time are joined: detectors jitter
 _GAP_S = 0.35  # a picture that vision skipped is vouched for by sightings this near on both sides
+# A macroblock that is shown again has to be coded anew: one that comes and goes costs more than one that stays masked.
+_RELEASE_S = 0.3
 # A faint detection counts for a moment and where this share of its box is before the scene, give or take a macroblock.
 _STANDS_OUT = 0.25
 # Of its size around a person who is seen in the picture, what moves is his; around a thing that is not masked, its
@@ -69,14 +72,20 @@ class Planner:
     Args:
         width, height: of the picture; multiples of 16.
         settings: see there; replaced at any time through `settings`.
+        is_open: whether a followed person is to be left open; None masks everyone.
     """
 
-    def __init__(self, width: int, height: int, settings: MaskSettings) -> None:
+    def __init__(
+        self, width: int, height: int, settings: MaskSettings, is_open: Callable[[int], bool] | None = None
+    ) -> None:
+        self._is_open = is_open
+        self._sights: deque[Sight] = deque()
         self.columns, self.rows = width // MB, height // MB
         self._seen: deque[tuple[int, list[Target]]] = deque()
         self._known: deque[tuple[int, Boxes, Boxes]] = deque()
         self._settled_90k: int | None = None
         self._before = np.zeros((self.rows, self.columns), np.uint8)
+        self._needed_90k = np.full((self.rows, self.columns), -(1 << 60), np.int64)
         self._remainder = Remainder(self.rows, self.columns, self._cell_of)
         self.settings = settings
 
@@ -104,16 +113,19 @@ class Planner:
             self._settled_90k = sight.pts_90k + round(self._settings.settle_s * CLOCK_90K)
         self._seen.append((sight.pts_90k, list(self._targets.of(sight))))
         self._known.append((sight.pts_90k, *self._explaining(sight)))
+        self._sights.append(sight)
         keep_90k = round((self._settings.hold_s + self._settings.deadline_s + 1.0) * CLOCK_90K)
         while self._seen[0][0] < sight.pts_90k - keep_90k:
             self._seen.popleft()
             self._known.popleft()
+            self._sights.popleft()
 
     def failed(self) -> None:
         """Vision broke: nothing seen so far vouches for what comes, until it has worked for `settle_s` again."""
         self._settled_90k = None
         self._seen.clear()
         self._known.clear()
+        self._sights.clear()
         self._remainder.forget()
 
     def ready(self, pts_90k: int) -> bool:
@@ -164,7 +176,10 @@ class Planner:
         scene_known = foreground is not None and foreground.learnt and not self._settings.strict
         near = foreground.near if foreground is not None and scene_known else None
         near_90k = round(_NEAR_S * CLOCK_90K)
+        opened = self._opened(pts_90k)
         for at_90k, target in self._around(pts_90k):
+            if target.track_id in opened or not opened.isdisjoint(target.within):
+                continue
             if target.faint and near is not None and (
                 abs(pts_90k - at_90k) > near_90k or not _stands_out(target, near)
             ):
@@ -185,7 +200,8 @@ class Planner:
                 cells > 0, followed, self._explained(pts_90k), pts_90k, everything=strict
             )
             np.maximum(cells, left, out=cells)
-        lingers = wide & (cells == 0)
+        self._needed_90k[cells > 0] = pts_90k
+        lingers = (cells == 0) & (wide | (pts_90k - self._needed_90k <= round(_RELEASE_S * CLOCK_90K)))
         cells[lingers] = self._before[lingers]
         self._before = cells.copy()
         fills[(cells > 0) & (fills == Fill.CLEAR)] = self._settings.fill
@@ -213,6 +229,13 @@ class Planner:
                 if target.track_id in seen_now and abs(age) > near_90k:
                     continue
                 yield at, target
+
+    def _opened(self, pts_90k: int) -> frozenset[int]:
+        """The people of this picture who are left open."""
+        if self._is_open is None:
+            return frozenset()
+        now = [sight for sight in self._sights if sight.pts_90k == pts_90k]
+        return frozenset(left_open(now[0], self._is_open)) if now else frozenset()
 
     def _explaining(self, sight: Sight) -> tuple[Boxes, Boxes]:
         """Around who is hidden and seen, and around what is known and need not be hidden: (n, 4) boxes each."""

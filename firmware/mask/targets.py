@@ -6,14 +6,17 @@ width, 32 px at least.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from firmware.mask.grid import MB, Boxes, Rect, grow, to_rect
+from firmware.mask.selection import inside
 from firmware.mask.settings import ClassRule, Extent, Fill, MaskSettings, Part, Pattern
 from firmware.vision.sight import Sight
-from models.detector import OBJECT_THRESHOLD
+from models.detections import ious
+from models.detector import MASKING_THRESHOLD, OBJECT_THRESHOLD
 from wire.features.vocabulary import ObjectClass
 
 UNTRACKED = 0
@@ -24,7 +27,7 @@ _ASPECT_DILATED = 0.6
 # A plate is in the lower half of a vehicle, at either end; the outer tenths of a box are background.
 _PLATES_FROM, _PLATES_FLANK = 0.5, 0.1
 # An edge of a mask moves only when the box has left it by this much: what flickers must be coded again and again.
-_LINGER_PX = 8.0
+_LINGER_PX = 16.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Target:
         fill, cell: how they are covered, and the mosaic cell in macroblocks.
         seen: False for a prediction.
         faint: too weak to be called an object, and followed by nobody.
+        within: the followed people of the same picture of whom this is but another view.
     """
 
     track_id: int
@@ -47,6 +51,7 @@ class Target:
     level: int
     seen: bool = True
     faint: bool = False
+    within: tuple[int, ...] = ()
 
 
 class Targets:
@@ -72,9 +77,10 @@ class Targets:
     def of(self, sight: Sight) -> Iterable[Target]:
         """Everything to mask of one sighting, in order: faces, tracked objects, what was found beside them."""
         faces = grow(sight.faces, self._settings.margin * 3)
-        if len(faces) and self.masks(ObjectClass.PERSON):
-            cell = self.cell_of(faces)
-            yield self._target(UNTRACKED, ObjectClass.PERSON, faces, cell=cell, seen=True, faint=False)
+        for face, found in zip(faces, sight.faces, strict=True) if self.masks(ObjectClass.PERSON) else ():
+            box = face.reshape(1, 4)
+            target = self._target(UNTRACKED, ObjectClass.PERSON, box, cell=self.cell_of(box), seen=True, faint=False)
+            yield replace(target, within=_within(found, sight))
         for track in sight.tracks:
             if self.masks(track.class_):
                 yield self._body(track.id, track.class_, track.box.reshape(1, 4), faces, seen=track.seen, faint=False)
@@ -82,7 +88,8 @@ class Targets:
         for box, class_, score in zip(weak.boxes, weak.classes, weak.scores, strict=True):
             if self.masks(class_):
                 faint = bool(score < OBJECT_THRESHOLD)
-                yield self._body(UNTRACKED, ObjectClass(class_), box.reshape(1, 4), faces, seen=True, faint=faint)
+                body = self._body(UNTRACKED, ObjectClass(class_), box.reshape(1, 4), faces, seen=True, faint=faint)
+                yield replace(body, within=_within(box, sight, score)) if class_ == ObjectClass.PERSON else body
 
     def rects(self, boxes: Boxes) -> tuple[Rect, ...]:
         """The macroblocks that boxes touch."""
@@ -132,6 +139,15 @@ class Targets:
         head = float((bodies[:, 3] - bodies[:, 1]).max(initial=MB)) * _HEAD_HEIGHT_OF_BODY
         side = max(16.0, head / 4, width / 3) if level == 1 else max(32.0, width / 2)
         return int(np.clip(-(-side // MB), 1, 255))
+
+
+def _within(box: NDArray[np.float32], sight: Sight, score: float = 1.0) -> tuple[int, ...]:
+    """The followed people of whom a box is another view; one below the masking threshold is there for them alone."""
+    people = [track for track in sight.tracks if track.class_ is ObjectClass.PERSON and track.seen]
+    if score < MASKING_THRESHOLD and people:
+        overlap = ious(box.reshape(1, 4), np.array([track.box for track in people], np.float32))[0]
+        return (people[int(overlap.argmax())].id,) if overlap.any() else ()
+    return tuple(track.id for track in people if inside(box, track.box.reshape(1, 4)))
 
 
 def _plates(vehicle: Boxes) -> Boxes:

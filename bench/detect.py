@@ -1,9 +1,14 @@
-"""How well people are found: `make bench-detect GT=FILE [CLIP=FILE] [PROFILE=fine PRECISION=float]`.
+"""How well people are found: `make bench-detect GT=FILE [CLIP=FILE] [PROFILE=fine]`.
 
 Our detector in its profile, with the rest of vision behind it, beside plain NanoDet (416, no merging of boxes, no
 filter of what stands still) on every fourth picture and OpenCV's HOG people detector on every 32nd (`bench/hog.py`).
 CPU time is the process's own, one thread, network and decoding of its outputs. The masks are those of the camera: what
 is tracked, seen or predicted, what is found from 0.2 on, and what is found from 0.05 on beside somebody who is tracked.
+That is what vision hands to the mask plan; what the plan adds in time, and leaves out where the scene is as it always
+was, is measured by `python -m bench.masking`.
+
+Keys without ending are of the network in float, `_int8` of the one in eight bits, which "auto" takes where it is
+quicker.
 
     ap           average precision at IoU 0.5; what stands still where nothing changes does not count as an object
     recall_mask  share of true boxes that a masked box meets at IoU 0.5
@@ -76,12 +81,8 @@ def filled(boxes, shape):
     return area
 
 
-def main():
-    if not os.environ.get("GT"):
-        sys.exit("bench-detect: name ground truth in MOT format by GT=FILE")
-    profile, precision = os.environ.get("PROFILE") or "fine", os.environ.get("PRECISION") or "float"
-    done = passes.run(profile, precision)
-    truth = Truth(os.environ["GT"], len(done.found))
+def judged(done, truth):
+    """Key → figure of one pass of the detector, with the rest of vision behind it."""
     settings = VisionSettings(faces_per_picture=0)
     eyes = Eyes(dataclasses.replace(load(ModelsConfig()), detector=passes.Replayed(done)), RATE, settings)
     furniture, objects, met, bare, half, areas = Furniture(), {}, [], [], [], []
@@ -98,29 +99,39 @@ def main():
         if number % 8 == 0:
             mask, true = filled(masked, luma.shape), filled(truth.boxes[number], luma.shape)
             areas.append((mask.mean(), true.mean(), (mask & ~true).mean()))
-    # Plain: the published network, whatever precision ours is in.
+    masked_area, true_area, false_area = np.mean(areas, axis=0).tolist()
+    return {"ap": average_precision(truth, objects), "recall_mask": float(np.concatenate(met).mean()),
+            "coverage": float(np.concatenate(half).mean()), "recall_detector": float(np.concatenate(bare).mean()),
+            "cpu_ms": done.cpu_ms, "masked_area": masked_area, "true_area": true_area, "false_area": false_area}
+
+
+def main():
+    if not os.environ.get("GT"):
+        sys.exit("bench-detect: name ground truth in MOT format by GT=FILE")
+    profile = os.environ.get("PROFILE") or "fine"
+    exact, small = (passes.run(profile, precision) for precision in ("float", "int8"))
+    truth = Truth(os.environ["GT"], len(exact.found))
+    ours, ours8 = judged(exact, truth), judged(small, truth)
     plain = Detector(Session.load("nanodet", ModelsConfig()), merge=False)
-    plain_found, plain_ms = timed(lambda rgb: people(plain.detect(rgb, passes.LOWEST)), done.clip, PLAIN_EVERY)
-    raw = {number: people(found) for number, found in enumerate(done.found)}
-    ap = average_precision(truth, objects)
-    rows = [("detector", "pictures", "AP", "CPU ms"),
-            (f"ours, {profile}", len(objects), ap, done.cpu_ms),
-            (f"ours, {profile}, furniture counted", len(raw), average_precision(truth, raw), done.cpu_ms),
-            ("plain NanoDet 416", len(plain_found), average_precision(truth, plain_found), plain_ms)]
-    hog_found, hog_ms = hog_people(done.clip)
+    plain_found, plain_ms = timed(lambda rgb: people(plain.detect(rgb, passes.LOWEST)), exact.clip, PLAIN_EVERY)
+    plain_ap = average_precision(truth, plain_found)
+    every_ap = average_precision(truth, {number: people(found) for number, found in enumerate(exact.found)})
+    pictures = len(exact.found)
+    rows = [("detector", "pictures", "AP", "masks meet", "masks cover", "CPU ms")]
+    rows += [(f"ours, {profile}, {name}", pictures, each["ap"], each["recall_mask"], each["coverage"], each["cpu_ms"])
+             for name, each in (("float", ours), ("eight bits", ours8))]
+    rows += [(f"ours, {profile}, float, furniture counted", pictures, every_ap, "", "", ours["cpu_ms"]),
+             ("plain NanoDet 416", len(plain_found), plain_ap, "", "", plain_ms)]
+    hog_found, hog_ms = hog_people(exact.clip)
     hog_ap = None if hog_found is None else average_precision(truth, hog_found)
     if hog_found is not None:
-        rows.append(("OpenCV HOG", len(hog_found), hog_ap, hog_ms))
-    masked_area, true_area, false_area = np.mean(areas, axis=0)
-    inputs = {"clip": done.clip.name, "truth": truth_name(), "profile": profile, "precision": precision,
+        rows.append(("OpenCV HOG", len(hog_found), hog_ap, "", "", hog_ms))
+    inputs = {"clip": exact.clip.name, "truth": truth_name(), "profile": profile, "precision": "float",
               "masked_from": MASKING_THRESHOLD, "masked_beside_tracks_from": BESIDE_TRACK_THRESHOLD,
-              "pictures": len(objects)}
-    report("detect", inputs, {
-        "ap": ap, "recall_mask": float(np.concatenate(met).mean()), "coverage": float(np.concatenate(half).mean()),
-        "recall_detector": float(np.concatenate(bare).mean()),
-        "ap_plain": rows[3][2], "ap_hog": hog_ap, "cpu_ms": done.cpu_ms, "cpu_ms_plain": plain_ms,
-        "cpu_ms_hog": hog_ms, "masked_area": float(masked_area), "true_area": float(true_area),
-        "false_area": float(false_area)}, rows)
+              "pictures": pictures}
+    eight = {f"{key}_int8": ours8[key] for key in ("ap", "recall_mask", "coverage", "cpu_ms", "false_area")}
+    report("detect", inputs, ours | eight | {
+        "ap_plain": plain_ap, "ap_hog": hog_ap, "cpu_ms_plain": plain_ms, "cpu_ms_hog": hog_ms}, rows)
 
 
 if __name__ == "__main__":

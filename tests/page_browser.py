@@ -21,7 +21,7 @@ ARGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-WAIT_MS = 60_000  # eight programs may share two cores; every wait ends at once when its condition holds
+WAIT_MS = 120_000  # eight programs may share two cores; every wait ends at once when its condition holds
 
 
 @contextlib.contextmanager

@@ -86,7 +86,7 @@ def go_to(page, at_us):
     until(
         page,
         """wanted => { const shown = Number(document.querySelector('[data-test=now]').dataset.us);
-        return Math.abs(shown - Date.parse(wanted) * 1000) < 1.2e5; }""",
+        return Math.abs(shown - Date.parse(wanted) * 1000) < 3.5e5; }""",
         wanted,
     )
     playing(page)

@@ -195,13 +195,16 @@ class Planner:
                 wide[_slices(rect)] = True
         if foreground is not None:
             strict = self._settings.strict
-            followed = foreground.cells if strict else foreground.alive
+            # Where nothing but the scene tells of somebody, his outline is found a macroblock too small.
+            followed = foreground.near if strict else foreground.alive
             left = self._remainder.follow(
                 cells > 0, followed, self._explained(pts_90k), pts_90k, everything=strict
             )
             np.maximum(cells, left, out=cells)
         self._needed_90k[cells > 0] = pts_90k
-        lingers = (cells == 0) & (wide | (pts_90k - self._needed_90k <= round(_RELEASE_S * CLOCK_90K)))
+        # Where people are left open on purpose, what hid them a moment ago is not to hide them on.
+        release_90k = 0 if opened else round(_RELEASE_S * CLOCK_90K)
+        lingers = (cells == 0) & (wide | (pts_90k - self._needed_90k <= release_90k))
         cells[lingers] = self._before[lingers]
         self._before = cells.copy()
         fills[(cells > 0) & (fills == Fill.CLEAR)] = self._settings.fill

@@ -12,9 +12,11 @@ however faint; faces are not sought in these runs, so that nothing else finds hi
 
 `strict_*` runs with `strict = true`; `net_alone_*` has no detector at all, which leaves the memory of the scene alone
 (there nobody can be seen who stands still for a minute). EMPTY names a clip without people: what is masked there is
-masked for nothing (`false_area`, `false_area_strict`).
+masked for nothing (`false_area`, `false_area_strict`). ONLY=strict,net_alone measures some runs again and keeps the
+figures of the others.
 """
 
+import json
 import os
 import sys
 from collections import defaultdict
@@ -25,7 +27,7 @@ import cv2
 import numpy as np
 
 from bench import passes
-from bench.report import report
+from bench.report import RESULTS, report
 from firmware.capture.clip import Clip
 from firmware.mask.background import Background
 from firmware.mask.grid import MB
@@ -165,7 +167,12 @@ def main():
     }
     rows = [("run", "person-frames", "exposed", "share", "worst run", "people exposed", "masked whole", "mask area")]
     figures = {}
+    only = set(filter(None, os.environ.get("ONLY", "").split(",")))
+    if only:
+        figures = json.loads((RESULTS / "masking.json").read_text())["figures"]
     for key, variants in runs.items():
+        if only and key.removeprefix("_") not in only:
+            continue
         told = [
             exposure(people, plans(clip, replace(models, detector=detector), way, faces=faces))
             for detector, way, faces in variants

@@ -132,6 +132,8 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
     return () => window.removeEventListener("keydown", press);
   });
 
+  // A step in a paused picture stays paused while its stream is on the way.
+  const paused = state.state === "paused" || player.current?.wantsPlay === false;
   const doubt = revealed && (revealed.in_browser ? state.reason : revealed.verdicts.reason);
   const words = { connecting: "connecting…", waiting: "waiting…", lost: state.why, ended: state.why };
   return html`<section class=${`watch ${compact ? "compact" : ""}`} aria-label=${`Camera ${cameraName(camera)}`}>
@@ -146,7 +148,7 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
         ${one && one.state === "lost" && html`<span class="tag lost">lost since ${clock(one.since_us)}</span>`}</p>
     </div>
     <div class="controls" role="toolbar" aria-label="Playback">
-      <button onClick=${toggle} data-test="pause" aria-label=${state.state === "paused" ? "Play" : "Pause"} title="Space">${state.state === "paused" ? "▶" : "❚❚"}</button>
+      <button onClick=${toggle} data-test="pause" aria-label=${paused ? "Play" : "Pause"} title="Space">${paused ? "▶" : "❚❚"}</button>
       <button class="quiet narrow-hide" onClick=${() => step(-10e6)} aria-label="Back ten seconds" title="J">−10 s</button>
       <button class="quiet narrow-hide" onClick=${faster} aria-label="Faster" title="L">${speed} ×</button>
       <button class=${live ? "on" : ""} onClick=${goLive} aria-pressed=${live} title="N">Live</button>

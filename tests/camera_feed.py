@@ -42,7 +42,7 @@ class Feed:
             WIDTH,
             HEIGHT,
             RATE,
-            EncoderSettings(preset="ultrafast", gop_frames=1000),
+            EncoderSettings(preset="ultrafast", gop_frames=40),
             camera_id=b"camera01",
             signer=SigningKey.generate(),
             recipients=[REVEAL.recipient],

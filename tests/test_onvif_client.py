@@ -369,7 +369,7 @@ async def test_our_own_camera_is_understood(tmp_path):
                 128,
                 True,
             )
-            assert await camera.stream_uri(sub) == "rtsp://127.0.0.1:8554/sub"
+            assert await camera.stream_uri(sub) == f"rtsp://127.0.0.1:{device.camera.rtsp.port}/sub"
             assert (await camera.snapshot(main)).startswith(b"\xff\xd8")
             await camera.synchronisation_point(main)
             assert device.camera.live.main.wishes.due(1 << 62)

@@ -146,9 +146,16 @@ class Live:
             self._running.append(running)
             if running.metadata is not None:
                 running.send_document(_EMPTY_DOCUMENT, 0)  # a media is ready only when each of its tracks has data
+        edition = self._edition
         media.connect("prepared", _report_each_second)
+        media.connect("target-state", lambda _media, state: self._leaves(edition, state))
         media.connect("unprepared", self._unprepared)
         self._want_idr(running.zero_us)
+
+    def _leaves(self, edition: int, state: int) -> None:
+        """The last viewer left: the factory would still hand out this media, which cannot be prepared again."""
+        if state == Gst.State.NULL and edition == self._edition:
+            self._edition += 1
 
     def _unprepared(self, media: Any) -> None:
         with self._lock:

@@ -104,11 +104,18 @@ PIXELS = """() => {
   const opened = document.querySelector('.picture .opened');
   if (opened) return opened.toDataURL('image/png');
   const video = document.querySelector('.picture video');
+  if (!video || video.readyState < 2 || video.seeking) return null;
   const canvas = document.createElement('canvas');
   canvas.width = video.videoWidth; canvas.height = video.videoHeight;
   canvas.getContext('2d').drawImage(video, 0, 0);
   return canvas.toDataURL('image/png');
 }"""
+
+
+def pixels(page):
+    """What is on screen as a PNG's data URL, once something is."""
+    return page.wait_for_function(PIXELS).json_value()
+
 
 # Texts whose contrast with the ground behind them is below 4.5 : 1 (WCAG 2.2, 1.4.3), except over pictures.
 CONTRAST = """() => {

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 from page_box import FRAMES, PASSPHRASE, RATE, Scene
-from page_browser import CONTRAST, NAMELESS, PIXELS, chromium, opened, served, shown_us, sign_in, until
+from page_browser import CONTRAST, NAMELESS, chromium, opened, pixels, served, shown_us, sign_in, until
 
 pytestmark = pytest.mark.e2e
 RECORDED = "document.querySelector('[data-test=tile]')"
@@ -57,7 +57,7 @@ def playing(page):
     until(
         page,
         """(() => { const video = document.querySelector('.picture video');
-        return video.readyState > 2 && video.videoWidth && !video.seeking; })()""",
+        return !!video && video.readyState > 2 && video.videoWidth && !video.seeking; })()""",
     )
 
 
@@ -89,7 +89,7 @@ def back(page, seconds=20):
 
 def picture(page):
     """The video's pixels as (h, w, 3) RGB."""
-    with av.open(io.BytesIO(base64.b64decode(page.evaluate(PIXELS).split(",")[1]))) as image:
+    with av.open(io.BytesIO(base64.b64decode(pixels(page).split(",")[1]))) as image:
         return next(image.decode(video=0)).to_ndarray(format="rgb24").astype(np.int16)
 
 

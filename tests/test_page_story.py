@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from demo_process import Browser
-from page_browser import PIXELS, chromium, opened, sign_in, until
+from page_browser import chromium, opened, pixels, sign_in, until
 from page_sent import said_by
 
 from nvr_box import day_keys
@@ -20,6 +20,7 @@ from wire.keys import Identity, load_identity, save
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 STORY_S = 240
+LEAST_WIDTH = 0.04  # of the picture
 ENDED_US = 12e6  # a passage is described when it ended, or eight seconds after it began
 
 
@@ -28,7 +29,7 @@ STANDS = """() => {
   const opened = document.querySelector('.picture .opened');
   if (opened) return Number(opened.dataset.us) > 0 && ['playing', 'paused'].includes(opened.dataset.state);
   const video = document.querySelector('.picture video');
-  return video.readyState > 2 && video.videoWidth > 0 && !video.seeking; }"""
+  return !!video && video.readyState > 2 && video.videoWidth > 0 && !video.seeking; }"""
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +76,10 @@ def playing(page):
 
 
 def go_to(page, at_us):
-    """Type a time into the field, as whoever knows when it happened does."""
+    """Pause and type the nearest whole second into the field, as whoever knows when it happened does."""
+    hold(page)
     wanted = page.evaluate(
-        """at => { const there = new Date(at / 1000);
+        """at => { const there = new Date(Math.round(at / 1e6) * 1000);
         return new Date(there - there.getTimezoneOffset() * 60000).toISOString().slice(0, 19); }""",
         at_us,
     )
@@ -90,7 +92,6 @@ def go_to(page, at_us):
         wanted,
     )
     playing(page)
-    hold(page)
 
 
 def hold(page):
@@ -115,11 +116,20 @@ def frozen_person(page, demo, deadline):
             go_to(page, best_us)
             page.keyboard.press("f")
             page.wait_for_selector("[data-test=frozen]")
-            if page.locator("[data-test=pick].class-person").count():
+            if largest_pick(page) is not None:
                 return camera, names[camera]
             page.keyboard.press("Escape")
         page.wait_for_timeout(1000)
     raise AssertionError("nobody walked by whom the page could pick")
+
+
+def largest_pick(page):
+    """(locator, box) of the largest person in the frozen picture; None where everybody is cut by its edge or far."""
+    picks = page.locator("[data-test=pick].class-person").all()
+    boxes = [[float(side) for side in pick.get_attribute("data-box").split()] for pick in picks]
+    found = [(pick, (x0, y0, x1, y1)) for pick, (x0, y0, x1, y1) in zip(picks, boxes, strict=True)
+             if x1 - x0 > LEAST_WIDTH and x0 > 0 and x1 < 1]  # fmt: skip
+    return max(found, key=lambda one: (one[1][2] - one[1][0]) * (one[1][3] - one[1][1]), default=None)
 
 
 def both_described(box, names):
@@ -151,7 +161,7 @@ class Picked:
 
     camera: int
     name: str
-    box: list
+    box: tuple
     at_us: float
     masked: np.ndarray
 
@@ -161,8 +171,7 @@ def picked_person(page, demo, deadline):
     sign_in(page, demo.url, "admin", demo.words["admin_password"])
     until(page, "document.querySelectorAll('[data-test=tile][data-state=playing]').length === 2")
     camera, name = frozen_person(page, demo, deadline)
-    pick = page.locator("[data-test=pick].class-person").first
-    box = [float(side) for side in pick.get_attribute("data-box").split()]
+    pick, box = largest_pick(page)
     at_us = float(page.get_attribute("[data-test=now]", "data-us"))
     masked = picture(page.get_attribute("[data-test=frozen] img", "src"))
     pick.click()
@@ -189,7 +198,7 @@ def revealed_person(page, at_us):
     playing(page)
     hold(page)
     go_to(page, at_us)
-    return picture(page.evaluate(PIXELS))
+    return picture(pixels(page))
 
 
 def prove(clip, demo, person, revealed):

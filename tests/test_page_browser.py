@@ -57,7 +57,8 @@ def playing(page):
     until(
         page,
         """(() => { const video = document.querySelector('.picture video');
-        return !!video && video.readyState > 2 && video.videoWidth && !video.seeking; })()""",
+        return !!video && video.readyState > 2 && video.videoWidth && !video.seeking
+          && !!document.querySelector('[data-test=now]').dataset.us; })()""",
     )
 
 

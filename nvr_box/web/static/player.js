@@ -25,7 +25,7 @@ export class Player {
     this.onPause = () => this.told({ state: "paused" });
     this.onPlay = () => this.told({ state: "playing" });
     this.onTime = () => this.tick();
-    this.onStill = () => { if (video.paused) this.told({ state: "paused" }); };
+    this.onStill = () => { this.tick(); if (video.paused) this.told({ state: "paused" }); };
     video.addEventListener("pause", this.onPause);
     video.addEventListener("playing", this.onPlay);
     video.addEventListener("timeupdate", this.onTime);

@@ -33,10 +33,12 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
   const revealed = on && on.camera === camera ? on : null;
   const one = use(cameras).find((candidate) => candidate.id === camera);
 
+  // While another stream is on the way, the time of the last picture is nobody's.
+  const hear = (event) => { setState(event); if (event.state === "connecting") setShown(null); };
   useEffect(() => {
     player.current = revealed?.in_browser
-      ? new CanvasPlayer(canvas.current, setState, openerOf(revealed.id), revealed)
-      : new Player(video.current, camera, setState, { revealId: revealed?.id });
+      ? new CanvasPlayer(canvas.current, hear, openerOf(revealed.id), revealed)
+      : new Player(video.current, camera, hear, { revealId: revealed?.id });
     const from_us = revealed ? revealed.from_us : left_us.current ?? at;
     left_us.current = null;
     if (from_us === null || from_us === undefined) player.current.live();
@@ -46,9 +48,11 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
     const beat = setInterval(tell, 500);
     const screen = video.current;
     screen.addEventListener("seeked", tell);
+    screen.addEventListener("loadeddata", tell);
     return () => {
       clearInterval(beat);
       screen.removeEventListener("seeked", tell);
+      screen.removeEventListener("loadeddata", tell);
       if (revealed) left_us.current = player.current.at_us ?? revealed.from_us;
       player.current.close();
     };

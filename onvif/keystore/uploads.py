@@ -70,7 +70,7 @@ def certificate(der: bytes) -> x509.Certificate:
     """
     try:
         found = x509.load_der_x509_certificate(der)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as problem:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension) as problem:
         raise invalid(f"this is no X.509 certificate in DER: {str(problem)[:100]}", "BadCertificate") from problem
     check(found)
     return found

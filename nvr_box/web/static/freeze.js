@@ -73,9 +73,9 @@ export function Frozen({ still, camera, onClose, onStill }) {
         ${pick.colours.slice(0, 3).map((colour) => html`<i class=${`swatch colour-${colour.name}`} title=${`${colour.part} ${colour.name}`}></i>`)}
         <small>${colourWords(pick.colours)}</small></span></button>`)}
     ${drawing?.box && html`<div class="drawn" style=${style(drawing.box)}></div>`}
-    <p class="frozen-help">${still.picks.length ? "Click who or what to search for, or draw a box:" : "Nothing was detected here. Draw a box around one:"}
-      <label>it is a <select onChange=${(event) => setKind(event.target.value)}>
-        ${CLASSES.map((name) => html`<option value=${name} selected=${name === kind}>${name}</option>`)}</select></label>
-      <button class="quiet" onClick=${onClose}>Close <kbd>Esc</kbd></button></p>
-  </div>`;
+  </div>
+  <p class="frozen-help">${still.picks.length ? "Click who or what to search for, or draw a box:" : "Nothing was detected here. Draw a box around one:"}
+    <label>it is a <select onChange=${(event) => setKind(event.target.value)}>
+      ${CLASSES.map((name) => html`<option value=${name} selected=${name === kind}>${name}</option>`)}</select></label>
+    <button class="quiet" onClick=${onClose}>Close <kbd>Esc</kbd></button></p>`;
 }

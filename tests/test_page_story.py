@@ -134,7 +134,7 @@ def frozen_person(page, demo, deadline):
 
 
 def largest_pick(page):
-    """(locator, box) of the largest person in the frozen picture; None where all are cut by its edge, far or too low."""
+    """(locator, box) of the largest person in the frozen picture; None where all are cut, far or too low."""
     picks = page.locator("[data-test=pick].class-person").all()
     boxes = [[float(side) for side in pick.get_attribute("data-box").split()] for pick in picks]
     found = [(pick, (x0, y0, x1, y1)) for pick, (x0, y0, x1, y1) in zip(picks, boxes, strict=True)

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from firmware import identity
@@ -15,7 +13,6 @@ from firmware.config import Camera as CameraConfig
 from firmware.config import Source
 from firmware.describe import Describer
 from firmware.encode.protected import ProtectedEncoder
-from firmware.identity import CameraIdentity
 from firmware.imaging import Sensor
 from firmware.live import Live
 from firmware.mask import polygons
@@ -25,6 +22,7 @@ from firmware.mask.selection import Chooser
 from firmware.osd import Overlay
 from firmware.outbox import Outbox
 from firmware.pairing import Pairing, PairingEndpoint, Pairings
+from firmware.posts import Posts
 from firmware.push import Pusher
 from firmware.selection import SelectionEndpoint
 from firmware.services.web import CameraWeb
@@ -45,8 +43,6 @@ from onvif.rtsp.serve import Server
 from onvif.store import Stored
 from wire.base import service
 from wire.base.errors import ConfigError
-from wire.features.packet import FeaturePacket
-from wire.features.seal import seal
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +86,8 @@ async def run(config: CameraConfig) -> None:
     def news() -> None:
         loop.call_soon_threadsafe(pusher.wake)
 
-    posts = _Posts(outbox, pairings, who, news)
-    describer = Describer(networks, width, height, posts.send)
+    posts = Posts(outbox, pairings, who, news, config.thumbnails)
+    describer = Describer(networks, width, height, posts.send, originals=config.thumbnails == "recoverable")
 
     def looked(frame: Frame, sight: Sight) -> None:
         chooser.look(frame.i420, sight)
@@ -173,28 +169,6 @@ def open_source(source: Source) -> Clip:
         (window[0], window[1], window[2], window[3]) if window else None,
         follow_clock=source.follow_clock,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Posts:
-    """From a description to the outbox; any thread. Without a box there is nobody to seal to, and nothing is kept."""
-
-    outbox: Outbox
-    pairings: Pairings
-    identity: CameraIdentity
-    news: Callable[[], None]
-
-    def send(self, packet: FeaturePacket) -> None:
-        pairing = self.pairings.current
-        if pairing is None:
-            return
-        who = self.identity
-        self.outbox.add(
-            lambda sequence: seal(
-                replace(packet, camera_id=who.camera_id, sequence=sequence), pairing.feature_key, who.signer
-            )
-        )
-        self.news()
 
 
 async def _until_end(pipeline: Pipeline, pusher: Pusher) -> None:

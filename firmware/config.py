@@ -60,6 +60,8 @@ class Camera:
         host: `recorded` leaves the machine alone and keeps what clients set of clock and network in the state; `own`
             sets and reboots it, through veilcam-host.socket; for one camera of the file at most.
         mask: what is masked and how.
+        thumbnails: of the best shots sent to the box: `recoverable` (masked, the original sealed inside to who may
+            reveal), `masked` (nothing inside), or `none`.
         selection: who is left open; from then on the camera's state directory has it.
         main: the full-size stream, with recovery data.
         sub: the half-size masked stream, without.
@@ -83,6 +85,7 @@ class Camera:
     hardware: str = "veilcam-virtual"
     host: str = "recorded"
     mask: MaskSettings = field(default_factory=MaskSettings)
+    thumbnails: str = "recoverable"
     selection: Selection = field(default_factory=Selection)
     main: EncoderSettings = field(default_factory=lambda: EncoderSettings(gop_frames=20))
     sub: EncoderSettings = field(default_factory=lambda: EncoderSettings(gop_frames=20, qp=30, preset="superfast"))
@@ -101,6 +104,8 @@ class Camera:
             raise ValueError("web_port and rtsp_port must differ")
         if self.host not in {"recorded", "own"}:
             raise ValueError("host: want recorded or own")
+        if self.thumbnails not in {"recoverable", "masked", "none"}:
+            raise ValueError("thumbnails: want recoverable, masked or none")
         for scope in self.scopes:
             if not scope.startswith("onvif://"):
                 raise ValueError(f"scopes: {scope!r} does not start with onvif://")

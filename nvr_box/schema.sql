@@ -88,10 +88,10 @@ CREATE TABLE IF NOT EXISTS packet (
 CREATE INDEX IF NOT EXISTS packet_by_time ON packet (camera, first_us);
 CREATE INDEX IF NOT EXISTS packet_by_track ON packet (camera, track);
 
-CREATE TABLE IF NOT EXISTS best_shot (       -- masked JPEG; apart, so that scanning packets reads no pictures
+CREATE TABLE IF NOT EXISTS best_shot (       -- apart, so that scanning packets reads no pictures
     packet INTEGER PRIMARY KEY REFERENCES packet ON DELETE CASCADE,
-    jpeg   BLOB NOT NULL,
-    sealed BLOB NOT NULL                     -- the unmasked one, sealed to the reveal recipients; empty for none
+    jpeg   BLOB NOT NULL,                    -- masked, the original sealed inside: wire/thumbnail.md
+    sealed BLOB NOT NULL                     -- ids of the keys it is sealed to, 8 bytes each; empty for no original
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS account (

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 
 from firmware.encode.protected import ProtectedEncoder
@@ -16,6 +17,7 @@ from nvr_box.record.source import Source
 from onvif import metadata
 from onvif.rtsp.live import Track
 from onvif.rtsp.serve import Server
+from wire import thumbnail
 from wire.base.errors import PeerError
 from wire.recovery.layout import Region
 
@@ -123,6 +125,18 @@ def _plain(path, frames, codec, options, *, size=(WIDTH, HEIGHT)):
 CAMERA_ID = bytes.fromhex("00112233445566aa")
 # Two masked people: track, macroblock box x, y, w, h.
 PEOPLE = {7: (3, 4, 3, 6), 9: (12, 5, 3, 6)}
+
+
+def jpeg(bright, size=(24, 12)):
+    """A small picture as a JPEG file, another one for every `bright`."""
+    rng = np.random.default_rng(bright)
+    return cv2.imencode(".jpg", rng.integers(bright % 200, bright % 200 + 50, (*size, 3)).astype(np.uint8))[1].tobytes()
+
+
+def best_shot(packet, recipients, signer, *, masked, clear, inside=(6000, 6000, 53_000, 53_000)):
+    """`packet` with `masked` as its thumbnail and `clear` sealed inside."""
+    label = thumbnail.Label(packet.camera_id, packet.sequence, packet.best_utc_ms, inside)
+    return replace(packet, thumbnail=thumbnail.seal(masked, clear, label, recipients, signer))
 
 
 def i420(rgb):

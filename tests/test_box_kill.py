@@ -15,7 +15,7 @@ import aiohttp
 import av
 import numpy as np
 import pytest
-from box_fakes import CAMERA_ID, PASSWORD, USER, RtspCamera
+from box_fakes import CAMERA_ID, PASSWORD, USER, RtspCamera, jpeg
 
 from nvr_box import check
 from nvr_box import state as places
@@ -91,7 +91,7 @@ def packets(keys, numbers):
         at = T0_MS + number * 100
         packet = FeaturePacket(
             camera_id=CAMERA_ID, sequence=number, track_id=number, class_=ObjectClass.PERSON, first_utc_ms=at,
-            best_utc_ms=at, last_utc_ms=at, quality=0.5, box=(0, 0, 9, 9), codes=(code,), thumbnail=b"\xff\xd8" * 500,
+            best_utc_ms=at, last_utc_ms=at, quality=0.5, box=(0, 0, 9, 9), codes=(code,), thumbnail=jpeg(at % 200),
         )
         yield number, seal.seal(packet, keys.identity.recipient, SIGNER)
 

@@ -5,7 +5,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from box_fakes import CAMERA_ID
+from box_fakes import CAMERA_ID, best_shot, jpeg
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -138,7 +138,7 @@ def test_a_full_tail_is_merged_in_order_and_old_rows_are_forgotten(monkeypatch):
 async def test_packets_are_taken_once_and_acknowledged_again(place):
     store, passages, intake, _ = place
     fine = codes(3)
-    blobs = [sealed(packet(n, fine[n], thumbnail=b"\xff\xd8jpeg")) for n in range(3)]
+    blobs = [sealed(packet(n, fine[n], thumbnail=jpeg(n))) for n in range(3)]
     receipt = await intake.accept(TOKEN, batch(*blobs))
     assert (receipt.acknowledged, receipt.refused) == ((0, 1, 2), ())
     again = await intake.accept(TOKEN, batch(blobs[1], blobs[1], sealed(packet(3, fine[0]))))
@@ -295,11 +295,32 @@ async def test_a_viewer_may_not_search_and_an_operator_sees_his_cameras_only(pla
 
 async def test_the_best_shot_comes_back_and_says_when_there_is_none(place):
     _, _, intake, searches = place
-    await intake.accept(TOKEN, batch(sealed(packet(1, thumbnail=b"\xff\xd8masked")), sealed(packet(2))))
-    assert await searches.best_shot(GUARD, 1) == b"\xff\xd8masked"
+    await intake.accept(TOKEN, batch(sealed(packet(1, thumbnail=jpeg(1))), sealed(packet(2))))
+    assert await searches.best_shot(GUARD, 1) == jpeg(1)
     for number in (2, 77):
         with pytest.raises(StoreError):
             await searches.best_shot(GUARD, number)
+
+
+async def test_a_best_shot_is_kept_as_sealed_and_shown_without_what_is_sealed(place):
+    store, _, intake, searches = place
+    operator, escrow = Identity.generate(), Identity.generate()
+    whole = best_shot(packet(1), [operator.recipient, escrow.recipient], SIGNER, masked=jpeg(1), clear=jpeg(99))
+    receipt = await intake.accept(TOKEN, batch(sealed(whole)))
+    assert receipt.acknowledged == (1,)
+    assert await searches.best_shot(GUARD, 1) == jpeg(1)
+    row = await store.read(lambda link: link.execute("SELECT jpeg, sealed FROM best_shot").fetchone())
+    assert row == (whole.thumbnail, operator.kid + escrow.kid)
+
+
+async def test_best_shots_that_are_broken_or_another_packets_are_refused_with_their_packet(place):
+    _, passages, intake, _ = place
+    other = best_shot(packet(2), [Identity.generate().recipient], SIGNER, masked=jpeg(1), clear=jpeg(99)).thumbnail
+    broken = [b"picture", other[:90], other]
+    receipt = await intake.accept(TOKEN, batch(*[sealed(packet(1, thumbnail=each)) for each in broken]))
+    assert [refusal.index for refusal in receipt.refused] == [0, 1, 2]
+    assert "another packet" in receipt.refused[2].why
+    assert (receipt.acknowledged, len(passages)) == ((), 0)
 
 
 def test_every_attribute_and_colour_has_a_bit_of_its_own():

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 import models
-from firmware.describe import Describer
+from firmware.describe import Describer, best_shot, thumbnail
 from firmware.describe.shot import covered, judge
 from firmware.describe.stature import Stature
 from firmware.describe.words import attributes, mean_carried, mean_code, mean_colours
 from firmware.vision.sight import Sight, TrackBox
 from models.appearance import quantised, similarity
 from models.detections import Detections
-from wire.features.packet import AttributeValue, ColourShare, parse
+from wire.features.packet import FULL_SCALE, AttributeValue, ColourShare, parse
 from wire.features.vocabulary import Attribute, Colour, ObjectClass, Part
 
 WIDTH, HEIGHT = 320, 240
@@ -54,9 +54,15 @@ def masked():
     return grey
 
 
-def describe(loaded, sights, *, masks=True):
+def describe(loaded, sights, *, masks=True, originals=None):
     sent = []
-    describer = Describer(loaded, WIDTH, HEIGHT, sent.append)
+
+    def send(packet, clear):
+        sent.append(packet)
+        if originals is not None:
+            originals.append(clear)
+
+    describer = Describer(loaded, WIDTH, HEIGHT, send, originals=originals is not None)
     for n, seen in enumerate(sights):
         describer.look(scene(n), seen, 10**15 + n * STEP_US)
         if masks and n >= 2:
@@ -98,6 +104,40 @@ def test_the_thumbnail_is_cut_from_the_masked_picture(loaded):
     grey = cv2.cvtColor(masked(), cv2.COLOR_YUV2BGR_I420)[0, 0]
     assert np.abs(picture.astype(int) - grey.astype(int)).max() <= 3
     assert picture.shape[0] <= 192
+
+
+def test_the_original_is_the_same_cut_out_of_the_clear_picture(loaded):
+    originals = []
+    _, sent = describe(loaded, [*passage(20), sight(20, ended=(1,)), sight(21)], originals=originals)
+    masked_jpeg, clear = (cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+                          for jpeg in (sent[0].thumbnail, originals[0].jpeg))
+    assert masked_jpeg.shape == clear.shape
+    x0, y0, x1, y1 = thumbnail.rectangle(np.array([100, 60, 150, 180], np.float32), WIDTH, HEIGHT)
+    at = (sent[0].best_utc_ms * 1000 - 10**15) // STEP_US
+    there = cv2.cvtColor(scene(at), cv2.COLOR_YUV2RGB_I420)[y0:y1, x0:x1]
+    assert np.abs(clear.astype(int) - there).mean() < 8
+    shares = np.array(originals[0].inside) / FULL_SCALE * np.tile([x1 - x0, y1 - y0], 2)
+    assert np.allclose(shares, [100 - x0, 60 - y0, 50, 120], atol=0.1)
+
+
+def test_no_original_is_made_where_nobody_wants_it_or_no_masked_picture_came(loaded):
+    gone = [*passage(20), sight(20, ended=(1,))] + [sight(n) for n in range(21, 60)]
+    originals = []
+    _, sent = describe(loaded, gone, masks=False, originals=originals)
+    assert (sent[0].thumbnail, originals) == (b"", [None])
+
+
+@pytest.mark.parametrize("box", [(-40, -30, 60, 170), (280, 200, 340, 260), (0, 0, 320, 240), (310, 10, 330, 400)])
+def test_cut_outs_at_the_edge_are_the_same_size_in_both_pictures(box):
+    edge = np.array([WIDTH, HEIGHT, WIDTH, HEIGHT], np.float32)
+    rgb = cv2.cvtColor(scene(), cv2.COLOR_YUV2RGB_I420)
+    seen = TrackBox(1, ObjectClass.PERSON, np.array(box, np.float32), 0.8, seen=True, age=9)
+    shot = best_shot.Passage._cut(seen, sight(0, seen), 0, None, lambda: rgb)
+    clear = thumbnail.clear(shot.rgb, shot.inside, shot.box, WIDTH, HEIGHT)
+    hidden = thumbnail.masked(rgb[..., ::-1].copy(), np.clip(seen.box, 0, edge))
+    sizes = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape for jpeg in (clear.jpeg, hidden)]
+    assert sizes[0] == sizes[1]
+    assert hidden == thumbnail.masked(rgb[..., ::-1].copy(), seen.box)
 
 
 def test_without_a_masked_picture_there_is_no_thumbnail_but_a_packet(loaded):

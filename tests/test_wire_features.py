@@ -58,7 +58,6 @@ def any_packets(draw):
         ),
         attributes=tuple(draw(st.lists(attribute_values(), max_size=8))),
         thumbnail=draw(st.binary(max_size=300)),
-        sealed_thumbnail=draw(st.binary(max_size=300)),
         provenance=draw(NAME | st.just("")),
     )
 

@@ -15,8 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.describe.best_shot import Passage, Shot
+from firmware.describe import thumbnail
+from firmware.describe.best_shot import Passage
 from firmware.describe.stature import Stature
+from firmware.describe.thumbnail import Clear
 from firmware.describe.words import attributes, mean_attributes, mean_carried, mean_code, mean_colours
 from firmware.vision.sight import Boxes, Sight
 from models import Models
@@ -34,9 +36,6 @@ _SHORTEST_S = 0.5
 # Colours are named once an object has been there for a moment, and again when a better look came.
 _COLOURS_AFTER_US, _COLOURS_EVERY_US = 800_000, 1_500_000
 _COLOURS_OF_TRACKS = 256
-_JPEG_QUALITY = 80
-_THUMBNAIL_HEIGHT_PX = 192
-_THUMBNAIL_MARGIN = 0.15
 # Masked pictures trail the clear ones by the mask's look-back; a thumbnail that has not come by then never will.
 _PATIENCE_90K = 270_000
 
@@ -56,16 +55,27 @@ class Describer:
     Args:
         models: the networks; used on the thread that calls `look`.
         width, height: of the picture.
-        send: takes each packet; `camera_id` and `sequence` are for the sender to fill in. Vision or encode thread.
+        send: takes each packet and its best shot in clear, None where nobody will want it; `camera_id`, `sequence` and
+            the sealing are for the sender. Vision or encode thread.
+        originals: whether best shots are wanted in clear at all.
     """
 
-    def __init__(self, models: Models, width: int, height: int, send: Callable[[FeaturePacket], None]) -> None:
+    def __init__(
+        self,
+        models: Models,
+        width: int,
+        height: int,
+        send: Callable[[FeaturePacket, Clear | None], None],
+        *,
+        originals: bool = True,
+    ) -> None:
         self._models, self._width, self._height, self._send = models, width, height, send
         self._open: dict[int, _Open] = {}
         self._lock = threading.Lock()
         self._wanted: dict[int, dict[int, Boxes]] = {}
         self._thumbnails: dict[tuple[int, int], bytes] = {}
-        self._waiting: list[tuple[int, FeaturePacket, Shot]] = []
+        self._originals = originals
+        self._waiting: list[tuple[int, FeaturePacket, Clear | None]] = []
         self._provenance = models.detector.network
         self._stature = Stature()
         self._colours: OrderedDict[int, tuple[ColourShare, ...]] = OrderedDict()
@@ -118,8 +128,8 @@ class Describer:
                 del self._wanted[old]
         if not wanted:
             return
-        rgb = cv2.cvtColor(picture, cv2.COLOR_YUV2BGR_I420)
-        made = {(track_id, pts_90k): _thumbnail(np.asarray(rgb, np.uint8), box) for track_id, box in wanted.items()}
+        bgr = np.asarray(cv2.cvtColor(picture, cv2.COLOR_YUV2BGR_I420), np.uint8)
+        made = {(track_id, pts_90k): thumbnail.masked(bgr, box) for track_id, box in wanted.items()}
         with self._lock:
             self._thumbnails.update(made)
 
@@ -178,35 +188,25 @@ class Describer:
             codes=(mean_code(codes, weights),), colours=mean_colours(colours, weights),
             attributes=told + mean_carried(things, weights, told), provenance=self._provenance,
         )
-        self._waiting.append((best.pts_90k, packet, best))
+        original = None
+        if self._originals:
+            original = thumbnail.clear(best.rgb, best.inside, best.box, self._width, self._height)
+        self._waiting.append((best.pts_90k, packet, original))
 
     def _deliver(self, now_90k: int | None) -> None:
         """Send the packets whose masked picture has come, or will not come any more."""
         with self._lock:
             ready, later = [], []
-            for pts_90k, packet, shot in self._waiting:
-                thumbnail = self._thumbnails.get((packet.track_id, pts_90k))
+            for pts_90k, packet, original in self._waiting:
+                jpeg = self._thumbnails.get((packet.track_id, pts_90k))
                 late = now_90k is None or pts_90k < now_90k - _PATIENCE_90K
-                if thumbnail is None and not late:
-                    later.append((pts_90k, packet, shot))
+                if jpeg is None and not late:
+                    later.append((pts_90k, packet, original))
                 else:
-                    ready.append((packet, thumbnail or b""))
+                    ready.append((replace(packet, thumbnail=jpeg or b""), original if jpeg else None))
             self._waiting = later
             kept = {(track_id, shot.pts_90k) for track_id, o in self._open.items() for shot in o.passage.shots}
             kept |= {(packet.track_id, pts_90k) for pts_90k, packet, _ in later}
             self._thumbnails = {key: jpeg for key, jpeg in self._thumbnails.items() if key in kept}
-        for packet, thumbnail in ready:
-            self._send(replace(packet, thumbnail=thumbnail))
-
-
-def _thumbnail(bgr: Picture, box: Boxes) -> bytes:
-    """JPEG of the box with a margin, at most 192 pixels high."""
-    height, width = bgr.shape[:2]
-    margin = np.tile((box[2:] - box[:2]) * _THUMBNAIL_MARGIN, 2) * np.array([-1, -1, 1, 1], np.float32)
-    x0, y0, x1, y1 = np.clip(box + margin, 0, [width, height, width, height]).astype(int)
-    crop = bgr[y0:max(y1, y0 + 1), x0:max(x1, x0 + 1)]
-    if crop.shape[0] > _THUMBNAIL_HEIGHT_PX:
-        scale = _THUMBNAIL_HEIGHT_PX / crop.shape[0]
-        crop = np.asarray(cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    _, jpeg = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    return jpeg.tobytes()
+        for packet, original in ready:
+            self._send(packet, original)

@@ -9,6 +9,7 @@ from nvr_box.record.source import CLOCK_TOLERANCE_S
 from nvr_box.rights import Refused
 from nvr_box.search.passages import Passages
 from nvr_box.store import Store
+from wire import thumbnail
 from wire.base.errors import Error, SealError, Truncated, WireError
 from wire.base.logs import printable
 from wire.features import seal
@@ -74,7 +75,9 @@ class Intake:
             try:
                 if seal.camera_of(blob) != camera_id:
                     raise SealError("the packet is of another camera than the one that pushes it")
-                opened.append(seal.open_sealed(blob, self._identity, signing_key))
+                packet = seal.open_sealed(blob, self._identity, signing_key)
+                _check_thumbnail(packet)
+                opened.append(packet)
             except Error as error:
                 log.warning("camera %d: packet %d of a batch refused: %s", camera, index, printable(str(error)))
                 refused.append(Refusal(None, index, str(error)))
@@ -82,6 +85,13 @@ class Intake:
         shift_us = 0 if abs(offset_s) <= CLOCK_TOLERANCE_S else -int(offset_s * 1_000_000)
         await self._passages.add(camera, opened, shift_us)
         return Receipt(tuple(packet.sequence for packet in opened), tuple(refused))
+
+
+def _check_thumbnail(packet: FeaturePacket) -> None:
+    """`WireError` when the best shot is no JPEG of ours, or its sealed original is another packet's."""
+    unit = thumbnail.parse(packet.thumbnail).unit if packet.thumbnail else None
+    if unit and (unit.label.camera_id, unit.label.sequence) != (packet.camera_id, packet.sequence):
+        raise WireError("the sealed original of the best shot belongs to another packet")
 
 
 def token_hash(token: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from nvr_box.search.gallery import CODE_BYTES, Columns, Gallery, Row, attribute_bits, colour_bits
 from nvr_box.store import Store
+from wire import thumbnail
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare, FeaturePacket
 from wire.features.vocabulary import Attribute, CodeKind, Colour, ObjectClass, Part
 
@@ -112,7 +113,7 @@ class Passages:
         return _passage(row) if row else None
 
     async def best_shot(self, packet: int) -> bytes | None:
-        """The masked JPEG, None when the camera sent none."""
+        """The JPEG as the camera sent it, masked, its original sealed inside; None when it sent none."""
         sql = "SELECT jpeg FROM best_shot WHERE packet = ?"
         row = await self._store.read(lambda link: link.execute(sql, (packet,)).fetchone())
         return row[0] if row and row[0] else None
@@ -170,8 +171,10 @@ def _insert(link: sqlite3.Connection, camera: int, packet: FeaturePacket, shift_
     if not done.rowcount:
         return None
     number = done.lastrowid or 0
-    if packet.thumbnail or packet.sealed_thumbnail:
-        link.execute("INSERT INTO best_shot VALUES (?, ?, ?)", (number, packet.thumbnail, packet.sealed_thumbnail))
+    if packet.thumbnail:
+        unit = thumbnail.parse(packet.thumbnail).unit
+        kids = b"".join(thumbnail.holders_of(unit)) if unit else b""
+        link.execute("INSERT INTO best_shot VALUES (?, ?, ?)", (number, packet.thumbnail, kids))
     return Passage(
         number,
         passage.camera,

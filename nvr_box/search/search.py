@@ -13,6 +13,7 @@ from nvr_box.search import kernel
 from nvr_box.search.gallery import Columns, attribute_bit, colour_bit, words_of
 from nvr_box.search.passages import Passages
 from nvr_box.search.stills import Stills
+from wire import thumbnail
 from wire.base.errors import StoreError
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare
 from wire.features.vocabulary import Attribute, Colour, ObjectClass, Part
@@ -138,7 +139,11 @@ class Searches:
         return await self._results(by, filters, None, leave_out=0)
 
     async def best_shot(self, by: Account, packet: int) -> bytes:
-        """The masked best-shot JPEG of a passage; needs `VIEW` for its camera. `StoreError` when it has none."""
+        """The masked best-shot JPEG of a passage, what is sealed inside left out; needs `VIEW` for its camera.
+
+        Raises:
+            StoreError: it has none, or is no longer stored.
+        """
         passage = (await self._passages.get([packet])).get(packet)
         if passage is None:
             raise StoreError("that passage is no longer stored")
@@ -146,7 +151,7 @@ class Searches:
         jpeg = await self._passages.best_shot(packet)
         if jpeg is None:
             raise StoreError("that passage has no best shot")
-        return jpeg
+        return thumbnail.parse(jpeg).masked
 
     async def ticks(
         self, by: Account, camera: int, start_us: int, end_us: int, *, limit: int = 5000

@@ -32,7 +32,6 @@ class Field(IntEnum):
     COLOURS = 2
     ATTRIBUTES = 3
     THUMBNAIL = 4
-    SEALED_THUMBNAIL = 5
     PROVENANCE = 6
 
 
@@ -98,8 +97,7 @@ class FeaturePacket:
         quality: of the best shot, 0..1, kept in steps of 1/255.
         box: x, y, width, height of the best shot, in 1/65535 of the picture's sides.
         codes: appearance; the first is the one to search with.
-        thumbnail: the best shot, masked, JPEG; empty for none.
-        sealed_thumbnail: the unmasked JPEG sealed to the reveal recipients; opaque to the box.
+        thumbnail: the best shot, a masked JPEG with the original sealed inside (`wire/thumbnail.md`); empty for none.
         provenance: which models looked, for instance "nanodet-g@1 colours@1".
     """
 
@@ -116,7 +114,6 @@ class FeaturePacket:
     colours: tuple[ColourShare, ...] = ()
     attributes: tuple[AttributeValue, ...] = ()
     thumbnail: bytes = b""
-    sealed_thumbnail: bytes = b""
     provenance: str = ""
 
     def __post_init__(self) -> None:
@@ -163,7 +160,6 @@ class FeaturePacket:
             b"".join(bytes((a.attribute, a.value, _byte(a.confidence))) for a in self.attributes),
         )
         yield Field.THUMBNAIL, self.thumbnail
-        yield Field.SEALED_THUMBNAIL, self.sealed_thumbnail
         yield Field.PROVENANCE, self.provenance.encode()
 
 
@@ -208,7 +204,6 @@ def parse(data: bytes) -> FeaturePacket:
         colours=tuple(share for at, body in found[Field.COLOURS] for share in _parse_colours(at, body)),
         attributes=tuple(value for at, body in found[Field.ATTRIBUTES] for value in _parse_attributes(at, body)),
         thumbnail=_single(found, Field.THUMBNAIL),
-        sealed_thumbnail=_single(found, Field.SEALED_THUMBNAIL),
         provenance=_text(_single(found, Field.PROVENANCE)),
     )
 

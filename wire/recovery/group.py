@@ -1,7 +1,7 @@
 """What a reader knows of the group of pictures that it is in: its keys, and what will be judged at its end."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
@@ -9,9 +9,10 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from cryptography.hazmat.primitives.ciphers.modes import GCM
 
-from wire.keys import expand
+from wire.base.errors import SealError
+from wire.keys import Identity, expand
 from wire.recovery import layout, units
-from wire.recovery.units import KeyUnit, Manifest
+from wire.recovery.units import KeyStanza, KeyUnit, Manifest
 from wire.recovery.verdict import Check, GopVerdict, Verdict
 
 
@@ -88,6 +89,24 @@ def _altered(manifest: Manifest | None, leaves: list[bytes]) -> tuple[int, ...]:
     if manifest is None or len(manifest.leaves) != len(seen):
         return ()
     return tuple(i for i, (signed, got) in enumerate(zip(manifest.leaves, seen, strict=True)) if signed != got)
+
+
+def unsealed(stanzas: Sequence[KeyStanza], identities: Mapping[bytes, Identity], info: bytes) -> bytes | None:
+    """The content key by the first stanza that opens to one; `identities` by their kid, None when none does."""
+    for stanza in stanzas:
+        held = [identities.get(kid) for kid in stanza.kids]
+        present = [identity for identity in held if identity is not None]
+        if len(present) < len(held):
+            continue
+        sealed = stanza.sealed
+        try:
+            for identity in present:
+                sealed = identity.open(sealed, info)
+        except SealError:
+            continue
+        if len(sealed) == layout.KEY_BYTES:
+            return sealed
+    return None
 
 
 def decrypt(key: bytes, nonce: bytes, sealed: bytes, about: bytes) -> bytes:

@@ -15,7 +15,7 @@ from wire.base.errors import SealError, WireError
 from wire.keys import Identity, verify
 from wire.nal import START_CODE, Codec
 from wire.recovery import layout, tables, units
-from wire.recovery.group import Group, TrackKey, decrypt, first_opened
+from wire.recovery.group import Group, TrackKey, decrypt, first_opened, unsealed
 from wire.recovery.layout import Flag, Mask, Region, TrackOriginals
 from wire.recovery.tables import Tables
 from wire.recovery.units import FrameHeader, FrameUnit, KeyUnit, Manifest, Unit
@@ -177,22 +177,10 @@ class Reader:
         self._forget_tables()
 
     def _content_key(self, unit: KeyUnit) -> bytes | None:
-        if unit.hash in self._held:
-            return self._held[unit.hash]
-        for stanza in unit.stanzas:
-            held = [self._identities.get(kid) for kid in stanza.kids]
-            identities = [identity for identity in held if identity is not None]
-            if len(identities) < len(held):
-                continue
-            sealed = stanza.sealed
-            try:
-                for identity in identities:
-                    sealed = identity.open(sealed, layout.HPKE_INFO)
-            except SealError:
-                continue
-            if len(sealed) == layout.KEY_BYTES:
-                return sealed
-        return None
+        held_key = self._held.get(unit.hash)
+        if held_key is not None:
+            return held_key
+        return unsealed(unit.stanzas, self._identities, layout.HPKE_INFO)
 
     def _open_frame(self, unit: FrameUnit, picture: bytes) -> Opened:
         header, gop = unit.header, self._gop

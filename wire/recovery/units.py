@@ -163,8 +163,20 @@ def _parse_key(data: bytes) -> KeyUnit:
     _, _, count, flags, gop_id, camera_id, salt, utc_us, pts_90k, first_seq = _KEY.unpack_from(data)
     if flags:
         raise Unsupported(f"key unit with unknown flags {flags:#04x}", at=3)
+    stanzas, at = parse_stanzas(data, _KEY.size, count)
+    if at != len(data):
+        raise WireError("bytes after the last key stanza", at=at)
+    bound = hashlib.sha256(data).digest()[:HASH_BYTES]
+    return KeyUnit(gop_id, camera_id, salt, utc_us, pts_90k, first_seq, stanzas, bound)
+
+
+def parse_stanzas(data: bytes, at: int, count: int) -> tuple[tuple[KeyStanza, ...], int]:
+    """`count` stanzas of `data` from `at` on, and where they end; unknown kinds are left out.
+
+    Raises:
+        WireError: they are cut off, or one is too short for its kind.
+    """
     stanzas = []
-    at = _KEY.size
     for _ in range(count):
         if at + 3 > len(data):
             raise Truncated("key stanza", at=at)
@@ -178,10 +190,7 @@ def _parse_key(data: bytes) -> KeyUnit:
         if cut:
             stanzas.append(KeyStanza(tuple(body[i : i + _KID_BYTES] for i in range(0, cut, _KID_BYTES)), body[cut:]))
         at += 3 + size
-    if at != len(data):
-        raise WireError("bytes after the last key stanza", at=at)
-    bound = hashlib.sha256(data).digest()[:HASH_BYTES]
-    return KeyUnit(gop_id, camera_id, salt, utc_us, pts_90k, first_seq, tuple(stanzas), bound)
+    return tuple(stanzas), at
 
 
 def _parse_manifest(data: bytes) -> Manifest:

@@ -229,7 +229,7 @@ class Writer:
         self._tracks.clear()
         self._salt = os.urandom(4)
         self._utc_us, self._pts_90k = utc_us, pts_90k
-        stanzas = [_seal(self._content_key, holder) for holder in self.recipients]
+        stanzas = [stanza_for(self._content_key, holder, layout.HPKE_INFO) for holder in self.recipients]
         key_unit = pack.key_unit(
             self._gop_id, self._camera_id, self._salt, stanzas, utc_us=utc_us, pts_90k=pts_90k, first_seq=self._seq
         )
@@ -239,9 +239,10 @@ class Writer:
         return [*units, key_unit]
 
 
-def _seal(content_key: bytes, holder: Holder) -> bytes:
+def stanza_for(content_key: bytes, holder: Holder, info: bytes) -> bytes:
+    """The stanza that lets `holder` have the content key; `info` separates its uses."""
     if isinstance(holder, BothOf):
-        inner = holder.inner.seal(content_key, layout.HPKE_INFO)
+        inner = holder.inner.seal(content_key, info)
         kids = holder.outer.kid, holder.inner.kid
-        return pack.stanza(Stanza.BOTH, kids, holder.outer.seal(inner, layout.HPKE_INFO))
-    return pack.stanza(Stanza.SINGLE, (holder.kid,), holder.seal(content_key, layout.HPKE_INFO))
+        return pack.stanza(Stanza.BOTH, kids, holder.outer.seal(inner, info))
+    return pack.stanza(Stanza.SINGLE, (holder.kid,), holder.seal(content_key, info))

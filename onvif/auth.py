@@ -39,6 +39,7 @@ class Authenticator:
         now: the device's clock in UTC, which a client compares its tokens with.
         algorithms: of the digest, in order of preference.
         monotonic: for nonces and lock-outs.
+        guard: counts wrong passwords, when others count with it.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Authenticator:
         now: Callable[[], datetime],
         algorithms: Callable[[], tuple[str, ...]] = lambda: digest.ALGORITHMS,
         monotonic: Callable[[], float] = time.monotonic,
+        guard: "Guard | None" = None,
     ) -> None:
         self._users = users
         self._realm = realm
@@ -58,7 +60,7 @@ class Authenticator:
         self._secret = secrets.token_bytes(32)
         self._counts = _Recent[int](REMEMBERED)
         self._tokens = _Recent[datetime](REMEMBERED)
-        self._guard = Guard(monotonic)
+        self._guard = guard or Guard(monotonic)
         self._lock = threading.Lock()
 
     def challenges(self, *, stale: bool = False) -> list[str]:

@@ -42,7 +42,7 @@ def feed():
 async def served(feed, context=None, host="127.0.0.1"):
     """The port of a web application with the tunnels."""
     app = web.Application()
-    Tunnels(lambda: feed.server.inner_port).install(app)
+    Tunnels(lambda: feed.server.inner_port, feed.server.origins).install(app)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
@@ -168,7 +168,7 @@ async def test_tunnels_are_limited_and_a_silent_rtsp_server_is_said(feed):
     with socket.create_server(("127.0.0.1", 0)) as free:
         nobody = free.getsockname()[1]
     app = web.Application()
-    Tunnels(lambda: nobody).install(app)
+    Tunnels(lambda: nobody, {}).install(app)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from onvif import digest
+from onvif.auth import Guard
+from onvif.errors import NotAuthorized
 from onvif.names import TRP
 from onvif.rtsp.replay_play import Wish, clock_text, read_range
 from onvif.rtsp.replay_rtp import Mark, Packetiser, video_payloads
@@ -57,6 +59,7 @@ class Client:
         self.transport, self.sockets = transport, []
         self.url = f"rtsp://127.0.0.1:{box.face.replay_port()}/recording-1"
         self.port, self.user = box.face.replay_port(), user
+        self.secret = PASSWORDS[user]
         self.challenge, self.count, self.cseq, self.session = None, 0, 0, ""
         self.packets = {}
         self.arrived = asyncio.Event()
@@ -101,7 +104,9 @@ class Client:
                 continue
             head = first + await self.reader.readuntil(b"\r\n\r\n")
             lines = head.decode().split("\r\n")
-            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+            headers = {}
+            for name, _, value in (line.partition(":") for line in lines[1:]):
+                headers[name.lower()] = ", ".join(filter(None, (headers.get(name.lower()), value.strip())))
             body = await self.reader.readexactly(int(headers.get("content-length", 0)))
             self._replies.put_nowait((int(lines[0].split()[1]), headers, body))
 
@@ -116,7 +121,7 @@ class Client:
             self.count += 1
             path = "/" + url.split("/", 3)[3]
             lines.append("Authorization: " + digest.credentials(
-                self.challenge, user=self.user.lower(), password=PASSWORDS[self.user], method=method, uri=path,
+                self.challenge, user=self.user.lower(), password=self.secret, method=method, uri=path,
                 count=self.count))  # fmt: skip
         message = "\r\n".join([*lines, "", ""]).encode()
         self.writer.write(base64.b64encode(message) if self.transport == "http" else message)
@@ -321,6 +326,33 @@ async def test_the_wrong_password_plays_nothing(box):
     async with Client(box) as client:
         client.challenge = digest.Challenge("veilcam", "nonsense", "MD5")
         assert (await client.ask("DESCRIBE"))[0] == 401
+
+
+@pytest.mark.parametrize("algorithm", digest.ALGORITHMS)
+async def test_both_digests_are_offered_and_taken(box, algorithm):
+    async with Client(box) as client:
+        client.challenge = digest.Challenge("veilcam", "none of ours")
+        status, told, _ = await client.ask("DESCRIBE")
+        assert status == 401
+        offered = {each.algorithm: each for each in digest.challenges([told["www-authenticate"]])}
+        assert tuple(offered) == digest.ALGORITHMS
+        client.challenge = offered[algorithm]
+        assert (await client.ask("DESCRIBE"))[0] == 200
+
+
+async def test_guesses_at_replay_lock_out_of_the_web_services_too(box):
+    async with Client(box) as client:
+        for _ in range(Guard.FREE):
+            client.challenge = digest.Challenge("another realm's", "nonsense")
+            assert (await client.ask("DESCRIBE"))[0] == 401  # of another realm, so no guess
+        assert (await box.client(Level.USER)(TRP, "GetServiceCapabilities")) is not None
+        client.challenge = digest.Challenge("veilcam", "nonsense")
+        client.secret = "guessed"
+        for _ in range(Guard.FREE):
+            assert (await client.ask("DESCRIBE"))[0] == 401
+    with pytest.raises(NotAuthorized):
+        await box.client(Level.USER)(TRP, "GetReplayUri", StreamSetup={"Stream": "RTP-Unicast", "Transport": {
+            "Protocol": "RTSP"}}, RecordingToken="recording-1")  # fmt: skip
 
 
 @pytest.mark.case("REPLAY-3-1-2", "REPLAY-3-1-3", "REPLAY-3-3-2", "REPLAY-3-3-3")

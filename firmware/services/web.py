@@ -72,7 +72,9 @@ class CameraWeb:
         self.camera = camera
         settings = camera.settings
         self.platform = _platform(camera, restart or _restart)
-        self.authenticator = Authenticator(settings.accounts, realm=REALM, now=self.platform.now)
+        self.authenticator = Authenticator(
+            settings.accounts, realm=REALM, now=self.platform.now, guard=camera.rtsp.guard
+        )
         self.identity = device_identity(camera)
         self.responder = Responder(self._endpoint)
         self._announcements: set[asyncio.Task[None]] = set()
@@ -123,7 +125,7 @@ class CameraWeb:
         app.add_routes([web.get("/snapshot/{token}.jpeg", self._snapshot)])
         app.add_routes(self.camera.pairing.routes(self._administrator))
         app.add_routes(self.camera.selection.routes(self._administrator))
-        Tunnels(lambda: self.camera.rtsp.inner_port).install(app)
+        Tunnels(lambda: self.camera.rtsp.inner_port, self.camera.rtsp.origins).install(app)
         return app
 
     def _services(self) -> Sequence[Service]:

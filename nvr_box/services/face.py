@@ -112,7 +112,7 @@ class OnvifFace:
     def application(self) -> web.Application:
         app = web.Application(client_max_size=2 << 20, middlewares=[guard(self.device)])
         app.add_routes(self.server.routes())
-        Tunnels(lambda: self.replay.port_of("inner")).install(app)
+        Tunnels(lambda: self.replay.port_of("inner"), self.replay.origins).install(app)
         app.cleanup_ctx.append(self.events.running)
         app.cleanup_ctx.append(self._telling)
         if self.box.config.onvif.discovery:

@@ -11,11 +11,10 @@ import contextlib
 import logging
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from onvif import digest
 from onvif.auth import Authenticator
 from onvif.errors import NotAuthorized
 from onvif.rtsp.replay_play import Archive, Described, Sample, Wish, clock_text
@@ -36,10 +35,10 @@ _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden"
 class Refusal(Exception):
     """An RTSP status other than 200, with further headers."""
 
-    def __init__(self, status: int, **headers: str) -> None:
+    def __init__(self, status: int, *headers: tuple[str, str]) -> None:
         super().__init__(_REASONS[status])
         self.status = status
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.headers = headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,8 @@ class ReplayServer:
         self.authenticator = authenticator
         self.timeout_s = timeout_s
         self.tunnels: dict[str, asyncio.StreamWriter] = {}
+        self.origins: dict[int, str] = {}
+        """The address of the client behind a connection to the inner door, by that connection's own port."""
         self._doors: dict[str, asyncio.Server] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -182,7 +183,7 @@ class Connection:
             line = ""
             try:
                 headers, body = await self._answer(request)
-                await self._reply(request, 200, headers, body)
+                await self._reply(request, 200, headers.items(), body)
             except Refusal as refusal:
                 await self._reply(request, refusal.status, refusal.headers, b"")
             if request.method == "TEARDOWN":
@@ -210,9 +211,9 @@ class Connection:
         await reader.readexactly(size)
         return Request(method, url, headers)
 
-    async def _reply(self, request: Request, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    async def _reply(self, request: Request, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
         lines = [f"RTSP/1.0 {status} {_REASONS[status]}", f"CSeq: {request.headers.get('cseq', '0')}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
+        lines += [f"{name}: {value}" for name, value in headers]
         if body:
             lines.append(f"Content-Length: {len(body)}")
         self.out.write("\r\n".join([*lines, "", ""]).encode() + body)
@@ -224,7 +225,7 @@ class Connection:
         self._authorise(request)
         wanted = request.headers.get("require", "")
         if wanted and wanted != "onvif-replay":
-            raise Refusal(551, Unsupported=wanted)
+            raise Refusal(551, ("Unsupported", wanted))
         match request.method:
             case "DESCRIBE":
                 return await self._describe(request)
@@ -244,10 +245,11 @@ class Connection:
                 return {"Session": self.session}, b""
             case "GET_PARAMETER" | "SET_PARAMETER":
                 return {"Session": self.session}, b""
-        raise Refusal(405, Allow=METHODS)
+        raise Refusal(405, ("Allow", METHODS))
 
     def _authorise(self, request: Request) -> None:
-        address = (self.writer.get_extra_info("peername") or ("",))[0]
+        address, port = (self.writer.get_extra_info("peername") or ("", 0))[:2]
+        address = self.server.origins.get(port, address)
         path = urlsplit(request.url).path
         authenticator = self.server.authenticator
         try:
@@ -256,9 +258,9 @@ class Connection:
             if user is None:
                 raise NotAuthorized("this needs a user and a password")
         except NotAuthorized as refusal:
-            # RTSP clients know MD5; one challenge is what all of them read.
-            offered = digest.challenges(authenticator.challenges(stale=refusal.stale))
-            raise Refusal(401, WWW_Authenticate=str(offered[-1])) from refusal
+            # MD5 is offered last: players take the last challenge, and most of them know nothing else.
+            offered = [("WWW-Authenticate", each) for each in authenticator.challenges(stale=refusal.stale)]
+            raise Refusal(401, *offered) from refusal
         if not may(user.level, AccessClass.READ_MEDIA):
             raise Refusal(403)
 

@@ -3,25 +3,26 @@
 Three doors lead to the same paths. The outer one is RTSP's port: TCP, UDP, UDP multicast and the RTSP-over-HTTP
 tunnel. The inner one listens on this host only, for the tunnels of the web services' ports, and streams through its
 connection or to a multicast group, never to an address. The secure one is RTSPS: TLS 1.2 and newer. Authentication is
-HTTP digest (RFC 2617) by user and password at each.
+HTTP digest by user and password at each (`door.py`).
 
 GLib's main loop runs in a thread of its own. Every public method may be called from any thread.
 """
 
-import logging
 import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from onvif.auth import Authenticator, Guard
+from onvif.rtsp.door import Door, through_a_tunnel, under_tls
 from onvif.rtsp.gst import Gio, GLib, GstRtsp, GstRtspServer
-from onvif.rtsp.live import ROLE, Live, Track
-
-log = logging.getLogger(__name__)
+from onvif.rtsp.live import Live, Track
+from onvif.users import Level, User
 
 Users = Callable[[], Mapping[str, tuple[str, str]]]
-"""name -> (password, ONVIF user level); asked at every new connection, so a changed password holds at once."""
+"""name -> (password, ONVIF user level); asked at every request, so a changed password holds at once."""
 
 REALM = "veilcam"
 LOOPBACK = "127.0.0.1"
@@ -54,6 +55,13 @@ class Server:
         self._address = address
         self.house = (f"house-{secrets.token_hex(8)}", secrets.token_hex(16))
         """Name and password by which this program watches its own streams; made anew at each start."""
+        self.guard = Guard()
+        """Counts wrong passwords; the web services of the same users are to count by it too."""
+        self.origins: dict[int, str] = {}
+        """The address of the client behind a connection to the inner port, by that connection's own port."""
+        self._authenticator = Authenticator(
+            self._accounts, realm=REALM, now=lambda: datetime.now(UTC), guard=self.guard
+        )
         self._paths: dict[str, Live] = {}
         self._pools: dict[str, tuple[Group, Any]] = {}
         self._groups: dict[Live, Mapping[str, str]] = {}
@@ -63,9 +71,9 @@ class Server:
         self._secure_mounts = GstRtspServer.RTSPMountPoints()
         self._outer = self._door(address, port, self._mounts)
         self._inner = self._door(LOOPBACK, 0, self._mounts)
-        self._inner.allow(_through_a_tunnel)
-        self._secure: _Door | None = None
-        self._left: list[_Door] = []
+        self._inner.allow(through_a_tunnel)
+        self._secure: Door | None = None
+        self._left: list[Door] = []
         self._thread = threading.Thread(target=self._run, name="rtsp", daemon=True)
 
     @property
@@ -192,7 +200,7 @@ class Server:
             return
         self.end_tls()
         door = self._door(self._address, port, self._secure_mounts)
-        door.allow(_under_tls)
+        door.allow(under_tls)
         door.auth.set_tls_certificate(certificate)
         door.open(self._context)
         self._secure = door
@@ -216,10 +224,15 @@ class Server:
         self._done(close)
         self._thread.join(2.0)
 
-    def _door(self, address: str, port: int, mounts: Any) -> "_Door":
-        door = _Door(address, port, mounts, lambda: {**self._users(), self.house[0]: (self.house[1], "")})
+    def _door(self, address: str, port: int, mounts: Any) -> Door:
+        door = Door(address, port, mounts, self._authenticator, self.origins)
         door.server.connect("client-connected", self._attend)
         return door
+
+    def _accounts(self) -> dict[str, User]:
+        found = {name: User(name, password, Level(level)) for name, (password, level) in self._users().items()}
+        name, password = self.house
+        return {**found, name: User(name, password, Level.USER)}
 
     def _attend(self, _server: Any, client: Any) -> None:
         asked: list[Any] = [None]
@@ -236,7 +249,7 @@ class Server:
         )
         client.connect("play-request", lambda _client, context: self._at(context.uri, Live.play))
 
-    def _doors(self) -> list["_Door"]:
+    def _doors(self) -> list[Door]:
         return [door for door in (self._outer, self._inner, self._secure, *self._left) if door is not None]
 
     def _run(self) -> None:
@@ -283,102 +296,3 @@ class Server:
         live = self._paths.get(place) or self._paths.get(place.rpartition("/")[0])
         if live:
             act(live)
-
-
-class _Door:
-    """One listening port; `open`, `close` and `end` on the GLib thread, or before it runs."""
-
-    def __init__(self, address: str, port: int, mounts: Any, users: Users) -> None:
-        self._users = users
-        self._known: dict[str, tuple[str, str]] = {}
-        self._source: Any = None
-        self._port = 0
-        self.server = GstRtspServer.RTSPServer()
-        self.server.set_address(address)
-        self.server.set_service(str(port))
-        self.server.set_mount_points(mounts)
-        self.auth = GstRtspServer.RTSPAuth()
-        self.auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
-        self.auth.set_realm(REALM)
-        self.server.set_auth(self.auth)
-        self.server.connect("client-connected", lambda _server, _client: self._refresh_users())
-
-    @property
-    def listening(self) -> bool:
-        return self._source is not None
-
-    @property
-    def port(self) -> int:
-        return self._port or int(self.server.get_service())
-
-    def open(self, context: Any) -> None:
-        """Raises OSError when the port cannot be listened on."""
-        self._refresh_users()
-        number = self.server.attach(context)
-        if not number:
-            raise OSError(f"RTSP port {self.server.get_service()} cannot be listened on; is it taken?")
-        self._source = context.find_source_by_id(number)
-        self._port = self.server.get_bound_port()
-
-    def allow(self, transport: Callable[[str], bool]) -> None:
-        """Refuse each SETUP none of whose transports, in upper case, is allowed."""
-
-        def judge(_client: Any, context: Any) -> Any:
-            _, asked = context.request.get_header(GstRtsp.RTSPHeaderField.TRANSPORT, 0)
-            fits = any(transport(one) for one in (asked or "").upper().split(","))
-            return GstRtsp.RTSPStatusCode.OK if fits else GstRtsp.RTSPStatusCode.UNSUPPORTED_TRANSPORT
-
-        self.server.connect("client-connected", lambda _server, client: client.connect("pre-setup-request", judge))
-
-    def leave(self) -> None:
-        """Listen no more; connections go on."""
-        if self._source is not None:
-            self._source.destroy()
-            self._source = None
-
-    def close(self) -> None:
-        """Listen no more and end every connection."""
-        self.leave()
-        self.server.client_filter(lambda _server, _client: GstRtspServer.RTSPFilterResult.REMOVE)
-
-    def end(self, void: Callable[[Any], bool]) -> None:
-        """End the connections that have a session of such a media."""
-        keep, remove = GstRtspServer.RTSPFilterResult.KEEP, GstRtspServer.RTSPFilterResult.REMOVE
-
-        def of_client(_server: Any, client: Any) -> Any:
-            concerned = []
-
-            def of_media(_session: Any, media: Any) -> Any:
-                if not void(media):
-                    return keep
-                concerned.append(media)
-                return remove
-
-            client.session_filter(lambda _client, session: (session.filter(of_media), keep)[1])
-            return remove if concerned else keep
-
-        self.server.client_filter(of_client)
-
-    def _refresh_users(self) -> None:
-        users = dict(self._users())
-        for name in self._known.keys() - users.keys():
-            self.auth.remove_digest(name)
-        for name, (password, level) in users.items():
-            if self._known.get(name) == (password, level):
-                continue
-            if name in self._known:
-                self.auth.remove_digest(name)
-            token = GstRtspServer.RTSPToken()
-            token.set_string("media.factory.role", ROLE)
-            self.auth.add_digest(name, password, token)
-        self._known = users
-
-
-def _through_a_tunnel(transport: str) -> bool:
-    """Not to an address: the one that a tunnelled request seems to come from is the tunnel's own."""
-    return "/TCP" in transport or "MULTICAST" in transport
-
-
-def _under_tls(transport: str) -> bool:
-    """Not in the clear: inside the connection or by SRTP."""
-    return "/TCP" in transport or "/SAVP" in transport

@@ -8,7 +8,7 @@ Authentication is RTSP's, inside the tunnel.
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 
 from aiohttp import WSMsgType, web
 
@@ -27,10 +27,12 @@ class Tunnels:
 
     Args:
         port: of the RTSP server, asked at each tunnel.
+        origins: told who is behind each connection to the RTSP server, by the port that the connection comes from.
     """
 
-    def __init__(self, port: Callable[[], int]) -> None:
+    def __init__(self, port: Callable[[], int], origins: MutableMapping[int, str]) -> None:
         self._port = port
+        self._origins = origins
         self._open = 0
 
     def install(self, app: web.Application) -> None:
@@ -46,7 +48,7 @@ class Tunnels:
         app.add_routes([web.get(WEBSOCKET_PATH, self._websocket)])
 
     @contextlib.asynccontextmanager
-    async def _server(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    async def _server(self, origin: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         """(reader, writer) to the RTSP server; 503 when it does not answer or too many are open."""
         if self._open >= MOST_TUNNELS:
             raise web.HTTPServiceUnavailable(text="too many tunnels are open")
@@ -57,9 +59,12 @@ class Tunnels:
                     reader, writer = await asyncio.open_connection("127.0.0.1", self._port())
             except (OSError, TimeoutError) as problem:
                 raise web.HTTPServiceUnavailable(text="the RTSP server does not answer") from problem
+            here = writer.get_extra_info("sockname")[1]
+            self._origins[here] = origin
             try:
                 yield reader, writer
             finally:
+                self._origins.pop(here, None)
                 writer.close()
                 with contextlib.suppress(OSError):
                     await writer.wait_closed()
@@ -67,7 +72,7 @@ class Tunnels:
             self._open -= 1
 
     async def _http(self, request: web.Request) -> web.StreamResponse:
-        async with self._server() as (reader, writer):
+        async with self._server(request.remote or "") as (reader, writer):
             raw = _Raw(writer)
             # From here on the connection is no HTTP: its body never ends, and answers are the RTSP server's.
             request.protocol.set_parser(raw)  # type: ignore[arg-type]  # what it calls is feed_data, as a WebSocket's
@@ -96,7 +101,7 @@ class Tunnels:
                 transport.close()
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
-        async with self._server() as (reader, writer):
+        async with self._server(request.remote or "") as (reader, writer):
             socket = web.WebSocketResponse(protocols=(PROTOCOL,), max_msg_size=1 << 20, heartbeat=30.0)
             await socket.prepare(request)
 

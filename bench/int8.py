@@ -30,8 +30,9 @@ from models import selftest
 from models.appearance_net import fitted
 from models.config import ModelsConfig
 from models.convert.quantise import KEPT_FIRST, int8
-from models.detector import Detector, letterbox
+from models.detector import letterbox
 from models.faces import _head_window
+from models.nanodet import NanoDet
 from models.registry import Registry
 from models.runtime import Session
 from models.train import market
@@ -93,7 +94,7 @@ def detector_loss(full, small, pictures):
     truth = Truth(os.environ["GT"], max(pictures) + 1)
     scores = []
     for session in (full, small):
-        detector, found = Detector(session), {}
+        detector, found = NanoDet(session), {}
         for number, rgb in pictures.items():
             seen = detector.detect(rgb, passes.LOWEST)
             people = seen.classes == ObjectClass.PERSON
@@ -138,7 +139,7 @@ def main():
         rows.append((name, len(weights), len(blob), alike, shown, before, after, before / after))
         if name == "nanodet":
             figures["selftest_score_float"], figures["selftest_score_int8"] = (
-                float(Detector(session).detect(selftest.picture(), 0.05).scores[0]) for session in (full, small))
+                float(NanoDet(session).detect(selftest.picture(), 0.05).scores[0]) for session in (full, small))
         figures |= {f"cosine_{name}": alike, f"speedup_{name}": before / after}
         if loss is not None:
             figures[f"map_loss_{name}"] = loss

@@ -14,9 +14,10 @@ import numpy as np
 
 from models import detections as boxes_code
 from models import detector as detector_code
-from models import load
+from models import load, nanodet, oidv4
 from models.config import ModelsConfig
 from models.detections import Detections
+from models.profiles import looks_with_nanodet
 from models.registry import Registry
 
 DEMO_CLIP = Path.home() / ".cache/veilcam/vtest.avi"
@@ -48,9 +49,11 @@ def pictures(clip: Path, layout: str = "yuv420p"):
 def run(profile: str, precision: str = "float") -> Pass:
     """The pass of this profile over CLIP=, from the cache when nothing changed."""
     clip = clip_path()
-    network = Registry.read().entry("nanodet" if precision == "float" else "nanodet-int8")
+    looks = nanodet if looks_with_nanodet(profile) else oidv4
+    name = oidv4.NAME if looks is oidv4 else "nanodet" if precision == "float" else "nanodet-int8"
+    network = Registry.read().entry(name)
     digest = hashlib.sha256(clip.read_bytes())
-    for source in (detector_code.__file__, boxes_code.__file__):
+    for source in (detector_code.__file__, looks.__file__, boxes_code.__file__):
         digest.update(Path(source).read_bytes())
     digest.update(f"{profile} {network.sha256}".encode())
     kept = CACHE / f"{clip.stem}-{profile}-{precision}-{digest.hexdigest()[:16]}.npz"

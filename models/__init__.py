@@ -14,6 +14,7 @@ from models.detections import Detections
 from models.detector import Detector
 from models.encoders import encoder
 from models.faces import Faces
+from models.nanodet import NanoDet
 from models.profiles import detector_for
 from models.registry import Registry
 from models.runtime import Session
@@ -23,9 +24,13 @@ __all__ = ["Detections", "Models", "ModelsConfig", "load", "similarity"]
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The networks of one process; `provider` is what they really run on."""
+    """The networks of one process; `provider` is what they really run on.
+
+    `things` knows what people carry, whatever network finds the people.
+    """
 
     detector: Detector
+    things: NanoDet
     faces: Faces
     appearance: Encoder
     colours: Colours
@@ -49,8 +54,10 @@ def load(config: ModelsConfig | None = None, registry: Registry | None = None) -
     # agree between machines.
     exact = Session.load(precision.FLOAT, config, registry)
     detector = detector_for(precision.detecting(exact, registry, config), config.profile)
+    things = detector if isinstance(detector, NanoDet) else NanoDet(exact)
     appearance = encoder(exact, registry, config)
     clothes = Clothes(appearance) if isinstance(appearance, AppearanceNet) else colours
-    models = Models(detector, Faces(Session.load("centerface", config, registry)), appearance, clothes, exact.provider)
+    faces = Faces(Session.load("centerface", config, registry))
+    models = Models(detector, things, faces, appearance, clothes, exact.provider)
     models.self_test()
     return models

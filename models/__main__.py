@@ -1,6 +1,7 @@
-"""`python -m models bench [--rate 10] [--threads 1] [--provider NAME]…`: what frame rate this machine can hold.
+"""What frame rate this machine can hold: `python -m models bench [--rate 10] [--threads 1] [--provider NAME]…`.
 
-Every profile is timed in float and in eight bits; in eight bits only after the network has proven that it still sees.
+Every profile is timed in float and, where its network has them, in eight bits; in eight bits only after the network has
+proven that it still sees.
 """
 
 import argparse
@@ -8,7 +9,7 @@ import sys
 from dataclasses import replace
 
 from models.config import ModelsConfig
-from models.machine import advise, measure
+from models.machine import PROFILES, advise, measure
 from models.precision import FLOAT, INT8, WORTH, speed_up
 from models.runtime import Session
 from wire.base.errors import ModelError
@@ -21,10 +22,12 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=10.0, help="pictures a second of the camera")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--provider", action="append", help="execution provider, most wanted first")
+    parser.add_argument("--profile", action="append", choices=PROFILES, help="time this one; all when none is named")
     chosen = parser.parse_args()
     try:
         config = ModelsConfig(threads=chosen.threads, providers=tuple(chosen.provider or ModelsConfig().providers))
-        found = {name: measure(replace(config, precision=name)) for name in ("float", "int8")}
+        profiles = tuple(chosen.profile or PROFILES)
+        found = {name: measure(replace(config, precision=name), profiles) for name in ("float", "int8")}
         exact, small = (Session.load(name, config) for name in (FLOAT, INT8))
         gain = speed_up(exact, small, config.profile)
     except (ModelError, ValueError) as error:
@@ -35,7 +38,10 @@ def main() -> int:
         for timing in timings:
             print(f"{timing.profile:<12}{name:<12}{timing.detect_ms:>10.1f}{timing.pictures_per_s:>42.1f}")
     precision = "int8" if gain >= WORTH else "float"
-    profile, every = advise(found[precision], chosen.rate)
+    candidates = {timing.profile: timing for timing in (*found["float"], *found[precision])}
+    profile, every = advise(tuple(candidates.values()), chosen.rate)
+    if profile not in {timing.profile for timing in found[precision]}:
+        precision = "float"
     print(f"\neight bits are {gain:.1f} times as fast here")
     print(f"\nat {chosen.rate:g} pictures a second:\n")
     print(f'[models]\nprofile = "{profile}"\nprecision = "{precision}"\nthreads = {chosen.threads}\n')

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.appearance import cut
-from models.detector import Detector
+from models.nanodet import NanoDet
 from wire.features.vocabulary import Attribute
 
 _HEIGHT_PX = 320
@@ -23,7 +23,7 @@ _NAMES = {Attribute.BACKPACK: ("backpack",), Attribute.BAG: ("handbag", "suitcas
 SEEN = 0.15
 
 
-def carried(detector: Detector, rgb: npt.NDArray[np.uint8], box: npt.NDArray[np.float32]) -> dict[Attribute, float]:
+def carried(detector: NanoDet, rgb: npt.NDArray[np.uint8], box: npt.NDArray[np.float32]) -> dict[Attribute, float]:
     """The highest score of each thing on the person in `box` of `rgb`, 0..1.
 
     Raises:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-PROFILES = ("standard", "fine", "tiles", "low_power", "jetson")
+PROFILES = ("standard", "fine", "tiles", "small", "smallest", "low_power", "jetson")
 PRECISIONS = ("float", "int8", "auto")
 _CPU = ("CPUExecutionProvider",)
 _JETSON = ("TensorrtExecutionProvider", "CUDAExecutionProvider", *_CPU)
@@ -18,11 +18,13 @@ class ModelsConfig:
             a warning as long as a later one is there.
         threads: threads of one inference; 1 leaves the other cores to the encoder.
         profile: "fine" (NanoDet at 512), "standard" (at 416: two thirds of the work, misses smaller people), "tiles"
-            (at 416 over the picture and a 2 × 1 grid: twice the work), "low_power" (at 320: 40 % of the work), "jetson"
-            (as "tiles", on TensorRT in half precision, else CUDA, else the CPU; not measured on a Jetson).
-        precision: of the detector: "float", "int8" (two and a half times as fast on x86 with VNNI, half a point of
-            average precision lost), or "auto": eight bits where this machine runs them clearly faster and the network
-            still knows the self-test's answer.
+            (at 416 over the picture and a 2 × 1 grid: twice the work), "small" (at 320: 40 % of the work), "smallest"
+            (at 256: a quarter), "low_power" (OIDv4 SSD at 300, in float only: a quarter as well, but it sees less
+            than "smallest" and was no quicker on x86), "jetson" (as "tiles", on TensorRT in half precision, else CUDA,
+            else the CPU; not measured on a Jetson).
+        precision: of NanoDet as the detector: "float", "int8" (two and a half times as fast on x86 with VNNI, half a
+            point of average precision lost), or "auto": eight bits where this machine runs them clearly faster and the
+            network still knows the self-test's answer.
         appearance: which code describes a person: "stripes" (permissive) or "market64" (finds far more, but its weights
             are licensed for research only). Codes of the two are not comparable.
         weights: another folder to take the weight files from; its files must be those that `models.toml` knows.

@@ -11,7 +11,8 @@ import numpy as np
 
 from models import selftest
 from models.config import ModelsConfig
-from models.profiles import detector_for
+from models.oidv4 import NAME
+from models.profiles import detector_for, looks_with_nanodet
 from models.registry import Registry
 from models.runtime import Session
 from wire.base.errors import ModelError
@@ -25,11 +26,15 @@ _ROUNDS = 4
 
 
 def detecting(exact: Session, registry: Registry, config: ModelsConfig) -> Session:
-    """The detector's session in the precision that `config` names; `exact` is the float one.
+    """The session of the profile's network in the precision that `config` names; `exact` is NanoDet in float.
 
     Raises:
-        ModelError: "int8" is demanded and cannot be trusted, or its weights are not the registry's.
+        ModelError: "int8" is demanded and cannot be trusted or is not there, or weights are not the registry's.
     """
+    if not looks_with_nanodet(config.profile):
+        if config.precision == "int8":
+            raise ModelError(f"the profile {config.profile} has no network in eight bits; precision: float or auto")
+        return Session.load(NAME, config, registry)
     if config.precision == "float" or (config.precision == "auto" and exact.provider != "CPUExecutionProvider"):
         return exact
     small = Session.load(INT8, config, registry)

@@ -1,14 +1,30 @@
 """How much the detector may cost: the profiles that `ModelsConfig.profile` names."""
 
 from models.detector import Detector
+from models.nanodet import NanoDet
+from models.oidv4 import NAME, Oidv4
 from models.runtime import Session
+from wire.base.errors import ModelError
 
-# Longer side of the input, columns and rows of tiles beside the whole picture.
-_DETECTOR = {"standard": (416, (1, 1)), "fine": (512, (1, 1)), "tiles": (416, (2, 1)), "low_power": (320, (1, 1)),
-             "jetson": (416, (2, 1))}
+# NanoDet: longer side of the input, columns and rows of tiles beside the whole picture.
+_NANODET = {"standard": (416, (1, 1)), "fine": (512, (1, 1)), "tiles": (416, (2, 1)), "small": (320, (1, 1)),
+            "smallest": (256, (1, 1)), "jetson": (416, (2, 1))}
+
+
+def looks_with_nanodet(profile: str) -> bool:
+    """Whether the profile's network is NanoDet, which has an eight-bit form and knows what people carry."""
+    return profile in _NANODET
 
 
 def detector_for(session: Session, profile: str) -> Detector:
-    """The detector of that profile over NanoDet's `session`."""
-    long_side, tiles = _DETECTOR[profile]
-    return Detector(session, long_side=long_side, tiles=tiles)
+    """The detector of that profile over its network's `session`.
+
+    Raises:
+        ModelError: the profile looks with another network.
+    """
+    if (session.entry.name == NAME) == looks_with_nanodet(profile):
+        raise ModelError(f"the profile {profile} does not look with {session.entry.name}")
+    if not looks_with_nanodet(profile):
+        return Oidv4(session)
+    long_side, tiles = _NANODET[profile]
+    return NanoDet(session, long_side=long_side, tiles=tiles)

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import models
-from models import detections, detector, selftest
+from models import detections, selftest
 from models.carried import SEEN, carried
 from models.detections import Detections, ious, suppressed
 from models.detector import letterbox
+from models.nanodet import NanoDet
 from wire.base.errors import ModelError
 from wire.features.vocabulary import Attribute, ObjectClass
 
@@ -75,7 +76,7 @@ def test_a_window_finds_what_is_whole_inside_it(loaded, picture):
 def test_tiles_keep_what_the_whole_picture_shows(loaded, picture):
     scene = np.full((640, 960, 3), 90, np.uint8)
     scene[160:480, 320:640] = picture
-    tiled = detector.Detector(loaded.detector._session, tiles=(2, 1))
+    tiled = NanoDet(loaded.detector._session, tiles=(2, 1))
     assert ious(people(tiled.detect(scene, 0.4)).boxes[:1], PERSON + np.float32([320, 160, 320, 160]))[0, 0] > 0.7
 
 
@@ -140,7 +141,7 @@ class Blind:
 
 
 def test_a_blind_detector_does_not_pass_the_self_test(loaded):
-    blind = detector.Detector(Blind(loaded.detector._session))
+    blind = NanoDet(Blind(loaded.detector._session))
     with pytest.raises(ModelError, match="the detector must find one person"):
         selftest.run(blind, loaded.faces, loaded.appearance)
 

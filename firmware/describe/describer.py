@@ -172,7 +172,7 @@ class Describer:
             codes = [self._models.appearance.encode(shot.rgb, shot.inside, class_) for shot in good]
             colours = [self._models.colours.describe(shot.rgb, shot.inside, class_) for shot in good]
             worn = [self._models.appearance.attributes(shot.rgb, shot.inside, class_) for shot in good]
-            things = [carried(self._models.detector, shot.rgb, shot.inside) for shot in good
+            things = [carried(self._models.things, shot.rgb, shot.inside) for shot in good
                       if class_ is ObjectClass.PERSON]
         except ModelError as error:
             # The object was too small or too far outside; a broken network would fail its next detection anyway.

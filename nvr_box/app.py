@@ -20,7 +20,9 @@ from nvr_box.cameras.cameras import Cameras, Introduction
 from nvr_box.cameras.roster import Roster
 from nvr_box.clock import utc_us
 from nvr_box.config import BoxConfig
+from nvr_box.custody import Custody
 from nvr_box.export.exports import Exports
+from nvr_box.holds import Holds
 from nvr_box.keys import Keys
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
@@ -157,6 +159,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             box=config.name,
         )
         stack.push_async_callback(exports.close)
+        holds = Holds(store, audit, keys, recordings)
         box = Box(
             config=config,
             audit=audit,
@@ -168,6 +171,8 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             searches=Searches(passages, stills, audit),
             reveals=reveals,
             exports=exports,
+            custody=Custody(store, audit, keys, holds),
+            holds=holds,
         )
         yield box, parts
 
@@ -188,7 +193,7 @@ async def _run(box: Box, parts: Parts) -> None:
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(box.cameras.run(), name="cameras"),
-            group.create_task(_retain(box.config, parts), name="retention"),
+            group.create_task(_retain(box, parts), name="retention"),
             group.create_task(_follow(box.users, parts.store), name="users"),
         ]
         service.notify("READY=1")
@@ -197,27 +202,29 @@ async def _run(box: Box, parts: Parts) -> None:
             task.cancel()
 
 
-async def _retain(config: BoxConfig, parts: Parts) -> None:
+async def _retain(box: Box, parts: Parts) -> None:
     while True:
         try:
             await parts.retention.sweep()
         except (Error, OSError) as error:
             log.error("retention: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
-        if config.record.keep_days:
-            oldest_us = utc_us() - int(config.record.keep_days * _DAY_US)
+        keep_days = box.config.record.keep_days
+        if keep_days:
+            oldest_us = utc_us() - int(keep_days * _DAY_US)
             parts.passages.forget_before(oldest_us)
-            await _shred(parts, oldest_us)
+            await _shred(box, parts, oldest_us)
         await asyncio.sleep(_SWEEP_EVERY_S)
 
 
-async def _shred(parts: Parts, oldest_us: int) -> None:
-    """Destroy the keys of the days whose recordings are gone; evidence that is locked keeps its day's key."""
+async def _shred(box: Box, parts: Parts, oldest_us: int) -> None:
+    """Destroy the keys of the days whose recordings are gone; locked evidence and open holds keep their days' keys."""
     sql = "SELECT DISTINCT date(start_us / 1000000, 'unixepoch') FROM segment WHERE locked = 1 AND garbage = 0"
     try:
         locked = await parts.store.read(lambda link: frozenset(day for (day,) in link.execute(sql)))
         # A camera that was away at midnight may have sealed the first minutes of the day after with the same key.
         first = f"{datetime.fromtimestamp(oldest_us / 1e6, UTC) - timedelta(days=1):%Y-%m-%d}"
-        for day in await asyncio.to_thread(parts.keys.shred_days_before, first, spared=locked):
+        spared = locked | await box.holds.days_needed()
+        for day in await asyncio.to_thread(parts.keys.shred_days_before, first, spared=spared):
             await parts.audit.write("the box", "keys", what="shred", name=day)
     except (Error, OSError) as error:
         log.error("keys of days past: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from nvr_box.audit import Audit
 from nvr_box.cameras.cameras import Cameras
 from nvr_box.config import BoxConfig
+from nvr_box.custody import Custody
 from nvr_box.export.exports import Exports
+from nvr_box.holds import Holds
 from nvr_box.record.recordings import Recordings
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.search.intake import Intake
@@ -34,3 +36,5 @@ class Box:
     searches: Searches
     reveals: Reveals
     exports: Exports
+    custody: Custody
+    holds: Holds

@@ -79,6 +79,18 @@ def load(path: Path) -> DayKey:
         raise WireError(f"{path}: not a day key: {error}") from error
 
 
+def opened_by(path: Path) -> tuple[tuple[str, ...], ...]:
+    """Key ids (hex) of whoever opens a file: one, or two who must act together.
+
+    Raises:
+        WireError: it is no day key.
+    """
+    try:
+        return tuple(tuple(str(kid) for kid in entry["kids"]) for entry in _read(path)["sealed"])
+    except (KeyError, TypeError) as error:
+        raise WireError(f"{path}: not a day key: {error}") from error
+
+
 def unseal(path: Path, identities: Iterable[Identity]) -> Identity:
     """The private half, by whoever of `identities` holds it.
 

@@ -4,7 +4,9 @@
     keys/reveal/KID.json  operators' keys under their passphrases; public halves alone of those taken away
     keys/days/DAY.json    the keys that cameras seal to, one a day, sealed to the operators (`day_keys.py`)
     keys/escrow/KID.json  public halves only: keys in pieces, kept off-line (`wire/escrow.py`)
-    keys/cases/NAME/      legal holds: a key of the case under its passphrase, and day keys sealed to it
+    keys/cases/NAME/      legal holds: a key of the case under its passphrase, day keys sealed to it, and content keys
+                          of single groups of pictures sealed to it, CAMERA-NUMBER.hold (`wire/hold.py`)
+    keys/past/NAME.json   public notes of what was revoked or destroyed (`past_keys.py`)
     keys/policy.json      dual control: pairs of operators
     keys/signing.json     signs packages of evidence (Ed25519); in clear like box.json
 
@@ -16,28 +18,32 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nvr_box import day_keys
+from nvr_box import day_keys, past_keys
+from nvr_box.case_keys import CaseKeys, sound_name
+from nvr_box.clock import utc_us
 from nvr_box.day_keys import DayKey, Holders
+from nvr_box.passphrase import long_enough, unlocked
+from nvr_box.past_keys import PastKey
 from wire import keys
-from wire.base.errors import ConfigError, Error, SealError, StoreError
+from wire.base.errors import ConfigError, Error, StoreError
 from wire.keys import Identity, Kem, Recipient, SigningKey
 
-LEAST_PASSPHRASE = 12
-_CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What a passphrase may open: operators' and cases' key files, and the day keys behind them."""
+    """What a passphrase may open: operators' and cases' key files, the day keys behind them, and held content keys."""
 
     operators: tuple[Path, ...]
     days: tuple[Path, ...]
+    holds: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,26 +105,35 @@ class Keys:
             raise StoreError(str(error)) from error
 
     def operators(self) -> tuple[Recipient, ...]:
-        """The public halves of the operators' keys, oldest first."""
-        return tuple(keys.load_recipient(path) for path in self._operator_files())
+        """The public halves of the operators' keys that are in force, oldest first."""
+        past = self.past()
+        files = (path for path in self._operator_files() if not _revoked(past, path.stem))
+        return tuple(keys.load_recipient(path) for path in files)
+
+    def past(self) -> Mapping[str, PastKey]:
+        """What was revoked or destroyed, by name."""
+        return past_keys.read(self.folder / "past")
 
     def escrow(self) -> tuple[Recipient, ...]:
         """The public halves of the keys that are kept in pieces."""
         files = sorted((self.folder / "escrow").glob("*.json"))
         return tuple(Recipient.from_json(json.loads(path.read_text(encoding="utf-8"))) for path in files)
 
-    def sealed(self) -> Sealed:
-        """Everything that a reveal on the box tries its passphrase on; days newest first."""
-        cases = sorted((self.folder / "cases").glob("*/case.json"))
-        held = [path for path in (self.folder / "cases").glob("*/*.json") if path.name != "case.json"]
+    def sealed(self, camera: int | None = None) -> Sealed:
+        """Everything that a reveal of `camera` on the box tries its passphrase on; days newest first."""
         days = sorted((self.folder / "days").glob("*.json"), reverse=True)
-        return Sealed((*self._sealed_operators(), *cases), (*days, *held))
+        holds = self.cases.hold_files(camera) if camera is not None else ()
+        operators = (*self._sealed_operators(), *self.cases.key_files())
+        return Sealed(operators, (*days, *self.cases.day_files()), tuple(holds))
 
-    def sealed_tables(self) -> dict[str, list[dict[str, Any]]]:
-        """The same files as JSON, for a page that opens them itself; nothing in them is in clear."""
-        sealed = self.sealed()
+    def sealed_tables(self, camera: int | None = None) -> dict[str, list[Any]]:
+        """The same files for a page that opens them itself, JSON and (`holds`) hex; nothing in them is in clear."""
+        sealed = self.sealed(camera)
         both = {"operators": sealed.operators, "days": sealed.days}
-        return {name: [json.loads(path.read_text(encoding="utf-8")) for path in paths] for name, paths in both.items()}
+        tables: dict[str, list[Any]] = {
+            name: [json.loads(path.read_text(encoding="utf-8")) for path in paths] for name, paths in both.items()
+        }
+        return tables | {"holds": [path.read_bytes().hex() for path in sealed.holds]}
 
     def days(self) -> tuple[DayKey, ...]:
         """The day keys that still exist, oldest first."""
@@ -140,7 +155,7 @@ class Keys:
         gone = []
         for path in sorted((self.folder / "days").glob("*.json")):
             if path.stem[:10] < day and path.stem[:10] not in spared:
-                _destroy(path)
+                self.remove(path.stem)
                 gone.append(path.stem)
         return gone
 
@@ -151,19 +166,48 @@ class Keys:
             ConfigError: the passphrase is too short.
             StoreError: the folder cannot be written.
         """
-        _long_enough(passphrase)
+        long_enough(passphrase)
         identity = Identity.generate(Kem.MLKEM768_X25519 if hybrid else Kem.X25519, label)
         self._save(self.folder / "reveal" / f"{identity.kid.hex()}.json", identity, passphrase)
         return identity.recipient
 
     def remove(self, name: str) -> bool:
         """Destroy an operator's key (by KID) or a day's: what only it opens is lost for good. Whether it was there."""
-        for folder in ("reveal", "days", "escrow"):
+        for folder, kind in (("reveal", "operator"), ("days", "day"), ("escrow", "escrow")):
             path = self.folder / folder / f"{name}.json"
-            if _CASE.fullmatch(name) and path.exists():
+            if _NAME.fullmatch(name) and path.exists():
+                self._note(path, kind, destroyed=True)
                 _destroy(path)
                 return True
         return False
+
+    def revoke(self, kid: str) -> None:
+        """Seal nothing to this operator's or escrow key from now on; what was sealed to it still opens with it.
+
+        With a key a day the rest of this day gets another key at once, which an operator's key no longer opens.
+
+        Raises:
+            ConfigError: there is no such key in force, or none would be left.
+            StoreError: the folder cannot be written.
+        """
+        operators = {each.kid.hex() for each in self.operators()}
+        escrow = self.folder / "escrow" / f"{kid}.json"
+        if kid in operators:
+            if operators == {kid}:
+                raise ConfigError("this is the only operator's key in force: make another one first")
+            pairs = self._pairs()
+            if pairs and not any(set(pair) <= operators - {kid} for pair in pairs):
+                raise ConfigError(
+                    "dual control: no pair of operators would be left; set it anew with `keys dual` first"
+                )
+            self._note(self.folder / "reveal" / f"{kid}.json", "operator")
+            if self.rotate:
+                self.renew()
+        elif _NAME.fullmatch(kid) and escrow.exists():
+            self._note(escrow, "escrow")
+            escrow.unlink()
+        else:
+            raise ConfigError(f"there is no key {kid} in force")
 
     def take_away(self, kid: str, to: Path) -> None:
         """Move an operator's sealed key to `to`; what stays on the box is public and opens nothing.
@@ -204,6 +248,11 @@ class Keys:
         (self.folder / "policy.json").write_text(json.dumps({"both": [list(pair) for pair in pairs]}), encoding="utf-8")
 
     @property
+    def cases(self) -> CaseKeys:
+        """The keys of legal holds."""
+        return CaseKeys(self.folder / "cases")
+
+    @property
     def dual_control(self) -> bool:
         """Whether day keys made now open only to two operators together."""
         return bool(self._pairs())
@@ -221,11 +270,9 @@ class Keys:
             SealError: the operators' passphrases do not open a day.
             StoreError: the folder cannot be written.
         """
-        if not _CASE.fullmatch(case):
-            raise ConfigError("case: letters, digits, dot, dash and underscore only")
-        _long_enough(case_passphrase)
-        folder = self.folder / "cases" / case
-        if folder.exists():
+        sound_name(case)
+        long_enough(case_passphrase)
+        if self.cases.public(case) is not None:
             raise ConfigError(f"case: {case} exists already")
         operators = unlocked(self._sealed_operators(), passphrases)
         opened = []
@@ -234,12 +281,18 @@ class Keys:
             if not path.exists():
                 raise ConfigError(f"days: there is no key of {day} any more")
             opened.append((day, day_keys.unseal(path, operators)))
-        identity = Identity.generate(label=f"case {case}")
-        folder.mkdir(mode=0o700)
-        self._save(folder / "case.json", identity, case_passphrase)
+        recipient = self.cases.ready(case, case_passphrase)
         for day, day_identity in opened:
-            day_keys.write(folder / f"{day}.json", day, day_identity, [(identity.recipient,)])
-        return identity.recipient
+            day_keys.write(self.cases.folder / case / f"{day}.json", day, day_identity, [(recipient,)])
+        return recipient
+
+    def _note(self, path: Path, kind: str, *, destroyed: bool = False) -> None:
+        """Remember the public side of a key file that is about to go out of force."""
+        table = json.loads(path.read_text(encoding="utf-8"))
+        added_us, now_us = path.stat().st_mtime_ns // 1000, utc_us()
+        label = str(table.get("label") or table.get("day") or "")
+        past = PastKey(path.stem, kind, label, str(table["public"]), added_us, now_us, now_us if destroyed else None)
+        past_keys.note(self.folder / "past", past)
 
     def _holders(self) -> list[Holders]:
         operators = {each.kid.hex(): each for each in self.operators()}
@@ -271,20 +324,8 @@ class Keys:
             raise StoreError(f"{path}: {error.strerror}") from error
 
 
-def unlocked(files: Sequence[Path], passphrases: Sequence[str]) -> list[Identity]:
-    """Every key of `files` that one of `passphrases` opens. Only the reveal process and the key commands may ask."""
-    found = []
-    for path in files:
-        for passphrase in passphrases:
-            with contextlib.suppress(SealError):
-                found.append(keys.load_identity(path, passphrase))
-                break
-    return found
-
-
-def _long_enough(passphrase: str) -> None:
-    if len(passphrase) < LEAST_PASSPHRASE:
-        raise ConfigError(f"passphrase: at least {LEAST_PASSPHRASE} characters")
+def _revoked(past: Mapping[str, PastKey], name: str) -> bool:
+    return name in past and past[name].revoked_us is not None
 
 
 def _destroy(path: Path) -> None:

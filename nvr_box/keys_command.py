@@ -6,10 +6,16 @@ Secrets come from standard input, one a line, or are asked for at a terminal and
 import argparse
 import getpass
 import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from nvr_box.audit import Audit
-from nvr_box.keys import LEAST_PASSPHRASE, Keys
+from nvr_box.custody import Custody
+from nvr_box.holds import Holds
+from nvr_box.keys import Keys
+from nvr_box.known_keys import known
+from nvr_box.passphrase import long_enough
 from nvr_box.state import CONSOLE
 from wire import escrow
 from wire import keys as key_files
@@ -25,8 +31,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     create.add_argument("--label", default="operator")
     create.add_argument("--hybrid", action="store_true", help="X25519 together with ML-KEM-768")
     keys.add_parser("rotate", help="another key for the rest of this day, sealed to the operators as they are now")
+    revoke = keys.add_parser("revoke", help="seal nothing to this key from now on; the past still opens with it")
+    revoke.add_argument("kid")
     shred = keys.add_parser("shred", help="destroy an operator's key or a day's: what only it opens is lost for good")
-    shred.add_argument("name", help="a key id, or a day as `keys list` shows it")
+    shred.add_argument("name", help="a key id, a day, or one key of a day as `keys list` shows it")
     shred.add_argument("--yes", action="store_true", help="it is meant")
     away = keys.add_parser("take-away", help="move an operator's key to a file; the page opens with it")
     away.add_argument("kid")
@@ -44,37 +52,64 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     hold.add_argument("case")
     hold.add_argument("day", nargs="+")
     hold.add_argument("--operators", type=int, default=1, help="passphrases to ask for before the case's own")
+    stretch = keys.add_parser(
+        "hold-range", help="legal hold of a stretch of one camera, to the group of pictures"
+    )
+    stretch.add_argument("case")
+    stretch.add_argument("camera", type=int)
+    stretch.add_argument("start", type=_time_us, help="such as 2026-11-21T21:15:04Z")
+    stretch.add_argument("end", type=_time_us)
+    stretch.add_argument("--reason", required=True)
+    stretch.add_argument("--operators", type=int, default=1, help="passphrases to ask for; 0 places the hold unsealed")
+    lift = keys.add_parser("lift", help="end the hold of a stretch: what was sealed to the case for it is destroyed")
+    lift.add_argument("number", type=int)
+    lift.add_argument("--reason", required=True)
 
 
-async def run(keys: Keys, log: Audit, asked: argparse.Namespace) -> None:
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the commands work on."""
+
+    keys: Keys
+    custody: Custody
+    holds: Holds
+    log: Audit
+
+
+async def run(room: Room, asked: argparse.Namespace) -> None:
     """One command.
 
     Raises:
         Error: it is refused; the message says why and nothing was changed.
     """
+    shared = {"list": _list, "revoke": _revoke, "shred": _shred, "hold-range": _hold_range, "lift": _lift}
+    if asked.action in shared:
+        await shared[asked.action](room, asked)
+        return
     what = {
-        "list": _list,
         "create": _create,
         "rotate": _rotate,
-        "shred": _shred,
         "take-away": _take_away,
         "dual": _dual,
         "escrow-create": _escrow_create,
         "escrow-join": _escrow_join,
         "hold": _hold,
-    }[asked.action](keys, asked)
-    if what is not None:
-        await log.write(CONSOLE.name, "keys", what=asked.action, name=what)
+    }[asked.action](room.keys, asked)
+    await room.log.write(CONSOLE.name, "keys", what=asked.action, name=what)
 
 
-def _list(keys: Keys, _asked: argparse.Namespace) -> None:
-    print(f"{keys.signer.public.hex()}  signs packages")
-    for recipient in keys.operators():
-        print(f"{recipient.kid.hex()}  operator  {recipient.kem.name.lower()}  {recipient.label}")
-    for recipient in keys.escrow():
-        print(f"{recipient.kid.hex()}  escrow    {recipient.kem.name.lower()}")
-    for day in keys.days():
+async def _list(room: Room, _asked: argparse.Namespace) -> None:
+    print(f"{room.keys.signer.public.hex()}  signs packages")
+    for key in known(room.keys):
+        state = "destroyed" if key.destroyed_us else "revoked" if key.revoked_us else ""
+        print(f"{key.kid}  {key.kind:<8}  {key.algorithm}  {key.label}  {state}".rstrip())
+    for day in room.keys.days():
         print(f"{day.recipient.kid.hex()}  day       {day.day}")
+    for each in await room.holds.standing():
+        state = f"{each.kept} groups of pictures sealed" if each.kept else "not sealed yet"
+        start, end = (datetime.fromtimestamp(us / 1e6, UTC) for us in (each.start_us, each.end_us))
+        span = f"{start:%Y-%m-%dT%H:%M:%SZ} to {end:%Y-%m-%dT%H:%M:%SZ}"
+        print(f"hold {each.number}  {each.case}  camera {each.camera}  {span}  {state}")
 
 
 def _create(keys: Keys, asked: argparse.Namespace) -> str:
@@ -91,13 +126,32 @@ def _rotate(keys: Keys, _asked: argparse.Namespace) -> str:
     return day.day
 
 
-def _shred(keys: Keys, asked: argparse.Namespace) -> str:
+async def _revoke(room: Room, asked: argparse.Namespace) -> None:
+    await room.custody.revoke(CONSOLE, asked.kid)
+    print(f"{asked.kid} is revoked: a running box tells its cameras within a minute; the past still opens with it")
+
+
+async def _shred(room: Room, asked: argparse.Namespace) -> None:
     if not asked.yes:
         raise ConfigError(f"keys shred: what only {asked.name} opens is lost for good; say --yes to do it")
-    if not keys.remove(asked.name):
-        raise ConfigError(f"keys shred: there is no key {asked.name}")
+    await room.custody.shred(CONSOLE, asked.name)
     print(f"{asked.name} is destroyed")
-    return str(asked.name)
+
+
+async def _hold_range(room: Room, asked: argparse.Namespace) -> None:
+    passphrases = [secret(f"operator's passphrase {number + 1}: ") for number in range(asked.operators)]
+    placed = await room.holds.place(CONSOLE, asked.case, asked.camera, asked.start, asked.end, reason=asked.reason)
+    print(f"hold {placed.number}: camera {asked.camera} for {asked.case}")
+    if passphrases:
+        fresh = room.keys.cases.public(asked.case) is None
+        case_passphrase = secret("passphrase of the case: ") if fresh else ""
+        done = await room.holds.seal(CONSOLE, placed.number, passphrases=passphrases, case_passphrase=case_passphrase)
+        print(f"{done.kept} groups of pictures are sealed to the key of the case, {done.missed} did not open")
+
+
+async def _lift(room: Room, asked: argparse.Namespace) -> None:
+    await room.holds.lift(CONSOLE, asked.number, reason=asked.reason)
+    print(f"hold {asked.number} is lifted")
 
 
 def _take_away(keys: Keys, asked: argparse.Namespace) -> str:
@@ -146,8 +200,7 @@ def _escrow_join(_keys: Keys, asked: argparse.Namespace) -> str:
         raise StoreError(f"a share cannot be read: {error}") from error
     identity = escrow.join([escrow.Share.parse(line) for line in lines])
     passphrase = secret("new passphrase: ")
-    if len(passphrase) < LEAST_PASSPHRASE:
-        raise ConfigError(f"passphrase: at least {LEAST_PASSPHRASE} characters")
+    long_enough(passphrase)
     try:
         key_files.save(asked.out, identity, passphrase)
     except OSError as error:
@@ -161,6 +214,13 @@ def _hold(keys: Keys, asked: argparse.Namespace) -> str:
     recipient = keys.hold(asked.case, asked.day, passphrases, secret("passphrase of the case: "))
     print(f"{recipient.kid.hex()}: {', '.join(asked.day)} stay recoverable for {asked.case}")
     return f"{asked.case}: {' '.join(asked.day)}"
+
+
+def _time_us(text: str) -> int:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("a time with its zone is needed")
+    return round(at.timestamp() * 1e6)
 
 
 def secret(prompt: str) -> str:

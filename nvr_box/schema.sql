@@ -56,6 +56,26 @@ CREATE TABLE IF NOT EXISTS segment (         -- row => file with this size and h
 ) STRICT;
 CREATE INDEX IF NOT EXISTS segment_by_time ON segment (camera, start_us);
 
+CREATE TABLE IF NOT EXISTS hold (            -- legal holds; nvr_box/holds.py
+    hold      INTEGER PRIMARY KEY AUTOINCREMENT,
+    name      TEXT NOT NULL,                 -- of the case
+    camera    INTEGER NOT NULL,
+    start_us  INTEGER NOT NULL,
+    end_us    INTEGER NOT NULL,
+    reason    TEXT NOT NULL,
+    who       TEXT NOT NULL,
+    placed_us INTEGER NOT NULL,
+    kept      INTEGER NOT NULL DEFAULT 0,    -- groups of pictures whose keys are sealed to the case
+    missed    INTEGER NOT NULL DEFAULT 0,    -- those that no passphrase opened when they were
+    lifted_us INTEGER                        -- NULL while it is on
+) STRICT;
+CREATE INDEX IF NOT EXISTS hold_by_time ON hold (camera, start_us);
+
+CREATE VIEW IF NOT EXISTS loose AS           -- the segments that retention may take
+SELECT * FROM segment WHERE locked = 0 AND garbage = 0 AND NOT EXISTS (
+    SELECT 1 FROM hold WHERE hold.camera = segment.camera AND hold.lifted_us IS NULL
+        AND hold.start_us < segment.end_us AND hold.end_us > segment.start_us);
+
 CREATE TABLE IF NOT EXISTS event (           -- what cameras told over ONVIF while they were recorded
     event     INTEGER PRIMARY KEY AUTOINCREMENT,
     camera    INTEGER NOT NULL,

@@ -18,6 +18,9 @@ from nvr_box.audit import Audit
 from nvr_box.box import Box
 from nvr_box.cameras.cameras import Camera, Found, State, Status, Step
 from nvr_box.config import BoxConfig, RevealConfig
+from nvr_box.custody import Custody
+from nvr_box.holds import Holds
+from nvr_box.keys import Keys
 from nvr_box.record.recorder import Recorder
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
@@ -429,6 +432,11 @@ class StandInBox:
             ("porter", [Right.VIEW], [1]),
         ):
             await users.put(ROOT, name, password=f"{name} password", rights=rights, cameras=cameras)
+        keys = Keys.open(self.state / "keys")
+        for name in ("anna", "bert"):
+            keys.create(name, f"{name}'s own passphrase")
+        keys.today()
+        holds = Holds(store, audit, keys, recordings)
         return Box(
             config=BoxConfig(state=self.state, name="Harbour office", reveal=RevealConfig(in_browser=False)),
             audit=audit,
@@ -440,6 +448,8 @@ class StandInBox:
             searches=StandInSearches(self.scene, audit),
             reveals=StandInReveals(recordings, audit),
             exports=None,
+            custody=Custody(store, audit, keys, holds),
+            holds=holds,
         )
 
     async def __aexit__(self, *_):

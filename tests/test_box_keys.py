@@ -15,7 +15,8 @@ from nvr_box import day_keys
 from nvr_box import state as places
 from nvr_box.audit import Audit
 from nvr_box.cameras.roster import Camera, Roster
-from nvr_box.keys import Keys, unlocked
+from nvr_box.keys import Keys
+from nvr_box.passphrase import unlocked
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
 from nvr_box.reveal.reveals import Reveals

@@ -16,8 +16,7 @@ from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.keys import Keys
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
-from nvr_box.reveal import pipe
-from nvr_box.reveal import reveals as reveals_
+from nvr_box.reveal import brake, pipe
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.reveal.spans import Spans
 from nvr_box.reveal.verdicts import Verdicts
@@ -215,7 +214,7 @@ async def test_a_refusal_says_why_and_is_written_down(place, by, reason, passphr
 
 async def test_guessing_passphrases_is_slowed_down(place, monkeypatch):
     reveals, *_ = place
-    monkeypatch.setattr(reveals_, "_FREE_FAILURES", 2)
+    monkeypatch.setattr(brake, "_FREE_FAILURES", 2)
     for _ in range(2):
         with pytest.raises(Refused, match="opens no"):
             await reveals.start(CONTROLLER, 1, reason=REASON, passphrase="guess")

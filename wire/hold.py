@@ -11,7 +11,7 @@ record as u16.
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from wire import keys
@@ -44,17 +44,55 @@ def content_keys(path: Path, identities: list[Identity]) -> Iterator[tuple[bytes
 
 def seal(held: Iterable[tuple[bytes, bytes]], case: Recipient) -> bytes:
     """The hold file of these content keys."""
-    records = [key_hash + case.seal(key, _INFO + key_hash) for key_hash, key in held]
-    size = len(records[0]) if records else 0
-    return _MAGIC + size.to_bytes(2, "big") + b"".join(records)
+    return file_of([record(key_hash, key, case) for key_hash, key in held])
 
 
-def unseal(data: bytes, case: Identity) -> Mapping[bytes, bytes]:
+def record(key_hash: bytes, content_key: bytes, case: Recipient) -> bytes:
+    """One group of pictures of a hold file."""
+    return key_hash + case.seal(content_key, _INFO + key_hash)
+
+
+def file_of(records: Sequence[bytes]) -> bytes:
+    """The hold file of these records, which are sealed to one case."""
+    return _MAGIC + (len(records[0]) if records else 0).to_bytes(2, "big") + b"".join(records)
+
+
+class Held(Mapping[bytes, bytes]):
+    """Content keys by key_hash, opened when asked for: a day of them is long. A damaged record counts as missing.
+
+    Args:
+        sealed: what each is sealed in, and the case that opens it.
+    """
+
+    def __init__(self, sealed: Mapping[bytes, tuple[bytes, Identity]]) -> None:
+        self._sealed = sealed
+
+    def __getitem__(self, key_hash: bytes) -> bytes:
+        sealed, case = self._sealed[key_hash]
+        try:
+            key = case.open(sealed, _INFO + key_hash)
+        except SealError as error:
+            raise KeyError(key_hash) from error
+        if len(key) != KEY_BYTES:
+            raise KeyError(key_hash)
+        return key
+
+    def __or__(self, other: "Held") -> "Held":
+        return Held({**self._sealed, **other._sealed})
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._sealed)
+
+    def __len__(self) -> int:
+        return len(self._sealed)
+
+
+def unseal(data: bytes, case: Identity) -> Held:
     """Content keys by key_hash, as `Reader` takes them.
 
     Raises:
         WireError: not a hold file.
-        SealError: sealed to another case.
+        SealError: sealed to another case: its first record does not open.
     """
     if not data.startswith(_MAGIC):
         raise WireError("not a hold file of version 1", at=0)
@@ -62,14 +100,10 @@ def unseal(data: bytes, case: Identity) -> Mapping[bytes, bytes]:
     size = int.from_bytes(data[at - 2 : at], "big")
     if len(data) < at or (size == 0 and len(data) > at) or (size and (len(data) - at) % size):
         raise Truncated("hold file", at=len(data))
-    found = {}
-    for start in range(at, len(data), max(size, 1)):
-        key_hash, sealed = data[start : start + HASH_BYTES], data[start + HASH_BYTES : start + size]
-        key = case.open(sealed, _INFO + key_hash)
-        if len(key) != KEY_BYTES:
-            raise SealError("what was held is not a content key")
-        found[key_hash] = key
-    return found
+    records = [data[start : start + size] for start in range(at, len(data), max(size, 1))]
+    if records and len(case.open(records[0][HASH_BYTES:], _INFO + records[0][:HASH_BYTES])) != KEY_BYTES:
+        raise SealError("what was held is not a content key")
+    return Held({each[:HASH_BYTES]: (each[HASH_BYTES:], case) for each in records})
 
 
 def main() -> int:

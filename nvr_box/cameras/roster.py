@@ -155,7 +155,7 @@ class Roster:
     async def remove(
         self, camera: int, *, recordings_too: bool, entry: Callable[[sqlite3.Connection], audit.Entry]
     ) -> None:
-        """Mark the row as removed; with `recordings_too` everything it recorded that is not locked as garbage."""
+        """Mark the row as removed; with `recordings_too` whatever of it is neither locked nor on hold as garbage."""
 
         def change(link: sqlite3.Connection) -> None:
             link.execute("DELETE FROM feed WHERE recording = ?", (camera,))
@@ -163,7 +163,8 @@ class Roster:
             gone = "UPDATE camera SET removed = 1, paired = 0, password = '', push_token = NULL WHERE camera = ?"
             link.execute(gone, (camera,))
             if recordings_too:
-                link.execute("UPDATE segment SET garbage = 1 WHERE camera = ? AND locked = 0", (camera,))
+                loose = "SELECT segment FROM loose WHERE camera = ?"
+                link.execute(f"UPDATE segment SET garbage = 1 WHERE segment IN ({loose})", (camera,))  # noqa: S608
                 link.execute("DELETE FROM packet WHERE camera = ?", (camera,))
                 link.execute("DELETE FROM event WHERE camera = ?", (camera,))
             entry(link)

@@ -1,7 +1,7 @@
 """Letting recordings go: by age, by each camera's term and share of the disk, by the free-space floor; oldest first.
 
 A segment goes in the order that a crash cannot turn into a lie: row marked as garbage → unlink → fsync of the
-folder → row deleted. Locked segments are spared by every rule.
+folder → row deleted. What is locked or on legal hold is spared by every rule (the view `loose`).
 """
 
 import logging
@@ -56,7 +56,7 @@ class Retention:
         if not self._config.keep_days:
             return []
         before = utc_us() - int(self._config.keep_days * _DAY_US)
-        sql = "SELECT segment, path FROM segment WHERE end_us < ? AND locked = 0 AND garbage = 0 LIMIT ?"
+        sql = "SELECT segment, path FROM loose WHERE end_us < ? LIMIT ?"
         link.execute("DELETE FROM packet WHERE last_us < ?", (before,))
         link.execute("DELETE FROM event WHERE utc_us < ?", (before,))
         return _mark(link, link.execute(sql, (before, _BATCH)).fetchall())
@@ -64,8 +64,8 @@ class Retention:
     def _past_its_term(self, link: sqlite3.Connection) -> list[tuple[int, str]]:
         """Older than what was set for its recording."""
         sql = (
-            "SELECT segment, path FROM segment JOIN keep USING (camera)"
-            " WHERE end_us < ? - keep_s * 1000000 AND locked = 0 AND garbage = 0 LIMIT ?"
+            "SELECT segment, path FROM loose JOIN keep USING (camera)"
+            " WHERE end_us < ? - keep_s * 1000000 LIMIT ?"
         )
         return _mark(link, link.execute(sql, (utc_us(), _BATCH)).fetchall())
 
@@ -76,7 +76,7 @@ class Retention:
         victims: list[tuple[int, str]] = []
         limit = self._config.keep_mib_per_camera * _MIB
         for camera, held in link.execute(sql, (limit,)).fetchall():
-            oldest = "SELECT segment, path, bytes FROM segment WHERE camera = ? AND locked = 0 AND garbage = 0"
+            oldest = "SELECT segment, path, bytes FROM loose WHERE camera = ?"
             over = held - limit
             for segment, path, size in link.execute(f"{oldest} ORDER BY start_us LIMIT ?", (camera, _BATCH)).fetchall():
                 if over <= 0:
@@ -104,7 +104,7 @@ class Retention:
 
 
 def _oldest(link: sqlite3.Connection, count: int) -> list[tuple[int, str]]:
-    sql = "SELECT segment, path FROM segment WHERE locked = 0 AND garbage = 0 ORDER BY start_us LIMIT ?"
+    sql = "SELECT segment, path FROM loose ORDER BY start_us LIMIT ?"
     return link.execute(sql, (count,)).fetchall()
 
 

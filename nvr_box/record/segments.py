@@ -92,9 +92,13 @@ class Segments:
         return tuple(found)
 
     async def stretches(self, camera: int, start_us: int, end_us: int) -> list[tuple[int, int, bool]]:
-        """(start, end, locked) of the segments that touch [start_us, end_us), by start; a month of them is cheap."""
+        """(start, end, spared) of the segments that touch [start_us, end_us), by start; a month of them is cheap."""
+        on_hold = (
+            "EXISTS (SELECT 1 FROM hold WHERE hold.camera = segment.camera AND hold.lifted_us IS NULL"
+            " AND hold.start_us < segment.end_us AND hold.end_us > segment.start_us)"
+        )
         sql = (
-            "SELECT start_us, end_us, locked FROM segment"
+            f"SELECT start_us, end_us, locked OR {on_hold} FROM segment"  # noqa: S608 - ours
             " WHERE camera = ? AND garbage = 0 AND start_us < ? AND end_us > ? ORDER BY start_us, segment"
         )
         growing = self.growing.get(camera)

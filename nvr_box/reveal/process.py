@@ -12,18 +12,22 @@ import os
 import resource
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
 from nvr_box import day_keys
-from nvr_box.keys import unlocked
+from nvr_box.passphrase import unlocked
+from nvr_box.record.access_units import access_units
 from nvr_box.record.piece import Piece
-from nvr_box.reveal import pipe
-from nvr_box.reveal.render import Renderer
+from nvr_box.reveal import card, pipe
+from nvr_box.reveal.render import Renderer, whole_gop
+from wire import hold
 from wire.base import logs, service
 from wire.base.errors import Error, SealError, WireError
-from wire.keys import Identity
+from wire.keys import Identity, Recipient
+from wire.recovery.reader import NO_KEY_UNIT, NO_RECOVERY_DATA, Reader
 
 log = logging.getLogger(__name__)
 _PR_SET_DUMPABLE, _MCL_CURRENT = 4, 1
@@ -35,6 +39,7 @@ class Process:
     def __init__(self, out: IO[bytes]) -> None:
         self._out = out
         self._identities: list[Identity] = []
+        self._held = hold.Held({})
         self._mark = ""
         self._renderer: Renderer | None = None
 
@@ -60,6 +65,7 @@ class Process:
                 self._identities.append(day_keys.unseal(Path(path), operators))
         if not self._identities:
             raise SealError("the passphrase opens no reveal key of this box")
+        self._held = _held([Path(path) for path in head["holds"]], operators)
         self._say({"done": True, "kids": [each.kid.hex() for each in self._identities]})
 
     def _play(self, head: dict[str, Any], _body: bytes) -> None:
@@ -88,6 +94,27 @@ class Process:
         jpeg = renderer.still(body[:init], int(head["segment_us"]), body[init:], int(head["utc_us"]))
         self._say({"done": True, "verdicts": asdict(renderer.verdicts)}, jpeg)
 
+    def _hold(self, head: dict[str, Any], body: bytes) -> None:
+        """The content key of one GOP, sealed to a case: the record of a hold file, empty when it does not open.
+
+        `found` says whether the GOP begins here and has a key unit at all.
+        """
+        init, case = int(head["init"]), Recipient(bytes.fromhex(head["case"]))
+        codec, units = access_units(whole_gop(body[:init], int(head["segment_us"]), body[init:]))
+        first = next(units, None)
+        if first is None or not first.key:
+            self._say({"done": True, "found": False})
+            return
+        reader = Reader(self._identities, codec, held=self._held)
+        found = reader.open(first.data).reason not in {NO_RECOVERY_DATA, NO_KEY_UNIT}
+        opened = reader.content_key
+        self._say({"done": True, "found": found}, hold.record(*opened, case) if opened else b"")
+
+    def _card(self, head: dict[str, Any], body: bytes) -> None:
+        """A stored best shot without its mask."""
+        signing_key = bytes.fromhex(head["signing_key"]) if head["signing_key"] else None
+        self._say({"done": True}, card.opened(body, self._identities, signing_key, self._mark))
+
     def _new(self, head: dict[str, Any]) -> Renderer:
         if not self._identities:
             raise SealError("nothing is unlocked")
@@ -99,6 +126,7 @@ class Process:
             mark=self._mark,
             from_us=int(head["from_us"]),
             point=(float(point[0]), float(point[1])) if point else None,
+            held=self._held,
         )
 
     def _piece(self, piece: Piece) -> None:
@@ -109,7 +137,21 @@ class Process:
         self._out.write(pipe.pack(head, body))
         self._out.flush()
 
-    _requests = {"unlock": _unlock, "play": _play, "gop": _gop, "finish": _finish, "still": _still}  # noqa: RUF012 - never changed
+    _requests = {  # noqa: RUF012 - never changed
+        "unlock": _unlock, "play": _play, "gop": _gop, "finish": _finish, "still": _still, "hold": _hold,
+        "card": _card,
+    }  # fmt: skip
+
+
+def _held(paths: Sequence[Path], identities: Sequence[Identity]) -> hold.Held:
+    """What of the hold files these identities open."""
+    held = hold.Held({})
+    for path in paths:
+        for identity in identities:
+            with contextlib.suppress(SealError, WireError, OSError):
+                held |= hold.unseal(path.read_bytes(), identity)
+                break
+    return held
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """Recorded GOPs in, revealed and watermarked fragments out; in the reveal process, in memory only."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -50,6 +50,7 @@ class Renderer:
         mark: the watermark's text.
         point: x, y as shares of the picture: only the person who is there in the first picture at or after
             `from_us` is shown; None for everybody.
+        held: content keys from legal holds, by key_hash.
     """
 
     def __init__(
@@ -60,8 +61,9 @@ class Renderer:
         mark: str,
         from_us: int = 0,
         point: tuple[float, float] | None = None,
+        held: Mapping[bytes, bytes] | None = None,
     ) -> None:
-        self._identities, self._signing_key = identities, signing_key
+        self._identities, self._signing_key, self._held = identities, signing_key, held
         self._mark_text = mark
         self._mark: Watermark | None = None
         self._marked: tuple[int, ...] = ()
@@ -113,10 +115,10 @@ class Renderer:
         return jpeg.tobytes()
 
     def _pictures(self, init: bytes, segment_us: int, data: bytes) -> Iterator[Shown]:
-        codec, units = access_units(Chunk(init, "", segment_us, ((_WHOLE, data),)))
+        codec, units = access_units(whole_gop(init, segment_us, data))
         if self._reader is None or codec is not self._codec:
-            self._reader, self._composer = Reader(self._identities, codec, self._signing_key), Composer(codec)
-            self._codec = codec
+            self._reader = Reader(self._identities, codec, self._signing_key, held=self._held)
+            self._composer, self._codec = Composer(codec), codec
         first = True
         for unit in units:
             composed = self._compose(unit.data, unit.utc_us)
@@ -145,6 +147,11 @@ class Renderer:
             self._marked = picture.shape
         self._mark.draw(picture)
         return Composed(picture, composed.revealed, composed.reason)
+
+
+def whole_gop(init: bytes, segment_us: int, data: bytes) -> Chunk:
+    """A GOP as it came over the pipe: `moof mdat …` behind its `init`."""
+    return Chunk(init, "", segment_us, ((_WHOLE, data),))
 
 
 class _Output:

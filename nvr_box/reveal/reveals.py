@@ -6,7 +6,6 @@ are the same.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -19,15 +18,16 @@ from nvr_box.record.access_units import access_units
 from nvr_box.record.recordings import Chunk, Piece, Recordings
 from nvr_box.reveal import pipe
 from nvr_box.reveal.approvals import Approvals, sound_reason
+from nvr_box.reveal.brake import Brake
 from nvr_box.reveal.session import RevealSession, Running, Units, begun
-from nvr_box.reveal.talk import Gone, Silent, Talk
+from nvr_box.reveal.talk import Gone, Silent, Talk, unlocking
 from nvr_box.reveal.verdicts import Verdicts
 from nvr_box.rights import Account, Refused, Right
+from nvr_box.search.passages import StoredShot
 from wire.base.errors import StoreError
+from wire.thumbnail import NO_ORIGINAL
 
 __all__ = ["RevealSession", "Reveals", "Verdicts"]
-
-_FREE_FAILURES, _BRAKE_S = 5, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Reveals:
         self._minutes = minutes
         self.approvals = Approvals(log, wanted=second_person)
         self._running: dict[str, Running] = {}
-        self._failures: dict[str, tuple[int, float]] = {}
+        self._brake = Brake()
         self._ending: set[asyncio.Task[None]] = set()
 
     async def start(
@@ -88,7 +88,7 @@ class Reveals:
         passphrases = [each for each in (passphrase, second_passphrase) if each]
 
         async def unlocked(running: Running) -> None:
-            self._brake(by.name)
+            self._brake.demand(by.name)
             await self._unlock(running, passphrases)
 
         wish = _Wish(camera, reason, approval, whole, minutes, in_browser=False)
@@ -123,7 +123,7 @@ class Reveals:
             reason = sound_reason(reason)
             longest = min(wish.minutes or self._minutes, self._minutes)
             session = begun(by, known, reason, longest, in_browser=wish.in_browser)
-            running = Running(session, request)
+            running = Running(session, request, wish.whole)
             await ready(running)
         except Refused as refusal:
             await self._log.write(by.name, "reveal", camera=camera, reason=reason, granted=False, why=str(refusal))
@@ -168,15 +168,16 @@ class Reveals:
         if running.session.in_browser:
             running.session = replace(running.session, verdicts=verdicts)
 
-    def sealed_keys(self, by: Account, key: str) -> Mapping[str, list[dict[str, Any]]]:
-        """Every reveal key and day key of the box as it lies on disk, sealed: `operators` and `days`.
+    def sealed_keys(self, by: Account, key: str) -> Mapping[str, list[Any]]:
+        """Every reveal key and day key of the box as it lies on disk, sealed: `operators`, `days`, and `holds`.
 
         Raises:
             Refused: the session is over, another person's, or opened on the box.
         """
-        if not self._own(by, key).session.in_browser:
+        session = self._own(by, key).session
+        if not session.in_browser:
             raise Refused("this reveal is opened on the box")
-        return self._keys.sealed_tables()
+        return self._keys.sealed_tables(session.camera)
 
     async def play(
         self,
@@ -230,6 +231,31 @@ class Reveals:
         running.shown.add(utc_us, utc_us)
         return jpeg
 
+    async def card(self, by: Account, key: str, shot: StoredShot) -> bytes:
+        """A stored best shot for a reveal of its camera: opened and marked, or, where the page opens, as it is stored.
+
+        Raises:
+            Refused: the session is over, another person's or another camera's, or shows one person only.
+            StoreError: it stays masked; the message says why.
+        """
+        running = self._own(by, key)
+        session = running.session
+        if shot.camera != session.camera:
+            raise Refused("this reveal is of another camera")
+        if not running.whole:
+            raise Refused("this reveal shows one person only; others may stand beside them in a best shot")
+        if not shot.recoverable:
+            raise StoreError(f"this best shot stays masked: {NO_ORIGINAL}")
+        await self._view(by, key, shot.best_us, in_browser=session.in_browser)
+        jpeg = shot.jpeg
+        if not session.in_browser:
+            wanted = {"op": "card", "signing_key": session.signing_key}
+            jpeg = (await self._ask(running, wanted, body=shot.jpeg))[-1][1]
+        self._own(by, key)  # it may have ended meanwhile
+        running.cards.add(shot.packet)
+        running.shown.add(shot.best_us, shot.best_us)
+        return jpeg
+
     @property
     def dual_control(self) -> bool:
         """Whether days recorded now open only to two operators together."""
@@ -273,19 +299,13 @@ class Reveals:
         return running
 
     async def _unlock(self, running: Running, passphrases: list[str]) -> None:
-        sealed = self._keys.sealed()
+        session = running.session
+        sealed = self._keys.sealed(session.camera)
         if not sealed.operators:
             raise Refused("this box holds no reveal key; choose your key file in the page")
-        session = running.session
         running.talk = await Talk.launch()
-        unlock = {
-            "op": "unlock",
-            "operators": [str(path) for path in sealed.operators],
-            "days": [str(path) for path in sealed.days],
-            "passphrases": passphrases,
-            "mark": session.watermark,
-            "seconds": (session.expires_us - session.started_us) / 1e6,
-        }
+        seconds = (session.expires_us - session.started_us) / 1e6
+        unlock = unlocking(sealed, passphrases, mark=session.watermark, seconds=seconds)
         try:
             await self._ask(running, unlock)
         except Gone as gone:
@@ -293,16 +313,9 @@ class Reveals:
             raise StoreError("the reveal process could not be started; the box's log says why") from gone
         except Refused:
             await _kill(running)
-            count, _ = self._failures.get(session.who, (0, 0.0))
-            self._failures[session.who] = (count + 1, time.monotonic())
+            self._brake.failed(session.who)
             raise
-        self._failures.pop(session.who, None)
-
-    def _brake(self, name: str) -> None:
-        count, last_mono_s = self._failures.get(name, (0, 0.0))
-        wait_s = last_mono_s + _BRAKE_S - time.monotonic()
-        if count >= _FREE_FAILURES and wait_s > 0:
-            raise Refused(f"too many wrong passphrases; try again in {wait_s:.0f} s")
+        self._brake.passed(session.who)
 
     def _own(self, by: Account, key: str) -> Running:
         running = self._running.get(key)
@@ -322,7 +335,13 @@ class Reveals:
         return pieces
 
     async def _ask(
-        self, running: Running, head: dict[str, Any], chunk: Chunk | None = None, *, play: int | None = None
+        self,
+        running: Running,
+        head: dict[str, Any],
+        chunk: Chunk | None = None,
+        *,
+        play: int | None = None,
+        body: bytes = b"",
     ) -> list[pipe.Message]:
         """Ask the process; nothing when `play` is not the newest any more. Raises as `Talk.ask`."""
         assert running.talk is not None
@@ -330,7 +349,7 @@ class Reveals:
             if play is not None and running.plays != play:
                 return []
             try:
-                answers = await running.talk.ask(head, chunk)
+                answers = await running.talk.ask(head, chunk, body)
             except Silent:
                 await self._end(running.session.key, "its process does not answer")
                 raise
@@ -355,7 +374,7 @@ class Reveals:
         counts = {name: value for name, value in asdict(running.session.verdicts).items() if name != "reason"}
         await self._log.write(
             running.session.who, "reveal-end", camera=running.session.camera, key=key, why=why,
-            shown=str(running.shown), **counts,
+            shown=str(running.shown), cards=" ".join(map(str, sorted(running.cards))) or None, **counts,
         )  # fmt: skip
 
 

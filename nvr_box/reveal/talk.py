@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
+from nvr_box.keys import Sealed
 from nvr_box.record.recordings import Chunk
 from nvr_box.reveal import pipe
 from nvr_box.rights import Refused
@@ -22,6 +24,12 @@ class Gone(Refused):
 
 class Silent(Refused):
     """The process does not answer."""
+
+
+def unlocking(sealed: Sealed, passphrases: Sequence[str], *, mark: str, seconds: float) -> dict[str, Any]:
+    """What opens the keys of a fresh process; it ends `seconds` later."""
+    files = {name: [str(path) for path in getattr(sealed, name)] for name in ("operators", "days", "holds")}
+    return {"op": "unlock", **files, "passphrases": list(passphrases), "mark": mark, "seconds": seconds}
 
 
 class Talk:
@@ -46,14 +54,13 @@ class Talk:
             )
         )
 
-    async def ask(self, head: dict[str, Any], chunk: Chunk | None = None) -> list[pipe.Message]:
+    async def ask(self, head: dict[str, Any], chunk: Chunk | None = None, body: bytes = b"") -> list[pipe.Message]:
         """Say one thing and collect the answers up to the last; `turn` has to be held.
 
         Raises:
             Refused: a key or passphrase does not fit; `Gone`, `Silent`.
             StoreError: what is recorded does not decode.
         """
-        body = b""
         if chunk is not None:
             body = chunk.init + b"".join(data for _, data in chunk.fragments)
             head = {**head, "init": len(chunk.init), "segment_us": chunk.segment_us}

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 from page_browser import chromium, opened
+from test_wire_thumbnail import FILES as THUMBNAILS
+from test_wire_thumbnail import read as thumbnail_vector
 from test_wire_vectors import FILES, read
+from wire_scene import H264, OFFICER, protected
 
 from nvr_box import day_keys, web
-from wire import keys
+from wire import hold, keys
 from wire.keys import Identity, Kem
 
 pytestmark = pytest.mark.e2e
@@ -40,6 +43,18 @@ READ = """async ([vector, names]) => {
   return { letters, silent, groups: reader.takeVerdicts().map(({ verdict }) => verdict) };
 }"""
 READS = [f"/static/recovery/{name}.js" for name in ("reader", "nal", "hpke", "bytes")]
+
+OPEN_THUMBNAIL = """async (vector) => {
+  const [{ openThumbnail }, { Identity }, { fromHex, hex }] = await Promise.all(
+    ['thumbnail', 'hpke', 'bytes'].map((name) => import(`/static/recovery/${name}.js`)));
+  const identities = new Map();
+  for (const secret of vector.identity) {
+    const identity = await Identity.of(fromHex(secret));
+    identities.set(identity.kid, identity);
+  }
+  const { clear, reason } = await openThumbnail(fromHex(vector.jpeg), identities, vector['signing-key']);
+  return [clear && hex(clear), reason];
+}"""
 
 UNLOCK = """async ([files, days, passphrases]) => {
   const { unlock } = await import('/static/recovery/keyfile.js');
@@ -78,6 +93,17 @@ def test_vector(page, path):
         if f"first-group-{question}" in vector:
             judged = [group for group in said["groups"] if group["origin"] != "unknown"]
             assert judged[-1][question] == vector[f"first-group-{question}"]
+
+
+@pytest.mark.parametrize("path", THUMBNAILS, ids=lambda path: path.stem)
+def test_thumbnail(page, path):
+    vector = thumbnail_vector(path)
+    clear, reason = page.evaluate(OPEN_THUMBNAIL, vector)
+    if vector["expect"] == "clear":
+        assert (clear, reason) == (vector["clear"], "")
+    else:
+        assert clear is None
+        assert reason.startswith(vector["expect"]), vector["why"]
 
 
 def written(path, identity, phrase):
@@ -147,3 +173,30 @@ def test_the_key_derivation_is_the_published_one(page):
     assert page.evaluate(scrypt, ["pleaseletmein", "SodiumChloride", {"n": 16384, "r": 8, "p": 1}]).startswith(
         "7023bdcb3afd7348461c06cd81fd38eb"
     )
+
+
+HOLD = """async ([secret, file, vector]) => {
+  const [{ Reader }, { CODECS }, { Identity }, { fromHex }, { heldBy }] = await Promise.all(
+    ['reader', 'nal', 'hpke', 'bytes', 'hold'].map((name) => import(`/static/recovery/${name}.js`)));
+  const identity = await Identity.of(fromHex(secret));
+  const identities = new Map([[identity.kid, identity]]);
+  const reader = new Reader(identities, CODECS.h264, null, undefined, await heldBy([fromHex(file)], identities));
+  let letters = '';
+  for (const au of vector) letters += (await reader.open(fromHex(au))).payload === null ? 'm' : 'O';
+  return letters;
+}"""
+
+
+def test_a_case_opens_what_was_held_and_nothing_else(page, tmp_path):
+    case, units = Identity.generate(label="case 7"), [unit.data for unit in protected(H264)]
+    recording = tmp_path / "scene.h264"
+    recording.write_bytes(b"".join(units))
+    file = hold.seal(list(hold.content_keys(recording, [OFFICER]))[1:2], case.recipient)
+    sent = [unit.hex() for unit in units]
+    one = H264.gop_frames
+    expected = "m" * one + "O" * one + "m" * (len(sent) - 2 * one)
+    assert page.evaluate(HOLD, [case.private.hex(), file.hex(), sent]) == expected
+    for broken in (b"", file[:-1], file[:12], b"x" + file[1:], file[:40] + bytes([file[40] ^ 1]) + file[41:]):
+        assert page.evaluate(HOLD, [case.private.hex(), broken.hex(), sent]) == "m" * len(sent)
+    other = Identity.generate()
+    assert page.evaluate(HOLD, [other.private.hex(), file.hex(), sent[:one]]) == "m" * one

@@ -55,14 +55,18 @@ class Running:
         viewed: whether the log says already that something of it was shown.
         shown: what was.
         request: under whose approval.
+        whole: the whole picture may be shown, not one person only.
+        cards: the passages whose best shots were shown.
     """
 
     session: RevealSession
     request: Request | None = None
+    whole: bool = True
     talk: Talk | None = None
     plays: int = 0
     viewed: bool = False
     shown: Spans = field(default_factory=Spans)
+    cards: set[int] = field(default_factory=set)
     timer: asyncio.TimerHandle | None = None
 
 

@@ -13,18 +13,21 @@ _STRONG, _FAINT = 0.85, 0.06
 
 
 class Watermark:
-    """One text for pictures of one size."""
+    """One text for pictures of one size; where it is too long for a line, each part between double blanks has one."""
 
     def __init__(self, text: str, width: int, height: int) -> None:
         scale = max(0.35, width / 1600)
         ink = np.full((height, width), _WHITE, np.float32)
         cover = np.zeros((height, width), np.float32)
         cover[_tiled(text, width, height, scale) > 0] = _FAINT
-        (_, tall), below = cv2.getTextSize(text, _FONT, scale, 1)
-        at = (max(4, width // 100), height - below - 3)
+        left = max(4, width // 100)
+        (wide, tall), below = cv2.getTextSize(text, _FONT, scale, 1)
+        lines = [text] if left + wide <= width else text.split("  ")
         letters = np.zeros((height, width), np.uint8)
-        cv2.putText(letters, text, at, _FONT, scale, 255, 1, cv2.LINE_AA)
-        band = slice(max(0, height - tall - 2 * below - 6), height)
+        for above, line in enumerate(reversed(lines)):
+            at = (left, height - below - 3 - above * (tall + below + 3))
+            cv2.putText(letters, line, at, _FONT, scale, 255, 1, cv2.LINE_AA)
+        band = slice(max(0, height - len(lines) * (tall + below + 3) - below - 3), height)
         cover[band] = 0.55
         ink[band] = _DARK
         cover[letters > 64] = _STRONG

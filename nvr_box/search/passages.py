@@ -33,6 +33,17 @@ class Passage:
     attributes: tuple[AttributeValue, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class StoredShot:
+    """A best shot as the camera sent it: `jpeg` is masked, where it is `recoverable` the original is sealed inside."""
+
+    packet: int
+    camera: int
+    best_us: int
+    jpeg: bytes
+    recoverable: bool
+
+
 class Passages:
     """All of them. Belongs to the event loop."""
 
@@ -112,11 +123,12 @@ class Passages:
         row = await self._store.read(lambda link: link.execute(sql, near).fetchone())
         return _passage(row) if row else None
 
-    async def best_shot(self, packet: int) -> bytes | None:
-        """The JPEG as the camera sent it, masked, its original sealed inside; None when it sent none."""
-        sql = "SELECT jpeg FROM best_shot WHERE packet = ?"
+    async def best_shot(self, packet: int) -> StoredShot | None:
+        """What the camera sent of this passage's best shot; None when it sent none, or the passage is gone."""
+        columns = "camera, best_us, jpeg, length(sealed) > 0"
+        sql = f"SELECT {columns} FROM best_shot JOIN packet USING (packet) WHERE packet = ?"  # noqa: S608 - our own
         row = await self._store.read(lambda link: link.execute(sql, (packet,)).fetchone())
-        return row[0] if row and row[0] else None
+        return StoredShot(packet, row[0], row[1], row[2], bool(row[3])) if row else None
 
     async def add(self, camera: int, packets: Sequence[FeaturePacket], shift_us: int = 0) -> None:
         """Store packets, once each by (camera_id, sequence); on disk when this returns.

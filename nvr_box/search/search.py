@@ -11,7 +11,7 @@ from nvr_box.audit import Audit
 from nvr_box.rights import Account, Right
 from nvr_box.search import kernel
 from nvr_box.search.gallery import Columns, attribute_bit, colour_bit, words_of
-from nvr_box.search.passages import Passages
+from nvr_box.search.passages import Passages, StoredShot
 from nvr_box.search.stills import Stills
 from wire import thumbnail
 from wire.base.errors import StoreError
@@ -144,14 +144,15 @@ class Searches:
         Raises:
             StoreError: it has none, or is no longer stored.
         """
-        passage = (await self._passages.get([packet])).get(packet)
-        if passage is None:
-            raise StoreError("that passage is no longer stored")
-        by.demand(Right.VIEW, passage.camera)
-        jpeg = await self._passages.best_shot(packet)
-        if jpeg is None:
-            raise StoreError("that passage has no best shot")
-        return thumbnail.parse(jpeg).masked
+        return thumbnail.parse((await self.stored_shot(by, packet)).jpeg).masked
+
+    async def stored_shot(self, by: Account, packet: int) -> StoredShot:
+        """The same as it is stored, for `Reveals.card`; raises as `best_shot`."""
+        shot = await self._passages.best_shot(packet)
+        if shot is None:
+            raise StoreError("that passage has no best shot, or is no longer stored")
+        by.demand(Right.VIEW, shot.camera)
+        return shot
 
     async def ticks(
         self, by: Account, camera: int, start_us: int, end_us: int, *, limit: int = 5000

@@ -249,6 +249,15 @@ async def still(request: web.Request) -> web.Response:
     return web.Response(body=jpeg, content_type="image/jpeg")
 
 
+@routes.get(r"/api/reveals/{key:[\w-]{1,80}}/cards/{passage:\d{1,15}}")
+async def card(request: web.Request) -> web.Response:
+    """A best shot: opened and watermarked, or, where the page opens, masked with its original sealed inside."""
+    account = by(request)
+    shot = await box(request).searches.stored_shot(account, int(request.match_info["passage"]))
+    jpeg = await box(request).reveals.card(account, request.match_info["key"], shot)
+    return web.Response(body=jpeg, content_type="image/jpeg")
+
+
 async def pieces(request: web.Request, key: str, from_us: int | None) -> AsyncGenerator[Piece, None]:
     """The revealed stream from `from_us` on, going on as the recording grows; a newer one of the same reveal ends it.
 

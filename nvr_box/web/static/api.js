@@ -49,6 +49,7 @@ export async function call(method, path, body, options) {
   return reply.status === 204 ? null : reply.json();
 }
 
+export const bytes = async (path) => (await send("GET", path)).arrayBuffer();
 export const get = (path, options) => call("GET", path, undefined, options);
 export const post = (path, body = {}, options) => call("POST", path, body, options);
 

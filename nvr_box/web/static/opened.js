@@ -23,6 +23,9 @@ export function canOpen() {
   return able;
 }
 
+// A best shot that these keys do not open.
+export class SealedStill extends Error {}
+
 export class Opener {
   // `answer`: the box's to a reveal that is to be opened here; `keys`: what came with it, sealed.
   constructor(answer, keys) {
@@ -33,6 +36,7 @@ export class Opener {
     this.number = 0;
     this.verdicts = null;
     this.player = null;
+    this.cards = []; // who waits for a best shot, in the order of asking
     this.worker = new Worker("/static/recovery/opener.js", { type: "module" });
     this.worker.onmessage = ({ data }) => this.hear(data);
     this.worker.onerror = (event) => this.fail?.(new Error(event.message || "the page's own reader does not start"));
@@ -56,6 +60,10 @@ export class Opener {
       this.verdicts = data.verdicts;
       if (this.player && data.number === this.number) this.player.hear(data);
       else data.frame.close();
+    } else if (data.op === "card") {
+      const { resolve, reject } = this.cards.shift();
+      if (data.picture) resolve(data.picture);
+      else reject(new SealedStill(data.why));
     } else if (data.op === "ended" && data.number === this.number) this.player?.end(data);
   }
 
@@ -65,6 +73,14 @@ export class Opener {
     this.number += 1;
     const address = socketAddress(`/api/reveals/${seg(this.id)}/units?from=${seg(iso(from_us))}`);
     this.worker.postMessage({ op: "play", number: this.number, address, signingKey: this.signingKey, from_us, point: this.point });
+  }
+
+  // The original inside a best shot as an ImageBitmap; rejects with the sentence why it stays masked.
+  card(jpeg) {
+    return new Promise((resolve, reject) => {
+      this.cards.push({ resolve, reject });
+      this.worker.postMessage({ op: "card", jpeg, signingKey: this.signingKey }, [jpeg]);
+    });
   }
 
   more(pictures) { this.worker.postMessage({ op: "more", number: this.number, pictures }); }

@@ -1,6 +1,7 @@
 // Results as cards, best first. A click plays the video from a few seconds before; the cards stay.
 import { html, useEffect, useState } from "./vendor/htm-preact.js";
-import { cameraName, opened, query, use } from "./store.js";
+import { CardShot, shotOf } from "./card-shot.js";
+import { cameraName, opened, query, reveal, use } from "./store.js";
 import { clock, day, span, us } from "./times.js";
 
 const BEFORE_US = 3e6;
@@ -10,7 +11,6 @@ const NARROWEST = { cameras: "where (the cameras)", time: "when", classes: "the 
   threshold: "how alike" };
 const SAID = "veilcam.similar-said";
 
-const shot = (match) => `/api/passages/${match.passage}/shot`;
 const timed = (match) => ({ ...match, camera_name: cameraName(match.camera), first_us: us(match.first), best_us: us(match.best), last_us: us(match.last) });
 
 // A tracker that lost somebody for a moment leaves two passages; one that follows the other at once, on the same
@@ -33,15 +33,14 @@ function folded(matches) {
   return cards;
 }
 
-function Card({ card, playing, onNot }) {
-  const [bare, setBare] = useState(false);
+function Card({ card, playing, onNot, on, clear, onClear }) {
   const play = () => opened.set({ camera: card.camera, at_us: card.best_us - BEFORE_US, passage: card.passage });
-  const more = () => query.set({ passage: card.passage, camera: card.camera, at_us: card.best_us, class: card.class, colours: card.colours, crop: shot(card) });
+  const more = () => query.set({ passage: card.passage, camera: card.camera, at_us: card.best_us, class: card.class, colours: card.colours, crop: shotOf(card.passage) });
   const alike = card.similarity === null ? null : Math.round(card.similarity * 100);
   return html`<li class=${`card ${playing ? "playing" : ""}`} data-test="card" data-camera=${card.camera} data-similarity=${card.similarity}>
     <button class="open" onClick=${play} aria-label=${`${card.class} on ${card.camera_name} at ${clock(card.best_us)}${alike === null ? "" : `, similarity ${alike} percent`}. Play`}>
-      <span class="shot">${bare ? html`<span class="nothing">no picture</span>` : html`<img src=${shot(card)} alt="" loading="lazy" onError=${() => setBare(true)} />`}
-        ${card.members.length > 1 && html`<span class="tag times">${card.members.length} ×</span>`}</span>
+      <${CardShot} passage=${card.passage} on=${clear ? on : null}>
+        ${card.members.length > 1 && html`<span class="tag times">${card.members.length} ×</span>`}<//>
       <span class="lines"><b>${card.camera_name}</b>
         <time>${day(card.best_us)}<br />${clock(card.best_us)}</time>
         <small>${span((card.last_us - card.first_us) / 1e6)} in view</small>
@@ -49,6 +48,8 @@ function Card({ card, playing, onNot }) {
       ${alike !== null && html`<span class="alike"><span class="bar" style=${{ "--share": card.similarity }}></span><b>${alike} %</b></span>`}
     </button>
     <span class="acts"><button class="quiet" onClick=${more} title="Search with this one">More like this</button>
+      ${on && html`<button class="quiet" onClick=${onClear} aria-pressed=${clear} data-test="card-clear"
+        title="The original of this best shot; it goes into the audit log">${clear ? "Mask" : "Clear"}</button>`}
       <button class="quiet" onClick=${onNot} title="Hide it: your judgement, not the box's">Not this</button></span>
   </li>`;
 }
@@ -70,8 +71,14 @@ export function Results({ found, busy, threshold, filters, onLoosen }) {
   const [not, setNot] = useState([]);
   const [said, setSaid] = useState(localStorage.getItem(SAID) === "yes");
   useEffect(() => setNot([]), [found?.what]);
+  const now = use(reveal);
+  const on = now?.whole_picture ? now : null; // one person only: others may stand beside them in a best shot
+  const [asked, setAsked] = useState([]); // passages to be shown clear while this reveal is on
+  useEffect(() => setAsked([]), [on?.id]);
   const matches = (found?.matches ?? []).map(timed).filter((match) => match.similarity === null || match.similarity >= threshold);
   const cards = folded(matches).filter((card) => !not.includes(card.passage));
+  const spanned = on ? cards.filter((card) => card.camera === on.camera && card.best_us >= on.from_us).map((card) => card.passage) : [];
+  const every = spanned.length > 0 && spanned.every((passage) => asked.includes(passage));
   const groups = grouped ? [...new Set(cards.map((card) => card.camera))].map((camera) => cards.filter((card) => card.camera === camera)) : [cards];
   const sure = cards.filter((card) => card.similarity !== null).slice(0, 8);
 
@@ -83,12 +90,17 @@ export function Results({ found, busy, threshold, filters, onLoosen }) {
       ${busy ? html`<span class="busy">comparing…</span>` : found && html`<span><b>${found.compared.toLocaleString()}</b> ${found.compared === 1 ? "passage" : "passages"} compared in ${found.took_ms < 10 ? found.took_ms.toFixed(1) : Math.round(found.took_ms)} ms</span>`}
       ${found?.other_model > 0 && html`<span class="tag warn">${found.other_model} skipped: described by another model</span>`}
       <span class="push"></span>
+      ${spanned.length > 0 && html`<label><input type="checkbox" data-test="cards-clear" checked=${every}
+        onChange=${(event) => setAsked(event.target.checked ? [...new Set([...asked, ...spanned])] : asked.filter((one) => !spanned.includes(one)))} />
+        clear: ${spanned.length} of ${cameraName(on.camera)} since ${clock(on.from_us)}</label>`}
       <label><input type="checkbox" checked=${grouped} onChange=${(event) => setGrouped(event.target.checked)} /> by camera</label>
       ${not.length > 0 && html`<button class="quiet" onClick=${() => setNot([])}>Show ${not.length} set aside</button>`}
     </div>
     <${Path} cards=${sure} />
     ${groups.map((group) => html`${grouped && group.length > 0 && html`<h2>${group[0].camera_name} <small>${group.length}</small></h2>`}
       <ul class="cards" data-test="cards">${group.map((card) => html`<${Card} key=${card.passage} card=${card} playing=${watched?.passage === card.passage}
+        on=${card.camera === on?.camera ? on : null} clear=${asked.includes(card.passage)}
+        onClear=${() => setAsked(asked.includes(card.passage) ? asked.filter((one) => one !== card.passage) : [...asked, card.passage])}
         onNot=${() => setNot([...not, card.passage])} />`)}</ul>`)}
     ${found && !busy && !cards.length && html`<div class="empty"><h2>Nothing ${threshold ? "that similar" : "found"}</h2>
       <p>${found.narrowest ? `The filter that removes the most is ${NARROWEST[found.narrowest] ?? found.narrowest}.` : found.stored ? "" : "No passage is stored yet. Passages appear a few seconds after somebody walked by."}</p>

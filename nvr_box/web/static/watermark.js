@@ -16,15 +16,16 @@ export class Watermark {
     const size = Math.max(10, Math.round(width / 64));
     pen.font = `${size}px sans-serif`;
     const wide = pen.measureText(this.text).width;
+    const lines = wide + size <= width ? [this.text] : this.text.split("  ");
     pen.fillStyle = "rgb(255 255 255 / 6%)";
     for (let y = 2 * size, row = 0; y < height; y += 6 * size, row += 1) {
       for (let x = row % 2 ? -wide / 2 : 0; x < width; x += wide + 4 * size) pen.fillText(this.text, x, y);
     }
-    const band = Math.round(1.5 * size);
+    const band = Math.round((0.3 + 1.2 * lines.length) * size);
     pen.fillStyle = "rgb(0 0 0 / 55%)";
     pen.fillRect(0, height - band, width, band);
     pen.fillStyle = "rgb(255 255 255 / 85%)";
-    pen.fillText(this.text, size / 2, height - 0.4 * size);
+    lines.reverse().forEach((line, above) => pen.fillText(line, size / 2, height - (0.4 + 1.2 * above) * size));
     return layer;
   }
 }

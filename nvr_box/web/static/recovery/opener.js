@@ -4,7 +4,9 @@
 // In:  {op: "unlock", files, days, passphrases}
 //      {op: "play", number, address, signingKey, from_us, point}    what played before ends
 //      {op: "more", number, pictures}                               so many may be on their way or waiting
+//      {op: "card", jpeg, signingKey}                               a best shot; answered in the order of asking
 // Out: {op: "unlocked", keys} | {op: "refused", why}
+//      {op: "card", picture} | {op: "card", why}
 //      {op: "picture", number, frame, utc_us, revealed, reason, verdicts} | {op: "ended", number, code, why}
 import { SealError, WireError } from "./bytes.js";
 import { Composer } from "./compose.js";
@@ -12,6 +14,7 @@ import { unlock } from "./keyfile.js";
 import { CODECS } from "./nal.js";
 import { NO_RECOVERY_DATA, NOT_A_RECIPIENT, Reader } from "./reader.js";
 import { us } from "../times.js";
+import { openThumbnail } from "./thumbnail.js";
 
 const NOTHING = { opened: 0, nothing_masked: 0, missing: 0, not_for_us: 0, damaged: 0, waiting: 0, base_altered: 0, unsigned: 0, reason: "" };
 
@@ -133,8 +136,26 @@ async function open({ files, days, passphrases }) {
 onmessage = ({ data }) => {
   if (data.op === "unlock") open(data);
   else if (data.op === "play") {
+let cards = Promise.resolve();
+
+async function card({ jpeg, signingKey }) {
+  const { clear, reason } = await openThumbnail(new Uint8Array(jpeg), identities, signingKey);
+  if (!clear) {
+    postMessage({ op: "card", why: reason });
+    return;
+  }
+  try {
+    const picture = await createImageBitmap(new Blob([clear], { type: "image/jpeg" }));
+    postMessage({ op: "card", picture }, [picture]);
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+    postMessage({ op: "card", why: "its original is no picture" });
+  }
+}
+
     current?.end();
     current = new Play(data);
+  else if (data.op === "card") cards = cards.then(() => card(data));
   } else if (data.op === "more" && data.number === current?.number) {
     current.credit += data.pictures;
     current.pump();

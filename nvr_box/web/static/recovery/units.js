@@ -68,9 +68,17 @@ function frame(data) {
 async function key(data) {
   if (data.length < KEY_HEAD) throw new WireError("key unit is cut off");
   if (data[3]) throw new WireError("key unit with unknown flags");
+  const { stanzas, at } = parseStanzas(data, KEY_HEAD, data[2]);
+  if (at !== data.length) throw new WireError("bytes after the last key stanza");
+  return { kind: "key", gopId: u(data, 4, 4), cameraId: data.subarray(8, 16), salt: data.subarray(16, 20), utc_us: u(data, 20, 8),
+    firstSeq: u(data, 32, 4), stanzas, hash: (await sha256(data)).subarray(0, 16) };
+}
+
+// `count` stanzas from `from` on, and where they end; unknown kinds are left out.
+export function parseStanzas(data, from, count) {
   const stanzas = [];
-  let at = KEY_HEAD;
-  for (let number = 0; number < data[2]; number++) {
+  let at = from;
+  for (let number = 0; number < count; number++) {
     if (at + 3 > data.length) throw new WireError("key stanza is cut off");
     const kind = data[at];
     const size = u(data, at + 1, 2);
@@ -81,9 +89,7 @@ async function key(data) {
     if (cut) stanzas.push({ kids: Array.from({ length: cut / 8 }, (_, i) => hex(body.subarray(8 * i, 8 * i + 8))), sealed: body.subarray(cut) });
     at += 3 + size;
   }
-  if (at !== data.length) throw new WireError("bytes after the last key stanza");
-  return { kind: "key", gopId: u(data, 4, 4), cameraId: data.subarray(8, 16), salt: data.subarray(16, 20), utc_us: u(data, 20, 8),
-    firstSeq: u(data, 32, 4), stanzas, hash: (await sha256(data)).subarray(0, 16) };
+  return { stanzas, at };
 }
 
 async function manifest(data) {

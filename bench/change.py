@@ -5,7 +5,8 @@ moment the request is sent until the first IDR picture of the new size is with a
 codec changes he has to ask again, so that counts until the picture of his new session. `other_lost` is how many
 pictures of the other encoder's stream are missing for its viewer meanwhile, out of gaps in the time stamps, so that
 pictures the camera had to drop count as well. `held_of_rate` is what arrives of the promised rate with every encoder
-at its largest and fastest at once.
+at its largest and fastest at once, `cores` what the whole camera would need of this machine to hold it: CPU seconds
+for each picture that arrived times the promised rate, which a busy machine does not change.
 """
 
 import asyncio
@@ -149,8 +150,19 @@ def ask_again(camera, token, before, after, other):
     return answered_s - asked_s, first_s - asked_s, lost, viewer.ended_s - asked_s
 
 
+def cpu_s(pid):
+    """CPU seconds that a process has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def held(camera, encoding):
-    """(promised rate of main, least share of its rate that a stream holds) with as many as are promised at once."""
+    """With as many encoders as are promised at once, each at its largest and fastest.
+
+    Returns:
+        The promised rate of the main stream, the least share of its rate that a stream holds, and the cores that the
+        camera needs to hold them all.
+    """
     info = media2(camera, "GetVideoEncoderInstances", ConfigurationToken="source").Info
     count = next((one.Number for one in info.Codec if one.Encoding == encoding), 0)
     able = ("main", "sub")[-count:]
@@ -159,16 +171,20 @@ def held(camera, encoding):
     for token, viewer in viewers.items():
         viewer.until(lambda one, rate=rates[token]: len(one.arrived) > rate)
     begun = {token: len(viewer.arrived) for token, viewer in viewers.items()}
-    began_s = time.monotonic()
+    began_s, spent_s = time.monotonic(), cpu_s(camera.pid)
     for viewer in viewers.values():
         viewer.until(lambda one: one.arrived[-1][0] > began_s + SECONDS)
+    spent_s = cpu_s(camera.pid) - spent_s
+    cores = max(
+        spent_s / (len(viewer.arrived) - begun[token]) * rates[token] for token, viewer in viewers.items()
+    )
     share = min(
         (len(viewer.arrived) - begun[token]) / (viewer.arrived[-1][0] - began_s) / rates[token]
         for token, viewer in viewers.items()
     )
     for viewer in viewers.values():
         viewer.close()
-    return rates[able[0]], share
+    return rates[able[0]], share, cores
 
 
 def main():
@@ -192,8 +208,10 @@ def main():
             figures[f"to_first_idr_s_{token}_{before}_to_{after}".lower()] = round(first_s, 3)
         figures["other_lost"] = lost
         for encoding in ("H264", "H265"):
-            promised, share = held(camera, encoding)
-            rows.append((f"all {encoding} at once, main {promised:g} fps", "", "", "", f"{share:.3f} of the rate"))
+            promised, share, cores = held(camera, encoding)
+            told = f"{share:.3f} of the rate, {cores:.2f} cores"
+            rows.append((f"all {encoding} at once, main {promised:g} fps", "", "", "", told))
+            figures[f"cores_{encoding.lower()}"] = round(cores, 3)
             figures[f"held_of_rate_{encoding.lower()}"] = round(share, 4)
             figures[f"promised_fps_{encoding.lower()}"] = promised
     report("change", {"clip": "vtest, 768x576 at 10 fps", "seconds": SECONDS}, figures, rows)

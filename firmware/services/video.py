@@ -11,7 +11,16 @@ from dataclasses import dataclass, replace
 from firmware.encode.settings import EncoderSettings, VideoFormat
 from firmware.live import TOKENS, Live
 from firmware.services.media_state import VideoEncoder
-from firmware.services.video_options import BITRATE_KBPS, QUALITY, VideoOptions, coding, possible, profile, rate_of
+from firmware.services.video_options import (
+    BITRATE_KBPS,
+    QUALITY,
+    VideoOptions,
+    affordable,
+    coding,
+    possible,
+    profile,
+    rate_of,
+)
 from firmware.settings import Settings
 from onvif.errors import invalid
 
@@ -148,13 +157,14 @@ class Encoders:
             stored = replace(stored, width=None)
         settings = _coded(coding(base.coding, encoding), stored)
         quality = stored.quality if stored.quality is not None else _quality(settings.qp)
-        return VideoFormat(
+        wanted = VideoFormat(
             width=stored.width or base.width,
             height=stored.height if stored.width and stored.height else base.height,
             rate=base.rate if stored.rate_fps is None else min(rate_of(source, stored.rate_fps), source.rate),
             coding=settings,
             jpeg_quality=_jpeg_quality(quality) if encoding == "JPEG" else None,
         )
+        return affordable(wanted, base, sealed=token == TOKENS[0])
 
 
 def _coded(base: EncoderSettings, stored: VideoEncoder) -> EncoderSettings:

@@ -1,14 +1,16 @@
 """What each video encoder of a camera can be set to: sizes, rates and ranges that it really delivers.
 
 Sizes keep the sensor's aspect. The highest rate of an encoding is what this machine was measured to encode with both
-encoders at their largest and fastest at once, so what is offered to one client holds whatever another one sets.
+encoders at their largest and fastest at once, in the quality and with the groups of pictures that the operator
+configured. Better quality or shorter groups cost more: their rate ends where the encoder's share of the processor
+does, so what is promised to one client holds whatever another one sets.
 """
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from firmware.encode.settings import EncoderSettings
-from firmware.encode.speed import seconds_per_pixel
+from firmware.encode.settings import EncoderSettings, VideoFormat
+from firmware.encode.speed import seconds_per_picture
 from firmware.mask.grid import MB
 from firmware.stream.channels import Shape
 from wire.nal import Codec
@@ -20,8 +22,8 @@ GOP_FRAMES = (1, 250)
 _FRACTIONS = tuple(Fraction(*pair) for pair in ((1, 1), (5, 6), (2, 3), (1, 2), (1, 3), (1, 4)))
 _ASPECT_TOLERANCE = 0.015
 _LEAST_SIDE = 64
-# Of one processor core. The main stream is coded twice, masked and original; the rest is masks and snapshots.
 _MAIN_SHARE, _SUB_SHARE = 0.6, 0.15
+"""Of one processor core; the rest is for eyes, masks and snapshots."""
 _OTHER_PRESET = "ultrafast"
 """Of a codec that `camera.toml` says nothing about: software H.265 costs several times what H.264 does."""
 
@@ -51,8 +53,8 @@ def possible(source: Shape, configured: EncoderSettings, *, sealed: bool) -> tup
     found = []
     for encoding in ("H264", "H265"):
         settings = coding(configured, encoding)
-        cost_s = seconds_per_pixel(settings) * coded[0][0] * coded[0][1]
-        rates = _rates(source.rate, _MAIN_SHARE / (2 * cost_s) if sealed else _SUB_SHARE / cost_s)
+        largest = VideoFormat(width=coded[0][0], height=coded[0][1], rate=source.rate, coding=settings)
+        rates = _rates(source.rate, share(sealed) / seconds_per_picture(largest, sealed=sealed))
         if encoding.lower() == configured.codec:
             rates = rates or (1.0,)
         if rates:
@@ -61,6 +63,23 @@ def possible(source: Shape, configured: EncoderSettings, *, sealed: bool) -> tup
         # A JPEG picture costs a fraction of the others. There is no room in it for originals.
         found.append(VideoOptions("JPEG", sizes, _rates(source.rate, float(source.rate)), None, gop_frames=None))
     return tuple(found)
+
+
+def share(sealed: bool) -> float:  # noqa: FBT001 - of one of the two encoders
+    """CPU seconds a second that an encoder may take: the main one, which seals originals, or the sub one."""
+    return _MAIN_SHARE if sealed else _SUB_SHARE
+
+
+def affordable(wanted: VideoFormat, configured: VideoFormat, *, sealed: bool) -> VideoFormat:
+    """With the rate that its encoder's share of the processor allows: whole pictures a second, at least one.
+
+    What the operator configured is not judged, and an encoder may take what that takes.
+    """
+    if wanted.jpeg_quality is not None or wanted.coding == configured.coding:
+        return wanted
+    usual = float(configured.rate) * seconds_per_picture(configured, sealed=sealed)
+    most_fps = max(share(sealed), usual) / seconds_per_picture(wanted, sealed=sealed)
+    return wanted if wanted.rate <= most_fps else replace(wanted, rate=Fraction(max(1, int(most_fps))))
 
 
 def coding(configured: EncoderSettings, encoding: str) -> EncoderSettings:

@@ -7,6 +7,7 @@ detections come from a difference to the background and "reveal" plays a second,
 import asyncio
 import itertools
 import secrets
+import shutil
 import time
 from pathlib import Path
 
@@ -383,10 +384,13 @@ def jpeg(rgb):
 
 
 class Scene:
-    """The clip's two windows, encoded once into `folder`."""
+    """The clip's two windows, encoded once into `folder`; and two operators' keys."""
 
     def __init__(self, folder):
         self.folder = folder
+        keys = Keys.open(folder / "keys")
+        for name in ("anna", "bert"):
+            keys.create(name, f"{name}'s own passphrase")
         self.clear, self.masked, self.boxes = zip(*clip_windows(), strict=True)
         for n in (1, 2):
             encode(folder / f"masked{n}.mp4", self.masked[n - 1])
@@ -432,9 +436,8 @@ class StandInBox:
             ("porter", [Right.VIEW], [1]),
         ):
             await users.put(ROOT, name, password=f"{name} password", rights=rights, cameras=cameras)
+        shutil.copytree(self.scene.folder / "keys", self.state / "keys", dirs_exist_ok=True)
         keys = Keys.open(self.state / "keys")
-        for name in ("anna", "bert"):
-            keys.create(name, f"{name}'s own passphrase")
         keys.today()
         holds = Holds(store, audit, keys, recordings)
         return Box(

@@ -450,3 +450,32 @@ async def test_a_new_password_signs_the_account_out_elsewhere(client):
     assert (await client.get("/api/me")).status == 200, "whoever changed it stays signed in"
     client.session.cookie_jar.clear()
     assert (await client.get("/api/me", cookies=cookies)).status == 401
+
+
+async def test_the_keys_are_an_admins_business_and_nothing_secret_is_told(client, box):
+    await sign_in(client, "guard")
+    assert (await client.get("/api/keys")).status == 403
+    await sign_in(client, "admin")
+    said = await (await client.get("/api/keys")).text()
+    told = json.loads(said)
+    assert [key["label"] for key in told["keys"]] == ["anna", "bert"]
+    assert told["days"][0]["opened_by"] == ["anna", "bert"]
+    assert not any(word in said for word in ('sealed": "', "private", "salt", "passphrase"))
+    kid, day = told["keys"][0]["kid"], told["days"][0]["day"]
+    for path, body, status, says in (
+        (f"/api/keys/days/{day}/shred", {}, 400, "text is needed"),
+        (f"/api/keys/days/{day}/shred", {"typed": "yes"}, 400, f"type {day}"),
+        ("/api/keys/days/2001-01-01/shred", {"typed": "2001-01-01"}, 400, "There is no key 2001-01-01."),
+        ("/api/keys/0123456789abcdef/revoke", {}, 400, "There is no key 0123456789abcdef in force."),
+        ("/api/keys/holds/7/seal", {"passphrase": "x"}, 404, "There is no hold 7."),
+        ("/api/keys/holds", {"case": "c 1", "camera": 1, "reason": "a good reason"}, 400, "time is needed"),
+    ):
+        reply = await client.post(path, json=body)
+        assert (reply.status, says in (await reply.json())["error"]) == (status, True), path
+    assert (await client.post(f"/api/keys/{kid}/revoke", json={})).status == 204
+    assert (await client.post(f"/api/keys/days/{day}/shred", json={"typed": day})).status == 204
+    told = await (await client.get("/api/keys")).json()
+    assert told["keys"][0]["revoked"]
+    assert told["days"][0]["destroyed"]
+    entries = await (await client.get("/api/audit?action=keys")).json()
+    assert [entry["details"]["what"] for entry in entries["entries"] if entry["granted"]] == ["shred", "revoke"]

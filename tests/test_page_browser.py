@@ -373,7 +373,7 @@ def test_every_text_is_readable_and_every_control_has_a_name(page, address, plac
     assert page.evaluate(NAMELESS) == []
 
 
-@pytest.mark.parametrize("place", ["live", "watch/1", "search", "cameras", "accounts", "audit"])
+@pytest.mark.parametrize("place", ["live", "watch/1", "search", "cameras", "accounts", "keys", "audit"])
 def test_at_360_pixels_nothing_is_cut_off(browser, address, place):
     with opened(browser, width=360, height=740, has_touch=True) as page:
         sign_in(page, address, "admin")
@@ -493,3 +493,54 @@ def test_an_account_is_made_changed_and_removed(browser, address):
         page.click("[data-test=save]")
         page.wait_for_selector("[data-test=refusal]")
         assert "last admin" in page.inner_text("[data-test=refusal]")
+
+
+def test_the_keys_are_listed_and_their_ceremonies_refuse_what_the_command_line_refuses(browser, address):
+    with opened(browser) as page:
+        sign_in(page, address, "admin")
+        page.keyboard.press("Alt+k")
+        keys = page.locator("[data-test=key]")
+        keys.nth(1).wait_for()
+        assert "X25519" in keys.nth(0).inner_text()
+        assert page.evaluate(CONTRAST) == []
+        assert page.evaluate(NAMELESS) == []
+
+        page.locator("[data-test=key]", has_text="bert").locator("button").click()
+        page.click("[data-test=revoke-go]")
+        page.locator("[data-test=key]", has_text="bert").get_by_text("revoked").wait_for()
+        page.locator("[data-test=key]", has_text="anna").locator("button").click()
+        page.click("[data-test=revoke-go]")
+        page.locator("[data-test=refusal]", has_text="only operator's key").wait_for()
+
+        at = page.evaluate("Date.now()")
+        field = "at => new Date(at - new Date(at).getTimezoneOffset() * 60000).toISOString().slice(0, 19)"
+        page.fill("[name=case]", "case-7")
+        page.fill("[data-test=hold-form] [name=reason]", "court order 12/26")
+        page.fill("[name=start]", page.evaluate(field, at - 20_000))
+        page.fill("[name=end]", page.evaluate(field, at - 10_000))
+        page.click("[data-test=hold-go]")
+        page.wait_for_selector("[data-test=hold][data-sealed=no]")
+
+        page.click("[data-test=seal]")
+        page.fill("[name=passphrase]", "not anna's passphrase")
+        page.fill("[name=case_passphrase]", "passphrase of case 7")
+        page.click("[data-test=seal-go]")
+        page.locator("[data-test=refusal]", has_text="opens no reveal key").wait_for()
+        assert page.input_value("[name=passphrase]") == ""
+
+        day = page.get_attribute("[data-test=day]:has([data-test=shred])", "data-day")
+        page.click("[data-test=shred] >> nth=0")
+        assert "Nobody will be able to restore" in page.inner_text("[data-test=shred-form]")
+        assert page.is_disabled("[data-test=shred-go]")
+        assert page.evaluate(CONTRAST) == []
+        assert page.evaluate(NAMELESS) == []
+        page.fill("[data-test=shred-typed]", day)
+        page.click("[data-test=shred-go]")
+        page.locator("[data-test=refusal]", has_text="on hold for case-7").wait_for()
+
+        page.click("[data-test=lift]")
+        page.fill("[data-test=lift-form] [name=reason]", "case closed in May")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=Nothing is on hold.")
+        page.click("[data-test=shred-go]")
+        page.locator(f"[data-test=day][data-day='{day}']").get_by_text("destroyed").wait_for()

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from nvr_box.box import Box
 from nvr_box.rights import Refused
-from nvr_box.web import account, accounts, audit, cameras, exports, packets, pictures, reveal, searches, stream
+from nvr_box.web import account, accounts, audit, cameras, exports, keys, packets, pictures, reveal, searches, stream
 from nvr_box.web.asked import ACCOUNT, BOX, SESSION, SESSIONS, BadField
 from nvr_box.web.sessions import Sessions, csrf_fits, same_origin
 from wire.base.errors import ConfigError, Error, ModelError, PeerError, SealError, StoreError, WireError
@@ -55,7 +55,7 @@ def application(box: Box) -> web.Application:
     app = web.Application(middlewares=[_say_what_went_wrong, _know_who_asks], client_max_size=_MOST_PUSH_BYTES)
     app[BOX] = box
     app[SESSIONS] = Sessions(box)
-    for part in (account, accounts, cameras, pictures, stream, searches, reveal, exports, audit, packets):
+    for part in (account, accounts, cameras, pictures, stream, searches, reveal, exports, keys, audit, packets):
         app.add_routes(part.routes)
     app.router.add_get("/", _page)
     app.router.add_get("/favicon.ico", _mark)

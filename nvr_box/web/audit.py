@@ -30,6 +30,10 @@ ACTIONS = (
     "user-change",
     "user-remove",
     "keys",
+    "reencode",
+    "reencode-end",
+    "hold",
+    "select",
     "audit-view",
     "audit-verify",
 )

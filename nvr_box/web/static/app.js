@@ -5,6 +5,7 @@ import { Accounts } from "./accounts.js";
 import { Approve } from "./approve.js";
 import { Audit } from "./audit.js";
 import { Cameras } from "./cameras.js";
+import { Keys } from "./keys.js";
 import { Live } from "./live.js";
 import { followCameras } from "./refresh.js";
 import { endReveal, followReveals, Lock } from "./reveal.js";
@@ -21,6 +22,7 @@ const PLACES = [
   { name: "cameras", title: "Cameras", show: Cameras, open: () => true },
   { name: "approve", title: "Approve", key: "p", show: Approve, open: () => may("approve") && revealWays.get().second_person, count: () => revealWays.get().to_answer.length },
   { name: "accounts", title: "Accounts", key: "u", show: Accounts, open: () => may("admin") },
+  { name: "keys", title: "Keys", show: Keys, open: () => may("admin") },
   { name: "audit", title: "Audit", show: Audit, open: () => may("admin") || may("approve") },
 ];
 
@@ -64,7 +66,7 @@ const help = () => document.getElementById("help").showModal();
 
 function Help() {
   return html`<dialog id="help" aria-labelledby="help-title"><h2 id="help-title">Keys</h2>
-    <dl class="keys">${[["1 – 9", "open a camera of the grid"], ...watchKeys, ["Esc", "close; ends a reveal"], ["Alt L S C P U A", "Live, Search, Cameras, Approve, Accounts, Audit"], ["?", "this list"]]
+    <dl class="keys">${[["1 – 9", "open a camera of the grid"], ...watchKeys, ["Esc", "close; ends a reveal"], ["Alt L S C P U K A", "Live, Search, Cameras, Approve, Accounts, Keys, Audit"], ["?", "this list"]]
       .map(([key, what]) => html`<dt>${key.split(" ").map((one) => html`<kbd>${one}</kbd> `)}</dt><dd>${what}</dd>`)}</dl>
     <div class="buttons"><button autofocus onClick=${(event) => event.target.closest("dialog").close()}>Close</button></div></dialog>`;
 }

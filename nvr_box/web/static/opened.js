@@ -48,7 +48,7 @@ export class Opener {
       this.done = resolve;
       this.fail = reject;
       const files = file ? [file] : this.keys.operators;
-      this.worker.postMessage({ op: "unlock", files, days: this.keys.days, passphrases });
+      this.worker.postMessage({ op: "unlock", files, days: this.keys.days, holds: this.keys.holds, passphrases });
       this.keys = null;
     }).then(() => { openers.set(this.id, this); });
   }

@@ -1,24 +1,26 @@
 // The worker that opens a reveal: it alone holds the private keys, in memory, until the page ends it. Passphrases and
 // key files come in; pictures go out. What it asks the box for are masked access units, and nothing goes with that.
 //
-// In:  {op: "unlock", files, days, passphrases}
+// In:  {op: "unlock", files, days, holds, passphrases}
 //      {op: "play", number, address, signingKey, from_us, point}    what played before ends
 //      {op: "more", number, pictures}                               so many may be on their way or waiting
 //      {op: "card", jpeg, signingKey}                               a best shot; answered in the order of asking
 // Out: {op: "unlocked", keys} | {op: "refused", why}
 //      {op: "card", picture} | {op: "card", why}
 //      {op: "picture", number, frame, utc_us, revealed, reason, verdicts} | {op: "ended", number, code, why}
-import { SealError, WireError } from "./bytes.js";
+import { fromHex, SealError, WireError } from "./bytes.js";
 import { Composer } from "./compose.js";
+import { heldBy } from "./hold.js";
 import { unlock } from "./keyfile.js";
 import { CODECS } from "./nal.js";
 import { NO_RECOVERY_DATA, NOT_A_RECIPIENT, Reader } from "./reader.js";
-import { us } from "../times.js";
 import { openThumbnail } from "./thumbnail.js";
+import { us } from "../times.js";
 
 const NOTHING = { opened: 0, nothing_masked: 0, missing: 0, not_for_us: 0, damaged: 0, waiting: 0, base_altered: 0, unsigned: 0, reason: "" };
 
 let identities = new Map();
+let held = new Map();
 let verdicts = { ...NOTHING };
 let current = null;
 
@@ -69,7 +71,7 @@ class Play {
   }
 
   async open({ utc_us, au, codec, last }) {
-    this.reader ??= new Reader(identities, CODECS[codec], this.signingKey);
+    this.reader ??= new Reader(identities, CODECS[codec], this.signingKey, undefined, held);
     this.composer ??= new Composer(CODECS[codec]);
     const opened = await this.reader.open(au);
     if (this.point && utc_us >= this.from_us) {
@@ -123,9 +125,10 @@ function kind({ payload, tracks, reason, verdict }, revealed) {
   return verdict.authentic === "no" ? "damaged" : "waiting";
 }
 
-async function open({ files, days, passphrases }) {
+async function open({ files, days, holds, passphrases }) {
   try {
     identities = await unlock(files, days, passphrases);
+    held = await heldBy(holds.map(fromHex), identities);
     postMessage({ op: "unlocked", keys: identities.size });
   } catch (error) {
     if (!(error instanceof SealError || error instanceof WireError)) throw error;
@@ -133,9 +136,6 @@ async function open({ files, days, passphrases }) {
   }
 }
 
-onmessage = ({ data }) => {
-  if (data.op === "unlock") open(data);
-  else if (data.op === "play") {
 let cards = Promise.resolve();
 
 async function card({ jpeg, signingKey }) {
@@ -153,9 +153,12 @@ async function card({ jpeg, signingKey }) {
   }
 }
 
+onmessage = ({ data }) => {
+  if (data.op === "unlock") open(data);
+  else if (data.op === "card") cards = cards.then(() => card(data));
+  else if (data.op === "play") {
     current?.end();
     current = new Play(data);
-  else if (data.op === "card") cards = cards.then(() => card(data));
   } else if (data.op === "more" && data.number === current?.number) {
     current.credit += data.pictures;
     current.pump();

@@ -53,11 +53,13 @@ function withStartCode(payload) {
 }
 
 // `identities`: Map by key id of what can open; `signingKey`: the camera's Ed25519 public key in hexadecimal, or null;
-// `granted`: keys of single objects, Map by key_hash (hexadecimal) of [{name (hexadecimal), track, key}].
+// `granted`: keys of single objects, Map by key_hash (hexadecimal) of [{name (hexadecimal), track, key}];
+// `held`: content keys from legal holds, Map by key_hash (hexadecimal) of functions that give one (hold.js).
 export class Reader {
-  constructor(identities, codec, signingKey, granted = new Map()) {
+  constructor(identities, codec, signingKey, granted = new Map(), held = new Map()) {
     this.identities = identities;
     this.granted = granted;
+    this.held = held;
     this.codec = codec;
     this.signingKey = signingKey;
     this.gop = null;
@@ -154,7 +156,8 @@ export class Reader {
         if (!(error instanceof SealError)) throw error;
       }
     }
-    return null;
+    const kept = await this.held.get(hex(unit.hash))?.();
+    return kept ? contentKey(kept) : null;
   }
 
   // Names are short and may coincide: every key under one is tried.

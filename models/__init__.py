@@ -19,7 +19,7 @@ from models.profiles import detector_for
 from models.registry import Registry
 from models.runtime import Session
 
-__all__ = ["Detections", "Models", "ModelsConfig", "load", "similarity"]
+__all__ = ["Detections", "Encoder", "Models", "ModelsConfig", "load", "load_appearance", "similarity"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +61,16 @@ def load(config: ModelsConfig | None = None, registry: Registry | None = None) -
     models = Models(detector, things, faces, appearance, clothes, exact.provider)
     models.self_test()
     return models
+
+
+def load_appearance(config: ModelsConfig | None = None, registry: Registry | None = None) -> Encoder:
+    """The appearance encoder of `load` alone, self-tested: for codes of pictures in which somebody was found before.
+
+    Raises:
+        ModelError: as `load`.
+    """
+    config = config or ModelsConfig()
+    registry = registry or Registry.read()
+    appearance = encoder(Session.load(precision.FLOAT, config, registry), registry, config)
+    selftest.ask_appearance(appearance)
+    return appearance

@@ -33,6 +33,9 @@ class Encoder(Protocol):
 
     model: str
 
+    def model_of(self, class_: ObjectClass) -> str:
+        """The id that codes of this class carry."""
+
     def encode(self, rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass) -> AppearanceCode:
         """The code of the object inside `box` (x0 y0 x1 y1, pixels) of `rgb` (h, w, 3).
 
@@ -84,6 +87,11 @@ class Stripes:
         for name, shape in _ARRAYS.items():
             if self._arrays[name].shape != shape:
                 raise ModelError(f"model stripes: {name} is {self._arrays[name].shape}, want {shape}")
+
+    def model_of(self, class_: ObjectClass) -> str:
+        """See `Encoder`."""
+        del class_
+        return self.model
 
     def encode(self, rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass) -> AppearanceCode:
         """See `Encoder`. People on bicycles are people; everything else is a vehicle."""

@@ -74,6 +74,10 @@ class AppearanceNet:
         )
         return Seen(_unit(embedding), _unit(code), attributes)
 
+    def model_of(self, class_: ObjectClass) -> str:
+        """See `models.appearance.Encoder`."""
+        return self.model if class_ == ObjectClass.PERSON else self._others.model_of(class_)
+
     def encode(self, rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass) -> AppearanceCode:
         """See `models.appearance.Encoder`."""
         if class_ != ObjectClass.PERSON:

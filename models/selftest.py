@@ -50,6 +50,16 @@ def run(detector: Detector, faces: Faces, appearance: Encoder) -> None:
     if len(heads) != 1 or ious(heads, _FACE)[0, 0] < _MINIMUM_IOU:
         raise ModelError("self-test: the face detector must find one face in the known picture, it found "
                          f"{[[round(float(v)) for v in box] for box in heads]}")
+    ask_appearance(appearance)
+
+
+def ask_appearance(appearance: Encoder) -> None:
+    """The encoder's part of `run`: one person resembles itself, and nothing.
+
+    Raises:
+        ModelError: what it answered.
+    """
+    rgb = picture()
     codes = [appearance.encode(rgb, box, ObjectClass.PERSON) for box in (_PERSON[0], _SHIFTED, _CORNER)]
     same, other = similarity(codes[0], codes[1]), similarity(codes[0], codes[2])
     if same < _SAME or other > _OTHER:

@@ -1,4 +1,4 @@
-"""`python -m nvr_box --config nvr.toml [serve | check | verify … | users … | keys …]`."""
+"""`python -m nvr_box --config nvr.toml [serve | check | verify … | users … | keys … | reencode]`."""
 
 import argparse
 import asyncio
@@ -20,7 +20,7 @@ from nvr_box.state import CONSOLE, DATABASE, KEYS, RECORDINGS
 from nvr_box.store import Store
 from nvr_box.users import Users
 from wire.base import config as toml
-from wire.base import logs
+from wire.base import logs, service
 from wire.base.errors import ConfigError, Error
 
 
@@ -65,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     put.add_argument("--keep-password", action="store_true")
     users.add_parser("remove").add_argument("name")
     keys_command.add_parser(commands)
+    reencode = commands.add_parser("reencode", help="make stored codes again with the configured appearance model")
+    reencode.add_argument("--identity", type=Path, action="append", default=[], help="a key file not on the box")
+    reencode.add_argument("--operators", type=int, default=1, help="how many passphrases to ask for")
     return parser
 
 
@@ -77,6 +80,14 @@ async def _change(config: BoxConfig, asked: argparse.Namespace) -> int:
             users = Users(store, log)
             await users.load()
             await _users(users, asked)
+        elif asked.command == "reencode":
+            # Here and not above, as for `serve`.
+            from nvr_box import reencode_command
+
+            keys = Keys.open(config.state / KEYS, rotate=config.reveal.rotate)
+            passphrases = [secret(f"operator's passphrase {number + 1}: ") for number in range(asked.operators)]
+            service.keep_secrets()
+            await reencode_command.run(config.models, store, keys, files=asked.identity, passphrases=passphrases)
         else:
             keys = Keys.open(config.state / KEYS, rotate=config.reveal.rotate)
             recordings = Recordings(Segments(store, config.state / RECORDINGS), log)

@@ -194,7 +194,7 @@ async def _run(box: Box, parts: Parts) -> None:
         tasks = [
             group.create_task(box.cameras.run(), name="cameras"),
             group.create_task(_retain(box, parts), name="retention"),
-            group.create_task(_follow(box.users, parts.store), name="users"),
+            group.create_task(_follow(box.users, parts), name="users"),
         ]
         service.notify("READY=1")
         await service.until_signal()
@@ -230,14 +230,15 @@ async def _shred(box: Box, parts: Parts, oldest_us: int) -> None:
         log.error("keys of days past: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
 
 
-async def _follow(users: Users, store: Store) -> None:
-    """The command line changes accounts beside us: read them again when the database was changed from outside."""
+async def _follow(users: Users, parts: Parts) -> None:
+    """The command line changes accounts and codes beside us: read them again when that was done."""
     seen = None
     while True:
-        (version,) = await store.read(lambda link: link.execute("PRAGMA data_version").fetchone())
+        (version,) = await parts.store.read(lambda link: link.execute("PRAGMA data_version").fetchone())
         if version != seen:
             seen = version
             await users.load()
+            await parts.passages.follow()
         await asyncio.sleep(_FOLLOW_EVERY_S)
 
 

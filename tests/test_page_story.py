@@ -211,6 +211,26 @@ def revealed_person(page, at_us):
     return picture(pixels(page))
 
 
+def show_a_card_clear(page, demo, camera):
+    """Back at the results, one best shot of the revealed camera: its original in place of the mask."""
+    page.goto(f"{demo.url}#search")
+    card = f"[data-test=card][data-camera='{camera}']"
+    page.click(f"{card} [data-test=card-clear] >> nth=0")
+    page.wait_for_selector("[data-test=shot][data-state=clear] canvas")
+    clear, masked = page.evaluate(
+        """async () => {
+          const shot = document.querySelector('[data-test=shot][data-state=clear]');
+          const canvas = shot.querySelector('canvas');
+          const passage = shot.closest('[data-test=card]').dataset.passage;
+          const jpeg = await (await fetch(`/api/passages/${passage}/shot`)).blob();
+          const beside = canvas.cloneNode();
+          beside.getContext('2d').drawImage(await createImageBitmap(jpeg), 0, 0, canvas.width, canvas.height);
+          return [canvas, beside].map((one) => one.toDataURL('image/png')); }"""
+    )
+    rows = slice(0, picture(clear).shape[0] * 3 // 4)
+    assert np.abs(picture(clear)[rows] - picture(masked)[rows]).mean() > 1
+
+
 def prove(clip, demo, person, revealed):
     """The person was hidden, and is the clip's own now."""
     frames = originals(clip, demo, person.name)
@@ -286,7 +306,9 @@ def test_the_whole_story_opened_in_the_browser_alone(demo, clip, tmp_path):
             page.keyboard.press(key)
         # Past the first group of pictures, so that the page had to ask for more.
         until(page, "at => Number(document.querySelector('[data-test=opened]').dataset.us) > at + 9e6", person.at_us)
+        show_a_card_clear(page, demo, person.camera)
         end_it(page)
+        assert page.locator("[data-state=clear]").count() == 0
         page.wait_for_selector("[data-test=opened]", state="detached")
 
     asked, views, ends = entries(demo, reason)
@@ -297,6 +319,7 @@ def test_the_whole_story_opened_in_the_browser_alone(demo, clip, tmp_path):
     assert ends[1]["details"]["why"] == "the passphrase opened nothing in the page"
     assert ends[0]["details"]["opened"] > 0
     assert ends[0]["details"]["shown"].startswith("20")
+    assert ends[0]["details"]["cards"].isdigit()
 
     sent = said_by(log)
     assert sent.found(reason.encode()), "the log sees request bodies"

@@ -6,10 +6,8 @@ closes, or when the box goes.
 """
 
 import contextlib
-import ctypes
 import logging
 import os
-import resource
 import sys
 import threading
 from collections.abc import Sequence
@@ -30,7 +28,6 @@ from wire.keys import Identity, Recipient
 from wire.recovery.reader import NO_KEY_UNIT, NO_RECOVERY_DATA, Reader
 
 log = logging.getLogger(__name__)
-_PR_SET_DUMPABLE, _MCL_CURRENT = 4, 1
 
 
 class Process:
@@ -158,7 +155,7 @@ def main() -> int:
     """Serve standard input until it ends."""
     logs.start("reveal")
     service.die_with_parent()
-    _keep_secrets()
+    service.keep_secrets()
     process = Process(sys.stdout.buffer)
     # A stray print must not break the pipe.
     sys.stdout = sys.stderr
@@ -169,15 +166,6 @@ def main() -> int:
         log.warning("ended: %s", error)
         return 1
     return 0
-
-
-def _keep_secrets() -> None:
-    """No core file, no debugger of another process, and what is allowed of memory locking."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_DUMPABLE, 0)
-    if libc.mlockall(_MCL_CURRENT):
-        log.debug("memory could not be locked; give the service LimitMEMLOCK")
 
 
 def _end() -> None:

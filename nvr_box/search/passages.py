@@ -50,40 +50,44 @@ class Passages:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.galleries: dict[str, Gallery] = {}
+        self._codes = ""
+        # Whoever stores packets while the galleries are filled anew must be in them once.
+        self._filling = asyncio.Lock()
 
     def __len__(self) -> int:
         return sum(len(gallery) for gallery in self.galleries.values())
 
     async def load(self) -> None:
-        """Fill the galleries from the database."""
+        """Fill the galleries from the database; what they held before is searched until this returns."""
+        codes = await self._mark()
+        fresh: dict[str, Gallery] = {}
+        after, full = 0, True
+        while full:
+            after, full = await self._fill(fresh, after)
+        async with self._filling:
+            await self._fill(fresh, after)
+            self.galleries, self._codes = fresh, codes
+
+    async def follow(self) -> None:
+        """Load anew when codes were made again beside us (`nvr_box/search/reencode.py`)."""
+        if await self._mark() != self._codes:
+            await self.load()
+
+    async def _mark(self) -> str:
+        sql = "SELECT value FROM fact WHERE name = 'codes'"
+        row = await self._store.read(lambda link: link.execute(sql).fetchone())
+        return row[0] if row else ""
+
+    async def _fill(self, galleries: dict[str, Gallery], after: int) -> tuple[int, bool]:
+        """Add the packets behind `after`; the last one's number, and whether there may be more."""
         sql = f"SELECT {_COLUMNS} FROM packet WHERE packet > ? ORDER BY packet LIMIT ?"  # noqa: S608
-        after = 0
-        while True:
-            last = after
-            rows = await self._store.read(lambda link, last=last: link.execute(sql, (last, _LOADED_AT_ONCE)).fetchall())  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-            if not rows:
-                return
-            self.remember([_passage(row) for row in rows])
-            after = rows[-1][0]
-            await asyncio.sleep(0)
+        rows = await self._store.read(lambda link: link.execute(sql, (after, _LOADED_AT_ONCE)).fetchall())
+        _remember(galleries, [_passage(row) for row in rows])
+        return (rows[-1][0] if rows else after), len(rows) == _LOADED_AT_ONCE
 
     def remember(self, passages: Sequence[Passage]) -> None:
         """Add stored passages to the galleries."""
-        by_model: dict[str, list[Row]] = {}
-        for each in passages:
-            code = each.code.data if each.code else b""
-            row = Row(
-                each.packet,
-                each.best_us,
-                each.camera,
-                int(each.object_class),
-                colour_bits(each.colours),
-                attribute_bits(each.attributes),
-                code,
-            )
-            by_model.setdefault(each.code.model if each.code else "", []).append(row)
-        for model, rows in by_model.items():
-            self.galleries.setdefault(model, Gallery()).append(Columns.of(rows))
+        _remember(self.galleries, passages)
 
     def forget_before(self, utc_us: int) -> None:
         """Retention removed what ended before `utc_us`."""
@@ -139,11 +143,30 @@ class Passages:
         Raises:
             StoreError: nothing was stored.
         """
-        self.remember(
-            await self._store.write(
-                lambda link: [new for each in packets if (new := _insert(link, camera, each, shift_us)) is not None]
+        async with self._filling:
+            self.remember(
+                await self._store.write(
+                    lambda link: [new for each in packets if (new := _insert(link, camera, each, shift_us)) is not None]
+                )
             )
+
+
+def _remember(galleries: dict[str, Gallery], passages: Sequence[Passage]) -> None:
+    by_model: dict[str, list[Row]] = {}
+    for each in passages:
+        code = each.code.data if each.code else b""
+        row = Row(
+            each.packet,
+            each.best_us,
+            each.camera,
+            int(each.object_class),
+            colour_bits(each.colours),
+            attribute_bits(each.attributes),
+            code,
         )
+        by_model.setdefault(each.code.model if each.code else "", []).append(row)
+    for model, rows in by_model.items():
+        galleries.setdefault(model, Gallery()).append(Columns.of(rows))
 
 
 def _insert(link: sqlite3.Connection, camera: int, packet: FeaturePacket, shift_us: int) -> Passage | None:

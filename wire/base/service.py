@@ -6,11 +6,14 @@ never by a timer, so `notify("WATCHDOG=1")` belongs where the progress is.
 
 import asyncio
 import ctypes
+import logging
 import os
+import resource
 import signal
 import socket
 
-_PR_SET_PDEATHSIG = 1
+log = logging.getLogger(__name__)
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _MCL_CURRENT = 1, 4, 1
 
 
 def notify(state: str) -> None:
@@ -35,3 +38,12 @@ async def until_signal() -> None:
 def die_with_parent() -> None:
     """Ask Linux to end this process when its parent goes, however the parent goes; prctl(2), PR_SET_PDEATHSIG."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def keep_secrets() -> None:
+    """No core file, no debugger of another process, and what is allowed of memory locking."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_DUMPABLE, 0)
+    if libc.mlockall(_MCL_CURRENT):
+        log.debug("memory could not be locked; give the service LimitMEMLOCK")

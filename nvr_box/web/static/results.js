@@ -37,7 +37,7 @@ function Card({ card, playing, onNot, on, clear, onClear }) {
   const play = () => opened.set({ camera: card.camera, at_us: card.best_us - BEFORE_US, passage: card.passage });
   const more = () => query.set({ passage: card.passage, camera: card.camera, at_us: card.best_us, class: card.class, colours: card.colours, crop: shotOf(card.passage) });
   const alike = card.similarity === null ? null : Math.round(card.similarity * 100);
-  return html`<li class=${`card ${playing ? "playing" : ""}`} data-test="card" data-camera=${card.camera} data-similarity=${card.similarity}>
+  return html`<li class=${`card ${playing ? "playing" : ""}`} data-test="card" data-camera=${card.camera} data-passage=${card.passage} data-similarity=${card.similarity}>
     <button class="open" onClick=${play} aria-label=${`${card.class} on ${card.camera_name} at ${clock(card.best_us)}${alike === null ? "" : `, similarity ${alike} percent`}. Play`}>
       <${CardShot} passage=${card.passage} on=${clear ? on : null}>
         ${card.members.length > 1 && html`<span class="tag times">${card.members.length} ×</span>`}<//>

@@ -100,6 +100,22 @@ def test_a_cell_that_flickers_keeps_its_colour_and_one_that_was_free_for_long_do
     assert planes(later)[0][80, 100] > planes(first)[0][80, 100]
 
 
+@pytest.mark.parametrize("cell", [1, 2, 3, 4, 7])
+def test_a_cell_shows_the_mean_of_all_of_it_also_where_the_picture_cuts_it(cell):
+    original = noise(9) // 4 * 3 + 40 * (np.arange(WIDTH) // 48 % 2).astype(np.uint8)
+    mask = np.random.default_rng(cell).random((HEIGHT // MB, WIDTH // MB)) < 0.3
+    mask[-1, -1] = True
+    painted = Painter(WIDTH, HEIGHT, MaskSettings(level=1)).paint(original, MaskPlan(mask.astype(np.uint8) * cell), 0)
+    luma, shown = planes(original)[0], planes(painted)[0][::MB, ::MB]
+    for row, column in np.argwhere(mask):
+        top, left = row // cell * cell * MB, column // cell * cell * MB
+        mean = luma[top : top + cell * MB, left : left + cell * MB].mean()
+        # Steps of 32 and their middles; means of macroblocks are rounded first.
+        assert abs(int(shown[row, column]) - np.clip(mean // 32 * 32 + 16, 16, 235)) <= (
+            32 if mean % 32 < 1 or mean % 32 > 31 else 0
+        )
+
+
 def test_level_two_keeps_no_colour():
     painted = Painter(WIDTH, HEIGHT, MaskSettings(level=2)).paint(noise(3), plan(), 0)
     half = np.kron(plan().mask, np.ones((MB // 2, MB // 2), bool))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,3 +55,19 @@ def planes(i420: Picture) -> tuple[Picture, Picture, Picture]:
     height = rows * 2 // 3
     chroma = i420[height:].reshape(2, height // 2, width // 2)
     return i420[:height], chroma[0], chroma[1]
+
+
+def strips(i420: Picture) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Views of Y, U and V in macroblocks: (rows, lines, columns), each element a line of samples of one macroblock.
+
+    An element is 16, 8 and 8 bytes, 16, 8 and 8 lines make a macroblock; only to be copied, what they hold is no
+    number. Copying by macroblocks is several times as fast like this as with a mask of every sample. Width and height
+    have to be multiples of 16.
+    """
+    y, u, v = planes(i420)
+    rows, columns = y.shape[0] // 16, y.shape[1] // 16
+    return (
+        y.view(np.complex128).reshape(rows, 16, columns),
+        u.view(np.uint64).reshape(rows, 8, columns),
+        v.view(np.uint64).reshape(rows, 8, columns),
+    )

@@ -19,13 +19,12 @@ from wire.recovery.layout import Mask, Region
 
 @dataclass(slots=True)
 class FirstPicture:
-    """The base's IDR picture of the group at hand, from which payloads start; decoded at most once."""
+    """The base's IDR picture of the group at hand, from which payloads start."""
 
     codec: Codec
     start: Start
     _masked: I420 | None = None
     _au: bytes = b""
-    _decoded: I420 | None = None
     _decoder: PictureDecoder = field(init=False)
 
     def __post_init__(self) -> None:
@@ -34,21 +33,16 @@ class FirstPicture:
     def set(self, masked: I420, base_au: bytes) -> None:
         """A new group of pictures begins with this picture and its access unit."""
         self._masked = masked.copy() if self.start is Start.EXACT else None
-        self._au, self._decoded = base_au, None
-
-    @property
-    def decoded(self) -> I420:
-        """What every decoder of the base shows."""
-        if self._decoded is None:
-            self._decoded = self._decoder.decode(self._au)
-        if self._decoded is None:
-            raise RuntimeError("our own IDR picture does not decode")
-        return self._decoded
+        self._au = base_au
 
     @property
     def source(self) -> I420:
         """What a payload's encoder is to encode in order to stand where a decoder of the base stands."""
-        return self.decoded if self._masked is None else self._masked
+        if self._masked is None:
+            self._masked = self._decoder.decode(self._au)
+        if self._masked is None:
+            raise RuntimeError("our own IDR picture does not decode")
+        return self._masked
 
 
 class Payload:
@@ -80,11 +74,13 @@ class Payload:
         return self._encoder.encode(self._canvas.i420, idr=starts)
 
     def _start_on_base(self, clear: I420, mask: Mask, qp: int | None) -> bytes:
+        # The memory of the one before serves the next: gone first, it need not be fetched anew.
+        self._encoder = None
         self._encoder = self._fresh(qp)
         dropped = self._encoder.encode(self._first.source, idr=True)
         parameters = [unit for unit in nal.split(dropped) if self._codec.is_parameter_set(unit)]
-        # What the decoder has already: outside the mask there is nothing left to code.
-        self._canvas.reset(self._first.decoded)
+        # What the decoder has already, but for what quantising left: outside the mask nothing is worth coding.
+        self._canvas.reset(self._first.source)
         self._canvas.paint(clear, mask)
         return nal.join(parameters) + self._encoder.encode(self._canvas.i420, idr=False)
 

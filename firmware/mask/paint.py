@@ -8,17 +8,18 @@ moment it became masked, in coarse steps; level 2 keeps brightness only.
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.capture.frame import CLOCK_90K, Picture, planes
+from firmware.capture.frame import CLOCK_90K, Picture, strips
 from firmware.mask.grid import MB
 from firmware.mask.plan import CellGrid, FillGrid, MaskPlan
 from firmware.mask.settings import Fill, MaskSettings
 
 Colours = NDArray[np.uint8]
-"""(rows, columns, 3) Y, U, V of each macroblock."""
+"""(n, 3): Y, U, V of as many macroblocks or cells."""
+Places = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""(n,), (n,): rows and columns of as many macroblocks or cells."""
 
 GREY = (112, 128, 128)
 _BLACK, _DARK = 16, 56
@@ -28,9 +29,9 @@ _RELEASE_S = 1.0  # a cell that flickers keeps its colour this long after it was
 
 @dataclass(slots=True)
 class _Held:
-    """Cells of one size: colour, when it was taken and when the cell was last masked; (rows, columns) each."""
+    """Cells of one size: colour, when it was taken and when the cell was last masked; (rows, columns[, 3]) each."""
 
-    colours: Colours
+    colours: NDArray[np.uint8]
     taken_90k: NDArray[np.int64]
     masked_90k: NDArray[np.int64]
 
@@ -56,72 +57,63 @@ class Painter:
         fills = np.where(cells > 0, np.maximum(wanted, self._before_fills), Fill.CLEAR).astype(np.uint8)
         self._before, self._before_fills = cells, fills
         out = i420.copy()
-        if not cells.any():
-            return out
-        colours = self._colours(i420, cells, fills, pts_90k)
-        mask = (cells > 0).astype(np.uint8)
-        for index, plane in enumerate(planes(out)):
-            side = MB if index == 0 else MB // 2
-            size = (self._columns * side, self._rows * side)
-            fill = cv2.resize(np.ascontiguousarray(colours[:, :, index]), size, interpolation=cv2.INTER_NEAREST)
-            where = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
-            np.copyto(plane, fill, where=where.view(np.bool_))
+        rows, columns = np.nonzero(cells)
+        if rows.size:
+            colours = self._colours(i420, (rows, columns), cells, fills, pts_90k)
+            for strip, colour in zip(strips(out), colours.T, strict=True):
+                lines = colour.repeat(strip.itemsize).view(strip.dtype)
+                strip[rows, :, columns] = lines[:, None]
         return out
 
-    def _colours(self, i420: Picture, cells: CellGrid, fills: FillGrid, pts_90k: int) -> Colours:
-        colours = np.empty((self._rows, self._columns, 3), np.uint8)
+    def _colours(self, i420: Picture, places: Places, cells: CellGrid, fills: FillGrid, pts_90k: int) -> Colours:
+        rows, columns = places
+        colours = np.empty((rows.size, 3), np.uint8)
         colours[:] = GREY
-        colours[:, :, 0][fills == Fill.BLOCKS] = np.where(self._irregular > 2, _BLACK, _DARK)[fills == Fill.BLOCKS]
-        mosaic = (fills == Fill.MOSAIC_1) | (fills == Fill.MOSAIC_2)
-        if mosaic.any():
-            means = self._means(i420)
-            for fill in (Fill.MOSAIC_1, Fill.MOSAIC_2):
-                for cell in np.unique(cells[fills == fill]):
-                    at = (cells == cell) & (fills == fill)
-                    colours[at] = self._mosaic(means, at, fill, int(cell), pts_90k)[at]
+        fill_of, cell_of = fills[places], cells[places]
+        blocks = fill_of == Fill.BLOCKS
+        colours[blocks, 0] = np.where(self._irregular[places] > 2, _BLACK, _DARK)[blocks]
+        for fill in (Fill.MOSAIC_1, Fill.MOSAIC_2):
+            for cell in np.unique(cell_of[fill_of == fill]).tolist():
+                at = (cell_of == cell) & (fill_of == fill)
+                colours[at] = self._mosaic(i420, (rows[at] // cell, columns[at] // cell), fill, cell, pts_90k)
         return colours
 
-    def _means(self, i420: Picture) -> NDArray[np.float32]:
-        size = (self._columns, self._rows)
-        parts = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes(i420)]
-        return np.stack(parts, axis=2).astype(np.float32)
-
-    def _mosaic(
-        self, means: NDArray[np.float32], at: NDArray[np.bool_], fill: Fill, cell: int, pts_90k: int
-    ) -> Colours:
-        """Colours of every macroblock for cells of `cell` macroblocks; those that `at` marks are (re)used and held."""
-        rows, columns = -(-self._rows // cell), -(-self._columns // cell)
+    def _mosaic(self, i420: Picture, places: Places, fill: Fill, cell: int, pts_90k: int) -> Colours:
+        """Colours of cells of `cell` by `cell` macroblocks, one cell maybe several times; (re)used and held."""
         held = self._held.get((fill, cell))
         if held is None:
-            never = np.full((rows, columns), -(1 << 60), np.int64)
-            held = self._held[fill, cell] = _Held(np.zeros((rows, columns, 3), np.uint8), never, never.copy())
-        used = _blocks(at, cell).any(axis=(1, 3))
-        stale = pts_90k - held.taken_90k > round(self.settings.colour_hold_s * CLOCK_90K)
-        left = pts_90k - held.masked_90k > round(_RELEASE_S * CLOCK_90K)
-        fresh = used & (left | stale)
+            shape = -(-self._rows // cell), -(-self._columns // cell)
+            never = np.full(shape, -(1 << 60), np.int64)
+            held = self._held[fill, cell] = _Held(np.zeros((*shape, 3), np.uint8), never, never.copy())
+        stale = pts_90k - held.taken_90k[places] > round(self.settings.colour_hold_s * CLOCK_90K)
+        left = pts_90k - held.masked_90k[places] > round(_RELEASE_S * CLOCK_90K)
+        fresh = stale | left
         if fresh.any():
-            blocks = _blocks(np.ones((self._rows, self._columns), np.float32), cell).sum(axis=(1, 3))
-            sums = np.stack([_blocks(means[:, :, c], cell).sum(axis=(1, 3)) for c in range(3)], axis=2)
-            held.colours[fresh] = _quantised(sums / blocks[:, :, None], fill)[fresh]
-            held.taken_90k[fresh] = pts_90k
-        held.masked_90k[used] = pts_90k
-        whole = held.colours.repeat(cell, axis=0).repeat(cell, axis=1)
-        return whole[: self._rows, : self._columns]
+            across = held.taken_90k.shape[1]
+            once = np.divmod(np.unique(places[0][fresh] * across + places[1][fresh]), across)
+            held.colours[once] = _quantised(self._means(i420, once, cell), fill)
+            held.taken_90k[once] = pts_90k
+        held.masked_90k[places] = pts_90k
+        return held.colours[places]
+
+    def _means(self, i420: Picture, places: Places, cell: int) -> NDArray[np.float32]:
+        """(n, 3): mean Y, U, V of cells, of those at the edge as far as they lie in the picture."""
+        down, across = np.divmod(np.arange(cell * cell), cell)
+        rows, columns = places[0][:, None] * cell + down, places[1][:, None] * cell + across
+        inside = (rows < self._rows) & (columns < self._columns)
+        means = np.zeros((*inside.shape, 3), np.float32)
+        for index, strip in enumerate(strips(i420)):
+            lines = strip[rows[inside], :, columns[inside]]
+            means[inside, index] = np.rint(lines.view(np.uint8).mean(axis=1, dtype=np.float32))
+        return np.asarray(means.sum(axis=1) / inside.sum(axis=1, keepdims=True), np.float32)
 
 
 def _quantised(means: NDArray[np.float32], fill: Fill) -> Colours:
     out = np.empty(means.shape, np.uint8)
     step = _LUMA_STEP if fill is Fill.MOSAIC_1 else _LUMA_STEP_COARSE
-    out[:, :, 0] = np.clip(np.floor(means[:, :, 0] / step) * step + step / 2, 16, 235)
+    out[:, 0] = np.clip(np.floor(means[:, 0] / step) * step + step / 2, 16, 235)
     if fill is Fill.MOSAIC_1:
-        out[:, :, 1:] = np.clip(np.round((means[:, :, 1:] - 128) / _CHROMA_STEP) * _CHROMA_STEP + 128, 16, 240)
+        out[:, 1:] = np.clip(np.round((means[:, 1:] - 128) / _CHROMA_STEP) * _CHROMA_STEP + 128, 16, 240)
     else:
-        out[:, :, 1:] = 128
+        out[:, 1:] = 128
     return out
-
-
-def _blocks(grid: NDArray[np.generic], cell: int) -> NDArray[np.generic]:
-    """(cells down, cell, cells across, cell) view of a grid padded with zeros to whole cells."""
-    rows, columns = grid.shape
-    padded = np.pad(grid, ((0, -rows % cell), (0, -columns % cell)))
-    return padded.reshape(padded.shape[0] // cell, cell, padded.shape[1] // cell, cell)

@@ -1,6 +1,7 @@
 """RTSP's other doors and its paths: RTSPS, SRTP, tunnels, moved ports, paths and encodings that come and go."""
 
 import contextlib
+import itertools
 import socket
 import ssl
 import subprocess
@@ -11,6 +12,7 @@ from camera_feed import HEIGHT, WIDTH, Feed
 from camera_rtsp import Client
 
 from onvif.rtsp.live import Track
+from onvif.rtsp.serve import Server
 
 PATIENCE_S = 30
 
@@ -200,6 +202,34 @@ def test_another_encoding_ends_the_sessions_that_were_told_the_old_one(feed, cli
     after.until({(0, 26): 20})
     after.close()
     until(lambda: not fresh.watched)
+
+
+def test_connections_that_are_ended_while_they_talk_leave_no_thread_turning_round(capfd):
+    """GLib says so on standard error, a hundred thousand times a second, when one is closed under its reader."""
+    for _ in range(12):
+        server = Server("127.0.0.1", 0, dict)
+        server.start()
+        answered = threading.Semaphore(0)
+        talkers = [threading.Thread(target=talk, args=(server.port, answered), daemon=True) for _ in range(4)]
+        for talker in talkers:
+            talker.start()
+        for _ in range(20):
+            assert answered.acquire(timeout=PATIENCE_S)
+        server.stop()
+        for talker in talkers:
+            talker.join(PATIENCE_S)
+            assert not talker.is_alive()
+    assert "CRITICAL" not in capfd.readouterr().err
+
+
+def talk(port, answered):
+    """Ask without a pause, until the other side hangs up."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), PATIENCE_S) as line:
+        for number in itertools.count(1):
+            line.sendall(b"OPTIONS rtsp://127.0.0.1/main RTSP/1.0\r\nCSeq: %d\r\n\r\n" % number * 5)
+            if not line.recv(4096):
+                return
+            answered.release()
 
 
 def test_metadata_alone_is_a_stream(feed, client):

@@ -4,13 +4,14 @@ Digest by SHA-256 and MD5 (RFC 7616, and RFC 2069 for clients that know no `qop`
 check, which knows MD5 alone and counts no guesses.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from onvif.auth import Authenticator
 from onvif.digest import parameters
 from onvif.errors import NotAuthorized
-from onvif.rtsp.gst import Gio, GstRtsp, GstRtspServer
+from onvif.rtsp.gst import Gio, GLib, GstRtsp, GstRtspServer
 from onvif.rtsp.live import ROLE
 from onvif.users import AccessClass, may
 
@@ -71,14 +72,14 @@ class Door:
     def close(self) -> None:
         """Listen no more and end every connection."""
         self.leave()
-        self.server.client_filter(lambda _server, _client: GstRtspServer.RTSPFilterResult.REMOVE)
+        self.server.client_filter(lambda _server, client: _hang_up(client))
 
     def end(self, void: Callable[[Any], bool]) -> None:
         """End the connections that have a session of such a media."""
         keep, remove = GstRtspServer.RTSPFilterResult.KEEP, GstRtspServer.RTSPFilterResult.REMOVE
 
         def of_client(_server: Any, client: Any) -> Any:
-            concerned = []
+            concerned: list[Any] = []
 
             def of_media(_session: Any, media: Any) -> Any:
                 if not void(media):
@@ -87,9 +88,22 @@ class Door:
                 return remove
 
             client.session_filter(lambda _client, session: (session.filter(of_media), keep)[1])
-            return remove if concerned else keep
+            return _hang_up(client) if concerned else keep
 
         self.server.client_filter(of_client)
+
+
+def _hang_up(client: Any) -> Any:
+    """End a connection by its socket; the thread that serves it sees the end and closes it.
+
+    A client that is closed while another thread reads from it leaves that thread turning round for ever.
+    """
+    connection = client.get_connection()
+    for socket in (connection.get_read_socket(), connection.get_write_socket()):
+        if socket is not None and not socket.is_closed():
+            with contextlib.suppress(GLib.Error):  # it has gone by itself
+                socket.shutdown(True, True)
+    return GstRtspServer.RTSPFilterResult.KEEP
 
 
 def through_a_tunnel(transport: str) -> bool:

@@ -14,7 +14,9 @@ from nvr_box.keys import Keys
 from nvr_box.record import fmp4, gop_index
 from nvr_box.state import DATABASE, KEYS, RECORDINGS
 from nvr_box.store import Store
+from wire import thumbnail
 from wire.base.errors import Error, StoreError, WireError
+from wire.recovery.verdict import Check
 
 
 def main(config: BoxConfig, *, hashes: bool = True) -> int:
@@ -29,7 +31,7 @@ def main(config: BoxConfig, *, hashes: bool = True) -> int:
         found = list(findings(link, config.state, hashes=hashes))
         counts = [
             link.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
-            for table in ("segment", "packet", "audit")
+            for table in ("segment", "packet", "best_shot WHERE sealed != x''", "audit")
         ]
     except sqlite3.Error as error:
         raise StoreError(f"{path}: {error}") from error
@@ -37,7 +39,8 @@ def main(config: BoxConfig, *, hashes: bool = True) -> int:
         link.close()
     for finding in found:
         print(finding)
-    print(f"{counts[0]} segments, {counts[1]} passages, {counts[2]} audit entries: {len(found) or 'no'} findings")
+    said = f"{counts[0]} segments, {counts[1]} passages, {counts[2]} of them with a sealed original"
+    print(f"{said}, {counts[3]} audit entries: {len(found) or 'no'} findings")
     return 1 if found else 0
 
 
@@ -49,6 +52,7 @@ def findings(link: sqlite3.Connection, state: Path, *, hashes: bool = True) -> I
     for table, row, parent, _ in link.execute("PRAGMA foreign_key_check").fetchall():
         yield f"database: row {row} of {table} belongs to nothing in {parent}"
     yield from _segments(link, state / RECORDINGS, hashes=hashes)
+    yield from _best_shots(link, hashes=hashes)
     twice = "SELECT hex(camera_id), sequence, count(*) FROM packet GROUP BY camera_id, sequence HAVING count(*) > 1"
     for camera_id, sequence, count in link.execute(twice).fetchall():
         yield f"packet {sequence} of camera {camera_id} is stored {count} times"
@@ -65,6 +69,35 @@ def findings(link: sqlite3.Connection, state: Path, *, hashes: bool = True) -> I
         found.escrow()
     except Error as error:
         yield f"keys: {error}"
+
+
+def _best_shots(link: sqlite3.Connection, *, hashes: bool) -> Iterator[str]:
+    """Thumbnails that are no thumbnails, belong to another packet, or were changed since their camera signed them."""
+    sql = (
+        "SELECT packet, packet.camera_id, sequence, signing_key, jpeg, sealed FROM best_shot JOIN packet USING (packet)"
+        " LEFT JOIN camera USING (camera)"
+    )
+    for packet, camera_id, sequence, key, jpeg, kids in link.execute(sql):
+        signing_key = bytes.fromhex(key) if key and hashes else None
+        said = _best_shot(jpeg, (camera_id, sequence), kids, signing_key)
+        if said:
+            yield f"best shot of passage {packet}: {said}"
+
+
+def _best_shot(jpeg: bytes, name: tuple[bytes, int], kids: bytes, signing_key: bytes | None) -> str:
+    try:
+        unit = thumbnail.parse(jpeg).unit
+    except WireError as error:
+        return f"is no thumbnail: {error}"
+    if unit is None:
+        return "its row names keys, but nothing is sealed in it" if kids else ""
+    if b"".join(thumbnail.holders_of(unit)) != kids:
+        return "its row names other keys than it is sealed to"
+    if (unit.label.camera_id, unit.label.sequence) != name:
+        return "it belongs to another packet"
+    if signing_key and thumbnail.open_sealed(jpeg, (), signing_key).origin is Check.NO:
+        return "it is not what its camera signed"
+    return ""
 
 
 def _segments(link: sqlite3.Connection, root: Path, *, hashes: bool) -> Iterator[str]:

@@ -1,13 +1,18 @@
 """Best shots in a reveal: clear with the watermark for who may, masked with a reason for all else, on record."""
 
+import asyncio
+
 import cv2
 import numpy as np
 import pytest
 from box_fakes import CAMERA_ID, best_shot, jpeg
 
+from nvr_box import check
 from nvr_box.audit import Audit
 from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.config import RecordConfig
 from nvr_box.keys import Keys
+from nvr_box.record.retention import Retention
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.reveal.watermark import Watermark
 from nvr_box.rights import Account, Refused, Right
@@ -26,6 +31,7 @@ CONTROLLER = Account("controller", frozenset({Right.VIEW, Right.REVEAL}))
 ADMIN = Account("admin", frozenset({Right.ADMIN}))
 SIGNER, IMPOSTOR = SigningKey.generate(), SigningKey.generate()
 MASKED, CLEAR = jpeg(1, (96, 48)), jpeg(100, (96, 48))
+HOLDER = Identity.generate()
 OPENS, STRANGER, PLAIN, OTHERS, SHREDDED, FORGED = range(1, 7)
 
 
@@ -119,6 +125,70 @@ async def test_a_reveal_of_one_person_opens_no_card(place):
         await card(place, session.key, OPENS)
     views, details = await end_of(place, session.key)
     assert (views, details.get("cards")) == (0, None)
+
+
+def damaged(link, what):
+    link.execute("UPDATE best_shot SET " + what + f" WHERE packet = {OPENS}")
+
+
+def swapped(link):
+    numbers = f"SELECT jpeg, sealed FROM best_shot WHERE packet = {SHREDDED}"
+    link.execute(f"UPDATE best_shot SET (jpeg, sealed) = ({numbers}) WHERE packet = {OPENS}")
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda link: damaged(link, "jpeg = x'00'"), "is no thumbnail"),
+        (lambda link: damaged(link, "sealed = x'00'"), "other keys"),
+        (lambda link: damaged(link, "jpeg = (SELECT jpeg FROM best_shot WHERE packet = 3)"), "nothing is sealed"),
+        (lambda link: damaged(link, f"jpeg = x'{ours(OPENS, [HOLDER.recipient], IMPOSTOR).thumbnail.hex()}', "
+                              f"sealed = x'{HOLDER.kid.hex()}'"), "not what its camera signed"),
+        (swapped, "another packet"),
+    ],
+)
+async def test_a_check_finds_best_shots_that_were_changed(place, damage, says):
+    *_, folder = place
+    store = Store.open(folder / "box.db")
+    (folder / "recordings").mkdir()
+
+    async def found():
+        said = await store.read(lambda link: list(check.findings(link, folder)))
+        return [each for each in said if "best shot" in each]
+
+    forged = f"best shot of passage {FORGED}: it is not what its camera signed"
+    assert await found() == [forged]
+    await store.write(damage)
+    (first, last) = await found()
+    assert (first.startswith(f"best shot of passage {OPENS}: "), last) == (True, forged)
+    assert says in first
+    store.close()
+
+
+async def test_best_shots_go_with_the_video_of_their_time_and_stay_with_what_is_kept(place):
+    *_, folder = place
+    store = Store.open(folder / "box.db")
+    (folder / "rec").mkdir()
+    row = (
+        "INSERT INTO segment (camera, start_us, end_us, path, bytes, sha256, mime, gop_index)"
+        " VALUES (1, ?, ?, ?, 1, x'', '', x'')"
+    )
+
+    def record(link):
+        for start_s, end_s in ((0, 2.5), (2.5, 60)):
+            start_us, end_us = (T0_MS * 1000 + round(each * 1e6) for each in (start_s, end_s))
+            link.execute(row, (start_us, end_us, f"{start_us}.mp4"))
+
+    await store.write(record)
+    retention = Retention(store, folder / "rec", RecordConfig())
+    left = "SELECT packet FROM best_shot ORDER BY packet"
+    assert await asyncio.to_thread(retention.make_room)
+    kept = await store.read(lambda link: link.execute(left).fetchall())
+    assert kept == [(PLAIN,), (OTHERS,), (SHREDDED,), (FORGED,)]
+    assert await asyncio.to_thread(retention.make_room)
+    assert await store.read(lambda link: link.execute(left).fetchall()) == [(OTHERS,)], "another camera's"
+    assert await store.read(lambda link: link.execute("SELECT count(*) FROM packet").fetchone()) == (6,)
+    store.close()
 
 
 def test_a_watermark_that_is_too_long_for_a_card_goes_over_lines():

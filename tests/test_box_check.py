@@ -84,7 +84,7 @@ def test_a_sound_box_has_no_findings(place):
     words = [sys.executable, "-m", "nvr_box", "--config", str(config), "check"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
     assert (done.returncode, done.stdout.strip().splitlines()[-1]) == (
-        0, "3 segments, 0 passages, 2 audit entries: no findings",
+        0, "3 segments, 0 passages, 0 of them with a sealed original, 2 audit entries: no findings",
     )
 
 

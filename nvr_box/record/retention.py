@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 _DAY_US = 86_400_000_000
 _MIB = 1 << 20
 _BATCH = 64
+_LONGEST_PASSAGE_US = 3_600_000_000
 
 
 class Retention:
@@ -100,7 +101,21 @@ class Retention:
         for folder in folders:
             if folder.exists():
                 sync_folder(folder)
+        _forget_best_shots(link, [segment for segment, _ in victims])
         link.executemany("DELETE FROM segment WHERE segment = ?", [(segment,) for segment, _ in victims])
+
+
+def _forget_best_shots(link: sqlite3.Connection, victims: list[int]) -> None:
+    """Best shots go with the video of their time: an original is not kept longer in one than in the other."""
+    numbers = ",".join(map(str, victims))
+    span = f"SELECT camera, min(start_us), max(end_us) FROM segment WHERE segment IN ({numbers}) GROUP BY camera"  # noqa: S608
+    shots = (
+        "DELETE FROM best_shot WHERE packet IN (SELECT packet FROM packet WHERE camera = :camera AND first_us > :before"
+        " AND first_us < :end AND last_us >= :start AND NOT EXISTS (SELECT 1 FROM segment WHERE camera = packet.camera"
+        " AND garbage = 0 AND start_us <= packet.last_us AND end_us >= packet.first_us))"
+    )
+    for camera, start, end in link.execute(span).fetchall():
+        link.execute(shots, {"camera": camera, "start": start, "end": end, "before": start - _LONGEST_PASSAGE_US})
 
 
 def _oldest(link: sqlite3.Connection, count: int) -> list[tuple[int, str]]:

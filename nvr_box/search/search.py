@@ -148,10 +148,13 @@ class Searches:
 
     async def stored_shot(self, by: Account, packet: int) -> StoredShot:
         """The same as it is stored, for `Reveals.card`; raises as `best_shot`."""
+        passage = (await self._passages.get([packet])).get(packet)
+        if passage is None:
+            raise StoreError("that passage is no longer stored")
+        by.demand(Right.VIEW, passage.camera)
         shot = await self._passages.best_shot(packet)
         if shot is None:
-            raise StoreError("that passage has no best shot, or is no longer stored")
-        by.demand(Right.VIEW, shot.camera)
+            raise StoreError("that passage has no best shot")
         return shot
 
     async def ticks(

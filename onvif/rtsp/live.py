@@ -5,13 +5,15 @@ running pipeline) is made for the first viewer and shared by the others; a strea
 groups change gets another media for those who come later, while the first goes on for those who are there.
 """
 
+import contextlib
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from onvif.rtsp import jpeg_rtp, metadata_rtp
+from onvif.rtsp.entries import Entries
 from onvif.rtsp.gst import GLib, Gst, GstRtsp, GstRtspServer
 
 ROLE = "viewer"
@@ -66,8 +68,11 @@ class Live:
         self._lock = threading.Lock()
         self._running: list[_Running] = []
         self._edition = 0
+        self._entries = Entries()
+        self.generation = 0
+        """How many encodings it has carried; a description holds for one of them."""
         self._ssrc = {"video": secrets.randbits(32), "metadata": secrets.randbits(32)}
-        self.factory = _Factory(lambda: f"{id(self)}/{self._edition}")
+        self.factory = _Factory(self._asked)
         self.factory.set_launch(self._launch())
         self.factory.set_shared(True)
         self.factory.set_latency(0)
@@ -121,33 +126,60 @@ class Live:
         """Somebody pressed PLAY: the next picture shall be an IDR picture."""
         self._want_idr(0)
 
+    @contextlib.contextmanager
+    def changing(self, codec: str) -> Iterator[list[Any]]:
+        """Change the encoder over within the block; from its end on video of another encoding is carried.
+
+        Waits until those who are about to get a description have it; who asks later gets the new one.
+
+        Yields:
+            After the block: the media whose description no longer holds, for `Server`.
+        """
+        void: list[Any] = []
+        with self._entries.closed():
+            yield void
+            void += self.carry(codec)
+
     def carry(self, codec: str) -> list[Any]:
         """Carry video of another encoding from now on; the media whose description no longer holds, for `Server`."""
         with self._lock:
             self.track = replace(self.track, codec=codec)
             self.factory.set_launch(self._launch())
             self._edition += 1
+            self.generation += 1
             void, self._running = self._running, []
         for running in void:
             running.end()
+            self._entries.ready(running.media)
         return [running.media for running in void]
+
+    def generation_of(self, media: Any) -> int:
+        """Of the description of a media; -1 when it no longer holds."""
+        with self._lock:
+            return self.generation if any(running.media == media for running in self._running) else -1
 
     def regroup(self) -> None:
         """The multicast groups changed: who comes from now on gets them, who is there goes on with the old."""
         self._edition += 1
+
+    def _asked(self) -> str:
+        """The key of the media for somebody who asks now; GLib thread."""
+        self._entries.ask(lambda: any(running.edition == self._edition for running in list(self._running)))
+        return f"{id(self)}/{self._edition}"
 
     def _configure(self, media: Any) -> None:
         """Take the appsrcs of a media that is being made for a viewer; GLib thread."""
         pools = self._pools()
         for index, part in enumerate(self.track.parts):
             media.get_stream(index).set_address_pool(pools.get(part))
-        running = _Running(media, self.track.codec or "", self._ssrc)
+        self._entries.made(media)
         with self._lock:
+            running = _Running(media, self.track.codec or "", self._ssrc, self._edition)
             self._running.append(running)
             if running.metadata is not None:
                 running.send_document(_EMPTY_DOCUMENT, 0)  # a media is ready only when each of its tracks has data
-        edition = self._edition
-        media.connect("prepared", _report_each_second)
+        edition = running.edition
+        media.connect("prepared", self._prepared)
         media.connect("target-state", lambda _media, state: self._leaves(edition, state))
         media.connect("unprepared", self._unprepared)
         self._want_idr(running.zero_us)
@@ -157,7 +189,12 @@ class Live:
         if state == Gst.State.NULL and edition == self._edition:
             self._edition += 1
 
+    def _prepared(self, media: Any) -> None:
+        self._entries.ready(media)
+        _report_each_second(media)
+
     def _unprepared(self, media: Any) -> None:
+        self._entries.ready(media)
         with self._lock:
             self._running = [running for running in self._running if running.media != media]
 
@@ -190,9 +227,10 @@ class Live:
 class _Running:
     """One media of a stream and what is fed to it; guarded by its stream's lock."""
 
-    def __init__(self, media: Any, codec: str, ssrc: Mapping[str, int]) -> None:
+    def __init__(self, media: Any, codec: str, ssrc: Mapping[str, int], edition: int) -> None:
         element = media.get_element()
         self.media = media
+        self.edition = edition
         self.video: Any = element.get_by_name("video_source")
         self.metadata: Any = element.get_by_name("metadata_source")
         self.started = False

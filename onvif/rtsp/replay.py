@@ -6,51 +6,35 @@ which it does not know, and little else.
 """
 
 import asyncio
-import base64
 import contextlib
 import logging
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from onvif.auth import Authenticator
 from onvif.errors import NotAuthorized
+from onvif.rtsp.replay_message import (
+    LINE_BYTES,
+    METHODS,
+    Refusal,
+    Request,
+    answer,
+    decode,
+    read_headers,
+    read_line,
+    read_request,
+)
 from onvif.rtsp.replay_play import Archive, Described, Sample, Wish, clock_text
 from onvif.rtsp.replay_play import play as play_samples
-from onvif.rtsp.replay_rtp import METADATA_PAYLOAD, VIDEO_PAYLOADS, Mark, Packetiser, metadata_payloads, video_payloads
+from onvif.rtsp.replay_rtp import VIDEO_PAYLOADS, Mark, metadata_payloads, video_payloads
+from onvif.rtsp.replay_track import Track, description
 from onvif.users import AccessClass, may
 
 log = logging.getLogger(__name__)
-METHODS = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PARAMETER"
 MOST_CONNECTIONS = 32
-_LINE, _HEADERS, _BODY = 4096, 64, 1 << 16
-_REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
-            405: "Method Not Allowed", 454: "Session Not Found", 455: "Method Not Valid in This State",
-            457: "Invalid Range", 459: "Aggregate Operation Not Allowed", 461: "Unsupported Transport",
-            503: "Service Unavailable", 551: "Option not supported"}  # fmt: skip
-
-
-class Refusal(Exception):
-    """An RTSP status other than 200, with further headers."""
-
-    def __init__(self, status: int, *headers: tuple[str, str]) -> None:
-        super().__init__(_REASONS[status])
-        self.status = status
-        self.headers = headers
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    method: str
-    url: str
-    headers: Mapping[str, str]
-
-    @property
-    def path(self) -> list[str]:
-        """Segments of the URL's path."""
-        return [segment for segment in urlsplit(self.url).path.split("/") if segment]
 
 
 class ReplayServer:
@@ -82,7 +66,7 @@ class ReplayServer:
         """
         if door in self._doors and port in {0, self.port_of(door)}:
             return
-        server = await asyncio.start_server(self._connected, host, port, limit=_LINE * 4, ssl=tls)
+        server = await asyncio.start_server(self._connected, host, port, limit=LINE_BYTES * 4, ssl=tls)
         await self.close(door)
         self._doors[door] = server
 
@@ -128,14 +112,6 @@ class ReplayServer:
 
 
 @dataclass(slots=True)
-class _Track:
-    packets: Packetiser
-    channel: int | None = None
-    udp: asyncio.DatagramTransport | None = None
-    rtcp_udp: asyncio.DatagramTransport | None = None
-
-
-@dataclass(slots=True)
 class Connection:
     """One client."""
 
@@ -146,7 +122,7 @@ class Connection:
     session: str = ""
     token: str = ""
     described: Described | None = None
-    tracks: dict[str, _Track] = field(default_factory=dict)
+    tracks: dict[str, Track] = field(default_factory=dict)
     player: asyncio.Task[None] | None = None
     position_us: int | None = None
 
@@ -155,7 +131,7 @@ class Connection:
 
     async def run(self) -> None:
         """Answer until the client leaves or is silent for too long."""
-        first = await self._line()
+        first = await read_line(self.reader)
         if first.endswith(("HTTP/1.0", "HTTP/1.1")):
             await self._tunnel(first)
             return
@@ -164,9 +140,7 @@ class Connection:
     async def end(self) -> None:
         await self._halt()
         for track in self.tracks.values():
-            for transport in (track.udp, track.rtcp_udp):
-                if transport is not None:
-                    transport.close()
+            track.close()
         self.writer.close()
         with contextlib.suppress(OSError):
             await self.writer.wait_closed()
@@ -175,11 +149,11 @@ class Connection:
         while True:
             if not line:
                 async with asyncio.timeout(self.server.timeout_s):
-                    line = await self._line(reader)
+                    line = await read_line(reader)
             if line.startswith("$"):
                 line = ""
                 continue
-            request = await self._request(reader, line)
+            request = await read_request(reader, line)
             line = ""
             try:
                 headers, body = await self._answer(request)
@@ -189,34 +163,8 @@ class Connection:
             if request.method == "TEARDOWN":
                 return
 
-    async def _line(self, reader: asyncio.StreamReader | None = None) -> str:
-        """One line of text; interleaved packets (RTCP of the client) are read and dropped."""
-        reader = reader or self.reader
-        while (first := await reader.readexactly(1)) == b"$":
-            size = int.from_bytes((await reader.readexactly(3))[1:])
-            await reader.readexactly(size)
-        return (first + await reader.readuntil(b"\n")).decode().strip()
-
-    async def _request(self, reader: asyncio.StreamReader, line: str) -> Request:
-        method, url, version = line.split()
-        if not version.startswith("RTSP/1."):
-            raise ValueError("neither RTSP nor HTTP")
-        headers: dict[str, str] = {}
-        while len(headers) < _HEADERS and (text := (await reader.readuntil(b"\n")).decode().strip()):
-            name, _, value = text.partition(":")
-            headers[name.strip().lower()] = value.strip()
-        size = int(headers.get("content-length", "0"))
-        if not 0 <= size <= _BODY:
-            raise ValueError("a body too large")
-        await reader.readexactly(size)
-        return Request(method, url, headers)
-
     async def _reply(self, request: Request, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
-        lines = [f"RTSP/1.0 {status} {_REASONS[status]}", f"CSeq: {request.headers.get('cseq', '0')}"]
-        lines += [f"{name}: {value}" for name, value in headers]
-        if body:
-            lines.append(f"Content-Length: {len(body)}")
-        self.out.write("\r\n".join([*lines, "", ""]).encode() + body)
+        self.out.write(answer(request, status, headers, body))
         await self.out.drain()
 
     async def _answer(self, request: Request) -> tuple[dict[str, str], bytes]:
@@ -275,24 +223,8 @@ class Connection:
 
     async def _describe(self, request: Request) -> tuple[dict[str, str], bytes]:
         found = await self._find(request)
-        base = request.url.rstrip("/") + "/"
-        span = f"clock={clock_text(found.start_us)}-{clock_text(found.end_us)}"
-        lines = ["v=0", "o=- 0 0 IN IP4 0.0.0.0", f"s={self.token}", "c=IN IP4 0.0.0.0", "t=0 0", f"a=range:{span}",
-                 "a=control:*"]  # fmt: skip
-        # A camera that was set to another codec has left a recording of both: each has its payload type.
-        video = dict(zip(VIDEO_PAYLOADS, found.codecs, strict=False))
-        lines.append(f"m=video 0 RTP/AVP {' '.join(map(str, video))}")
-        for payload, codec in video.items():
-            lines.append(f"a=rtpmap:{payload} {codec}/90000")
-            if codec == "H264":
-                lines.append(f"a=fmtp:{payload} packetization-mode=1")
-        lines += ["a=control:video", "a=x-onvif-track:video"]
-        if "metadata" in found.tracks:
-            lines += [f"m=application 0 RTP/AVP {METADATA_PAYLOAD}",
-                      f"a=rtpmap:{METADATA_PAYLOAD} vnd.onvif.metadata/90000", "a=control:metadata",
-                      "a=x-onvif-track:metadata"]  # fmt: skip
-        body = ("\r\n".join(lines) + "\r\n").encode()
-        return {"Content-Base": base, "Content-Type": "application/sdp"}, body
+        headers = {"Content-Base": request.url.rstrip("/") + "/", "Content-Type": "application/sdp"}
+        return headers, description(self.token, found)
 
     async def _setup(self, request: Request) -> dict[str, str]:
         found = self.described or await self._find(request)
@@ -302,47 +234,13 @@ class Connection:
         if self.player is not None:
             raise Refusal(455)
         self.session = self.session or secrets.token_hex(8)
-        kind = VIDEO_PAYLOADS[0] if name == "video" else METADATA_PAYLOAD
-        track = _Track(Packetiser(secrets.randbits(32), kind, secrets.randbits(16)))
-        transport = await self._transport(request.headers.get("transport", ""), track)
+        track = Track.of(name)
+        # Inside a tunnel or under TLS there is no UDP: the packets would go around what protects them.
+        bare = self.out is self.writer and self.writer.get_extra_info("ssl_object") is None
+        transport = await track.take(request.headers.get("transport", ""), len(self.tracks), self.writer, udp=bare)
         self.tracks[name] = track
         return {"Session": f"{self.session};timeout={int(self.server.timeout_s)}",
                 "Transport": f"{transport};ssrc={track.packets.ssrc:08X}"}  # fmt: skip
-
-    async def _transport(self, text: str, track: _Track) -> str:
-        """Take the first transport of the client's that is offered."""
-        for choice in text.split(","):
-            parts = [part.strip() for part in choice.split(";")]
-            fields = dict(part.partition("=")[::2] for part in parts)
-            if parts[0] == "RTP/AVP/TCP":
-                first = fields.get("interleaved", "").partition("-")[0]
-                track.channel = int(first) if first.isdigit() and int(first) < 255 else 2 * len(self.tracks)
-                return f"RTP/AVP/TCP;unicast;interleaved={track.channel}-{track.channel + 1}"
-            if parts[0] in {"RTP/AVP", "RTP/AVP/UDP"} and "multicast" not in fields and "client_port" in fields:
-                low, _, high = fields["client_port"].partition("-")
-                # Inside a tunnel or under TLS there is no UDP: the packets would go around what protects them.
-                if self.out is not self.writer or self._under_tls or not low.isdigit():
-                    break
-                ports = (int(low), int(high) if high.isdigit() else int(low) + 1)
-                mine = await self._sockets(track, ports)
-                return f"RTP/AVP;unicast;client_port={ports[0]}-{ports[1]};server_port={mine[0]}-{mine[1]}"
-        raise Refusal(461)
-
-    @property
-    def _under_tls(self) -> bool:
-        return self.writer.get_extra_info("ssl_object") is not None
-
-    async def _sockets(self, track: _Track, ports: tuple[int, int]) -> list[int]:
-        host = self.writer.get_extra_info("peername")[0]
-        local = self.writer.get_extra_info("sockname")[0]
-        loop, mine = asyncio.get_running_loop(), []
-        for port, attribute in zip(ports, ("udp", "rtcp_udp"), strict=True):
-            transport, _ = await loop.create_datagram_endpoint(
-                asyncio.DatagramProtocol, local_addr=(local, 0), remote_addr=(host, port)
-            )
-            setattr(track, attribute, transport)
-            mine.append(transport.get_extra_info("sockname")[1])
-        return mine
 
     async def _play(self, request: Request) -> dict[str, str]:
         if not self.tracks or self.described is None:
@@ -371,7 +269,7 @@ class Connection:
     async def _play_out(self, samples: AsyncIterator[Sample], wish: Wish) -> None:
         await play_samples(samples, wish, self._send, self._report)
         for track in self.tracks.values():
-            self._packet(track, track.packets.bye(self.position_us or 0), rtcp=True)
+            track.send(track.packets.bye(self.position_us or 0), self.out, rtcp=True)
 
     async def _halt(self) -> None:
         """Stop playing and wait until nothing more is sent."""
@@ -398,27 +296,16 @@ class Connection:
         else:
             payloads = metadata_payloads(sample.data)
         for packet in track.packets.packets(payloads, mark):
-            self._packet(track, packet, rtcp=False)
+            track.send(packet, self.out, rtcp=False)
         await self.out.drain()
 
     async def _report(self, utc_us: int) -> None:
         for track in self.tracks.values():
-            self._packet(track, track.packets.report(utc_us), rtcp=True)
-
-    def _packet(self, track: _Track, packet: bytes, *, rtcp: bool) -> None:
-        if track.channel is not None:
-            self.out.write(b"$" + bytes([track.channel + rtcp]) + len(packet).to_bytes(2) + packet)
-            return
-        transport = track.rtcp_udp if rtcp else track.udp
-        if transport is not None:
-            transport.sendto(packet)
+            track.send(track.packets.report(utc_us), self.out, rtcp=True)
 
     async def _tunnel(self, line: str) -> None:
         """One half of a tunnel: the GET carries what we send, the POST brings base64 of what the client sends."""
-        headers: dict[str, str] = {}
-        while len(headers) < _HEADERS and (text := (await self.reader.readuntil(b"\n")).decode().strip()):
-            name, _, value = text.partition(":")
-            headers[name.strip().lower()] = value.strip()
+        headers = await read_headers(self.reader)
         cookie = headers.get("x-sessioncookie", "")
         if not cookie or len(cookie) > 64:
             raise ValueError("HTTP, and no tunnel")
@@ -435,22 +322,10 @@ class Connection:
         if out is None:
             raise ValueError("a POST without its GET")
         self.out = out
-        inner = asyncio.StreamReader(limit=_LINE * 4)
-        feeding = asyncio.create_task(_decode(self.reader, inner), name="tunnel")
+        inner = asyncio.StreamReader(limit=LINE_BYTES * 4)
+        feeding = asyncio.create_task(decode(self.reader, inner), name="tunnel")
         try:
             await self._serve(inner)
         finally:
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
-
-
-async def _decode(coded: asyncio.StreamReader, plain: asyncio.StreamReader) -> None:
-    """Base64 in pieces of any size, with line breaks anywhere, each request padded or not."""
-    rest = b""
-    while data := await coded.read(4096):
-        rest += b"".join(data.split())
-        whole = len(rest) - len(rest) % 4
-        for at in range(0, whole, 4):
-            plain.feed_data(base64.b64decode(rest[at : at + 4]))
-        rest = rest[whole:]
-    plain.feed_eof()

@@ -8,9 +8,10 @@ HTTP digest by user and password at each (`door.py`).
 GLib's main loop runs in a thread of its own. Every public method may be called from any thread.
 """
 
+import contextlib
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -131,9 +132,21 @@ class Server:
         self.mount(path, live)
         return live
 
+    @contextlib.contextmanager
+    def changing(self, live: Live, codec: str) -> Iterator[None]:
+        """Change a stream's encoder over to another encoding within the block; its viewers' sessions end with it.
+
+        Waits a moment for those who are about to get a description; who asks meanwhile gets the new encoding's.
+        """
+        with live.changing(codec) as void:
+            yield
+        self._end_of(void)
+
     def carry(self, live: Live, codec: str) -> None:
         """Let a stream carry video of another encoding; its viewers' sessions end, for their description is void."""
-        void = live.carry(codec)
+        self._end_of(live.carry(codec))
+
+    def _end_of(self, void: list[Any]) -> None:
         if void:
             self._end(lambda session: session.get_media() in void)
 
@@ -236,13 +249,21 @@ class Server:
 
     def _attend(self, _server: Any, client: Any) -> None:
         asked: list[Any] = [None]
+        told: dict[Live, int] = {}
+
+        def described(_client: Any, context: Any) -> None:
+            self._at(context.uri, lambda live: told.__setitem__(live, live.generation_of(context.media)))
 
         def note(_client: Any, context: Any) -> Any:
             asked[0] = context.uri
-            return GstRtsp.RTSPStatusCode.OK
+            live = self._live(context.uri)
+            # gst-rtsp-server would set up what it described, though no picture comes there any more.
+            void = live is not None and told.get(live, live.generation) != live.generation
+            return GstRtsp.RTSPStatusCode.GONE if void else GstRtsp.RTSPStatusCode.OK
 
         # The answer to the SETUP that makes a session tells its time-out.
         client.connect("pre-setup-request", note)
+        client.connect("describe-request", described)
         client.connect(
             "new-session",
             lambda _client, session: self._at(asked[0], lambda live: session.set_timeout(live.timeout_s)),
@@ -290,9 +311,13 @@ class Server:
 
         self._in_loop(close, _GOODBYE_MS)
 
-    def _at(self, uri: Any, act: Callable[[Live], None]) -> None:
-        """Do something with the stream that a request is about; its address may name a track of it."""
+    def _live(self, uri: Any) -> Live | None:
+        """The stream that a request is about; its address may name a track of it."""
         place = uri.abspath.strip("/") if uri else ""
-        live = self._paths.get(place) or self._paths.get(place.rpartition("/")[0])
+        return self._paths.get(place) or self._paths.get(place.rpartition("/")[0])
+
+    def _at(self, uri: Any, act: Callable[[Live], None]) -> None:
+        """Do something with the stream that a request is about."""
+        live = self._live(uri)
         if live:
             act(live)

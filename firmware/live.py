@@ -1,6 +1,7 @@
 """The running picture, as the services see it: streams, snapshots, wishes. Everything here is masked."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -29,7 +30,7 @@ class Live:
         main, sub: the two channels.
         planner, painter: the mask plan, whose settings may change.
         counters: what the pipeline did.
-        changed: told the token of a stream that was set to another format, on the thread that set it.
+        changing: within it a stream, by token, is changed over to an encoding; on the thread that sets it.
         latest: the last masked picture.
         signal_lost: whether the sensor gives no picture.
         joined: told whenever somebody joins a stream or asks for a synchronisation point.
@@ -40,7 +41,7 @@ class Live:
     planner: Planner
     painter: Painter
     counters: Counters = field(default_factory=Counters)
-    changed: Callable[[str], None] = lambda _token: None
+    changing: Callable[[str, str], AbstractContextManager[None]] = lambda _token, _encoding: nullcontext()
     latest: Masked | None = None
     signal_lost: bool = False
     joined: Callable[[], None] = field(default=_nobody)
@@ -66,10 +67,10 @@ class Live:
     def set_video(self, token: str, wanted: VideoFormat) -> None:
         """Another size, rate or encoding: from the next picture on, where decoding can start.
 
-        Makes the encoder first, which takes up to a second: not for the encode thread, nor for an event loop.
+        Makes the encoder first, which takes up to a second, and waits for viewers who are about to join: not for the
+        encode thread, nor for an event loop.
         """
-        self._channel(token).set_format(wanted)
-        self.changed(token)
+        self._channel(token).set_format(wanted, lambda: self.changing(token, wanted.encoding))
 
     @property
     def mask(self) -> MaskSettings:

@@ -1,11 +1,14 @@
 """A running encoder is set to something else by an ONVIF client: what its viewers see; no other one notices."""
 
 import asyncio
+import re
 import threading
 import time
+from dataclasses import replace
 
 import av
 import pytest
+from camera_rtsp import Client
 
 from onvif.names import TR2
 from onvif.users import Level
@@ -192,3 +195,64 @@ async def test_so_many_instances_stream_at_once_as_are_promised(camera, feed, en
         assert set(viewer.sizes) == {sizes[token]}
         await viewer.close()
         assert lost(viewer, feed.sent[token]) == 0
+
+
+def describe(camera, token):
+    """(status, encoding) of a description, on a connection of its own, and the connection."""
+    viewer = Client(camera.camera.rtsp.port, token, user="user", password=PASSWORDS[Level.USER])
+    status, _, description = viewer.request("DESCRIBE", Accept="application/sdp")
+    found = re.search(r"m=video 0 RTP/AVP (26)|(H26\d)/90000", description)
+    return (status, found and (found[2] or "JPEG")), viewer
+
+
+async def test_who_asks_just_before_and_during_a_change_of_codec_is_answered(camera):
+    live = camera.camera.live
+    early = asyncio.create_task(asyncio.to_thread(describe, camera, "main"))
+    stream = next(one for carried, one in camera.paths._streams.items() if carried.encoder == "main")
+    await until(lambda: stream.watched)
+    coding = replace(live.video("main").coding, codec="h265", payload_codec="h265", shared_idr=False)
+    wanted = replace(live.video("main"), coding=coding)
+    changing = asyncio.create_task(asyncio.to_thread(live.set_video, "main", wanted))
+    await until(lambda: stream._entries._closed)
+    late = asyncio.create_task(asyncio.to_thread(describe, camera, "main"))
+    assert not early.done(), "there was no picture yet"
+    feeding = Feed(live, camera.paths)
+    try:
+        (before, first), (during, second) = await early, await late
+        await changing
+    finally:
+        feeding.close()
+    assert (before, during) == ((200, "H264"), (200, "H265"))
+    for viewer, status in ((first, 410), (second, 200)):
+        track, transport = f"{viewer.url}/stream=0", "RTP/AVP/TCP;unicast;interleaved=0-1"
+        assert viewer.request("SETUP", track, Transport=transport)[0] == status
+        viewer.close()
+
+
+async def test_no_viewer_is_turned_away_while_codecs_change(camera, feed):
+    client, answers, done = camera.client(), [], threading.Event()
+
+    def ask():
+        while not done.is_set():
+            answer, viewer = describe(camera, "sub")
+            answers.append(answer)
+            viewer.close()
+
+    asking = [asyncio.create_task(asyncio.to_thread(ask)) for _ in range(2)]
+    for encoding in ("JPEG", "H264", "JPEG", "H264"):
+        await change(client, "sub", encoding=encoding)
+        count = len(answers)
+        await until(lambda count=count: len(answers) > count + 1)
+    done.set()
+    await asyncio.gather(*asking)
+    assert {status for status, _ in answers} == {200}
+    assert feed.sent["sub"]
+
+
+async def until(condition):
+    """Wait for something that another thread brings about."""
+    for _ in range(PATIENCE_S * 50):
+        if condition():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it did not come about")

@@ -6,7 +6,8 @@ thread only changes over, so no stream waits for another one's change.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Generic, TypeVar
@@ -24,6 +25,8 @@ from firmware.stream.scale import scaled, scaled_mask, scaled_region
 from wire.keys import Recipient
 
 Made = TypeVar("Made")
+Around = Callable[[], AbstractContextManager[None]]
+"""What goes on around the moment from which another encoder is in force, after it was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +87,12 @@ class MainChannel:
         """In force, or from the next picture on."""
         return self._change.format
 
-    def set_format(self, wanted: VideoFormat) -> None:
+    def set_format(self, wanted: VideoFormat, changing: Around = nullcontext) -> None:
         """Make an encoder for it, up to a second's work; from the next picture on, an IDR picture, it holds."""
         assert wanted.jpeg_quality is None, "JPEG has no room for sealed originals"
-        unused = self._change.put(wanted, RecoverableEncoder(wanted.width, wanted.height, wanted.rate, wanted.coding))
+        made = RecoverableEncoder(wanted.width, wanted.height, wanted.rate, wanted.coding)
+        with changing():
+            unused = self._change.put(wanted, made)
         if unused is not None:
             unused.close()
 
@@ -147,9 +152,11 @@ class SubChannel:
         """In force, or from the next picture on."""
         return self._change.format
 
-    def set_format(self, wanted: VideoFormat) -> None:
+    def set_format(self, wanted: VideoFormat, changing: Around = nullcontext) -> None:
         """Make an encoder for it; from the next picture on, where decoding can start, it holds."""
-        self._change.put(wanted, _plain(wanted))
+        made = _plain(wanted)
+        with changing():
+            self._change.put(wanted, made)
 
     def encode(self, masked: Picture, pts_90k: int, utc_us: int) -> AccessUnit | None:
         """The access unit of one masked picture; None where a lower rate leaves it out. Encode thread."""

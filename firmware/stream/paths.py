@@ -5,10 +5,11 @@ configuration's multicast group has one sender. Paths come and go with the profi
 only when that profile's own tracks change.
 """
 
+import contextlib
 import hashlib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from firmware.encode.access_unit import AccessUnit
@@ -64,7 +65,7 @@ class Paths:
         self._streams: dict[Content, Stream] = {}
         self._mounted: set[str] = set()
         self._changing = threading.Lock()
-        live.changed = self._carry
+        live.changing = self._change
         self.follow()
         media.listen(lambda _old, _new: self.follow())
 
@@ -112,13 +113,18 @@ class Paths:
             if carried.metadata:
                 stream.metadata(document, pts_90k=pts_90k, utc_us=utc_us)
 
-    def _carry(self, encoder: str) -> None:
-        """The encoder was set: who asks for its streams from now on is told the encoding that it then has."""
-        with self._changing:
-            encoding = self._live.encoding(encoder)
+    @contextlib.contextmanager
+    def _change(self, encoder: str, encoding: str) -> Iterator[None]:
+        """The encoder is changed over within the block: who asks for its streams meanwhile waits for the new one."""
+        with contextlib.ExitStack() as changing:
             for carried, stream in list(self._streams.items()):
                 if carried.encoder == encoder and stream.track.codec != encoding:
-                    self._server.carry(stream, encoding)
+                    changing.enter_context(self._server.changing(stream, encoding))
+            yield
+        with self._changing:
+            for carried, stream in list(self._streams.items()):  # one more that came within the block
+                if carried.encoder == encoder and stream.track.codec != self._live.encoding(encoder):
+                    self._server.carry(stream, self._live.encoding(encoder))
 
     def _without_pictures(self, _from_utc_us: int) -> None:
         """Somebody joins a stream that has only metadata."""

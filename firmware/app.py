@@ -61,7 +61,7 @@ async def run(config: CameraConfig) -> None:
     first = open_source(config.source)
     networks = await asyncio.to_thread(load, config.models)  # self-tested
     pairings = Pairings(config.state)
-    outbox = Outbox(config.state / "outbox.sqlite")
+    outbox = Outbox.whole(config.state / "outbox.sqlite")
     settings = Settings(config)
     bus = Bus(CAMERA)
     sensor = Sensor(config.state, bus)

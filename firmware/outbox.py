@@ -75,6 +75,29 @@ class Outbox:
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"{path}: the outbox cannot be used: {error}") from error
 
+    @classmethod
+    def whole(cls, path: Path, clock: Callable[[], float] = time.time) -> "Outbox":
+        """The outbox at `path`; a damaged file is put aside and a new one begun, for a camera must not stop for it.
+
+        Raises:
+            StoreError: the file cannot be opened or put aside.
+        """
+        try:
+            return cls(path, clock)
+        except StoreError as error:
+            broken = isinstance(error.__cause__, sqlite3.DatabaseError)
+            if not broken or isinstance(error.__cause__, sqlite3.OperationalError):
+                raise
+            aside = path.with_name(f"{path.name}.damaged-{int(clock())}")
+            log.error("%s; put aside as %s: the packets in it are lost to the box", error, aside.name)  # noqa: TRY400  # the operator's sentence
+            try:
+                path.rename(aside)
+                for end in ("-wal", "-shm"):
+                    path.with_name(path.name + end).unlink(missing_ok=True)
+            except OSError as refused:
+                raise StoreError(f"{path}: damaged, and cannot be put aside: {refused.strerror}") from refused
+            return cls(path, clock)
+
     def add(self, seal: Callable[[int], bytes]) -> int | None:
         """Number, seal and keep one packet.
 

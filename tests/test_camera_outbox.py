@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import sqlite3
 import ssl
 import struct
@@ -98,6 +99,25 @@ def test_a_file_that_is_no_database_is_refused_with_its_name(tmp_path):
     path.write_bytes(b"this is not a database, it only lies here" * 100)
     with pytest.raises(StoreError, match=r"outbox\.sqlite"):
         Outbox(path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_a_truncated_file_is_put_aside_and_the_camera_goes_on(tmp_path, share):
+    path = tmp_path / "outbox.sqlite"
+    first = Outbox(path, clock=lambda: NOW)
+    last = [first.add(lambda _: bytes(5000)) for _ in range(20)][-1]
+    first.close()
+    os.truncate(path, int(path.stat().st_size * share))
+    again = Outbox.whole(path, clock=lambda: NOW + 60)
+    number = again.add(sealed)
+    assert [q.sequence for q in again.head(9)] == [number]
+    assert (number > last, len(list(tmp_path.glob("*.damaged-*")))) == (True, int(share > 0))
+    again.close()
+
+
+def test_a_folder_that_refuses_is_not_put_aside(tmp_path):
+    with pytest.raises(StoreError, match="unable to open"):
+        Outbox.whole(tmp_path / "missing" / "outbox.sqlite")
 
 
 def test_only_the_owner_may_read_it(tmp_path):

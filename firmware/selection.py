@@ -56,9 +56,13 @@ class SelectionEndpoint:
             web.delete(PATH, guarded(self.everyone)),
         ]
 
-    async def show(self, _request: web.Request) -> web.Response:
-        """The selection in force, and who can be chosen by track; for the next minute people are looked at for that."""
-        self.chooser.attend()
+    async def show(self, request: web.Request) -> web.Response:
+        """The selection in force, and who can be chosen by track; for the next minute people are looked at for that.
+
+        With `?attend=no` nobody is looked at for it: who only shows the selection asks so.
+        """
+        if request.query.get("attend") != "no":
+            self.chooser.attend()
         return web.json_response(document(self.stored.value) | {"followed": self.chooser.followed()})
 
     async def choose(self, request: web.Request) -> web.Response:

@@ -34,6 +34,7 @@ from nvr_box.search.intake import Intake
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Searches
 from nvr_box.search.stills import Stills
+from nvr_box.selections import Selections
 from nvr_box.services.face import OnvifFace
 from nvr_box.state import CONSOLE, DATABASE, KEYS, LOCK, RECORDINGS
 from nvr_box.store import Store
@@ -173,6 +174,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             exports=exports,
             custody=Custody(store, audit, keys, holds),
             holds=holds,
+            selections=Selections(audit, roster, stills, passages),
         )
         yield box, parts
 
@@ -194,6 +196,7 @@ async def _run(box: Box, parts: Parts) -> None:
         tasks = [
             group.create_task(box.cameras.run(), name="cameras"),
             group.create_task(_retain(box, parts), name="retention"),
+            group.create_task(box.selections.run(), name="selections"),
             group.create_task(_follow(box.users, parts), name="users"),
         ]
         service.notify("READY=1")

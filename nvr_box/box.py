@@ -19,6 +19,7 @@ from nvr_box.reveal.reveals import Reveals
 from nvr_box.search.intake import Intake
 from nvr_box.search.search import Searches
 from nvr_box.search.stills import Stills
+from nvr_box.selections import Selections
 from nvr_box.users import Users
 
 
@@ -38,3 +39,4 @@ class Box:
     exports: Exports
     custody: Custody
     holds: Holds
+    selections: Selections

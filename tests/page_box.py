@@ -18,6 +18,7 @@ import numpy as np
 from nvr_box.audit import Audit
 from nvr_box.box import Box
 from nvr_box.cameras.cameras import Camera, Found, State, Status, Step
+from nvr_box.cameras.selection import Person, Selection
 from nvr_box.config import BoxConfig, RevealConfig
 from nvr_box.custody import Custody
 from nvr_box.holds import Holds
@@ -188,6 +189,28 @@ class _Camera(Camera):
     @property
     def fingerprint(self):
         return "3f2a 77c1 9d04 5be8 20aa 1c67 f0d3 98be"
+
+
+class StandInSelections:
+    """What is asked of cameras; they do it at once."""
+
+    def __init__(self):
+        self.asked, self.on = [], {}
+
+    def now(self, by, camera):
+        by.demand(Right.VIEW, camera)
+        return self.on.get(camera, Selection())
+
+    async def choose_pick(self, by, camera, choice, *, still, pick):
+        by.demand(Right.ADMIN)
+        self.asked.append((by.name, camera, choice.mode.value, choice.label))
+        self.on[camera] = Selection(choice.mode, (Person(choice.label, "net-1", "00"),))
+        return self.on[camera]
+
+    async def end(self, by, camera):
+        by.demand(Right.ADMIN)
+        self.on.pop(camera, None)
+        return Selection()
 
 
 class StandInStills:
@@ -453,6 +476,7 @@ class StandInBox:
             exports=None,
             custody=Custody(store, audit, keys, holds),
             holds=holds,
+            selections=StandInSelections(),
         )
 
     async def __aexit__(self, *_):

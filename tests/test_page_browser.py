@@ -544,3 +544,32 @@ def test_the_keys_are_listed_and_their_ceremonies_refuse_what_the_command_line_r
         page.wait_for_selector("text=Nothing is on hold.")
         page.click("[data-test=shred-go]")
         page.locator(f"[data-test=day][data-day='{day}']").get_by_text("destroyed").wait_for()
+
+
+def test_whom_the_camera_masks_is_chosen_on_a_frozen_picture_and_said_while_it_lasts(browser, address, served_box):
+    with opened(browser) as page:
+        watch(page, address, "admin")
+        back(page)
+        page.keyboard.press("f")
+        page.wait_for_selector("[data-test=pick]")
+        page.select_option("[data-test=click-does]", "masks")
+        name = page.get_attribute("[data-test=pick] >> nth=0", "aria-label")
+        assert name.startswith("Choose whether the camera masks this person")
+        page.locator("[data-test=pick]").first.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_selector("dialog[open] [name=label]")
+        assert page.evaluate(CONTRAST) == []
+        assert page.evaluate(NAMELESS) == []
+        page.fill("[name=label]", "the guest")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("[data-test=selection-dialog]", state="detached")
+        page.locator("[data-test=selection]", has_text="the guest left open by choice").wait_for()
+        assert served_box[1].selections.asked[-1][1:] == (1, "except", "the guest")
+        with opened(browser) as other:
+            sign_in(other, address, "guard")
+            other.locator("[data-test=tile]", has_text="not everybody masked").wait_for()
+            other.goto(f"{address}#watch/1")
+            other.wait_for_selector("[data-test=selection]")
+            assert other.locator("[data-test=selection-end]").count() == 0
+        page.click("[data-test=selection-end]")
+        page.wait_for_selector("[data-test=selection]", state="detached")

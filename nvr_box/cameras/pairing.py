@@ -1,20 +1,17 @@
 """The exchange of keys with a camera of ours: docs/design.md, “Camera ↔ box”. Any other camera answers 404."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
-from onvif import digest
+from nvr_box.cameras.ours import TIMEOUT, json_of, signed
 from wire.base.errors import PeerError
 from wire.base.logs import printable
 from wire.keys import Recipient
 
 PATH = "/veilcam/pairing"
-_LARGEST = 64 * 1024
-_TIMEOUT = aiohttp.ClientTimeout(total=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +58,12 @@ async def look(xaddr: str) -> Paired | None:
     """
     try:
         async with (
-            aiohttp.ClientSession(timeout=_TIMEOUT) as session,
+            aiohttp.ClientSession(timeout=TIMEOUT) as session,
             session.get(_url(xaddr), ssl=False, allow_redirects=False) as reply,
         ):
             if reply.status != 200 or "json" not in reply.content_type:
                 return None
-            return _read(await _json(reply))
+            return _read(await json_of(reply))
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise PeerError(f"{_url(xaddr).host} does not answer: {error or type(error).__name__}") from error
 
@@ -77,50 +74,12 @@ async def pair(xaddr: str, user: str, password: str, offer: Offer) -> Paired:
     Raises:
         PeerError: it refuses, says why where it does, or does not answer.
     """
-    reply = await _signed("POST", xaddr, user, password, offer.to_json())
-    return _read(reply)
+    return _read(await signed("POST", _url(xaddr), user, password, offer.to_json(), what="pairing"))
 
 
 async def unpair(xaddr: str, user: str, password: str) -> None:
     """Make the camera forget us. Raises `PeerError` when it does not."""
-    await _signed("DELETE", xaddr, user, password, None)
-
-
-async def _signed(method: str, xaddr: str, user: str, password: str, body: dict[str, Any] | None) -> Any:
-    """One exchange with HTTP digest: asked without, challenged, asked again."""
-    url = _url(xaddr)
-    headers: dict[str, str] = {}
-    try:
-        async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
-            for _ in range(2):
-                async with session.request(method, url, json=body, headers=headers, ssl=False) as reply:
-                    if reply.status == 401 and not headers:
-                        offered = digest.challenges(reply.headers.getall("WWW-Authenticate", []))
-                        if not offered:
-                            raise PeerError(f"{url.host} wants a password in a way that we do not speak")
-                        answer = digest.credentials(offered[0], user=user, password=password, method=method, uri=PATH)
-                        headers = {"Authorization": answer}
-                        continue
-                    if reply.status == 204:
-                        return None
-                    said = await _json(reply) if "json" in reply.content_type else {}
-                    if reply.status in (200, 201):
-                        return said
-                    why = printable(str(said.get("error", ""))) if isinstance(said, dict) else ""
-                    raise PeerError(
-                        f"{url.host} refuses pairing with status {reply.status}: {why or 'no reason given'}"
-                    )
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise PeerError(f"{url.host} does not answer: {error or type(error).__name__}") from error
-    raise PeerError(f"{url.host} refuses the password of {user!r}")
-
-
-async def _json(reply: aiohttp.ClientResponse) -> Any:
-    body = await reply.content.read(_LARGEST)
-    try:
-        return json.loads(body)
-    except ValueError as error:
-        raise PeerError(f"{reply.url.host} answers with broken JSON") from error
+    await signed("DELETE", _url(xaddr), user, password, None, what="pairing")
 
 
 def _read(table: Any) -> Paired:

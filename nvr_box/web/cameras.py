@@ -4,14 +4,22 @@ import json
 
 from aiohttp import web
 
-from nvr_box.cameras.cameras import Camera, Status, Step
-from nvr_box.web.asked import BadField, body, box, by, camera_number, iso, maybe_iso, text
+from nvr_box.cameras.cameras import Camera, Step
+from nvr_box.cameras.selection import Mode, Selection
+from nvr_box.selections import Choice
+from nvr_box.web.asked import BadField, body, box, by, camera_number, iso, maybe_iso, text, whole
 from wire.base.errors import Error
 
 routes = web.RouteTableDef()
 
 
-def _camera(camera: Camera, status: Status) -> dict[str, object]:
+def _selection(now: Selection) -> dict[str, object] | None:
+    """Whom the mask leaves open by choice; None while everyone is masked."""
+    return None if now.mode is Mode.EVERYONE else {"mode": now.mode.value, "people": list(now.labels)}
+
+
+def _camera(request: web.Request, camera: Camera) -> dict[str, object]:
+    status = box(request).cameras.status(by(request), camera.camera)
     return {
         "id": camera.camera,
         "name": camera.name,
@@ -37,6 +45,7 @@ def _camera(camera: Camera, status: Status) -> dict[str, object]:
         "recorded_bytes": status.recorded_bytes,
         "oldest": maybe_iso(status.oldest_utc_us),
         "packets": status.packets,
+        "selection": _selection(box(request).selections.now(by(request), camera.camera)),
     }
 
 
@@ -44,7 +53,7 @@ def _camera(camera: Camera, status: Status) -> dict[str, object]:
 async def listed(request: web.Request) -> web.Response:
     """The cameras that the account may view, with their state."""
     cameras, account = box(request).cameras, by(request)
-    found = [_camera(each, cameras.status(account, each.camera)) for each in cameras.list(account)]
+    found = [_camera(request, each) for each in cameras.list(account)]
     return web.json_response({"cameras": found})
 
 
@@ -97,7 +106,7 @@ async def _lines(request: web.Request, *, add: bool) -> web.StreamResponse:
             await say(_step(step))
         if add and well:
             camera = await cameras.add(account, address, user, password, name=name)
-            await say({"camera": _camera(camera, cameras.status(account, camera.camera))})
+            await say({"camera": _camera(request, camera)})
     except Error as error:
         await say({"error": str(error)})
     await response.write_eof()
@@ -128,7 +137,7 @@ async def change(request: web.Request) -> web.Response:
         raise BadField("name: must not be empty.", "name")
     cameras, account = box(request).cameras, by(request)
     camera = await cameras.change(account, camera_number(request), name=name, recording=recording)
-    return web.json_response(_camera(camera, cameras.status(account, camera.camera)))
+    return web.json_response(_camera(request, camera))
 
 
 @routes.post(r"/api/cameras/{camera:\d{1,9}}/pair")
@@ -136,11 +145,37 @@ async def pair(request: web.Request) -> web.Response:
     """Exchange keys with one of our cameras again."""
     cameras, account = box(request).cameras, by(request)
     camera = await cameras.pair(account, camera_number(request))
-    return web.json_response(_camera(camera, cameras.status(account, camera.camera)))
+    return web.json_response(_camera(request, camera))
 
 
 @routes.delete(r"/api/cameras/{camera:\d{1,9}}")
 async def remove(request: web.Request) -> web.Response:
     """Unpair and forget a camera; its recordings stay until they are too old."""
     await box(request).cameras.remove(by(request), camera_number(request))
+    return web.Response(status=204)
+
+
+@routes.put(r"/api/cameras/{camera:\d{1,9}}/selection")
+async def choose(request: web.Request) -> web.Response:
+    """Leave one person open, or mask one only: somebody of a frozen picture or of a search result."""
+    fields = await body(request)
+    try:
+        mode = Mode(text(fields, "mode", most=16))
+    except ValueError as error:
+        raise BadField("mode: only or except.", "mode") from error
+    choice = Choice(mode, text(fields, "label", most=64))
+    camera, selections = camera_number(request), box(request).selections
+    if "passage" in fields:
+        passage = whole(fields, "passage", 0, 1 << 53)
+        now = await selections.choose_passage(by(request), camera, choice, passage=passage)
+    else:
+        still, pick = text(fields, "still", most=64), whole(fields, "pick", 0, 10_000)
+        now = await selections.choose_pick(by(request), camera, choice, still=still, pick=pick)
+    return web.json_response({"selection": _selection(now)})
+
+
+@routes.delete(r"/api/cameras/{camera:\d{1,9}}/selection")
+async def mask_everyone(request: web.Request) -> web.Response:
+    """End a selection."""
+    await box(request).selections.end(by(request), camera_number(request))
     return web.Response(status=204)

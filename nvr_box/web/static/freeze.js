@@ -2,7 +2,8 @@
 import { html, useRef, useState } from "./vendor/htm-preact.js";
 import { attempt, post, seg } from "./api.js";
 import { go } from "./route.js";
-import { query, results } from "./store.js";
+import { SelectionDialog } from "./selection.js";
+import { may, query, results } from "./store.js";
 import { CLASSES } from "./timeline.js";
 import { clock } from "./times.js";
 
@@ -30,6 +31,8 @@ async function crop(picture, box) {
 export function Frozen({ still, camera, onClose, onStill }) {
   const [drawing, setDrawing] = useState(null);
   const [kind, setKind] = useState("person");
+  const [masks, setMasks] = useState(false); // what a click does: it searches, or it chooses whom the camera masks
+  const [who, setWho] = useState(null);
   const area = useRef();
   if (still.waiting) return html`<p class="over" role="status">looking for people and vehicles…</p>`;
 
@@ -67,8 +70,8 @@ export function Frozen({ still, camera, onClose, onStill }) {
       onPointerDown=${down} onPointerMove=${drag} onPointerUp=${up} onPointerCancel=${() => setDrawing(null)}>
     <img src=${still.picture} alt=${`Frozen masked picture of ${clock(still.at_us)}`} draggable=${false} />
     ${still.picks.map((pick) => html`<button key=${pick.number} class=${`pick class-${pick.class}`} style=${style(pick.box)} data-test="pick"
-        data-box=${pick.box.join(" ")} aria-label=${`Search for this ${pick.class}${pick.colours.length ? `: ${colourWords(pick.colours)}` : ""}`}
-        onClick=${() => choose(pick)}>
+        data-box=${pick.box.join(" ")} aria-label=${`${masks ? "Choose whether the camera masks" : "Search for"} this ${pick.class}${pick.colours.length ? `: ${colourWords(pick.colours)}` : ""}`}
+        onClick=${() => (masks ? setWho({ still: still.key, pick: pick.number }) : choose(pick))}>
       <span class=${`name ${pick.box[1] < 0.08 ? "below" : ""}`}>${pick.class} ${Math.round(pick.score * 100)} %
         ${pick.colours.slice(0, 3).map((colour) => html`<i class=${`swatch colour-${colour.name}`} title=${`${colour.part} ${colour.name}`}></i>`)}
         <small>${colourWords(pick.colours)}</small></span></button>`)}
@@ -77,5 +80,8 @@ export function Frozen({ still, camera, onClose, onStill }) {
   <p class="frozen-help">${still.picks.length ? "Click who or what to search for, or draw a box:" : "Nothing was detected here. Draw a box around one:"}
     <label>it is a <select onChange=${(event) => setKind(event.target.value)}>
       ${CLASSES.map((name) => html`<option value=${name} selected=${name === kind}>${name}</option>`)}</select></label>
-    <button class="quiet" onClick=${onClose}>Close <kbd>Esc</kbd></button></p>`;
+    ${may("admin") && html`<label>a click <select data-test="click-does" onChange=${(event) => setMasks(event.target.value === "masks")}>
+      <option value="searches">searches</option><option value="masks">chooses whom the camera masks</option></select></label>`}
+    <button class="quiet" onClick=${onClose}>Close <kbd>Esc</kbd></button></p>
+  ${who && html`<${SelectionDialog} camera=${camera} who=${who} onClose=${() => setWho(null)} />`}`;
 }

@@ -3,6 +3,7 @@ import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { get, now_us, seg } from "./api.js";
 import { Player } from "./player.js";
 import { go } from "./route.js";
+import { selectionWords } from "./selection.js";
 import { cameras, may, use } from "./store.js";
 import { clock, iso, us } from "./times.js";
 
@@ -63,6 +64,7 @@ function Tile({ camera, number }) {
     ${state !== "playing" && html`<span class="over">${camera.state === "lost" ? camera.message || words : "connecting…"}</span>`}
     <span class="caption"><b>${camera.name}</b><span class=${`tag ${camera.state === "recording" ? "live" : camera.state}`}>${words}</span>
       ${!camera.veilcam && html`<span class="tag warn" title="This camera does not mask people">not masked</span>`}
+      ${camera.selection && html`<span class="tag warn" title=${selectionWords(camera.selection)}>not everybody masked</span>`}
       <small class="push">${camera.width ? `${camera.width}×${camera.height}` : ""}</small></span>
     <${Strip} camera=${camera.id} />
   </a>`;

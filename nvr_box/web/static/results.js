@@ -1,7 +1,8 @@
 // Results as cards, best first. A click plays the video from a few seconds before; the cards stay.
 import { html, useEffect, useState } from "./vendor/htm-preact.js";
 import { CardShot, shotOf } from "./card-shot.js";
-import { cameraName, opened, query, reveal, use } from "./store.js";
+import { SelectionButton } from "./selection.js";
+import { cameraName, may, opened, query, reveal, use } from "./store.js";
 import { clock, day, span, us } from "./times.js";
 
 const BEFORE_US = 3e6;
@@ -50,6 +51,7 @@ function Card({ card, playing, onNot, on, clear, onClear }) {
     <span class="acts"><button class="quiet" onClick=${more} title="Search with this one">More like this</button>
       ${on && html`<button class="quiet" onClick=${onClear} aria-pressed=${clear} data-test="card-clear"
         title="The original of this best shot; it goes into the audit log">${clear ? "Mask" : "Clear"}</button>`}
+      ${may("admin") && card.class === "person" && html`<${SelectionButton} camera=${card.camera} passage=${card.passage} />`}
       <button class="quiet" onClick=${onNot} title="Hide it: your judgement, not the box's">Not this</button></span>
   </li>`;
 }

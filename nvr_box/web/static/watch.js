@@ -7,6 +7,7 @@ import { Frozen } from "./freeze.js";
 import { openerOf } from "./opened.js";
 import { Player } from "./player.js";
 import { RevealDialog } from "./reveal-dialog.js";
+import { SelectionBanner } from "./selection.js";
 import { cameraName, cameras, may, reveal, use } from "./store.js";
 import { Timeline } from "./timeline.js";
 import { clock, day, fromField, full, iso, toField, us, zone } from "./times.js";
@@ -148,6 +149,7 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
       ${words[state.state] && !frozen && html`<p class="over" role="status">${words[state.state]}</p>`}
       ${revealed && html`<p class="watermark" aria-hidden="true">${revealed.watermark}</p>`}
       ${doubt && html`<p class="verdicts" role="status" data-test="verdicts">${doubt}</p>`}
+      <${SelectionBanner} camera=${camera} />
       <p class="corner"><b>${cameraName(camera)}</b> <span class=${live ? "tag live" : "tag"}>${live ? "live" : "recorded"}</span>
         ${one && one.state === "lost" && html`<span class="tag lost">lost since ${clock(one.since_us)}</span>`}</p>
     </div>

@@ -127,6 +127,23 @@ async def test_a_reveal_of_one_person_opens_no_card(place):
     assert (views, details.get("cards")) == (0, None)
 
 
+async def test_best_shots_count_against_a_cameras_share_of_the_disk(place):
+    *_, folder = place
+    store = Store.open(folder / "box.db")
+    (folder / "rec").mkdir()
+    config = RecordConfig(keep_days=0, keep_mib_per_camera=1, keep_free_mib=0)
+    row = (
+        "INSERT INTO segment (camera, start_us, end_us, path, bytes, sha256, mime, gop_index)"
+        f" VALUES (1, 0, 1, 'old.mp4', {(1 << 20) - 1000}, x'', '', x'')"
+    )
+    await store.write(lambda link: link.execute(row))
+    assert await Retention(store, folder / "rec", config).sweep() == 1
+    await store.write(lambda link: link.execute("DELETE FROM best_shot"))
+    await store.write(lambda link: link.execute(row))
+    assert await Retention(store, folder / "rec", config).sweep() == 0
+    store.close()
+
+
 def damaged(link, what):
     link.execute("UPDATE best_shot SET " + what + f" WHERE packet = {OPENS}")
 

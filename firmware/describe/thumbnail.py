@@ -14,7 +14,8 @@ Rectangle = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels of the picture."""
 
 HEIGHT_PX = 192
-_JPEG_QUALITY = 80
+# The original is what codes are made of again after a change of model; of the mask there is nothing to look at closely.
+_MASKED_QUALITY, _CLEAR_QUALITY = 80, 90
 _MARGIN = 0.15
 
 
@@ -45,7 +46,7 @@ def masked(bgr: Picture, box: Boxes) -> bytes:
     """JPEG of the object in the masked picture."""
     height, width = bgr.shape[:2]
     x0, y0, x1, y1 = rectangle(box, width, height)
-    return _jpeg(bgr[y0:y1, x0:x1])
+    return _jpeg(bgr[y0:y1, x0:x1], _MASKED_QUALITY)
 
 
 def clear(rgb: Picture, inside: Boxes, box: Boxes, width: int, height: int) -> Clear:
@@ -57,16 +58,16 @@ def clear(rgb: Picture, inside: Boxes, box: Boxes, width: int, height: int) -> C
     """
     x0, y0, x1, y1 = rectangle(box, width, height)
     left, top = (round(float(there - here)) for there, here in zip(box[:2], inside[:2], strict=True))
-    jpeg = _jpeg(np.ascontiguousarray(rgb[y0 - top : y1 - top, x0 - left : x1 - left, ::-1]))
+    jpeg = _jpeg(np.ascontiguousarray(rgb[y0 - top : y1 - top, x0 - left : x1 - left, ::-1]), _CLEAR_QUALITY)
     corner, size = np.array([x0, y0], np.float32), np.array([x1 - x0, y1 - y0], np.float32)
     shares = np.concatenate([box[:2] - corner, box[2:] - box[:2]]) / np.tile(size, 2)
     x, y, w, h = (int(each) for each in (np.clip(shares, 0, 1) * FULL_SCALE).round())
     return Clear(jpeg, (x, y, w, h))
 
 
-def _jpeg(bgr: Picture) -> bytes:
+def _jpeg(bgr: Picture, quality: int) -> bytes:
     if bgr.shape[0] > HEIGHT_PX:
         size = max(1, round(bgr.shape[1] * HEIGHT_PX / bgr.shape[0])), HEIGHT_PX
         bgr = np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_AREA), np.uint8)
-    _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return jpeg.tobytes()

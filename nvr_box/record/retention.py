@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 _DAY_US = 86_400_000_000
 _MIB = 1 << 20
 _BATCH = 64
-_LONGEST_PASSAGE_US = 3_600_000_000
+_LONGEST_PASSAGE_US = _COUNTED_ANEW_US = 3_600_000_000
 
 
 class Retention:
@@ -27,6 +27,8 @@ class Retention:
 
     def __init__(self, store: Store, root: Path, config: RecordConfig) -> None:
         self._store, self._root, self._config = store, root, config
+        self._best_shots: dict[int, int] = {}
+        self._counted_us = 0
 
     async def sweep(self) -> int:
         """Apply every rule once; returns how many segments went."""
@@ -73,18 +75,26 @@ class Retention:
     def _over_quota(self, link: sqlite3.Connection) -> list[tuple[int, str]]:
         if not self._config.keep_mib_per_camera:
             return []
-        sql = "SELECT camera, sum(bytes) FROM segment WHERE garbage = 0 GROUP BY camera HAVING sum(bytes) > ?"
+        sql = "SELECT camera, sum(bytes) FROM segment WHERE garbage = 0 GROUP BY camera"
         victims: list[tuple[int, str]] = []
         limit = self._config.keep_mib_per_camera * _MIB
-        for camera, held in link.execute(sql, (limit,)).fetchall():
+        best_shots = self._bytes_of_best_shots(link)
+        for camera, held in link.execute(sql).fetchall():
             oldest = "SELECT segment, path, bytes FROM loose WHERE camera = ?"
-            over = held - limit
+            over = held + best_shots.get(camera, 0) - limit
             for segment, path, size in link.execute(f"{oldest} ORDER BY start_us LIMIT ?", (camera, _BATCH)).fetchall():
                 if over <= 0:
                     break
                 victims.append((segment, path))
                 over -= size
         return _mark(link, victims)
+
+    def _bytes_of_best_shots(self, link: sqlite3.Connection) -> dict[int, int]:
+        """By camera. They are less than a hundredth of what video takes, so they are not counted anew every time."""
+        if utc_us() - self._counted_us > _COUNTED_ANEW_US:
+            sql = "SELECT camera, sum(length(jpeg)) FROM best_shot JOIN packet USING (packet) GROUP BY camera"
+            self._best_shots, self._counted_us = dict(link.execute(sql).fetchall()), utc_us()
+        return self._best_shots
 
     def _under_floor(self, link: sqlite3.Connection) -> list[tuple[int, str]]:
         if shutil.disk_usage(self._root).free >= self._config.keep_free_mib * _MIB:

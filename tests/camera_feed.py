@@ -22,12 +22,15 @@ REVEAL = Identity.generate()
 class Feed:
     """A live recoverable stream of noise with a masked corner, pictures a quarter second old when they are sent.
 
-    It goes to `live` and `plain`, and to every stream in `more`; those in `pictures` get the same as JPEG.
+    It goes to `live` and `plain`, and to every stream in `more`; those in `pictures` get the same as JPEG. `sent` has
+    the access units by their time of exposure, when `remember`.
     """
 
-    def __init__(self, users):
+    def __init__(self, users, *, remember=False, gop_frames=40):
         self.wishes = []
         self.step_us = 0
+        self.gop_frames = gop_frames
+        self.sent = {} if remember else None
         self.server = Server("127.0.0.1", 0, users)
         self.live = self.server.publish("main", Track(), self.wishes.append)
         self.plain = self.server.publish("sub", Track(metadata=False), self.wishes.append)
@@ -42,7 +45,7 @@ class Feed:
             WIDTH,
             HEIGHT,
             RATE,
-            EncoderSettings(preset="ultrafast", gop_frames=40),
+            EncoderSettings(preset="ultrafast", gop_frames=self.gop_frames),
             camera_id=b"camera01",
             signer=SigningKey.generate(),
             recipients=[REVEAL.recipient],
@@ -61,6 +64,8 @@ class Feed:
             for moment in due:
                 self.wishes.remove(moment)
             unit = encoder.encode(masked, clear, mask, (), pts_90k=pts_90k, utc_us=taken_us, idr=bool(due))
+            if self.sent is not None:
+                self.sent[taken_us] = unit.data
             times = {"pts_90k": pts_90k, "utc_us": taken_us + self.step_us}
             self.live.video(unit.data, **times, idr=unit.idr)
             self.plain.video(unit.data, **times, idr=unit.idr)

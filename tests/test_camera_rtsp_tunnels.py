@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 from camera_feed import HEIGHT, WIDTH, Feed
+from websocket_rtsp import WebSocketRtsp
 
-from onvif import digest
 from onvif.rtsp.tunnel import MOST_TUNNELS, PROTOCOL, WEBSOCKET_PATH, Tunnels
 
 USER, PASSWORD = "admin", "pw"
@@ -77,63 +77,6 @@ async def test_the_post_is_called_to_this_port_and_not_to_the_rtsp_server_behind
     assert re.search(r"(?i)x-server-ip-address: *(\S+)", answer)[1] == "127.0.0.2"
 
 
-class WebSocketRtsp:
-    """RTSP in binary messages, digest included."""
-
-    def __init__(self, link, url):
-        self.link, self.url = link, url
-        self.count, self.session, self.challenge, self.buffer = 0, "", None, b""
-
-    async def ask(self, method, url=None, **headers):
-        url = url or self.url
-        for _ in range(2):
-            self.count += 1
-            lines = [f"{method} {url} RTSP/1.0", f"CSeq: {self.count}", *(f"{k}: {v}" for k, v in headers.items())]
-            if self.session:
-                lines.append(f"Session: {self.session}")
-            if self.challenge:
-                answer = digest.credentials(self.challenge, user=USER, password=PASSWORD, method=method, uri=url)
-                lines.append(f"Authorization: {answer}")
-            await self.link.send_bytes(("\r\n".join(lines) + "\r\n\r\n").encode())
-            head, body = await self.answer()
-            status = int(head.split()[1])
-            if status != 401:
-                break
-            self.challenge = digest.challenges(re.findall(r"(?im)^www-authenticate: *(.*?)\r?$", head))[0]
-        found = re.search(r"(?i)session: *([^;\r]+)", head)
-        self.session = found[1] if found else self.session
-        return status, head, body
-
-    async def more(self):
-        message = await asyncio.wait_for(self.link.receive(), 30)
-        assert message.type is aiohttp.WSMsgType.BINARY, message
-        self.buffer += message.data
-
-    async def packet(self):
-        while len(self.buffer) < 4 or len(self.buffer) < 4 + int.from_bytes(self.buffer[2:4], "big"):
-            await self.more()
-        size = 4 + int.from_bytes(self.buffer[2:4], "big")
-        channel, data, self.buffer = self.buffer[1], self.buffer[4:size], self.buffer[size:]
-        return channel, data
-
-    async def answer(self):
-        while True:
-            while not self.buffer:
-                await self.more()
-            if self.buffer[:1] != b"$":
-                break
-            await self.packet()
-        while b"\r\n\r\n" not in self.buffer:
-            await self.more()
-        head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
-        length = re.search(rb"(?i)content-length: *(\d+)", head)
-        size = int(length[1]) if length else 0
-        while len(self.buffer) < size:
-            await self.more()
-        body, self.buffer = self.buffer[:size], self.buffer[size:]
-        return head.decode(), body.decode()
-
-
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
 async def test_a_websocket_carries_rtsp_and_its_packets(feed, contexts, scheme):
     secure = scheme == "wss"
@@ -144,7 +87,7 @@ async def test_a_websocket_carries_rtsp_and_its_packets(feed, contexts, scheme):
                            ssl=contexts[1] if secure else True) as link,
     ):  # fmt: skip
         assert link.protocol == PROTOCOL
-        rtsp = WebSocketRtsp(link, f"rtsp://127.0.0.1:{port}/main")
+        rtsp = WebSocketRtsp(link, f"rtsp://127.0.0.1:{port}/main", USER, PASSWORD)
         status, head, description = await rtsp.ask("DESCRIBE", Accept="application/sdp")
         assert status == 200
         base = re.search(r"Content-Base: (\S+)", head)[1]

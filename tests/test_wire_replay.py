@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from nvr_box.web import certificate
 from onvif.users import Level
 from tests.box_fakes import masked_h264, record_file
 from tests.onvif_box import START_US, running
@@ -34,7 +35,8 @@ async def box(tmp_path):
     def record(segments, camera):
         record_file(segments, camera, clip, START_US)
 
-    async with running(tmp_path, cameras=1, record=record) as started:
+    page = certificate.ensure(tmp_path / "web", ("127.0.0.1",))
+    async with running(tmp_path, cameras=1, record=record, tls=page.context) as started:
         yield started
 
 
@@ -46,11 +48,15 @@ async def test_a_recorded_segment_keeps_everything(box, tmp_path):
     assert [v.verdict.origin for v in verdicts] == [Check.YES] * (FRAMES // GOP - 1) + [Check.UNKNOWN]
 
 
-@pytest.mark.parametrize("transport", ["tcp", "udp", "http"])
+@pytest.mark.parametrize("transport", ["tcp", "udp", "http", "https", "rtsps"])
 async def test_a_replay_keeps_everything(box, tmp_path, transport):
-    uri = f"rtsp://user:{PASSWORDS[Level.USER]}@127.0.0.1:{box.face.replay_port()}/recording-1"
-    target = tmp_path / "replayed.mkv"
-    command = ["ffmpeg", "-v", "error", "-y", "-rtsp_transport", transport, "-i", uri, "-map", "0:v", "-c", "copy",
+    scheme = "rtsps" if transport == "rtsps" else "rtsp"
+    port = {"https": box.face.doors.https, "rtsps": box.face.replay.port_of("tls")}.get(
+        transport, box.face.replay_port()
+    )
+    uri = f"{scheme}://user:{PASSWORDS[Level.USER]}@127.0.0.1:{port}/recording-1"
+    target, lower = tmp_path / "replayed.mkv", "tcp" if transport == "rtsps" else transport
+    command = ["ffmpeg", "-v", "error", "-y", "-rtsp_transport", lower, "-i", uri, "-map", "0:v", "-c", "copy",
                "-frames:v", str(2 * GOP), str(target)]  # fmt: skip
     done = await asyncio.to_thread(
         subprocess.run, command, capture_output=True, text=True, timeout=PATIENCE_S, check=False

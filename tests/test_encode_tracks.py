@@ -13,7 +13,7 @@ from firmware.encode.settings import EncoderSettings
 from wire import grant, keys
 from wire.base.errors import SealError, Truncated, WireError
 from wire.compose import Composer, PictureDecoder
-from wire.keys import Identity
+from wire.keys import Identity, SigningKey
 from wire.nal import Codec
 from wire.player import play
 from wire.recovery import reader
@@ -207,3 +207,49 @@ def test_a_reader_without_keys_cannot_follow_a_person_by_names(recording):
         opener.open(unit)
         names.append(TrackKey.derive(opener.content_key[1], WALKER).name)
     assert len(set(names)) == len(names)
+
+
+@pytest.fixture(scope="module")
+def once():
+    return encoded(PER_TRACK["from the base's IDR"])
+
+
+@pytest.fixture(scope="module")
+def again():
+    """The camera after a restart."""
+    return encoded(PER_TRACK["from the base's IDR"])
+
+
+def parts(units, signing_key=None):
+    opener, found = Reader([OFFICER], Codec.H264, signing_key), []
+    for unit in units:
+        opener.open(unit)
+        found.append(opener.part)
+    return found
+
+
+def test_a_stream_says_itself_how_far_a_number_names_the_same_person(once, again):
+    count = len(once)
+    assert parts(once) == [1] * count
+    assert parts(once, SIGNER.public) == [1] * count
+    lost_picture = once[: GOP + 2] + once[GOP + 3 :]
+    assert parts(lost_picture) == [1] * (count - 1), "the next manifest tells of it"
+    lost_group = once[:GOP] + once[2 * GOP :]
+    assert parts(lost_group) == [1] * GOP + [2] * (count - 2 * GOP)
+    assert parts(once + again) == [1] * count + [2] * count
+    stranger = SigningKey.generate().public
+    assert parts(once, stranger)[GOP] == 2, "nobody's word but the camera's joins parts"
+
+
+def test_a_number_that_may_be_two_people_is_not_granted_until_it_is_said_which(once, again, tmp_path):
+    path = tmp_path / "twice.h264"
+    path.write_bytes(b"".join(once + again))
+    with pytest.raises(grant.SeveralParts, match=r"track 7 is in part 1 from 0\.0 s, part 2"):
+        grant.track_keys(path, [OFFICER], [WALKER])
+    first, second = (grant.track_keys(path, [OFFICER], [WALKER], part=part) for part in (1, 2))
+    assert len(first) == len(second) == -(-PICTURES // GOP)
+    assert not {key_hash for key_hash, _ in first} & {key_hash for key_hash, _ in second}
+    assert grant.track_keys(path, [OFFICER], [99]) == []
+    report = play(path, tmp_path / "out.mp4", [OFFICER], tracks=frozenset({WALKER}))
+    assert (report.pictures, report.revealed) == (2 * PICTURES, PICTURES)
+    assert report.reasons == {reader.STARTED_ANEW: PICTURES}

@@ -16,6 +16,8 @@ from wire_scene import H264, OFFICER, protected
 from nvr_box import day_keys, web
 from wire import hold, keys
 from wire.keys import Identity, Kem
+from wire.nal import Codec
+from wire.recovery.reader import Reader
 
 pytestmark = pytest.mark.e2e
 PHRASE, OTHER = "correct horse – battery", "a second operator's own"
@@ -200,3 +202,28 @@ def test_a_case_opens_what_was_held_and_nothing_else(page, tmp_path):
         assert page.evaluate(HOLD, [case.private.hex(), broken.hex(), sent]) == "m" * len(sent)
     other = Identity.generate()
     assert page.evaluate(HOLD, [other.private.hex(), file.hex(), sent[:one]]) == "m" * one
+
+
+PARTS = """async ([secret, sent]) => {
+  const [{ Reader }, { CODECS }, { Identity }, { fromHex }] = await Promise.all(
+    ['reader', 'nal', 'hpke', 'bytes'].map((name) => import(`/static/recovery/${name}.js`)));
+  const identity = await Identity.of(fromHex(secret));
+  const reader = new Reader(new Map([[identity.kid, identity]]), CODECS.h264, null);
+  const parts = [];
+  for (const au of sent) {
+    await reader.open(fromHex(au));
+    parts.push(reader.part);
+  }
+  return parts;
+}"""
+
+
+def test_the_page_knows_where_a_number_may_be_somebody_else_as_the_player_does(page):
+    once, again = ([unit.data for unit in protected(H264)] for _ in range(2))
+    one = H264.gop_frames
+    for units in (once + again, once[:one] + once[2 * one :], once[: one + 1] + once[one + 2 :]):
+        opener, expected = Reader([OFFICER], Codec.H264), []
+        for unit in units:
+            opener.open(unit)
+            expected.append(opener.part)
+        assert page.evaluate(PARTS, [OFFICER.private.hex(), [unit.hex() for unit in units]]) == expected

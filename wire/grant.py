@@ -3,7 +3,8 @@ r"""One person out of a recording, for somebody who is to see nobody else.
 `python -m wire.grant IN --identity KEY --track N --to RECIPIENT OUT`: OUT is a small file beside the recording; with it
 and the recipient's identity `python -m wire.player --grant OUT` restores this person's own macroblocks, and has no key
 that opens anybody else's. The camera must have given each person a payload of its own (`per_track`). A track's number
-means the same person from one start of the camera to the next: cut a recording there before you grant from it.
+means the same person from one start of the camera to the next only: where a recording goes over one, or lacks a piece,
+and the number is used on both sides, the grant is refused until `--part N` says on which side the person is meant.
 
 File: `VEILGRANT1\n`, then per group of pictures 16 bytes key_hash, u32 track_id, 2 bytes name (`wire/recovery.md`,
 "Frame unit") and 80 bytes HPKE (1168 for a hybrid recipient) of the object's key, info = `veilcam grant 1` ‖ all
@@ -13,7 +14,8 @@ before it in its record; before them the length of one such record as u16.
 import argparse
 import struct
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 from wire import keys
@@ -29,23 +31,59 @@ _INFO = b"veilcam grant 1"
 _HEAD = struct.Struct(f">{HASH_BYTES}sI2s")
 
 
-def track_keys(path: Path, identities: list[Identity], tracks: Iterable[int]) -> Iterator[tuple[bytes, TrackKey]]:
+class SeveralParts(WireError):
+    """A number is used in several parts of a recording (`wire/recovery.md`, "Parts"): it may name several people.
+
+    Attributes:
+        parts: those in which it is used, and when each begins, in seconds of the recording.
+    """
+
+    def __init__(self, track_id: int, parts: Mapping[int, Fraction]) -> None:
+        where = ", ".join(f"part {number} from {float(at_s):.1f} s" for number, at_s in parts.items())
+        super().__init__(
+            f"the camera was started anew in between, or a piece is missing: track {track_id} is in {where},"
+            " and may be somebody else in each; say which is meant"
+        )
+        self.parts = parts
+
+
+def track_keys(
+    path: Path,
+    identities: list[Identity],
+    tracks: Iterable[int],
+    *,
+    part: int | None = None,
+    signing_key: bytes | None = None,
+) -> list[tuple[bytes, TrackKey]]:
     """(key_hash, key) of every group of pictures in which one of `tracks` has originals of its own.
 
+    Args:
+        part: of the recording, from 1; None where there is but one in which the tracks are.
+        signing_key: the camera's; with it a manifest of somebody else's joins no parts.
+
     Raises:
+        SeveralParts: `part` is None and one of the tracks is in several.
         WireError: the recording cannot be read.
     """
     codec, _, units = samples(path)
-    reader = Reader(identities, codec)
+    reader = Reader(identities, codec, signing_key)
     wanted = set(tracks)
-    seen: set[tuple[bytes, int]] = set()
+    begins: dict[int, Fraction] = {}
+    used: dict[int, dict[int, Fraction]] = {}
+    found: dict[tuple[bytes, int], TrackKey] = {}
     for unit in units:
         opened = reader.open(unit.au)
         content = reader.content_key
+        begins.setdefault(reader.part, unit.time_s or Fraction(0))
         for track in opened.tracks:
-            if content is not None and track.track_id in wanted and (content[0], track.track_id) not in seen:
-                seen.add((content[0], track.track_id))
-                yield content[0], TrackKey.derive(content[1], track.track_id)
+            if content is None or track.track_id not in wanted or part not in {None, reader.part}:
+                continue
+            used.setdefault(track.track_id, {})[reader.part] = begins[reader.part]
+            if len(used[track.track_id]) > 1:
+                raise SeveralParts(track.track_id, used[track.track_id])
+            if (content[0], track.track_id) not in found:
+                found[content[0], track.track_id] = TrackKey.derive(content[1], track.track_id)
+    return [(key_hash, key) for (key_hash, _), key in found.items()]
 
 
 def seal(granted: Iterable[tuple[bytes, TrackKey]], to: Recipient) -> bytes:
@@ -90,12 +128,15 @@ def main() -> int:
     parser.add_argument("--identity", type=Path, action="append", required=True, help="identity that opens IN")
     parser.add_argument("--passphrase-file", type=Path, help="passphrase of the identity files, first line")
     parser.add_argument("--track", type=int, action="append", required=True, help="this person; may repeat")
+    parser.add_argument("--part", type=int, help="of the recording, when the number is used in several")
+    parser.add_argument("--signing-key", help="the camera's Ed25519 public key, hexadecimal")
     parser.add_argument("--to", type=Path, required=True, help="identity file of who may see; its public part is used")
     wanted = parser.parse_args()
     try:
         phrase = keys.first_line(wanted.passphrase_file)
         identities = [keys.load_identity(path, phrase) for path in wanted.identity]
-        granted = list(track_keys(wanted.source, identities, wanted.track))
+        signing_key = bytes.fromhex(wanted.signing_key) if wanted.signing_key else None
+        granted = track_keys(wanted.source, identities, wanted.track, part=wanted.part, signing_key=signing_key)
         if not granted:
             raise SealError(f"{wanted.source}: these identities find no originals of this person's own in it")
         wanted.out.write_bytes(seal(granted, keys.load_recipient(wanted.to)))

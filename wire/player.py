@@ -9,7 +9,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from wire.compose import Composer
 from wire.keys import Identity, first_line, load_identity
 from wire.recording import samples
 from wire.recovery.group import TrackKey
-from wire.recovery.reader import Reader
+from wire.recovery.reader import STARTED_ANEW, Reader
 from wire.recovery.verdict import GopVerdict
 
 _PROGRESS_EVERY = 50
@@ -80,13 +80,19 @@ def play(
     codec, rate, units = samples(source)
     reader, composer = Reader(identities, codec, signing_key, held=held, granted=granted), Composer(codec)
     report = Report()
+    part: int | None = None  # in which the tracks are: in another their numbers are somebody else's
     first_s: Fraction | None = None
     last_pts = -1
     with av.open(str(out), "w", format="mp4") as container:
         target: VideoStream | None = None
         for sample in units:
             opened = reader.open(sample.au)
-            composed = composer.compose(sample.au, opened, tracks=tracks)
+            if part is None and tracks is not None and any(region.track_id in tracks for region in opened.regions):
+                part = reader.part
+            elsewhere = part is not None and part != reader.part
+            composed = composer.compose(sample.au, opened, tracks=frozenset() if elsewhere else tracks)
+            if composed is not None and elsewhere:
+                composed = replace(composed, revealed=False, reason=STARTED_ANEW)
             report.groups += reader.take_verdicts()
             if composed is None:
                 continue

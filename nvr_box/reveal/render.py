@@ -69,6 +69,7 @@ class Renderer:
         self._marked: tuple[int, ...] = ()
         self._from_us, self._point = from_us, point
         self._tracks: frozenset[int] | None = None if point is None else frozenset()
+        self._part: int | None = None
         self._reader: Reader | None = None
         self._composer: Composer | None = None
         self._codec: Codec | None = None
@@ -117,6 +118,8 @@ class Renderer:
     def _pictures(self, init: bytes, segment_us: int, data: bytes) -> Iterator[Shown]:
         codec, units = access_units(whole_gop(init, segment_us, data))
         if self._reader is None or codec is not self._codec:
+            if self._part is not None:
+                self._part = 0  # another reader counts from 1: nothing says that the person is the same
             self._reader = Reader(self._identities, codec, self._signing_key, held=self._held)
             self._composer, self._codec = Composer(codec), codec
         first = True
@@ -132,7 +135,10 @@ class Renderer:
         opened = self._reader.open(au)
         if self._point is not None and utc_us >= self._from_us:
             self._tracks = _who(opened, self._point)
-            self._point = None
+            self._point, self._part = None, self._reader.part
+        elif self._part is not None and self._part != self._reader.part:
+            # The camera was started anew: from here on the number may be somebody else's.
+            self._tracks = frozenset()
         composed = self._composer.compose(au, opened, tracks=self._tracks)
         ended = self._reader.take_verdicts()
         unsigned = sum(1 for each in ended if each.verdict.origin is not Check.YES)

@@ -1,17 +1,22 @@
 """Writes `tests/vectors/recovery/*.txt`: one clean stream per feature and one failure per rule of `wire/recovery.md`.
 
-`python tests/vectors/make.py`. Built from the page with nothing but struct, hashes and AES, on purpose without the
-writer: it can break any rule. HPKE is randomised, so a new run gives other bytes with the same meaning.
+`python tests/vectors/make.py [NAME…]`, without names all of them. Built from the page with nothing but struct, hashes
+and AES, on purpose without the writer: it can break any rule. HPKE is randomised, so a new run gives other bytes with
+the same meaning.
 """
 
 import hashlib
 import hmac
 import struct
+import sys
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES256
+from cryptography.hazmat.primitives.ciphers.modes import ECB
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 FOLDER = Path(__file__).parent / "recovery"
@@ -204,6 +209,29 @@ def flip(data, at, bit=1):
     return bytes(changed)
 
 
+def times_h(block, h):
+    """Product of two blocks in the field of GCM (NIST SP 800-38D 6.3)."""
+    product, v = 0, int.from_bytes(h, "big")
+    for bit in f"{int.from_bytes(block, 'big'):0128b}":
+        product ^= v * (bit == "1")
+        v = v >> 1 ^ (v & 1) * (0xE1 << 120)
+    return product.to_bytes(16, "big")
+
+
+def same_tag(unit, at, key):
+    """Other ciphertext with the tag that is there, as anybody makes it who holds the key.
+
+    GHASH is linear: what one block adds, the next takes away again. The second and third block from `at` on change.
+    """
+    h = Cipher(AES256(key), ECB()).encryptor().update(bytes(16))
+    added = b"forged originals"
+    both = added + times_h(added, h)
+    changed = bytearray(unit)
+    for i, byte in enumerate(both, at + 16):
+        changed[i] ^= byte
+    return bytes(changed)
+
+
 def only_sei(au):
     return next(nal for nal in au.split(b"\x00\x00\x00\x01")[1:] if nal[0] == 6)
 
@@ -333,6 +361,20 @@ def clean_h265_payload():
 @vector("O", "the whole picture masked")
 def clean_full_frame():
     return [Stream().idr(flags=IDR_FLAG | FULL, tables=bits(SIZE, ue(1), ue(0), "000", ue(11), ue(0)))]
+
+
+@vector(
+    "OOO origin=no complete=yes",
+    "other originals under the same tag, by somebody who holds the content key: the manifest signs whole units",
+)
+def forged_same_tag():
+    s = Stream()
+    first, slices = s.idr(), [b"\x41\x02\x07\x07"]
+    payload = MORE + b"what the camera saw of somebody at the time"
+    unit = s.frame_unit(slices, SAME, payload, 0)
+    sealed_at = len(unit) - 12 - (12 + len(SAME) + len(payload))
+    forged = same_tag(unit, sealed_at, s.key)
+    return [first, annexb(sei(forged), *slices), s.idr(s.manifest())]
 
 
 @vector("mm", "sealed to somebody else")
@@ -669,19 +711,20 @@ for _name, _why, _wrong in (
     VECTORS[f"manifest_{_name}"] = ("Omm", _why, _build)
 
 
-def main():
+def main(names):
     FOLDER.mkdir(exist_ok=True)
-    for old in FOLDER.glob("*.txt"):
+    for old in FOLDER.glob("*.txt") if not names else ():
         old.unlink()
-    for name, (expect, why, build) in VECTORS.items():
+    for name in names or VECTORS:
+        expect, why, build = VECTORS[name]
         shown, *verdict = expect.split()
         lines = [f"why: {why}", f"expect: {shown}", *(f"first-group-{word.replace('=', ': ')}" for word in verdict)]
         lines += [f"identity: {key.private_bytes_raw().hex()}" for key in (IDENTITY, SECOND)]
         lines += ["codec: h264", f"signing-key: {SIGNER.public_key().public_bytes_raw().hex()}"]
         lines += [f"granted: {one}" if isinstance(one, str) else f"au: {one.hex()}" for one in build()]
         (FOLDER / f"{name}.txt").write_text("\n".join(lines) + "\n")
-    print(f"{len(VECTORS)} vectors in {FOLDER}")
+    print(f"{len(names or VECTORS)} vectors in {FOLDER}")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -17,6 +17,7 @@ from wire.nal import START_CODE, Codec
 from wire.recovery import layout, tables, units
 from wire.recovery.group import Group, TrackKey, decrypt, first_opened, unsealed
 from wire.recovery.layout import Flag, Mask, Region, TrackOriginals
+from wire.recovery.part import Parts
 from wire.recovery.tables import Tables
 from wire.recovery.units import FrameHeader, FrameUnit, KeyUnit, Manifest, Unit
 from wire.recovery.verdict import Check, GopVerdict, Verdict
@@ -28,6 +29,7 @@ NO_KEY_UNIT = "the key unit of this group of pictures is missing"
 NOT_AUTHENTIC = "sealed originals do not authenticate"
 BASE_ALTERED = "the masked picture was altered after it was protected"
 LATE = "access unit repeated or late"
+STARTED_ANEW = "the camera was started anew, or a part is missing: this number may be somebody else's here"
 OTHERS_ONLY = "nothing here is sealed to this key: the person is not in the picture"
 
 _START, _SHARED = 1, 2
@@ -100,6 +102,7 @@ class Reader:
         self._previous_manifest: bytes | None = None
         self._origin = Check.UNKNOWN
         self._finished: list[GopVerdict] = []
+        self._parts = Parts()
 
     def open(self, au: bytes) -> Opened:
         """The originals of one access unit in Annex B; never raises for what the bytes say."""
@@ -109,16 +112,24 @@ class Reader:
         except WireError as error:
             return self._refuse(f"recovery data unreadable: {error}", authentic=Check.NO)
         frames = [unit for unit in found if isinstance(unit, FrameUnit)]
+        manifest = None
         for unit in found:
             if isinstance(unit, Manifest):
+                manifest = unit
                 self._judge(unit)
             elif isinstance(unit, KeyUnit):
+                self._parts.begin(unit, manifest, impostor=manifest is not None and self._origin is Check.NO)
                 self._start(unit)
         if not frames:
             return self._refuse(NO_RECOVERY_DATA)
         if len(frames) > 1:
             return self._refuse("more than one frame unit in an access unit", authentic=Check.NO)
         return self._open_frame(frames[0], nal.vcl_hash(nals, self._codec))
+
+    @property
+    def part(self) -> int:
+        """In which part of the stream the group of pictures at hand lies, from 1: track numbers hold within one."""
+        return self._parts.number
 
     @property
     def content_key(self) -> tuple[bytes, bytes] | None:

@@ -77,6 +77,9 @@ class Play {
     if (this.point && utc_us >= this.from_us) {
       this.only = who(opened, this.point);
       this.point = null;
+      this.part = this.reader.part;
+    } else if (this.part !== undefined && this.part !== this.reader.part) {
+      this.only = new Set(); // the camera was started anew: the number may be somebody else's
     }
     const unsigned = this.reader.takeVerdicts().filter(({ verdict }) => verdict.origin !== "yes").length;
     const composed = this.composer.compose(au, opened, this.only);

@@ -70,6 +70,8 @@ export class Reader {
     this.previousManifest = null;
     this.origin = "unknown";
     this.finished = [];
+    this.part = 1; // of the stream: numbers of tracks hold within one
+    this.before = null;
   }
 
   // One access unit in Annex B. `payload` is null where the mosaic has to be shown, empty when it holds nothing;
@@ -83,9 +85,13 @@ export class Reader {
       if (!(error instanceof WireError)) throw error;
       return this.refuse(`recovery data unreadable: ${error.message}`, { authentic: "no" });
     }
+    let manifest = null;
     for (const unit of found) {
-      if (unit.kind === "manifest") await this.judge(unit);
-      else if (unit.kind === "key") await this.start(unit);
+      if (unit.kind === "manifest") { manifest = unit; await this.judge(unit); }
+      else if (unit.kind === "key") {
+        this.follows(unit, manifest);
+        await this.start(unit);
+      }
     }
     const frames = found.filter((unit) => unit.kind === "frame");
     if (!frames.length) return this.refuse(NO_RECOVERY_DATA);
@@ -142,6 +148,17 @@ export class Reader {
     this.gop = { unit, key, trackKeys: new Map(), seen: 0, unauthentic: 0, altered: 0, gap: false, leaves: [await keyLeaf(unit.hash)] };
     for (const { name, track, key: bytes } of this.granted.get(hex(unit.hash)) ?? []) this.keep(name, track, await gcm(bytes));
     this.forgetTables();
+  }
+
+  // Whether the camera says that this group of pictures goes on with the one before; if not, another part begins.
+  follows(unit, manifest) {
+    const { before } = this;
+    this.before = unit;
+    if (!before || same(unit.hash, before.hash)) return;
+    const goesOn = manifest && this.origin !== "no" && same(manifest.cameraId, unit.cameraId) && same(unit.cameraId, before.cameraId)
+      && manifest.gopId === before.gopId && unit.gopId === (before.gopId + 1) % 2 ** 32
+      && manifest.firstSeq === before.firstSeq && unit.firstSeq === (before.firstSeq + manifest.frames) % 2 ** 32;
+    if (!goesOn) this.part += 1;
   }
 
   async contentKey(unit) {

@@ -98,7 +98,7 @@ async function manifest(data) {
   if (flags > 1) throw new WireError("manifest with unknown flags");
   const frames = u(data, 16, 2);
   if (data.length !== MANIFEST_HEAD + SIGNATURE + (flags ? LEAF * frames : 0)) throw new WireError("manifest of another length");
-  return { kind: "manifest", cameraId: data.subarray(4, 12), gopId: u(data, 12, 4), frames, masked: u(data, 18, 2),
+  return { kind: "manifest", cameraId: data.subarray(4, 12), gopId: u(data, 12, 4), frames, masked: u(data, 18, 2), firstSeq: u(data, 20, 4),
     previous: data.subarray(24, 56), root: data.subarray(56, 88), signature: data.subarray(-SIGNATURE),
     signed: data.subarray(0, -SIGNATURE), hash: await sha256(data) };
 }

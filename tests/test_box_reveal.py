@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -14,9 +15,11 @@ from box_fakes import CAMERA_ID, PEOPLE, clear_picture, i420, masked_h264, plain
 from nvr_box.audit import Audit
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.keys import Keys
+from nvr_box.passphrase import unlocked
+from nvr_box.record.access_units import RecordedUnit
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
-from nvr_box.reveal import brake, pipe
+from nvr_box.reveal import brake, pipe, render
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.reveal.spans import Spans
 from nvr_box.reveal.verdicts import Verdicts
@@ -25,7 +28,8 @@ from nvr_box.store import Store
 from wire.base.errors import StoreError, WireError
 from wire.keys import SigningKey
 from wire.nal import Codec
-from wire.recovery.reader import NOT_A_RECIPIENT, Reader
+from wire.recording import samples
+from wire.recovery.reader import NOT_A_RECIPIENT, STARTED_ANEW, Reader
 
 T0 = 1_795_000_000_000_000
 END = T0 + 60_000_000
@@ -150,6 +154,23 @@ async def test_one_person_is_shown_and_the_bystander_stays_masked(place):
     assert psnr(person(shown[10][1], 7), person(clear, 7)) < 15
     nobody = frames(await played(reveals.play(CONTROLLER, session.key, T0, END, point=(0.99, 0.01))))
     assert psnr(person(nobody[5][1], 9), person(i420(clear_picture(5))[:240], 9)) < 15
+
+
+def test_after_a_restart_of_the_camera_the_number_of_the_one_who_was_shown_is_nobodys(streams, tmp_path, monkeypatch):
+    keys, ours, *_ = streams
+    again = masked_h264(tmp_path / "again.h264", 10, keys.operators(), SIGNER, start_us=T0 + 3_000_000)
+    units = [
+        RecordedUnit(sample.au, T0 + 40_000 * number, key=False)
+        for number, sample in enumerate([*islice(samples(ours)[2], 10), *samples(again)[2]])
+    ]
+    x, y, w, h = PEOPLE[9]
+    monkeypatch.setattr(render, "access_units", lambda _chunk: (Codec.H264, iter(units)))
+    operator = unlocked(keys.sealed().operators, [PASSPHRASE])
+    renderer = render.Renderer(operator, SIGNER.public, mark="x", point=((x + w / 2) / 20, (y + h / 2) / 15))
+    shown = [each.composed.i420[:240] for each in renderer._pictures(b"", T0, b"")]
+    assert psnr(person(shown[5], 9), person(i420(clear_picture(5))[:240], 9)) > 30
+    assert all(psnr(person(picture, 9), person(i420(clear_picture(0))[:240], 9)) < 15 for picture in shown[10:])
+    assert renderer.verdicts.reason == STARTED_ANEW
 
 
 async def test_a_jump_ends_the_play_before_it(place):

@@ -1,7 +1,7 @@
 """Recorded GOPs in, revealed and watermarked fragments out; in the reveal process, in memory only."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import av
@@ -21,7 +21,7 @@ from wire.base.errors import StoreError
 from wire.compose import Composed, Composer
 from wire.keys import Identity
 from wire.nal import Codec
-from wire.recovery.reader import Opened, Reader
+from wire.recovery.reader import STARTED_ANEW, Opened, Reader
 from wire.recovery.verdict import Check
 
 # Without a word about it browsers read the colours by BT.709, which is not how a camera's SD picture was made.
@@ -137,8 +137,8 @@ class Renderer:
             self._tracks = _who(opened, self._point)
             self._point, self._part = None, self._reader.part
         elif self._part is not None and self._part != self._reader.part:
-            # The camera was started anew: from here on the number may be somebody else's.
             self._tracks = frozenset()
+            opened = replace(opened, reason=STARTED_ANEW)
         composed = self._composer.compose(au, opened, tracks=self._tracks)
         ended = self._reader.take_verdicts()
         unsigned = sum(1 for each in ended if each.verdict.origin is not Check.YES)

@@ -13,7 +13,7 @@ import { Composer } from "./compose.js";
 import { heldBy } from "./hold.js";
 import { unlock } from "./keyfile.js";
 import { CODECS } from "./nal.js";
-import { NO_RECOVERY_DATA, NOT_A_RECIPIENT, Reader } from "./reader.js";
+import { NO_RECOVERY_DATA, NOT_A_RECIPIENT, Reader, STARTED_ANEW } from "./reader.js";
 import { openThumbnail } from "./thumbnail.js";
 import { us } from "../times.js";
 
@@ -73,13 +73,14 @@ class Play {
   async open({ utc_us, au, codec, last }) {
     this.reader ??= new Reader(identities, CODECS[codec], this.signingKey, undefined, held);
     this.composer ??= new Composer(CODECS[codec]);
-    const opened = await this.reader.open(au);
+    let opened = await this.reader.open(au);
     if (this.point && utc_us >= this.from_us) {
       this.only = who(opened, this.point);
       this.point = null;
       this.part = this.reader.part;
     } else if (this.part !== undefined && this.part !== this.reader.part) {
-      this.only = new Set(); // the camera was started anew: the number may be somebody else's
+      this.only = new Set();
+      opened = { ...opened, reason: STARTED_ANEW };
     }
     const unsigned = this.reader.takeVerdicts().filter(({ verdict }) => verdict.origin !== "yes").length;
     const composed = this.composer.compose(au, opened, this.only);

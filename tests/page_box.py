@@ -30,6 +30,7 @@ from nvr_box.record.source import Timed
 from nvr_box.reveal.approvals import Approvals
 from nvr_box.reveal.reveals import RevealSession, Verdicts
 from nvr_box.rights import Account, Refused, Right
+from nvr_box.search.passages import StoredShot
 from nvr_box.search.search import Match, Results, Tick
 from nvr_box.search.stills import Pick, Still
 from nvr_box.store import Store
@@ -322,10 +323,18 @@ class StandInSearches:
         return await self._find(by, filters, alike=False)
 
     async def best_shot(self, by, packet):
+        return self._cut(by, packet, self._scene.masked)[1]
+
+    async def stored_shot(self, by, packet):
+        """As if the original were sealed inside: in clear, what the stand-in reveal hands on."""
+        camera, clear, at_us = self._cut(by, packet, self._scene.clear)
+        return StoredShot(packet, camera, at_us, clear, recoverable=packet % 10 != 1)
+
+    def _cut(self, by, packet, pictures):
         for number, camera, _i, (x0, y0, x1, y1), at_us in self._passages(by):
             if number == packet:
                 frame = (at_us - self._scene.began_us) * RATE // 1_000_000 % FRAMES
-                return jpeg(self._scene.masked[camera - 1][frame][y0:y1, x0:x1])
+                return camera, jpeg(pictures[camera - 1][frame][y0:y1, x0:x1]), at_us
         raise StoreError("there is no such passage")
 
     async def ticks(self, by, camera, start_us, end_us, *, limit=5000):
@@ -394,6 +403,13 @@ class StandInReveals:
             await asyncio.sleep(0.3)
             if key not in {s.key for s in self.active(by)}:
                 raise Refused("the reveal is over")
+
+    async def card(self, by, key, shot):
+        if key not in {s.key for s in self.active(by)}:
+            raise Refused("the reveal is over")
+        if not shot.recoverable:
+            raise StoreError("this best shot stays masked: sealed to other keys")
+        return shot.jpeg
 
     async def end(self, by, key, *, why="ended"):
         if self.on.pop(key, None):

@@ -300,6 +300,43 @@ def test_a_reveal_shows_the_original_a_countdown_and_ends_with_one_key(page, add
     assert {entry.get_attribute("data-granted") for entry in granted.all()} == {"yes", "no"}
 
 
+def test_best_shots_are_clear_while_a_reveal_is_on_for_those_who_ask_for_them(page, address):
+    sign_in(page, address, "controller")
+    page.evaluate(
+        """async (passphrase) => {
+          const me = await (await fetch('/api/me')).json();
+          const body = { camera: 1, passphrase, reason: 'incident 9 at the gate', from: '2020-01-01T00:00:00Z' };
+          const headers = { 'X-Veilcam-CSRF': me.csrf, 'Content-Type': 'application/json' };
+          await fetch('/api/reveals', { method: 'POST', headers, body: JSON.stringify(body) });
+        }""",
+        PASSPHRASE,
+    )
+    page.wait_for_selector("[data-test=lock][data-open=yes]")
+    page.goto(f"{address}#search")
+    page.wait_for_selector("[data-test=card]")
+    assert page.locator("[data-test=shot]:not([data-state=masked])").count() == 0, "nothing is clear unasked"
+    assert page.locator("[data-test=card][data-camera='2'] [data-test=card-clear]").count() == 0, "another camera"
+    one = page.locator("[data-test=card][data-camera='1']").filter(has=page.locator("[data-test=card-clear]")).first
+    one.locator("[data-test=card-clear]").click()
+    one.locator("[data-state=clear] canvas, [data-state=sealed] .why").wait_for()
+    one.locator("[data-test=card-clear]").click()
+    one.locator("[data-state=masked] img").wait_for()
+
+    page.check("[data-test=cards-clear]")
+    ours = page.locator("[data-test=card][data-camera='1']").count()
+    settled = "[data-test=shot]:is([data-state=clear], [data-state=sealed])"
+    until(page, "([path, n]) => document.querySelectorAll(path).length === n", [settled, ours])
+    clear, sealed = (page.locator(f"[data-test=shot][data-state={state}]") for state in ("clear", "sealed"))
+    assert clear.count() > 0
+    assert sealed.count() > 0
+    assert "sealed to other keys" in sealed.first.inner_text()
+    assert sealed.first.locator("img").count() == 1, "with its mask"
+    page.keyboard.press("Escape")
+    page.wait_for_selector("[data-test=lock][data-open=no]")
+    until(page, "document.querySelectorAll('[data-test=shot]:not([data-state=masked]), .shot canvas').length === 0")
+    assert page.locator("[data-test=card-clear], [data-test=cards-clear]").count() == 0
+
+
 def test_leaving_the_page_ends_the_reveal(page, address):
     watch(page, address, "controller")
     page.keyboard.press("r")

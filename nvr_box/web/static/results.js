@@ -90,7 +90,7 @@ export function Results({ found, busy, threshold, filters, onLoosen }) {
       <button onClick=${() => { localStorage.setItem(SAID, "yes"); setSaid(true); }}>I understand</button></div>`}
     <div class="summary" role="status" data-test="summary">
       ${busy ? html`<span class="busy">comparing…</span>` : found && html`<span><b>${found.compared.toLocaleString()}</b> ${found.compared === 1 ? "passage" : "passages"} compared in ${found.took_ms < 10 ? found.took_ms.toFixed(1) : Math.round(found.took_ms)} ms</span>`}
-      ${found?.other_model > 0 && html`<span class="tag warn">${found.other_model} skipped: described by another model</span>`}
+      ${found?.other_model > 0 && html`<span class="tag warn" title="On the box: python -m nvr_box reencode">${found.other_model} not compared: described by another model</span>`}
       <span class="push"></span>
       ${spanned.length > 0 && html`<label><input type="checkbox" data-test="cards-clear" checked=${every}
         onChange=${(event) => setAsked(event.target.checked ? [...new Set([...asked, ...spanned])] : asked.filter((one) => !spanned.includes(one)))} />

@@ -7,6 +7,8 @@ import io
 import itertools
 import os
 import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import av
 import pytest
@@ -22,12 +24,18 @@ from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.salvage import salvage
 from nvr_box.record.segments import Segments
-from nvr_box.record.sightings import Documents, Seen, Sighting, pack, shown, unpack
+from nvr_box.record.sightings import Documents, Seen, Sighting, pack, read_document, shown, unpack
 from nvr_box.record.source import Source
 from nvr_box.rights import Account, Refused, Right
+from nvr_box.search.passages import Passages
+from nvr_box.search.stills import Stills
+from nvr_box.services.seen import frame
 from nvr_box.store import Store
+from onvif.metadata import Box, Colour, Frame, Object
+from onvif.metadata import document as metadata_document
 from wire.base.errors import PeerError, StoreError
-from wire.features.vocabulary import ObjectClass
+from wire.features.vocabulary import Colour as ColourWord
+from wire.features.vocabulary import ObjectClass, Part
 
 T0 = 1_795_000_000_000_000
 GUARD = Account("guard", frozenset({Right.VIEW, Right.OPERATE}))
@@ -156,6 +164,45 @@ def test_between_two_looks_of_a_busy_camera_boxes_move_in_a_straight_line(tmp_pa
     assert {each.track for each in shown([file], T0 + 700_000).objects} == {1, 3}
     assert shown([file], T0 + 1_700_000).objects[0].box[0] == pytest.approx(0.5, abs=1e-4)
     assert shown([file], T0 + 2_000_000) is None
+
+
+SHIRT, TROUSERS = Colour((200, 30, 40), 0.8), Colour((20, 20, 20), 1.0)
+CLOTHES = ((Part.UPPER, SHIRT), (Part.UPPER, Colour((240, 240, 240), 0.2)), (Part.LOWER, TROUSERS))
+
+
+def test_colours_of_clothes_and_paint_are_kept_and_told_again():
+    body = replace(
+        Object(7, Box(-0.5, 0.5, 0.5, -0.5), "Human"), tops=(SHIRT, Colour((240, 240, 240), 0.2)), bottoms=(TROUSERS,)
+    )
+    car = replace(Object(8, Box(-0.5, 0.5, 0.5, -0.5), "Vehicle", vehicle="Car"), colours=(TROUSERS,))
+    (sighting,) = read_document(metadata_document((Frame(datetime.fromtimestamp(T0 / 1e6, UTC), (body, car)),)))
+    assert [each.colours for each in sighting.objects] == [CLOTHES, ((Part.BODY, TROUSERS),)]
+    (again,) = unpack(pack(sighting))
+    assert again == replace(sighting, objects=again.objects)
+    assert again.objects[0].colours == CLOTHES
+    told, painted = frame(again).objects
+    assert (told.tops, told.bottoms, painted.colours) == (body.tops, body.bottoms, car.colours)
+    assert (painted.type_, painted.vehicle) == ("Vehicle", "Car")
+
+
+async def test_somebody_of_whom_only_the_picture_tells_is_frozen_with_the_colours_told_then(place):
+    store, _, recordings = place
+    stills = Stills(recordings, Passages(store), Audit(store), None, 0.5)
+    seen = Seen(7, ObjectClass.PERSON, (0.1, 0.1, 0.2, 0.5), CLOTHES)
+    (pick,) = await stills._told(1, Sighting(T0, (seen,)))
+    assert [(one.part, one.colour) for one in pick.colours] == [
+        (Part.UPPER, ColourWord.RED), (Part.UPPER, ColourWord.WHITE), (Part.LOWER, ColourWord.BLACK),
+    ]  # fmt: skip
+    assert pick.passage is None
+
+
+def test_files_from_before_colours_are_read_and_a_torn_colour_ends_the_file():
+    plain = bytes.fromhex("00000000000f4240 01 00000007 00 0000 0000 ffff ffff")
+    assert unpack(plain) == [Sighting(1_000_000, (Seen(7, ObjectClass.PERSON, (0.0, 0.0, 1.0, 1.0)),))]
+    coloured = pack(Sighting(2_000_000, (Seen(7, ObjectClass.PERSON, (0.0, 0.0, 1.0, 1.0), CLOTHES),)))
+    assert len(unpack(plain + coloured + plain)) == 3
+    for cut in range(1, len(coloured)):
+        assert len(unpack(plain + coloured[:-cut])) == 1
 
 
 @given(st.binary(max_size=200))

@@ -7,7 +7,7 @@ import pytest
 from lxml import etree
 
 from firmware.analytics import Engine
-from firmware.analytics.palette import RGB, coloured
+from firmware.analytics.palette import coloured
 from firmware.services.analytics import PATH, AnalyticsService, analytics_service
 from firmware.services.media_state import MediaState
 from firmware.stream.event_track import EventTrack
@@ -21,6 +21,7 @@ from tests.onvif_camera import running
 from tests.onvif_device import device
 from tests.onvif_schema import problems
 from wire.features.packet import ColourShare
+from wire.features.palette import RGB, word
 from wire.features.vocabulary import Colour, Part
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -198,3 +199,8 @@ async def test_a_filter_that_means_nothing_is_refused_by_the_media_service(tmp_p
             with pytest.raises(Fault) as refused:
                 await client(TRT, "SetMetadataConfiguration", Configuration=now, ForcePersistence=True)
             assert refused.value.subcodes[-1] == fault
+
+
+def test_every_colour_word_is_the_nearest_to_its_own_middle():
+    assert {colour: word(rgb) for colour, rgb in RGB.items()} == {colour: colour for colour in RGB}
+    assert word((190, 50, 60)) is Colour.RED

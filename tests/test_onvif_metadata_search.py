@@ -12,7 +12,7 @@ from lxml import etree
 from nvr_box.record.sightings import Seen, Sighting, pack
 from nvr_box.services.expressions import expression
 from nvr_box.services.looking import merged
-from onvif import names
+from onvif import metadata, names
 from onvif.access import access_class
 from onvif.errors import Fault
 from onvif.names import TSE, q
@@ -20,7 +20,8 @@ from onvif.registry import load
 from onvif.users import AccessClass
 from tests.onvif_box import MINUTE_US, START_US, running, segment
 from tests.onvif_schema import problems
-from wire.features.vocabulary import ObjectClass
+from wire.features.palette import RGB
+from wire.features.vocabulary import Colour, ObjectClass, Part
 
 FIRST = "recording-1"
 PERSON = 'boolean(//Object[Appearance/Class/Type = "Human"])'
@@ -35,7 +36,9 @@ def at(minutes):
 def seen_at(at_us):
     """A person in the first two minutes, a car in the third; the last look of a minute lies in the next file."""
     kind = ObjectClass.PERSON if at_us < START_US + 2 * MINUTE_US else ObjectClass.CAR
-    return Sighting(at_us, (Seen(3, kind, (0.1, 0.2, 0.3, 0.6)),))
+    part = Part.UPPER if kind is ObjectClass.PERSON else Part.BODY
+    colour = metadata.Colour(RGB[Colour.RED if at_us < START_US + MINUTE_US else Colour.BLUE])
+    return Sighting(at_us, (Seen(3, kind, (0.1, 0.2, 0.3, 0.6), ((part, colour),)),))
 
 
 def record(segments, camera):
@@ -115,6 +118,15 @@ async def test_filters_look_into_the_frames(box):
     assert len(await find(client, at(0), at(9), "boolean(//BoundingBox[@left >= -0.8 and @top < 0.61])")) == 36
     late = f'boolean(//Frame[@UtcTime > "{at(1.9):%Y-%m-%dT%H:%M:%S}"])'
     assert (await find(client, at(0), at(9), late))[0] == (115, FIRST)
+
+
+async def test_filters_find_colours_of_clothes_and_of_paint(box):
+    client = box.client()
+    red_top = "boolean(//Clothing/Tops/Color/ColorCluster[Weight > 0.5]/Color[@X > 150 and @Y < 80 and @Z < 80])"
+    assert await find(client, at(0), at(9), red_top) == [(seconds, FIRST) for seconds in range(0, 60, 5)]
+    blue_car = 'boolean(//VehicleInfo[Type = "Car"]/Color/ColorCluster/Color[@Z > 150 and @X < 80])'
+    assert await find(client, at(0), at(9), blue_car) == [(seconds, FIRST) for seconds in range(120, 210, 5) if
+                                                          seconds >= 150]  # fmt: skip
 
 
 @pytest.mark.case("SEARCH-5-1-6")

@@ -1,23 +1,16 @@
-"""Our colour words in the metadata stream: what each looks like, and where ONVIF puts it.
+"""Our colour words in the metadata stream: where ONVIF puts them, as the numbers that tt:Color wants.
 
-tt:Color wants numbers; these are the middles of the eleven basic colour terms, not measurements. Nothing is said of a
-part whose colour cannot be told.
+Nothing is said of a part whose colour cannot be told.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from onvif.metadata import Colour as Cluster
 from onvif.metadata import Object
 from wire.features.packet import ColourShare
-from wire.features.vocabulary import Colour, Part
-
-RGB: Mapping[Colour, tuple[int, int, int]] = {
-    Colour.BLACK: (20, 20, 20), Colour.WHITE: (240, 240, 240), Colour.GREY: (128, 128, 128),
-    Colour.RED: (200, 30, 40), Colour.ORANGE: (240, 140, 30), Colour.YELLOW: (240, 220, 50),
-    Colour.GREEN: (40, 140, 60), Colour.BLUE: (40, 80, 190), Colour.PURPLE: (130, 60, 160),
-    Colour.PINK: (240, 150, 180), Colour.BROWN: (120, 75, 45),
-}  # fmt: skip
+from wire.features.palette import RGB
+from wire.features.vocabulary import Part
 
 
 def coloured(seen: Object, shares: Iterable[ColourShare]) -> Object:

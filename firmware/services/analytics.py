@@ -22,12 +22,12 @@ from firmware.analytics.engine import (
     Rule,
     with_changed,
 )
-from firmware.analytics.palette import RGB
 from onvif import metadata, names
 from onvif.errors import impossible, invalid
 from onvif.events import topics
 from onvif.names import TAN, TT, VC, q, split
 from onvif.service import Call, Reply, Service, operation, service
+from wire.features.palette import RGB
 from wire.features.vocabulary import Colour
 
 PATH = "/onvif/analytics"

@@ -2,24 +2,28 @@
 
 A masked picture may leave nothing for a detector to find, so the objects of a frozen picture are the camera's own.
 They lie in a file next to their segment (`START_US.seen`), appended as they come. Layout per picture, big endian:
-u64 UTC µs, u8 n, then n × (u32 track, u8 class, u16 x0, y0, x1, y1 in 1/65535 of the picture's sides). A tail that was
-cut off by a crash is passed over.
+u64 UTC µs, u8 n, then n × (u32 track, u8 class, u16 x0, y0, x1, y1 in 1/65535 of the picture's sides). Where the class
+has its highest bit set, the colours of clothes or paint follow: u8 m, then m × (u8 part, u8 red, green, blue, u8 weight
+in 1/255). A tail that was cut off by a crash is passed over.
 """
 
 import bisect
 import struct
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from onvif import metadata
 from onvif.errors import NotOnvif
-from wire.features.vocabulary import ObjectClass
+from wire.features.vocabulary import ObjectClass, Part
 
 SUFFIX = ".seen"
-_HEAD, _OBJECT = struct.Struct(">QB"), struct.Struct(">IB4H")
+_HEAD, _OBJECT, _COLOUR = struct.Struct(">QB"), struct.Struct(">IB4H"), struct.Struct(">5B")
 _SCALE = 65_535
+_COLOURED = 0x80
+_MOST_COLOURS = 4
+"""Of one part; a camera of ours tells fewer."""
 _MOST_OBJECTS = 255
 _MOST_BYTES = 1 << 20
 # Two looks of a camera further apart than this say nothing about the time between.
@@ -40,11 +44,16 @@ _CLASSES = {
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One object of one picture; `box` is x0, y0, x1, y1 as shares 0..1 of the picture, y downwards."""
+    """One object of one picture; `box` is x0, y0, x1, y1 as shares 0..1 of the picture, y downwards.
+
+    Args:
+        colours: what the camera told of clothes (UPPER, LOWER) and paint (BODY), strongest first.
+    """
 
     track: int
     object_class: ObjectClass
     box: tuple[float, float, float, float]
+    colours: tuple[tuple[Part, metadata.Colour], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +111,17 @@ def read_document(document: bytes) -> list[Sighting]:
 def pack(sighting: Sighting) -> bytes:
     """As it is appended."""
     objects = sighting.objects[:_MOST_OBJECTS]
-    return _HEAD.pack(max(0, sighting.utc_us), len(objects)) + b"".join(
-        _OBJECT.pack(each.track & 0xFFFFFFFF, each.object_class, *(_share(edge) for edge in each.box))
-        for each in objects
+    return _HEAD.pack(max(0, sighting.utc_us), len(objects)) + b"".join(_packed(each) for each in objects)
+
+
+def _packed(seen: Seen) -> bytes:
+    edges = (_share(edge, _SCALE) for edge in seen.box)
+    kind = seen.object_class | (_COLOURED if seen.colours else 0)
+    whole = _OBJECT.pack(seen.track & 0xFFFFFFFF, kind, *edges)
+    if seen.colours:
+        whole += bytes([len(seen.colours)])
+    return whole + b"".join(
+        _COLOUR.pack(part, *colour.rgb, _share(colour.weight, 255)) for part, colour in seen.colours
     )
 
 
@@ -112,20 +129,37 @@ def unpack(data: bytes) -> list[Sighting]:
     """Every whole sighting; objects of a class that this program does not know are left out."""
     found = []
     at = 0
-    while at + _HEAD.size <= len(data):
-        utc_us, count = _HEAD.unpack_from(data, at)
-        at += _HEAD.size
-        if at + count * _OBJECT.size > len(data):
-            break
-        objects = []
-        for _ in range(count):
-            track, object_class, *edges = _OBJECT.unpack_from(data, at)
-            at += _OBJECT.size
-            if object_class in ObjectClass._value2member_map_:
-                x0, y0, x1, y1 = (edge / _SCALE for edge in edges)
-                objects.append(Seen(track, ObjectClass(object_class), (x0, y0, x1, y1)))
-        found.append(Sighting(utc_us, tuple(objects)))
+    try:
+        while at + _HEAD.size <= len(data):
+            utc_us, count = _HEAD.unpack_from(data, at)
+            at += _HEAD.size
+            objects = []
+            for _ in range(count):
+                seen, at = _unpacked(data, at)
+                if seen is not None:
+                    objects.append(seen)
+            found.append(Sighting(utc_us, tuple(objects)))
+    except (struct.error, IndexError):
+        pass  # cut off here
     return found
+
+
+def _unpacked(data: bytes, at: int) -> tuple[Seen | None, int]:
+    """One object and where the next begins; struct.error or IndexError where it is cut off."""
+    track, kind, *edges = _OBJECT.unpack_from(data, at)
+    at += _OBJECT.size
+    colours = []
+    if kind & _COLOURED:
+        count, at = data[at], at + 1
+        for _ in range(count):
+            part, red, green, blue, weight = _COLOUR.unpack_from(data, at)
+            at += _COLOUR.size
+            if part in Part._value2member_map_:
+                colours.append((Part(part), metadata.Colour((red, green, blue), weight / 255)))
+    if kind & ~_COLOURED not in ObjectClass._value2member_map_:
+        return None, at
+    x0, y0, x1, y1 = (edge / _SCALE for edge in edges)
+    return Seen(track, ObjectClass(kind & ~_COLOURED), (x0, y0, x1, y1), tuple(colours)), at
 
 
 def kept(file: Path) -> list[Sighting]:
@@ -162,7 +196,7 @@ def _between(seen: Seen, other: tuple[float, float, float, float] | None, share:
     if other is None:
         return seen
     x0, y0, x1, y1 = (a + (b - a) * share for a, b in zip(seen.box, other, strict=True))
-    return Seen(seen.track, seen.object_class, (x0, y0, x1, y1))
+    return replace(seen, box=(x0, y0, x1, y1))
 
 
 def _seen(found: metadata.Object) -> Seen | None:
@@ -172,8 +206,10 @@ def _seen(found: metadata.Object) -> Seen | None:
     # ONVIF Analytics 5.1.2.2: -1..1, y upwards.
     box = found.box
     edges = ((box.left + 1) / 2, (1 - box.top) / 2, (box.right + 1) / 2, (1 - box.bottom) / 2)
-    return Seen(found.object_id, object_class, edges)
+    parts = ((Part.UPPER, found.tops), (Part.LOWER, found.bottoms), (Part.BODY, found.colours))
+    colours = tuple((part, colour) for part, told in parts for colour in told[:_MOST_COLOURS])
+    return Seen(found.object_id, object_class, edges, colours)
 
 
-def _share(value: float) -> int:
-    return round(min(1.0, max(0.0, value)) * _SCALE)
+def _share(value: float, scale: int) -> int:
+    return round(min(1.0, max(0.0, value)) * scale)

@@ -21,6 +21,7 @@ from nvr_box.rights import Account, Refused, Right
 from nvr_box.search.passages import Passage, Passages
 from wire.base.errors import ModelError, StoreError
 from wire.features.packet import AppearanceCode, ColourShare
+from wire.features.palette import word
 from wire.features.vocabulary import ObjectClass
 
 Picture = npt.NDArray[np.uint8]
@@ -204,7 +205,9 @@ class Stills:
         picks = []
         for number, seen in enumerate(sighting.objects):
             passage = await self._passages.of_track(camera, seen.track, sighting.utc_us)
-            colours = passage.colours if passage else ()
+            colours = (passage.colours if passage else ()) or tuple(
+                ColourShare(part, word(colour.rgb), colour.weight) for part, colour in seen.colours
+            )
             packet = passage.packet if passage else None
             picks.append(Pick(number, seen.box, seen.object_class, 1.0, colours, seen.track, packet))
         return tuple(picks)

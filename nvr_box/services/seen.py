@@ -7,7 +7,7 @@ from lxml import etree
 from nvr_box.record.sightings import Sighting
 from onvif import metadata
 from onvif.names import TT, q
-from wire.features.vocabulary import ObjectClass
+from wire.features.vocabulary import ObjectClass, Part
 
 _WORDS = {ObjectClass.PERSON: "Human", ObjectClass.BICYCLE: "Bicycle"}
 
@@ -19,7 +19,13 @@ def frame(sighting: Sighting) -> metadata.Frame:
         word = _WORDS.get(seen.object_class, "Vehicle")
         vehicle = "" if word != "Vehicle" else seen.object_class.name.capitalize()
         box = metadata.Box.from_pixels(seen.box, 1, 1)
-        objects.append(metadata.Object(seen.track, box, word, 1.0, vehicle=vehicle))
+        tops, bottoms, paint = (
+            tuple(colour for part, colour in seen.colours if part is wanted)
+            for wanted in (Part.UPPER, Part.LOWER, Part.BODY)
+        )
+        objects.append(
+            metadata.Object(seen.track, box, word, 1.0, vehicle=vehicle, tops=tops, bottoms=bottoms, colours=paint)
+        )
     return metadata.Frame(datetime.fromtimestamp(sighting.utc_us / 1e6, UTC), tuple(objects))
 
 

@@ -117,6 +117,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
         networks = await asyncio.to_thread(models.load, config.models)
         segments = Segments(store, root)
         recordings = Recordings(segments, audit)
+        stack.push_async_callback(recordings.viewings.close)
         stills = Stills(recordings, passages, audit, networks, config.detect_threshold)
         retention = Retention(store, root, config.record)
         parts = Parts(store, retention, passages, keys=keys, audit=audit)

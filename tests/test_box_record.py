@@ -5,6 +5,7 @@ import contextlib
 import errno
 import io
 import itertools
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -26,6 +27,7 @@ from nvr_box.record.salvage import salvage
 from nvr_box.record.segments import Segments
 from nvr_box.record.sightings import Documents, Seen, Sighting, pack, read_document, shown, unpack
 from nvr_box.record.source import Source
+from nvr_box.record.viewings import Viewings
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.search.passages import Passages
 from nvr_box.search.stills import Stills
@@ -232,6 +234,48 @@ async def test_without_the_right_nothing_is_shown_and_it_is_written_down(place, 
         await pieces(recordings.live(other, 1))
     rows = await store.read(lambda link: link.execute("SELECT who, action, granted FROM audit").fetchall())
     assert rows == [("other", "view-recording", 0), ("other", "view-live", 0)]
+
+
+async def test_however_often_somebody_seeks_a_viewing_is_two_entries(place, clip):
+    store, segments, recordings = place
+    for camera in (1, 2):
+        await asyncio.to_thread(record_file, segments, camera, clip, T0)
+    other = Account("other", frozenset({Right.VIEW}))
+
+    async def look(by, camera, start_s, end_s):
+        await pieces(recordings.play(by, camera, T0 + start_s * 1_000_000, T0 + end_s * 1_000_000))
+
+    async def entries():
+        sql = "SELECT who, action, camera, details FROM audit ORDER BY number"
+        return [(*row, json.loads(details)) for *row, details in await store.read(lambda link: [*link.execute(sql)])]
+
+    await look(GUARD, 1, 0, 1)
+    async with contextlib.aclosing(recordings.play(GUARD, 1, T0)) as still_on:
+        await anext(still_on)
+        await asyncio.gather(look(GUARD, 1, 7, 8), look(GUARD, 1, 0, 1))
+    await look(GUARD, 2, 0, 1)
+    await look(other, 1, 0, 1)
+    begun = [("guard", 1), ("guard", 2), ("other", 1)]
+    assert await entries() == [(who, "view-recording", camera, {"start_us": T0}) for who, camera in begun]
+    await recordings.viewings.close()
+    ends = (await entries())[3:]
+    assert [entry[:3] for entry in ends] == [(who, "view-recording-end", camera) for who, camera in begun]
+    assert ends[0][3]["shown"].count("/") == 2, "two stretches, however often each"
+    assert ends[1][3]["shown"].count("/") == 1
+
+
+async def test_a_viewing_ends_a_while_after_its_last_stream(place, clip):
+    store, segments, recordings = place
+    recordings.viewings = Viewings(Audit(store), apart_s=0.0)
+    await asyncio.to_thread(record_file, segments, 1, clip, T0)
+    for count in (2, 4):
+        await pieces(recordings.play(GUARD, 1, T0, T0 + 1_000_000))
+        for _ in range(3000):
+            (found,) = await store.read(lambda link: link.execute("SELECT count(*) FROM audit").fetchone())
+            if found == count:
+                break
+            await asyncio.sleep(0.01)
+        assert found == count
 
 
 @pytest.mark.parametrize("cut", [0, 1, 500, 20_000])

@@ -13,6 +13,7 @@ from nvr_box.record.live import Hub
 from nvr_box.record.piece import Piece, Timeline
 from nvr_box.record.segments import Segment, Segments
 from nvr_box.record.sightings import SUFFIX, Sighting, kept, shown
+from nvr_box.record.viewings import Viewings
 from nvr_box.rights import Account, Right
 from wire.base.errors import StoreError
 from wire.nal import Codec
@@ -59,6 +60,7 @@ class Recordings:
 
     def __init__(self, segments: Segments, log: Audit) -> None:
         self._segments, self._log = segments, log
+        self.viewings = Viewings(log)
         self.events = Events(segments.store)
         self._hubs: dict[int, Hub] = {}
 
@@ -97,20 +99,25 @@ class Recordings:
         """Recorded pieces from the key frame at or before `start_us` (or the first after it), across segments.
 
         Ends at `end_us` or where the recording ends, which for a camera that records is now. Reads ahead no more
-        than one GOP: the reader's pace rules.
+        than one GOP: the reader's pace rules. Whoever asks again within a minute, as when seeking, goes on viewing.
         """
         await self._log.demand(by, Right.VIEW, "view-recording", camera=camera)
-        await self._log.write(by.name, "view-recording", camera=camera, start_us=start_us, end_us=end_us)
-        timeline = Timeline()
-        segment_us = None
-        async for chunk in self.chunks(camera, start_us, end_us):
-            if chunk.segment_us != segment_us:
-                segment_us = chunk.segment_us
-                head = timeline.begin(chunk.init, chunk.mime, segment_us)
-                if head:
-                    yield head
-            for fragment, data in chunk.fragments:
-                yield timeline.place(segment_us, fragment, data)
+        viewing = await self.viewings.begin(by.name, camera, start_us)
+        try:
+            timeline = Timeline()
+            segment_us = None
+            async for chunk in self.chunks(camera, start_us, end_us):
+                if chunk.segment_us != segment_us:
+                    segment_us = chunk.segment_us
+                    head = timeline.begin(chunk.init, chunk.mime, segment_us)
+                    if head:
+                        yield head
+                for fragment, data in chunk.fragments:
+                    piece = timeline.place(segment_us, fragment, data)
+                    viewing.shown.add(piece.utc_us, piece.utc_us + round(piece.duration_s * 1e6))
+                    yield piece
+        finally:
+            self.viewings.left(viewing)
 
     async def live(self, by: Account, camera: int) -> AsyncIterator[Piece]:
         """Initialisation segment, then fragments from the newest key frame on, as they are written.

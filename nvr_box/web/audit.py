@@ -13,6 +13,7 @@ ACTIONS = (
     "sign-out",
     "view-live",
     "view-recording",
+    "view-recording-end",
     "freeze",
     "search",
     "reveal-ask",

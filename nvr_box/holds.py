@@ -1,8 +1,8 @@
 """Legal holds: a stretch of one camera's recording that is to outlive everything else of its days, for a case.
 
 Placed, a hold spares the recording from retention and the keys of its days from destruction. Sealed, the content keys
-of exactly its groups of pictures lie sealed to the case's key as well: then its days may be destroyed, and whoever
-holds the case's key opens this stretch and nothing else of them.
+of exactly its groups of pictures and best shots lie sealed to the case's key as well: then its days may be destroyed,
+and whoever holds the case's key opens this stretch and nothing else of them.
 """
 
 import asyncio
@@ -151,6 +151,7 @@ class Holds:
                 if recipient is None:
                     recipient = await asyncio.to_thread(self._keys.cases.ready, found.case, case_passphrase)
                 records, missed = await self._records(talk, found, recipient)
+                best_shots = await self._best_shots(talk, found, recipient)
             finally:
                 await talk.kill()
             if not records:
@@ -159,7 +160,7 @@ class Holds:
             await self._log.write(by.name, "hold", camera=found.camera, granted=False, what="seal", why=str(refusal))
             raise
         path = self._keys.cases.hold_file(found.case, found.camera, number)
-        await asyncio.to_thread(_write, path, hold.file_of(records))
+        await asyncio.to_thread(_write, path, hold.file_of([*records, *best_shots]))
         done = replace(found, kept=len(records), missed=missed)
 
         def change(link: sqlite3.Connection) -> None:
@@ -208,6 +209,18 @@ class Holds:
             elif head["found"]:
                 missed += 1
         return records, missed
+
+    async def _best_shots(self, talk: Talk, found: Hold, recipient: Recipient) -> list[bytes]:
+        """The same for the best shots that were taken in it and open."""
+        sql = (
+            "SELECT jpeg FROM best_shot JOIN packet USING (packet) WHERE camera = ? AND best_us >= ? AND best_us < ?"
+            " AND length(sealed) > 0"
+        )
+        asked = (found.camera, found.start_us, found.end_us)
+        jpegs = await self._store.read(lambda link: link.execute(sql, asked).fetchall())
+        ask = {"op": "hold-card", "case": recipient.public.hex()}
+        records = [(await talk.ask(ask, body=jpeg))[-1][1] for (jpeg,) in jpegs]
+        return [record for record in records if record]
 
     async def _get(self, number: int) -> Hold:
         found = [each for each in await self.standing() if each.number == number]

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from box_fakes import CAMERA_ID, masked_h264, record_file
+from box_fakes import CAMERA_ID, best_shot, jpeg, masked_h264, record_file
 
 from nvr_box import day_keys
 from nvr_box.audit import Audit
@@ -19,9 +19,12 @@ from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.rights import Account, Refused, Right
+from nvr_box.search.passages import Passages
 from nvr_box.state import CONSOLE
 from nvr_box.store import Store
 from wire.base.errors import ConfigError, StoreError
+from wire.features.packet import FeaturePacket
+from wire.features.vocabulary import ObjectClass
 from wire.keys import SigningKey
 
 ANNA, BERT, CASE = "anna's own passphrase", "bert's own passphrase", "passphrase of case 7"
@@ -39,7 +42,7 @@ class Scene:
         self.anna, self.bert = self.keys.create("anna", ANNA), self.keys.create("bert", BERT)
         self.store, self.root = Store.open(folder / "box.db"), folder / "rec"
         self.root.mkdir()
-        self.log = Audit(self.store)
+        self.log, self.passages = Audit(self.store), Passages(self.store)
         self.segments = Segments(self.store, self.root)
         recordings = Recordings(self.segments, self.log)
         self.roster = Roster(self.store)
@@ -58,14 +61,29 @@ class Scene:
         day = day_keys.make(self.keys.folder / "days", DAY, [(each,) for each in self.keys.operators()])
         file = masked_h264(folder / "a.h264", 5 * GOPS, [day.recipient], signer, start_us=T0, gop=5)
         await asyncio.to_thread(record_file, self.segments, 1, file, T0)
+        for number in range(GOPS):
+            at_ms = (T0 + number * GOP_US + GOP_US // 2) // 1000
+            packet = FeaturePacket(
+                camera_id=CAMERA_ID, sequence=number, track_id=1, class_=ObjectClass.PERSON, first_utc_ms=at_ms,
+                best_utc_ms=at_ms, last_utc_ms=at_ms, quality=0.5, box=(0, 0, 9, 9),
+            )  # fmt: skip
+            whole = best_shot(packet, [day.recipient], signer, masked=jpeg(1), clear=jpeg(2))
+            await self.passages.add(1, [whole])
 
     async def opened(self, passphrase):
-        """Which of the groups show originals to a passphrase, as letters."""
+        """Which of the groups show originals to a passphrase, as letters; `best_shots` then says it of those."""
         session = await self.reveals.start(WHO, 1, reason="case 12, theft", passphrase=passphrase)
         letters = ""
         for number in range(GOPS):
             await self.reveals.still(WHO, session.key, T0 + number * GOP_US + GOP_US // 2)
             letters += "O" if self.reveals.active(WHO)[0].verdicts.opened else "m"
+        self.best_shots = ""
+        for number in range(GOPS):
+            try:
+                await self.reveals.card(WHO, session.key, await self.passages.best_shot(number + 1))
+                self.best_shots += "O"
+            except StoreError:
+                self.best_shots += "m"
         await self.reveals.end(WHO, session.key)
         return letters
 
@@ -101,8 +119,9 @@ async def test_what_is_held_outlives_its_day_and_nothing_else_does(scene):
     second = await scene.holds.place(CONSOLE, "case-7", 1, T0 + 5 * GOP_US, T0 + 6 * GOP_US, reason=WHY)
     await scene.holds.seal(CONSOLE, second.number, passphrases=[BERT])
     await scene.custody.shred(CONSOLE, DAY)
-    assert await scene.opened(ANNA) == "mmmmmm"
-    assert await scene.opened(CASE) == "mmOOmO"
+    assert (await scene.opened(ANNA), scene.best_shots) == ("mmmmmm", "mmmmmm")
+    # The best shot of the fourth group was taken after the end of the hold.
+    assert (await scene.opened(CASE), scene.best_shots) == ("mmOOmO", "mmOmmO")
     assert scene.keys.sealed(2).holds == (), "they are no other camera's business"
     assert len(scene.keys.sealed_tables(1)["holds"]) == 2
     assert await scene.said("hold") == [

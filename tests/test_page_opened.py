@@ -14,7 +14,7 @@ from test_wire_vectors import FILES, read
 from wire_scene import H264, OFFICER, protected
 
 from nvr_box import day_keys, web
-from wire import hold, keys
+from wire import hold, keys, thumbnail
 from wire.keys import Identity, Kem
 from wire.nal import Codec
 from wire.recovery.reader import Reader
@@ -202,6 +202,26 @@ def test_a_case_opens_what_was_held_and_nothing_else(page, tmp_path):
         assert page.evaluate(HOLD, [case.private.hex(), broken.hex(), sent]) == "m" * len(sent)
     other = Identity.generate()
     assert page.evaluate(HOLD, [other.private.hex(), file.hex(), sent[:one]]) == "m" * one
+
+
+HELD_THUMBNAIL = """async ([secret, file, jpeg]) => {
+  const [{ openThumbnail }, { Identity }, { fromHex, hex }, { heldBy }] = await Promise.all(
+    ['thumbnail', 'hpke', 'bytes', 'hold'].map((name) => import(`/static/recovery/${name}.js`)));
+  const identity = await Identity.of(fromHex(secret));
+  const held = await heldBy([fromHex(file)], new Map([[identity.kid, identity]]));
+  const { clear, reason } = await openThumbnail(fromHex(jpeg), new Map(), null, held);
+  return clear ? hex(clear) : reason;
+}"""
+
+
+def test_a_case_opens_the_best_shot_that_was_held_and_no_other(page):
+    case, vectors = Identity.generate(), [thumbnail_vector(path) for path in THUMBNAILS]
+    clean = next(each for each in vectors if each["why"] == "a thumbnail for one recipient")
+    other = next(each for each in vectors if each["why"] == "sealed to a stranger and to us")
+    key = thumbnail.content_key(bytes.fromhex(clean["jpeg"]), [Identity(bytes.fromhex(clean["identity"][0]))])
+    file = hold.seal([key], case.recipient).hex()
+    assert page.evaluate(HELD_THUMBNAIL, [case.private.hex(), file, clean["jpeg"]]) == clean["clear"]
+    assert page.evaluate(HELD_THUMBNAIL, [case.private.hex(), file, other["jpeg"]]) == "sealed to other keys"
 
 
 PARTS = """async ([secret, sent]) => {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wire import keys, thumbnail
+from wire import hold, keys, thumbnail
 from wire.base.errors import WireError
 from wire.keys import Identity, Kem, SigningKey
 from wire.recovery.verdict import Check
@@ -87,6 +87,17 @@ def test_hybrid_keys_and_two_together_open_too():
     unit = parse(data).unit
     assert unit is not None
     assert holders_of(unit) == (hybrid.kid, OPERATOR.kid, OTHER.kid)
+
+
+def test_a_case_keeps_one_thumbnail_open_when_no_key_of_it_is_left():
+    case = Identity.generate()
+    kept = thumbnail.content_key(WHOLE, [OPERATOR])
+    assert thumbnail.content_key(WHOLE, [OTHER]) is None
+    assert thumbnail.content_key(b"no picture", [OPERATOR]) is thumbnail.content_key(MASKED, [OPERATOR]) is None
+    held = hold.unseal(hold.seal([kept], case.recipient), case)
+    other = seal(MASKED, CLEAR, LABEL, [OPERATOR.recipient], CAMERA)
+    assert open_sealed(WHOLE, [], CAMERA.public, held=held).clear == CLEAR
+    assert open_sealed(other, [], CAMERA.public, held=held).reason == thumbnail.NOT_A_RECIPIENT
 
 
 def test_what_does_not_fit_a_segment_cannot_be_sealed():

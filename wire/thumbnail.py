@@ -8,17 +8,18 @@ import hashlib
 import os
 import struct
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from wire import hold
 from wire.base.errors import Error, SealError, Truncated, Unsupported, WireError
 from wire.keys import Identity, SigningKey, first_line, load_identity, verify
 from wire.recovery.group import unsealed
-from wire.recovery.layout import KEY_BYTES, SIGNATURE_BYTES
+from wire.recovery.layout import HASH_BYTES, KEY_BYTES, SIGNATURE_BYTES
 from wire.recovery.units import KeyStanza, parse_stanzas
 from wire.recovery.verdict import Check
 from wire.recovery.writer import Holder, stanza_for
@@ -70,6 +71,11 @@ class Unit:
     sealed: bytes
     signed: bytes
     signature: bytes
+
+    @property
+    def key_hash(self) -> bytes:
+        """By what a hold file knows its content key."""
+        return hashlib.sha256(self.bound).digest()[:HASH_BYTES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +142,18 @@ def parse(data: bytes) -> Thumbnail:
     return Thumbnail(data[:at] + data[end:], _unit(data[at + 4 : end]))
 
 
-def open_sealed(data: bytes, identities: Sequence[Identity], signing_key: bytes | None = None) -> Opened:
+def open_sealed(
+    data: bytes,
+    identities: Sequence[Identity],
+    signing_key: bytes | None = None,
+    *,
+    held: Mapping[bytes, bytes] | None = None,
+) -> Opened:
     """The original of a thumbnail, or the masked picture and why; never raises for what the bytes say.
 
     Args:
         signing_key: the camera's Ed25519 public key; without it origin stays unknown.
+        held: content keys by key_hash, from a legal hold, where no identity opens it itself any more.
     """
     try:
         found = parse(data)
@@ -152,7 +165,7 @@ def open_sealed(data: bytes, identities: Sequence[Identity], signing_key: bytes 
     origin = Check.UNKNOWN if signing_key is None else Check.of(_is_signed(found, unit, signing_key))
     if origin is Check.NO:
         return Opened(found.masked, None, unit.label, Check.UNKNOWN, origin, NOT_SIGNED)
-    key = unsealed(unit.stanzas, {each.kid: each for each in identities}, _HPKE_INFO)
+    key = _content_key(unit, identities, held or {})
     if key is None:
         return Opened(found.masked, None, unit.label, Check.UNKNOWN, origin, NOT_A_RECIPIENT)
     try:
@@ -160,6 +173,23 @@ def open_sealed(data: bytes, identities: Sequence[Identity], signing_key: bytes 
     except InvalidTag:
         return Opened(found.masked, None, unit.label, Check.NO, origin, NOT_AUTHENTIC)
     return Opened(found.masked, clear, unit.label, Check.YES, origin)
+
+
+def content_key(
+    data: bytes, identities: Sequence[Identity], held: Mapping[bytes, bytes] | None = None
+) -> tuple[bytes, bytes] | None:
+    """key_hash and content key, for a legal hold; None when it does not open."""
+    try:
+        unit = parse(data).unit
+    except WireError:
+        return None
+    key = unit and _content_key(unit, identities, held or {})
+    return (unit.key_hash, key) if unit and key else None
+
+
+def _content_key(unit: Unit, identities: Sequence[Identity], held: Mapping[bytes, bytes]) -> bytes | None:
+    kept = held.get(unit.key_hash)
+    return kept or unsealed(unit.stanzas, {each.kid: each for each in identities}, _HPKE_INFO)
 
 
 def holders_of(unit: Unit) -> tuple[bytes, ...]:
@@ -234,13 +264,15 @@ def main() -> int:
     parser.add_argument("out", type=Path, metavar="OUT")
     parser.add_argument("--identity", type=Path, action="append", required=True, help="identity file; may repeat")
     parser.add_argument("--passphrase-file", type=Path, help="passphrase of the identity files, first line")
+    parser.add_argument("--hold", type=Path, help="hold file, when the identity is a case's (python -m wire.hold)")
     parser.add_argument("--signing-key", help="the camera's Ed25519 public key, hexadecimal")
     wanted = parser.parse_args()
     try:
         phrase = first_line(wanted.passphrase_file)
         identities = [load_identity(path, phrase) for path in wanted.identity]
         signing_key = bytes.fromhex(wanted.signing_key) if wanted.signing_key else None
-        opened = open_sealed(wanted.source.read_bytes(), identities, signing_key)
+        held = hold.unseal(wanted.hold.read_bytes(), identities[0]) if wanted.hold else None
+        opened = open_sealed(wanted.source.read_bytes(), identities, signing_key, held=held)
         wanted.out.write_bytes(opened.masked if opened.clear is None else opened.clear)
     except (Error, OSError, ValueError, IndexError) as error:
         print(f"wire.thumbnail: {error}", file=sys.stderr)

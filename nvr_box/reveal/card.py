@@ -1,6 +1,6 @@
 """A stored best shot opened on the box: the original, larger, with the watermark on it; in the reveal process."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -15,13 +15,15 @@ _HEIGHT_PX = 384
 _JPEG_QUALITY = 90
 
 
-def opened(data: bytes, identities: Sequence[Identity], signing_key: bytes | None, mark: str) -> bytes:
-    """JPEG of the original inside a thumbnail, marked.
+def opened(
+    data: bytes, identities: Sequence[Identity], held: Mapping[bytes, bytes], signing_key: bytes | None, mark: str
+) -> bytes:
+    """JPEG of the original inside a thumbnail, marked; `held` as `thumbnail.open_sealed` takes it.
 
     Raises:
         StoreError: it stays masked; the message says why.
     """
-    found = thumbnail.open_sealed(data, identities, signing_key)
+    found = thumbnail.open_sealed(data, identities, signing_key, held=held)
     if found.clear is None:
         raise StoreError(f"this best shot stays masked: {found.reason}")
     bgr = cv2.imdecode(np.frombuffer(found.clear, np.uint8), cv2.IMREAD_COLOR)

@@ -21,7 +21,7 @@ from nvr_box.record.access_units import access_units
 from nvr_box.record.piece import Piece
 from nvr_box.reveal import card, pipe
 from nvr_box.reveal.render import Renderer, whole_gop
-from wire import hold
+from wire import hold, thumbnail
 from wire.base import logs, service
 from wire.base.errors import Error, SealError, WireError
 from wire.keys import Identity, Recipient
@@ -107,10 +107,15 @@ class Process:
         opened = reader.content_key
         self._say({"done": True, "found": found}, hold.record(*opened, case) if opened else b"")
 
+    def _hold_card(self, head: dict[str, Any], body: bytes) -> None:
+        """The content key of a best shot, sealed to a case: the record of a hold file, empty when it does not open."""
+        opened = thumbnail.content_key(body, self._identities, self._held)
+        self._say({"done": True}, hold.record(*opened, Recipient(bytes.fromhex(head["case"]))) if opened else b"")
+
     def _card(self, head: dict[str, Any], body: bytes) -> None:
         """A stored best shot without its mask."""
         signing_key = bytes.fromhex(head["signing_key"]) if head["signing_key"] else None
-        self._say({"done": True}, card.opened(body, self._identities, signing_key, self._mark))
+        self._say({"done": True}, card.opened(body, self._identities, self._held, signing_key, self._mark))
 
     def _new(self, head: dict[str, Any]) -> Renderer:
         if not self._identities:
@@ -136,7 +141,7 @@ class Process:
 
     _requests = {  # noqa: RUF012 - never changed
         "unlock": _unlock, "play": _play, "gop": _gop, "finish": _finish, "still": _still, "hold": _hold,
-        "card": _card,
+        "card": _card, "hold-card": _hold_card,
     }  # fmt: skip
 
 

@@ -143,7 +143,7 @@ async function open({ files, days, holds, passphrases }) {
 let cards = Promise.resolve();
 
 async function card({ jpeg, signingKey }) {
-  const { clear, reason } = await openThumbnail(new Uint8Array(jpeg), identities, signingKey);
+  const { clear, reason } = await openThumbnail(new Uint8Array(jpeg), identities, signingKey, held);
   if (!clear) {
     postMessage({ op: "card", why: reason });
     return;

@@ -1,6 +1,6 @@
 // Opens what `wire/thumbnail.md` describes: a JPEG that shows a mask, the original sealed inside. It answers whatever the
 // bytes say; the sentences are those of wire/thumbnail.py.
-import { ascii, big, concat, fromHex, SealError, sha256, u, WireError } from "./bytes.js";
+import { ascii, big, concat, fromHex, hex, SealError, sha256, u, WireError } from "./bytes.js";
 import { parseStanzas } from "./units.js";
 
 const NAME = concat(ascii("VEILCAM"), big(0, 1));
@@ -9,15 +9,17 @@ const HEAD = 36;
 const TAG = 16;
 const SIGNATURE = 64;
 const KEY = 32;
+const HASH = 16;
 const LARGEST = 2 ** 20;
 const HPKE_INFO = ascii("veilcam thumbnail 1 key");
 const CONTEXT = ascii("veilcam thumbnail 1 signature");
 const [SOI, SOS, APP15] = [0xd8, 0xda, 0xef];
 const withoutLength = (marker) => marker <= 1 || (marker >= 0xd0 && marker <= 0xd9);
 
-// `identities`: Map by key id of what can open; `signingKey`: the camera's Ed25519 public key in hexadecimal, or null.
+// `identities`: Map by key id of what can open; `signingKey`: the camera's Ed25519 public key in hexadecimal, or null;
+// `held`: content keys from legal holds, Map by key_hash (hexadecimal) of functions that give one (hold.js).
 // {masked, clear, reason}: `clear` is null where `masked` has to be shown, and `reason` says why.
-export async function openThumbnail(data, identities, signingKey) {
+export async function openThumbnail(data, identities, signingKey, held = new Map()) {
   let masked = data;
   const stays = (reason) => ({ masked, clear: null, reason });
   let unit;
@@ -30,7 +32,8 @@ export async function openThumbnail(data, identities, signingKey) {
   if (!unit) return stays("no sealed original in this picture");
   const picture = await sha256(masked);
   if (signingKey && !await signed(signingKey, unit, picture)) return stays("not signed by this camera");
-  const key = await contentKey(unit.stanzas, identities);
+  const kept = await held.get(hex((await sha256(unit.bound)).subarray(0, HASH)))?.();
+  const key = kept ? await imported(kept) : await contentKey(unit.stanzas, identities);
   if (!key) return stays("sealed to other keys");
   try {
     const iv = new Uint8Array(12);
@@ -82,6 +85,12 @@ async function signed(publicHex, unit, picture) {
   return crypto.subtle.verify("Ed25519", key, unit.signature, concat(CONTEXT, picture, unit.signed));
 }
 
+async function imported(bytes) {
+  const key = await crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["decrypt"]);
+  bytes.fill(0);
+  return key;
+}
+
 async function contentKey(stanzas, identities) {
   for (const { kids, sealed } of stanzas) {
     const group = kids.map((kid) => identities.get(kid));
@@ -90,9 +99,7 @@ async function contentKey(stanzas, identities) {
       let bytes = sealed;
       for (const identity of group) bytes = await identity.open(bytes, HPKE_INFO);
       if (bytes.length !== KEY) continue;
-      const key = await crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["decrypt"]);
-      bytes.fill(0);
-      return key;
+      return await imported(bytes);
     } catch (error) {
       if (!(error instanceof SealError)) throw error;
     }

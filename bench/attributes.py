@@ -5,6 +5,9 @@
 Balanced accuracy: the mean of the classes' recalls. A passage is what one camera saw of one person; its answer is the
 sum of its crops' answers, as a track's best shots are summed in the product. Labels are one colour per garment; people
 without exactly one are left out. Calibration is the expected error of the stated probability in ten bins.
+
+Textures and shoes have no labels: they are asked of drawn people (`*_drawn`, one look each), which says what the recipe
+can tell apart, not how well it does on a street. "Said" is what is sure enough for a packet.
 """
 
 import os
@@ -14,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.report import report
-from models import colours
+from models import colours, texture
 from models.appearance import Stripes
 from models.appearance_net import NAME, AppearanceNet
 from models.attributes import told as attributes_told
@@ -22,9 +25,13 @@ from models.clothing import Clothes, Colours
 from models.config import ModelsConfig
 from models.registry import Registry
 from models.runtime import Session
+from models.train.garments import TEXTURES, draw, lab
 from models.train.market import Crops, attributes, load, split
 from wire.features.vocabulary import CHOICES, Attribute, Colour, ObjectClass, Part
 
+# Seeds of drawn people, far from those that the table of textures was fitted to; said is what the packet would say.
+DRAWN = range(100_000, 100_500)
+SAID_FROM = 0.65
 BOX = np.array([0, 0, 64, 128], np.float32)
 # The labels' words and ours; a colour without a label of its own counts for its nearest.
 UPPER = {"black": Colour.BLACK, "white": Colour.WHITE, "red": Colour.RED, "purple": Colour.PURPLE,
@@ -135,6 +142,44 @@ def heads(crops: Crops, table: dict[int, dict[str, int]]) -> tuple[dict[str, flo
     return figures, rows
 
 
+def drawn() -> tuple[dict[str, float], list[tuple]]:
+    """Textures and shoes, for which no photograph has labels here: drawn people that nothing was fitted to."""
+    wearing = [draw(seed) for seed in DRAWN]
+    figures: dict[str, float] = {}
+    rows: list[tuple] = [("texture, drawn people", "cases", "balanced accuracy", "said", "right when said", *TEXTURES)]
+    kinds = ((Part.UPPER, "upper"), (Part.LOWER, "lower"))
+    for part, name in kinds:
+        chances, truth = [], []
+        for one in wearing:
+            told = colours.describe(one.rgb, one.box, ObjectClass.PERSON)
+            seen = texture.describe(one.rgb, one.box, ObjectClass.PERSON, told).get(texture.ATTRIBUTES[part])
+            if seen is not None:
+                chances.append(seen)
+                truth.append(getattr(one, name))
+        chance, true = np.array(chances), np.array(truth)
+        answer, sure = chance.argmax(1), chance.max(1) >= SAID_FROM
+        found = recalls(true, answer)
+        said = balanced(recalls(true[sure], answer[sure]))
+        right = balanced(found)
+        figures |= {f"texture_{name}_bacc_drawn": round(right, 2), f"texture_{name}_bacc_said_drawn": round(said, 2),
+                    f"texture_{name}_said_drawn": round(float(sure.mean()), 3)}
+        rows.append((name, len(true), round(right, 2), round(float(sure.mean()), 3), round(said, 2),
+                     *(round(100 * found[c][0], 1) for c in range(len(TEXTURES)))))
+    answers_, truths, grounds = [], [], []
+    for one in wearing:
+        shoes = [s for s in colours.describe(one.rgb, one.box, ObjectClass.PERSON) if s.part is Part.SHOES]
+        if shoes and shoes[0].colour is not Colour.UNKNOWN:
+            answers_.append(int(shoes[0].colour))
+            truths.append(int(colours.name(lab(one.shoes))))
+            grounds.append(int(colours.name(lab(one.ground))))
+    answer, true, ground = np.array(answers_), np.array(truths), np.array(grounds)
+    figures |= {"shoes_bacc_drawn": round(balanced(recalls(true, answer)), 2),
+                "shoes_ground_drawn": round(float((answer == ground)[true != ground].mean()), 3)}
+    rows += [(), ("shoes, drawn people", "cases", "balanced accuracy", "the ground's colour instead"),
+             ("shoes", len(true), figures["shoes_bacc_drawn"], figures["shoes_ground_drawn"])]
+    return figures, rows
+
+
 def clothing(crops: Crops, table: dict[int, dict[str, int]]) -> tuple[dict[str, float], list[tuple]]:
     told = shares(crops)
     index, people = passages(crops)
@@ -163,9 +208,10 @@ def main() -> None:
     crops, table = load(data).of(people), attributes(data)
     told, rows = clothing(crops, table)
     more, added = heads(crops, table)
+    painted, shown = drawn()
     inputs = {"data": "Market-1501 training split, attribute labels", "people": len(np.unique(crops.person)),
-              "crops": len(crops.rgb), "passages": int(passages(crops)[0].max()) + 1}
-    report("attributes", inputs, {**told, **more}, [*rows, (), *added])
+              "drawn": len(DRAWN), "crops": len(crops.rgb), "passages": int(passages(crops)[0].max()) + 1}
+    report("attributes", inputs, {**told, **more, **painted}, [*rows, (), *added, (), *shown])
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ _PERSON_SIZE = (32, 96)
 _VEHICLE_SIZE = (64, 48)
 # Rows of a body in shares of its height, measured from the top: the head is left out, and so
 # are the shins, which are bare or not.
-_PERSON_ROWS = {Part.UPPER: (0.20, 0.46), Part.LOWER: (0.52, 0.68), Part.SHOES: (0.91, 1.0)}
+_PERSON_ROWS = {Part.UPPER: (0.20, 0.46), Part.LOWER: (0.52, 0.68), Part.SHOES: (0.93, 0.985)}
 # Bonnet, doors and boot; above are windows, below are tyres and shadow.
 _VEHICLE_ROWS = {Part.BODY: (0.40, 0.75)}
 _MIDDLE_SIGMA = 0.16
@@ -36,6 +36,9 @@ _NEUTRAL_PAINT = (7.0, 0.06)
 # Folds and shadow take the colour out of cloth, nothing puts it in: a unit of chroma adds this to a pixel's weight.
 _TELLING = 0.03
 _SHOES_FROM_PX = 120
+# Between and beside the feet is ground: what lies on both sides of the box, this much of its width, tells its colour,
+# and pixels nearer to it than this in CIELAB say nothing about shoes, unless nearly all are.
+_BESIDE, _GROUND_DIFFERENCE, _LEAST_SHOES = 0.5, 10.0, 0.1
 _MINIMUM_SHARE = 0.15
 _MOST = 3
 
@@ -72,6 +75,8 @@ def describe(rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass,
     if mask is not None:
         inside = cv2.resize(cut(mask.astype(np.uint8)[..., None].repeat(3, axis=2), box)[..., 0], size)
         weights = weights * (inside > 0)
+    if Part.SHOES in rows:
+        _leave_out_ground(weights, lab, rgb, box, surroundings)
     return tuple(share for part, (top, bottom) in rows.items()
                  for share in _shares(part, names, weights, slice(round(top * size[1]), round(bottom * size[1]))))
 
@@ -131,6 +136,25 @@ def _weights(size: tuple[int, int], *, person: bool) -> npt.NDArray[np.float64]:
     offset = (np.arange(width) + 0.5) / width - 0.5
     sigma = _MIDDLE_SIGMA if person else 2 * _MIDDLE_SIGMA
     return np.broadcast_to(np.exp(-0.5 * (offset / sigma) ** 2), (height, width)).copy()
+
+
+def _leave_out_ground(weights: npt.NDArray[np.float64], lab: Lab, rgb: Picture, box: npt.NDArray[np.float32],
+                      surroundings: Lab) -> None:
+    """Set the `weights` of the shoes' rows: both feet alike, what looks like the ground beside them not at all."""
+    x0, y0, x1, y1 = (float(edge) for edge in box)
+    top, bottom = _PERSON_ROWS[Part.SHOES]
+    rows = slice(max(int(y0 + top * (y1 - y0)), 0), max(int(np.ceil(y0 + bottom * (y1 - y0))), 1))
+    wide = _BESIDE * (x1 - x0)
+    beside = [rgb[rows, max(int(left), 0):max(int(left + wide), 0)] for left in (x0 - wide, x1)]
+    grounds = [_neutralised(_lab(strip, (8, 8)), surroundings) for strip in beside if strip.size]
+    feet = slice(round(top * len(weights)), round(bottom * len(weights)))
+    weights[feet] = weights[feet].mean(axis=0).max() * (weights[feet] > 0)
+    if not grounds:
+        return
+    ground = np.median(np.concatenate(grounds), axis=(0, 1))
+    shoes = np.linalg.norm(lab[feet] - ground, axis=-1) >= _GROUND_DIFFERENCE
+    if weights[feet][shoes].sum() >= _LEAST_SHOES * weights[feet].sum():
+        weights[feet] *= shoes
 
 
 def _shares(part: Part, names: npt.NDArray[np.uint8], weights: npt.NDArray[np.float64],

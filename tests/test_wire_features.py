@@ -139,7 +139,7 @@ def changed(at, value):
         (with_field(2, b"\x4c\xff"), WireError, "Part 4"),
         (with_field(2, b"\x0c\xff"), WireError, "Colour 12"),
         (with_field(2, b"\x0c"), Truncated, "colour share"),
-        (with_field(3, b"\x0c\x00\xff"), WireError, "Attribute 12"),
+        (with_field(3, b"\x0d\x00\xff"), WireError, "Attribute 13"),
         (with_field(3, b"\x00\x03\xff"), WireError, "TEXTURE has no value 3"),
         (with_field(3, b"\x00\x00"), Truncated, "attribute"),
         (with_field(1, b"\x01m\x02\x00\x01\x00"), WireError, "CodeKind 2"),

@@ -19,9 +19,9 @@ from firmware.describe import thumbnail
 from firmware.describe.best_shot import Passage
 from firmware.describe.stature import Stature
 from firmware.describe.thumbnail import Clear
-from firmware.describe.words import attributes, mean_attributes, mean_carried, mean_code, mean_colours
+from firmware.describe.words import attributes, mean_attributes, mean_carried, mean_code, mean_colours, mean_textures
 from firmware.vision.sight import Boxes, Sight
-from models import Models
+from models import Models, texture
 from models.carried import carried
 from wire.base.errors import ModelError
 from wire.features.packet import FULL_SCALE, ColourShare, FeaturePacket
@@ -171,6 +171,8 @@ class Describer:
         try:
             codes = [self._models.appearance.encode(shot.rgb, shot.inside, class_) for shot in good]
             colours = [self._models.colours.describe(shot.rgb, shot.inside, class_) for shot in good]
+            textures = [texture.describe(shot.rgb, shot.inside, class_, told)
+                        for shot, told in zip(good, colours, strict=True)]
             worn = [self._models.appearance.attributes(shot.rgb, shot.inside, class_) for shot in good]
             things = [carried(self._models.things, shot.rgb, shot.inside) for shot in good
                       if class_ is ObjectClass.PERSON]
@@ -179,7 +181,7 @@ class Describer:
             log.debug("track %d is not described: %s", passage.track_id, error)
             return
         tall = self._stature.relative(best.box) if class_ is ObjectClass.PERSON else None
-        told = attributes(class_, best.box, tall) + mean_attributes(worn, weights)
+        told = attributes(class_, best.box, tall) + mean_attributes(worn, weights) + mean_textures(textures, weights)
         x0, y0, x1, y1 = (best.box / [self._width, self._height, self._width, self._height] * FULL_SCALE).round()
         packet = FeaturePacket(
             camera_id=bytes(8), sequence=0, track_id=passage.track_id, class_=class_,

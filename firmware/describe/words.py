@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.appearance import quantised
 from models.carried import SEEN
@@ -58,6 +59,19 @@ def mean_attributes(shots: Sequence[Mapping[Attribute, float]],
         confidence = max(second, 1 - second)
         if confidence >= _SURE:
             told.append(AttributeValue(attribute, int(second > 0.5), confidence))
+    return tuple(told)
+
+
+def mean_textures(shots: Sequence[Mapping[Attribute, NDArray[np.float64]]],
+                  weights: Sequence[float]) -> tuple[AttributeValue, ...]:
+    """The weighted mean probabilities of each garment's textures over the shots that show it; what is sure is said."""
+    told = []
+    for attribute in sorted({name for shot in shots for name in shot}):
+        seen = [(shot[attribute], weight) for shot, weight in zip(shots, weights, strict=True) if attribute in shot]
+        chances = np.average([each for each, _ in seen], axis=0, weights=[weight for _, weight in seen])
+        best = int(chances.argmax())
+        if chances[best] >= _SURE:
+            told.append(AttributeValue(attribute, best, float(chances[best])))
     return tuple(told)
 
 

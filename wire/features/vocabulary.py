@@ -47,7 +47,10 @@ class Part(IntEnum):
 
 @unique
 class Attribute(IntEnum):
-    """What else is told about an object; its values are in `CHOICES`, or it is a quantity."""
+    """What else is told about an object; its values are in `CHOICES`, or it is a quantity.
+
+    TEXTURE is of what is worn above, LOWER_TEXTURE of what is worn below.
+    """
 
     TEXTURE = 0
     SLEEVE = 1
@@ -61,11 +64,13 @@ class Attribute(IntEnum):
     RELATIVE_HEIGHT = 9
     VEHICLE_TYPE = 10
     TWO_WHEELER = 11
+    LOWER_TEXTURE = 12
 
 
 _YES_NO = ("no", "yes")
+_TEXTURES = ("plain", "striped", "patterned")
 CHOICES: dict[Attribute, tuple[str, ...]] = {
-    Attribute.TEXTURE: ("plain", "striped", "patterned"),
+    Attribute.TEXTURE: _TEXTURES,
     Attribute.SLEEVE: ("short", "long"),
     Attribute.LOWER_LENGTH: ("short", "long"),
     Attribute.HAT: _YES_NO,
@@ -75,6 +80,7 @@ CHOICES: dict[Attribute, tuple[str, ...]] = {
     Attribute.HAIR_LENGTH: ("short", "long"),
     Attribute.VEHICLE_TYPE: ("car", "van", "bus", "truck"),
     Attribute.TWO_WHEELER: ("bicycle", "motorcycle"),
+    Attribute.LOWER_TEXTURE: _TEXTURES,
 }
 
 QUANTITY_STEP: dict[Attribute, float] = {Attribute.ASPECT: 1 / 64, Attribute.RELATIVE_HEIGHT: 1 / 128}

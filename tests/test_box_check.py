@@ -174,7 +174,7 @@ def test_accounts_and_keys_from_the_command_line(place, run):
     assert "at least" in run(config, "users", "put", "bert", "--rights", "viewer", stdin="short\n").stderr
     assert "is not a valid" in run(config, "users", "put", "bert", "--rights", "everything", stdin=password).stderr
     kid = run(config, "keys", "create", "--label", "night shift", stdin=passphrase + "\n").stdout.strip()
-    assert f"{kid}  operator  x25519  night shift" in run(config, "keys", "list").stdout
+    assert f"{kid}  operator  X25519  night shift" in run(config, "keys", "list").stdout
     assert "lost for good" in run(config, "keys", "shred", kid).stderr
     assert run(config, "keys", "shred", kid, "--yes").returncode == 0
     assert run(config, "keys", "shred", kid, "--yes").returncode == 1

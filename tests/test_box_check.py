@@ -178,10 +178,11 @@ def test_accounts_and_keys_from_the_command_line(place, run):
     assert "lost for good" in run(config, "keys", "shred", kid).stderr
     assert run(config, "keys", "shred", kid, "--yes").returncode == 0
     assert run(config, "keys", "shred", kid, "--yes").returncode == 1
-    assert kid not in run(config, "keys", "list").stdout
+    assert f"{kid}  operator  X25519  night shift  destroyed" in run(config, "keys", "list").stdout
     link = sqlite3.connect(state / places.DATABASE)
-    entries = link.execute("SELECT action, details FROM audit WHERE who = 'console'").fetchall()
+    entries = link.execute("SELECT action, granted, details FROM audit WHERE who = 'console'").fetchall()
     link.close()
-    assert [action for action, _ in entries] == ["user-change", "keys", "keys"]
-    assert not any(password in details or passphrase in details for _, details in entries)
+    done = [("user-change", 1), ("keys", 1), ("keys", 1), ("keys", 0)]
+    assert [(action, granted) for action, granted, _ in entries] == done
+    assert not any(password in details or passphrase in details for *_, details in entries)
     assert findings(state) == []

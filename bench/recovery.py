@@ -6,7 +6,8 @@ composed by the reader before its quality is measured; bits include SEI framing,
 and manifests. FRAMES=n shortens the clip, ONLY=a,b picks variants.
 
 Both encoders of a variant have the same preset unless it says otherwise; the payload's may split macroblocks to 4x4,
-which its few coded macroblocks make free (`cpu_over_plain_encode` counts it).
+which few macroblocks have to pay for. What protection costs in CPU is measured by `bench.cost`; the last column of the
+table is a single pass and trembles with the load of the machine. ONLY=cost renews the CPU figures alone.
 """
 
 import json
@@ -19,6 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from bench.cost import over_plain
 from bench.footage import clip_path, own_sights, pictures, plans, true_sights
 from bench.report import RESULTS, report
 from firmware.encode.recoverable import PlainEncoder, RecoverableEncoder
@@ -34,7 +36,6 @@ from wire.recovery.writer import Writer
 PLAIN = EncoderSettings(gop_frames=50, qp=26)
 JPEG_EVERY = 5
 PADS = (64, 256)
-CPU_PICTURES, CPU_ROUNDS = 200, 3
 DB_PER_STEP = 0.8
 HD = (1920, 1088)
 HD_FRAMES = 60
@@ -165,24 +166,6 @@ def around(scene, settings, target_db):
     same = protected(scene, settings)
     step = round((same.roi_db - target_db) / DB_PER_STEP) or (1 if same.roi_db > target_db else -1)
     return same, protected(scene, replace(settings, payload_qp_offset=step))
-
-
-def encode_cpu(scene):
-    """CPU of both encoders over that of one plain encode: in turn, the best of each, to leave out what others do."""
-    spent = {True: [], False: []}
-    for _ in range(CPU_ROUNDS):
-        plain_encoder = PlainEncoder(*scene.size, scene.rate, PLAIN)
-        pair = RecoverableEncoder(*scene.size, scene.rate, PLAIN)
-        for both in (False, True):
-            began_s = time.process_time()
-            for clear, masked, plan in list(zip(scene.clear, scene.masked, scene.plans, strict=True))[:CPU_PICTURES]:
-                if both:
-                    pair.encode(masked, clear, plan.mask)
-                else:
-                    plain_encoder.encode(clear)
-            spent[both].append(time.process_time() - began_s)
-        pair.close()
-    return min(spent[True]) / min(spent[False])
 
 
 def coding_frames(scene):
@@ -346,7 +329,7 @@ def main():
                 "roi_db_minus_plain": same.roi_db - reference.roi_db,
                 "outside_db_minus_plain": same.outside_db - reference.outside_db,
                 "pack_ms_per_au": same.pack_ms,
-                "cpu_over_plain_encode": encode_cpu(scene),
+                **over_plain(scene, settings),
                 "added_coding_frames": coding_frames(scene),
                 "look_back_s": MaskSettings().look_back_s,
             }
@@ -360,6 +343,8 @@ def main():
             figures["total_over_plain_jpeg_crops"] = (base + jpeg_crops(scene, reference.roi_db)) / reference.bits
             rows.append(("dual full streams", figures["total_over_plain_dual_streams"], "", "", "", "", ""))
             rows.append(("JPEG crops", figures["total_over_plain_jpeg_crops"], "", "", "", "", ""))
+    if "cost" in only:
+        figures |= over_plain(bodies, PLAIN)
     if not only or "cbr" in only:
         figures |= constant_rate(bodies, rows)
     inputs = {

@@ -18,6 +18,7 @@ class Canvas:
 
     def __init__(self, width: int, height: int) -> None:
         self.i420: I420 = np.full((height * 3 // 2, width), _GREY, np.uint8)
+        self._strips = strips(self.i420)
 
     def reset(self, background: I420 | None = None) -> None:
         """Forget everything: flat grey, or the picture that the decoder already has."""
@@ -28,5 +29,5 @@ class Canvas:
 
     def paint(self, clear: I420, mask: Mask) -> None:
         """Take the macroblocks under `mask`, (height / 16, width / 16) bool, from `clear`."""
-        for to, source in zip(strips(self.i420), strips(clear), strict=True):
+        for to, source in zip(self._strips, strips(clear), strict=True):
             np.copyto(to, source, where=mask[:, None])

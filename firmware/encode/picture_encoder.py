@@ -71,6 +71,8 @@ class PictureEncoder:
         self._width, self._height = width, height
         self._codec = codec
         self._count = 0
+        self._picture: I420 | None = None
+        self._frame: VideoFrame | None = None
         context = av.CodecContext.create("libx264" if codec is Codec.H264 else "libx265", "w")
         assert isinstance(context, VideoCodecContext)
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"
@@ -105,12 +107,13 @@ class PictureEncoder:
     def encode(self, picture: I420, *, idr: bool) -> bytes:
         """The access unit of one (height * 3 // 2, width) picture, parameter sets included at an IDR.
 
+        A picture may be written into as soon as it is encoded; the same array again costs a little less than another.
+
         Raises:
             RuntimeError: the encoder kept the picture back; latency is part of our promise.
         """
-        frame = _frame(picture)
+        frame = self._frame_of(picture)
         frame.pts = self._count
-        frame.time_base = self._context.time_base
         frame.pict_type = PictureType.I if idr or self._count == 0 else PictureType.NONE
         self._count += 1
         packets = self._context.encode(frame)
@@ -122,9 +125,10 @@ class PictureEncoder:
         # The encoder's own SEI, its name and options, is of no use to a viewer and half a kilobyte long.
         return nal.join(unit for unit in nal.split(au) if not self._codec.is_sei(unit))
 
-
-def _frame(picture: I420) -> VideoFrame:
-    """The picture for the encoder, which copies it: in place where its planes lie as libavcodec wants them."""
-    if picture.flags.c_contiguous and picture.shape[0] % 6 == 0:
-        return VideoFrame.from_numpy_buffer(picture, format="yuv420p")
-    return VideoFrame.from_ndarray(picture, format="yuv420p")
+    def _frame_of(self, picture: I420) -> VideoFrame:
+        """The picture as libavcodec has it, in place wherever its memory allows."""
+        if not picture.flags.c_contiguous or picture.shape[0] % 6:
+            return VideoFrame.from_ndarray(picture, format="yuv420p")
+        if self._frame is None or self._picture is not picture:
+            self._picture, self._frame = picture, VideoFrame.from_numpy_buffer(picture, format="yuv420p")
+        return self._frame

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+
 from firmware.encode.pair import Start, base_encoder, payload_encoder, possible_start, shares
 from firmware.encode.payload import FirstPicture, Payload, alone
 from firmware.encode.payload_rate import PayloadRate
@@ -85,21 +87,20 @@ class RecoverableEncoder:
             self._rated = False
         self._in_gop += 1
         own = self._own(mask, regions)
-        rest = mask.copy()
-        for track in own.values():
-            rest &= ~track
+        rest = mask & ~np.logical_or.reduce(list(own.values())) if own else mask
+        common = bool(rest.any())
         anew = self._rate is not None and self._rate.runaway
         starts = {track_id: anew or track_id not in self._tracks for track_id in own}
-        common_starts = bool(rest.any()) and (anew or not self._common.running)
+        common_starts = common and (anew or not self._common.running)
         qp = self._quantiser(anew=anew) if common_starts or any(starts.values()) else None
 
         def payloads() -> tuple[bytes, tuple[TrackOriginals, ...]]:
-            payload_au = self._common.encode(clear, rest, starts=common_starts, qp=qp) if rest.any() else b""
+            payload_au = self._common.encode(clear, rest, starts=common_starts, qp=qp) if common else b""
             return payload_au, tuple(self._encode_track(i, clear, own[i], starts=starts[i], qp=qp) for i in own)
 
         on_base = self.start is not Start.OWN and (common_starts or any(starts.values()))
-        if self._worker is None or on_base or not mask.any():
-            # Such a start stands on the decoded base, which has to be there first.
+        if self._worker is None or on_base or not (common or own):
+            # Such a start stands on the base's picture, which has to be there first.
             base_au = self._encode_base(masked, idr=idr)
             payload_au, tracks = payloads()
         else:

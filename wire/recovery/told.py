@@ -6,74 +6,106 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from wire.base.errors import WireError
 from wire.recovery.layout import Mask, Region
 
 _SLOTS = 256
-_GONE, _WHOLE, _MOVED = "00", "01", "1"
 _SKIP_ORDER = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a reader knows by now: the mask, (rows, columns) bool in macroblocks, and the objects by slot."""
+    """What a reader knows by now: the mask, and the objects by slot.
 
-    mask: Mask
+    Args:
+        mask: one byte a macroblock, 0 or 1, down the columns from left to right.
+    """
+
+    columns: int
+    rows: int
+    mask: bytes
     slots: dict[int, Region] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, columns: int, rows: int) -> "Told":
-        return cls(np.zeros((rows, columns), np.bool_))
+        return cls(columns, rows, bytes(columns * rows))
+
+    @property
+    def masked(self) -> bool:
+        """Whether there is anything under the mask."""
+        return 1 in self.mask
 
     def then(self, mask: Mask, regions: Iterable[Region]) -> "Told":
         """What is to be known next: an object keeps its slot as long as it stays; of more than 256, the first are told.
 
+        Args:
+            mask: (rows, columns) bool.
+
         Raises:
             WireError: the mask changed its shape, or a region is out of range.
         """
-        if mask.shape != self.mask.shape:
-            raise WireError(f"mask of {mask.shape} macroblocks in a picture of {self.mask.shape}")
+        if mask.shape != (self.rows, self.columns):
+            raise WireError(f"mask of {mask.shape} macroblocks in a picture of {(self.rows, self.columns)}")
         present = {region.track_id: region for region in regions}
         for region in present.values():
-            _check(region, *mask.shape)
+            _check(region, self.rows, self.columns)
         held = {slot: present.pop(r.track_id) for slot, r in self.slots.items() if r.track_id in present}
         free = (slot for slot in range(_SLOTS) if slot not in held)
-        return Told(mask, held | dict(zip(free, present.values(), strict=False)))
+        return Told(self.columns, self.rows, mask.T.tobytes(), held | dict(zip(free, present.values(), strict=False)))
+
+
+class _Bits:
+    """A string of bits, written from its most significant one on. Numbers, because text costs three times as much."""
+
+    def __init__(self) -> None:
+        self._value = self._size = 0
+
+    def put(self, number: int, size: int) -> None:
+        """`size` bits of a number that fits."""
+        self._value = self._value << size | number
+        self._size += size
+
+    def golomb(self, number: int) -> None:
+        """Unsigned Exp-Golomb code, H.264 9.1."""
+        self.put(number + 1, 2 * (number + 1).bit_length() - 1)
+
+    def bytes(self) -> bytes:
+        """Filled up with zeros."""
+        fill = -self._size % 8
+        return (self._value << fill).to_bytes((self._size + fill) // 8, "big")
 
 
 def write(before: Told, after: Told, *, whole: bool) -> bytes:
     """Code `after` against `before`; `whole` tells the picture size as well and wants an empty `before`."""
-    bits: list[str] = []
-    rows, columns = after.mask.shape
+    bits = _Bits()
     if whole:
-        bits += f"{columns - 1:010b}", f"{rows - 1:010b}"
-    _write_runs(bits, (before.mask != after.mask).T.ravel())
+        bits.put(after.columns - 1, 10)
+        bits.put(after.rows - 1, 10)
+    _write_runs(bits, before.mask, after.mask)
     changed = sorted(
         slot for slot in before.slots.keys() | after.slots.keys() if before.slots.get(slot) != after.slots.get(slot)
     )
-    bits.append(_golomb(len(changed)))
+    bits.golomb(len(changed))
     last = -1
     for slot in changed:
-        bits.append(_golomb(slot - last - 1))
+        bits.golomb(slot - last - 1)
         last = slot
         _write_object(bits, before.slots.get(slot), after.slots.get(slot))
-    text = "".join(bits)
-    size = -(-len(text) // 8)
-    return int(text.ljust(8 * size, "0"), 2).to_bytes(size, "big")
+    return bits.bytes()
 
 
-def _write_object(bits: list[str], before: Region | None, after: Region | None) -> None:
+def _write_object(bits: _Bits, before: Region | None, after: Region | None) -> None:
     if after is None:
-        bits.append(_GONE)
+        bits.put(0, 2)
     elif before is not None and _same_object(before, after):
-        bits.append(_MOVED)
-        steps = after.x - before.x, after.y - before.y, after.w - before.w, after.h - before.h
-        bits += (_golomb(2 * step - 1 if step > 0 else -2 * step) for step in steps)
+        bits.put(1, 1)
+        for step in (after.x - before.x, after.y - before.y, after.w - before.w, after.h - before.h):
+            bits.golomb(2 * step - 1 if step > 0 else -2 * step)
     else:
-        bits += _WHOLE, f"{after.class_:04b}{after.level:04b}{after.track_id:032b}"
-        bits += (_golomb(number) for number in (after.x, after.y, after.w - 1, after.h - 1))
+        bits.put(1, 2)
+        bits.put(after.class_ << 36 | after.level << 32 | after.track_id, 40)
+        for number in (after.x, after.y, after.w - 1, after.h - 1):
+            bits.golomb(number)
 
 
 def _same_object(before: Region, after: Region) -> bool:
@@ -88,19 +120,16 @@ def _check(region: Region, rows: int, columns: int) -> None:
         raise WireError(f"object {region.track_id} has a class, level or number out of range")
 
 
-def _write_runs(bits: list[str], changed: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
-    bounded = np.zeros(changed.size + 2, np.bool_)
-    bounded[1:-1] = changed
-    edges = np.flatnonzero(bounded[1:] != bounded[:-1]).tolist()
-    bits.append(_golomb(len(edges) // 2))
-    end = 0
-    for start, stop in zip(edges[::2], edges[1::2], strict=True):
-        skip = start - end
-        bits += _golomb(skip >> _SKIP_ORDER), f"{skip & 7:03b}", _golomb(stop - start - 1)
+def _write_runs(bits: _Bits, before: bytes, after: bytes) -> None:
+    changed = (int.from_bytes(before, "big") ^ int.from_bytes(after, "big")).to_bytes(len(after), "big")
+    runs, end = [], 0
+    while (start := changed.find(1, end)) >= 0:
+        stop = changed.find(0, start)
+        stop = len(changed) if stop < 0 else stop
+        runs.append((start - end, stop - start))
         end = stop
-
-
-def _golomb(number: int) -> str:
-    """Unsigned Exp-Golomb code, H.264 9.1."""
-    digits = f"{number + 1:b}"
-    return "0" * (len(digits) - 1) + digits
+    bits.golomb(len(runs))
+    for skip, length in runs:
+        bits.golomb(skip >> _SKIP_ORDER)
+        bits.put(skip & (1 << _SKIP_ORDER) - 1, _SKIP_ORDER)
+        bits.golomb(length - 1)

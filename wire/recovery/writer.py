@@ -27,6 +27,9 @@ class BothOf:
 Holder = Recipient | BothOf
 
 _START, _SHARED = 1, 2
+# As numbers: enumerations are slow to combine.
+_PAYLOAD_IDR, _SHARED_IDR, _PAYLOAD_H265 = int(Flag.PAYLOAD_IDR), int(Flag.SHARED_IDR), int(Flag.PAYLOAD_H265)
+_PER_TRACK, _PADDED, _FULL_FRAME = int(Flag.PER_TRACK), int(Flag.PADDED), int(Flag.FULL_FRAME)
 # AES-GCM computes 128 bits of tag; the first 96 of them travel.
 _TAG_LEFT_OUT = 16 - layout.TAG_BYTES
 
@@ -150,20 +153,20 @@ class Writer:
             raise ValueError("the first access unit has to be an IDR")
         if payload_idr is None:
             payload_idr = shared_idr or nal.is_idr(payload_au, payload_codec)
-        rows, columns = self._nothing.mask.shape
+        rows, columns = self._nothing.rows, self._nothing.columns
         if mask is None:
             mask = np.ones((rows, columns), np.bool_) if full_frame else union_of(regions, columns, rows)
         whole = payload_idr or self._index == 0
         before = self._nothing if whole else self._told
-        self._told = before.then(mask.copy(), regions)
+        self._told = before.then(mask, regions)
 
         flags = (
-            payload_idr * Flag.PAYLOAD_IDR.value
-            | shared_idr * Flag.SHARED_IDR.value
-            | (payload_codec is Codec.H265) * Flag.PAYLOAD_H265.value
-            | (tracks is not None) * Flag.PER_TRACK.value
-            | full_frame * Flag.FULL_FRAME.value
-            | (self._pad_to > 1) * Flag.PADDED.value
+            payload_idr * _PAYLOAD_IDR
+            | shared_idr * _SHARED_IDR
+            | (payload_codec is Codec.H265) * _PAYLOAD_H265
+            | (tracks is not None) * _PER_TRACK
+            | full_frame * _FULL_FRAME
+            | (self._pad_to > 1) * _PADDED
         )
         since_us = utc_us - self._utc_us
         drift = pack.drift_90k(since_us, pts_90k - self._pts_90k)
@@ -174,7 +177,7 @@ class Writer:
         unit = bound + self._seal(self._aead, plain, payload_au, bound + self._key_hash)
         units.append(unit)
 
-        self._record.add(picture, unit, masked=bool(mask.any()))
+        self._record.add(picture, unit, masked=self._told.masked)
         self._seq += 1
         self._index += 1
         message = sei.write([sei.UserData(layout.UUID, unit) for unit in units], self._codec)
@@ -194,7 +197,7 @@ class Writer:
             if known is None:
                 known = self._tracks[track.track_id] = _Track.of(self._content_key, track.track_id, self._nothing)
             before = self._nothing if track.start else known.told
-            known.told = before.then(track.mask.copy(), ())
+            known.told = before.then(track.mask, ())
             head = bytes((track.start * _START | track.shared_idr * _SHARED,))
             head += told.write(before, known.told, whole=track.start)
             about = header + self._key_hash + known.name

@@ -147,6 +147,9 @@ class StandInCameras:
             12,
         )
 
+    def source(self, by, camera):
+        return "" if self.cameras[camera].device else "rtsp://192.0.2.9/other"
+
     async def discover(self, by, *, wait_s=3.0):
         by.demand(Right.ADMIN)
         return (Found("192.0.2.7", ("http://192.0.2.7/onvif/device_service",), "Yard", "Veilcam VC1", added=False),)

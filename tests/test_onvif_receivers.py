@@ -226,6 +226,8 @@ async def test_a_receiver_at_a_known_cameras_address_uses_its_account(tmp_path, 
         # The camera's own receiver may feed another recording, too.
         other = (await client(TRC, "CreateRecording", RecordingConfiguration=RECORDING)).RecordingToken
         await until(job_is(client, await job_of(client, other, "receiver-1"), "Active"))
+        fed = {each.device: box.box.cameras.source(SERVICE, each.camera) for each in box.box.cameras.list(SERVICE)}
+        assert fed == {True: "", False: listed.name}
 
 
 async def test_it_goes_on_after_a_restart(tmp_path, camera):
@@ -253,6 +255,7 @@ async def test_the_page_switches_a_recording_and_its_jobs_show_it(box, camera):
     job = await job_of(client, recording, receiver)
     await until(job_is(client, job, "Active"))
     number = int(recording.rpartition("-")[2])
+    assert box.box.cameras.source(SERVICE, number) == camera.uri
     await box.box.cameras.change(SERVICE, number, recording=False)
     assert (await client(TRC, "GetRecordingJobConfiguration", JobToken=job)).JobConfiguration.Mode == "Idle"
     await until(state_is(client, receiver, "NotConnected"))

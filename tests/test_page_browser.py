@@ -4,6 +4,7 @@ import base64
 import io
 import re
 import time
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -610,3 +611,28 @@ def test_whom_the_camera_masks_is_chosen_on_a_frozen_picture_and_said_while_it_l
             assert other.locator("[data-test=selection-end]").count() == 0
         page.click("[data-test=selection-end]")
         page.wait_for_selector("[data-test=selection]", state="detached")
+
+
+def test_a_recording_that_a_client_made_is_no_camera_and_has_no_live_view(page, address, served_box):
+    cameras = served_box[1].cameras.cameras
+    usual = cameras[2]
+    cameras[2] = replace(usual, name="Copy of the gate", xaddr="", manufacturer="", model="", serial="", camera_id=None)
+    try:
+        sign_in(page, address, "admin")
+        until(page, "document.querySelectorAll('[data-test=tile]').length === 1")
+        page.goto(f"{address}#cameras")
+        row = page.locator("[data-test=camera]", has_text="Copy of the gate")
+        row.locator("[data-test=by-client]").wait_for()
+        row.locator("button[aria-expanded]").click()
+        row.get_by_text("by an ONVIF client, which decides").wait_for()
+        row.get_by_text("rtsp://192.0.2.9/other").wait_for()
+        assert row.get_by_text("Address").count() == row.get_by_text("not masked").count() == 0
+        assert page.evaluate(CONTRAST) == []
+        row.get_by_role("link", name="watch").click()
+        playing(page)
+        assert page.text_content(".corner .tag") == "recorded"
+        assert page.get_by_role("button", name="Live", exact=True).count() == 0
+        page.keyboard.press("n")
+        assert page.text_content(".corner .tag") == "recorded"
+    finally:
+        cameras[2] = usual

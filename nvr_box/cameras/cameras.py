@@ -94,6 +94,14 @@ class Cameras:
             packets=packets,
         )
 
+    def source(self, by: Account, camera: int) -> str:
+        """From where a recording gets its pictures when not from its own camera: a name or an address, else empty."""
+        by.demand(Right.VIEW, camera)
+        feed = self._feeds.get(camera)
+        if feed is None or feed.source is None:
+            return feed.uri if feed else ""
+        return next((each.name for each in self._roster.all() if each.camera == feed.source), "")
+
     def clock_offset_s(self, camera: int) -> float | None:
         """The camera's clock minus the box's, None while unknown."""
         now = self._recorders.now(camera)

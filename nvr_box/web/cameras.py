@@ -24,6 +24,8 @@ def _camera(request: web.Request, camera: Camera) -> dict[str, object]:
         "id": camera.camera,
         "name": camera.name,
         "xaddr": camera.xaddr,
+        "by_client": not camera.device,
+        "source": box(request).cameras.source(by(request), camera.camera),
         "manufacturer": camera.manufacturer,
         "model": camera.model,
         "serial": camera.serial,

@@ -14,7 +14,7 @@ import { Search } from "./search.js";
 import { SignIn } from "./signin.js";
 import { cameras, may, me, notices, revealWays, theme, use } from "./store.js";
 import { clock, zone } from "./times.js";
-import { Watch, watchKeys } from "./watch.js";
+import { Recording, Watch, watchKeys } from "./watch.js";
 
 const PLACES = [
   { name: "live", title: "Live", show: Live, open: () => true },
@@ -100,7 +100,7 @@ function App() {
   return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); main.current.focus(); }}>To the content</a>
     <${Bar} place=${where.place} /><${Notices} />
     <main ref=${main} id="main" tabindex="-1" class=${`place-${where.place}`}>
-      ${where.place === "watch" ? (camera ? html`<${Watch} key=${camera.id} camera=${camera.id} />` : html`<p class="boot">${list.length ? "There is no such camera." : "…"}</p>`)
+      ${where.place === "watch" ? (camera ? camera.by_client ? html`<${Recording} key=${camera.id} camera=${camera} />` : html`<${Watch} key=${camera.id} camera=${camera.id} />` : html`<p class="boot">${list.length ? "There is no such camera." : "…"}</p>`)
         : html`<${place?.show ?? Live} />`}</main><${Help} />`;
 }
 

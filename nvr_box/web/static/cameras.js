@@ -17,21 +17,23 @@ function Row({ camera }) {
     if (confirm(`Remove ${camera.name}? Its recordings stay until they are too old. It is unpaired and no longer recorded.`)) act(() => call("DELETE", `/api/cameras/${camera.id}`));
   };
   return html`<tbody data-test="camera" data-state=${camera.state}>
-    <tr><th scope="row"><button class="link" aria-expanded=${more} onClick=${() => setMore(!more)}>${more ? "▾" : "▸"} ${camera.name}</button></th>
+    <tr><th scope="row"><button class="link" aria-expanded=${more} onClick=${() => setMore(!more)}>${more ? "▾" : "▸"} ${camera.name}</button>${camera.by_client && camera.oldest_us && html` <a href=${`#watch/${camera.id}`}>watch</a>`}</th>
       <td><span class=${`tag ${camera.state === "recording" ? "live" : camera.state}`}>${stateWords(camera)}</span></td>
       <td>${camera.width ? `${camera.width}×${camera.height}, ${camera.rate_fps.toFixed(0)} fps` : "–"}</td>
-      <td>${camera.veilcam ? html`<span class="tag good">masks on the camera</span>` : html`<span class="tag warn">not masked</span>`}</td>
+      <td>${camera.by_client ? html`<span class="tag" data-test="by-client">by a client</span>` : camera.veilcam ? html`<span class="tag good">masks on the camera</span>` : html`<span class="tag warn">not masked</span>`}</td>
       <td class="num">${bytes(camera.recorded_bytes)}</td>
       <td>${camera.oldest_us ? `since ${day(camera.oldest_us)}` : "–"}</td>
       <td class="num">${camera.clock_offset_s === null ? "–" : `${camera.clock_offset_s >= 0 ? "+" : "−"}${Math.abs(camera.clock_offset_s).toFixed(1)} s`}</td></tr>
     ${camera.message && html`<tr class="why"><td colspan="7" role="status">${camera.message}</td></tr>`}
     ${more && html`<tr class="more"><td colspan="7"><dl>
+      ${camera.by_client ? html`<dt>Made</dt><dd>${full(camera.added_us)} by an ONVIF client, which decides what is recorded</dd>
+        <dt>Source</dt><dd>${camera.source || "none now"}</dd>` : html`
       <dt>Address</dt><dd>${camera.xaddr}</dd><dt>Make</dt><dd>${[camera.manufacturer, camera.model, camera.serial].filter(Boolean).join(" · ") || "–"}</dd>
       <dt>Stream</dt><dd>${camera.profile}, ${camera.codec || "–"}</dd>
       <dt>Added</dt><dd>${full(camera.added_us)}</dd>
       <dt>Clock</dt><dd>${camera.clock_offset_s === null ? "not known" : Math.abs(camera.clock_offset_s) > 2 ? `${span(Math.abs(camera.clock_offset_s))} off; set the camera's time server` : "right"}</dd>
       ${camera.veilcam && html`<dt>Pairing</dt><dd>${camera.paired ? "paired with this box" : "not paired"}, ${camera.packets} passages taken</dd>
-        <dt>Fingerprint</dt><dd><code class="fingerprint">${camera.fingerprint}</code><br /><small>Compare it with what the camera itself prints. If they differ, somebody stands between: remove the camera.</small></dd>`}
+        <dt>Fingerprint</dt><dd><code class="fingerprint">${camera.fingerprint}</code><br /><small>Compare it with what the camera itself prints. If they differ, somebody stands between: remove the camera.</small></dd>`}`}
       </dl>
       ${may("admin") && html`<div class="buttons start"><button onClick=${rename}>Rename…</button>
         <button onClick=${() => act(() => call("PATCH", `/api/cameras/${camera.id}`, { recording: !camera.recording }))}>${camera.recording ? "Stop recording" : "Record"}</button>

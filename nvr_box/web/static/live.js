@@ -11,6 +11,7 @@ const SIZES = [1, 4, 9, 16];
 const HOUR_US = 3600e6;
 
 export function stateWords(camera) {
+  if (camera.by_client) return camera.state === "recording" ? "recording" : "not recording";
   if (camera.state === "recording") return camera.recording ? "live" : "live, recording off";
   if (camera.state === "lost") return `lost since ${clock(camera.since_us)}`;
   if (camera.state === "off") return "recording off";
@@ -71,7 +72,7 @@ function Tile({ camera, number }) {
 }
 
 export function Live() {
-  const list = use(cameras);
+  const list = use(cameras).filter((camera) => !camera.by_client);
   const fit = SIZES.find((size) => size >= list.length) ?? 16;
   const [chosen, setChosen] = useState(null);
   const [page, setPage] = useState(0);

@@ -15,6 +15,13 @@ import { clock, day, fromField, full, iso, toField, us, zone } from "./times.js"
 const FRAME_US = 1e6 / 25;
 const SPEEDS = [1, 2, 4, 8];
 
+// A recording without a camera has no live view: it begins where it is first kept.
+export function Recording({ camera }) {
+  const [first_us, setFirst] = useState(camera.oldest_us);
+  useEffect(() => { if (first_us === null && camera.oldest_us !== null) setFirst(camera.oldest_us); }, [camera.oldest_us]);
+  return first_us === null ? html`<p class="boot">Nothing of it is kept.</p>` : html`<${Watch} camera=${camera.id} at=${first_us} />`;
+}
+
 export function Watch({ camera, at = null, compact = false, onLive }) {
   const video = useRef();
   const canvas = useRef();
@@ -65,7 +72,7 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
   const seek = (to_us) => {
     setFrozen(null);
     const edge = now_us() - 1e6;
-    if (to_us >= edge && !revealed) { goLive(); return; }
+    if (to_us >= edge && !revealed && !one?.by_client) { goLive(); return; }
     setLive(false);
     player.current.seek(Math.min(to_us, edge));
   };
@@ -74,6 +81,7 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
     if (field) seek(fromField(field));
   };
   const goLive = () => {
+    if (one?.by_client) return;
     setFrozen(null);
     setSpeed(1);
     player.current.setRate(1);
@@ -157,7 +165,7 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
       <button onClick=${toggle} data-test="pause" aria-label=${paused ? "Play" : "Pause"} title="Space">${paused ? "▶" : "❚❚"}</button>
       <button class="quiet narrow-hide" onClick=${() => step(-10e6)} aria-label="Back ten seconds" title="J">−10 s</button>
       <button class="quiet narrow-hide" onClick=${faster} aria-label="Faster" title="L">${speed} ×</button>
-      <button class=${live ? "on" : ""} onClick=${goLive} aria-pressed=${live} title="N">Live</button>
+      ${!one?.by_client && html`<button class=${live ? "on" : ""} onClick=${goLive} aria-pressed=${live} title="N">Live</button>`}
       <time class="now" data-test="now" data-us=${shown ?? ""} dateTime=${shown ? iso(shown) : ""}>${shown ? html`<span class="narrow-hide">${day(shown)} </span>${clock(shown)}` : "–"}</time>
       <label class="goto"><span class="hidden">Go to a time (${zone(now_us())})</span>
         <input ref=${goto} type="datetime-local" step="1" title="G: go to a time" max=${toField(now_us())}

@@ -10,11 +10,11 @@ import models
 from firmware.describe import Describer, best_shot, thumbnail
 from firmware.describe.shot import covered, judge
 from firmware.describe.stature import Stature
-from firmware.describe.words import attributes, mean_carried, mean_code, mean_colours
+from firmware.describe.words import attributes, fitted, mean_carried, mean_code, mean_colours
 from firmware.vision.sight import Sight, TrackBox
 from models.appearance import quantised, similarity
 from models.detections import Detections
-from wire.features.packet import FULL_SCALE, AttributeValue, ColourShare, parse
+from wire.features.packet import FULL_SCALE, AttributeValue, ColourShare, FeaturePacket, parse
 from wire.features.vocabulary import Attribute, Colour, ObjectClass, Part
 
 WIDTH, HEIGHT = 320, 240
@@ -150,6 +150,23 @@ def test_a_packet_without_its_thumbnail_fits_160_bytes_and_reads_back(loaded):
     bare = replace(sent[0], thumbnail=b"")
     assert len(bytes(bare)) <= 160
     assert parse(bytes(sent[0])).codes == sent[0].codes
+
+
+def test_a_packet_that_tells_everything_leaves_out_what_is_least_sure():
+    told = tuple(AttributeValue(each, 0, 0.66 + 0.01 * each) for each in Attribute)
+    shares = tuple(ColourShare(part, colour, share) for part in (Part.UPPER, Part.LOWER, Part.SHOES)
+                   for colour, share in ((Colour.RED, 0.8), (Colour.BLUE, 0.17)))
+    packet = FeaturePacket(
+        camera_id=bytes(8), sequence=0, track_id=1, class_=ObjectClass.PERSON, first_utc_ms=1, best_utc_ms=1,
+        last_utc_ms=1, quality=0.5, box=(0, 0, 1, 1), codes=(quantised("market64-2", np.ones(64, np.float32)),),
+        colours=shares, attributes=told, provenance="nanodet-int8@1")
+    small = fitted(packet)
+    assert 155 <= len(bytes(small)) <= 160
+    assert (small.codes, small.provenance) == (packet.codes, "")
+    assert [each.share for each in small.colours] == [0.8, 0.8, 0.8]
+    assert small.attributes == told[-len(small.attributes):]
+    usual = replace(packet, colours=shares[:1], attributes=told[:1])
+    assert fitted(usual) is usual
 
 
 def test_who_stays_is_described_once_and_not_again_when_he_goes(loaded):

@@ -19,7 +19,15 @@ from firmware.describe import thumbnail
 from firmware.describe.best_shot import Passage
 from firmware.describe.stature import Stature
 from firmware.describe.thumbnail import Clear
-from firmware.describe.words import attributes, mean_attributes, mean_carried, mean_code, mean_colours, mean_textures
+from firmware.describe.words import (
+    attributes,
+    fitted,
+    mean_attributes,
+    mean_carried,
+    mean_code,
+    mean_colours,
+    mean_textures,
+)
 from firmware.vision.sight import Boxes, Sight
 from models import Models, texture
 from models.carried import carried
@@ -183,13 +191,13 @@ class Describer:
         tall = self._stature.relative(best.box) if class_ is ObjectClass.PERSON else None
         told = attributes(class_, best.box, tall) + mean_attributes(worn, weights) + mean_textures(textures, weights)
         x0, y0, x1, y1 = (best.box / [self._width, self._height, self._width, self._height] * FULL_SCALE).round()
-        packet = FeaturePacket(
+        packet = fitted(FeaturePacket(
             camera_id=bytes(8), sequence=0, track_id=passage.track_id, class_=class_,
             first_utc_ms=passage.first_us // 1000, best_utc_ms=best.utc_us // 1000, last_utc_ms=passage.last_us // 1000,
             quality=best.verdict.quality, box=(int(x0), int(y0), int(x1 - x0), int(y1 - y0)),
             codes=(mean_code(codes, weights),), colours=mean_colours(colours, weights),
             attributes=told + mean_carried(things, weights, told), provenance=self._provenance,
-        )
+        ))
         original = None
         if self._originals:
             original = thumbnail.clear(best.rgb, best.inside, best.box, self._width, self._height)

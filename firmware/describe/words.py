@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from models.appearance import quantised
 from models.carried import SEEN
 from models.detections import Boxes
-from wire.features.packet import AppearanceCode, AttributeValue, ColourShare
+from wire.features.packet import AppearanceCode, AttributeValue, ColourShare, FeaturePacket
 from wire.features.vocabulary import QUANTITY_STEP, Attribute, Colour, ObjectClass, Part
 
 _VEHICLE_TYPES = {ObjectClass.CAR: 0, ObjectClass.BUS: 2, ObjectClass.TRUCK: 3}
@@ -17,8 +18,28 @@ _TWO_WHEELERS = {ObjectClass.BICYCLE: 0, ObjectClass.MOTORCYCLE: 1}
 _MINIMUM_SHARE = 0.15
 _MOST = 2
 _SURE = 0.65
+# Bytes of a packet without its best shot.
+MOST_BYTES = 160
 # What is carried is said with at least `_SURE`; from this much above the threshold on it is beyond doubt.
 _CLEARLY_SEEN = 0.4
+
+
+def fitted(packet: FeaturePacket) -> FeaturePacket:
+    """`packet`, which has no best shot yet, in at most 160 bytes.
+
+    Which network looked goes first, for it says nothing about the object; then the least sure words, one by one: the
+    attribute of lowest confidence or the colour of the smallest share.
+    """
+    if len(bytes(packet)) > MOST_BYTES:
+        packet = replace(packet, provenance="")
+    while len(bytes(packet)) > MOST_BYTES and (packet.attributes or packet.colours):
+        attribute = min(packet.attributes, key=lambda each: each.confidence, default=None)
+        colour = min(packet.colours, key=lambda each: each.share, default=None)
+        if colour is None or (attribute is not None and attribute.confidence <= colour.share):
+            packet = replace(packet, attributes=tuple(each for each in packet.attributes if each is not attribute))
+        else:
+            packet = replace(packet, colours=tuple(each for each in packet.colours if each is not colour))
+    return packet
 
 
 def mean_code(codes: Sequence[AppearanceCode], weights: Sequence[float]) -> AppearanceCode:

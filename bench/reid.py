@@ -117,7 +117,8 @@ def main() -> None:
     embedding, exact = (np.concatenate([getattr(s, name) for s in seen]) for name in ("embedding", "code"))
     codes = np.concatenate([values(net.encode_crops(crops.rgb[start : start + 64]))
                             for start in range(0, len(crops.rgb), 64)])
-    bits = coarse.bits(codes)
+    bits = coarse.bits(codes, net.model)
+    plain = coarse.thermometer(codes)
 
     whole, narrow, small = cosine(embedding, crops), cosine(exact, crops), cosine(codes, crops)
     binary = hamming(bits, crops)
@@ -132,7 +133,8 @@ def main() -> None:
         ("market64 embedding, float", 4 * embedding.shape[1], whole),
         ("market64 code, float", 4 * exact.shape[1], narrow),
         ("market64 code, int8", 64, small),
-        ("market64 512 thermometer bits of the code", 64, binary),
+        ("market64 512 learnt bits of the code", 64, binary),
+        ("market64 512 thermometer bits of the code", 64, hamming(plain, crops)),
         ("market64 512 random-projection bits of the embedding", 64, hamming(random_bits(embedding), crops)),
         ("market64 bits choose 200, bytes order them", 64, fine),
     ):

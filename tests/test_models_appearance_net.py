@@ -91,9 +91,10 @@ def test_rounding_to_bytes_moves_no_similarity_by_more_than_a_hundredth(net, cro
     assert np.abs(exact - rounded).max() < 0.01
 
 
-def test_bits_rank_like_bytes(net, crops):
+@pytest.mark.parametrize("model", ["market64-2", "of somebody else"])
+def test_bits_rank_like_bytes(net, crops, model):
     codes = values(net.encode_crops(crops))
-    bits = coarse.bits(codes)
+    bits = coarse.bits(codes, model)
     assert bits.shape == (16, 64)
     assert bits.dtype == np.uint8
     apart = np.stack([coarse.distance(row, bits) for row in bits])
@@ -102,11 +103,20 @@ def test_bits_rank_like_bytes(net, crops):
     assert np.corrcoef(apart[others], cosines(codes)[others])[0, 1] < -0.9
 
 
-def test_bits_ignore_the_length_of_a_code(net, crops):
+@pytest.mark.parametrize("model", ["market64-2", "of somebody else"])
+def test_bits_ignore_the_length_of_a_code(net, crops, model):
     codes = net.see(crops).code
     small, large = (np.round(codes * scale).astype(np.int8) for scale in (100, 250))
-    differ = np.bitwise_count(coarse.bits(small) ^ coarse.bits(large)).sum(axis=1)
+    differ = np.bitwise_count(coarse.bits(small, model) ^ coarse.bits(large, model)).sum(axis=1)
     assert differ.max() < 30
+
+
+def test_bits_were_learnt_for_the_network_that_is_shipped_and_for_no_other_version(net):
+    assert net.model == "market64-2"
+    planes = coarse.planes_of(net.model)
+    assert np.allclose(np.linalg.norm(planes.normals, axis=0), 1, atol=2e-3)
+    assert coarse.planes_of("market64-1") is None
+    assert coarse.planes_of("stripes-1") is None
 
 
 @pytest.mark.parametrize("level", [0, 255])

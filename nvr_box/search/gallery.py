@@ -69,8 +69,8 @@ class Columns:
         return Columns(**made)
 
     @staticmethod
-    def of(rows: "Sequence[Row]") -> "Columns":
-        """Columns of single rows; what can be derived is derived."""
+    def of(rows: "Sequence[Row]", model: str = "") -> "Columns":
+        """Columns of single rows with codes of `model`; what can be derived is derived."""
         fine = np.zeros((len(rows), CODE_BYTES), np.int8)
         for index, row in enumerate(rows):
             if len(row.code) == CODE_BYTES:
@@ -83,7 +83,7 @@ class Columns:
             object_class=np.array([row.object_class for row in rows], np.uint8),
             colours=np.array([row.colours for row in rows], np.uint64),
             attributes=np.array([row.attributes for row in rows], np.uint64),
-            words=words_of(fine),
+            words=words_of(fine, model),
             fine=fine,
             scale=np.divide(1.0, length, out=np.zeros(len(rows), np.float32), where=length > 0).astype(np.float32),
         )
@@ -146,9 +146,9 @@ class Gallery:
                 self.append(part)
 
 
-def words_of(fine: npt.NDArray[np.int8]) -> npt.NDArray[np.uint64]:
-    """(WORDS, n) coarse bits of (n, 64) fine codes."""
-    packed = np.ascontiguousarray(coarse.bits(fine))
+def words_of(fine: npt.NDArray[np.int8], model: str = "") -> npt.NDArray[np.uint64]:
+    """(WORDS, n) coarse bits of (n, 64) fine codes of `model`."""
+    packed = np.ascontiguousarray(coarse.bits(fine, model))
     return np.ascontiguousarray(packed.view(np.uint64).T)
 
 

@@ -166,7 +166,7 @@ def _remember(galleries: dict[str, Gallery], passages: Sequence[Passage]) -> Non
         )
         by_model.setdefault(each.code.model if each.code else "", []).append(row)
     for model, rows in by_model.items():
-        galleries.setdefault(model, Gallery()).append(Columns.of(rows))
+        galleries.setdefault(model, Gallery()).append(Columns.of(rows, model))
 
 
 def _insert(link: sqlite3.Connection, camera: int, packet: FeaturePacket, shift_us: int) -> Passage | None:

@@ -16,7 +16,7 @@ from nvr_box.search.stills import Stills
 from wire import thumbnail
 from wire.base.errors import StoreError
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare
-from wire.features.vocabulary import Attribute, Colour, ObjectClass, Part
+from wire.features.vocabulary import CHOICES, Attribute, Colour, ObjectClass, Part
 
 _STEPS = 100
 _MOST_RETURNED = 1000
@@ -266,7 +266,7 @@ def _compare(
         order = np.lexsort((packets, times))[::-1][:limit]
         return _Found(packets[order], None, compared, 0, (), "" if len(order) else _most(removed))
     query = np.frombuffer(code.data, np.int8)
-    query_words = words_of(query[None])[:, 0]
+    query_words = words_of(query[None], code.model)[:, 0]
     numbers, times_us, likes = [], [], []
     for rows, among in candidates:
         chosen, similarity = kernel.similarities(rows, among, query, query_words)
@@ -306,5 +306,5 @@ def _most(removed: dict[str, int]) -> str:
 def _words(filters: Filters) -> str:
     words = [each.name.lower() for each in filters.classes]
     words += [f"{part.name.lower()} {colour.name.lower()}" for part, colour in filters.colours]
-    words += [f"{name.name.lower()} {value}" for name, value in filters.attributes]
+    words += [f"{name.name.lower()} {CHOICES[name][value]}" for name, value in filters.attributes]
     return ", ".join(words)

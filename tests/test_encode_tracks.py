@@ -52,12 +52,12 @@ def crowd():
         yield shown, hidden, both, regions
 
 
-def encoded(settings, **options):
+def encoded(settings, *, claims=()):
     encoder = ProtectedEncoder(
-        WIDTH, HEIGHT, RATE, settings, camera_id=b"camera01", signer=SIGNER, recipients=[OFFICER.recipient], **options
+        WIDTH, HEIGHT, RATE, settings, camera_id=b"camera01", signer=SIGNER, recipients=[OFFICER.recipient]
     )
     units = [
-        encoder.encode(hidden, clear, mask, regions, pts_90k=3600 * n, utc_us=40_000 * n, idr=False).data
+        encoder.encode(hidden, clear, mask, regions, pts_90k=3600 * n, utc_us=40_000 * n, idr=False, claims=claims).data
         for n, (clear, hidden, mask, regions) in enumerate(crowd())
     ]
     encoder.close()
@@ -253,3 +253,23 @@ def test_a_number_that_may_be_two_people_is_not_granted_until_it_is_said_which(o
     report = play(path, tmp_path / "out.mp4", [OFFICER], tracks=frozenset({WALKER}))
     assert (report.pictures, report.revealed) == (2 * PICTURES, PICTURES)
     assert report.reasons == {reader.STARTED_ANEW: PICTURES}
+
+
+def test_what_may_be_somebody_whom_nobody_follows_stays_masked_for_who_may_see_one():
+    child = Region(0, 0, 2, 9, 4, 2, 2)  # before the one on the seat
+    units = encoded(PER_TRACK["from the base's IDR"], claims=[child])
+    opener, composer = Reader([], Codec.H264, granted=granted(units, SITTER)), Composer(Codec.H264)
+    everybody, all_of_it = Reader([OFFICER], Codec.H264), Composer(Codec.H264)
+    plain = PictureDecoder(Codec.H264)
+    claimed = np.zeros((HEIGHT // 16, WIDTH // 16), bool)
+    claimed[4:6, 9:11] = True
+    for number, (unit, (clear, *_)) in enumerate(zip(units, crowd(), strict=True)):
+        one, everyone, base = (
+            composer.compose(unit, opener.open(unit)).i420,
+            all_of_it.compose(unit, everybody.open(unit)).i420,
+            plain.decode(unit),
+        )
+        assert np.array_equal(one[:HEIGHT][pixels(claimed)], base[:HEIGHT][pixels(claimed)])
+        if number >= ARRIVES:
+            assert not np.array_equal(one, base), "the rest of the one who was granted is shown"
+            assert db(everyone[:HEIGHT][pixels(claimed)], clear[:HEIGHT][pixels(claimed)]) > 27

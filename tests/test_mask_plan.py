@@ -326,3 +326,18 @@ def test_a_rectangle_holds_its_box(corner, size):
         assert (x + w) * MB >= min(box[2], WIDTH)
         assert (y + h) * MB >= min(box[3], HEIGHT)
     assert (grow(box.reshape(1, 4), 0.1)[0, 2:] > box[2:]).all()
+
+
+def test_whoever_may_be_somebody_else_before_a_followed_person_is_claimed_for_nobody():
+    another_view, child, between = (202, 100, 238, 205), (205, 170, 228, 218), (225, 100, 265, 220)
+    beside = (250, 100, 290, 220)
+
+    def claims(*boxes, weak):
+        return planned([sight(n, *boxes, weak=[weak]) for n in range(10)], 5).claims
+
+    assert claims(BODY, weak=another_view) == ()
+    for boxes, weak in (((BODY,), child), ((BODY, beside), between), ((), BODY)):
+        (claim,) = claims(*boxes, weak=weak)
+        assert claim.track_id == 0
+        assert claim.x * MB <= weak[0]
+        assert (claim.y + claim.h) * MB >= weak[3]

@@ -86,7 +86,10 @@ class Payload:
 
 
 def alone(mask: Mask, regions: Iterable[Region]) -> dict[int, Mask]:
-    """Of each object the masked macroblocks that no other object shares; objects without any are left out."""
+    """Of each object the masked macroblocks that no other object shares; objects without any are left out.
+
+    Regions of track 0, which nobody follows, share as others do and have nothing of their own.
+    """
     owners = np.zeros(mask.shape, np.uint16)
     boxes = []
     for region in regions:
@@ -98,4 +101,4 @@ def alone(mask: Mask, regions: Iterable[Region]) -> dict[int, Mask]:
     for track_id, box in boxes:
         own = found.setdefault(track_id, np.zeros_like(mask))
         own[box] |= single[box]
-    return {track_id: own for track_id, own in found.items() if own.any()}
+    return {track_id: own for track_id, own in found.items() if track_id and own.any()}

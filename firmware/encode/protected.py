@@ -69,9 +69,14 @@ class ProtectedEncoder:
         utc_us: int,
         idr: bool,
         full_frame: bool = False,
+        claims: Sequence[Region] = (),
     ) -> AccessUnit:
-        """Encode and seal one picture; arguments as `RecoverableEncoder.encode` and `Writer.protect`."""
-        coded = self._encoder.encode(masked, clear, mask, regions, force_idr=idr)
+        """Encode and seal one picture; arguments as `RecoverableEncoder.encode` and `Writer.protect`.
+
+        Args:
+            claims: what may be somebody whom nobody follows, of track 0: nobody's own payload shows it.
+        """
+        coded = self._encoder.encode(masked, clear, mask, (*regions, *claims), force_idr=idr)
         data = self._writer.protect(
             coded.base_au, coded.payload_au, mask=mask, regions=regions, pts_90k=pts_90k, utc_us=utc_us,
             idr=coded.idr, payload_idr=coded.payload_idr, payload_codec=coded.payload_codec,

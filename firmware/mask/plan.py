@@ -52,6 +52,7 @@ class MaskPlan:
         full: the whole picture is masked because nothing vouches for it.
         why: for `full`, the reason in words; empty otherwise.
         fills: what covers every macroblock; None takes the painter's settings for all of them.
+        claims: what may be somebody whom nobody follows: in doubt their macroblocks are nobody's own.
     """
 
     cells: CellGrid
@@ -59,6 +60,7 @@ class MaskPlan:
     full: bool = False
     why: str = ""
     fills: FillGrid | None = None
+    claims: tuple[Region, ...] = ()
 
     @property
     def mask(self) -> BitGrid:
@@ -147,13 +149,13 @@ class Planner:
             return self.whole("the detector is late")
         if self._settings.strict and (foreground is None or not foreground.learnt):
             return self.whole("the scene is not known yet")
-        cells, fills, regions = self._drawn(pts_90k, foreground)
+        cells, fills, regions, claims = self._drawn(pts_90k, foreground)
         if self._zones.always.any():
             zone = self._zones.always > 0
             cells[zone] = np.maximum(cells[zone], _ZONE_CELL)
             fills = np.maximum(fills, self._zones.always)
         cells[self._zones.never] = fills[self._zones.never] = 0
-        return MaskPlan(cells, regions, fills=fills)
+        return MaskPlan(cells, regions, fills=fills, claims=claims)
 
     def whole(self, why: str) -> MaskPlan:
         """Everything masked, in cells that leave no face: an eighth of the picture's height."""
@@ -168,11 +170,14 @@ class Planner:
         near = [seen for seen, _ in self._seen if abs(seen - pts_90k) <= gap_90k]
         return pts_90k in near or (bool(near) and min(near) < pts_90k < max(near))
 
-    def _drawn(self, pts_90k: int, foreground: Foreground | None) -> tuple[CellGrid, FillGrid, tuple[Region, ...]]:
-        """What sightings and the foreground mask."""
+    def _drawn(
+        self, pts_90k: int, foreground: Foreground | None
+    ) -> tuple[CellGrid, FillGrid, tuple[Region, ...], tuple[Region, ...]]:
+        """What sightings and the foreground mask; whose it is, and what may be somebody whom nobody follows."""
         cells = np.zeros((self.rows, self.columns), np.uint8)
         fills, wide = np.zeros_like(cells), np.zeros_like(cells, np.bool_)
         regions: dict[int, Region] = {}
+        claims: set[Region] = set()
         scene_known = foreground is not None and foreground.learnt and not self._settings.strict
         near = foreground.near if foreground is not None and scene_known else None
         near_90k = round(_NEAR_S * CLOCK_90K)
@@ -191,6 +196,8 @@ class Planner:
                 if target.track_id != UNTRACKED:
                     region = Region(target.track_id, target.class_, target.level, *rect)
                     regions[target.track_id] = _joined(regions.get(target.track_id), region)
+                elif target.apart:
+                    claims.add(Region(UNTRACKED, target.class_, target.level, *rect))
             for rect in target.wide:
                 wide[_slices(rect)] = True
         if foreground is not None:
@@ -208,7 +215,7 @@ class Planner:
         cells[lingers] = self._before[lingers]
         self._before = cells.copy()
         fills[(cells > 0) & (fills == Fill.CLEAR)] = self._settings.fill
-        return cells, fills, tuple(regions.values())
+        return cells, fills, tuple(regions.values()), tuple(claims)
 
     def _around(self, pts_90k: int) -> Iterable[tuple[int, Target]]:
         """Every target that may mask something in the picture at `pts_90k`, and when it was seen."""

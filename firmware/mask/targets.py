@@ -28,6 +28,8 @@ _ASPECT_DILATED = 0.6
 _PLATES_FROM, _PLATES_FLANK = 0.5, 0.1
 # An edge of a mask moves only when the box has left it by this much: what flickers must be coded again and again.
 _LINGER_PX = 16.0
+# What covers less of a person (intersection over union) is not the whole of him: a child before a man, or his head.
+_ANOTHER_VIEW = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Target:
         seen: False for a prediction.
         faint: too weak to be called an object, and followed by nobody.
         within: the followed people of the same picture of whom this is but another view.
+        apart: followed by nobody and not clearly a view of one followed person: it may be somebody else.
     """
 
     track_id: int
@@ -52,6 +55,7 @@ class Target:
     seen: bool = True
     faint: bool = False
     within: tuple[int, ...] = ()
+    apart: bool = False
 
 
 class Targets:
@@ -80,7 +84,8 @@ class Targets:
         for face, found in zip(faces, sight.faces, strict=True) if self.masks(ObjectClass.PERSON) else ():
             box = face.reshape(1, 4)
             target = self._target(UNTRACKED, ObjectClass.PERSON, box, cell=self.cell_of(box), seen=True, faint=False)
-            yield replace(target, within=_within(found, sight))
+            within = _within(found, sight)
+            yield replace(target, within=within, apart=len(within) != 1)
         for track in sight.tracks:
             if self.masks(track.class_):
                 yield self._body(track.id, track.class_, track.box.reshape(1, 4), faces, seen=track.seen, faint=False)
@@ -89,7 +94,11 @@ class Targets:
             if self.masks(class_):
                 faint = bool(score < OBJECT_THRESHOLD)
                 body = self._body(UNTRACKED, ObjectClass(class_), box.reshape(1, 4), faces, seen=True, faint=faint)
-                yield replace(body, within=_within(box, sight, score)) if class_ == ObjectClass.PERSON else body
+                body = replace(body, apart=True)
+                if class_ == ObjectClass.PERSON:
+                    within = _within(box, sight, score)
+                    body = replace(body, within=within, apart=_apart(box, sight, within, score))
+                yield body
 
     def rects(self, boxes: Boxes) -> tuple[Rect, ...]:
         """The macroblocks that boxes touch."""
@@ -148,6 +157,14 @@ def _within(box: NDArray[np.float32], sight: Sight, score: float = 1.0) -> tuple
         overlap = ious(box.reshape(1, 4), np.array([track.box for track in people], np.float32))[0]
         return (people[int(overlap.argmax())].id,) if overlap.any() else ()
     return tuple(track.id for track in people if inside(box, track.box.reshape(1, 4)))
+
+
+def _apart(box: NDArray[np.float32], sight: Sight, within: tuple[int, ...], score: float) -> bool:
+    """Whether a box may be somebody else: nobody's view, several people's, or somebody small before one of them."""
+    if len(within) != 1:
+        return True
+    own = next(track.box for track in sight.tracks if track.id == within[0])
+    return score >= MASKING_THRESHOLD and float(ious(box.reshape(1, 4), own.reshape(1, 4))[0, 0]) < _ANOTHER_VIEW
 
 
 def _plates(vehicle: Boxes) -> Boxes:

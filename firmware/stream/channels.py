@@ -112,9 +112,10 @@ class MainChannel:
             return None
         width, height = self._format.width, self._format.height
         columns, rows = width // MB, height // MB
-        mask, regions = plan.mask, plan.regions
+        mask, regions, claims = plan.mask, plan.regions, plan.claims
         if mask.shape != (rows, columns):
             regions = tuple(scaled_region(region, mask.shape, columns, rows) for region in regions)
+            claims = tuple(scaled_region(claim, mask.shape, columns, rows) for claim in claims)
             mask = scaled_mask(mask, columns, rows)
         return self._encoder.encode(
             scaled(masked, width, height),
@@ -125,6 +126,7 @@ class MainChannel:
             utc_us=frame.utc_us,
             idr=self.wishes.due(frame.utc_us),
             full_frame=plan.full,
+            claims=claims,
         )
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from page_box import PASSPHRASE, ROOT, Scene, StandInBox
 from nvr_box.web import app as page
 from nvr_box.web import asked, certificate
 from nvr_box.web.sessions import CSRF_HEADER
+from wire.features.vocabulary import CHOICES, Attribute
 
 API_PAGE = Path(page.__file__).with_name("api.md")
 
@@ -187,6 +188,9 @@ async def test_an_account_sees_its_own_cameras_only(client):
         ("POST", "/api/searches", {"threshold": 2}, "threshold"),
         ("POST", "/api/searches", {"classes": ["person", "face"]}, "classes"),
         ("POST", "/api/searches", {"colours": [{"part": "upper", "name": "beige"}]}, "colours"),
+        ("POST", "/api/searches", {"attributes": [{"name": "texture", "word": "spotted"}]}, "attributes"),
+        ("POST", "/api/searches", {"attributes": [{"name": "aspect", "word": "wide"}]}, "attributes"),
+        ("POST", "/api/searches", {"attributes": ["hat"]}, "attributes"),
         ("POST", "/api/searches", {"cameras": "1"}, "cameras"),
         ("POST", "/api/searches", {"still": 4}, "still"),
         ("POST", "/api/searches", {"limit": 1.5}, "limit"),
@@ -276,6 +280,17 @@ async def test_nonsense_from_the_page_closes_the_stream(client):
     assert message.data == 4003
 
 
+def test_the_page_asks_for_words_of_the_closed_list_only():
+    script = (API_PAGE.parent / "static/attributes.js").read_text(encoding="utf-8")
+    lists = {name: re.findall(r'"(\w+)"', words) for name, words in re.findall(r"const (\w+) = \[(.*?)\];", script)}
+    asked_for = [(name, lists.get(words) or re.findall(r'"(\w+)"', words))
+                 for name, words in re.findall(r'asked\("(\w+)", (\w+|\[.*?\])\)', script)]
+    asked_for += [(name, ["yes"]) for name in lists["YES"]]
+    assert {name for name, _ in asked_for} == {attribute.name.lower() for attribute in CHOICES}
+    for name, words in asked_for:
+        assert set(words) <= set(CHOICES[Attribute[name.upper()]])
+
+
 async def test_freeze_pick_search_and_shot(client):
     await sign_in(client, "guard")
     start = asked.time_us(await recorded(client), "start")
@@ -287,6 +302,8 @@ async def test_freeze_pick_search_and_shot(client):
     assert alike == sorted(alike, reverse=True)
     assert min(alike) >= 0.4
     assert sum(found["histogram"]) == found["compared"]
+    told = await client.post("/api/searches", json={"attributes": [{"name": "sleeve", "word": "long"}]})
+    assert told.status == 200
     shot = await client.get(f"/api/passages/{found['matches'][0]['passage']}/shot")
     assert (await shot.read())[:2] == b"\xff\xd8"
     drawn = await (

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from nvr_box.search.search import Filters, Match
 from nvr_box.web.asked import BadField, body, box, by, colour, iso, maybe_time_us, number, object_class, text, whole
-from wire.features.vocabulary import Colour, Part
+from wire.features.vocabulary import CHOICES, Attribute, Colour, Part
 
 routes = web.RouteTableDef()
 
@@ -20,6 +20,7 @@ def _filters(fields: dict[str, Any]) -> Filters:
         end_us=maybe_time_us(fields, "end"),
         classes=tuple(object_class(each, "classes") for each in _list(fields, "classes")),
         colours=tuple(_colour(each) for each in _list(fields, "colours")),
+        attributes=tuple(_attribute(each) for each in _list(fields, "attributes")),
         threshold=number(fields, "threshold", 0.0, 1.0, 0.5),
         limit=whole(fields, "limit", 1, 1000, 100),
     )
@@ -39,6 +40,16 @@ def _colour(value: object) -> tuple[Part, Colour]:
     if part not in Part.__members__ or name not in Colour.__members__:
         raise BadField("colours: there is no such part or colour.", "colours")
     return Part[part], Colour[name]
+
+
+def _attribute(value: object) -> tuple[Attribute, int]:
+    if not isinstance(value, dict):
+        raise BadField("attributes: each has a name and a word.", "attributes")
+    name, word = text(value, "name", most=32).upper(), text(value, "word", most=32)
+    choices = CHOICES.get(Attribute[name], ()) if name in Attribute.__members__ else ()
+    if word not in choices:
+        raise BadField("attributes: there is no such attribute or word.", "attributes")
+    return Attribute[name], choices.index(word)
 
 
 def _match(match: Match) -> dict[str, object]:

@@ -1,5 +1,6 @@
 // Results as cards, best first. A click plays the video from a few seconds before; the cards stay.
 import { html, useEffect, useState } from "./vendor/htm-preact.js";
+import { phrase } from "./attributes.js";
 import { CardShot, shotOf } from "./card-shot.js";
 import { SelectionButton } from "./selection.js";
 import { cameraName, may, opened, query, reveal, use } from "./store.js";
@@ -34,6 +35,8 @@ function folded(matches) {
   return cards;
 }
 
+const told = (card) => card.attributes.map(phrase).filter(Boolean).join(", ");
+
 function Card({ card, playing, onNot, on, clear, onClear }) {
   const play = () => opened.set({ camera: card.camera, at_us: card.best_us - BEFORE_US, passage: card.passage });
   const more = () => query.set({ passage: card.passage, camera: card.camera, at_us: card.best_us, class: card.class, colours: card.colours, crop: shotOf(card.passage) });
@@ -45,7 +48,8 @@ function Card({ card, playing, onNot, on, clear, onClear }) {
       <span class="lines"><b>${card.camera_name}</b>
         <time>${day(card.best_us)}<br />${clock(card.best_us)}</time>
         <small>${span((card.last_us - card.first_us) / 1e6)} in view</small>
-        <span class="swatches">${card.colours.slice(0, 4).map((colour) => html`<i class=${`swatch colour-${colour.name}`} title=${`${colour.part} ${colour.name}`}></i>`)}</span></span>
+        <span class="swatches">${card.colours.slice(0, 4).map((colour) => html`<i class=${`swatch colour-${colour.name}`} title=${`${colour.part} ${colour.name}`}></i>`)}</span>
+        ${told(card) && html`<small class="told" data-test="told">${told(card)}</small>`}</span>
       ${alike !== null && html`<span class="alike"><span class="bar" style=${{ "--share": card.similarity }}></span><b>${alike} %</b></span>`}
     </button>
     <span class="acts"><button class="quiet" onClick=${more} title="Search with this one">More like this</button>
@@ -107,6 +111,6 @@ export function Results({ found, busy, threshold, filters, onLoosen }) {
     ${found && !busy && !cards.length && html`<div class="empty"><h2>Nothing ${threshold ? "that similar" : "found"}</h2>
       <p>${found.narrowest ? `The filter that removes the most is ${NARROWEST[found.narrowest] ?? found.narrowest}.` : found.stored ? "" : "No passage is stored yet. Passages appear a few seconds after somebody walked by."}</p>
       <p>${threshold > 0.3 && html`<button onClick=${() => onLoosen({ threshold: 0.3 })}>Allow less similar</button>`}
-        ${(filters.cameras.length || filters.classes.length || filters.colours.length || filters.when !== "all") ? html`
-        <button onClick=${() => onLoosen({ cameras: [], classes: [], colours: [], when: "all" })}>Clear the filters</button>` : null}</p></div>`}`;
+        ${(filters.cameras.length || filters.classes.length || filters.colours.length || filters.attributes.length || filters.when !== "all") ? html`
+        <button onClick=${() => onLoosen({ cameras: [], classes: [], colours: [], attributes: [], when: "all" })}>Clear the filters</button>` : null}</p></div>`}`;
 }

@@ -1,6 +1,7 @@
 // Search: what is looked for and its filters on the left, the video and the results on the right.
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { attempt, now_us, post } from "./api.js";
+import { ASKABLE, phrase } from "./attributes.js";
 import { Results } from "./results.js";
 import { cameraName, cameras, opened, query, results, shared, use } from "./store.js";
 import { CLASSES } from "./timeline.js";
@@ -11,14 +12,14 @@ export const COLOURS = ["black", "white", "grey", "red", "orange", "yellow", "gr
 const PARTS = { person: ["upper", "lower", "shoes"], vehicle: ["body"] };
 const WHENS = { all: "any time", hour: "last hour", today: "today", range: "from – to" };
 
-const filters = shared({ threshold: 0.5, when: "all", start_us: null, end_us: null, cameras: [], classes: [], colours: [] });
+const filters = shared({ threshold: 0.5, when: "all", start_us: null, end_us: null, cameras: [], classes: [], colours: [], attributes: [] });
 
-function asked({ threshold, when, start_us, end_us, cameras: chosen, classes, colours }) {
+function asked({ threshold, when, start_us, end_us, cameras: chosen, classes, colours, attributes }) {
   const now = now_us();
   const midnight = new Date(now / 1000).setHours(0, 0, 0, 0) * 1000;
   const start = { hour: now - 3600e6, today: midnight, range: start_us }[when] ?? null;
   const end = when === "range" ? end_us : null;
-  return { threshold, cameras: chosen, classes, colours, start: start && iso(start), end: end && iso(end), limit: 120 };
+  return { threshold, cameras: chosen, classes, colours, attributes, start: start && iso(start), end: end && iso(end), limit: 120 };
 }
 
 function Threshold({ value, left, onInput }) {
@@ -57,6 +58,10 @@ function Filters({ what, value, onChange }) {
   const has = (colour) => value.colours.some((one) => one.part === colour.part && one.name === colour.name);
   const flip = (colour) => onChange({ colours: has(colour) ? value.colours.filter((one) => one.part !== colour.part || one.name !== colour.name)
     : [...value.colours, { part: colour.part, name: colour.name }] });
+  const worn = (one) => value.attributes.some((other) => other.name === one.name && other.word === one.word);
+  const wear = (one) => onChange({ attributes: worn(one) ? value.attributes.filter((other) => other.name !== one.name || other.word !== one.word)
+    : [...value.attributes.filter((other) => other.name !== one.name), { name: one.name, word: one.word }] });
+  const askable = ASKABLE[what?.class && what.class !== "person" ? "vehicle" : "person"].concat(what ? [] : ASKABLE.vehicle);
   const chip = (colour) => html`<button class=${`chip ${has(colour) ? "on" : ""}`} aria-pressed=${has(colour)} onClick=${() => flip(colour)}>
     <i class=${`swatch colour-${colour.name}`}></i>${colour.part} ${colour.name}</button>`;
   return html`
@@ -80,7 +85,12 @@ function Filters({ what, value, onChange }) {
       <div class="palette"><select aria-label="Part" onChange=${(event) => setPart(event.target.value)}>
           ${[...PARTS.person, ...PARTS.vehicle].map((name) => html`<option value=${name} selected=${name === part}>${name}</option>`)}</select>
         ${COLOURS.map((name) => html`<button class="well" title=${name} aria-label=${`${part} ${name}`} onClick=${() => flip({ part, name })}><i class=${`swatch colour-${name}`}></i></button>`)}</div>
-    </fieldset>`;
+    </fieldset>
+    <fieldset><legend>Must be told to have</legend>
+      <div class="chips">${value.attributes.map((one) => html`<button class="chip on" aria-pressed="true" onClick=${() => wear(one)}>${phrase(one)}</button>`)}</div>
+      <select aria-label="Attribute" data-test="attribute" value="" onChange=${(event) => { const one = askable[event.target.value]; event.target.value = ""; if (one) wear(one); }}>
+        <option value="">add …</option>${askable.map((one, at) => worn(one) ? null : html`<option value=${at}>${phrase(one)}</option>`)}</select>
+      <small>Only where the camera was sure of it.</small></fieldset>`;
 }
 
 function Wanted({ what, onClear }) {

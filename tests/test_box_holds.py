@@ -6,6 +6,7 @@ import json
 import pytest
 from box_fakes import CAMERA_ID, best_shot, jpeg, masked_h264, record_file
 
+from nvr_box import __main__ as command
 from nvr_box import day_keys
 from nvr_box.audit import Audit
 from nvr_box.cameras.roster import Camera, Roster
@@ -40,7 +41,7 @@ class Scene:
     def __init__(self, folder):
         self.keys = Keys.open(folder / "keys")
         self.anna, self.bert = self.keys.create("anna", ANNA), self.keys.create("bert", BERT)
-        self.store, self.root = Store.open(folder / "box.db"), folder / "rec"
+        self.store, self.root = Store.open(folder / "box.db"), folder / "recordings"
         self.root.mkdir()
         self.log, self.passages = Audit(self.store), Passages(self.store)
         self.segments = Segments(self.store, self.root)
@@ -214,3 +215,29 @@ async def test_the_overview_says_what_is_there_and_what_is_gone(scene):
     assert list(old.recorded_us) == [1]
     (today,) = [day for day in seen.days if day.day != DAY]
     assert today.opened_by == ("bert",)
+
+
+async def test_the_command_line_holds_refuses_and_lifts_as_the_page_does(scene, tmp_path, capsys):
+    config = tmp_path / "nvr.toml"
+    config.write_text(f'state = "{tmp_path}"\n')
+
+    async def run(*words):
+        status = await asyncio.to_thread(command.main, ["--config", str(config), "keys", *words])
+        said = capsys.readouterr()
+        return status, said.out + said.err
+
+    start, end = "2026-11-18T11:06:40Z", "2026-11-18T11:06:41Z"
+    assert await run("hold-range", "case-7", "1", start, end, "--reason", WHY, "--operators", "0") == (
+        0,
+        "hold 1: camera 1 for case-7\n",
+    )
+    assert (
+        "hold 1  case-7  camera 1  2026-11-18T11:06:40Z to 2026-11-18T11:06:41Z  not sealed" in (await run("list"))[1]
+    )
+    status, said = await run("shred", DAY, "--yes")
+    assert (status, "on hold for case-7" in said) == (1, True)
+    assert await run("lift", "1", "--reason", "case closed in May") == (0, "hold 1 is lifted\n")
+    assert (await run("shred", DAY, "--yes"))[0] == 0
+    status, said = await run("revoke", scene.anna.kid.hex())
+    assert (status, "is revoked" in said) == (0, True)
+    assert f"{scene.anna.kid.hex()}  operator  X25519  anna  revoked" in (await run("list"))[1]

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.report import report
+from firmware.describe.words import fitted
 from models import coarse, stripes
 from models.appearance import Stripes
 from models.appearance_net import NAME, AppearanceNet
@@ -27,6 +28,8 @@ from wire.features.vocabulary import Attribute, Colour, ObjectClass, Part
 from wire.keys import Identity, SigningKey
 
 BOX = np.array([0, 0, 64, 128], np.float32)
+USUAL = (Attribute.SLEEVE, Attribute.LOWER_LENGTH, Attribute.HAT, Attribute.BAG, Attribute.BACKPACK,
+         Attribute.HAIR_LENGTH)
 
 
 def unit(x: np.ndarray) -> np.ndarray:
@@ -89,15 +92,14 @@ def milliseconds(net: AppearanceNet, picture: np.ndarray) -> tuple[list[float], 
     return busy, wall
 
 
-def packet(code: AppearanceCode, colours: int, attributes: int, provenance: str) -> FeaturePacket:
-    """One passage without a thumbnail."""
-    said = [AttributeValue(kind, 1, 0.9) for kind in (Attribute.SLEEVE, Attribute.LOWER_LENGTH, Attribute.HAT,
-                                                      Attribute.BAG, Attribute.BACKPACK, Attribute.HAIR_LENGTH)]
-    worn = [ColourShare(part, Colour.BLUE, 0.8) for part in (Part.UPPER, Part.LOWER, Part.SHOES)]
-    return FeaturePacket(
+def packet(code: AppearanceCode, words: tuple[Attribute, ...], colours: int, provenance: str) -> FeaturePacket:
+    """One passage without a thumbnail, of which these words and so many colours are known."""
+    said = [AttributeValue(kind, 1, 0.9) for kind in words]
+    worn = [ColourShare(part, Colour.BLUE, 0.8) for part in (Part.UPPER, Part.LOWER, Part.SHOES)] * 3
+    return fitted(FeaturePacket(
         camera_id=bytes(8), sequence=7, track_id=7, class_=ObjectClass.PERSON, first_utc_ms=1, best_utc_ms=2,
-        last_utc_ms=3, quality=0.9, box=(1, 2, 3, 4), codes=(code,), colours=tuple(worn * 2)[:colours],
-        attributes=tuple([*said, AttributeValue(Attribute.ASPECT, 28, 1.0)][:attributes]), provenance=provenance)
+        last_utc_ms=3, quality=0.9, box=(1, 2, 3, 4), codes=(code,), colours=tuple(worn[:colours]),
+        attributes=tuple(said), provenance=provenance))
 
 
 def main() -> None:
@@ -142,7 +144,7 @@ def main() -> None:
     low, high = interval(best, small)
     busy, wall = milliseconds(net, np.random.default_rng(3).integers(0, 255, (576, 768, 3), np.uint8))
     code = net.encode_crops(crops.rgb[:1])[0]
-    usual, most = packet(code, 3, 6, ""), packet(code, 6, 7, "nanodet@1")
+    usual, most = packet(code, USUAL, 3, ""), packet(code, tuple(Attribute), 9, "nanodet@1")
     sealed = len(seal(usual, Identity.generate().recipient, SigningKey.generate()))
     figures = {
         "map": round(small.map, 2), "rank1": round(small.rank1, 2),

@@ -30,7 +30,7 @@ def main():
         sys.exit("bench-carried: name the folder of the data sets by DATA=FOLDER")
     folder = Path(os.environ["DATA"])
     held, labels = market.load(folder).of(market.split(folder)[1]), market.attributes(folder)
-    detector, random = load(ModelsConfig()).detector, np.random.default_rng(7)
+    detector, random = load(ModelsConfig()).things, np.random.default_rng(7)
     whole = np.array([0, 0, held.rgb.shape[2], held.rgb.shape[1]], np.float32)
     people = [int(person) for person in np.unique(held.person) if int(person) in labels]
     seen = {thing: [] for thing in LABELS}

@@ -215,7 +215,7 @@ async def _retain(box: Box, parts: Parts) -> None:
         keep_days = box.config.record.keep_days
         if keep_days:
             oldest_us = utc_us() - int(keep_days * _DAY_US)
-            parts.passages.forget_before(oldest_us)
+            await parts.passages.forget_before(oldest_us)
             await _shred(box, parts, oldest_us)
         await asyncio.sleep(_SWEEP_EVERY_S)
 

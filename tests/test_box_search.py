@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 import models
 from models import coarse
 from nvr_box.audit import Audit
+from nvr_box.config import RecordConfig
+from nvr_box.record.retention import Retention
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.search import gallery, kernel
 from nvr_box.search.gallery import Columns, Gallery, Row
@@ -131,8 +133,36 @@ def test_a_full_tail_is_merged_in_order_and_old_rows_are_forgotten(monkeypatch):
         some.append(Columns.of([Row(number, int(at), 1, 0, 0, 0, b"")]))
     assert len(some) == 100
     assert len(some.parts(None, None)[0]) == 96
-    some.forget_before(40)
-    assert sorted(int(at) for part in some.parts(None, None) for at in part.best_us) == list(range(40, 100))
+    some.forget_before(40, np.array([int(np.argmin(times))], np.int64))
+    left = sorted(int(at) for part in some.parts(None, None) for at in part.best_us)
+    assert left == [0, *range(40, 100)], "the oldest was spared"
+
+
+async def test_what_passed_in_kept_evidence_is_found_for_as_long_as_it_is_kept(place, tmp_path):
+    store, passages, intake, searches = place
+    await filled(intake, 6)
+    second = T0_MS * 1000 + 2_000_000
+
+    def keep(link):
+        link.execute(
+            "INSERT INTO segment (camera, start_us, end_us, path, bytes, sha256, mime, gop_index, locked)"
+            " VALUES (1, ?, ?, 'one.mp4', 1, x'', 'video/mp4', x'', 1)",
+            (second, second + 1_500_000),
+        )
+
+    await store.write(keep)
+    retention = Retention(store, tmp_path, RecordConfig(keep_days=0.001, keep_free_mib=0))
+
+    async def left():
+        await retention.sweep()
+        await passages.forget_before(T0_MS * 1000 + 60_000_000)
+        return {match.packet for match in (await searches.by_attributes(GUARD, Filters())).matches}
+
+    assert await left() == {3, 4}, "the two that were seen in it"
+    await store.write(lambda link: link.execute("DELETE FROM segment"))
+    assert await left() == set()
+
+
 
 
 async def test_packets_are_taken_once_and_acknowledged_again(place):

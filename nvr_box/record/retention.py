@@ -60,8 +60,14 @@ class Retention:
             return []
         before = utc_us() - int(self._config.keep_days * _DAY_US)
         sql = "SELECT segment, path FROM loose WHERE end_us < ? LIMIT ?"
-        link.execute("DELETE FROM packet WHERE last_us < ?", (before,))
-        link.execute("DELETE FROM event WHERE utc_us < ?", (before,))
+        # What was seen and told during kept evidence is kept with it, best shots and all.
+        for table, first, last in (("packet", "first_us", "last_us"), ("event", "utc_us", "utc_us")):
+            link.execute(
+                f"DELETE FROM {table} WHERE {last} < ? AND NOT EXISTS (SELECT 1 FROM segment"  # noqa: S608
+                f" WHERE segment.camera = {table}.camera AND start_us <= {table}.{last} AND end_us >= {table}.{first}"
+                " AND garbage = 0 AND segment NOT IN (SELECT segment FROM loose WHERE end_us < ?))",
+                (before, before),
+            )
         return _mark(link, link.execute(sql, (before, _BATCH)).fetchall())
 
     def _past_its_term(self, link: sqlite3.Connection) -> list[tuple[int, str]]:

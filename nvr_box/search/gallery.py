@@ -136,14 +136,17 @@ class Gallery:
             found.append(part.at(np.flatnonzero(keep)))
         return [part for part in found if len(part)]
 
-    def forget_before(self, utc_us: int) -> None:
-        """Retention removed every row before `utc_us`."""
+    def forget_before(self, utc_us: int, spared: npt.NDArray[np.int64]) -> None:
+        """Retention removed every row before `utc_us` but those of the packets `spared`."""
+        old = [rows.at(np.flatnonzero(np.isin(rows.packet, spared))) for rows in self.parts(None, utc_us)]
         kept = self.parts(utc_us, None)
         self._sorted, self._tail, self._tail_rows = _empty(), [], 0
         if kept:
             self._sorted = kept[0]
             for part in kept[1:]:
                 self.append(part)
+        for part in old:
+            self.append(part)
 
 
 def words_of(fine: npt.NDArray[np.int8], model: str = "") -> npt.NDArray[np.uint64]:

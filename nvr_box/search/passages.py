@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from nvr_box.search.gallery import CODE_BYTES, Columns, Gallery, Row, attribute_bits, colour_bits
 from nvr_box.store import Store
 from wire import thumbnail
@@ -89,10 +91,12 @@ class Passages:
         """Add stored passages to the galleries."""
         _remember(self.galleries, passages)
 
-    def forget_before(self, utc_us: int) -> None:
-        """Retention removed what ended before `utc_us`."""
+    async def forget_before(self, utc_us: int) -> None:
+        """Retention removed what ended before `utc_us`; what it spared as evidence stays."""
+        sql = "SELECT packet FROM packet WHERE best_us < ?"
+        left = await self._store.read(lambda link: [packet for (packet,) in link.execute(sql, (utc_us,))])
         for gallery in self.galleries.values():
-            gallery.forget_before(utc_us)
+            gallery.forget_before(utc_us, np.array(left, np.int64))
 
     async def get(self, packets: Iterable[int]) -> dict[int, Passage]:
         """The named passages; what retention took meanwhile is missing."""

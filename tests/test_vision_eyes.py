@@ -74,6 +74,38 @@ def test_whom_the_detector_cannot_see_is_masked_until_it_sees_again(loaded, gain
     assert not planner.plan(15 * 9000).full
 
 
+class Losing:
+    """The real detector, which finds nobody in the whole of the pictures that it is told to lose."""
+
+    def __init__(self, detector, lost):
+        self.network, self._detector, self._lost = detector.network, detector, iter(lost)
+        self.windows = []
+
+    def detect(self, rgb, threshold):
+        found = self._detector.detect(rgb, threshold)
+        return Detections.none() if next(self._lost) else found
+
+    def region(self, rgb, box, threshold=0.2):
+        self.windows.append(box)
+        return self._detector.region(rgb, box, threshold)
+
+
+@pytest.mark.parametrize("windows", [0, 1])
+def test_whom_the_detector_loses_is_found_by_a_closer_look_where_he_was(loaded, windows):
+    losing = Losing(loaded.detector, [False] * 3 + [True] * 4 + [False])
+    eyes = Eyes(replace(loaded, detector=losing), Fraction(10), VisionSettings(look_again=windows))
+    people = [[t for t in eyes.look(picture(100 + 4 * n), n * 9000).tracks if t.class_ is ObjectClass.PERSON]
+              for n in range(8)]
+    assert [one[0].seen for one in people[2:]] == [True, *[bool(windows)] * 4, True]
+    assert len({one[0].id for one in people[2:]}) == 1
+    assert len(losing.windows) == 4 * windows
+    for n, window in enumerate(losing.windows, start=3):
+        x0, y0, x1, y1 = window
+        assert x0 < people[n][0].box[0]
+        assert people[n][0].box[2] < x1
+        assert y1 - y0 < 700
+
+
 class Saying:
     """A detector that says what it is told to."""
 
@@ -124,7 +156,8 @@ def test_a_broken_network_is_said_at_once(loaded):
         eyes.look(picture(0), 9000)
 
 
-@pytest.mark.parametrize("wrong", [{"detect_every": 0}, {"detect_every": 26}, {"faces_per_picture": -1}])
+@pytest.mark.parametrize("wrong", [{"detect_every": 0}, {"detect_every": 26}, {"look_again": 9},
+                                   {"faces_per_picture": -1}])
 def test_settings_out_of_range(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         VisionSettings(**wrong)

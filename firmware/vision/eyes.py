@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.capture.frame import CLOCK_90K, Picture
+from firmware.vision.again import look_again
 from firmware.vision.furniture import Furniture
 from firmware.vision.looks import LENGTH, looks
 from firmware.vision.settings import VisionSettings
@@ -47,6 +48,7 @@ class Eyes:
         self._furniture = Furniture()
         self._number = 0
         self._face_of: dict[int, int] = {}
+        self._followed: tuple[TrackBox, ...] = ()
 
     def look(self, i420: Picture, pts_90k: int) -> Sight:
         """What is in the picture `i420`, taken at `pts_90k`.
@@ -60,16 +62,19 @@ class Eyes:
         self._number += 1
         if not detects:
             followed = self._tracker.update(None, now_s)
+            self._followed = followed.tracks
             nothing = np.zeros((0, 4), np.float32)
             return Sight(pts_90k, followed.tracks, Detections.none(), nothing, followed.ended, blind)
         rgb = np.asarray(cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420), np.uint8)
         faint = self._models.detector.detect(rgb, BESIDE_TRACK_THRESHOLD)
+        faint = look_again(self._models.detector, rgb, faint, self._followed, self._settings.look_again)
         every = faint.where(faint.scores >= _FURNITURE_THRESHOLD)
         still = self._furniture.still(i420[:height], now_s, every.boxes)
         strong = every.scores >= MASKING_THRESHOLD
         found = every.where(strong)
         seen = Seen(found, self._looks(rgb, found), still[strong], self._furniture.known(found.boxes))
         followed = self._tracker.update(seen, now_s)
+        self._followed = followed.tracks
         free = ~followed.taken
         unowned = still & (every.classes == ObjectClass.PERSON)
         unowned[strong] &= free

@@ -9,14 +9,19 @@ class VisionSettings:
 
     Args:
         detect_every: run the detector on every n-th picture; the tracker predicts in between.
+        look_again: windows in one picture that the detector is run on once more, larger, around people whom it has
+            just lost; each costs as much as the whole picture. 0 for none.
         faces_per_picture: bodies that are searched for a face in one picture, taken in turn; 0 for none.
     """
 
     detect_every: int = 1
+    look_again: int = 0
     faces_per_picture: int = 2
 
     def __post_init__(self) -> None:
         if not 1 <= self.detect_every <= 25:
             raise ValueError("detect_every: want 1 to 25 pictures")
+        if not 0 <= self.look_again <= 8:
+            raise ValueError("look_again: want 0 to 8")
         if not 0 <= self.faces_per_picture <= 32:
             raise ValueError("faces_per_picture: want 0 to 32")

@@ -21,7 +21,7 @@ check: setup     ## ruff, mypy strict, formatting, arrows
 	$(PYTHON) -m pytest tests/test_layers.py
 
 test: check      ## everything that proves it, under 15 minutes on two cores
-	$(PYTHON) -m pytest -m "not long and not pi and not gpu" --durations=15
+	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not long and not pi and not gpu" --durations=15
 
 test-long: setup ## what is longer: independent clients, kill -9 rounds, big fuzz runs
 	$(PYTHON) -m pytest -m "long" --durations=15

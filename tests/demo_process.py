@@ -1,5 +1,6 @@
 """`make demo` as a fixture's process: started in a state folder of its own, ended by Ctrl-C."""
 
+import fcntl
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -45,12 +47,15 @@ class Demo:
 
 def start(state, *arguments, env=None):
     """Run the demo in `state` and return when it has printed the address."""
-    process = subprocess.Popen(
-        [sys.executable, "systemd/demo.py", "--state", str(state), *arguments],
-        cwd=ROOT, env={**os.environ, **(env or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-    said = _until(process, "Ctrl-C ends everything")
+    # Two that start at the same moment would find the same ports free: one after the other.
+    with (Path(tempfile.gettempdir()) / "veilcam-demo.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        process = subprocess.Popen(
+            [sys.executable, "systemd/demo.py", "--state", str(state), *arguments],
+            cwd=ROOT, env={**os.environ, **(env or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+        said = _until(process, "Ctrl-C ends everything")
     fingerprint = re.search(r"SHA-256 ([0-9a-f:]+)", said).group(1)
     return Demo(
         process=process,

@@ -140,6 +140,15 @@ def test_what_comes_through_a_tunnel_is_not_sent_to_the_tunnels_own_address(feed
     assert inside.request("SETUP", control, Transport="RTP/AVP/TCP;unicast;interleaved=0-1")[0] == 200
 
 
+def test_a_client_that_was_let_in_does_not_choose_a_multicast_group(client):
+    viewer = client()
+    control = viewer.controls()[0]
+    asked = "RTP/AVP;multicast;destination=239.1.2.3;port=4000-4001"
+    status, head, _ = viewer.request("SETUP", control, Transport=asked)
+    assert status == 461, head
+    assert "239.1.2.3" not in head
+
+
 def test_a_port_moves_while_a_session_goes_on(feed, client):
     viewer = client()
     viewer.play((0,))

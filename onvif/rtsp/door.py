@@ -128,6 +128,9 @@ class _Auth(GstRtspServer.RTSPAuth):  # type: ignore[misc]  # gi has no types
 
     def do_check(self, context: Any, check: str) -> bool:
         """Whether the request may go on; when not, it has been answered."""
+        if check == GstRtspServer.RTSP_AUTH_CHECK_TRANSPORT_CLIENT_SETTINGS:
+            # Where a group's packets go is the camera's to say, whoever asks; the answer tells it.
+            return False
         if check == GstRtspServer.RTSP_AUTH_CHECK_MEDIA_FACTORY_ACCESS and context.token is None:
             try:
                 self._authenticate(context)

@@ -112,7 +112,7 @@ def hold(page):
     page.wait_for_selector("[data-test=pause][aria-label=Play]")
 
 
-def frozen_person(page, demo, deadline):
+def frozen_person(page, demo, clip, deadline):
     """Scrub back to somebody who has been described and freeze there; returns the camera and the pick."""
     box = Browser(demo)
     names = {camera["id"]: camera["name"] for camera in box.ask("/api/cameras")["cameras"]}
@@ -128,19 +128,26 @@ def frozen_person(page, demo, deadline):
             go_to(page, best_us)
             page.keyboard.press("f")
             page.wait_for_selector("[data-test=frozen]")
-            if largest_pick(page) is not None:
-                return camera, names[camera]
+            pick = largest_pick(page, originals(clip, demo, names[camera]))
+            if pick is not None:
+                return camera, names[camera], *pick
             page.keyboard.press("Escape")
         page.wait_for_timeout(1000)
     raise AssertionError("nobody walked by whom the page could pick")
 
 
-def largest_pick(page):
-    """(locator, box) of the largest person in the frozen picture; None where all are cut, far or too low."""
+def largest_pick(page, frames):
+    """(locator, box) of the largest person in the frozen picture; None where all are cut, far or too low.
+
+    A box of somebody who has just gone is still there for a moment: who is picked has to be in the clip's own picture.
+    """
+    shown = closest(frames, picture(page.get_attribute("[data-test=frozen] img", "src")))
+    present = frames[shown], np.median(frames[::8], axis=0)
     picks = page.locator("[data-test=pick].class-person").all()
     boxes = [[float(side) for side in pick.get_attribute("data-box").split()] for pick in picks]
     found = [(pick, (x0, y0, x1, y1)) for pick, (x0, y0, x1, y1) in zip(picks, boxes, strict=True)
-             if x1 - x0 > LEAST_WIDTH and x0 > 0 and x1 < 1 and y1 < BAND]  # fmt: skip
+             if x1 - x0 > LEAST_WIDTH and x0 > 0 and x1 < 1 and y1 < BAND
+             and psnr(*(each[region((x0, y0, x1, y1), each.shape)] for each in present)) < 22]  # fmt: skip
     return max(found, key=lambda one: (one[1][2] - one[1][0]) * (one[1][3] - one[1][1]), default=None)
 
 
@@ -178,12 +185,11 @@ class Picked:
     masked: np.ndarray
 
 
-def picked_person(page, demo, deadline):
+def picked_person(page, demo, clip, deadline):
     """Sign in, freeze where somebody was described and pick them."""
     sign_in(page, demo.url, "admin", demo.words["admin_password"])
     until(page, "document.querySelectorAll('[data-test=tile][data-state=playing]').length === 2")
-    camera, name = frozen_person(page, demo, deadline)
-    pick, box = largest_pick(page)
+    camera, name, pick, box = frozen_person(page, demo, clip, deadline)
     at_us = float(page.get_attribute("[data-test=now]", "data-us"))
     masked = picture(page.get_attribute("[data-test=frozen] img", "src"))
     pick.focus()  # a pointer might meet somebody who stands before them
@@ -282,7 +288,7 @@ def test_the_whole_story_opened_in_the_browser_alone(demo, clip, tmp_path):
     reason, log = "the story of the newcomer", tmp_path / "net.json"
     recorded = chromium(f"--log-net-log={log}", "--net-log-capture-mode=Everything")
     with recorded as browser, opened(browser, ignore_https_errors=True) as page:
-        person = picked_person(page, demo, time.monotonic() + STORY_S)
+        person = picked_person(page, demo, clip, time.monotonic() + STORY_S)
         page.wait_for_selector("[data-test=card]")
         page.focus("[data-test=threshold]")
         page.keyboard.press("Home")
@@ -334,7 +340,7 @@ def test_the_whole_story_opened_in_the_browser_alone(demo, clip, tmp_path):
 def test_the_box_opens_for_browsers_that_cannot(browser, demo, clip):
     reason = "an old browser, case 7"
     with opened(browser, ignore_https_errors=True) as page:
-        person = picked_person(page, demo, time.monotonic() + STORY_S)
+        person = picked_person(page, demo, clip, time.monotonic() + STORY_S)
         page.goto(f"{demo.url}#watch/{person.camera}")
         playing(page)
         ask_for(page, person.at_us, reason, demo.words["passphrase"], on_box=True)

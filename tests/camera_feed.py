@@ -1,5 +1,6 @@
 """A live recoverable stream behind a real RTSP server, for tests of what viewers get."""
 
+import subprocess
 import threading
 import time
 from fractions import Fraction
@@ -17,6 +18,16 @@ WIDTH, HEIGHT, RATE = 320, 240, Fraction(20)
 DOCUMENT = b'<tt:MetadataStream xmlns:tt="http://www.onvif.org/ver10/schema"/>'
 LATE_US = 250_000
 REVEAL = Identity.generate()
+
+
+def certified(folder):
+    """A file with a device's own certificate and its key."""
+    key, certificate, both = folder / "key.pem", folder / "certificate.pem", folder / "both.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-subj", "/CN=camera", "-days", "2"]  # fmt: skip
+    subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=60)
+    both.write_text(certificate.read_text() + key.read_text())
+    return both
 
 
 class Feed:

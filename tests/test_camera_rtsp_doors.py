@@ -8,8 +8,9 @@ import subprocess
 import threading
 
 import pytest
-from camera_feed import HEIGHT, WIDTH, Feed
+from camera_feed import HEIGHT, WIDTH, Feed, certified
 from camera_rtsp import Client
+from rtspsrc import received
 
 from onvif.rtsp.live import Track
 from onvif.rtsp.serve import Group, Server
@@ -19,12 +20,7 @@ PATIENCE_S = 30
 
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-subj", "/CN=camera", "-days", "2"]  # fmt: skip
-    subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=60)
-    return certificate.read_text() + key.read_text()
+    return certified(tmp_path_factory.mktemp("tls")).read_text()
 
 
 @pytest.fixture(scope="module")
@@ -115,17 +111,11 @@ def test_media_under_tls_does_not_leave_in_the_clear(feed):
         viewer.close()
 
 
-def test_srtp_is_described_under_tls_only(feed, tmp_path):
+def test_srtp_is_described_under_tls_only(feed):
     secure = feed.server.stream(Track(secure=True), feed.wishes.append)
     feed.server.mount("srtp/main", secure)
     feed.more.append(secure)
-    play = ["gst-launch-1.0", "-q", "rtspsrc", f"location=rtsps://127.0.0.1:{feed.server.secure_port}/srtp/main",
-            "user-id=admin", "user-pw=pw", "protocols=udp", "tls-validation-flags=0", "name=s", "s.", "!",
-            "application/x-rtp,media=video", "!", "rtph264depay", "!", "h264parse", "!", "avdec_h264", "!", "identity",
-            "eos-after=5", "!", "filesink", f"location={tmp_path / 'pictures'}"]  # fmt: skip
-    done = subprocess.run(play, capture_output=True, text=True, timeout=90, check=False)
-    # How it ends is left to rtspsrc, which now and then finds its TLS connection closed when it says goodbye.
-    assert (tmp_path / "pictures").stat().st_size >= 4 * WIDTH * HEIGHT * 3 // 2, done.stderr
+    received(f"rtsps://127.0.0.1:{feed.server.secure_port}/srtp/main", "admin", "pw", "udp")
     plain = Client(feed.server.port, "srtp/main")
     try:
         assert plain.request("DESCRIBE", Accept="application/sdp")[0] in {401, 404}

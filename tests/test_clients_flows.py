@@ -8,6 +8,7 @@ import pytest
 from tests import foreign
 from tests.camera_process import camera_process
 from tests.foreign import probe
+from tests.rtspsrc import received
 
 pytestmark = pytest.mark.long
 
@@ -99,12 +100,7 @@ def test_node_onvif(camera):
 def test_gstreamer_decodes(camera, protocols):
     # rtsph:// is GStreamer's own name for RTSP through an HTTP tunnel; it must be told by the address.
     scheme = "rtsph" if "http" in protocols else "rtsp"
-    source = ["rtspsrc", f"location={scheme}://{camera.host}:{camera.rtsp}/main", f"user-id={camera.user}",
-              f"user-pw={camera.password}", f"protocols={protocols}"]  # fmt: skip
-    decode = ["rtph264depay", "!", "h264parse", "!", "avdec_h264", "!", "fakesink", "num-buffers=10"]
-    done = subprocess.run(["gst-launch-1.0", "-q", *source, "!", *decode], timeout=120, check=False,
-                          capture_output=True, text=True)  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
+    received(f"{scheme}://{camera.host}:{camera.rtsp}/main", camera.user, camera.password, protocols)
 
 
 def test_the_tunnel_on_the_web_port(camera):

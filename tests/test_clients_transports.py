@@ -14,6 +14,7 @@ import pytest
 
 from tests import foreign
 from tests.camera_process import camera_process
+from tests.rtspsrc import received
 from tests.two_hosts import DEVICE, two_hosts
 
 pytestmark = pytest.mark.long
@@ -72,17 +73,6 @@ def test_ffmpeg_opens_every_profile_over_every_transport(hosts, camera, token, t
     assert (streams["video"]["width"], streams["video"]["height"]) == SIZES[token]
 
 
-def gstreamer(hosts, camera, location, protocols):
-    """Ten decoded pictures, or the end of the test."""
-    source = ["rtspsrc", f"location={location}", f"user-id={camera.user}", f"user-pw={camera.password}",
-              f"protocols={protocols}", "tls-validation-flags=0", "name=s"]  # fmt: skip
-    decode = ["s.", "!", "application/x-rtp,media=video", "!", "rtph264depay", "!", "h264parse", "!", "avdec_h264", "!",
-              "fakesink", "num-buffers=10"]  # fmt: skip
-    done = subprocess.run([*hosts.client, "gst-launch-1.0", "-q", *source, *decode], timeout=120, check=False,
-                          capture_output=True, text=True)  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-
-
 @pytest.mark.parametrize("transport", ["udp", "tcp", "http", "https", "multicast", "rtsps", "srtp-udp", "srtp-tcp"])
 def test_gstreamer_decodes(hosts, camera, transport):
     # rtsph:// and rtspsh:// are GStreamer's own names of the tunnels.
@@ -96,7 +86,7 @@ def test_gstreamer_decodes(hosts, camera, transport):
         "srtp-udp": (f"rtsps://{DEVICE}:{RTSPS}/srtp/main", "udp"),
         "srtp-tcp": (f"rtsps://{DEVICE}:{RTSPS}/srtp/main", "tcp"),
     }[transport]
-    gstreamer(hosts, camera, location, protocols)
+    received(location, camera.user, camera.password, protocols, prefix=hosts.client)
 
 
 def ask(hosts, camera, service, operation, **values):

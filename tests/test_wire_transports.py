@@ -13,8 +13,9 @@ from contextlib import AsyncExitStack
 import aiohttp
 import numpy as np
 import pytest
+import rtspsrc
 from aiohttp import web
-from camera_feed import REVEAL, Feed
+from camera_feed import REVEAL, Feed, certified
 from websocket_rtsp import WebSocketRtsp
 
 from onvif.rtsp.live import Track
@@ -39,14 +40,7 @@ ALTERED = {"stripped": ["-c", "copy", "-bsf:v", "filter_units=remove_types=6"],
 
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-subj", "/CN=camera", "-days", "2"]  # fmt: skip
-    subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=60)
-    both = folder / "both.pem"
-    both.write_text(certificate.read_text() + key.read_text())
-    return both
+    return certified(tmp_path_factory.mktemp("tls"))
 
 
 class Camera:
@@ -115,11 +109,11 @@ async def copied(port, road, target, how):
 
 async def srtp(port, target):
     """By GStreamer, keys by MIKEY."""
-    await command("gst-launch-1.0", "-q", "rtspsrc", f"location=rtsps://127.0.0.1:{port}/srtp", f"user-id={USER}",
-                  f"user-pw={PASSWORD}", "protocols=udp", "tls-validation-flags=0", "!", "rtph264depay", "!",
-                  "h264parse", "!", "video/x-h264,stream-format=byte-stream,alignment=au", "!", "identity",
-                  f"eos-after={UNITS + 1}", "!", "filesink", f"location={target}")  # fmt: skip
-    # How it ends is left to rtspsrc, which now and then finds its TLS connection closed when it says goodbye.
+    units = "rtph264depay ! h264parse ! video/x-h264,stream-format=byte-stream,alignment=au"
+    await asyncio.to_thread(
+        rtspsrc.received,
+        f"rtsps://127.0.0.1:{port}/srtp", USER, PASSWORD, "udp", f"{units} ! filesink location={target}", buffers=UNITS,
+    )  # fmt: skip
     return [unit.au for unit in samples(target)[2]]
 
 

@@ -48,7 +48,8 @@ class Camera:
         self.server = Server("127.0.0.1", 0, lambda: {USER: (PASSWORD, "User")})
         self.live = self.server.publish("main", Track(metadata=False), self.channel.wishes.want)
         self.sent = []
-        self.changed = threading.Condition()
+        self.encoding = threading.Lock()
+        """Held while a picture is encoded and noted: a format put meanwhile would be noted too early."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -80,13 +81,12 @@ class Camera:
             clear = i420(rgb)
             rgb[grey] = 128
             frame = Frame(clear, number * 4500, time.time_ns() // 1000)
-            unit = self.channel.encode(i420(rgb), clear, MaskPlan(cells), frame)
+            with self.encoding:
+                unit = self.channel.encode(i420(rgb), clear, MaskPlan(cells), frame)
+                self.sent.append((self.channel.format.width, unit.idr))
             if unit.encoding != self.live.track.codec:
                 self.server.carry(self.live, unit.encoding)
             self.live.video(unit.data, pts_90k=unit.pts_90k, utc_us=unit.utc_us, idr=unit.idr)
-            with self.changed:
-                self.sent.append((unit.encoding, self.channel.format.width, unit.idr))
-                self.changed.notify_all()
 
 
 @pytest.fixture
@@ -152,14 +152,12 @@ async def test_another_size_begins_another_segment_without_losing_a_picture(plac
         async with recorded(place, camera) as (until, recorder):
             await until(1, 15)
             began_s = time.monotonic()
-            before = len(camera.sent)
             wanted = replace(camera.channel.format, width=SMALLER[0], height=SMALLER[1])
-            await asyncio.to_thread(camera.channel.set_format, wanted)
+            await asyncio.to_thread(camera.channel.set_format, wanted, lambda: camera.encoding)
             await until(2, 15)
             assert time.monotonic() - began_s < 60
             assert (recorder.now.width, recorder.now.height) == SMALLER
-        first = next(at for at, (_, width, _) in enumerate(camera.sent[before:], before) if width == SMALLER[0])
-        assert camera.sent[first][2]
+        assert next(idr for width, idr in camera.sent if width == SMALLER[0])
     sides = [decoded(chunk) for chunk in await chunks(place[1])]
     assert [side[0].shape[:2] for side in sides] == [(HEIGHT, WIDTH), SMALLER[::-1]]
     numbers = [read_pattern(rgb) for side in sides for rgb in side]

@@ -14,7 +14,7 @@ DECODE = "rtph264depay ! h264parse ! avdec_h264 ! fakesink"
 
 
 def received(location, user, password, protocols, chain=DECODE, *, buffers=10, prefix=()):
-    """Play an address's video into a chain of elements until its last one has got so many buffers; or fail.
+    """Play an address's video into a chain of elements until its last one is handed so many buffers; or fail.
 
     Args:
         location: of rtspsrc: rtsp, rtsps, or GStreamer's own names of the HTTP tunnels, rtsph and rtspsh.

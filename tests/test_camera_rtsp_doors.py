@@ -12,6 +12,7 @@ from camera_feed import HEIGHT, WIDTH, Feed, certified
 from camera_rtsp import Client
 from rtspsrc import received
 
+from onvif.rtsp.gst import Gst
 from onvif.rtsp.live import Track
 from onvif.rtsp.serve import Group, Server
 
@@ -191,6 +192,31 @@ def test_paths_share_a_stream_and_one_that_goes_ends_only_its_own_sessions(feed,
     ended(other)
     one.until({(0, 96): 20})
     assert client(path="second").request("DESCRIBE")[0] in {401, 404}
+
+
+def test_who_asks_while_the_last_viewer_leaves_gets_a_stream(feed, client, monkeypatch):
+    leaves, leaving, asked = feed.plain._leaves, threading.Event(), threading.Event()
+
+    def slowly(edition, state):
+        if state == Gst.State.NULL:
+            leaving.set()
+            assert asked.wait(PATIENCE_S)
+            asked.clear()
+            asked.wait(0.3)  # for whoever asked to go on with what he found
+        leaves(edition, state)
+
+    key = feed.plain.factory._key
+    monkeypatch.setattr(feed.plain, "_leaves", slowly)
+    last, next_ = client(feed.server.inner_port, path="sub"), client(path="sub")  # each door has a thread of its own
+    last.play((0,))
+    next_.challenge = last.challenge
+    going = threading.Thread(target=last.request, args=("TEARDOWN", last.base))
+    going.start()
+    assert leaving.wait(PATIENCE_S)
+    monkeypatch.setattr(feed.plain.factory, "_key", lambda: (asked.set(), key())[1])
+    next_.play((0,))
+    next_.until({(0, 96): 5})
+    going.join(PATIENCE_S)
 
 
 def test_another_encoding_ends_the_sessions_that_were_told_the_old_one(feed, client):

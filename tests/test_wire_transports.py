@@ -110,10 +110,8 @@ async def copied(port, road, target, how):
 async def srtp(port, target):
     """By GStreamer, keys by MIKEY."""
     units = "rtph264depay ! h264parse ! video/x-h264,stream-format=byte-stream,alignment=au"
-    await asyncio.to_thread(
-        rtspsrc.received,
-        f"rtsps://127.0.0.1:{port}/srtp", USER, PASSWORD, "udp", f"{units} ! filesink location={target}", buffers=UNITS,
-    )  # fmt: skip
+    address, chain = f"rtsps://127.0.0.1:{port}/srtp", f"{units} ! filesink location={target}"
+    await asyncio.to_thread(rtspsrc.received, address, USER, PASSWORD, "udp", chain, buffers=UNITS + 1)
     return [unit.au for unit in samples(target)[2]]
 
 

@@ -54,16 +54,19 @@ class Live:
     Args:
         track: what it carries.
         want_idr: asked for an IDR picture from a UTC microsecond on; 0 is the very next one.
+        later: does something in a few seconds, on the GLib thread.
         pools: the address pool (gst-rtsp-server's) of a part's multicast group now, None where it has none.
     """
 
     def __init__(
-        self, track: Track, want_idr: Callable[[int], None], pools: Callable[[], Mapping[str, Any]] = dict
-    ) -> None:
+        self, track: Track, want_idr: Callable[[int], None], later: Callable[[Callable[[], None]], None],
+        pools: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:  # fmt: skip
         self.track = track
         self.timeout_s = 60
         """How long a viewer's session lives without a word of him; told at SETUP."""
         self._want_idr = want_idr
+        self._later = later
         self._pools = pools
         self._lock = threading.Lock()
         self._running: list[_Running] = []
@@ -163,9 +166,20 @@ class Live:
         self._edition += 1
 
     def _asked(self) -> str:
-        """The key of the media for somebody who asks now; GLib thread."""
+        """The key of the media for somebody who asks now; the thread that serves them."""
+        self._keep()
         self._entries.ask(lambda: any(running.edition == self._edition for running in list(self._running)))
         return f"{id(self)}/{self._edition}"
+
+    def _keep(self) -> None:
+        """Let the last viewer's leaving wait for somebody who asks: a media that has ended cannot be prepared again."""
+        with self._lock:
+            prepared = [running for running in self._running if running.edition == self._edition and running.prepared]
+        for running in prepared:
+            if running.media.prepare(None):
+                self._later(running.media.unprepare)
+            elif running.edition == self._edition:
+                self._edition += 1
 
     def _configure(self, media: Any) -> None:
         """Take the appsrcs of a media that is being made for a viewer; GLib thread."""
@@ -190,6 +204,9 @@ class Live:
             self._edition += 1
 
     def _prepared(self, media: Any) -> None:
+        with self._lock:
+            for running in self._running:
+                running.prepared |= running.media == media
         self._entries.ready(media)
         _report_each_second(media)
 
@@ -233,6 +250,7 @@ class _Running:
         self.edition = edition
         self.video: Any = element.get_by_name("video_source")
         self.metadata: Any = element.get_by_name("metadata_source")
+        self.prepared = False
         self.started = False
         # Running time zero of this media is about now: GLib.get_real_time is UTC in microseconds.
         self.zero_us: int = GLib.get_real_time()

@@ -29,6 +29,8 @@ REALM = "veilcam"
 LOOPBACK = "127.0.0.1"
 _GOODBYE_MS = 200
 _FORGET_EVERY_S = 5
+# From somebody's question for a stream to his own hold on it; a thread may wait that long for its turn.
+_KEEP_MS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Server:
         self._paths: dict[str, Live] = {}
         self._pools: dict[str, tuple[Group, Any]] = {}
         self._groups: dict[Live, Mapping[str, str]] = {}
+        self._owed: list[Callable[[], None]] = []
         self._context = GLib.MainContext()
         self._loop = GLib.MainLoop.new(self._context, False)
         self._mounts = GstRtspServer.RTSPMountPoints()
@@ -102,8 +105,11 @@ class Server:
             groups: the names (see `group`) of the multicast groups of `video` and `metadata`.
         """
         named = dict(groups or {})
-        live = Live(track, want_idr, lambda: {part: self._pools[name][1] for part, name in named.items()
-                                              if name in self._pools})  # fmt: skip
+
+        def pools() -> dict[str, Any]:
+            return {part: self._pools[name][1] for part, name in named.items() if name in self._pools}
+
+        live = Live(track, want_idr, self._soon, pools)
         if self._interface:
             live.factory.set_multicast_iface(self._interface)
         self._groups[live] = named
@@ -232,6 +238,8 @@ class Server:
         def close() -> None:
             for door in self._doors():
                 door.close()
+            for work in self._owed:
+                work()
             self._loop.quit()
 
         self._done(close)
@@ -283,6 +291,17 @@ class Server:
         source = GLib.timeout_source_new(after_ms)
         source.set_callback(lambda *_: work())
         source.attach(self._context)
+
+    def _soon(self, work: Callable[[], None]) -> None:
+        """Do this on the GLib thread in a moment, at the latest when the server stops."""
+        self._owed.append(work)
+
+        def now() -> bool:
+            self._owed.remove(work)
+            work()
+            return False
+
+        self._in_loop(now, _KEEP_MS)
 
     def _done(self, work: Callable[[], None]) -> None:
         """Do this on the GLib thread, and wait a moment for it."""

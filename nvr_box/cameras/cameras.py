@@ -1,11 +1,9 @@
-"""The cameras of this box: discovery, trying, adding over ONVIF, pairing, state."""
+"""The cameras of this box, as people and ONVIF clients ask for them: discovery, trying, adding, pairing, state."""
 
 import asyncio
-import itertools
 import logging
 import secrets
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
 from yarl import URL
@@ -16,9 +14,11 @@ from nvr_box.cameras.feeds import Feed, Feeds
 from nvr_box.cameras.introduction import Introduction, kids
 from nvr_box.cameras.listening import Listening
 from nvr_box.cameras.recorders import Recorders
-from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.cameras.rekey import rekeyed
+from nvr_box.cameras.roster import Camera, Roster, entry
 from nvr_box.cameras.status import Found, State, Status, Step, clock_message, state_of
-from nvr_box.cameras.trial import Tried, best_profile, tries
+from nvr_box.cameras.trial import Tried, tries
+from nvr_box.cameras.upkeep import Upkeep
 from nvr_box.clock import utc_us
 from nvr_box.record.recorder import Recording
 from nvr_box.record.recordings import Recordings
@@ -26,18 +26,13 @@ from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
 from nvr_box.rights import Account, Right
 from nvr_box.search.intake import token_hash
-from onvif.client import Camera as Device
 from onvif.discovery import discover
-from onvif.errors import OnvifError
-from wire.base.errors import ConfigError, PeerError, StoreError
+from wire.base.errors import ConfigError, PeerError
 from wire.base.logs import printable
 
 __all__ = ["Camera", "Cameras", "Found", "Introduction", "State", "Status", "Step"]
 
 log = logging.getLogger(__name__)
-_COUNT_EVERY_S = 5.0
-# A lost camera is asked anew over ONVIF after this many counts.
-_LOOK_EVERY = 3
 
 
 class Cameras:
@@ -60,7 +55,9 @@ class Cameras:
         self._introduction = introduction
         self._recorders = Recorders(recordings, segments, retention, segment_s=segment_s)
         self._listening = Listening(recordings.events)
-        self._usage: dict[int, tuple[int, int | None, int]] = {}
+        self._upkeep = Upkeep(
+            roster, introduction, segments, feeds=self._feeds, recorders=self._recorders, start=self._start
+        )
 
     def list(self, by: Account) -> tuple[Camera, ...]:
         """The added cameras that `by` may view, in order of adding."""
@@ -77,7 +74,7 @@ class Cameras:
         known = self._roster.get(camera)
         running = self._recorders.now(camera)
         now = running or Recording(since_utc_us=known.added_utc_us)
-        size, oldest, packets = self._usage.get(camera, (0, None, 0))
+        size, oldest, packets = self._upkeep.usage(camera)
         return Status(
             camera=camera,
             state=state_of(now) if running else State.OFF,
@@ -165,7 +162,7 @@ class Cameras:
             PeerError: it is of another make, does not answer, refuses, or is another camera than before.
         """
         await self._log.demand(by, Right.ADMIN, "pair", camera=camera)
-        return await self._pair_again(by.name, self._roster.get(camera))
+        return await rekeyed(self._roster, self._introduction, by.name, self._roster.get(camera))
 
     async def change(
         self, by: Account, camera: int, *, name: str | None = None, recording: bool | None = None
@@ -179,7 +176,7 @@ class Cameras:
             recording=known.recording if recording is None else recording,
         )
         details: dict[str, audit.Detail] = {"name": changed.name, "recording": changed.recording}
-        await self._roster.put(changed, _entry(by.name, "camera-change", camera, details))
+        await self._roster.put(changed, entry(by.name, "camera-change", camera, details))
         if changed.recording != known.recording:
             if changed.recording:
                 self._start(changed)
@@ -192,7 +189,7 @@ class Cameras:
         await self._log.demand(by, Right.ADMIN, "camera-remove", camera=camera)
         known = self._roster.get(camera)
         for each in self._roster.all():
-            if camera in {each.camera, self._fed_by(each.camera)}:
+            if camera in {each.camera, self._feeds.camera_of(each.camera)}:
                 await self._stop(each.camera)
         self._recordings.forget(camera)
         if known.paired:
@@ -202,7 +199,7 @@ class Cameras:
                 log.warning("%s: could not be unpaired: %s", known.name, error)
         details: dict[str, audit.Detail] = {"name": known.name, "recordings_too": recordings_too}
         await self._roster.remove(
-            camera, recordings_too=recordings_too, entry=_entry(by.name, "camera-remove", camera, details)
+            camera, recordings_too=recordings_too, entry=entry(by.name, "camera-remove", camera, details)
         )
         if recordings_too:
             await self._retention.sweep()
@@ -243,7 +240,7 @@ class Cameras:
     async def keep(self, by: Account, camera: int, keep_s: int) -> None:
         """Let its recordings go when they are older than this; 0 leaves it to the configuration."""
         await self._log.demand(by, Right.ADMIN, "camera-change", camera=camera)
-        await self._roster.keep(camera, keep_s, _entry(by.name, "camera-change", camera, {"keep_s": keep_s}))
+        await self._roster.keep(camera, keep_s, entry(by.name, "camera-change", camera, {"keep_s": keep_s}))
 
     async def run(self) -> None:
         """Record what is to be recorded and keep an eye on it, until cancelled."""
@@ -252,24 +249,9 @@ class Cameras:
             if camera.recording:
                 self._start(camera)
         try:
-            for turn in itertools.count(1):
-                try:
-                    await self._count()
-                    if turn % _LOOK_EVERY == 0:
-                        await self._tell_keys()
-                        for camera in self._roster.all():
-                            await self._look_after(camera)
-                except StoreError as error:
-                    # Recording goes on without the numbers; the next turn may find the disk well again.
-                    log.error("cameras: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
-                await asyncio.sleep(_COUNT_EVERY_S)
+            await self._upkeep.run()
         finally:
             await asyncio.gather(self._listening.stop(), self._recorders.stop_all())
-
-    async def _count(self) -> None:
-        for camera in self._roster.all():
-            size, oldest = await self._segments.usage(camera.camera)
-            self._usage[camera.camera] = size, oldest, await self._roster.packets(camera.camera)
 
     def _start(self, camera: Camera) -> None:
         wanted = self._feeds.of(camera)
@@ -277,53 +259,9 @@ class Cameras:
             self._recorders.start(camera, wanted, self._listening.overhear)
         self._listening.start(camera, self._roster.password(camera.camera))
 
-    def _fed_by(self, recording: int) -> int | None:
-        """The camera whose own stream a recording records."""
-        return (self._feeds.get(recording) or Feed(recording)).source
-
     async def _stop(self, camera: int) -> None:
         await self._recorders.stop(camera)
         await self._listening.stop(camera)
-
-    async def _tell_keys(self) -> None:
-        """Every day, and whenever an operator's key came or went, cameras are given the keys anew."""
-        wanted = self._introduction.sealed_to
-        for camera in self._roster.all():
-            now = self._recorders.now(camera.camera)
-            told = not wanted or not camera.paired or camera.sealed_to == wanted
-            if told or now is None or not now.connected:
-                continue
-            try:
-                await self._pair_again("the box", camera)
-                log.info("%s: seals to the keys of today", camera.name)
-            except (PeerError, ConfigError) as error:
-                log.warning("%s: keeps its old keys: %s", camera.name, printable(str(error)))
-
-    async def _look_after(self, camera: Camera) -> None:
-        """A camera may come back at another address of its stream, or reset: ask it again while it is lost."""
-        now = self._recorders.now(camera.camera)
-        if now is None or now.connected or not camera.device:
-            return
-        password = self._roster.password(camera.camera)
-        try:
-            async with await Device.connect(camera.xaddr, camera.user, password) as device:
-                profile = best_profile(await device.profiles())
-                uri = await device.stream_uri(profile)
-            if uri != camera.stream_uri:
-                log.info("%s: its stream moved", camera.name)
-                camera = replace(camera, stream_uri=uri, profile=profile.token)
-                await self._roster.put(camera, None)
-                for each in self._roster.all():
-                    if self._fed_by(each.camera) == camera.camera:
-                        await self._recorders.stop(each.camera)
-                        if each.recording:
-                            self._start(each)
-            if camera.paired:
-                said = await pairing.look(camera.xaddr)
-                if said and said.camera_id == camera.camera_id and said.paired_with is None:
-                    await self._pair_again("the box", camera)
-        except (OnvifError, PeerError, OSError) as error:
-            log.debug("%s: still lost: %s", camera.name, printable(str(error)))
 
     async def _add(self, by: Account, tried: Tried, user: str, password: str, name: str) -> Camera:
         said, device = tried.paired, tried.device
@@ -362,31 +300,6 @@ class Cameras:
             if same:
                 raise ConfigError(f"this camera is already added as {each.name!r}")
 
-    async def _pair_again(self, who: str, camera: Camera) -> Camera:
-        token = secrets.token_urlsafe(32)
-        password = self._roster.password(camera.camera)
-        seen = await pairing.look(camera.xaddr) if camera.device else None
-        if seen is None:
-            raise PeerError(f"{camera.name} is of another make and cannot be paired")
-        if camera.camera_id not in (None, seen.camera_id):
-            raise PeerError(f"another camera answers at the address of {camera.name}; remove it and add it afresh")
-        ok, why = self._introduction.pairable(seen)
-        if not ok:
-            raise PeerError(why)
-        offer = self._introduction.offer(camera.xaddr, token)
-        said = await pairing.pair(camera.xaddr, camera.user, password, offer)
-        changed = replace(
-            camera,
-            paired=True,
-            sealed_to=kids(offer.recipients),
-            camera_id=said.camera_id,
-            signing_key=said.signing_key,
-            appearance_model=said.appearance_model,
-        )
-        entry = _entry(who, "pair", camera.camera, {"camera_id": said.camera_id})
-        await self._roster.put(changed, entry, push_token=token_hash(token))
-        return changed
-
 
 def _authority(xaddr: str) -> str:
     try:
@@ -397,10 +310,3 @@ def _authority(xaddr: str) -> str:
 
 def _name(wanted: str, otherwise: str) -> str:
     return printable(wanted.strip() or otherwise.strip() or "camera", limit=64)
-
-
-def _entry(
-    who: str, action: str, camera: int, details: dict[str, audit.Detail]
-) -> Callable[[sqlite3.Connection], audit.Entry]:
-    """An audit entry to be written in the same transaction as the change."""
-    return lambda link: audit.append(link, who, action, camera=camera, reason="", granted=True, details=details)

@@ -84,6 +84,10 @@ class Feeds:
         """What a recording is to be recorded from now; None for nothing."""
         return self.resolve(self._feeds.get(camera.camera, Feed(camera.camera)))
 
+    def camera_of(self, recording: int) -> int | None:
+        """The camera whose own stream a recording records."""
+        return self._feeds.get(recording, Feed(recording)).source
+
     def resolve(self, feed: Feed) -> Wanted | None:
         """The stream behind a feed; an address of an added camera's own host and port uses that camera's account."""
         if feed.source is not None:

@@ -204,3 +204,10 @@ def _camera(fields: list[object]) -> Camera:
     values = dict(zip(Camera.__dataclass_fields__, fields, strict=True))
     values["paired"], values["recording"] = bool(values["paired"]), bool(values["recording"])
     return Camera(**values)  # type: ignore[arg-type]  # columns of a STRICT table in the order of the fields
+
+
+def entry(
+    who: str, action: str, camera: int, details: dict[str, audit.Detail]
+) -> Callable[[sqlite3.Connection], audit.Entry]:
+    """An audit entry to be written in the same transaction as the change."""
+    return lambda link: audit.append(link, who, action, camera=camera, reason="", granted=True, details=details)

@@ -1,0 +1,42 @@
+"""Exchanging keys again with a camera that is already on the list."""
+
+import secrets
+from dataclasses import replace
+
+from nvr_box.cameras import pairing
+from nvr_box.cameras.introduction import Introduction, kids
+from nvr_box.cameras.roster import Camera, Roster, entry
+from nvr_box.search.intake import token_hash
+from wire.base.errors import PeerError
+
+
+async def rekeyed(roster: Roster, introduction: Introduction, who: str, camera: Camera) -> Camera:
+    """Give a camera today's keys and a new token, and write down what it says of itself.
+
+    Raises:
+        PeerError: it is of another make, does not answer, refuses, or is another camera than before.
+        ConfigError: pairing needs TLS and a reveal key.
+    """
+    token = secrets.token_urlsafe(32)
+    password = roster.password(camera.camera)
+    seen = await pairing.look(camera.xaddr) if camera.device else None
+    if seen is None:
+        raise PeerError(f"{camera.name} is of another make and cannot be paired")
+    if camera.camera_id not in (None, seen.camera_id):
+        raise PeerError(f"another camera answers at the address of {camera.name}; remove it and add it afresh")
+    ok, why = introduction.pairable(seen)
+    if not ok:
+        raise PeerError(why)
+    offer = introduction.offer(camera.xaddr, token)
+    said = await pairing.pair(camera.xaddr, camera.user, password, offer)
+    changed = replace(
+        camera,
+        paired=True,
+        sealed_to=kids(offer.recipients),
+        camera_id=said.camera_id,
+        signing_key=said.signing_key,
+        appearance_model=said.appearance_model,
+    )
+    written = entry(who, "pair", camera.camera, {"camera_id": said.camera_id})
+    await roster.put(changed, written, push_token=token_hash(token))
+    return changed

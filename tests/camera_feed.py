@@ -37,12 +37,12 @@ class Feed:
     the access units by their time of exposure, when `remember`.
     """
 
-    def __init__(self, users, *, remember=False, gop_frames=40):
+    def __init__(self, users, *, remember=False, gop_frames=40, address="127.0.0.1", interface=""):
         self.wishes = []
         self.step_us = 0
         self.gop_frames = gop_frames
         self.sent = {} if remember else None
-        self.server = Server("127.0.0.1", 0, users)
+        self.server = Server(address, 0, users, interface=interface)
         self.live = self.server.publish("main", Track(), self.wishes.append)
         self.plain = self.server.publish("sub", Track(metadata=False), self.wishes.append)
         self.more, self.pictures = [], []

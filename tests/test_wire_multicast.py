@@ -11,7 +11,7 @@ import pytest
 
 from onvif.rtsp.live import Track
 from onvif.rtsp.serve import Group
-from tests.two_hosts import DEVICE, two_hosts
+from tests.two_hosts import DEVICE, DEVICE_V6, speak_ipv6, two_hosts
 from wire.compose import Composer
 from wire.keys import Identity
 from wire.nal import Codec
@@ -20,37 +20,40 @@ from wire.recovery.reader import Reader
 from wire.recovery.verdict import Check
 
 pytestmark = pytest.mark.long
-GROUP, PORT = "239.255.42.1", 42_420
+GROUPS = {DEVICE: "239.255.42.1", DEVICE_V6: "ff15::4242"}
+PORT = 42_420
 UNITS, GOP = 48, 8
 
 
 @dataclass(frozen=True)
 class Sender:
-    """A camera's RTSP port on its host, and who may open what it sends."""
+    """Where a camera's RTSP is, and who may open what it sends."""
 
-    port: int
+    authority: str
     identity: Identity
 
 
 @pytest.fixture(scope="module")
 def hosts():
     with two_hosts() as joined:
+        speak_ipv6(joined)
         yield joined
 
 
-@pytest.fixture(scope="module")
-def sender(hosts):
-    line = [*hosts.device, sys.executable, "-m", "tests.test_wire_multicast"]
+@pytest.fixture(params=list(GROUPS), ids=["ipv4", "ipv6"])
+def sender(hosts, request):
+    line = [*hosts.device, sys.executable, "-m", "tests.test_wire_multicast", request.param]
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         port, secret = process.stdout.readline().split()
-        yield Sender(int(port), Identity(bytes.fromhex(secret)))
+        host = f"[{request.param}]" if ":" in request.param else request.param
+        yield Sender(f"{host}:{port}", Identity(bytes.fromhex(secret)))
         process.stdin.close()
 
 
 def test_what_a_group_is_sent_opens_for_who_has_the_key(hosts, sender, tmp_path):
     target = tmp_path / "received.mkv"
     line = [*hosts.client, "ffmpeg", "-v", "error", "-rtsp_transport", "udp_multicast", "-i",
-            f"rtsp://admin:pw@{DEVICE}:{sender.port}/main", "-map", "0:v", "-c", "copy", "-frames:v", str(UNITS),
+            f"rtsp://admin:pw@{sender.authority}/main", "-map", "0:v", "-c", "copy", "-frames:v", str(UNITS),
             str(target)]  # fmt: skip
     done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
@@ -63,13 +66,13 @@ def test_what_a_group_is_sent_opens_for_who_has_the_key(hosts, sender, tmp_path)
     assert restored >= UNITS - 2 * GOP
 
 
-def serve():
+def serve(address):
     """Send until standard input ends; tells port and secret."""
     from tests.camera_feed import REVEAL, Feed
 
-    feed = Feed(lambda: {"admin": ("pw", "Administrator")}, gop_frames=GOP, address=DEVICE, interface="cable")
+    feed = Feed(lambda: {"admin": ("pw", "Administrator")}, gop_frames=GOP, address=address, interface="cable")
     stream = feed.server.stream(Track(metadata=False), feed.wishes.append, {"video": "yard"})
-    feed.server.group("yard", Group(GROUP, PORT))
+    feed.server.group("yard", Group(GROUPS[address], PORT))
     feed.more.append(stream)
     feed.server.mount("main", stream)
     print(feed.server.port, REVEAL.private.hex(), flush=True)
@@ -78,4 +81,4 @@ def serve():
 
 
 if __name__ == "__main__":
-    serve()
+    serve(sys.argv[1])

@@ -9,6 +9,7 @@ import subprocess
 from dataclasses import dataclass
 
 DEVICE, CLIENT = "10.77.0.1", "10.77.0.2"
+DEVICE_V6, CLIENT_V6 = "fd77::1", "fd77::2"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,13 @@ def two_hosts():
         for host, step in steps:
             subprocess.run([*host, *step.split()], check=True, capture_output=True, timeout=30)
         yield Hosts(inside, beside)
+
+
+def speak_ipv6(hosts):
+    """Give both hosts their second address, at once: nobody else is on the cable to have it already."""
+    for host, address in ((hosts.device, DEVICE_V6), (hosts.client, CLIENT_V6)):
+        step = f"ip -6 addr add {address}/64 dev cable nodad"
+        subprocess.run([*host, *step.split()], check=True, capture_output=True, timeout=30)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ import pytest
 from tests import foreign
 from tests.camera_process import camera_process
 from tests.rtspsrc import received
-from tests.two_hosts import DEVICE, two_hosts
+from tests.two_hosts import DEVICE, DEVICE_V6, speak_ipv6, two_hosts
 
 pytestmark = pytest.mark.long
 
@@ -89,7 +89,18 @@ def test_gstreamer_decodes(hosts, camera, transport):
     received(location, camera.user, camera.password, protocols, prefix=hosts.client)
 
 
-def ask(hosts, camera, service, operation, **values):
+def test_a_camera_told_to_listen_on_ipv6_serves_there(hosts, tmp_path):
+    speak_ipv6(hosts)
+    with camera_process(tmp_path, address="::", extra="discovery = false", prefix=hosts.device) as running:
+        at = f"[{DEVICE_V6}]"
+        named = ask(hosts, running, "media2", "GetStreamUri", host=at, Protocol="RtspUnicast", ProfileToken="main")
+        assert named["Uri"] == f"rtsp://{at}:{running.rtsp}/main"
+        for transport, port in {"tcp": running.rtsp, "udp": running.rtsp, "http": running.web}.items():
+            uri = f"rtsp://{at}:{port}/main"
+            assert foreign.decoded(uri, running, transport, prefix=hosts.client) == 5
+
+
+def ask(hosts, camera, service, operation, *, host=DEVICE, **values):
     """An operation of ours, called from the client's host."""
     code = (
         "import asyncio, json, sys\n"
@@ -105,7 +116,7 @@ def ask(hosts, camera, service, operation, **values):
         "asyncio.run(main(*json.loads(sys.argv[1])))\n"
     )
     namespace = f"http://www.onvif.org/{'ver20' if service == 'media2' else 'ver10'}/{service.strip('2')}/wsdl"
-    arguments = [f"http://{DEVICE}:{camera.web}", camera.user, camera.password, namespace, operation,
+    arguments = [f"http://{host}:{camera.web}", camera.user, camera.password, namespace, operation,
                  f"/onvif/{service}", values]  # fmt: skip
     done = subprocess.run([*hosts.client, sys.executable, "-c", code, json.dumps(arguments)], timeout=120, check=False,
                           capture_output=True, text=True)  # fmt: skip

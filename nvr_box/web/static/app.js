@@ -43,7 +43,7 @@ function Bar({ place }) {
   return html`<header class="bar">
     <a class="name" href="#live"><img src="/static/mark.svg" alt="" width="22" height="22" /><span>${who.box}</span></a>
     <nav aria-label="Places">${PLACES.filter((one) => one.open()).map((one) => html`<a href=${`#${one.name}`}
-      aria-current=${place === one.name || (place === "watch" && one.name === "live") ? "page" : undefined}>${one.title}${one.count?.() ? html` <b class="count" data-test="count">${one.count()}</b>` : ""}</a>`)}</nav>
+      aria-current=${place === one.name || (place === "watch" && one.name === "live") ? "page" : undefined}>${one.title}${one.count?.() ? html` <b class="badge" data-test="count">${one.count()}</b>` : ""}</a>`)}</nav>
     <span class="push"></span>
     <${Lock} />
     <${Clock} />

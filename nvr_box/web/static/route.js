@@ -4,7 +4,8 @@ import { shared } from "./store.js";
 function read() {
   const [path, asked = ""] = location.hash.slice(1).split("?");
   const [place, ...rest] = path.split("/");
-  return { place: place || "live", rest, asked: new URLSearchParams(asked) };
+  const nowhere = !place || (place === "watch" && !rest.length);
+  return { place: nowhere ? "live" : place, rest, asked: new URLSearchParams(asked) };
 }
 
 export const route = shared(read());

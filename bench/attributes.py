@@ -4,7 +4,9 @@
 
 Balanced accuracy: the mean of the classes' recalls. A passage is what one camera saw of one person; its answer is the
 sum of its crops' answers, as a track's best shots are summed in the product. Labels are one colour per garment; people
-without exactly one are left out. Calibration is the expected error of the stated probability in ten bins.
+without exactly one are left out. Each camera knows how it shows clothes (`models.rendition`), learnt from these people
+without their labels, as it would be after a day; "unadapted" is its first hour. Calibration is the expected error of
+the stated probability in ten bins.
 
 Textures and shoes have no labels: they are asked of drawn people (`*_drawn`, one look each), which says what the recipe
 can tell apart, not how well it does on a street. "Said" is what is sure enough for a packet.
@@ -12,6 +14,7 @@ can tell apart, not how well it does on a street. "Said" is what is sure enough 
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +27,7 @@ from models.attributes import told as attributes_told
 from models.clothing import Clothes, Colours
 from models.config import ModelsConfig
 from models.registry import Registry
+from models.rendition import USUAL, Rendition, Renditions
 from models.runtime import Session
 from models.train.garments import TEXTURES, draw, lab
 from models.train.market import Crops, attributes, load, split
@@ -55,11 +59,24 @@ def label(row: dict[str, int], prefix: str, words: dict[str, Colour]) -> int:
     return int(found[0]) if len(found) == 1 else -1
 
 
-def shares(crops: Crops, source: Colours = colours) -> np.ndarray:
-    """(n, 2 parts, colours): what `source` says, the training-free recipe by default."""
+def renditions(crops: Crops) -> dict[int, Rendition]:
+    """What each camera has learnt of itself when it has seen these people, by camera; no labels."""
+    learnt = {int(camera): Renditions() for camera in np.unique(crops.camera)}
+    for rgb, camera in zip(crops.rgb, crops.camera, strict=True):
+        learnt[int(camera)].learn(colours.cloth(rgb, BOX))
+    return {camera: one.now for camera, one in learnt.items()}
+
+
+def shares(crops: Crops, known: Mapping[int, Rendition], source: Colours = colours) -> np.ndarray:
+    """(n, 2 parts, colours): what `source` says, the training-free recipe by default.
+
+    Args:
+        known: of the cameras, by number; others show clothes as usual.
+    """
     told = np.zeros((len(crops.rgb), 2, len(Colour)), np.float32)
-    for index, rgb in enumerate(crops.rgb):
-        for share in source.describe(rgb, BOX, ObjectClass.PERSON):
+    for index, (rgb, camera) in enumerate(zip(crops.rgb, crops.camera, strict=True)):
+        rendition = known.get(int(camera), USUAL)
+        for share in source.describe(rgb, BOX, ObjectClass.PERSON, rendition=rendition):
             if share.part in (Part.UPPER, Part.LOWER):
                 told[index, int(share.part), int(share.colour)] += share.share
     return told
@@ -131,7 +148,7 @@ def heads(crops: Crops, table: dict[int, dict[str, int]]) -> tuple[dict[str, flo
         figures[f"{key}_bacc"] = round(balanced(recalls(truth.astype(int), (probability > 0.5).astype(int))), 2)
         figures[f"{key}_ece"] = round(calibration_error(truth, probability), 3)
         rows.append((key, counts, figures[f"{key}_bacc"], figures[f"{key}_ece"]))
-    dressed = shares(crops, Clothes(net))
+    dressed = shares(crops, renditions(crops), Clothes(net))
     both = []
     for part, (prefix, words) in enumerate((("up", UPPER), ("down", LOWER))):
         truth = np.array([label(table[int(p)], prefix, words) for p in people])
@@ -181,20 +198,29 @@ def drawn() -> tuple[dict[str, float], list[tuple]]:
 
 
 def clothing(crops: Crops, table: dict[int, dict[str, int]]) -> tuple[dict[str, float], list[tuple]]:
-    told = shares(crops)
-    index, people = passages(crops)
-    voted = summed(told, index)
+    known = renditions(crops)
+    told, index = shares(crops, known), passages(crops)[0]
+    people, voted = passages(crops)[1], summed(told, index)
+    unadapted = summed(shares(crops, {}), index)
     figures: dict[str, float] = {}
-    rows: list[tuple] = [("garment", "colour", "passages", "recall")]
+    rows: list[tuple] = [("camera", "crops", "chroma of cloth", "lightness of cloth")]
+    rows += [(camera, int((crops.camera == camera).sum()), round(one.chroma, 1), round(one.lightness, 1))
+             for camera, one in known.items()]
+    rows += [(), ("garment", "colour", "passages", "recall")]
     for part, (prefix, words) in enumerate((("up", UPPER), ("down", LOWER))):
         name = ("upper", "lower")[part]
         single = recalls(np.array([label(table[int(p)], prefix, words) for p in crops.person]),
                          answers(told[:, part], words))
         many = recalls(np.array([label(table[int(p)], prefix, words) for p in people]), answers(voted[:, part], words))
+        first = recalls(np.array([label(table[int(p)], prefix, words) for p in people]),
+                        answers(unadapted[:, part], words))
         figures[f"{name}_bacc"] = round(balanced(many), 2)
+        figures[f"{name}_bacc_unadapted"] = round(balanced(first), 2)
         figures[f"{name}_bacc_single_crop"] = round(balanced(single), 2)
         rows += [(name, Colour(c).name.lower(), n, round(100 * recall, 1)) for c, (recall, n) in many.items()]
     figures["clothing_bacc"] = round((figures["upper_bacc"] + figures["lower_bacc"]) / 2, 2)
+    figures["clothing_bacc_unadapted"] = round(
+        (figures["upper_bacc_unadapted"] + figures["lower_bacc_unadapted"]) / 2, 2)
     figures["clothing_bacc_single_crop"] = round(
         (figures["upper_bacc_single_crop"] + figures["lower_bacc_single_crop"]) / 2, 2)
     return figures, rows

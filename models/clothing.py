@@ -12,6 +12,7 @@ import numpy.typing as npt
 from models import colours
 from models.appearance import cut
 from models.appearance_net import AppearanceNet, fitted
+from models.rendition import USUAL, Rendition
 from models.runtime import Floats
 from wire.features.packet import ColourShare
 from wire.features.vocabulary import Colour, ObjectClass, Part
@@ -42,7 +43,8 @@ class Colours(Protocol):
     """Says which colours an object has; see `models.colours.describe`."""
 
     def describe(self, rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass,
-                 mask: npt.NDArray[np.bool_] | None = None) -> tuple[ColourShare, ...]: ...
+                 mask: npt.NDArray[np.bool_] | None = None,
+                 rendition: Rendition = USUAL) -> tuple[ColourShare, ...]: ...
 
 
 class Clothes:
@@ -52,9 +54,10 @@ class Clothes:
         self._net = net
 
     def describe(self, rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass,
-                 mask: npt.NDArray[np.bool_] | None = None) -> tuple[ColourShare, ...]:
+                 mask: npt.NDArray[np.bool_] | None = None,
+                 rendition: Rendition = USUAL) -> tuple[ColourShare, ...]:
         """See `models.colours.describe`; raises ModelError also when the network fails."""
-        told = colours.describe(rgb, box, class_, mask)
+        told = colours.describe(rgb, box, class_, mask, rendition)
         if class_ != ObjectClass.PERSON or all(share.colour == Colour.UNKNOWN for share in told):
             return told
         logits = self._net.see(fitted(cut(rgb, box))[None]).attributes[0]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.appearance import cut
+from models.rendition import USUAL, Rendition
 from wire.features.packet import ColourShare
 from wire.features.vocabulary import Colour, ObjectClass, Part
 
@@ -21,6 +22,8 @@ _VEHICLE_SIZE = (64, 48)
 # Rows of a body in shares of its height, measured from the top: the head is left out, and so
 # are the shins, which are bare or not.
 _PERSON_ROWS = {Part.UPPER: (0.20, 0.46), Part.LOWER: (0.52, 0.68), Part.SHOES: (0.93, 0.985)}
+# Of the garments together: where cloth is, whoever it is.
+_CLOTH_ROWS, _CLOTH_COLUMNS = slice(19, 65), slice(10, 22)
 # Bonnet, doors and boot; above are windows, below are tyres and shadow.
 _VEHICLE_ROWS = {Part.BODY: (0.40, 0.75)}
 _MIDDLE_SIGMA = 0.16
@@ -44,7 +47,7 @@ _MOST = 3
 
 
 def describe(rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass,
-             mask: npt.NDArray[np.bool_] | None = None) -> tuple[ColourShare, ...]:
+             mask: npt.NDArray[np.bool_] | None = None, rendition: Rendition = USUAL) -> tuple[ColourShare, ...]:
     """Up to three colours per part, largest share first.
 
     Args:
@@ -52,6 +55,7 @@ def describe(rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass,
         box: (4,) pixels.
         class_: people have UPPER, LOWER and (from 120 pixels of height) SHOES, vehicles have BODY.
         mask: (h, w) True on the object, for callers that know its outline.
+        rendition: how this camera shows clothes; vehicles are named as they are shown.
 
     Returns:
         shares that sum to at most 1 per part; one UNKNOWN of share 1 per part in infra-red and darkness.
@@ -69,16 +73,23 @@ def describe(rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass,
     lab = _lab(crop, size)
     if not _tells_colour(surroundings, lab):
         return tuple(ColourShare(part, Colour.UNKNOWN, 1.0) for part in rows)
-    lab = _neutralised(lab, surroundings)
+    factors = np.array(rendition.factors if person else (1, 1, 1), np.float32)
+    surroundings = surroundings * factors
+    lab = _neutralised(lab * factors, surroundings)
     names = name(lab, _NEUTRAL_CLOTH if person else _NEUTRAL_PAINT)
     weights = _weights(size, person=person) * (1 + _TELLING * np.minimum(np.hypot(lab[..., 1], lab[..., 2]), 40))
     if mask is not None:
         inside = cv2.resize(cut(mask.astype(np.uint8)[..., None].repeat(3, axis=2), box)[..., 0], size)
         weights = weights * (inside > 0)
     if Part.SHOES in rows:
-        _leave_out_ground(weights, lab, rgb, box, surroundings)
+        _leave_out_ground(weights, lab, _beside(rgb, box) * factors, surroundings)
     return tuple(share for part, (top, bottom) in rows.items()
                  for share in _shares(part, names, weights, slice(round(top * size[1]), round(bottom * size[1]))))
+
+
+def cloth(rgb: Picture, box: npt.NDArray[np.float32]) -> Lab:
+    """(n, 3) CIELAB of what a person wears about the middle, for `models.rendition`; raises as `describe`."""
+    return _lab(cut(rgb, box), _PERSON_SIZE)[_CLOTH_ROWS, _CLOTH_COLUMNS].reshape(-1, 3)
 
 
 def name(lab: Lab, neutral: tuple[float, float] = _NEUTRAL_CLOTH) -> npt.NDArray[np.uint8]:
@@ -138,20 +149,24 @@ def _weights(size: tuple[int, int], *, person: bool) -> npt.NDArray[np.float64]:
     return np.broadcast_to(np.exp(-0.5 * (offset / sigma) ** 2), (height, width)).copy()
 
 
-def _leave_out_ground(weights: npt.NDArray[np.float64], lab: Lab, rgb: Picture, box: npt.NDArray[np.float32],
-                      surroundings: Lab) -> None:
-    """Set the `weights` of the shoes' rows: both feet alike, what looks like the ground beside them not at all."""
+def _beside(rgb: Picture, box: npt.NDArray[np.float32]) -> Lab:
+    """(n, 8, 3) What is on both sides of the feet, as far as it is in the picture."""
     x0, y0, x1, y1 = (float(edge) for edge in box)
     top, bottom = _PERSON_ROWS[Part.SHOES]
     rows = slice(max(int(y0 + top * (y1 - y0)), 0), max(int(np.ceil(y0 + bottom * (y1 - y0))), 1))
     wide = _BESIDE * (x1 - x0)
     beside = [rgb[rows, max(int(left), 0):max(int(left + wide), 0)] for left in (x0 - wide, x1)]
-    grounds = [_neutralised(_lab(strip, (8, 8)), surroundings) for strip in beside if strip.size]
+    return np.concatenate([np.zeros((0, 8, 3), np.float32), *(_lab(strip, (8, 8)) for strip in beside if strip.size)])
+
+
+def _leave_out_ground(weights: npt.NDArray[np.float64], lab: Lab, beside: Lab, surroundings: Lab) -> None:
+    """Set the `weights` of the shoes' rows: both feet alike, what looks like the ground beside them not at all."""
+    top, bottom = _PERSON_ROWS[Part.SHOES]
     feet = slice(round(top * len(weights)), round(bottom * len(weights)))
     weights[feet] = weights[feet].mean(axis=0).max() * (weights[feet] > 0)
-    if not grounds:
+    if not len(beside):
         return
-    ground = np.median(np.concatenate(grounds), axis=(0, 1))
+    ground = np.median(_neutralised(beside, surroundings), axis=(0, 1))
     shoes = np.linalg.norm(lab[feet] - ground, axis=-1) >= _GROUND_DIFFERENCE
     if weights[feet][shoes].sum() >= _LEAST_SHOES * weights[feet].sum():
         weights[feet] *= shoes

@@ -1,5 +1,6 @@
 """A passage becomes one packet: of its best shots, with a masked thumbnail, and never of a clear picture."""
 
+import itertools
 from dataclasses import replace
 
 import cv2
@@ -96,6 +97,29 @@ def test_colours_are_known_while_the_object_is_still_there(loaded):
     told = {(share.part, share.colour) for share in describer.colours(1)}
     assert {(Part.UPPER, Colour.RED), (Part.LOWER, Colour.BLUE)} <= told
     assert (sent, describer.colours(2)) == ([], ())
+
+
+def test_a_camera_learns_how_loud_its_colours_are_and_calls_a_grey_coat_grey(loaded):
+    coat = np.full((HEIGHT, WIDTH, 3), 110, np.uint8)
+    coat[60:180, 100:150] = (98, 107, 122)  # grey with a breath of blue
+    coat = cv2.cvtColor(coat, cv2.COLOR_RGB2YUV_I420)
+
+    def upper(others):
+        sent, times = [], itertools.count()
+        describer = Describer(loaded, WIDTH, HEIGHT, lambda packet, _clear: sent.append(packet))
+        for number in range(others + 1):
+            for age in range(8):
+                picture = coat if number == others else scene(age)
+                n = next(times)
+                describer.look(picture, sight(n, track(number, age=age)), 10**15 + n * STEP_US)
+            n = next(times)
+            describer.look(picture, sight(n, ended=(number,)), 10**15 + n * STEP_US)
+        describer.close()
+        assert len(sent) == others + 1
+        return next(share.colour for share in sent[-1].colours if share.part is Part.UPPER)
+
+    assert upper(0) is Colour.BLUE
+    assert upper(25) is Colour.GREY
 
 
 def test_the_thumbnail_is_cut_from_the_masked_picture(loaded):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.describe import thumbnail
-from firmware.describe.best_shot import Passage
+from firmware.describe.best_shot import Passage, Shot
 from firmware.describe.stature import Stature
 from firmware.describe.thumbnail import Clear
 from firmware.describe.words import (
@@ -31,9 +31,11 @@ from firmware.describe.words import (
 from firmware.vision.sight import Boxes, Sight
 from models import Models, texture
 from models.carried import carried
+from models.colours import cloth
+from models.rendition import Renditions
 from wire.base.errors import ModelError
 from wire.features.packet import FULL_SCALE, ColourShare, FeaturePacket
-from wire.features.vocabulary import ObjectClass
+from wire.features.vocabulary import Colour, ObjectClass
 
 log = logging.getLogger(__name__)
 Picture = NDArray[np.uint8]
@@ -86,6 +88,7 @@ class Describer:
         self._waiting: list[tuple[int, FeaturePacket, Clear | None]] = []
         self._provenance = models.detector.network
         self._stature = Stature()
+        self._renditions = Renditions()
         self._colours: OrderedDict[int, tuple[ColourShare, ...]] = OrderedDict()
 
     def look(self, i420: Picture, sight: Sight, utc_us: int) -> None:
@@ -153,13 +156,16 @@ class Describer:
         best = passage.shots[0]
         open_.colours_due_us, open_.colours_of_90k = utc_us + _COLOURS_EVERY_US, best.pts_90k
         try:
-            shares = self._models.colours.describe(best.rgb, best.inside, passage.class_)
+            shares = self._told(best, passage.class_)
         except ModelError as error:
             log.debug("track %d has no colours: %s", passage.track_id, error)
             return
         self._colours[passage.track_id] = shares
         while len(self._colours) > _COLOURS_OF_TRACKS:
             self._colours.popitem(last=False)
+
+    def _told(self, shot: Shot, class_: ObjectClass) -> tuple[ColourShare, ...]:
+        return self._models.colours.describe(shot.rgb, shot.inside, class_, rendition=self._renditions.now)
 
     def close(self) -> None:
         """Describe what is still there; call when no thread calls the others any more."""
@@ -178,7 +184,7 @@ class Describer:
         weights = [max(shot.verdict.quality, 1e-3) for shot in good]
         try:
             codes = [self._models.appearance.encode(shot.rgb, shot.inside, class_) for shot in good]
-            colours = [self._models.colours.describe(shot.rgb, shot.inside, class_) for shot in good]
+            colours = [self._told(shot, class_) for shot in good]
             textures = [texture.describe(shot.rgb, shot.inside, class_, told)
                         for shot, told in zip(good, colours, strict=True)]
             worn = [self._models.appearance.attributes(shot.rgb, shot.inside, class_) for shot in good]
@@ -188,6 +194,8 @@ class Describer:
             # The object was too small or too far outside; a broken network would fail its next detection anyway.
             log.debug("track %d is not described: %s", passage.track_id, error)
             return
+        if class_ is ObjectClass.PERSON and any(share.colour is not Colour.UNKNOWN for share in colours[0]):
+            self._renditions.learn(cloth(best.rgb, best.inside))
         tall = self._stature.relative(best.box) if class_ is ObjectClass.PERSON else None
         told = attributes(class_, best.box, tall) + mean_attributes(worn, weights) + mean_textures(textures, weights)
         x0, y0, x1, y1 = (best.box / [self._width, self._height, self._width, self._height] * FULL_SCALE).round()

@@ -54,7 +54,7 @@ class Live:
     Args:
         track: what it carries.
         want_idr: asked for an IDR picture from a UTC microsecond on; 0 is the very next one.
-        later: does something in a few seconds, on the GLib thread.
+        later: does something in a moment, on the GLib thread.
         pools: the address pool (gst-rtsp-server's) of a part's multicast group now, None where it has none.
     """
 

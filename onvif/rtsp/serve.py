@@ -29,8 +29,8 @@ REALM = "veilcam"
 LOOPBACK = "127.0.0.1"
 _GOODBYE_MS = 200
 _FORGET_EVERY_S = 5
-# From somebody's question for a stream to his own hold on it; a thread may wait that long for its turn.
-_KEEP_MS = 2000
+# From somebody's question for a stream to his own hold on it: microseconds, and what a thread may wait for its turn.
+_KEEP_MS = 100
 
 
 @dataclass(frozen=True, slots=True)

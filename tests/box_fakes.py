@@ -75,7 +75,7 @@ class RtspCamera:
             "preset": "ultrafast", "tune": "zerolatency",
             "x264-params": f"keyint={self.gop}:scenecut=0:bframes=0:repeat-headers=1:annexb=1:threads=1",
         }
-        began = time.monotonic()
+        began, began_us = time.monotonic(), time.time_ns() // 1000
         number = 0
         while not self._stop.wait(max(0.0, began + number / self.rate - time.monotonic())):
             frame = av.VideoFrame.from_ndarray(pattern(number & 0xFF, self.width, self.height), format="rgb24")
@@ -83,7 +83,8 @@ class RtspCamera:
             if self._want_idr.is_set():
                 self._want_idr.clear()
                 frame.pict_type = av.video.frame.PictureType.I
-            utc_us = time.time_ns() // 1000
+            # When it was due: on a busy machine some come late and then all at once, as from behind a bad line.
+            utc_us = began_us + number * 1_000_000 // self.rate
             for packet in encoder.encode(frame):
                 self.sent[number & 0xFF] = utc_us
                 self.live.video(bytes(packet), pts_90k=utc_us * 9 // 100, utc_us=utc_us, idr=packet.is_keyframe)

@@ -199,8 +199,9 @@ def drawn() -> tuple[dict[str, float], list[tuple]]:
 
 def clothing(crops: Crops, table: dict[int, dict[str, int]]) -> tuple[dict[str, float], list[tuple]]:
     known = renditions(crops)
-    told, index = shares(crops, known), passages(crops)[0]
-    people, voted = passages(crops)[1], summed(told, index)
+    told = shares(crops, known)
+    index, people = passages(crops)
+    voted = summed(told, index)
     unadapted = summed(shares(crops, {}), index)
     figures: dict[str, float] = {}
     rows: list[tuple] = [("camera", "crops", "chroma of cloth", "lightness of cloth")]

@@ -17,9 +17,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bench.masking import DEMO_CLIP, ground_truth
+from bench.clips import clip_key, clip_path, source
+from bench.masking import ground_truth
 from bench.report import report
-from firmware.capture.clip import Clip
 from firmware.mask.paint import Painter
 from firmware.mask.plan import Planner
 from firmware.mask.settings import MaskSettings, Pattern
@@ -56,8 +56,8 @@ def crops(people, pictures):
     return out
 
 
-def clear_pictures(clip_path):
-    clip = Clip(Path(clip_path), paced=False, loop=False)
+def clear_pictures(path):
+    clip = source(path)
     return [(number, frame.i420, frame.pts_90k) for number, frame in enumerate(clip.frames(), 1)], clip
 
 
@@ -107,11 +107,11 @@ def attack(gallery_crops, probe_crops, ids):
 
 
 def main():
-    truth, clip_path = os.environ.get("GT"), os.environ.get("CLIP") or str(DEMO_CLIP)
+    truth, path = os.environ.get("GT"), clip_path()
     if not truth:
         sys.exit("bench-attack wants GT=FILE, ground truth in MOT format for the clip")
     people = ground_truth(truth)
-    clear, clip = clear_pictures(clip_path)
+    clear, clip = clear_pictures(path)
     clear_crops = crops(people, [(number, i420) for number, i420, _ in clear])
     ids = sorted(who for who, found in clear_crops.items() if len(found) >= LEAST_PICTURES)
     chance = 1 / len(ids)
@@ -143,12 +143,12 @@ def main():
     rows.append(("chance", f"{chance:.2f}", f"{chance:.2f}", f"{chance:.2f}", f"{chance:.2f}"))
     figures["rank1_stack_default_minus_chance"] = figures[f"rank1_stack_{default}"] - chance
     inputs = {
-        "clip": Path(clip_path).name,
+        "clip": path.name,
         "ground_truth": Path(truth).parent.name,
         "people": len(ids),
         "default": default,
     }
-    report("attack", inputs, figures, rows)
+    report("attack", inputs, figures, rows, clip=clip_key(path))
 
 
 if __name__ == "__main__":

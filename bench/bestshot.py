@@ -18,12 +18,12 @@ import dataclasses
 import os
 import sys
 from collections import defaultdict
-from fractions import Fraction
 
 import cv2
 import numpy as np
 
 from bench import passes
+from bench.clips import clip_key
 from bench.report import report
 from bench.truth import Truth, truth_name
 from firmware.describe.shot import _sharpness, judge
@@ -82,10 +82,10 @@ def judged(look, truth, size):
 def passages(done, truth):
     """Lists of looks, one list per passage; those that ground truth does not know are left out and counted."""
     models = dataclasses.replace(load(ModelsConfig()), detector=passes.Replayed(done))
-    eyes = Eyes(models, Fraction(10), VisionSettings(faces_per_picture=0))
+    eyes = Eyes(models, done.rate, VisionSettings(faces_per_picture=0))
     looks = defaultdict(list)
     for number, i420 in enumerate(passes.pictures(done.clip)):
-        sight, height = eyes.look(i420, number * 9000), i420.shape[0] * 2 // 3
+        sight, height = eyes.look(i420, done.pts_90k(number)), i420.shape[0] * 2 // 3
         luma = i420[:height]
         for track in sight.tracks:
             if track.class_ is not ObjectClass.PERSON or not track.seen:
@@ -198,7 +198,7 @@ def main():
     inputs = {"clip": done.clip.name, "truth": truth_name(), "profile": done.profile,
               "passages": len(known),
               "passages_unknown_to_truth": unknown, "queries": queries, "appearance": encoder.model}
-    report("bestshot", inputs, figures, rows)
+    report("bestshot", inputs, figures, rows, clip=clip_key(done.clip))
 
 
 if __name__ == "__main__":

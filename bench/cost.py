@@ -70,13 +70,13 @@ def encode_plain(encoder, scene, number):
 
 
 def encode_protected(pair, writer, scene, number):
-    plan = scene.plans[number]
+    plan, at_s = scene.plans[number], number / scene.rate
     began_s = time.process_time()
     coded = pair.encode(scene.masked[number], scene.clear[number], plan.mask, plan.regions)
     encoded_s = time.process_time()
     writer.protect(
-        coded.base_au, coded.payload_au, mask=plan.mask, regions=plan.regions, pts_90k=number * 9000,
-        utc_us=1_790_000_000_000_000 + number * 100_000, idr=coded.idr, payload_idr=coded.payload_idr,
+        coded.base_au, coded.payload_au, mask=plan.mask, regions=plan.regions, pts_90k=round(90_000 * at_s),
+        utc_us=1_790_000_000_000_000 + round(1_000_000 * at_s), idr=coded.idr, payload_idr=coded.payload_idr,
         payload_codec=coded.payload_codec, shared_idr=coded.shared_idr, full_frame=plan.full, tracks=coded.tracks,
     )  # fmt: skip
     return [(1, encoded_s - began_s), (2, time.process_time() - encoded_s)]

@@ -24,14 +24,15 @@ import os
 import sys
 import tempfile
 import time
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from bench import hog, passes
+from bench.clips import clip_key
 from bench.report import report
 from bench.truth import Truth, average_precision, covered, recalled, truth_name
+from firmware.capture.frame import CLOCK_90K
 from firmware.vision import Eyes, VisionSettings
 from firmware.vision.furniture import Furniture
 from models import load
@@ -44,7 +45,6 @@ from wire.features.vocabulary import ObjectClass
 
 OTHERS = ("small", "smallest", "low_power")
 PLAIN_EVERY, HOG_EVERY = 4, 32
-RATE = Fraction(10)
 ONE_GROUP = np.zeros(6, np.uint8)
 HOG_IOU = 0.4
 
@@ -87,13 +87,13 @@ def filled(boxes, shape):
 def judged(done, truth):
     """Key → figure of one pass of the detector, with the rest of vision behind it."""
     settings = VisionSettings(faces_per_picture=0)
-    eyes = Eyes(dataclasses.replace(load(ModelsConfig()), detector=passes.Replayed(done)), RATE, settings)
+    eyes = Eyes(dataclasses.replace(load(ModelsConfig()), detector=passes.Replayed(done)), done.rate, settings)
     furniture, objects, met, bare, half, areas = Furniture(), {}, [], [], [], []
     for number, i420 in enumerate(passes.pictures(done.clip)):
-        sight = eyes.look(i420, number * 9000)
+        sight = eyes.look(i420, done.pts_90k(number))
         found = done.found[number]
         luma = i420[: i420.shape[0] * 2 // 3]
-        objects[number] = people(found.where(~furniture.still(luma, number / 10, found.boxes)))
+        objects[number] = people(found.where(~furniture.still(luma, done.pts_90k(number) / CLOCK_90K, found.boxes)))
         tracked = [t.box for t in sight.tracks if t.class_ is ObjectClass.PERSON]
         masked = np.concatenate([np.array(tracked, np.float32).reshape(-1, 4), people(sight.weak)[0]])
         met.append(recalled(truth.boxes[number], masked))
@@ -139,7 +139,8 @@ def main():
     coarse = {f"{key}_{name}": each[key] for name, each in others.items()
               for key in ("ap", "recall_mask", "coverage", "cpu_ms", "masked_area")}
     report("detect", inputs, ours | eight | coarse | {
-        "ap_plain": plain_ap, "ap_hog": hog_ap, "cpu_ms_plain": plain_ms, "cpu_ms_hog": hog_ms}, rows)
+        "ap_plain": plain_ap, "ap_hog": hog_ap, "cpu_ms_plain": plain_ms, "cpu_ms_hog": hog_ms}, rows,
+        clip=clip_key(exact.clip))
 
 
 if __name__ == "__main__":

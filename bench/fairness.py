@@ -15,6 +15,7 @@ import sys
 import numpy as np
 
 from bench import passes
+from bench.clips import clip_key
 from bench.report import report
 from bench.truth import Truth, recalled, truth_name
 from models.detections import areas, intersections
@@ -90,7 +91,7 @@ def main():
             figures[f"gap_{fact}_same_size"] = max(within) - min(within)
     inputs = {"clip": done.clip.name, "truth": truth_name(), "profile": done.profile,
               "threshold": MASKING_THRESHOLD}
-    report("fairness", inputs, figures, rows)
+    report("fairness", inputs, figures, rows, clip=clip_key(done.clip))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,12 @@
 """The pictures and mask plans that benchmarks measure on: CLIP= or the demo clip, GT= or our own detector."""
 
-import os
-from fractions import Fraction
 from itertools import islice
-from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 
 import models
+from bench import clips
 from firmware.mask.background import Background
 from firmware.mask.plan import Planner
 from firmware.mask.settings import Extent, MaskSettings
@@ -20,37 +17,27 @@ from models.config import ModelsConfig
 from models.detections import Detections
 from wire.features.vocabulary import ObjectClass
 
-DEMO_CLIP = Path.home() / ".cache" / "veilcam" / "vtest.avi"
-
-
-def clip_path():
-    return Path(os.environ.get("CLIP") or DEMO_CLIP)
-
 
 def pictures(path, *, count=None, size=None):
     """(rate, list of I420 pictures), cropped to multiples of 16, or scaled to `size` (width, height)."""
     out = []
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        rate = Fraction(stream.average_rate)
-        for frame in islice(container.decode(stream), count):
-            i420 = frame.to_ndarray(format="yuv420p")
-            height, width = i420.shape[0] * 2 // 3, i420.shape[1]
-            chroma = (i420[at : at + height // 4] for at in (height, height + height // 4))
-            planes = [i420[:height], *(plane.reshape(height // 2, width // 2) for plane in chroma)]
-            if size:
-                w, h = size
-                planes = [
-                    cv2.resize(plane, (w // step, h // step), interpolation=cv2.INTER_CUBIC)
-                    for plane, step in zip(planes, (1, 2, 2), strict=True)
-                ]
-            else:
-                h, w = height // 16 * 16, width // 16 * 16
-                planes = [
-                    np.ascontiguousarray(plane[: h // s, : w // s]) for plane, s in zip(planes, (1, 2, 2), strict=True)
-                ]
-            out.append(np.concatenate([plane.reshape(-1) for plane in planes]).reshape(h * 3 // 2, w))
-    return rate, out
+    for i420 in islice(clips.pictures(path), count):
+        height, width = i420.shape[0] * 2 // 3, i420.shape[1]
+        chroma = (i420[at : at + height // 4] for at in (height, height + height // 4))
+        planes = [i420[:height], *(plane.reshape(height // 2, width // 2) for plane in chroma)]
+        if size:
+            w, h = size
+            planes = [
+                cv2.resize(plane, (w // step, h // step), interpolation=cv2.INTER_CUBIC)
+                for plane, step in zip(planes, (1, 2, 2), strict=True)
+            ]
+        else:
+            h, w = height // 16 * 16, width // 16 * 16
+            planes = [
+                np.ascontiguousarray(plane[: h // s, : w // s]) for plane, s in zip(planes, (1, 2, 2), strict=True)
+            ]
+        out.append(np.concatenate([plane.reshape(-1) for plane in planes]).reshape(h * 3 // 2, w))
+    return clips.rate_of(path), out
 
 
 def own_sights(clear, rate):

@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 
 from bench import passes
+from bench.clips import clip_path
 from bench.report import report
 from bench.truth import Truth, average_precision, truth_name
 from models import selftest
@@ -47,7 +48,7 @@ TARGETS = ("Raspberry Pi 4 (Cortex-A72, no dot product)", "Raspberry Pi 5 (Corte
 
 
 def sampled(every, offset=0):
-    return {n: rgb for n, rgb in enumerate(passes.pictures(passes.clip_path(), "rgb24")) if n % every == offset}
+    return {n: rgb for n, rgb in enumerate(passes.pictures(clip_path(), "rgb24")) if n % every == offset}
 
 
 def crops(pictures, done):

@@ -27,8 +27,8 @@ import cv2
 import numpy as np
 
 from bench import passes
+from bench.clips import clip_key, clip_path, source
 from bench.report import RESULTS, report
-from firmware.capture.clip import Clip
 from firmware.mask.background import Background
 from firmware.mask.grid import MB
 from firmware.mask.plan import Planner
@@ -41,7 +41,6 @@ from models.detections import Detections
 
 HEAD_AND_SHOULDERS = 1 / 3
 COVERED = 0.70
-DEMO_CLIP = Path.home() / ".cache/veilcam/vtest.avi"
 BURST_PICTURES = 5
 SEEDS = range(1, 6)
 
@@ -104,9 +103,9 @@ class Blind:
         return Detections.none()
 
 
-def plans(clip_path, models, settings, *, detect_every=1, faces=2):
+def plans(path, models, settings, *, detect_every=1, faces=2):
     """(picture number from 1, plan) for every picture of the clip, as the camera would draw them."""
-    clip = Clip(Path(clip_path), paced=False, loop=False)
+    clip = source(path)
     planner, background = Planner(clip.width, clip.height, settings), Background(clip.width, clip.height)
     eyes = Eyes(models, clip.rate, VisionSettings(detect_every=detect_every, faces_per_picture=faces))
     waiting = []
@@ -144,13 +143,13 @@ def exposure(people, drawn):
     return exposed, total, shown, seen, whole / max(pictures, 1), float(np.mean(share))
 
 
-def false_area(clip_path, models, settings):
+def false_area(path, models, settings):
     """Mean share of the picture that is masked where nobody is."""
-    return float(np.mean([plan.mask.mean() for _, plan in plans(clip_path, models, settings) if not plan.full]))
+    return float(np.mean([plan.mask.mean() for _, plan in plans(path, models, settings) if not plan.full]))
 
 
 def main():
-    truth, clip = os.environ.get("GT"), os.environ.get("CLIP") or str(DEMO_CLIP)
+    truth, clip = os.environ.get("GT"), clip_path()
     if not truth:
         sys.exit("bench-masking wants GT=FILE, ground truth in MOT format for the clip")
     people = ground_truth(truth)
@@ -169,7 +168,8 @@ def main():
     figures = {}
     only = set(filter(None, os.environ.get("ONLY", "").split(",")))
     if only:
-        figures = json.loads((RESULTS / "masking.json").read_text())["figures"]
+        known = json.loads((RESULTS / "masking.json").read_text())
+        figures = known.get(clip_key(clip), known)["figures"]
     for key, variants in runs.items():
         if only and key.removeprefix("_") not in only:
             continue
@@ -190,12 +190,12 @@ def main():
         whole = np.mean([run[4] for run in told])
         rows.append((f"exposed_share{key}", total, exposed, f"{exposed / max(total, 1):.4%}", f"{worst:.4%}",
                      f"{shown}/{len(told[0][3])}", f"{whole:.1%}", f"{area:.1%}"))  # fmt: skip
-    inputs = {"clip": Path(clip).name, "ground_truth": Path(truth).parent.name, "seeds": len(SEEDS)}
+    inputs = {"clip": clip.name, "ground_truth": Path(truth).parent.name, "seeds": len(SEEDS)}
     if empty := os.environ.get("EMPTY"):
-        figures |= {"false_area": false_area(empty, models, settings),
-                    "false_area_strict": false_area(empty, models, strict)}  # fmt: skip
+        figures |= {"false_area": false_area(Path(empty), models, settings),
+                    "false_area_strict": false_area(Path(empty), models, strict)}  # fmt: skip
         inputs["empty"] = Path(empty).name
-    report("masking", inputs | {"settings": str(settings)}, figures, rows)
+    report("masking", inputs | {"settings": str(settings)}, figures, rows, clip=clip_key(clip))
 
 
 if __name__ == "__main__":

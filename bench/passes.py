@@ -4,14 +4,16 @@ The cache lies beside the demo clip and is named after the clip, the profile, th
 """
 
 import hashlib
-import os
 import time
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 
+from bench import clips
+from bench.clips import pictures
+from firmware.capture.frame import CLOCK_90K
 from models import detections as boxes_code
 from models import detector as detector_code
 from models import load, nanodet, oidv4
@@ -20,7 +22,6 @@ from models.detections import Detections
 from models.profiles import looks_with_nanodet
 from models.registry import Registry
 
-DEMO_CLIP = Path.home() / ".cache/veilcam/vtest.avi"
 CACHE = Path.home() / ".cache/veilcam/bench"
 LOWEST = 0.05
 
@@ -30,38 +31,32 @@ class Pass:
     """`found[n]`: what the detector saw in picture n down to 0.05; `cpu_ms`: its CPU time per picture."""
 
     clip: Path
+    rate: Fraction
     profile: str
     found: list[Detections]
     cpu_ms: float
 
-
-def clip_path() -> Path:
-    return Path(os.environ.get("CLIP") or DEMO_CLIP)
-
-
-def pictures(clip: Path, layout: str = "yuv420p"):
-    """The clip's pictures as arrays of that layout."""
-    with av.open(str(clip)) as container:
-        for frame in container.decode(video=0):
-            yield frame.to_ndarray(format=layout)
+    def pts_90k(self, number: int) -> int:
+        """When picture `number` was taken."""
+        return round(number * CLOCK_90K / self.rate)
 
 
 def run(profile: str, precision: str = "float") -> Pass:
     """The pass of this profile over CLIP=, from the cache when nothing changed."""
-    clip = clip_path()
+    clip = clips.clip_path()
     looks = nanodet if looks_with_nanodet(profile) else oidv4
     name = oidv4.NAME if looks is oidv4 else "nanodet" if precision == "float" else "nanodet-int8"
     network = Registry.read().entry(name)
-    digest = hashlib.sha256(clip.read_bytes())
+    digest = hashlib.sha256(clips.digest(clip))
     for source in (detector_code.__file__, looks.__file__, boxes_code.__file__):
         digest.update(Path(source).read_bytes())
     digest.update(f"{profile} {network.sha256}".encode())
-    kept = CACHE / f"{clip.stem}-{profile}-{precision}-{digest.hexdigest()[:16]}.npz"
+    kept = CACHE / f"{clips.clip_name(clip)}-{profile}-{precision}-{digest.hexdigest()[:16]}.npz"
     if kept.exists():
         with np.load(kept) as z:
             everything, ends = Detections(z["boxes"], z["scores"], z["classes"]), z["ends"]
             found = [everything.where(np.arange(a, b)) for a, b in zip(np.r_[0, ends[:-1]], ends, strict=True)]
-            return Pass(clip, profile, found, float(z["cpu_ms"]))
+            return Pass(clip, clips.rate_of(clip), profile, found, float(z["cpu_ms"]))
     detector = load(ModelsConfig(profile=profile, precision=precision)).detector
     found, spent_s = [], 0.0
     for rgb in pictures(clip, "rgb24"):
@@ -73,7 +68,7 @@ def run(profile: str, precision: str = "float") -> Pass:
     kept.parent.mkdir(parents=True, exist_ok=True)
     np.savez(kept, boxes=everything.boxes, scores=everything.scores, classes=everything.classes,
              ends=np.cumsum([len(f) for f in found]), cpu_ms=cpu_ms)
-    return Pass(clip, profile, found, cpu_ms)
+    return Pass(clip, clips.rate_of(clip), profile, found, cpu_ms)
 
 
 class Replayed:

@@ -17,7 +17,7 @@ import threading
 import time
 from pathlib import Path
 
-from bench.masking import DEMO_CLIP
+from bench.clips import DEMO_CLIP
 from bench.report import report
 from firmware.capture.clip import Clip
 from firmware.encode.protected import ProtectedEncoder

@@ -20,8 +20,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from bench.clips import clip_key, clip_path
 from bench.cost import over_plain
-from bench.footage import clip_path, own_sights, pictures, plans, true_sights
+from bench.footage import own_sights, pictures, plans, true_sights
 from bench.report import RESULTS, report
 from firmware.encode.recoverable import PlainEncoder, RecoverableEncoder
 from firmware.encode.settings import EncoderSettings
@@ -143,11 +144,12 @@ def protected(scene, settings, *, pad_to=1):
         began_s = time.process_time()
         coded = encoder.encode(masked, clear, plan.mask, plan.regions)
         cpu_s += time.process_time() - began_s
+        at_s = number / scene.rate
         options = {
-            "mask": plan.mask, "regions": plan.regions, "pts_90k": number * 9000,
-            "utc_us": 1_790_000_000_000_000 + number * 100_000, "idr": coded.idr, "payload_idr": coded.payload_idr,
-            "payload_codec": coded.payload_codec, "shared_idr": coded.shared_idr, "full_frame": plan.full,
-            "tracks": coded.tracks,
+            "mask": plan.mask, "regions": plan.regions, "pts_90k": round(90_000 * at_s),
+            "utc_us": 1_790_000_000_000_000 + round(1_000_000 * at_s), "idr": coded.idr,
+            "payload_idr": coded.payload_idr, "payload_codec": coded.payload_codec, "shared_idr": coded.shared_idr,
+            "full_frame": plan.full, "tracks": coded.tracks,
         }  # fmt: skip
         calls.append((coded.base_au, coded.payload_au, options))
         au = writer.protect(*calls[-1][:2], **options)
@@ -282,6 +284,7 @@ def earlier(inputs):
     if not path.is_file():
         return {}
     told = json.loads(path.read_text())
+    told = told.get(clip_key(clip_path()), told)
     same = all(told["inputs"].get(name) == inputs[name] for name in ("clip", "frames", "masks", "qp", "gop_frames"))
     return told["figures"] if same else {}
 
@@ -360,7 +363,7 @@ def main():
     }
     if only:
         figures = earlier(inputs) | figures
-    report("recovery", inputs, figures, rows)
+    report("recovery", inputs, figures, rows, clip=clip_key(clip_path()))
 
 
 if __name__ == "__main__":

@@ -22,12 +22,16 @@ def machine() -> dict[str, Any]:
 
 
 def report(name: str, inputs: Mapping[str, Any], figures: Mapping[str, float | int | None],
-           rows: Sequence[Sequence[Any]] = ()) -> Path:
+           rows: Sequence[Sequence[Any]] = (), *, clip: str | None = None) -> Path:
     """Print the rows (the first is the heading) and the figures, and write the JSON file.
+
+    What was measured on another clip than the demo clip stands in the same file under a key of its own; measuring one
+    clip again leaves the others as they are.
 
     Args:
         inputs: what was measured on: paths' names, counts, settings.
         figures: key → number; None for a figure that could not be measured here.
+        clip: the key of a clip that is not the demo clip.
     """
     if rows:
         text = [[f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
@@ -39,7 +43,13 @@ def report(name: str, inputs: Mapping[str, Any], figures: Mapping[str, float | i
         print(f"{key} = {'not measured' if value is None else format(value, '.6g')}")
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    document = {"name": name, "inputs": dict(inputs), "machine": machine(), "figures": dict(figures)}
+    measured = {"inputs": dict(inputs), "machine": machine(), "figures": dict(figures)}
+    known = json.loads(path.read_text()) if path.exists() else {}
+    if clip:
+        document = {"name": name} | known | {clip: measured}
+    else:
+        document = {"name": name} | measured | {
+            key: value for key, value in known.items() if key not in measured and key != "name"}
     path.write_text(json.dumps(document, indent=2, default=str) + "\n")
     print(f"→ {path}")
     return path

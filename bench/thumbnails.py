@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from bench import passes
+from bench.clips import clip_key, clip_path
 from bench.report import report
 from bench.truth import Truth, truth_name
 from firmware.describe import thumbnail as cutting
@@ -82,7 +83,7 @@ def mean_average_precision(queries, gallery, people, numbers):
 def main():
     if not os.environ.get("GT"):
         sys.exit("bench-thumbnails: name ground truth in MOT format by GT=FILE")
-    clip = passes.clip_path()
+    clip = clip_path()
     truth = Truth(os.environ["GT"], sum(1 for _ in passes.pictures(clip)))
     encoders = {name: load_appearance(ModelsConfig(appearance=name)) for name in ("stripes", "market64")}
     codes = {(name, way): [] for name in encoders for way in ("direct", "reencoded")}
@@ -118,7 +119,8 @@ def main():
         rows.append((name, cosine, *found))
         figures |= {f"cosine_{name}": cosine, **{f"map_{way}_{name}": precision for way, precision in
                                                  zip(("direct", "reencoded", "mixed"), found, strict=True)}}
-    report("thumbnails", {"clip": clip.name, "truth": truth_name(), "shots": count, "recipients": 2}, figures, rows)
+    report("thumbnails", {"clip": clip.name, "truth": truth_name(), "shots": count, "recipients": 2}, figures, rows,
+           clip=clip_key(clip))
 
 
 if __name__ == "__main__":

@@ -71,7 +71,9 @@ class Lossy:
         self._detector, self._number = detector, 0
         self._lost = _losses(people, share, pictures, np.random.default_rng(seed))
 
-    def detect(self, rgb, threshold):
+    scales = 1
+
+    def detect(self, rgb, threshold, _scale=0):
         found = self._detector.detect(rgb, threshold)
         self._number += 1
         lost = np.array(self._lost[self._number]).reshape(-1, 4)
@@ -99,7 +101,9 @@ def _losses(people, share, pictures, random):
 class Blind:
     """A detector that finds nothing."""
 
-    def detect(self, _rgb, _threshold):
+    scales = 1
+
+    def detect(self, _rgb, _threshold, _scale=0):
         return Detections.none()
 
 

@@ -59,9 +59,9 @@ def run(profile: str, precision: str = "float") -> Pass:
             return Pass(clip, clips.rate_of(clip), profile, found, float(z["cpu_ms"]))
     detector = load(ModelsConfig(profile=profile, precision=precision)).detector
     found, spent_s = [], 0.0
-    for rgb in pictures(clip, "rgb24"):
+    for number, rgb in enumerate(pictures(clip, "rgb24")):
         began_s = time.process_time()
-        found.append(detector.detect(rgb, LOWEST))
+        found.append(detector.detect(rgb, LOWEST, number % detector.scales))
         spent_s += time.process_time() - began_s
     cpu_ms = 1000 * spent_s / len(found)
     everything = Detections.joined(found)
@@ -77,7 +77,9 @@ class Replayed:
     def __init__(self, done: Pass, every: int = 1) -> None:
         self._found, self._every, self._number = done.found, every, 0
 
-    def detect(self, _rgb, threshold):
+    scales = 1
+
+    def detect(self, _rgb, threshold, _scale=0):
         found = self._found[self._number]
         self._number += self._every
         return found.where(found.scores >= threshold)

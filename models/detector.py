@@ -29,12 +29,22 @@ _TILE_OVERLAP = 0.2
 
 
 class Detector(Protocol):
-    """Finds objects. `network` names what looked, for instance "nanodet-int8@1"."""
+    """Finds objects.
+
+    Attributes:
+        network: names what looked, for instance "nanodet-int8@1".
+        scales: at how many sizes it can look at a whole picture. A network is blind to people of some heights at any
+            one size; a camera that looks at its sizes in turn misses nobody for long.
+    """
 
     network: str
+    scales: int
 
-    def detect(self, rgb: Picture, threshold: float = MASKING_THRESHOLD) -> Detections:
+    def detect(self, rgb: Picture, threshold: float = MASKING_THRESHOLD, scale: int = 0) -> Detections:
         """Objects in `rgb` (h, w, 3) with scores of at least `threshold`, strongest first; of one object one box.
+
+        Args:
+            scale: which of the sizes, from 0 (the main one) to `scales` - 1.
 
         Raises:
             ModelError: the network failed or answered what is no number.

@@ -17,17 +17,19 @@ class NanoDet:
     """A `Detector` by NanoDet.
 
     Args:
-        long_side: the size that the picture is brought to, a multiple of 32.
+        long_sides: the sizes that the picture can be brought to, the main one first; multiples of 32.
         tiles: columns and rows of windows that are looked at beside the whole picture.
         merge: average the boxes that agree with each one that is kept, instead of dropping them.
     """
 
-    def __init__(self, session: Session, *, long_side: int = 416, tiles: tuple[int, int] = (1, 1),
+    def __init__(self, session: Session, *, long_sides: tuple[int, ...] = (416,), tiles: tuple[int, int] = (1, 1),
                  merge: bool = True) -> None:
-        if long_side % ALIGNMENT:
-            raise ModelError(f"detector input {long_side} is not a multiple of {ALIGNMENT}")
+        for side in long_sides:
+            if side % ALIGNMENT:
+                raise ModelError(f"detector input {side} is not a multiple of {ALIGNMENT}")
         self._session = session
-        self.long_side = long_side
+        self._long_sides = long_sides
+        self.scales = len(long_sides)
         self._tiles = tiles
         self._merge = merge
         self._labels = dict(zip(session.entry.names, session.entry.labels, strict=True))
@@ -35,23 +37,28 @@ class NanoDet:
         self._bins = np.arange(_BINS, dtype=np.float32)
         self.network = f"{session.entry.name}@{session.entry.version}"
 
-    def detect(self, rgb: Picture, threshold: float = MASKING_THRESHOLD) -> Detections:
+    @property
+    def long_side(self) -> int:
+        """The main size."""
+        return self._long_sides[0]
+
+    def detect(self, rgb: Picture, threshold: float = MASKING_THRESHOLD, scale: int = 0) -> Detections:
         """See `Detector`."""
-        return tiled(lambda part: self.raw(part, threshold), rgb, self._tiles, merge=self._merge)
+        return tiled(lambda part: self.raw(part, threshold, scale), rgb, self._tiles, merge=self._merge)
 
     def region(self, rgb: Picture, box: Window, threshold: float = MASKING_THRESHOLD) -> Detections:
         """See `Detector`."""
         return in_window(lambda part: self.raw(part, threshold), rgb, box)
 
-    def raw(self, rgb: Picture, threshold: float) -> Detections:
+    def raw(self, rgb: Picture, threshold: float, scale: int = 0) -> Detections:
         """One pass over the whole of `rgb`, suppressed, in its own coordinates."""
-        boxed, scale = letterbox(rgb, self.long_side)
+        boxed, factor = letterbox(rgb, self._long_sides[scale])
         outputs = self._session.run(self._session.normalised(boxed), _OUTPUTS)
         found = Detections.joined([
             self._decode(outputs[i][0], outputs[i + len(_STRIDES)][0], stride, boxed.shape[1] // stride, threshold)
             for i, stride in enumerate(_STRIDES)])
         height, width = rgb.shape[:2]
-        boxes = np.clip(found.boxes / scale, 0, np.array([width, height, width, height], np.float32))
+        boxes = np.clip(found.boxes / factor, 0, np.array([width, height, width, height], np.float32))
         return suppressed(Detections(boxes, found.scores, found.classes), NMS_IOU, GROUPS, merge=self._merge)
 
     def strongest(self, rgb: Picture) -> dict[str, float]:

@@ -32,13 +32,15 @@ _SCALES = np.array([10, 10, 5, 5], np.float32)
 class Oidv4:
     """A `Detector` by the SSD behind `session`."""
 
+    scales = 1  # its anchors and its input are of one size
+
     def __init__(self, session: Session) -> None:
         self._session = session
         labels = dict(zip(session.entry.names, session.entry.labels, strict=True))
         self._columns = {kind: [labels[name] for name in names] for kind, names in _CLASSES.items()}
         self.network = f"{session.entry.name}@{session.entry.version}"
 
-    def detect(self, rgb: Picture, threshold: float = MASKING_THRESHOLD) -> Detections:
+    def detect(self, rgb: Picture, threshold: float = MASKING_THRESHOLD, scale: int = 0) -> Detections:  # noqa: ARG002
         """See `Detector`. The picture is squeezed into a square, as those were that the network was trained on."""
         height, width = rgb.shape[:2]
         shrinks = min(width, height) > 2 * _SIDE

@@ -6,9 +6,11 @@ from models.oidv4 import NAME, Oidv4
 from models.runtime import Session
 from wire.base.errors import ModelError
 
-# NanoDet: longer side of the input, columns and rows of tiles beside the whole picture.
-_NANODET = {"standard": (416, (1, 1)), "fine": (512, (1, 1)), "tiles": (416, (2, 1)), "small": (320, (1, 1)),
-            "smallest": (256, (1, 1)), "jetson": (416, (2, 1))}
+# NanoDet: longer sides of the input, which take turns, columns and rows of tiles beside the whole picture. At any one
+# size the network hardly sees people of some heights (of 210 in photographs 16 % score below .4 at 512 and as many
+# at 320, of the better of the two one); the smaller one costs less as well.
+_NANODET = {"standard": ((416, 256), (1, 1)), "fine": ((512, 320), (1, 1)), "tiles": ((416, 256), (2, 1)),
+            "small": ((320, 192), (1, 1)), "smallest": ((256, 160), (1, 1)), "jetson": ((416, 256), (2, 1))}
 
 
 def looks_with_nanodet(profile: str) -> bool:
@@ -26,5 +28,5 @@ def detector_for(session: Session, profile: str) -> Detector:
         raise ModelError(f"the profile {profile} does not look with {session.entry.name}")
     if not looks_with_nanodet(profile):
         return Oidv4(session)
-    long_side, tiles = _NANODET[profile]
-    return NanoDet(session, long_side=long_side, tiles=tiles)
+    long_sides, tiles = _NANODET[profile]
+    return NanoDet(session, long_sides=long_sides, tiles=tiles)

@@ -67,18 +67,23 @@ def ask_appearance(appearance: Encoder) -> None:
 
 
 def ask_detector(detector: Detector) -> None:
-    """The detector's part of `run`: somebody, once, where he is; nobody in the dark or in glare.
+    """The detector's part of `run`, at each of its sizes: a person, once, in place; nothing in the dark or in glare.
 
     Raises:
         ModelError: what it answered.
     """
     rgb = picture()
-    found = detector.detect(rgb, OBJECT_THRESHOLD)
+    for scale in range(detector.scales):
+        _ask_detector(detector, rgb, scale)
+
+
+def _ask_detector(detector: Detector, rgb: npt.NDArray[np.uint8], scale: int) -> None:
+    found = detector.detect(rgb, OBJECT_THRESHOLD, scale)
     people = found.where(found.classes == ObjectClass.PERSON)
     if len(people) != 1 or ious(people.boxes, _PERSON)[0, 0] < _MINIMUM_IOU or people.scores[0] < _MINIMUM_SCORE:
         raise ModelError("self-test: the detector must find one person in the known picture, it found "
                          f"{[[round(float(v)) for v in box] for box in people.boxes]}, "
                          f"scores {people.scores.round(2).tolist()}")
     for value, name in ((0, "black"), (255, "white")):
-        if len(detector.detect(np.full_like(rgb, value), OBJECT_THRESHOLD)):
+        if len(detector.detect(np.full_like(rgb, value), OBJECT_THRESHOLD, scale)):
             raise ModelError(f"self-test: the detector sees objects in a {name} picture")

@@ -81,7 +81,9 @@ class Losing:
         self.network, self._detector, self._lost = detector.network, detector, iter(lost)
         self.windows = []
 
-    def detect(self, rgb, threshold):
+    scales = 1
+
+    def detect(self, rgb, threshold, _scale=0):
         found = self._detector.detect(rgb, threshold)
         return Detections.none() if next(self._lost) else found
 
@@ -112,7 +114,9 @@ class Saying:
     def __init__(self, *answers):
         self._answers = iter(answers)
 
-    def detect(self, _rgb, threshold):
+    scales = 1
+
+    def detect(self, _rgb, threshold, _scale=0):
         answer = next(self._answers)
         if isinstance(answer, Exception):
             raise answer

@@ -7,7 +7,7 @@ that no sighting explains is masked whole: there is no state in which a picture 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,8 +18,9 @@ from firmware.mask.background import Foreground
 from firmware.mask.grid import MB, BitGrid, Boxes, Rect, grow
 from firmware.mask.remainder import Remainder
 from firmware.mask.selection import left_open
-from firmware.mask.settings import Fill, MaskSettings
-from firmware.mask.targets import UNTRACKED, Target, Targets
+from firmware.mask.settings import Fill, Infrared, MaskSettings
+from firmware.mask.sightings import Sightings
+from firmware.mask.targets import UNTRACKED, Targets
 from firmware.mask.zones import ZoneGrids
 from firmware.vision.sight import Sight
 from wire.recovery.layout import Region
@@ -29,14 +30,15 @@ CellGrid = NDArray[np.uint8]
 FillGrid = NDArray[np.uint8]
 """(rows, columns) of `Fill`."""
 
+_NO_VISION = "vision has not started or has failed"
 _FULL_CELLS_DOWN = 8
 _ZONE_CELL = 2
-_NEAR_S = 0.15  # around a sighting in the picture itself, boxes this near in time are joined: detectors jitter
+_LONG_AGO_90K = -(1 << 60)
 _GAP_S = 0.35  # a picture that vision skipped is vouched for by sightings this near on both sides
 # A macroblock that is shown again has to be coded anew: one that comes and goes costs more than one that stays masked.
-_RELEASE_S = 0.3
-# A faint detection counts for a moment and where this share of its box is before the scene, give or take a macroblock.
-_STANDS_OUT = 0.25
+_RELEASE_S = 0.2
+# After the camera has moved nothing is known of the scene; and an infra-red picture is one until colours are sure.
+_MOVED_S, _COLOURLESS_S = 2.0, 2.0
 # Of its size around a person who is seen in the picture, what moves is his; around a thing that is not masked, its
 # shadow moves too and it need not be seen in every picture.
 _EXPLAINS_PERSON, _EXPLAINS_THING = 0.1, 0.3
@@ -83,11 +85,13 @@ class Planner:
         self._is_open = is_open
         self._sights: deque[Sight] = deque()
         self.columns, self.rows = width // MB, height // MB
-        self._seen: deque[tuple[int, list[Target]]] = deque()
+        self._seen = Sightings()
         self._known: deque[tuple[int, Boxes, Boxes]] = deque()
         self._settled_90k: int | None = None
+        self._why = _NO_VISION
+        self._moved_90k = self._colourless_90k = _LONG_AGO_90K
         self._before = np.zeros((self.rows, self.columns), np.uint8)
-        self._needed_90k = np.full((self.rows, self.columns), -(1 << 60), np.int64)
+        self._needed_90k = np.full((self.rows, self.columns), _LONG_AGO_90K, np.int64)
         self._remainder = Remainder(self.rows, self.columns, self._cell_of)
         self.settings = settings
 
@@ -109,22 +113,26 @@ class Planner:
         anybody in is one that nobody looked at: the same as `failed`.
         """
         if sight.blind or not _finite(sight):
-            self.failed()
+            self.failed(sight.blind or "the detector answered what is no number")
             return
+        if sight.moved:
+            self._moved_90k = sight.pts_90k
+            self._remainder.forget()
+        if sight.colourless:
+            self._colourless_90k = sight.pts_90k
         if self._settled_90k is None:
             self._settled_90k = sight.pts_90k + round(self._settings.settle_s * CLOCK_90K)
-        self._seen.append((sight.pts_90k, list(self._targets.of(sight))))
+        keep_90k = round((self._settings.hold_s + self._settings.deadline_s + 1.0) * CLOCK_90K)
+        self._seen.add(sight.pts_90k, list(self._targets.of(sight)), sight.pts_90k - keep_90k)
         self._known.append((sight.pts_90k, *self._explaining(sight)))
         self._sights.append(sight)
-        keep_90k = round((self._settings.hold_s + self._settings.deadline_s + 1.0) * CLOCK_90K)
-        while self._seen[0][0] < sight.pts_90k - keep_90k:
-            self._seen.popleft()
+        while self._sights[0].pts_90k < sight.pts_90k - keep_90k:
             self._known.popleft()
             self._sights.popleft()
 
-    def failed(self) -> None:
+    def failed(self, why: str = _NO_VISION) -> None:
         """Vision broke: nothing seen so far vouches for what comes, until it has worked for `settle_s` again."""
-        self._settled_90k = None
+        self._settled_90k, self._why = None, why
         self._seen.clear()
         self._known.clear()
         self._sights.clear()
@@ -132,24 +140,30 @@ class Planner:
 
     def ready(self, pts_90k: int) -> bool:
         """Whether the sightings that a plan of this picture may use are all there."""
-        return bool(self._seen) and self._seen[-1][0] >= pts_90k + round(self._settings.look_back_s * CLOCK_90K)
+        return bool(self._seen) and self._seen.last_90k >= pts_90k + round(self._settings.look_back_s * CLOCK_90K)
 
     def plan(self, pts_90k: int, foreground: Foreground | None = None) -> MaskPlan:
         """The plan of the picture at `pts_90k`; whole when vision is not there, settling, or has a gap around it.
 
         Args:
-            foreground: what is before the scene in the picture; without it every faint detection is masked, and what
-                was lost only where it was last seen and is predicted.
+            foreground: what is before the scene in the picture; without it what was lost is masked only where it was
+                last seen and is predicted. It only ever adds masks.
         """
         if self._settled_90k is None:
-            return self.whole("vision has not started or has failed")
+            return self.whole(self._why)
         if pts_90k < self._settled_90k:
             return self.whole("vision has just started")
-        if not self._vouched(pts_90k):
+        if not self._seen.vouched(pts_90k, round(max(_GAP_S, self._settings.look_back_s) * CLOCK_90K)):
             return self.whole("the detector is late")
-        if self._settings.strict and (foreground is None or not foreground.learnt):
+        if 0 <= pts_90k - self._moved_90k <= _MOVED_S * CLOCK_90K:
+            return self.whole("the camera moved")
+        infrared = abs(pts_90k - self._colourless_90k) <= _COLOURLESS_S * CLOCK_90K
+        if infrared and self._settings.infrared is Infrared.WHOLE:
+            return self.whole("no colours: in infra-red light people are missed")
+        strict = self._settings.strict or infrared or self._hazy(pts_90k)
+        if strict and (foreground is None or not foreground.learnt):
             return self.whole("the scene is not known yet")
-        cells, fills, regions, claims = self._drawn(pts_90k, foreground)
+        cells, fills, regions, claims = self._drawn(pts_90k, foreground, strict=strict)
         if self._zones.always.any():
             zone = self._zones.always > 0
             cells[zone] = np.maximum(cells[zone], _ZONE_CELL)
@@ -164,30 +178,20 @@ class Planner:
         fills = np.maximum(np.full((self.rows, self.columns), self._settings.fill, np.uint8), self._zones.always)
         return MaskPlan(np.full((self.rows, self.columns), cell, np.uint8), (), full=True, why=why, fills=fills)
 
-    def _vouched(self, pts_90k: int) -> bool:
-        """Whether vision looked at this picture, or shortly before and after it."""
-        gap_90k = round(max(_GAP_S, self._settings.look_back_s) * CLOCK_90K)
-        near = [seen for seen, _ in self._seen if abs(seen - pts_90k) <= gap_90k]
-        return pts_90k in near or (bool(near) and min(near) < pts_90k < max(near))
-
     def _drawn(
-        self, pts_90k: int, foreground: Foreground | None
+        self, pts_90k: int, foreground: Foreground | None, *, strict: bool
     ) -> tuple[CellGrid, FillGrid, tuple[Region, ...], tuple[Region, ...]]:
         """What sightings and the foreground mask; whose it is, and what may be somebody whom nobody follows."""
         cells = np.zeros((self.rows, self.columns), np.uint8)
         fills, wide = np.zeros_like(cells), np.zeros_like(cells, np.bool_)
         regions: dict[int, Region] = {}
         claims: set[Region] = set()
-        scene_known = foreground is not None and foreground.learnt and not self._settings.strict
-        near = foreground.near if foreground is not None and scene_known else None
-        near_90k = round(_NEAR_S * CLOCK_90K)
         opened = self._opened(pts_90k)
-        for at_90k, target in self._around(pts_90k):
+        hold_90k, ahead_90k = (
+            round(seconds * CLOCK_90K) for seconds in (self._settings.hold_s, self._settings.look_back_s)
+        )
+        for target in self._seen.around(pts_90k, hold_90k, ahead_90k):
             if target.track_id in opened or not opened.isdisjoint(target.within):
-                continue
-            if target.faint and near is not None and (
-                abs(pts_90k - at_90k) > near_90k or not _stands_out(target, near)
-            ):
                 continue
             for rect in target.rects:
                 at = _slices(rect)
@@ -201,7 +205,6 @@ class Planner:
             for rect in target.wide:
                 wide[_slices(rect)] = True
         if foreground is not None:
-            strict = self._settings.strict
             # Where nothing but the scene tells of somebody, his outline is found a macroblock too small.
             followed = foreground.near if strict else foreground.alive
             left = self._remainder.follow(
@@ -217,28 +220,8 @@ class Planner:
         fills[(cells > 0) & (fills == Fill.CLEAR)] = self._settings.fill
         return cells, fills, tuple(regions.values()), tuple(claims)
 
-    def _around(self, pts_90k: int) -> Iterable[tuple[int, Target]]:
-        """Every target that may mask something in the picture at `pts_90k`, and when it was seen."""
-        near_90k = round(_NEAR_S * CLOCK_90K)
-        hold_90k = round(self._settings.hold_s * CLOCK_90K)
-        # When vision skips pictures, the next sighting after this one counts however far ahead it is.
-        following = min((at - pts_90k for at, _ in self._seen if at >= pts_90k), default=0)
-        ahead_90k = max(round(self._settings.look_back_s * CLOCK_90K), following)
-        seen_now = {
-            target.track_id
-            for at, targets in self._seen
-            if at == pts_90k
-            for target in targets
-            if target.seen and target.track_id != UNTRACKED
-        }
-        for at, targets in self._seen:
-            age = pts_90k - at
-            if age > hold_90k or -age > ahead_90k:
-                continue
-            for target in targets:
-                if target.track_id in seen_now and abs(age) > near_90k:
-                    continue
-                yield at, target
+    def _hazy(self, pts_90k: int) -> bool:
+        return any(sight.hazy for sight in self._sights if sight.pts_90k >= pts_90k - _COLOURLESS_S * CLOCK_90K)
 
     def _opened(self, pts_90k: int) -> frozenset[int]:
         """The people of this picture who are left open."""
@@ -277,10 +260,6 @@ def _slices(rect: Rect) -> tuple[slice, slice]:
     return slice(y, y + h), slice(x, x + w)
 
 
-def _stands_out(target: Target, near: BitGrid) -> bool:
-    return any(float(near[_slices(rect)].mean()) >= _STANDS_OUT for rect in target.rects)
-
-
 def _joined(before: Region | None, region: Region) -> Region:
     if before is None:
         return region
@@ -295,5 +274,5 @@ def _stacked(boxes: list[NDArray[np.float32]]) -> Boxes:
 
 
 def _finite(sight: Sight) -> bool:
-    boxes = [sight.faces, sight.weak.boxes, *(track.box for track in sight.tracks)]
+    boxes = [sight.faces, sight.weak.boxes, sight.kept, *(track.box for track in sight.tracks)]
     return all(bool(np.isfinite(box).all()) for box in boxes)

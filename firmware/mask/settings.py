@@ -47,6 +47,13 @@ class Part(StrEnum):
     PLATES = "plates"  # of a vehicle the band in which its number plate is, whichever end is seen
 
 
+class Infrared(StrEnum):
+    """What is masked of a picture without colours."""
+
+    WHOLE = "whole"  # everything: of people in infra-red light the detector misses three in ten
+    FOREGROUND = "foreground"  # people as found, and whatever else is before the scene
+
+
 VEHICLES = ("CAR", "MOTORCYCLE", "BUS", "TRUCK")
 
 
@@ -114,13 +121,16 @@ class MaskSettings:
         level: 1 keeps most of the scene's colours, 2 only coarse brightness; solid patterns ignore it.
         classes: the classes that are masked, by name in `wire.features.vocabulary`.
         rules: classes that are masked in a way of their own; a class that is named here is masked.
-        margin: by how much of its size a box grows on each side.
+        margin: by how much of its size a box grows on each side; by half of that where it fills half of the picture's
+            height, since boxes of people who are near fit better.
         hold_s: how long a place stays masked after the last sighting there.
         look_back_s: how long a picture waits, so that a mask can begin before the first sighting.
         deadline_s: a picture whose detection is not there at this age is masked whole.
         settle_s: after start-up and after each failure the whole picture is masked for this long.
         colour_hold_s: how long a cell keeps its colour while it stays masked.
         strict: also mask whatever is before the scene and no detection explains, even what a detector never saw.
+        infrared: what is masked while the picture has no colours: at night under infra-red light, or of a sensor that
+            has none.
         zones: places with a rule of their own; `never` is overruled by nothing but a late detector.
     """
 
@@ -136,6 +146,7 @@ class MaskSettings:
     settle_s: float = 0.5
     colour_hold_s: float = 10.0
     strict: bool = False
+    infrared: Infrared = Infrared.WHOLE
     zones: tuple[Zone, ...] = ()
 
     def __post_init__(self) -> None:

@@ -16,10 +16,12 @@ from firmware.mask.selection import inside
 from firmware.mask.settings import ClassRule, Extent, Fill, MaskSettings, Part, Pattern
 from firmware.vision.sight import Sight
 from models.detections import ious
-from models.detector import MASKING_THRESHOLD, OBJECT_THRESHOLD
+from models.detector import MASKING_THRESHOLD
 from wire.features.vocabulary import ObjectClass
 
 UNTRACKED = 0
+# Shares of the picture's height from which on a box needs a smaller margin, and half of it.
+_FAR, _NEAR = 0.2, 0.5
 _HEAD_OF_BODY = 0.24
 _HEAD_AND_SHOULDERS_OF_BODY = 0.33
 _HEAD_HEIGHT_OF_BODY = 0.15
@@ -27,7 +29,7 @@ _ASPECT_DILATED = 0.6
 # A plate is in the lower half of a vehicle, at either end; the outer tenths of a box are background.
 _PLATES_FROM, _PLATES_FLANK = 0.5, 0.1
 # An edge of a mask moves only when the box has left it by this much: what flickers must be coded again and again.
-_LINGER_PX = 16.0
+_LINGER_PX = 12.0
 # What covers less of a person (intersection over union) is not the whole of him: a child before a man, or his head.
 _ANOTHER_VIEW = 0.3
 
@@ -40,7 +42,6 @@ class Target:
         rects: the macroblocks to mask; `wide` those that stay masked when they were.
         fill, cell: how they are covered, and the mosaic cell in macroblocks.
         seen: False for a prediction.
-        faint: too weak to be called an object, and followed by nobody.
         within: the followed people of the same picture of whom this is but another view.
         apart: followed by nobody and not clearly a view of one followed person: it may be somebody else.
     """
@@ -53,7 +54,6 @@ class Target:
     cell: int
     level: int
     seen: bool = True
-    faint: bool = False
     within: tuple[int, ...] = ()
     apart: bool = False
 
@@ -79,26 +79,28 @@ class Targets:
         return self.masks(class_) and self._rules[ObjectClass(class_)].part is Part.EXTENT
 
     def of(self, sight: Sight) -> Iterable[Target]:
-        """Everything to mask of one sighting, in order: faces, tracked objects, what was found beside them."""
+        """Everything to mask of one sighting: faces, tracked objects, what was found beside them, kept places."""
         faces = grow(sight.faces, self._settings.margin * 3)
         for face, found in zip(faces, sight.faces, strict=True) if self.masks(ObjectClass.PERSON) else ():
             box = face.reshape(1, 4)
-            target = self._target(UNTRACKED, ObjectClass.PERSON, box, cell=self.cell_of(box), seen=True, faint=False)
+            target = self._target(UNTRACKED, ObjectClass.PERSON, box, cell=self.cell_of(box), seen=True)
             within = _within(found, sight)
             yield replace(target, within=within, apart=len(within) != 1)
         for track in sight.tracks:
             if self.masks(track.class_):
-                yield self._body(track.id, track.class_, track.box.reshape(1, 4), faces, seen=track.seen, faint=False)
+                yield self._body(track.id, track.class_, track.box.reshape(1, 4), faces, seen=track.seen)
         weak = sight.weak
         for box, class_, score in zip(weak.boxes, weak.classes, weak.scores, strict=True):
             if self.masks(class_):
-                faint = bool(score < OBJECT_THRESHOLD)
-                body = self._body(UNTRACKED, ObjectClass(class_), box.reshape(1, 4), faces, seen=True, faint=faint)
+                body = self._body(UNTRACKED, ObjectClass(class_), box.reshape(1, 4), faces, seen=True)
                 body = replace(body, apart=True)
                 if class_ == ObjectClass.PERSON:
                     within = _within(box, sight, score)
                     body = replace(body, within=within, apart=_apart(box, sight, within, score))
                 yield body
+        # Nothing was found there in this picture, so nothing can be explained by it or left open for it.
+        for box in sight.kept if self.masks(ObjectClass.PERSON) else ():
+            yield replace(self._body(UNTRACKED, ObjectClass.PERSON, box.reshape(1, 4), faces, seen=False), apart=True)
 
     def rects(self, boxes: Boxes) -> tuple[Rect, ...]:
         """The macroblocks that boxes touch."""
@@ -110,25 +112,31 @@ class Targets:
         return self._cell(bodies, self._settings.level)
 
     def _body(
-        self, track_id: int, class_: ObjectClass, body: Boxes, faces: Boxes, *, seen: bool, faint: bool
+        self, track_id: int, class_: ObjectClass, body: Boxes, faces: Boxes, *, seen: bool
     ) -> Target:
         boxes = self._extent(body, faces, class_)
         rule = self._rules[class_]
         cell = self._cell(body, rule.level or self._settings.level)
-        return self._target(track_id, class_, boxes, cell=cell, seen=seen, faint=faint)
+        return self._target(track_id, class_, boxes, cell=cell, seen=seen)
 
     def _target(
-        self, track_id: int, class_: ObjectClass, boxes: Boxes, *, cell: int, seen: bool, faint: bool
+        self, track_id: int, class_: ObjectClass, boxes: Boxes, *, cell: int, seen: bool
     ) -> Target:
         rule, settings = self._rules[class_], self._settings
         level = rule.level or settings.level
         fill = Fill.SOLID if rule.part is Part.PLATES else Fill.of(rule.pattern or settings.pattern, level)
         rects, wide = self.rects(boxes), self.rects(grow(boxes, 0.0, _LINGER_PX))
-        return Target(track_id, int(class_), rects, wide, fill, cell, level, seen, faint)
+        return Target(track_id, int(class_), rects, wide, fill, cell, level, seen)
+
+    def _margin(self, body: Boxes) -> float:
+        """The margin of one body, (1, 4), by how near it is."""
+        share = float(body[0, 3] - body[0, 1]) / (self._rows * MB)
+        nearness = np.clip((share - _FAR) / (_NEAR - _FAR), 0, 1)
+        return self._settings.margin * float(1 - nearness / 2)
 
     def _extent(self, body: Boxes, faces: Boxes, class_: ObjectClass) -> Boxes:
         """The boxes to mask of one body, (1, 4), by the configured extent."""
-        margin, rule = self._settings.margin, self._rules[class_]
+        margin, rule = self._margin(body), self._rules[class_]
         if rule.part is Part.PLATES:
             return grow(_plates(body), margin)
         if (rule.pattern or self._settings.pattern) is Pattern.DILATED:

@@ -8,14 +8,17 @@ from numpy.typing import NDArray
 
 from firmware.capture.frame import CLOCK_90K, Picture
 from firmware.vision.again import look_again
+from firmware.vision.belief import Belief
+from firmware.vision.camera_motion import CameraMotion
 from firmware.vision.furniture import Furniture
 from firmware.vision.looks import LENGTH, looks
 from firmware.vision.settings import VisionSettings
 from firmware.vision.sight import Sight, TrackBox
-from firmware.vision.tracker import Seen, Tracker, Tuning
+from firmware.vision.tracker import Followed, Seen, Tracker, Tuning
+from firmware.vision.visibility import visibility
 from models import Models
-from models.detections import Boxes, Detections, ious
-from models.detector import BESIDE_TRACK_THRESHOLD, MASKING_THRESHOLD
+from models.detections import Boxes, Detections, areas, intersections, ious
+from models.detector import BESIDE_TRACK_THRESHOLD, MASKING_THRESHOLD, OBJECT_THRESHOLD
 from wire.features.vocabulary import ObjectClass
 
 # A face is sought on people at least this tall; on smaller ones it has fewer than 7 pixels and the body says enough.
@@ -25,13 +28,13 @@ _FURNITURE_THRESHOLD = 0.1
 # Where somebody is followed, a detection far too weak to begin anything still says where he is: behind a post the
 # detector sees half of him and doubts it. It must overlap the followed box by this much.
 _BESIDE = 0.25
-
-
-# Grey levels between the darkest and the brightest fiftieth of a picture below which the detector is blind: measured on
-# the demo clip, dimmed it still meets 0.92 of the people at 12 levels, 0.77 at 8 and none at 4; bleached 0.58 at 12.
-# Somebody with an image editor sees more.
-_BLIND_BELOW = 12
-_BLIND_EVERY_PX = 16
+# … and lie within it, grown by so much of its size: beside people who are near, the weakest boxes are anything.
+_BESIDE_GROWN, _BESIDE_INSIDE = 0.05, 0.9
+# In haze people hardly stand out, and so do their false alarms.
+_HAZY_THRESHOLD = 0.1
+# A face that nobody's body explains: how far the head and the shoulders reach, in its widths and heights.
+_HEAD_ACROSS, _HEAD_UP, _HEAD_DOWN = 0.9, 0.7, 1.0
+_FACES_EVERY_S, _FACES_LONG_SIDE, _FACES_THRESHOLD = 0.5, 320, 0.45
 
 
 class Eyes:
@@ -49,6 +52,11 @@ class Eyes:
         self._number = 0
         self._face_of: dict[int, int] = {}
         self._followed: tuple[TrackBox, ...] = ()
+        self._detector = models.detector
+        self._turn = 0
+        self._belief = Belief(self._detector.scales)
+        self._camera_motion = CameraMotion()
+        self._faces_s = -_FACES_EVERY_S
 
     def look(self, i420: Picture, pts_90k: int) -> Sight:
         """What is in the picture `i420`, taken at `pts_90k`.
@@ -57,31 +65,63 @@ class Eyes:
             ModelError: the networks cannot be trusted any more.
         """
         now_s, height = pts_90k / CLOCK_90K, i420.shape[0] * 2 // 3
-        blind = _contrast(i420[:height]) < _BLIND_BELOW
+        luma, shows = i420[:height], visibility(i420)
+        moved = self._camera_motion.moved(luma, now_s)
+        if moved:
+            self._belief.forget()
         detects = self._number % self._settings.detect_every == 0
         self._number += 1
         if not detects:
             followed = self._tracker.update(None, now_s)
-            self._followed = followed.tracks
-            nothing = np.zeros((0, 4), np.float32)
-            return Sight(pts_90k, followed.tracks, Detections.none(), nothing, followed.ended, blind)
+            weak, faces, kept = Detections.none(), np.zeros((0, 4), np.float32), np.zeros((0, 4), np.float32)
+        else:
+            followed, weak, faces, kept = self._detect(i420, now_s, hazy=shows.hazy)
+        self._followed = followed.tracks
+        return Sight(pts_90k, followed.tracks, weak, faces, followed.ended, kept=kept, blind=shows.blind,
+                     colourless=shows.colourless, hazy=shows.hazy, moved=moved)
+
+    def _detect(self, i420: Picture, now_s: float, *, hazy: bool) -> tuple[Followed, Detections, Boxes, Boxes]:
+        """What is followed, what else was found, faces, and places of people whom nothing found."""
+        luma = i420[:i420.shape[0] * 2 // 3]
         rgb = np.asarray(cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420), np.uint8)
-        faint = self._models.detector.detect(rgb, BESIDE_TRACK_THRESHOLD)
-        faint = look_again(self._models.detector, rgb, faint, self._followed, self._settings.look_again)
+        faint = self._detector.detect(rgb, BESIDE_TRACK_THRESHOLD, self._turn)
+        self._turn = (self._turn + 1) % self._detector.scales
+        faint = look_again(self._detector, rgb, faint, self._followed, self._settings.look_again)
         every = faint.where(faint.scores >= _FURNITURE_THRESHOLD)
-        still = self._furniture.still(i420[:height], now_s, every.boxes)
+        still = self._furniture.still(luma, now_s, every.boxes)
         strong = every.scores >= MASKING_THRESHOLD
         found = every.where(strong)
         seen = Seen(found, self._looks(rgb, found), still[strong], self._furniture.known(found.boxes))
         followed = self._tracker.update(seen, now_s)
-        self._followed = followed.tracks
         free = ~followed.taken
         unowned = still & (every.classes == ObjectClass.PERSON)
         unowned[strong] &= free
         self._furniture.remember(every.boxes[unowned], now_s)
-        beside = _beside(faint.where(faint.scores < MASKING_THRESHOLD), followed.tracks)
-        weak = Detections.joined([found.where(free), beside])
-        return Sight(pts_90k, followed.tracks, weak, self._faces(rgb, followed.tracks), followed.ended, blind)
+        weaker = faint.where(faint.scores < MASKING_THRESHOLD)
+        weak = [found.where(free), _beside(weaker, followed.tracks), self._heads(rgb, found, now_s)]
+        if hazy:
+            weak.append(weaker.where((weaker.scores >= _HAZY_THRESHOLD) & (weaker.classes == ObjectClass.PERSON)))
+        people = [t.box for t in followed.tracks if t.class_ is ObjectClass.PERSON and t.seen]
+        kept = self._belief.look(luma, found, np.array(people, np.float32).reshape(-1, 4), now_s)
+        return followed, Detections.joined(weak), self._faces(rgb, followed.tracks), kept
+
+    def _heads(self, rgb: NDArray[np.uint8], found: Detections, now_s: float) -> Detections:
+        """Heads and shoulders around faces that are nobody's body's: of people so near that no body is seen."""
+        if not self._settings.faces_per_picture or now_s - self._faces_s < _FACES_EVERY_S:
+            return Detections.none()
+        self._faces_s = now_s
+        factor = min(_FACES_LONG_SIDE / max(rgb.shape[:2]), 1.0)
+        small = np.asarray(cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8)
+        faces = self._models.faces.find(small, _FACES_THRESHOLD) / np.float32(factor)
+        people = found.boxes[found.classes == ObjectClass.PERSON]
+        owned = intersections(faces, people) >= 0.7 * areas(faces)[:, None]  # most of the face
+        x0, y0, x1, y1 = faces[~owned.any(axis=1)].T
+        across, down = (x1 - x0) * _HEAD_ACROSS, y1 - y0
+        height, width = rgb.shape[:2]
+        heads = np.stack([x0 - across, y0 - down * _HEAD_UP, x1 + across, y1 + down * _HEAD_DOWN], axis=1)
+        heads = np.clip(heads, 0, np.array([width, height, width, height]))
+        return Detections(heads.astype(np.float32), np.full(len(heads), OBJECT_THRESHOLD, np.float32),
+                          np.full(len(heads), int(ObjectClass.PERSON), np.uint8))
 
     def _looks(self, rgb: NDArray[np.uint8], found: Detections) -> NDArray[np.float32]:
         """Looks of the detections that the tracker asks for it; the weak ones are matched by their boxes alone."""
@@ -103,14 +143,10 @@ class Eyes:
 
 
 def _beside(faint: Detections, tracks: tuple[TrackBox, ...]) -> Detections:
-    """Those of `faint` that lie where a person is followed."""
+    """Those of `faint` that lie where a person is followed, and hardly anywhere else."""
     people = np.array([t.box for t in tracks if t.class_ is ObjectClass.PERSON], np.float32).reshape(-1, 4)
-    near = (ious(faint.boxes, people) > _BESIDE).any(axis=1)
+    size = (people[:, 2:] - people[:, :2]) * _BESIDE_GROWN
+    grown = np.concatenate([people[:, :2] - size, people[:, 2:] + size], axis=1).astype(np.float32)
+    inside = intersections(faint.boxes, grown) >= _BESIDE_INSIDE * areas(faint.boxes)[:, None]
+    near = ((ious(faint.boxes, people) > _BESIDE) & inside).any(axis=1)
     return faint.where(np.asarray(near & (faint.classes == ObjectClass.PERSON)))
-
-
-def _contrast(luma: Picture) -> float:
-    """Grey levels between the 2nd and the 98th percentile of every sixteenth sample of every sixteenth row."""
-    samples = np.sort(luma[::_BLIND_EVERY_PX, ::_BLIND_EVERY_PX], axis=None)
-    edge = len(samples) // 50
-    return float(samples[-1 - edge]) - float(samples[edge])

@@ -1,6 +1,6 @@
 """What vision says about one picture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,12 @@ class Sight:
             good enough to mask.
         faces: (n, 4) float32 px.
         ended: ids of tracks that ended with this picture.
-        blind: the picture shows too little for a detector to find anybody; that it found nobody says nothing.
+        kept: (n, 4) float32 px, where people are believed to be whom nothing found in this picture.
+        blind: why the picture shows too little for a detector to find anybody; empty where it shows enough. That
+            nobody was found in it says nothing.
+        colourless: the picture is infra-red, or of a sensor without colours; hazy: fog, rain or a dirty window. A
+            detector misses more people in either.
+        moved: the camera itself moved; what was known of the scene holds no longer.
     """
 
     pts_90k: int
@@ -51,4 +56,8 @@ class Sight:
     weak: Detections
     faces: Boxes
     ended: tuple[int, ...] = ()
-    blind: bool = False
+    kept: Boxes = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    blind: str = ""
+    colourless: bool = False
+    hazy: bool = False
+    moved: bool = False

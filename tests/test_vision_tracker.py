@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from firmware.vision.furniture import Furniture
 from firmware.vision.looks import LENGTH, looks
 from firmware.vision.motion import Motion
-from firmware.vision.tracker import Seen, Tracker, Tuning
+from firmware.vision.tracker import Seen, Tracker
+from firmware.vision.tuning import Tuning
 from models.detections import Detections
 from wire.features.vocabulary import ObjectClass
 

@@ -12,7 +12,8 @@ from firmware.vision.furniture import Furniture
 from firmware.vision.looks import LENGTH, looks
 from firmware.vision.settings import VisionSettings
 from firmware.vision.sight import Sight, TrackBox
-from firmware.vision.tracker import Seen, Tracker, Tuning
+from firmware.vision.tracker import Seen, Tracker
+from firmware.vision.tuning import Tuning
 from models import Models
 from models.detections import Boxes, Detections, ious
 from models.detector import BESIDE_TRACK_THRESHOLD, MASKING_THRESHOLD

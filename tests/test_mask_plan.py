@@ -266,8 +266,8 @@ def test_plates_are_a_solid_band_of_a_vehicle_and_the_rest_of_it_stays_open():
 def test_a_class_has_its_own_pattern_and_the_stronger_one_holds_where_two_meet():
     mixed = MaskSettings(settle_s=0, rules=(ClassRule(name="CAR", pattern=Pattern.SOLID),))
     tracks = [
-        TrackBox(1, ObjectClass.PERSON, np.array(BODY, np.float32), 0.9, seen=True, age=5),
-        TrackBox(2, ObjectClass.CAR, np.array((230, 150, 400, 260), np.float32), 0.9, seen=True, age=5),
+        TrackBox(1, ObjectClass.PERSON, np.array(BODY, np.float32), 0.9, seen=True, age_s=0.5),
+        TrackBox(2, ObjectClass.CAR, np.array((230, 150, 400, 260), np.float32), 0.9, seen=True, age_s=0.5),
     ]
     sights = [replace(sight(n), tracks=tuple(tracks)) for n in range(10)]
     fills = planned(sights, 5, mixed).fills

@@ -46,7 +46,7 @@ def walk(x, y, across, *, score=0.8, hidden=(99, 99), until=99):
 
 def follow(scene, rate, seconds, *, every=1, tuning=None):
     """[(time, what was followed)]."""
-    tracker = Tracker(float(rate), tuning)
+    tracker = Tracker(tuning)
     times = [number / rate for number in range(round(seconds * rate) + 1)]
     return [(now_s, tracker.update(scene.at(now_s) if number % every == 0 else None, now_s))
             for number, now_s in enumerate(times)]

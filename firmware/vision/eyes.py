@@ -45,7 +45,11 @@ class Eyes:
         cv2.setNumThreads(1)
         self._models = models
         self._settings = settings or VisionSettings()
-        self._tracker = Tracker(float(rate), tuning)
+        # Half a picture early, for pictures do not come to the tick; that later pictures than the rate says do not make
+        # runs of the detector rarer, this is a time and no number.
+        self._detect_90k = round((self._settings.detect_every - 0.5) * CLOCK_90K / rate)
+        self._due_90k: int | None = None
+        self._tracker = Tracker(tuning)
         self._furniture = Furniture()
         self._number = 0
         self._face_of: dict[int, int] = {}
@@ -59,13 +63,14 @@ class Eyes:
         """
         now_s, height = pts_90k / CLOCK_90K, i420.shape[0] * 2 // 3
         blind = _contrast(i420[:height]) < _BLIND_BELOW
-        detects = self._number % self._settings.detect_every == 0
+        detects = self._due_90k is None or self._settings.detect_every == 1 or pts_90k >= self._due_90k
         self._number += 1
         if not detects:
             followed = self._tracker.update(None, now_s)
             self._followed = followed.tracks
             nothing = np.zeros((0, 4), np.float32)
             return Sight(pts_90k, followed.tracks, Detections.none(), nothing, followed.ended, blind)
+        self._due_90k = pts_90k + self._detect_90k
         rgb = np.asarray(cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420), np.uint8)
         faint = self._models.detector.detect(rgb, BESIDE_TRACK_THRESHOLD)
         faint = look_again(self._models.detector, rgb, faint, self._followed, self._settings.look_again)

@@ -124,8 +124,7 @@ class _Picture:
 class Tracker:
     """Call `update` once per picture, in order, on one thread."""
 
-    def __init__(self, rate: float, tuning: Tuning | None = None) -> None:
-        self._rate = rate
+    def __init__(self, tuning: Tuning | None = None) -> None:
         self.tuning = tuning or Tuning()
         self._tracks: list[_Track] = []
         self._next_id = 1
@@ -142,7 +141,7 @@ class Tracker:
         ended = self._forget(now_s, detected=seen is not None)
         shown = tuple(
             TrackBox(track.id, track.class_, track.box, track.score, track.seen_s == now_s,
-                     round((now_s - track.began_s) * self._rate))
+                     round(now_s - track.began_s, 6))
             for track in self._tracks if track.id and now_s - track.seen_s <= self.tuning.shown_s)
         return Followed(shown, taken, ended)
 

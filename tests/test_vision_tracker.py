@@ -83,6 +83,17 @@ def test_weak_detections_prolong_a_track_but_begin_none():
     assert walk[-1].tracks[0].seen
 
 
+@pytest.mark.parametrize("across", [0, 5])
+def test_somebody_whom_only_every_second_look_sees_well_is_followed(across):
+    walk = run([seen((50 + across * n, 50), scores=[0.25 if n % 2 else 0.8]) for n in range(20)])
+    assert all(ids(f) == [1] and f.taken.all() for f in walk[2:])
+
+
+def test_one_strong_look_among_weak_ones_is_no_object():
+    walk = run([seen((50, 50), scores=[0.8 if n == 3 else 0.25]) for n in range(60)])
+    assert not [i for f in walk for i in ids(f)]
+
+
 def test_a_flicker_is_no_object():
     walk = run([seen((50, 50)), seen(), seen((400, 50)), seen(), seen((50, 300))])
     assert not [i for f in walk for i in ids(f)]

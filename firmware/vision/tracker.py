@@ -4,7 +4,7 @@ Three rounds in the order of trust, as in ByteTrack: strong detections with trac
 detections with the tracks that are left by overlap alone, and what is still left of the strong ones with objects lost
 for a while by looks and reach. Boxes are widened by the doubt about where the object is before their overlap is taken
 (buffered IoU, as in C-BIoU, but by what the filter says): somebody near and fast, or seen seldom, is met all the same.
-A detection that nothing explains begins a track, which counts once it has been seen again. In pictures without a
+A detection that nothing explains begins a track, which counts once it has been seen well again. In pictures without a
 detector run everything is predicted.
 
 All of it is in seconds of the pictures' own times; nothing counts pictures.
@@ -48,7 +48,9 @@ class _Track:
     seen_s: float
     birthplace: NDArray[np.float32]
     scores: float
+    best: float
     sightings: int = 1
+    strong: int = 1
     moved: bool = False
     id: int = 0
     box: NDArray[np.float32] = field(default_factory=lambda: np.zeros(4, np.float32))
@@ -160,8 +162,7 @@ class Tracker:
         self._match(picture, recent, picture.free(strong))
         self._match(picture, self._free(recent, owner), picture.free(weak), by_looks=False)
         self._match(picture, young, picture.free(strong))
-        waiting = [i for i in self._free(young, owner) if self._tracks[i].sightings > 1]
-        self._match(picture, waiting, picture.free(weak), by_looks=False)
+        self._match(picture, self._free(young, owner), picture.free(weak), by_looks=False)
         lost = self._free([i for i, t in enumerate(self._tracks) if t.id], owner)
         self._reunite(picture, lost, picture.free(begins))
         for row in np.flatnonzero(owner >= 0):
@@ -247,7 +248,8 @@ class Tracker:
         track.box = (track.motion.box + found.boxes[row]) / 2
         track.moved = track.moved or _apart(track.box, track.birthplace) > _MOVED_OF_WIDTH
         track.score, track.seen_s, track.sightings = score, picture.now_s, track.sightings + 1
-        track.scores += score
+        track.scores, track.best = track.scores + score, max(track.best, score)
+        track.strong += score >= self.tuning.strong
         track.votes[found.classes[row]] += score
         if track.id == 0 and self._counts(track):
             track.id, self._next_id = self._next_id, self._next_id + 1
@@ -258,8 +260,9 @@ class Tracker:
 
     def _counts(self, track: _Track) -> bool:
         tuning, age_s = self.tuning, track.seen_s - track.began_s + _ROUNDING_S
-        surely = track.moved or track.scores > tuning.unmoved_score * track.sightings
-        return age_s >= (tuning.confirm_s if surely else tuning.unmoved_s)
+        doubtful = track.scores <= tuning.unmoved_score * track.sightings and track.best <= tuning.sure
+        waits_s = tuning.unmoved_s if doubtful and not track.moved else tuning.confirm_s
+        return track.strong > 1 and age_s >= waits_s
 
     def _begin(self, picture: _Picture, row: int) -> None:
         found, looks = picture.found, picture.looks
@@ -267,7 +270,7 @@ class Tracker:
         votes[found.classes[row]] = found.scores[row]
         track = _Track(Motion(found.boxes[row]), looks[row] if looks is not None else None, votes,
                        float(found.scores[row]), picture.now_s, picture.now_s, found.boxes[row],
-                       scores=float(found.scores[row]), box=found.boxes[row])
+                       scores=float(found.scores[row]), best=float(found.scores[row]), box=found.boxes[row])
         self._tracks.append(track)
 
     def _forget(self, now_s: float, *, detected: bool) -> tuple[int, ...]:

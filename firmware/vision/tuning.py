@@ -10,10 +10,11 @@ class Tuning:
     Args:
         strong: score from which a detection may take part in the first round; weak: in the second.
         begins: score from which an unexplained detection begins a track.
-        confirm_s: a track counts when it is seen again so long after it began; nor is it missed for longer before.
-        unmoved_s: one that has not moved counts so much later, unless its mean score is above `unmoved_score`: in the
-            first seconds nothing else tells furniture that looks like a person from somebody who stands. Meanwhile its
-            detections are masked as those that no track took.
+        confirm_s: a track counts when it was strong twice and is seen so long after it began; nor is it missed for
+            longer before. Weak sightings in between hold it, for a detector that looks in different ways by turns.
+        unmoved_s: one that has not moved counts so much later, unless its mean score is above `unmoved_score` or its
+            best above `sure`: in the first seconds nothing else tells furniture that looks like a person from somebody
+            who stands. Meanwhile its detections are masked as those that no track took.
         waits_s: such a one may be missed for as long as it was seen before, at most so long.
         fits: least overlap in the first round, less what the difference in looks takes off it.
         looks_weight: how much that is for looks that have nothing in common.
@@ -35,6 +36,7 @@ class Tuning:
     confirm_s: float = 0.08
     unmoved_s: float = 2.0
     unmoved_score: float = 0.6
+    sure: float = 0.75
     waits_s: float = 0.5
     fits: float = 0.05
     looks_weight: float = 0.6

@@ -42,7 +42,8 @@ _LOOKS_AT_MOST_S = 0.4
 class _Track:
     motion: Motion
     looks: Looks | None
-    votes: NDArray[np.float64]
+    class_: ObjectClass
+    votes: list[float]
     score: float
     began_s: float
     seen_s: float
@@ -54,10 +55,6 @@ class _Track:
     moved: bool = False
     id: int = 0
     box: NDArray[np.float32] = field(default_factory=lambda: np.zeros(4, np.float32))
-
-    @property
-    def class_(self) -> ObjectClass:
-        return ObjectClass(int(self.votes.argmax()))
 
     def waited_s(self, tuning: Tuning) -> float:
         """How long this track, which does not count yet, may be missed."""
@@ -159,12 +156,12 @@ class Tracker:
         recent = [i for i, t in enumerate(self._tracks) if t.id and now_s - t.seen_s <= tuning.followed_s]
         young = [i for i, t in enumerate(self._tracks) if not t.id]
         weak = ~strong & (scores >= tuning.weak)
-        self._match(picture, recent, picture.free(strong))
-        self._match(picture, self._free(recent, owner), picture.free(weak), by_looks=False)
-        self._match(picture, young, picture.free(strong))
-        self._match(picture, self._free(young, owner), picture.free(weak), by_looks=False)
+        self._match(picture, recent, strong)
+        self._match(picture, self._free(recent, owner), weak, by_looks=False)
+        self._match(picture, young, strong)
+        self._match(picture, self._free(young, owner), weak, by_looks=False)
         lost = self._free([i for i, t in enumerate(self._tracks) if t.id], owner)
-        self._reunite(picture, lost, picture.free(begins))
+        self._reunite(picture, lost, begins)
         for row in np.flatnonzero(owner >= 0):
             self._saw(self._tracks[owner[row]], picture, int(row))
         known = owner >= 0
@@ -179,8 +176,10 @@ class Tracker:
         taken = set(owner.tolist())
         return [i for i in tracks if i not in taken]
 
-    def _match(self, picture: _Picture, tracks: list[int], rows: NDArray[np.intp], *, by_looks: bool = True) -> None:
-        if not tracks or not len(rows):
+    def _match(
+        self, picture: _Picture, tracks: list[int], allowed: NDArray[np.bool_], *, by_looks: bool = True
+    ) -> None:
+        if not tracks or not len(rows := picture.free(allowed)):
             return
         tuning = self.tuning
         boxes = np.stack([self._tracks[i].box for i in tracks])
@@ -212,9 +211,9 @@ class Tracker:
         both = (sizes + 2 * own).prod(axis=2) + (others + 2 * theirs).prod(axis=2) - common
         return np.asarray(common / np.maximum(both, 1e-6), np.float32)
 
-    def _reunite(self, picture: _Picture, tracks: list[int], rows: NDArray[np.intp]) -> None:
+    def _reunite(self, picture: _Picture, tracks: list[int], allowed: NDArray[np.bool_]) -> None:
         found = picture.found
-        if not tracks or not len(rows) or picture.looks is None:
+        if not tracks or picture.looks is None or not len(rows := picture.free(allowed)):
             return
         boxes = np.stack([self._tracks[i].box for i in tracks])
         gone_s = np.array([picture.now_s - self._tracks[i].seen_s for i in tracks])
@@ -250,7 +249,10 @@ class Tracker:
         track.score, track.seen_s, track.sightings = score, picture.now_s, track.sightings + 1
         track.scores, track.best = track.scores + score, max(track.best, score)
         track.strong += score >= self.tuning.strong
-        track.votes[found.classes[row]] += score
+        class_ = int(found.classes[row])
+        track.votes[class_] += score
+        if track.votes[class_] > track.votes[track.class_]:
+            track.class_ = ObjectClass(class_)
         if track.id == 0 and self._counts(track):
             track.id, self._next_id = self._next_id, self._next_id + 1
         if looks is not None and score >= self.tuning.strong:
@@ -266,12 +268,11 @@ class Tracker:
 
     def _begin(self, picture: _Picture, row: int) -> None:
         found, looks = picture.found, picture.looks
-        votes = np.zeros(len(ObjectClass))
-        votes[found.classes[row]] = found.scores[row]
-        track = _Track(Motion(found.boxes[row]), looks[row] if looks is not None else None, votes,
-                       float(found.scores[row]), picture.now_s, picture.now_s, found.boxes[row],
-                       scores=float(found.scores[row]), best=float(found.scores[row]), box=found.boxes[row])
-        self._tracks.append(track)
+        score, class_ = float(found.scores[row]), ObjectClass(int(found.classes[row]))
+        votes = [score if each is class_ else 0.0 for each in ObjectClass]
+        self._tracks.append(_Track(
+            Motion(found.boxes[row]), looks[row] if looks is not None else None, class_, votes, score, picture.now_s,
+            picture.now_s, found.boxes[row], scores=score, best=score, box=found.boxes[row]))
 
     def _forget(self, now_s: float, *, detected: bool) -> tuple[int, ...]:
         """Drop what was not seen for too long, and soon what does not count yet."""

@@ -90,7 +90,7 @@ def passages(done, truth):
         for track in sight.tracks:
             if track.class_ is not ObjectClass.PERSON or not track.seen:
                 continue
-            passage = looks[track.id, track.age // LENGTH]
+            passage = looks[track.id, round(track.age_s * done.rate) // LENGTH]
             look = Look(number, track.box, judge(luma, track, sight).rank, _sharpness(luma, track.box))
             passage.append(judged(look, truth, (i420.shape[1], height)))
     whole = [p for p in looks.values() if len(p) >= MINIMUM]

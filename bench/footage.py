@@ -53,7 +53,7 @@ def true_sights(path, count, rate):
     sights = []
     for number in range(count):
         tracks = tuple(
-            TrackBox(int(i), ObjectClass.PERSON, np.array((x, y, x + w, y + h), np.float32), 1.0, seen=True, age=9)
+            TrackBox(int(i), ObjectClass.PERSON, np.array((x, y, x + w, y + h), np.float32), 1.0, seen=True, age_s=9)
             for _, i, x, y, w, h in rows[rows[:, 0] == number + 1]
         )
         sights.append(Sight(number * round(90_000 / rate), tracks, none, np.zeros((0, 4), np.float32)))

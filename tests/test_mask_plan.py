@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from firmware.mask.background import Foreground
 from firmware.mask.grid import MB, grow, to_rect
 from firmware.mask.plan import Planner
-from firmware.mask.settings import ClassRule, Extent, Fill, MaskSettings, Part, Pattern, Zone
+from firmware.mask.settings import ClassRule, Extent, Fill, Infrared, MaskSettings, Part, Pattern, Zone
 from firmware.vision.sight import Sight, TrackBox
 from models.detections import Detections
 from wire.features.vocabulary import ObjectClass
@@ -236,12 +236,57 @@ def test_somebody_half_seen_stays_masked_whole():
     assert all(masked(plan, BODY).all() for plan in plans)
 
 
-def test_a_faint_detection_counts_only_before_the_scene_once_it_is_known():
+@pytest.mark.parametrize("scene", [foreground(), foreground(BODY), foreground(learnt=False)])
+def test_no_memory_of_the_scene_takes_a_mask_from_a_doubtful_detection(scene):
     sights = [sight(n, weak=[BODY]) for n in range(15)]
-    assert not follow(sights, [foreground()] * 12)[5].mask.any()
-    assert masked(follow(sights, [foreground(BODY)] * 12)[5], BODY).all()
-    assert masked(follow(sights, [foreground(learnt=False)] * 12)[5], BODY).all()
-    assert masked(follow(sights, [foreground()] * 12, STRICT)[5], BODY).all()
+    for settings_ in (SETTINGS, STRICT):
+        plan = follow(sights, [scene] * 12, settings_)[5]
+        assert masked(plan, BODY).all()
+
+
+def test_a_place_where_a_person_is_believed_is_masked_without_a_detection():
+    sights = [replace(sight(n), kept=np.array([BODY], np.float32)) for n in range(15)]
+    assert masked(follow(sights, [foreground()] * 12)[8], BODY).all()
+
+
+def test_a_walker_trails_no_mask_as_long_as_the_hold():
+    """Detections that nobody follows, five pictures a box's width: what was seen again later has moved on."""
+    sights = [sight(n, weak=[(100 + 8 * n, 100, 140 + 8 * n, 220)]) for n in range(30)]
+    plan = follow(sights, [foreground()] * 28)[20]
+    assert masked(plan, (260, 100, 300, 220)).all()
+    assert not masked(plan, (176, 100, 222, 220)).any()
+
+
+def test_a_track_that_is_lost_is_masked_from_where_it_was_seen_last_to_where_it_is_predicted():
+    boxes = [(100 + 8 * n, 100, 140 + 8 * n, 220) for n in range(30)]
+    sights = [sight(n, boxes[n], seen=n <= 15) for n in range(30)]
+    plan = follow(sights, [foreground()] * 28)[19]
+    assert masked(plan, boxes[15]).all()
+    assert masked(plan, boxes[19]).all()
+    assert not masked(plan, (160, 100, 190, 220)).any()
+
+
+@pytest.mark.parametrize(("what", "why"), [
+    ({"blind": "the picture is too dark or too bright"}, "dark"), ({"moved": True}, "moved"),
+    ({"colourless": True}, "infra-red")])  # fmt: skip
+def test_what_makes_a_detector_doubtful_masks_the_whole_and_says_so(what, why):
+    odd = dict.fromkeys(range(5, 8), what)
+    sights = [replace(sight(n), **odd.get(n, {})) for n in range(60)]
+    plans = follow(sights, [foreground()] * 58)
+    assert plans[7].full
+    assert why in plans[7].why
+    assert not plans[50].full
+
+
+def test_infra_red_pictures_may_show_the_scene_when_the_operator_says_so():
+    sights = [replace(sight(n, BODY), colourless=True) for n in range(15)]
+    night = MaskSettings(settle_s=0, infrared=Infrared.FOREGROUND)
+    assert follow(sights, [foreground(learnt=False)] * 12, night)[5].full
+    other = (400, 300, 430, 360)
+    plan = follow(sights, [foreground(BODY, other)] * 12, night)[5]
+    assert not plan.full
+    assert masked(plan, BODY).all()
+    assert masked(plan, other).all(), "what nothing explains"
 
 
 def test_an_edge_moves_only_when_the_box_has_left_it():
@@ -266,8 +311,8 @@ def test_plates_are_a_solid_band_of_a_vehicle_and_the_rest_of_it_stays_open():
 def test_a_class_has_its_own_pattern_and_the_stronger_one_holds_where_two_meet():
     mixed = MaskSettings(settle_s=0, rules=(ClassRule(name="CAR", pattern=Pattern.SOLID),))
     tracks = [
-        TrackBox(1, ObjectClass.PERSON, np.array(BODY, np.float32), 0.9, seen=True, age=5),
-        TrackBox(2, ObjectClass.CAR, np.array((230, 150, 400, 260), np.float32), 0.9, seen=True, age=5),
+        TrackBox(1, ObjectClass.PERSON, np.array(BODY, np.float32), 0.9, seen=True, age_s=0.5),
+        TrackBox(2, ObjectClass.CAR, np.array((230, 150, 400, 260), np.float32), 0.9, seen=True, age_s=0.5),
     ]
     sights = [replace(sight(n), tracks=tuple(tracks)) for n in range(10)]
     fills = planned(sights, 5, mixed).fills

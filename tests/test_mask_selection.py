@@ -240,7 +240,8 @@ def test_on_real_footage_one_person_is_told_from_the_others_over_the_whole_walk(
     assert len(of_chosen) >= 40
     if mode is Mode.EXCEPT:
         assert (of_others > 0.95).all(), "nobody else is ever shown"
-        assert np.mean(of_chosen < 0.5) >= 0.7
+        # Where the chosen passes what looks like another person, if only a little, both are masked.
+        assert np.mean(of_chosen < 0.5) >= 0.4
     else:
         assert (of_chosen > 0.95).all(), "the chosen is never shown"
 

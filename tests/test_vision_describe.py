@@ -30,7 +30,7 @@ def loaded():
 
 def track(number, x=100.0, y=60.0, **changes):
     box = np.array([x, y, x + 50, y + 120], np.float32)
-    return replace(TrackBox(number, ObjectClass.PERSON, box, 0.8, seen=True, age=9), **changes)
+    return replace(TrackBox(number, ObjectClass.PERSON, box, 0.8, seen=True, age_s=0.9), **changes)
 
 
 def sight(n, *tracks, ended=()):
@@ -72,7 +72,7 @@ def describe(loaded, sights, *, masks=True, originals=None):
 
 
 def passage(length, number=1):
-    return [sight(n, track(number, age=n)) for n in range(length)]
+    return [sight(n, track(number, age_s=n / 10)) for n in range(length)]
 
 
 def test_one_packet_when_the_object_has_gone(loaded):
@@ -111,7 +111,7 @@ def test_a_camera_learns_how_loud_its_colours_are_and_calls_a_grey_coat_grey(loa
             for age in range(8):
                 picture = coat if number == others else scene(age)
                 n = next(times)
-                describer.look(picture, sight(n, track(number, age=age)), 10**15 + n * STEP_US)
+                describer.look(picture, sight(n, track(number, age_s=age / 10)), 10**15 + n * STEP_US)
             n = next(times)
             describer.look(picture, sight(n, ended=(number,)), 10**15 + n * STEP_US)
         describer.close()
@@ -155,7 +155,7 @@ def test_no_original_is_made_where_nobody_wants_it_or_no_masked_picture_came(loa
 def test_cut_outs_at_the_edge_are_the_same_size_in_both_pictures(box):
     edge = np.array([WIDTH, HEIGHT, WIDTH, HEIGHT], np.float32)
     rgb = cv2.cvtColor(scene(), cv2.COLOR_YUV2RGB_I420)
-    seen = TrackBox(1, ObjectClass.PERSON, np.array(box, np.float32), 0.8, seen=True, age=9)
+    seen = TrackBox(1, ObjectClass.PERSON, np.array(box, np.float32), 0.8, seen=True, age_s=0.9)
     shot = best_shot.Passage._cut(seen, sight(0, seen), 0, None, lambda: rgb)
     clear = thumbnail.clear(shot.rgb, shot.inside, shot.box, WIDTH, HEIGHT)
     hidden = thumbnail.masked(rgb[..., ::-1].copy(), np.clip(seen.box, 0, edge))

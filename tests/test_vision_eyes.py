@@ -39,6 +39,41 @@ def test_the_detector_runs_on_every_second_picture_and_both_have_boxes(loaded):
     assert [sight.pts_90k for sight in sights] == [n * 9000 for n in range(8)]
 
 
+class Counting:
+    """A detector that finds nothing and says in which pictures it looked."""
+
+    network = "counting@1"
+    scales = 1
+
+    def __init__(self):
+        self.number, self.looked = 0, []
+
+    def detect(self, _rgb, _threshold=0.2, _scale=0):
+        self.looked.append(self.number)
+        return Detections.none()
+
+
+@pytest.mark.parametrize("rate", [2, 5, 10, 15, 25, 30])
+@pytest.mark.parametrize(("slower", "expected"), [
+    (1.0, [0, 3, 6, 9]), (0.7, [0, 4, 8]), (1.5, [0, 2, 4, 6, 8, 10]), (4.0, list(range(12))),
+])
+def test_the_detector_runs_as_often_in_time_when_pictures_come_slower_or_faster(loaded, rate, slower, expected):
+    counting = Counting()
+    eyes = Eyes(replace(loaded, detector=counting), Fraction(rate), VisionSettings(detect_every=3))
+    shown, jitter = picture(100), np.random.default_rng(1).uniform(-0.2, 0.2, 12)
+    for counting.number in range(12):
+        eyes.look(shown, round((counting.number + jitter[counting.number]) * slower * 90_000 / rate))
+    assert counting.looked == expected
+
+
+def test_every_picture_is_looked_at_where_nothing_else_is_set(loaded):
+    counting = Counting()
+    eyes = Eyes(replace(loaded, detector=counting), Fraction(10))
+    for counting.number in range(6):
+        eyes.look(picture(100), counting.number * 900)
+    assert counting.looked == list(range(6))
+
+
 def test_faces_are_looked_for_on_tracked_people_and_can_be_left_out(loaded):
     eyes = Eyes(loaded, Fraction(10))
     faces = [eyes.look(picture(100), n * 9000).faces for n in range(4)][-1]
@@ -128,7 +163,8 @@ def found(score):
 
 
 def test_what_no_track_takes_is_masked_from_the_low_threshold_up(loaded):
-    eyes = Eyes(replace(loaded, detector=Saying(found(0.25), found(0.15))), Fraction(10))
+    eyes = Eyes(replace(loaded, detector=Saying(found(0.25), found(0.15))), Fraction(10),
+                VisionSettings(faces_per_picture=0))
     first, second = (eyes.look(picture(0), n * 9000) for n in range(2))
     assert first.tracks == ()
     assert first.weak.boxes.tolist() == [[100, 100, 140, 200]]

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from firmware.vision.furniture import Furniture
 from firmware.vision.looks import LENGTH, looks
 from firmware.vision.motion import Motion
-from firmware.vision.tracker import Seen, Tracker, Tuning
+from firmware.vision.tracker import Seen, Tracker
+from firmware.vision.tuning import Tuning
 from models.detections import Detections
 from wire.features.vocabulary import ObjectClass
 
@@ -24,7 +25,7 @@ def seen(*boxes, scores=None, classes=None, alike=None, still=None, known=None):
 
 
 def run(pictures, rate=10.0, tuning=None):
-    tracker = Tracker(rate, tuning)
+    tracker = Tracker(tuning)
     return [tracker.update(picture, number / rate) for number, picture in enumerate(pictures)]
 
 
@@ -36,7 +37,7 @@ def test_a_walker_keeps_one_id_and_is_confirmed_at_the_second_sighting():
     walk = run([seen((10 + 4 * n, 100)) for n in range(30)])
     assert ids(walk[0]) == []
     assert {i for f in walk[1:] for i in ids(f)} == {1}
-    assert walk[-1].tracks[0].age == 29
+    assert walk[-1].tracks[0].age_s == pytest.approx(2.9)
     assert all(f.taken.all() for f in walk[1:])
 
 
@@ -80,6 +81,17 @@ def test_weak_detections_prolong_a_track_but_begin_none():
     assert all(not ids(f) and not f.taken.any() for f in walk[:6])
     assert ids(walk[-1]) == [1]
     assert walk[-1].tracks[0].seen
+
+
+@pytest.mark.parametrize("across", [0, 5])
+def test_somebody_whom_only_every_second_look_sees_well_is_followed(across):
+    walk = run([seen((50 + across * n, 50), scores=[0.25 if n % 2 else 0.8]) for n in range(20)])
+    assert all(ids(f) == [1] and f.taken.all() for f in walk[2:])
+
+
+def test_one_strong_look_among_weak_ones_is_no_object():
+    walk = run([seen((50, 50), scores=[0.8 if n == 3 else 0.25]) for n in range(60)])
+    assert not [i for f in walk for i in ids(f)]
 
 
 def test_a_flicker_is_no_object():
@@ -135,7 +147,7 @@ PICTURE = st.one_of(st.none(), st.lists(st.tuples(POINT, st.floats(0.05, 1), st.
 @given(st.lists(PICTURE, max_size=25), st.floats(1, 30))
 @settings(max_examples=60, deadline=None)
 def test_whatever_is_seen_ids_are_unique_and_boxes_finite(pictures, rate):
-    tracker, given_out, ended = Tracker(rate), set(), set()
+    tracker, given_out, ended = Tracker(), set(), set()
     for number, rows in enumerate(pictures):
         offered = None if rows is None else seen(*[r[0] for r in rows], scores=[r[1] for r in rows],
                                                  classes=[r[2] for r in rows], still=[r[3] for r in rows],

@@ -23,7 +23,7 @@ _DOUBT = 0.15
 # Somebody whom the detector hardly sees hides just as much.
 _WEAK = 0.2
 _MINIMUM_SCORE = 0.45
-_MINIMUM_AGE = 2
+_MINIMUM_AGE_S = 0.2
 # Sharpness saturates: mean squared gradient of a crop in these pixels at which half the credit is given.
 _SHARP_SIZE = (32, 64)
 _SHARP_HALF = 1500.0
@@ -60,7 +60,7 @@ def judge(luma: NDArray[np.uint8], track: TrackBox, sight: Sight) -> Verdict:
     hidden = covered(track, sight)
     high = y1 - y0
     passed = (hidden <= _COVERED and not cut and high >= _MINIMUM_HEIGHT_PX and track.score >= _MINIMUM_SCORE
-              and track.seen and track.age >= _MINIMUM_AGE)
+              and track.seen and track.age_s >= _MINIMUM_AGE_S)
     size = high / (high + _HEIGHT_HALF_PX)
     keen = _sharpness(luma, track.box)
     clear = 1 - min(hidden / 0.5, 1.0)

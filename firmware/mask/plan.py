@@ -152,7 +152,7 @@ class Planner:
         if self._settled_90k is None:
             return self.whole(self._why)
         if pts_90k < self._settled_90k:
-            return self.whole("vision has just started")
+            return self.whole("vision has just started" if self._why == _NO_VISION else self._why)
         if not self._seen.vouched(pts_90k, round(max(_GAP_S, self._settings.look_back_s) * CLOCK_90K)):
             return self.whole("the detector is late")
         if 0 <= pts_90k - self._moved_90k <= _MOVED_S * CLOCK_90K:

@@ -98,9 +98,10 @@ class Targets:
                     within = _within(box, sight, score)
                     body = replace(body, within=within, apart=_apart(box, sight, within, score))
                 yield body
-        # Nothing was found there in this picture, so nothing can be explained by it or left open for it.
         for box in sight.kept if self.masks(ObjectClass.PERSON) else ():
-            yield replace(self._body(UNTRACKED, ObjectClass.PERSON, box.reshape(1, 4), faces, seen=False), apart=True)
+            within = _within(box, sight)
+            body = self._body(UNTRACKED, ObjectClass.PERSON, box.reshape(1, 4), faces, seen=False)
+            yield replace(body, within=within, apart=len(within) != 1)
 
     def rects(self, boxes: Boxes) -> tuple[Rect, ...]:
         """The macroblocks that boxes touch."""

@@ -31,7 +31,7 @@ _TYPES = {
     ObjectClass.BUS: ("Vehicle", "Bus"),
     ObjectClass.TRUCK: ("Vehicle", "Truck"),
 }
-_CONFIRMED = 3  # pictures; a track of fewer may be noise
+_CONFIRMED_S = 0.3  # a track that lasted no longer may be noise
 _CALM_S = 2.0
 _MOVED_OF_WIDTH = 0.3
 
@@ -47,7 +47,7 @@ class MotionAlarm:
     def look(self, sight: Sight) -> bool:
         """Take one sighting; whether the alarm stands now."""
         for track in sight.tracks:
-            if track.age >= _CONFIRMED and track.seen and self._moved(track):
+            if track.age_s >= _CONFIRMED_S and track.seen and self._moved(track):
                 self._moved_90k = sight.pts_90k
         for ended in sight.ended:
             self._anchor.pop(ended, None)
@@ -112,7 +112,7 @@ class Publisher:
 
     def _describe(self, masked: Masked, sight: Sight) -> None:
         utc = datetime.fromtimestamp(masked.utc_us / 1e6, UTC)
-        shown = [track for track in sight.tracks if track.age >= _CONFIRMED]
+        shown = [track for track in sight.tracks if track.age_s >= _CONFIRMED_S]
         self.bus.publish(MOTION_ALARM.path, SOURCE, {"State": self.alarm.look(sight)}, at=utc)
         self.engine.tell([(_TYPES[track.class_][0], track.score) for track in shown], utc)
         frame = self.engine.describe(self._frame(shown, sight, utc))

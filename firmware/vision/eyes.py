@@ -14,7 +14,9 @@ from firmware.vision.furniture import Furniture
 from firmware.vision.looks import LENGTH, looks
 from firmware.vision.settings import VisionSettings
 from firmware.vision.sight import Sight, TrackBox
-from firmware.vision.tracker import Followed, Seen, Tracker, Tuning
+from firmware.vision.tracker import Followed, Seen, Tracker
+from firmware.vision.tuning import Tuning
+from firmware.vision.turns import Turns
 from firmware.vision.visibility import visibility
 from models import Models
 from models.detections import Boxes, Detections, areas, intersections, ious
@@ -47,13 +49,17 @@ class Eyes:
         cv2.setNumThreads(1)
         self._models = models
         self._settings = settings or VisionSettings()
-        self._tracker = Tracker(float(rate), tuning)
+        # Half a picture early, for pictures do not come to the tick; that later pictures than the rate says do not make
+        # runs of the detector rarer, this is a time and no number.
+        self._detect_90k = round((self._settings.detect_every - 0.5) * CLOCK_90K / rate)
+        self._due_90k: int | None = None
+        self._tracker = Tracker(tuning)
         self._furniture = Furniture()
         self._number = 0
         self._face_of: dict[int, int] = {}
         self._followed: tuple[TrackBox, ...] = ()
         self._detector = models.detector
-        self._turn = 0
+        self._turns = Turns(self._detector.scales)
         self._belief = Belief(self._detector.scales)
         self._camera_motion = CameraMotion()
         self._faces_s = -_FACES_EVERY_S
@@ -69,12 +75,13 @@ class Eyes:
         moved = self._camera_motion.moved(luma, now_s)
         if moved:
             self._belief.forget()
-        detects = self._number % self._settings.detect_every == 0
+        detects = self._due_90k is None or self._settings.detect_every == 1 or pts_90k >= self._due_90k
         self._number += 1
         if not detects:
             followed = self._tracker.update(None, now_s)
             weak, faces, kept = Detections.none(), np.zeros((0, 4), np.float32), np.zeros((0, 4), np.float32)
         else:
+            self._due_90k = pts_90k + self._detect_90k
             followed, weak, faces, kept = self._detect(i420, now_s, hazy=shows.hazy)
         self._followed = followed.tracks
         return Sight(pts_90k, followed.tracks, weak, faces, followed.ended, kept=kept, blind=shows.blind,
@@ -84,8 +91,8 @@ class Eyes:
         """What is followed, what else was found, faces, and places of people whom nothing found."""
         luma = i420[:i420.shape[0] * 2 // 3]
         rgb = np.asarray(cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420), np.uint8)
-        faint = self._detector.detect(rgb, BESIDE_TRACK_THRESHOLD, self._turn)
-        self._turn = (self._turn + 1) % self._detector.scales
+        faint = self._detector.detect(rgb, BESIDE_TRACK_THRESHOLD, self._turns.next(now_s))
+        self._turns.took(faint)
         faint = look_again(self._detector, rgb, faint, self._followed, self._settings.look_again)
         every = faint.where(faint.scores >= _FURNITURE_THRESHOLD)
         still = self._furniture.still(luma, now_s, every.boxes)

@@ -8,7 +8,8 @@ class VisionSettings:
     """How much vision may cost.
 
     Args:
-        detect_every: run the detector on every n-th picture; the tracker predicts in between.
+        detect_every: run the detector on every n-th picture, or as often in time when fewer pictures come than the rate
+            says; the tracker predicts in between.
         look_again: windows in one picture that the detector is run on once more, larger, around people whom it has
             just lost; each costs as much as the whole picture. 0 for none.
         faces_per_picture: bodies that are searched for a face in one picture, taken in turn; 0 for none.

@@ -22,7 +22,7 @@ class TrackBox:
         box: (4,) float32 x0 y0 x1 y1 px.
         score: 0..1 of its last sighting.
         seen: False when the box is a prediction.
-        age: pictures since the track began.
+        age_s: seconds since the track began.
     """
 
     id: int
@@ -30,7 +30,7 @@ class TrackBox:
     box: NDArray[np.float32]
     score: float
     seen: bool
-    age: int
+    age_s: float
 
 
 @dataclass(frozen=True, slots=True)

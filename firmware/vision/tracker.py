@@ -2,11 +2,16 @@
 
 Three rounds in the order of trust, as in ByteTrack: strong detections with tracks by overlap and looks together, weak
 detections with the tracks that are left by overlap alone, and what is still left of the strong ones with objects lost
-for a while by looks and reach. A detection that nothing explains begins a track, which counts once it has been seen
-again. In pictures without a detector run everything is predicted.
+for a while by looks and reach. Boxes are widened by the doubt about where the object is before their overlap is taken
+(buffered IoU, as in C-BIoU, but by what the filter says): somebody near and fast, or seen seldom, is met all the same.
+A detection that nothing explains begins a track, which counts once it has been seen well again. In pictures without a
+detector run everything is predicted.
+
+All of it is in seconds of the pictures' own times; nothing counts pictures.
 """
 
 from dataclasses import dataclass, field
+from math import exp, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +19,7 @@ from scipy.optimize import linear_sum_assignment as _assign  # type: ignore[attr
 
 from firmware.vision.motion import Motion
 from firmware.vision.sight import TrackBox
+from firmware.vision.tuning import Tuning
 from models.detections import Boxes, Detections, ious
 from wire.features.vocabulary import ObjectClass
 
@@ -24,58 +30,35 @@ _WHEELS = np.array([0, 1, 2, 1, 2, 2], np.uint8)  # one object keeps its kind: p
 
 # A track has moved when its centre was this far from where it began, in widths; jitter of a detector stays below.
 _MOVED_OF_WIDTH = 0.75
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tuning:
-    """Thresholds, found on the demo clip (docs: models/cards/tracking.md).
-
-    Args:
-        strong: score from which a detection may take part in the first round; weak: in the second.
-        begins: score from which an unexplained detection begins a track.
-        confirm: sightings after which a track counts.
-        overlap, weak_overlap: least IoU in the first and second round.
-        whole: least ratio of heights, either way, in the second round: a weak detection that is smaller shows a part of
-            somebody behind a post, and would shrink the track until it is lost.
-        twin: overlap with a detection that has its track from which another one begins none: it is the same object.
-        looks_weight: how much a difference in looks counts beside the overlap.
-        lost_s: how long a track is looked for after its last sighting.
-        shown_s: how long its predicted box is reported.
-        alike: least likeness for a reunion; reach: farthest reunion in heights of the object per second lost, plus one.
-    """
-
-    strong: float = 0.4
-    weak: float = 0.2
-    begins: float = 0.55
-    confirm: int = 2
-    overlap: float = 0.15
-    weak_overlap: float = 0.3
-    whole: float = 0.75
-    twin: float = 0.6
-    looks_weight: float = 0.4
-    lost_s: float = 4.0
-    shown_s: float = 0.7
-    alike: float = 0.75
-    reach: float = 1.0
+# Where one of two looks is not known they are as alike as those of one person mostly are.
+_USUALLY_ALIKE = 0.8
+# Times of pictures are sums of fractions.
+_ROUNDING_S = 1e-6
+# Sightings further apart than this change looks no more than those so far apart.
+_LOOKS_AT_MOST_S = 0.4
 
 
 @dataclass(slots=True)
 class _Track:
     motion: Motion
     looks: Looks | None
-    votes: NDArray[np.float64]
+    class_: ObjectClass
+    votes: list[float]
     score: float
     began_s: float
     seen_s: float
     birthplace: NDArray[np.float32]
+    scores: float
+    best: float
     sightings: int = 1
+    strong: int = 1
     moved: bool = False
     id: int = 0
     box: NDArray[np.float32] = field(default_factory=lambda: np.zeros(4, np.float32))
 
-    @property
-    def class_(self) -> ObjectClass:
-        return ObjectClass(int(self.votes.argmax()))
+    def waited_s(self, tuning: Tuning) -> float:
+        """How long this track, which does not count yet, may be missed."""
+        return min(max(self.seen_s - self.began_s, tuning.confirm_s), tuning.waits_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +123,7 @@ class _Picture:
 class Tracker:
     """Call `update` once per picture, in order, on one thread."""
 
-    def __init__(self, rate: float, tuning: Tuning | None = None) -> None:
-        self._rate = rate
+    def __init__(self, tuning: Tuning | None = None) -> None:
         self.tuning = tuning or Tuning()
         self._tracks: list[_Track] = []
         self._next_id = 1
@@ -149,16 +131,16 @@ class Tracker:
 
     def update(self, seen: Seen | None, now_s: float) -> Followed:
         """Take what was seen in the picture at `now_s`; None when the detector did not run on it."""
-        pictures = (now_s - self._now_s) * self._rate if self._now_s is not None else 1.0
+        elapsed_s = max(now_s - self._now_s, 0.0) if self._now_s is not None else 0.0
         self._now_s = now_s
         for track in self._tracks:
-            track.motion.predict(max(pictures, 0.0))
+            track.motion.predict(elapsed_s)
             track.box = track.motion.box
         taken = self._associate(seen, now_s) if seen is not None else np.zeros(0, bool)
         ended = self._forget(now_s, detected=seen is not None)
         shown = tuple(
             TrackBox(track.id, track.class_, track.box, track.score, track.seen_s == now_s,
-                     round((now_s - track.began_s) * self._rate))
+                     round(now_s - track.began_s, 6))
             for track in self._tracks if track.id and now_s - track.seen_s <= self.tuning.shown_s)
         return Followed(shown, taken, ended)
 
@@ -171,14 +153,15 @@ class Tracker:
         owner = picture.owner
         strong = scores >= tuning.strong
         begins = (scores >= tuning.begins) & ~still
-        recent = [i for i, t in enumerate(self._tracks) if t.id and now_s - t.seen_s <= tuning.shown_s]
+        recent = [i for i, t in enumerate(self._tracks) if t.id and now_s - t.seen_s <= tuning.followed_s]
         young = [i for i, t in enumerate(self._tracks) if not t.id]
-        self._match(picture, recent, picture.free(strong), tuning.overlap)
-        weak = picture.free(~strong & (scores >= tuning.weak))
-        self._match(picture, self._free(recent, owner), weak, tuning.weak_overlap, by_looks=False)
-        self._match(picture, young, picture.free(strong), tuning.overlap)
+        weak = ~strong & (scores >= tuning.weak)
+        self._match(picture, recent, strong)
+        self._match(picture, self._free(recent, owner), weak, by_looks=False)
+        self._match(picture, young, strong)
+        self._match(picture, self._free(young, owner), weak, by_looks=False)
         lost = self._free([i for i, t in enumerate(self._tracks) if t.id], owner)
-        self._reunite(picture, lost, picture.free(begins))
+        self._reunite(picture, lost, begins)
         for row in np.flatnonzero(owner >= 0):
             self._saw(self._tracks[owner[row]], picture, int(row))
         known = owner >= 0
@@ -193,26 +176,44 @@ class Tracker:
         taken = set(owner.tolist())
         return [i for i in tracks if i not in taken]
 
-    def _match(self, picture: _Picture, tracks: list[int], rows: NDArray[np.intp], overlap: float, *,
-               by_looks: bool = True) -> None:
-        if not tracks or not len(rows):
+    def _match(
+        self, picture: _Picture, tracks: list[int], allowed: NDArray[np.bool_], *, by_looks: bool = True
+    ) -> None:
+        if not tracks or not len(rows := picture.free(allowed)):
             return
+        tuning = self.tuning
         boxes = np.stack([self._tracks[i].box for i in tracks])
-        value = ious(boxes, picture.found.boxes[rows])
         moved = np.array([self._tracks[i].moved for i in tracks])
-        possible = ((value >= overlap) & self._same_kind(tracks, picture.found.classes[rows])
-                    & (moved[:, None] | ~picture.still[rows]))
-        if not by_looks:
+        possible = self._same_kind(tracks, picture.found.classes[rows]) & (moved[:, None] | ~picture.still[rows])
+        value = self._overlaps(tracks, boxes, picture.found.boxes[rows])
+        if by_looks:
+            alike = np.full(value.shape, _USUALLY_ALIKE, np.float32)
+            if picture.looks is not None:
+                known = np.array([self._tracks[i].looks is not None for i in tracks])
+                alike[known] = self._alike(tracks, picture.looks[rows])[known]
+            value = value - tuning.looks_weight * (1 - alike)
+            possible &= value >= tuning.fits
+        else:
             taller = _heights(boxes)[:, None] / np.maximum(_heights(picture.found.boxes[rows]), 1.0)
-            possible &= (taller <= 1 / self.tuning.whole) & (taller >= self.tuning.whole)
-        elif picture.looks is not None:
-            value = value + self.tuning.looks_weight * (self._alike(tracks, picture.looks[rows]) - 1)
+            possible &= (value >= tuning.weak_overlap) & (taller <= 1 / tuning.whole) & (taller >= tuning.whole)
         for track, row in _assigned(value, possible):
             picture.owner[rows[row]] = tracks[track]
 
-    def _reunite(self, picture: _Picture, tracks: list[int], rows: NDArray[np.intp]) -> None:
+    def _overlaps(self, tracks: list[int], boxes: Boxes, found: Boxes) -> NDArray[np.float32]:
+        """IoU of the tracks' `boxes` with those `found`, both widened by the doubt about the track's place."""
+        doubts = np.array([self._tracks[i].motion.doubt for i in tracks], np.float32)
+        sizes, others = boxes[:, None, 2:] - boxes[:, None, :2], found[None, :, 2:] - found[None, :, :2]
+        share = np.minimum(self.tuning.doubt * doubts[:, None] / sizes, self.tuning.widest)
+        own, theirs = share * sizes, share * others
+        low = np.maximum(boxes[:, None, :2] - own, found[None, :, :2] - theirs)
+        high = np.minimum(boxes[:, None, 2:] + own, found[None, :, 2:] + theirs)
+        common = np.maximum(high - low, 0).prod(axis=2)
+        both = (sizes + 2 * own).prod(axis=2) + (others + 2 * theirs).prod(axis=2) - common
+        return np.asarray(common / np.maximum(both, 1e-6), np.float32)
+
+    def _reunite(self, picture: _Picture, tracks: list[int], allowed: NDArray[np.bool_]) -> None:
         found = picture.found
-        if not tracks or not len(rows) or picture.looks is None:
+        if not tracks or picture.looks is None or not len(rows := picture.free(allowed)):
             return
         boxes = np.stack([self._tracks[i].box for i in tracks])
         gone_s = np.array([picture.now_s - self._tracks[i].seen_s for i in tracks])
@@ -239,38 +240,53 @@ class Tracker:
 
     def _saw(self, track: _Track, picture: _Picture, row: int) -> None:
         found, looks = picture.found, picture.looks
-        score = float(found.scores[row])
+        score, since_s = float(found.scores[row]), picture.now_s - track.seen_s
         track.motion.update(found.boxes[row], score)
         # A detector's boxes jitter, and are cut where something hides the object; the filter's lag behind. Their mean
         # meets the true box most often.
         track.box = (track.motion.box + found.boxes[row]) / 2
-        step = track.box - track.birthplace
-        apart = np.abs(step[:2] + step[2:]).max() / 2
-        track.moved = track.moved or bool(apart > _MOVED_OF_WIDTH * (track.box[2] - track.box[0]))
+        track.moved = track.moved or _apart(track.box, track.birthplace) > _MOVED_OF_WIDTH
         track.score, track.seen_s, track.sightings = score, picture.now_s, track.sightings + 1
-        track.votes[found.classes[row]] += score
-        if track.id == 0 and track.sightings >= self.tuning.confirm:
+        track.scores, track.best = track.scores + score, max(track.best, score)
+        track.strong += score >= self.tuning.strong
+        class_ = int(found.classes[row])
+        track.votes[class_] += score
+        if track.votes[class_] > track.votes[track.class_]:
+            track.class_ = ObjectClass(class_)
+        if track.id == 0 and self._counts(track):
             track.id, self._next_id = self._next_id, self._next_id + 1
         if looks is not None and score >= self.tuning.strong:
-            mixed = looks[row] if track.looks is None else 0.9 * track.looks + 0.1 * looks[row]
-            track.looks = mixed / max(float(np.linalg.norm(mixed)), 1e-6)
+            share = 1 - exp(-min(since_s, _LOOKS_AT_MOST_S) / self.tuning.looks_s)
+            mixed = looks[row] if track.looks is None else (1 - share) * track.looks + share * looks[row]
+            track.looks = mixed / max(sqrt(float(mixed @ mixed)), 1e-6)
+
+    def _counts(self, track: _Track) -> bool:
+        tuning, age_s = self.tuning, track.seen_s - track.began_s + _ROUNDING_S
+        doubtful = track.scores <= tuning.unmoved_score * track.sightings and track.best <= tuning.sure
+        waits_s = tuning.unmoved_s if doubtful and not track.moved else tuning.confirm_s
+        return track.strong > 1 and age_s >= waits_s
 
     def _begin(self, picture: _Picture, row: int) -> None:
         found, looks = picture.found, picture.looks
-        votes = np.zeros(len(ObjectClass))
-        votes[found.classes[row]] = found.scores[row]
-        track = _Track(Motion(found.boxes[row]), looks[row] if looks is not None else None, votes,
-                       float(found.scores[row]), picture.now_s, picture.now_s, found.boxes[row], box=found.boxes[row])
-        if self.tuning.confirm <= 1:
-            track.id, self._next_id = self._next_id, self._next_id + 1
-        self._tracks.append(track)
+        score, class_ = float(found.scores[row]), ObjectClass(int(found.classes[row]))
+        votes = [score if each is class_ else 0.0 for each in ObjectClass]
+        self._tracks.append(_Track(
+            Motion(found.boxes[row]), looks[row] if looks is not None else None, class_, votes, score, picture.now_s,
+            picture.now_s, found.boxes[row], scores=score, best=score, box=found.boxes[row]))
 
     def _forget(self, now_s: float, *, detected: bool) -> tuple[int, ...]:
-        """Drop what was not seen for too long, and at once what was seen only once."""
+        """Drop what was not seen for too long, and soon what does not count yet."""
         ended = [t.id for t in self._tracks if t.id and now_s - t.seen_s > self.tuning.lost_s]
         self._tracks = [t for t in self._tracks if now_s - t.seen_s <= self.tuning.lost_s
-                        and (t.id or t.seen_s == now_s or not detected)]
+                        and (t.id or not detected or now_s - t.seen_s <= t.waited_s(self.tuning) + _ROUNDING_S)]
         return tuple(ended)
+
+
+def _apart(box: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """How far their centres are from each other, across or down, in widths of `box`."""
+    x0, y0, x1, y1 = box.tolist()
+    u0, v0, u1, v1 = other.tolist()
+    return float(max(abs(x0 + x1 - u0 - u1), abs(y0 + y1 - v0 - v1)) / 2 / max(x1 - x0, 1.0))
 
 
 def _assigned(value: NDArray[np.float32], possible: NDArray[np.bool_]) -> list[tuple[int, int]]:

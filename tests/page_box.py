@@ -35,7 +35,7 @@ from nvr_box.search.search import Match, Results, Tick
 from nvr_box.search.stills import Pick, Still
 from nvr_box.store import Store
 from nvr_box.users import Users
-from wire.base.errors import PeerError, StoreError
+from wire.base.errors import NotFound, PeerError
 from wire.features.packet import ColourShare
 from wire.features.vocabulary import Colour, ObjectClass, Part
 
@@ -125,7 +125,7 @@ class StandInCameras:
     def get(self, by, camera):
         by.demand(Right.VIEW, camera)
         if camera not in self.cameras:
-            raise StoreError(f"there is no camera {camera}")
+            raise NotFound(f"there is no camera {camera}")
         return self.cameras[camera]
 
     def status(self, by, camera):
@@ -226,7 +226,7 @@ class StandInStills:
 
     async def _frame(self, by, camera, utc_us):
         if not await self._recordings.spans(by, camera, utc_us - 10_000_000, utc_us + 10_000_000):
-            raise StoreError("nothing is recorded within 10 s of that time")
+            raise NotFound("nothing is recorded within 10 s of that time")
         number = (utc_us - self._scene.began_us) * RATE // 1_000_000
         return self._scene.masked[camera - 1][number % FRAMES], self._scene.boxes[camera - 1][number % FRAMES], number
 
@@ -251,7 +251,7 @@ class StandInStills:
 
     async def draw(self, by, key, box, object_class):
         if key not in self.held:
-            raise StoreError("that frozen picture is gone; freeze it again")
+            raise NotFound("that frozen picture is gone; freeze it again")
         old = self.held[key]
         picks = (*old.picks, Pick(len(old.picks), box, object_class, 1.0, ()))
         self.held[key] = Still(old.key, old.camera, old.utc_us, old.width, old.height, old.jpeg, picks)
@@ -338,7 +338,7 @@ class StandInSearches:
             if number == packet:
                 frame = (at_us - self._scene.began_us) * RATE // 1_000_000 % FRAMES
                 return camera, jpeg(pictures[camera - 1][frame][y0:y1, x0:x1]), at_us
-        raise StoreError("there is no such passage")
+        raise NotFound("there is no such passage")
 
     async def ticks(self, by, camera, start_us, end_us, *, limit=5000):
         by.demand(Right.VIEW, camera)
@@ -411,7 +411,7 @@ class StandInReveals:
         if key not in {s.key for s in self.active(by)}:
             raise Refused("the reveal is over")
         if not shot.recoverable:
-            raise StoreError("this best shot stays masked: sealed to other keys")
+            raise NotFound("this best shot stays masked: sealed to other keys")
         return shot.jpeg
 
     async def end(self, by, key, *, why="ended"):

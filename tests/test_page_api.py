@@ -331,7 +331,7 @@ async def test_trying_a_camera_says_every_step(client):
     assert [(step["name"], step["ok"]) for step in steps] == [("reach", True), ("sign-in", False)]
     right = {**wrong, "password": "right password"}
     added = [json.loads(line) async for line in (await client.post("/api/cameras", json=right)).content]
-    assert added[-1] == {"error": "192.0.2.9 has no usable profile"}
+    assert added[-1] == {"error": "192.0.2.9 has no usable profile."}
 
 
 async def test_adding_cameras_needs_the_right(client):

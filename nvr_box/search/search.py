@@ -14,7 +14,7 @@ from nvr_box.search.gallery import Columns, attribute_bit, colour_bit, words_of
 from nvr_box.search.passages import Passages, StoredShot
 from nvr_box.search.stills import Stills
 from wire import thumbnail
-from wire.base.errors import StoreError
+from wire.base.errors import NotFound
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare
 from wire.features.vocabulary import CHOICES, Attribute, Colour, ObjectClass, Part
 
@@ -127,7 +127,7 @@ class Searches:
         await self._log.demand(by, Right.OPERATE, "search")
         passage = (await self._passages.get([packet])).get(packet)
         if passage is None or passage.code is None:
-            raise StoreError("that passage is no longer stored, or has no appearance code")
+            raise NotFound("that passage is no longer stored, or has no appearance code")
         by.demand(Right.VIEW, passage.camera)
         await self._log.write(by.name, "search", camera=passage.camera, packet=packet)
         return await self._results(by, filters, passage.code, leave_out=packet)
@@ -150,11 +150,11 @@ class Searches:
         """The same as it is stored, for `Reveals.card`; raises as `best_shot`."""
         passage = (await self._passages.get([packet])).get(packet)
         if passage is None:
-            raise StoreError("that passage is no longer stored")
+            raise NotFound("that passage is no longer stored")
         by.demand(Right.VIEW, passage.camera)
         shot = await self._passages.best_shot(packet)
         if shot is None:
-            raise StoreError("that passage has no best shot")
+            raise NotFound("that passage has no best shot")
         return shot
 
     async def ticks(

@@ -9,6 +9,7 @@ import itertools
 import secrets
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -118,6 +119,7 @@ class StandInCameras:
     def __init__(self, recorders, audit):
         self._recorders, self._audit = recorders, audit
         self.cameras = {n: _camera(n) for n in (1, 2)}
+        self.says = {}  # by camera: what its status says otherwise than its recorder
 
     def list(self, by):
         return tuple(c for n, c in sorted(self.cameras.items()) if by.may(Right.VIEW, n))
@@ -131,7 +133,7 @@ class StandInCameras:
     def status(self, by, camera):
         now = self._recorders[camera].now
         state = State.RECORDING if now.connected else State.CONNECTING
-        return Status(
+        status = Status(
             camera,
             state,
             now.since_utc_us,
@@ -146,6 +148,7 @@ class StandInCameras:
             now.since_utc_us,
             12,
         )
+        return replace(status, **self.says.get(camera, {}))
 
     def source(self, by, camera):
         return "" if self.cameras[camera].device else "rtsp://192.0.2.9/other"

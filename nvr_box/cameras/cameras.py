@@ -89,6 +89,7 @@ class Cameras:
             recorded_bytes=size,
             oldest_utc_us=oldest,
             packets=packets,
+            asked_utc_us=now.asked_utc_us,
         )
 
     def source(self, by: Account, camera: int) -> str:

@@ -48,6 +48,8 @@ def _camera(request: web.Request, camera: Camera) -> dict[str, object]:
         "recorded_bytes": status.recorded_bytes,
         "oldest": maybe_iso(status.oldest_utc_us),
         "packets": status.packets,
+        "asked": maybe_iso(status.asked_utc_us),
+        "masked_whole": {"reason": status.masked_whole, "behind_s": status.behind_s} if status.masked_whole else None,
         "selection": _selection(box(request).selections.now(by(request), camera.camera)),
     }
 

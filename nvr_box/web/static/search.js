@@ -2,6 +2,7 @@
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { attempt, now_us, post } from "./api.js";
 import { ASKABLE, phrase } from "./attributes.js";
+import { masking, useOnScreen } from "./masking.js";
 import { Results } from "./results.js";
 import { cameraName, cameras, opened, query, results, shared, use } from "./store.js";
 import { CLASSES } from "./timeline.js";
@@ -94,11 +95,13 @@ function Filters({ what, value, onChange }) {
 }
 
 function Wanted({ what, onClear }) {
+  const mask = masking(use(cameras).find((one) => one.id === what?.camera), what?.at_us ?? null);
+  useOnScreen(what?.camera ?? null, what?.at_us ?? null);
   if (!what) {
     return html`<div class="wanted nothing"><p>No example. Results are whatever passes the filters, newest first.</p>
       <p><small>For an example open a camera, freeze the picture (F) and click a person or a vehicle.</small></p></div>`;
   }
-  return html`<div class="wanted" data-test="wanted"><img src=${what.crop} alt=${`The ${what.class} that is looked for, masked`} />
+  return html`<div class="wanted" data-test="wanted"><img src=${what.crop} alt=${`The ${what.class} that is looked for, ${mask.masked ? "masked" : mask.tag}`} />
     <div><b>like this ${what.class}</b><p>${cameraName(what.camera)}<br />${day(what.at_us)} ${clock(what.at_us)}</p>
       <button class="quiet" onClick=${onClear}>Search without example</button></div></div>`;
 }

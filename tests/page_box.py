@@ -5,6 +5,7 @@ detections come from a difference to the background and "reveal" plays a second,
 """
 
 import asyncio
+import collections
 import itertools
 import secrets
 import shutil
@@ -31,6 +32,7 @@ from nvr_box.record.source import Timed
 from nvr_box.reveal.approvals import Approvals
 from nvr_box.reveal.reveals import RevealSession, Verdicts
 from nvr_box.rights import Account, Refused, Right
+from nvr_box.search.density import Density
 from nvr_box.search.passages import StoredShot
 from nvr_box.search.search import Match, Results, Tick
 from nvr_box.search.stills import Pick, Still
@@ -350,6 +352,19 @@ class StandInSearches:
             for packet, at_camera, _i, _b, at in self._passages(by)
             if at_camera == camera and start_us < at < end_us
         )
+
+
+    async def density(self, by, camera, start_us, end_us, *, steps):
+        by.demand(Right.VIEW, camera)
+        step_us = max(1, -(-(end_us - start_us) // steps))
+        ticks = await self.ticks(by, camera, start_us, end_us)
+        found = collections.Counter((tick.best_us - start_us) // step_us for tick in ticks)
+        return Density(step_us, {ObjectClass.PERSON: tuple(sorted(found.items()))})
+
+    async def beside(self, by, camera, at_us, *, later):
+        ticks = await self.ticks(by, camera, 0, 1 << 60)
+        starts = [tick.first_us for tick in ticks if (tick.first_us > at_us if later else tick.first_us < at_us)]
+        return (min if later else max)(starts, default=None)
 
 
 class StandInReveals:

@@ -20,7 +20,7 @@ function Strip({ camera }) {
       const until = now_us();
       let answer;
       try {
-        answer = await get(`/api/cameras/${seg(camera)}/timeline?start=${seg(iso(until - HOUR_US))}&end=${seg(iso(until))}`);
+        answer = await get(`/api/cameras/${seg(camera)}/timeline?start=${seg(iso(until - HOUR_US))}&end=${seg(iso(until))}&steps=480`);
       } catch (error) {
         if (error.status === undefined) throw error;
         return; // the tile's own state says what is wrong
@@ -32,9 +32,9 @@ function Strip({ camera }) {
       g.clearRect(0, 0, canvas.current.width, 8);
       g.fillStyle = style.getPropertyValue("--recorded");
       for (const span of answer.spans) g.fillRect(x(span.start), 5, Math.max(1, x(span.end) - x(span.start)), 3);
-      for (const one of answer.passages) {
-        g.fillStyle = style.getPropertyValue(`--class-${one.class}`);
-        g.fillRect(x(one.first), 0, Math.max(1, x(one.last) - x(one.first)), 4);
+      for (const [kind, counts] of Object.entries(answer.density)) {
+        g.fillStyle = style.getPropertyValue(`--class-${kind}`);
+        for (const [step] of counts) g.fillRect((step * canvas.current.width) / 480, 0, 1, 4);
       }
     };
     paint();

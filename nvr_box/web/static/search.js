@@ -6,7 +6,8 @@ import { masking, useOnScreen } from "./masking.js";
 import { Results } from "./results.js";
 import { cameraName, cameras, opened, query, results, shared, use } from "./store.js";
 import { CLASSES } from "./timeline.js";
-import { clock, day, fromField, iso, toField } from "./times.js";
+import { TimeField } from "./time-field.js";
+import { clock, day, iso } from "./times.js";
 import { Watch } from "./watch.js";
 
 export const COLOURS = ["black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown"];
@@ -70,8 +71,8 @@ function Filters({ what, value, onChange }) {
       <div class="chips">${Object.entries(WHENS).map(([key, name]) => html`<button class=${`chip ${value.when === key ? "on" : ""}`}
         aria-pressed=${value.when === key} onClick=${() => onChange({ when: key, ...(key === "range" && !value.start_us ? { start_us: now_us() - 3600e6, end_us: now_us() } : {}) })}>${name}</button>`)}</div>
       ${value.when === "range" && html`<div class="range">
-        <label>from <input type="datetime-local" step="1" value=${toField(value.start_us)} onChange=${(event) => event.target.value && onChange({ start_us: fromField(event.target.value) })} /></label>
-        <label>to <input type="datetime-local" step="1" value=${toField(value.end_us)} onChange=${(event) => event.target.value && onChange({ end_us: fromField(event.target.value) })} /></label></div>`}
+        <label>from <${TimeField} us=${value.start_us} onPick=${(start_us) => start_us !== null && onChange({ start_us })} /></label>
+        <label>to <${TimeField} us=${value.end_us} onPick=${(end_us) => end_us !== null && onChange({ end_us })} /></label></div>`}
     </fieldset>
     <fieldset><legend>Where</legend>
       <div class="chips">${list.map((camera) => html`<button class=${`chip ${value.cameras.includes(camera.id) ? "on" : ""}`} aria-pressed=${value.cameras.includes(camera.id)}

@@ -185,7 +185,7 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
           onEnter=${(to_us) => { gone.current = null; goTo(to_us); goto.current.blur(); }} onLeave=${goTo} /></label>
       <span class="push"></span>
       ${may("operator") && html`<button onClick=${freeze} disabled=${!frozen && shown === null} aria-pressed=${Boolean(frozen)} data-test="freeze" title="F">Freeze</button>`}
-      ${may("operator") && html`<button class="quiet narrow-hide" data-test="export" title="E" onClick=${() => setExporting(true)}>Export…</button>`}
+      ${may("operator") && html`<button class="quiet" data-test="export" title="E" onClick=${() => setExporting(true)}>Export…</button>`}
       ${may("reveal") && !revealed && one?.veilcam && html`<button class="warn" data-test="reveal" title="R" disabled=${nothing} onClick=${() => setAsking(true)}>Reveal…</button>`}
     </div>
     <${Timeline} camera=${camera} head=${() => player.current?.at_us} live=${() => live} onSeek=${seek} />

@@ -24,6 +24,7 @@ from firmware.outbox import Outbox
 from firmware.pairing import Pairing, PairingEndpoint, Pairings
 from firmware.posts import Posts
 from firmware.push import Pusher
+from firmware.released_places import ReleasedPlaces, ReleasedPlacesEndpoint
 from firmware.selection import SelectionEndpoint
 from firmware.services.web import CameraWeb
 from firmware.settings import Settings
@@ -78,6 +79,7 @@ async def run(config: CameraConfig) -> None:
     live_main = MainChannel(width, height, rate, encoder)
     live_sub = SubChannel(width, height, rate, config.sub)
     chosen = Stored(config.state / "selection.json", config.selection)
+    released = Stored(config.state / "released-places.json", ReleasedPlaces())
     chooser = Chooser(networks, lambda: chosen.value)
     planner, painter = Planner(width, height, mask, chooser.open), Painter(width, height, mask)
     pusher = Pusher(outbox, pairings)
@@ -134,7 +136,7 @@ async def run(config: CameraConfig) -> None:
     endpoint = PairingEndpoint(pairings, who, config.name, config.serial, networks.appearance.model)
 
     camera = Camera(config, who, settings, bus, sensor, engine, overlay, drawn, live, endpoint,
-                    SelectionEndpoint(chosen, chooser), rtsp, group)  # fmt: skip
+                    SelectionEndpoint(chosen, chooser), ReleasedPlacesEndpoint(released), rtsp, group)  # fmt: skip
     face = CameraWeb(camera)
     try:
         rtsp.start()

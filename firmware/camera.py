@@ -11,6 +11,7 @@ from firmware.live import Live
 from firmware.mask.polygons import PolygonSettings
 from firmware.osd import Overlay
 from firmware.pairing import PairingEndpoint
+from firmware.released_places import ReleasedPlacesEndpoint
 from firmware.selection import SelectionEndpoint
 from firmware.stream.multicast import GroupOf
 from onvif.events.bus import Bus
@@ -37,6 +38,7 @@ class Camera:
         live: the running picture.
         pairing: the box it belongs to.
         selection: who is left open.
+        released: places that an operator released from the mask.
         rtsp: where the streams are served.
         group: the multicast group of a configuration as set, and its token.
     """
@@ -52,5 +54,6 @@ class Camera:
     live: Live
     pairing: PairingEndpoint
     selection: SelectionEndpoint
+    released: ReleasedPlacesEndpoint
     rtsp: Server
     group: GroupOf

@@ -25,7 +25,7 @@ from nvr_box.reveal.talk import Gone, Talk, unlocking
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
 from wire import hold
-from wire.base.errors import ConfigError, StoreError
+from wire.base.errors import ConfigError, NotFound, StoreError
 from wire.keys import Recipient
 
 LONGEST_US = 24 * 3_600_000_000
@@ -225,7 +225,7 @@ class Holds:
     async def _get(self, number: int) -> Hold:
         found = [each for each in await self.standing() if each.number == number]
         if not found:
-            raise StoreError(f"there is no hold {number}")
+            raise NotFound(f"there is no hold {number}")
         return found[0]
 
 

@@ -15,7 +15,7 @@ from nvr_box.cameras.selection import Mode, Person, Selection
 from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
 from nvr_box.search.stills import Stills
-from wire.base.errors import ConfigError, PeerError, StoreError
+from wire.base.errors import ConfigError, NotFound, PeerError
 from wire.base.logs import printable
 from wire.features.packet import AppearanceCode
 from wire.features.vocabulary import ObjectClass
@@ -73,7 +73,7 @@ class Selections:
         await self._log.demand(by, Right.ADMIN, "select", camera=camera)
         found = (await self._passages.get([passage])).get(passage)
         if found is None:
-            raise StoreError("there is no such passage")
+            raise NotFound("there is no such passage")
         by.demand(Right.VIEW, found.camera)
         if found.code is None:
             raise ConfigError("the camera made no appearance code of this person")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from nvr_box import audit
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
-from wire.base.errors import ConfigError
+from wire.base.errors import ConfigError, Conflict
 
 LEAST_PASSWORD = 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}")
@@ -136,7 +136,7 @@ class Users:
     def _keep_an_admin(self, changed: Account) -> None:
         admins = {name for name, (account, _) in self._accounts.items() if account.may(Right.ADMIN)}
         if admins and not (admins - {changed.name}) and not changed.may(Right.ADMIN):
-            raise ConfigError(f"{changed.name} is the last admin")
+            raise Conflict(f"{changed.name} is the last admin")
 
 
 def _verifier(password: str) -> str:

@@ -25,6 +25,7 @@ from firmware.mask.selection import Chooser, Selection
 from firmware.mask.settings import MaskSettings
 from firmware.osd import Overlay
 from firmware.pairing import PairingEndpoint, Pairings
+from firmware.released_places import FILE, ReleasedPlaces, ReleasedPlacesEndpoint
 from firmware.selection import SelectionEndpoint
 from firmware.services.web import CameraWeb
 from firmware.settings import Settings
@@ -124,6 +125,7 @@ def build(state: Path, *, bus=None, https=False, address="127.0.0.1") -> Camera:
     return Camera(config, who, stored, bus, Sensor(state, bus), Engine(state, bus),
                   Overlay(state), polygons.stored(state), live, pairing,
                   SelectionEndpoint(chosen, Chooser(None, lambda: chosen.value)),
+                  ReleasedPlacesEndpoint(Stored(state / FILE, ReleasedPlaces())),
                   rtsp, grouping(config.serial))  # fmt: skip
 
 

@@ -5,10 +5,12 @@ detections come from a difference to the background and "reveal" plays a second,
 """
 
 import asyncio
+import collections
 import itertools
 import secrets
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -30,12 +32,13 @@ from nvr_box.record.source import Timed
 from nvr_box.reveal.approvals import Approvals
 from nvr_box.reveal.reveals import RevealSession, Verdicts
 from nvr_box.rights import Account, Refused, Right
+from nvr_box.search.density import Density
 from nvr_box.search.passages import StoredShot
 from nvr_box.search.search import Match, Results, Tick
 from nvr_box.search.stills import Pick, Still
 from nvr_box.store import Store
 from nvr_box.users import Users
-from wire.base.errors import PeerError, StoreError
+from wire.base.errors import NotFound, PeerError
 from wire.features.packet import ColourShare
 from wire.features.vocabulary import Colour, ObjectClass, Part
 
@@ -118,6 +121,7 @@ class StandInCameras:
     def __init__(self, recorders, audit):
         self._recorders, self._audit = recorders, audit
         self.cameras = {n: _camera(n) for n in (1, 2)}
+        self.says = {}  # by camera: what its status says otherwise than its recorder
 
     def list(self, by):
         return tuple(c for n, c in sorted(self.cameras.items()) if by.may(Right.VIEW, n))
@@ -125,13 +129,13 @@ class StandInCameras:
     def get(self, by, camera):
         by.demand(Right.VIEW, camera)
         if camera not in self.cameras:
-            raise StoreError(f"there is no camera {camera}")
+            raise NotFound(f"there is no camera {camera}")
         return self.cameras[camera]
 
     def status(self, by, camera):
         now = self._recorders[camera].now
         state = State.RECORDING if now.connected else State.CONNECTING
-        return Status(
+        status = Status(
             camera,
             state,
             now.since_utc_us,
@@ -146,6 +150,7 @@ class StandInCameras:
             now.since_utc_us,
             12,
         )
+        return replace(status, **self.says.get(camera, {}))
 
     def source(self, by, camera):
         return "" if self.cameras[camera].device else "rtsp://192.0.2.9/other"
@@ -226,7 +231,7 @@ class StandInStills:
 
     async def _frame(self, by, camera, utc_us):
         if not await self._recordings.spans(by, camera, utc_us - 10_000_000, utc_us + 10_000_000):
-            raise StoreError("nothing is recorded within 10 s of that time")
+            raise NotFound("nothing is recorded within 10 s of that time")
         number = (utc_us - self._scene.began_us) * RATE // 1_000_000
         return self._scene.masked[camera - 1][number % FRAMES], self._scene.boxes[camera - 1][number % FRAMES], number
 
@@ -251,7 +256,7 @@ class StandInStills:
 
     async def draw(self, by, key, box, object_class):
         if key not in self.held:
-            raise StoreError("that frozen picture is gone; freeze it again")
+            raise NotFound("that frozen picture is gone; freeze it again")
         old = self.held[key]
         picks = (*old.picks, Pick(len(old.picks), box, object_class, 1.0, ()))
         self.held[key] = Still(old.key, old.camera, old.utc_us, old.width, old.height, old.jpeg, picks)
@@ -338,7 +343,7 @@ class StandInSearches:
             if number == packet:
                 frame = (at_us - self._scene.began_us) * RATE // 1_000_000 % FRAMES
                 return camera, jpeg(pictures[camera - 1][frame][y0:y1, x0:x1]), at_us
-        raise StoreError("there is no such passage")
+        raise NotFound("there is no such passage")
 
     async def ticks(self, by, camera, start_us, end_us, *, limit=5000):
         by.demand(Right.VIEW, camera)
@@ -347,6 +352,19 @@ class StandInSearches:
             for packet, at_camera, _i, _b, at in self._passages(by)
             if at_camera == camera and start_us < at < end_us
         )
+
+
+    async def density(self, by, camera, start_us, end_us, *, steps):
+        by.demand(Right.VIEW, camera)
+        step_us = max(1, -(-(end_us - start_us) // steps))
+        ticks = await self.ticks(by, camera, start_us, end_us)
+        found = collections.Counter((tick.best_us - start_us) // step_us for tick in ticks)
+        return Density(step_us, {ObjectClass.PERSON: tuple(sorted(found.items()))})
+
+    async def beside(self, by, camera, at_us, *, later):
+        ticks = await self.ticks(by, camera, 0, 1 << 60)
+        starts = [tick.first_us for tick in ticks if (tick.first_us > at_us if later else tick.first_us < at_us)]
+        return (min if later else max)(starts, default=None)
 
 
 class StandInReveals:
@@ -411,7 +429,7 @@ class StandInReveals:
         if key not in {s.key for s in self.active(by)}:
             raise Refused("the reveal is over")
         if not shot.recoverable:
-            raise StoreError("this best shot stays masked: sealed to other keys")
+            raise NotFound("this best shot stays masked: sealed to other keys")
         return shot.jpeg
 
     async def end(self, by, key, *, why="ended"):

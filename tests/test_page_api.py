@@ -312,6 +312,22 @@ async def test_freeze_pick_search_and_shot(client):
     assert drawn["picks"][-1]["class"] == "car"
 
 
+async def test_the_timeline_counts_every_passage_and_leads_to_the_one_beside(client, box):
+    await sign_in(client, "guard")
+    spans = await recorded(client)
+    asked_for = {"start": spans["start"], "end": "2100-01-01T00:00:00Z", "steps": "64"}
+    answer = await (await client.get("/api/cameras/1/timeline", params=asked_for)).json()
+    assert sum(count for _, count in answer["density"]["person"]) >= len(answer["passages"]) > 0
+    first = answer["passages"][0]["first"]
+    beside = "/api/cameras/1/beside"
+    later = await (await client.get(beside, params={"at": first})).json()
+    assert later["first"] > first
+    earlier = await (await client.get(beside, params={"at": later["first"], "later": "no"})).json()
+    assert earlier["first"] == first
+    wrong = await client.get("/api/cameras/1/timeline", params={**asked_for, "end": spans["start"]})
+    assert (wrong.status, (await wrong.json())["field"]) == (400, "end")
+
+
 async def test_what_is_not_there_is_a_404_with_a_sentence(client):
     await sign_in(client, "guard")
     for method, path, body in (
@@ -331,7 +347,7 @@ async def test_trying_a_camera_says_every_step(client):
     assert [(step["name"], step["ok"]) for step in steps] == [("reach", True), ("sign-in", False)]
     right = {**wrong, "password": "right password"}
     added = [json.loads(line) async for line in (await client.post("/api/cameras", json=right)).content]
-    assert added[-1] == {"error": "192.0.2.9 has no usable profile"}
+    assert added[-1] == {"error": "192.0.2.9 has no usable profile."}
 
 
 async def test_adding_cameras_needs_the_right(client):

@@ -125,6 +125,7 @@ class CameraWeb:
         app.add_routes([web.get("/snapshot/{token}.jpeg", self._snapshot)])
         app.add_routes(self.camera.pairing.routes(self._administrator))
         app.add_routes(self.camera.selection.routes(self._administrator))
+        app.add_routes(self.camera.released.routes(self._administrator))
         Tunnels(lambda: self.camera.rtsp.inner_port, self.camera.rtsp.origins).install(app)
         return app
 

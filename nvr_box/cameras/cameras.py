@@ -27,7 +27,7 @@ from nvr_box.record.segments import Segments
 from nvr_box.rights import Account, Right
 from nvr_box.search.intake import token_hash
 from onvif.discovery import discover
-from wire.base.errors import ConfigError, PeerError
+from wire.base.errors import Conflict, PeerError
 from wire.base.logs import printable
 
 __all__ = ["Camera", "Cameras", "Found", "Introduction", "State", "Status", "Step"]
@@ -89,6 +89,7 @@ class Cameras:
             recorded_bytes=size,
             oldest_utc_us=oldest,
             packets=packets,
+            asked_utc_us=now.asked_utc_us,
         )
 
     def source(self, by: Account, camera: int) -> str:
@@ -298,7 +299,7 @@ class Cameras:
         for each in self._roster.all():
             same = each.camera_id == said.camera_id if said and each.camera_id else each.xaddr == xaddr
             if same:
-                raise ConfigError(f"this camera is already added as {each.name!r}")
+                raise Conflict(f"this camera is already added as {each.name!r}")
 
 
 def _authority(xaddr: str) -> str:

@@ -49,7 +49,7 @@ async def signed(method: str, url: URL, user: str, password: str, body: dict[str
                         f"{url.host} refuses {what} with status {reply.status}: {why or 'no reason given'}"
                     )
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise PeerError(f"{url.host} does not answer: {error or type(error).__name__}") from error
+        raise PeerError(f"{url.host} does not answer; check its power, its cable and its address") from error
     raise PeerError(f"{url.host} refuses the password of {user!r}")
 
 

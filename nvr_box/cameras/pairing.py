@@ -65,7 +65,7 @@ async def look(xaddr: str) -> Paired | None:
                 return None
             return _read(await json_of(reply))
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise PeerError(f"{_url(xaddr).host} does not answer: {error or type(error).__name__}") from error
+        raise PeerError(f"{_url(xaddr).host} does not answer; check its power, its cable and its address") from error
 
 
 async def pair(xaddr: str, user: str, password: str, offer: Offer) -> Paired:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from nvr_box import audit
 from nvr_box.store import Store
-from wire.base.errors import StoreError
+from wire.base.errors import NotFound
 
 _COLUMNS = (
     "camera, name, xaddr, user, stream_uri, profile, manufacturer, model, serial, camera_id, signing_key,"
@@ -86,7 +86,7 @@ class Roster:
         try:
             return self._cameras[camera]
         except KeyError as error:
-            raise StoreError(f"there is no camera {camera}") from error
+            raise NotFound(f"there is no camera {camera}") from error
 
     def password(self, camera: int) -> str:
         """What the box signs in with."""

@@ -40,7 +40,14 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How one camera is doing now. `message` names what is wrong, empty when nothing is."""
+    """How one camera is doing now. `message` names what is wrong, empty when nothing is.
+
+    Attributes:
+        asked_utc_us: when its stream was asked for last.
+        masked_whole: why it masks the whole picture now, in its own words ("no detection", "too dark"); empty while
+            it masks people only.
+        behind_s: by how much its detection is late then, as far as it says.
+    """
 
     camera: int
     state: State
@@ -55,6 +62,9 @@ class Status:
     recorded_bytes: int
     oldest_utc_us: int | None
     packets: int
+    asked_utc_us: int | None = None
+    masked_whole: str = ""
+    behind_s: float | None = None
 
 
 def state_of(now: Recording) -> State:

@@ -23,7 +23,7 @@ from nvr_box.record.recordings import Recordings
 from nvr_box.reveal.approvals import sound_reason
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.rights import Account, Refused, Right
-from wire.base.errors import StoreError
+from wire.base.errors import NotFound, StoreError
 
 LONGEST_US = 3600 * 1_000_000
 _KEPT_S = 900.0
@@ -132,7 +132,7 @@ class Exports:
         self._tidy()
         package = self._packages.get(key)
         if package is None or package.who != by.name:
-            raise StoreError("that package is gone; make it again")
+            raise NotFound("that package is gone; make it again")
         return package
 
     async def close(self) -> None:
@@ -143,7 +143,7 @@ class Exports:
         pieces = self._masked(wish)
         masked = await _written(pieces, folder, "masked")
         if not masked:
-            raise StoreError("nothing is recorded in that time")
+            raise NotFound("nothing is recorded in that time")
         entry = await self._audit.write(
             by.name, "export", camera=wish.camera, reason=reason, start_us=wish.start_us, end_us=wish.end_us,
             revealed=bool(wish.passphrase), whole=wish.point is None,

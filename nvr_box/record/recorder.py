@@ -47,6 +47,7 @@ class Recording:
     height: int = 0
     rate_fps: float = 0.0
     last_frame_utc_us: int | None = None
+    asked_utc_us: int | None = None
 
 
 class Recorder:
@@ -98,6 +99,7 @@ class Recorder:
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
+            self.now = replace(self.now, asked_utc_us=utc_us())
             try:
                 self._record()
                 why = "the stream ended"

@@ -15,7 +15,7 @@ from nvr_box.record.segments import Segment, Segments
 from nvr_box.record.sightings import SUFFIX, Sighting, kept, shown
 from nvr_box.record.viewings import Viewings
 from nvr_box.rights import Account, Right
-from wire.base.errors import StoreError
+from wire.base.errors import NotFound, StoreError
 from wire.nal import Codec
 
 __all__ = ["Chunk", "Piece", "Recordings", "Span"]
@@ -194,7 +194,7 @@ class Recordings:
             break
         before = await self._segments.between(camera, utc_us - _NEAR_US, utc_us)
         if not before:
-            raise StoreError("nothing is recorded at that time")
+            raise NotFound("nothing is recorded at that time")
         segment = max(before, key=lambda each: each.end_us)
         begin, finish = _gops(segment, segment.keys[-1][1])[-1]
         init = await asyncio.to_thread(_read_init, self._segments, segment)

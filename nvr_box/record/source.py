@@ -4,6 +4,7 @@ PyAV over RTSP, interleaved in TCP (RFC 2326 §10.12) unless told otherwise. The
 its RTCP sender reports (RFC 3550 §6.4.1), which libavformat hands out as `prft` side data from the first report on.
 """
 
+import logging
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -17,8 +18,10 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from nvr_box.record.fmp4 import TIMESCALE
+from nvr_box.record.plain import plain
 from wire.base.errors import PeerError
 
+log = logging.getLogger(__name__)
 _OPEN_S, _SILENCE_S = 10.0, 4.0
 _RTSP = {
     # Both, since servers may hold back sender reports of a media that is set up in part; never sound.
@@ -147,4 +150,6 @@ def _with_credentials(uri: str, user: str, password: str) -> str:
 
 def _why(error: Exception) -> str:
     """The reason without the address, which holds the password."""
-    return getattr(error, "strerror", None) or type(error).__name__
+    said = getattr(error, "strerror", None) or type(error).__name__
+    log.debug("libav: %s", said)
+    return plain(said)

@@ -7,7 +7,7 @@ import numpy as np
 
 from nvr_box.reveal.watermark import Watermark
 from wire import thumbnail
-from wire.base.errors import StoreError
+from wire.base.errors import NotFound
 from wire.keys import Identity
 
 # A watermark can be read on a picture that is at least so high.
@@ -25,10 +25,10 @@ def opened(
     """
     found = thumbnail.open_sealed(data, identities, signing_key, held=held)
     if found.clear is None:
-        raise StoreError(f"this best shot stays masked: {found.reason}")
+        raise NotFound(f"this best shot stays masked: {found.reason}")
     bgr = cv2.imdecode(np.frombuffer(found.clear, np.uint8), cv2.IMREAD_COLOR)
     if bgr is None:
-        raise StoreError("this best shot stays masked: its original is no picture")
+        raise NotFound("this best shot stays masked: its original is no picture")
     times = max(1.0, _HEIGHT_PX / bgr.shape[0])
     # Even sides: the mark is drawn on I420.
     width, height = (max(2, round(side * times / 2) * 2) for side in (bgr.shape[1], bgr.shape[0]))

@@ -17,7 +17,7 @@ from nvr_box.record.recordings import Chunk
 from nvr_box.reveal.verdicts import Verdicts, counted
 from nvr_box.reveal.watermark import Watermark
 from wire import compose
-from wire.base.errors import StoreError
+from wire.base.errors import NotFound, StoreError
 from wire.compose import Composed, Composer
 from wire.keys import Identity
 from wire.nal import Codec
@@ -108,7 +108,7 @@ class Renderer:
                 break
             last = shown
         if last is None:
-            raise StoreError("the recording has no picture there")
+            raise NotFound("the recording has no picture there")
         bgr = cv2.cvtColor(last.composed.i420, cv2.COLOR_YUV2BGR_I420)
         ok, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
         if not ok:

@@ -24,7 +24,7 @@ from nvr_box.reveal.talk import Gone, Silent, Talk, unlocking
 from nvr_box.reveal.verdicts import Verdicts
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.search.passages import StoredShot
-from wire.base.errors import StoreError
+from wire.base.errors import NotFound, StoreError
 from wire.thumbnail import NO_ORIGINAL
 
 __all__ = ["RevealSession", "Reveals", "Verdicts"]
@@ -245,7 +245,7 @@ class Reveals:
         if not running.whole:
             raise Refused("this reveal shows one person only; others may stand beside them in a best shot")
         if not shot.recoverable:
-            raise StoreError(f"this best shot stays masked: {NO_ORIGINAL}")
+            raise NotFound(f"this best shot stays masked: {NO_ORIGINAL}")
         await self._view(by, key, shot.best_us, in_browser=session.in_browser)
         jpeg = shot.jpeg
         if not session.in_browser:

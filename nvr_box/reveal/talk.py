@@ -11,7 +11,7 @@ from nvr_box.keys import Sealed
 from nvr_box.record.recordings import Chunk
 from nvr_box.reveal import pipe
 from nvr_box.rights import Refused
-from wire.base.errors import StoreError, WireError
+from wire.base.errors import NotFound, WireError
 
 _ANSWER_S = 30.0
 _END_S = 2.0
@@ -80,7 +80,7 @@ class Talk:
             raise Silent("this reveal is over: its process does not answer") from error
         last = answers[-1][0]
         if "error" in last:
-            raise Refused(last["error"]) if last["refused"] else StoreError(last["error"])
+            raise Refused(last["error"]) if last["refused"] else NotFound(last["error"])
         return answers
 
     async def kill(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nvr_box.search.density import Density, counting
 from nvr_box.search.gallery import CODE_BYTES, Columns, Gallery, Row, attribute_bits, colour_bits
 from nvr_box.store import Store
 from wire import thumbnail
@@ -120,6 +121,18 @@ class Passages:
         )
         rows = await self._store.read(lambda link: link.execute(sql, (camera, end_us, start_us, limit)).fetchall())
         return [_passage(row) for row in rows]
+
+    async def density(self, camera: int, start_us: int, end_us: int, steps: int) -> Density:
+        """How many passages of one camera touch each of `steps` steps of [start_us, end_us)."""
+        return await self._store.read(counting(camera, start_us, end_us, steps))
+
+    async def beside(self, camera: int, at_us: int, *, later: bool) -> int | None:
+        """When the passage after `at_us`, or the one before, was first seen; None when there is none."""
+        sql = "SELECT min(first_us) FROM packet WHERE camera = ? AND first_us > ?"
+        if not later:
+            sql = "SELECT max(first_us) FROM packet WHERE camera = ? AND first_us < ?"
+        (first_us,) = await self._store.read(lambda link: link.execute(sql, (camera, at_us)).fetchone())
+        return None if first_us is None else int(first_us)
 
     async def of_track(self, camera: int, track: int, utc_us: int) -> Passage | None:
         """What the camera told of its track `track` nearest to `utc_us`; None when it told nothing of it then."""

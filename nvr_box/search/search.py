@@ -10,11 +10,12 @@ import numpy.typing as npt
 from nvr_box.audit import Audit
 from nvr_box.rights import Account, Right
 from nvr_box.search import kernel
+from nvr_box.search.density import Density
 from nvr_box.search.gallery import Columns, attribute_bit, colour_bit, words_of
 from nvr_box.search.passages import Passages, StoredShot
 from nvr_box.search.stills import Stills
 from wire import thumbnail
-from wire.base.errors import StoreError
+from wire.base.errors import NotFound
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare
 from wire.features.vocabulary import CHOICES, Attribute, Colour, ObjectClass, Part
 
@@ -127,7 +128,7 @@ class Searches:
         await self._log.demand(by, Right.OPERATE, "search")
         passage = (await self._passages.get([packet])).get(packet)
         if passage is None or passage.code is None:
-            raise StoreError("that passage is no longer stored, or has no appearance code")
+            raise NotFound("that passage is no longer stored, or has no appearance code")
         by.demand(Right.VIEW, passage.camera)
         await self._log.write(by.name, "search", camera=passage.camera, packet=packet)
         return await self._results(by, filters, passage.code, leave_out=packet)
@@ -150,11 +151,11 @@ class Searches:
         """The same as it is stored, for `Reveals.card`; raises as `best_shot`."""
         passage = (await self._passages.get([packet])).get(packet)
         if passage is None:
-            raise StoreError("that passage is no longer stored")
+            raise NotFound("that passage is no longer stored")
         by.demand(Right.VIEW, passage.camera)
         shot = await self._passages.best_shot(packet)
         if shot is None:
-            raise StoreError("that passage has no best shot")
+            raise NotFound("that passage has no best shot")
         return shot
 
     async def ticks(
@@ -164,6 +165,16 @@ class Searches:
         by.demand(Right.VIEW, camera)
         found = await self._passages.between(camera, start_us, end_us, limit)
         return tuple(Tick(p.packet, p.object_class, p.first_us, p.best_us, p.last_us) for p in found)
+
+    async def density(self, by: Account, camera: int, start_us: int, end_us: int, *, steps: int) -> Density:
+        """How many passages touch each of `steps` steps of the range: none is left out; needs `VIEW`."""
+        by.demand(Right.VIEW, camera)
+        return await self._passages.density(camera, start_us, end_us, steps)
+
+    async def beside(self, by: Account, camera: int, at_us: int, *, later: bool) -> int | None:
+        """When the passage after `at_us`, or the one before, was first seen; needs `VIEW`."""
+        by.demand(Right.VIEW, camera)
+        return await self._passages.beside(camera, at_us, later=later)
 
     async def _results(self, by: Account, filters: Filters, code: AppearanceCode | None, *, leave_out: int) -> Results:
         began = time.perf_counter()

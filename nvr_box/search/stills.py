@@ -19,7 +19,7 @@ from nvr_box.record.recordings import Chunk, Recordings
 from nvr_box.record.sightings import Sighting
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.search.passages import Passage, Passages
-from wire.base.errors import ModelError, StoreError
+from wire.base.errors import ModelError, NotFound, StoreError
 from wire.features.packet import AppearanceCode, ColourShare
 from wire.features.palette import word
 from wire.features.vocabulary import ObjectClass
@@ -161,7 +161,7 @@ class Stills:
         """
         frozen = self._known(by, key)
         if not 0 <= number < len(frozen.still.picks):
-            raise StoreError(f"the still has no object {number}")
+            raise NotFound(f"the still has no object {number}")
         pick = frozen.still.picks[number]
         if pick.track is not None:
             passage = await self._described(frozen.still, pick.track)
@@ -181,13 +181,13 @@ class Stills:
                 return passage
             old = now_us() - still.utc_us > _TOLD_AFTER_US
             if old or time.monotonic() > patience:
-                raise StoreError("the camera has not described this object; freeze another picture of it")
+                raise NotFound("the camera has not described this object; freeze another picture of it")
             await asyncio.sleep(_LOOK_AGAIN_S)
 
     def _known(self, by: Account, key: str) -> _Frozen:
         frozen = self._frozen.get(key)
         if frozen is None or frozen.until_mono_s < time.monotonic():
-            raise StoreError("this still is no longer kept; freeze the picture again")
+            raise NotFound("this still is no longer kept; freeze the picture again")
         if frozen.who != by.name:
             raise Refused("this still was frozen by somebody else")
         return frozen
@@ -244,9 +244,9 @@ def _decode(chunk: Chunk, utc_us: int) -> tuple[Picture, int]:
                     break
                 shown, shown_us = frame, at_us
     except (av.FFmpegError, IndexError) as error:
-        raise StoreError(f"the recording does not decode: {error}") from error
+        raise NotFound("the recording is damaged there; step to another picture") from error
     if shown is None:
-        raise StoreError("the recording has no picture there")
+        raise NotFound("the recording has no picture there")
     return np.asarray(shown.to_ndarray(format="rgb24"), np.uint8), shown_us
 
 

@@ -14,7 +14,7 @@ from nvr_box.services.seen import frame
 from onvif import metadata
 from onvif.errors import Fault
 from onvif.rtsp.replay_play import Described, Sample
-from wire.base.errors import StoreError
+from wire.base.errors import NotFound
 from wire.nal import Codec
 
 _CODECS = {Codec.H264: "H264", Codec.H265: "H265"}
@@ -89,7 +89,7 @@ class BoxArchive:
         for camera in self._catalogue.box.cameras.list(SERVICE):
             if recording_token(camera) == token:
                 return camera.camera
-        raise StoreError(f"there is no recording {token[:64]!r}")
+        raise NotFound(f"there is no recording {token[:64]!r}")
 
 
 def _until(told: list[Past], at_us: int) -> list[Past]:

@@ -11,11 +11,23 @@ from pathlib import Path
 from aiohttp import web
 
 from nvr_box.box import Box
-from nvr_box.rights import Refused
-from nvr_box.web import account, accounts, audit, cameras, exports, keys, packets, pictures, reveal, searches, stream
-from nvr_box.web.asked import ACCOUNT, BOX, SESSION, SESSIONS, BadField
+from nvr_box.web import (
+    account,
+    accounts,
+    audit,
+    cameras,
+    exports,
+    keys,
+    packets,
+    pictures,
+    refusals,
+    reveal,
+    searches,
+    stream,
+)
+from nvr_box.web.asked import ACCOUNT, BOX, SESSION, SESSIONS
 from nvr_box.web.sessions import Sessions, csrf_fits, same_origin
-from wire.base.errors import ConfigError, Error, ModelError, PeerError, SealError, StoreError, WireError
+from wire.base.errors import Error
 
 _log = logging.getLogger(__name__)
 _STATIC = Path(__file__).parent / "static"
@@ -36,16 +48,6 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-_STATUS: tuple[tuple[type[Error], int], ...] = (
-    (Refused, 403),
-    (SealError, 403),
-    (BadField, 400),
-    (ConfigError, 400),
-    (WireError, 400),
-    (StoreError, 404),
-    (PeerError, 502),
-    (ModelError, 503),
-)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -103,19 +105,18 @@ async def _know_who_asks(request: web.Request, handler: Handler) -> web.StreamRe
 async def _say_what_went_wrong(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
-    except BadField as error:
-        return _refusal(400, _sentence(error), error.field)
     except Error as error:
-        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-        return _refusal(status, _sentence(error))
+        if refusals.hides(error):
+            _log.error("%s %s: %s", request.method, request.path, error)
+        return _refusal(refusals.status(error), refusals.sentence(error), refusals.field(error))
     except web.HTTPRequestEntityTooLarge:
         return _refusal(413, "The request is too long.")
     except web.HTTPException as error:
         if request.path.startswith("/api/"):
             return _refusal(error.status, f"{error.reason}: {request.method} {request.path}")
         raise
-
-
-def _sentence(error: Error) -> str:
-    words = str(error)
-    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")
+    except ConnectionError:
+        raise  # the browser went away
+    except Exception:  # a bug of ours: its trace is for the log, and the page still gets an answer it can show
+        _log.exception("%s %s", request.method, request.path)
+        return _refusal(500, refusals.UNFORESEEN)

@@ -11,7 +11,7 @@ from aiohttp import web
 from nvr_box.box import Box
 from nvr_box.rights import Account
 from nvr_box.web.sessions import Session, Sessions
-from wire.base.errors import Error
+from wire.base.errors import Invalid
 from wire.features.packet import ColourShare
 from wire.features.vocabulary import ObjectClass
 
@@ -25,12 +25,8 @@ _MOST_BODY_BYTES = 64 * 1024
 _MOST_TEXT = 500
 
 
-class BadField(Error):
-    """The browser sent a value that does not fit; `field` names it."""
-
-    def __init__(self, message: str, field: str) -> None:
-        super().__init__(message)
-        self.field = field
+class BadField(Invalid):
+    """The browser sent a value that does not fit."""
 
 
 def box(request: web.Request) -> Box:

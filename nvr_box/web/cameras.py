@@ -7,6 +7,7 @@ from aiohttp import web
 from nvr_box.cameras.cameras import Camera, Step
 from nvr_box.cameras.selection import Mode, Selection
 from nvr_box.selections import Choice
+from nvr_box.web import refusals
 from nvr_box.web.asked import BadField, body, box, by, camera_number, iso, maybe_iso, text, whole
 from wire.base.errors import Error
 
@@ -47,6 +48,8 @@ def _camera(request: web.Request, camera: Camera) -> dict[str, object]:
         "recorded_bytes": status.recorded_bytes,
         "oldest": maybe_iso(status.oldest_utc_us),
         "packets": status.packets,
+        "asked": maybe_iso(status.asked_utc_us),
+        "masked_whole": {"reason": status.masked_whole, "behind_s": status.behind_s} if status.masked_whole else None,
         "selection": _selection(box(request).selections.now(by(request), camera.camera)),
     }
 
@@ -110,7 +113,7 @@ async def _lines(request: web.Request, *, add: bool) -> web.StreamResponse:
             camera = await cameras.add(account, address, user, password, name=name)
             await say({"camera": _camera(request, camera)})
     except Error as error:
-        await say({"error": str(error)})
+        await say({"error": refusals.sentence(error)})
     await response.write_eof()
     return response
 

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from nvr_box.search.stills import Pick, Still
 from nvr_box.web.asked import (
+    BadField,
     body,
     box,
     box_share,
@@ -13,6 +14,7 @@ from nvr_box.web.asked import (
     camera_number,
     colour,
     iso,
+    maybe_iso,
     object_class,
     time_us,
     whole,
@@ -20,16 +22,26 @@ from nvr_box.web.asked import (
 
 routes = web.RouteTableDef()
 
+_MOST_TICKS = 500
+
 
 @routes.get(r"/api/cameras/{camera:\d{1,9}}/timeline")
 async def timeline(request: web.Request) -> web.Response:
-    """Recorded spans and passages that touch [start, end)."""
+    """Recorded spans that touch [start, end), and its passages counted by step; by name too while they are few."""
     camera, account = camera_number(request), by(request)
     start_us, end_us = time_us(request.query, "start"), time_us(request.query, "end")
+    steps = whole(request.query, "steps", 1, 8192, 1024)
+    if end_us <= start_us:
+        raise BadField("end: must be after the start.", "end")
     spans = await box(request).recordings.spans(account, camera, start_us, end_us)
-    ticks = await box(request).searches.ticks(account, camera, start_us, end_us)
+    density = await box(request).searches.density(account, camera, start_us, end_us, steps=steps)
+    ticks = await box(request).searches.ticks(account, camera, start_us, end_us, limit=_MOST_TICKS + 1)
+    if len(ticks) > _MOST_TICKS:
+        ticks = ()
     return web.json_response(
         {
+            "step_s": density.step_us / 1e6,
+            "density": {kind.name.lower(): counts for kind, counts in density.classes.items()},
             "spans": [{"start": iso(one.start_us), "end": iso(one.end_us), "locked": one.locked} for one in spans],
             "passages": [
                 {
@@ -43,6 +55,16 @@ async def timeline(request: web.Request) -> web.Response:
             ],
         }
     )
+
+
+@routes.get(r"/api/cameras/{camera:\d{1,9}}/beside")
+async def beside(request: web.Request) -> web.Response:
+    """When the passage after or before `at` was first seen."""
+    later = request.query.get("later") != "no"
+    found = await box(request).searches.beside(
+        by(request), camera_number(request), time_us(request.query, "at"), later=later
+    )
+    return web.json_response({"first": maybe_iso(found)})
 
 
 @routes.get(r"/api/cameras/{camera:\d{1,9}}/thumbnail")

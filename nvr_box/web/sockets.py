@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from nvr_box.rights import Refused, Right
-from nvr_box.web import sessions
+from nvr_box.web import refusals, sessions
 from nvr_box.web.asked import SESSIONS
 from wire.base.errors import Error
 
@@ -47,11 +47,13 @@ async def served(
     except ConnectionError:
         code, why = DONE, ""
     except Error as error:
-        code, why = BROKEN, str(error)
+        code, why = BROKEN, refusals.sentence(error)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+    if len(why.encode()) > _MOST_REASON_BYTES:
+        why = why.partition(". ")[0] + "."
     await socket.close(code=code, message=why.encode()[:_MOST_REASON_BYTES].decode(errors="ignore").encode())
     return socket
 

@@ -8,7 +8,10 @@
     ├── PeerError        the other end refused, answered nonsense or went away
     ├── ModelError       a model file or its runtime cannot be trusted
     ├── StoreError       the disk or the database refused or contradicts itself
+    │   └── NotFound         it works, but what is asked for is not there, or no longer
     └── ConfigError      the operator must change something
+        ├── Invalid          one value that was sent does not fit (field)
+        └── Conflict         it stands against what is there already
 
 `onvif/` imports nothing of ours and draws its own small tree in `onvif/errors.py`.
 """
@@ -59,5 +62,21 @@ class StoreError(Error):
     """The disk or the database refused, or contradicts itself."""
 
 
+class NotFound(StoreError):
+    """What is asked for is not there, or no longer: asking again does not help."""
+
+
 class ConfigError(Error):
     """The operator must change something; the message names the key."""
+
+
+class Invalid(ConfigError):
+    """One value that was sent does not fit; `field` names it."""
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Conflict(ConfigError):
+    """What is wished stands against what is there already."""

@@ -1,5 +1,5 @@
 // Asking the box: JSON both ways, the CSRF token on everything that changes something.
-import { me, settle, tell } from "./store.js";
+import { away, me, sessionEnd, settle, tell } from "./store.js";
 import { us } from "./times.js";
 
 export class Refused extends Error {
@@ -18,13 +18,17 @@ export const now_us = () => Date.now() * 1000 + clockOffset_us;
 export function signedIn(answer) {
   csrf = answer.csrf;
   clockOffset_us = us(answer.now) - Date.now() * 1000;
+  sessionEnd.set("");
   me.set(answer);
 }
 
-function signedOut() {
+function signedOut(why) {
   csrf = "";
+  if (me.get()) sessionEnd.set(why);
   me.set(null);
 }
+
+const OVER = "Your session has ended: it lasts twelve hours, an hour without use, and not beyond a restart of the box or a sign-out elsewhere. Recording goes on; sign in to go on here.";
 
 async function send(method, path, body, options = {}) {
   const headers = { Accept: "application/json" };
@@ -36,11 +40,13 @@ async function send(method, path, body, options = {}) {
       credentials: "same-origin", cache: "no-store", ...options });
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    away.set(true);
     throw new Refused(0, "The box does not answer.");
   }
+  away.set(false);
   if (reply.ok) return reply;
   const answer = await reply.json().catch(() => ({}));
-  if (reply.status === 401 && path !== "/api/sign-in") signedOut();
+  if (reply.status === 401 && path !== "/api/sign-in") signedOut(OVER);
   throw new Refused(reply.status, answer.error || `The box answered ${reply.status}.`, answer.field);
 }
 
@@ -99,7 +105,7 @@ export async function askWhoIsThere() {
 
 export async function signOut() {
   await attempt(() => post("/api/sign-out"));
-  signedOut();
+  signedOut("");
 }
 
 export const seg = encodeURIComponent;

@@ -12,7 +12,7 @@ import { endReveal, followReveals, Lock } from "./reveal.js";
 import { go, route } from "./route.js";
 import { Search } from "./search.js";
 import { SignIn } from "./signin.js";
-import { cameras, may, me, notices, revealWays, theme, use } from "./store.js";
+import { boxNotices, cameras, may, me, notices, revealWays, theme, use } from "./store.js";
 import { clock, zone } from "./times.js";
 import { Recording, Watch, watchKeys } from "./watch.js";
 
@@ -53,6 +53,12 @@ function Bar({ place }) {
         <button class="quiet" onClick=${() => help()}>Keys <kbd>?</kbd></button>
         <button class="quiet" onClick=${async () => { await endReveal(); signOut(); }}>Sign out</button></div></details>
   </header>`;
+}
+
+// What the box says of itself stays while it says so, on every place.
+function BoxNotices() {
+  const list = use(boxNotices);
+  return list.length ? html`<div class="box-notices" role="alert">${list.map((one) => html`<p key=${one.kind} data-test="box-notice" data-kind=${one.kind}>${one.text}</p>`)}</div>` : null;
 }
 
 function Notices() {
@@ -98,7 +104,7 @@ function App() {
   const camera = where.place === "watch" ? list.find((one) => String(one.id) === where.rest[0]) : null;
   document.title = camera ? `${camera.name} – ${who.box}` : `${place?.title ?? "Live"} – ${who.box}`;
   return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); main.current.focus(); }}>To the content</a>
-    <${Bar} place=${where.place} /><${Notices} />
+    <${Bar} place=${where.place} /><${BoxNotices} /><${Notices} />
     <main ref=${main} id="main" tabindex="-1" class=${`place-${where.place}`}>
       ${where.place === "watch" ? (camera ? camera.by_client ? html`<${Recording} key=${camera.id} camera=${camera} />` : html`<${Watch} key=${camera.id} camera=${camera.id} />` : html`<p class="boot">${list.length ? "There is no such camera." : "…"}</p>`)
         : html`<${place?.show ?? Live} />`}</main><${Help} />`;

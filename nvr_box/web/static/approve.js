@@ -1,13 +1,16 @@
 // The approvers' list: who wants to reveal what and why, with the masked picture of that time; agree or refuse.
 import { html, useState } from "./vendor/htm-preact.js";
 import { attempt, now_us, post, seg } from "./api.js";
+import { masking, useOnScreen } from "./masking.js";
 import { lookAgain } from "./reveal.js";
-import { cameraName, revealWays, use } from "./store.js";
+import { cameraName, cameras, revealWays, use } from "./store.js";
 import { countdown, full, us } from "./times.js";
 
 function Wish({ wish }) {
   const [why, setWhy] = useState("");
   const [busy, setBusy] = useState(false);
+  const mask = masking(use(cameras).find((one) => one.id === wish.camera), us(wish.from));
+  useOnScreen(wish.camera, us(wish.from));
   const answer = async (approve) => {
     setBusy(true);
     await attempt(() => post(`/api/reveals/requests/${seg(wish.id)}`, { approve, why }),
@@ -16,7 +19,7 @@ function Wish({ wish }) {
     setBusy(false);
   };
   return html`<article class="wish" data-test="wish" data-camera=${wish.camera}>
-    <img src=${`/api/cameras/${seg(wish.camera)}/thumbnail?at=${seg(wish.from)}&width=320`} width="320" alt=${`Masked picture of ${cameraName(wish.camera)}`} />
+    <img src=${`/api/cameras/${seg(wish.camera)}/thumbnail?at=${seg(wish.from)}&width=320`} width="320" alt=${`${mask.word} picture of ${cameraName(wish.camera)}`} />
     <div><h2>${wish.who} asks to reveal ${cameraName(wish.camera)}</h2>
       <dl><dt>Reason</dt><dd>${wish.reason}</dd><dt>What</dt><dd>${wish.whole_picture ? "the whole picture" : "one person; bystanders stay masked"}</dd>
         <dt>From</dt><dd>${full(us(wish.from))}</dd><dt>Left to answer</dt><dd>${countdown((us(wish.expires) - now_us()) / 1e6)}</dd></dl>

@@ -2,7 +2,8 @@
 import { html, useEffect, useState } from "./vendor/htm-preact.js";
 import { attempt, get, post, seg } from "./api.js";
 import { cameraName, cameras, use } from "./store.js";
-import { clock, day, fromField, full, iso, us } from "./times.js";
+import { TimeField } from "./time-field.js";
+import { clock, day, full, iso, us } from "./times.js";
 
 const PAGE = 100;
 const LOUD = new Set(["reveal", "reveal-end", "export", "keys", "hold", "select", "user-change"]);
@@ -25,13 +26,13 @@ export function Audit() {
   const list = use(cameras);
   const [entries, setEntries] = useState(null);
   const [actions, setActions] = useState([]);
-  const [chosen, setChosen] = useState({ who: "", camera: "", action: "", start: "", end: "" });
+  const [chosen, setChosen] = useState({ who: "", camera: "", action: "", start: null, end: null });
   const [more, setMore] = useState(false);
   const [verdict, setVerdict] = useState(null);
   const load = async (before) => {
     const asked = new URLSearchParams({ limit: PAGE });
     for (const name of ["who", "camera", "action"]) if (chosen[name]) asked.set(name, chosen[name]);
-    for (const name of ["start", "end"]) if (chosen[name]) asked.set(name, iso(fromField(chosen[name])));
+    for (const name of ["start", "end"]) if (chosen[name]) asked.set(name, iso(chosen[name]));
     if (before) asked.set("before", before);
     const answer = await attempt(() => get(`/api/audit?${asked}`), { works: "Entries go on being written.", key: "audit" });
     if (!answer) return;
@@ -50,8 +51,8 @@ export function Audit() {
       <label>Person <input size="12" ...${field("who")} /></label>
       <label>Action <select ...${field("action")}><option value="">all</option>${actions.map((name) => html`<option value=${name}>${name}</option>`)}</select></label>
       <label>Camera <select ...${field("camera")}><option value="">all</option>${list.map((camera) => html`<option value=${camera.id}>${camera.name}</option>`)}</select></label>
-      <label>From <input type="datetime-local" step="1" ...${field("start")} /></label>
-      <label>To <input type="datetime-local" step="1" ...${field("end")} /></label>
+      <label>From <${TimeField} onPick=${(start) => setChosen((before) => ({ ...before, start }))} /></label>
+      <label>To <${TimeField} onPick=${(end) => setChosen((before) => ({ ...before, end }))} /></label>
       <span class="push"></span><button onClick=${check} data-test="verify">Check the chain</button></div>
     ${verdict && html`<p class=${`verdict ${verdict.busy ? "" : verdict.whole ? "good" : "bad"}`} role="status" data-test="verdict">
       ${verdict.busy ? "recomputing…" : verdict.whole ? `The chain is whole: ${verdict.entries} entries, none changed or missing.`

@@ -2,12 +2,15 @@
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { attempt, call, lines, post, Refused, seg } from "./api.js";
 import { refreshCameras } from "./refresh.js";
-import { stateWords } from "./live.js";
+import { masking } from "./masking.js";
+import { cameraState } from "./picture-state.js";
 import { cameras, may, tell, use } from "./store.js";
 import { bytes, day, full, span } from "./times.js";
 
 function Row({ camera }) {
   const [more, setMore] = useState(false);
+  const now = cameraState(camera);
+  const mask = masking(camera);
   const act = async (work, todo) => { if (await attempt(work, { works: "Other cameras are not affected.", todo, key: `camera-${camera.id}` }) !== undefined) refreshCameras(); };
   const rename = () => {
     const name = prompt("Name of this camera", camera.name);
@@ -18,13 +21,13 @@ function Row({ camera }) {
   };
   return html`<tbody data-test="camera" data-state=${camera.state}>
     <tr><th scope="row"><button class="link" aria-expanded=${more} onClick=${() => setMore(!more)}>${more ? "▾" : "▸"} ${camera.name}</button>${camera.by_client && camera.oldest_us && html` <a href=${`#watch/${camera.id}`}>watch</a>`}</th>
-      <td><span class=${`tag ${camera.state === "recording" ? "live" : camera.state}`}>${stateWords(camera)}</span></td>
+      <td><span class=${`tag ${now.kind}`} data-test="state">${now.words}</span></td>
       <td>${camera.width ? `${camera.width}×${camera.height}, ${camera.rate_fps.toFixed(0)} fps` : "–"}</td>
-      <td>${camera.by_client ? html`<span class="tag" data-test="by-client">by a client</span>` : camera.veilcam ? html`<span class="tag good">masks on the camera</span>` : html`<span class="tag warn">not masked</span>`}</td>
+      <td>${camera.by_client ? html`<span class="tag" data-test="by-client">by a client</span>` : mask.masked ? html`<span class="tag good">masks on the camera</span>` : html`<span class="tag warn" title=${mask.why}>${mask.tag}</span>`}</td>
       <td class="num">${bytes(camera.recorded_bytes)}</td>
       <td>${camera.oldest_us ? `since ${day(camera.oldest_us)}` : "–"}</td>
       <td class="num">${camera.clock_offset_s === null ? "–" : `${camera.clock_offset_s >= 0 ? "+" : "−"}${Math.abs(camera.clock_offset_s).toFixed(1)} s`}</td></tr>
-    ${camera.message && html`<tr class="why"><td colspan="7" role="status">${camera.message}</td></tr>`}
+    ${(now.detail || camera.message) && html`<tr class=${camera.state === "off" ? "" : "why"}><td colspan="7" role="status">${now.detail || camera.message}</td></tr>`}
     ${more && html`<tr class="more"><td colspan="7"><dl>
       ${camera.by_client ? html`<dt>Made</dt><dd>${full(camera.added_us)} by an ONVIF client, which decides what is recorded</dd>
         <dt>Source</dt><dd>${camera.source || "none now"}</dd>` : html`

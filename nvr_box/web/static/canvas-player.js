@@ -18,12 +18,15 @@ export class CanvasPlayer {
     this.shown = null;
     this.wantsPlay = true;
     this.rate = 1;
+    this.blank_ms = this.moved_ms = performance.now();
     this.beat = requestAnimationFrame(() => this.tick());
   }
 
   get isLive() { return false; }
   get paused() { return !this.wantsPlay; }
   get at_us() { return this.shown?.utc_us; }
+  get blank_s() { return this.blank_ms === null ? 0 : (performance.now() - this.blank_ms) / 1000; }
+  get stalled_s() { return !this.wantsPlay || this.blank_ms !== null ? 0 : (performance.now() - this.moved_ms) / 1000; }
 
   live() { this.wantsPlay = true; this.seek(now_us() - BEHIND_LIVE_US); }
 
@@ -31,6 +34,7 @@ export class CanvasPlayer {
     this.forget();
     this.wanted_us = at_us;
     this.over = null;
+    this.blank_ms = this.moved_ms = performance.now();
     this.told({ state: "connecting" });
     // One person is found by where they are at one time, so that stream always begins there.
     this.opener.play(this, this.opener.point ? this.first_us : at_us);
@@ -99,6 +103,8 @@ export class CanvasPlayer {
     canvas.dataset.us = utc_us;
     canvas.dataset.revealed = revealed ? "yes" : "no";
     this.shown = { utc_us, revealed, reason };
+    this.blank_ms = null;
+    this.moved_ms = performance.now();
     this.opener.more(1);
     this.say();
   }

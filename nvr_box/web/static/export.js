@@ -2,7 +2,8 @@
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { post, Refused, seg } from "./api.js";
 import { cameraName, may, revealWays, use } from "./store.js";
-import { bytes, fromField, iso, span, toField } from "./times.js";
+import { TimeField } from "./time-field.js";
+import { bytes, iso, span } from "./times.js";
 
 const LONG_US = 30e6;
 const LIVE_US = 5e6;
@@ -17,7 +18,7 @@ export function ExportDialog({ camera, at_us, end_us, onClose }) {
   // From what is on screen on; of a live picture what was before it. The video plays on meanwhile.
   const [times] = useState(() => {
     const from_us = end_us - at_us < LIVE_US ? end_us - LONG_US : at_us;
-    return [toField(from_us), toField(Math.min(from_us + LONG_US, end_us))];
+    return [from_us, Math.min(from_us + LONG_US, end_us)];
   });
   useEffect(() => { dialog.current.showModal(); }, []);
   const wish = ways.second_person ? ways.requests.find((one) => one.camera === camera && one.state === "approved") : null;
@@ -28,7 +29,7 @@ export function ExportDialog({ camera, at_us, end_us, onClose }) {
     setBusy(true);
     setRefusal(null);
     try {
-      setMade(await post("/api/exports", { camera, start: iso(fromField(form.get("start"))), end: iso(fromField(form.get("end"))),
+      setMade(await post("/api/exports", { camera, start: iso(Number(form.get("start_us"))), end: iso(Number(form.get("end_us"))),
         reason: form.get("reason"), passphrase: form.get("passphrase") ?? "", second_passphrase: form.get("second_passphrase") ?? "", approval: wish?.id ?? "" }));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
@@ -43,8 +44,8 @@ export function ExportDialog({ camera, at_us, end_us, onClose }) {
       <h2 id="export-title">Export ${cameraName(camera)}</h2>
       <p>A package with the masked recording, a report of what can be proven about it, and the box's signature over all. Your reason goes into it and into the audit log.</p>
       ${refusal && html`<p class="refusal" role="alert" data-test="refusal"><b>Refused.</b> ${refusal.message}</p>`}
-      <label class="field">From <input name="start" type="datetime-local" step="1" required defaultValue=${times[0]} /></label>
-        <label class="field">To <small>at most an hour</small><input name="end" type="datetime-local" step="1" required defaultValue=${times[1]} /></label>
+      <label class="field">From <${TimeField} name="start" required us=${times[0]} /></label>
+        <label class="field">To <small>at most an hour</small><${TimeField} name="end" required us=${times[1]} /></label>
       <label class="field">Reason <small>required, at least 8 characters</small><input name="reason" required minlength="8" maxlength="300" autocomplete="off" autofocus /></label>
       ${mayReveal && html`<label class="check"><input type="checkbox" checked=${revealed} data-test="with-revealed" onChange=${(event) => setRevealed(event.target.checked)} /> with the revealed picture, opened on the box, your name on it</label>`}
       ${revealed && html`<label class="field">Passphrase of the reveal key <input name="passphrase" type="password" required autocomplete="off" /></label>`}

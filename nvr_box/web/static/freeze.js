@@ -2,12 +2,14 @@
 import { html, useRef, useState } from "./vendor/htm-preact.js";
 import { attempt, post, seg } from "./api.js";
 import { go } from "./route.js";
+import { masking } from "./masking.js";
 import { SelectionDialog } from "./selection.js";
-import { may, query, results } from "./store.js";
+import { cameras, may, query, results, use } from "./store.js";
 import { CLASSES } from "./timeline.js";
 import { clock } from "./times.js";
 
 const SMALLEST = 0.015; // share of the picture; a smaller drag is a slip
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 export const colourWords = (colours) => {
   const parts = {};
@@ -28,12 +30,13 @@ async function crop(picture, box) {
   return canvas.toDataURL("image/png");
 }
 
-export function Frozen({ still, camera, onClose, onStill }) {
+export function Frozen({ still, camera, whole = "", onClose, onStill }) {
   const [drawing, setDrawing] = useState(null);
   const [kind, setKind] = useState("person");
   const [masks, setMasks] = useState(false); // what a click does: it searches, or it chooses whom the camera masks
   const [who, setWho] = useState(null);
   const area = useRef();
+  const mask = masking(use(cameras).find((one) => one.id === camera), still.at_us ?? null);
   if (still.waiting) return html`<p class="over" role="status">looking for people and vehicles…</p>`;
 
   const choose = async (pick) => {
@@ -68,7 +71,7 @@ export function Frozen({ still, camera, onClose, onStill }) {
 
   return html`<div class="frozen" ref=${area} data-test="frozen" style=${{ aspectRatio: `${still.width} / ${still.height}` }}
       onPointerDown=${down} onPointerMove=${drag} onPointerUp=${up} onPointerCancel=${() => setDrawing(null)}>
-    <img src=${still.picture} alt=${`Frozen masked picture of ${clock(still.at_us)}`} draggable=${false} />
+    <img src=${still.picture} alt=${`Frozen picture of ${clock(still.at_us)}, ${mask.masked ? "masked" : mask.tag}`} draggable=${false} />
     ${still.picks.map((pick) => html`<button key=${pick.number} class=${`pick class-${pick.class}`} style=${style(pick.box)} data-test="pick"
         data-box=${pick.box.join(" ")} aria-label=${`${masks ? "Choose whether the camera masks" : "Search for"} this ${pick.class}${pick.colours.length ? `: ${colourWords(pick.colours)}` : ""}`}
         onClick=${() => (masks ? setWho({ still: still.key, pick: pick.number }) : choose(pick))}>
@@ -77,7 +80,7 @@ export function Frozen({ still, camera, onClose, onStill }) {
         <small>${colourWords(pick.colours)}</small></span></button>`)}
     ${drawing?.box && html`<div class="drawn" style=${style(drawing.box)}></div>`}
   </div>
-  <p class="frozen-help">${still.picks.length ? "Click who or what to search for, or draw a box:" : "Nothing was detected here. Draw a box around one:"}
+  <p class="frozen-help">${still.picks.length ? "Click who or what to search for, or draw a box:" : whole ? `${sentence(whole)} Nobody can be found in it; step to another picture, or draw a box:` : "Nothing was detected here. Draw a box around one:"}
     <label>it is a <select onChange=${(event) => setKind(event.target.value)}>
       ${CLASSES.map((name) => html`<option value=${name} selected=${name === kind}>${name}</option>`)}</select></label>
     ${may("admin") && html`<label>a click <select data-test="click-does" onChange=${(event) => setMasks(event.target.value === "masks")}>

@@ -1,8 +1,9 @@
 // Keys: who can open what, by public halves only; revoking a key, destroying a day, holding a stretch for a case.
 import { html, useEffect, useState } from "./vendor/htm-preact.js";
-import { call, get, now_us, post, Refused, seg } from "./api.js";
+import { call, get, post, Refused, seg } from "./api.js";
 import { cameraName, cameras, use } from "./store.js";
-import { clock, day as dayOf, fromField, full, iso, span, toField, us } from "./times.js";
+import { TimeField } from "./time-field.js";
+import { clock, day as dayOf, full, iso, span, us } from "./times.js";
 
 // One thing that is done at a press; what the box refuses is said beside it.
 function useAct(onDone) {
@@ -118,21 +119,23 @@ function Held({ answer, onDone }) {
 function Place({ onDone }) {
   const list = use(cameras);
   const { act, busy, said } = useAct(onDone);
+  const [placed, setPlaced] = useState(0);
   const send = (event) => {
     event.preventDefault();
     const form = event.target;
-    const { start, end, ...fields } = Object.fromEntries(new FormData(form));
+    const { start: _start, end: _end, start_us, end_us, ...fields } = Object.fromEntries(new FormData(form));
     act(async () => {
-      await post("/api/keys/holds", { ...fields, camera: Number(fields.camera), start: iso(fromField(start)), end: iso(fromField(end)) });
+      await post("/api/keys/holds", { ...fields, camera: Number(fields.camera), start: iso(Number(start_us)), end: iso(Number(end_us)) });
       form.reset();
+      setPlaced((n) => n + 1);
     });
   };
   return html`<form class="account" onSubmit=${send} data-test="hold-form" aria-label="Place a hold"><h2>Place a hold</h2>
     ${said}<div class="adding"><label class="field">Case <input name="case" required maxlength="64" pattern="[A-Za-z0-9][A-Za-z0-9._\\-]*" title="letters, digits, dot, dash and underscore" autocomplete="off" /></label>
     <label class="field">Camera <select name="camera">${list.map((one) => html`<option value=${one.id}>${one.name}</option>`)}</select></label>
     <label class="field">Reason <input name="reason" required minlength="8" maxlength="300" autocomplete="off" /></label>
-    <label class="field">From <input name="start" type="datetime-local" step="1" required max=${toField(now_us())} /></label>
-    <label class="field">To <input name="end" type="datetime-local" step="1" required max=${toField(now_us())} /></label></div>
+    <label class="field">From <${TimeField} key=${`start ${placed}`} name="start" required /></label>
+    <label class="field">To <${TimeField} key=${`end ${placed}`} name="end" required /></label></div>
     <div class="buttons"><button class="primary" disabled=${busy} data-test="hold-go">Place the hold</button></div></form>`;
 }
 

@@ -1,22 +1,16 @@
 // The live grid: tiles that fill the window, each with its name, its state and the last hour in a strip.
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { get, now_us, seg } from "./api.js";
+import { masking, useOnScreen } from "./masking.js";
+import { usePicture } from "./picture-now.js";
+import { isCovered } from "./picture-state.js";
 import { Player } from "./player.js";
 import { go } from "./route.js";
-import { selectionWords } from "./selection.js";
 import { cameras, may, use } from "./store.js";
-import { clock, iso, us } from "./times.js";
+import { iso, us } from "./times.js";
 
 const SIZES = [1, 4, 9, 16];
 const HOUR_US = 3600e6;
-
-export function stateWords(camera) {
-  if (camera.by_client) return camera.state === "recording" ? "recording" : "not recording";
-  if (camera.state === "recording") return camera.recording ? "live" : "live, recording off";
-  if (camera.state === "lost") return `lost since ${clock(camera.since_us)}`;
-  if (camera.state === "off") return "recording off";
-  return "connecting";
-}
 
 function Strip({ camera }) {
   const canvas = useRef();
@@ -26,7 +20,7 @@ function Strip({ camera }) {
       const until = now_us();
       let answer;
       try {
-        answer = await get(`/api/cameras/${seg(camera)}/timeline?start=${seg(iso(until - HOUR_US))}&end=${seg(iso(until))}`);
+        answer = await get(`/api/cameras/${seg(camera)}/timeline?start=${seg(iso(until - HOUR_US))}&end=${seg(iso(until))}&steps=480`);
       } catch (error) {
         if (error.status === undefined) throw error;
         return; // the tile's own state says what is wrong
@@ -38,9 +32,9 @@ function Strip({ camera }) {
       g.clearRect(0, 0, canvas.current.width, 8);
       g.fillStyle = style.getPropertyValue("--recorded");
       for (const span of answer.spans) g.fillRect(x(span.start), 5, Math.max(1, x(span.end) - x(span.start)), 3);
-      for (const one of answer.passages) {
-        g.fillStyle = style.getPropertyValue(`--class-${one.class}`);
-        g.fillRect(x(one.first), 0, Math.max(1, x(one.last) - x(one.first)), 4);
+      for (const [kind, counts] of Object.entries(answer.density)) {
+        g.fillStyle = style.getPropertyValue(`--class-${kind}`);
+        for (const [step] of counts) g.fillRect((step * canvas.current.width) / 480, 0, 1, 4);
       }
     };
     paint();
@@ -52,20 +46,25 @@ function Strip({ camera }) {
 
 function Tile({ camera, number }) {
   const video = useRef();
-  const [state, setState] = useState("connecting");
+  const player = useRef();
+  const [said, setSaid] = useState({ state: "connecting" });
   useEffect(() => {
-    const player = new Player(video.current, camera.id, (event) => setState(event.state));
-    player.live();
-    return () => player.close();
+    player.current = new Player(video.current, camera.id, setSaid);
+    player.current.live();
+    return () => player.current.close();
   }, [camera.id]);
-  const words = state === "lost" && camera.state === "recording" ? "catching up" : stateWords(camera);
-  return html`<a class="tile" href=${`#watch/${camera.id}`} data-test="tile" data-state=${state}
-      style=${camera.width ? { aspectRatio: `${camera.width} / ${camera.height}` } : {}} aria-label=${`${camera.name}, ${words}. Open large, key ${number}`}>
+  useOnScreen(camera.id);
+  const now = usePicture(camera, player, said, true);
+  const mask = masking(camera);
+  const covered = isCovered(now.kind);
+  return html`<a class=${`tile ${covered ? "stale" : ""}`} href=${`#watch/${camera.id}`} data-test="tile" data-state=${said.state} data-kind=${now.kind}
+      style=${camera.width ? { aspectRatio: `${camera.width} / ${camera.height}` } : {}}
+      aria-label=${`${camera.name}, ${now.words}${mask.masked ? ", masked" : `, ${mask.tag}`}. Open large, key ${number}`}>
     <video ref=${video} muted playsinline tabindex="-1" aria-hidden="true"></video>
-    ${state !== "playing" && html`<span class="over">${camera.state === "lost" ? camera.message || words : "connecting…"}</span>`}
-    <span class="caption"><b>${camera.name}</b><span class=${`tag ${camera.state === "recording" ? "live" : camera.state}`}>${words}</span>
-      ${!camera.veilcam && html`<span class="tag warn" title="This camera does not mask people">not masked</span>`}
-      ${camera.selection && html`<span class="tag warn" title=${selectionWords(camera.selection)}>not everybody masked</span>`}
+    ${covered && html`<span class="over"><b>${now.words}</b> <span class="wide-only">${now.detail}</span></span>`}
+    ${now.kind === "whole" && html`<span class="over whole"><b>${now.words}</b></span>`}
+    <span class="caption"><b>${camera.name}</b><span class=${`tag ${now.kind}`} data-test="state">${now.kind === "whole" ? "live, all masked" : now.words}</span>
+      ${!mask.masked && html`<span class="tag warn" data-test="mask" title=${mask.why}>${mask.tag}</span>`}
       <small class="push">${camera.width ? `${camera.width}×${camera.height}` : ""}</small></span>
     <${Strip} camera=${camera.id} />
   </a>`;

@@ -3,7 +3,7 @@
 // The box sends pairs of messages: a JSON head {"utc", "media_s", "duration_s", "mime", "init"} and the bytes. The
 // media timeline of the page counts seconds from the first part's UTC, so a gap in the recording is a gap in what is
 // buffered, and the time of the picture on screen is origin + currentTime.
-import { socketAddress, seg } from "./api.js";
+import { askWhoIsThere, seg, socketAddress } from "./api.js";
 import { iso, us } from "./times.js";
 
 const AHEAD_S = 12; // asked for beyond the picture on screen
@@ -11,9 +11,14 @@ const KEEP_S = 60; // kept behind it, so that a small step back needs no request
 const LIVE_LAG_S = 3; // further behind than this, live catches up
 const DRIFT_S = 0.5; // a camera clock that moved more than this starts a new offset
 const RETRY_MS = 1500;
+const BROKEN_RETRY_MS = 5000;
+const CODECS = { avc1: "H.264", avc3: "H.264", hvc1: "H.265", hev1: "H.265", av01: "AV1" };
+
+// "video/mp4; codecs="hvc1.1.6.L93"" in words.
+const unplayable = (mime) => `This browser does not play ${CODECS[/"(\w{4})/.exec(mime)?.[1]] ?? "this kind of"} video. It is recorded all the same; set the camera to H.264, or use another browser.`;
 
 export class Player {
-  // `told(event)` hears {state: "connecting" | "playing" | "waiting" | "paused" | "lost" | "ended", why}.
+  // `told(event)` hears {state: "connecting" | "playing" | "paused" | "lost" | "unplayable" | "ended", why}.
   constructor(video, camera, told, { revealId = null } = {}) {
     this.video = video;
     this.camera = camera;
@@ -25,15 +30,17 @@ export class Player {
     this.onPause = () => this.told({ state: "paused" });
     this.onPlay = () => this.told({ state: "playing" });
     this.onTime = () => this.tick();
-    this.onStill = () => { this.tick(); if (video.paused) this.told({ state: "paused" }); };
+    this.onStill = () => { this.blank_ms = null; this.tick(); if (video.paused) this.told({ state: "paused" }); };
+    this.onBroken = () => this.broken();
     video.addEventListener("pause", this.onPause);
     video.addEventListener("playing", this.onPlay);
     video.addEventListener("timeupdate", this.onTime);
     video.addEventListener("loadeddata", this.onStill);
+    video.addEventListener("error", this.onBroken);
     this.timer = setInterval(() => this.tick(), 500);
   }
 
-  live() { this.wanted_us = null; this.wantsPlay = true; this.open(null); }
+  live() { this.wanted_us = null; this.wantsPlay = true; this.blank_ms = null; this.open(null); }
 
   // Show the picture of `at_us`: out of what is buffered when it is there, else from the box.
   seek(at_us) {
@@ -42,7 +49,7 @@ export class Player {
     if (!this.isLive && this.socket && this.holds(at)) {
       this.video.currentTime = at;
       this.ask();
-    } else this.open(at_us);
+    } else { this.blank_ms = null; this.open(at_us); }
   }
 
   get isLive() { return this.from_us === null; }
@@ -53,6 +60,10 @@ export class Player {
     if (this.origin_us === undefined || !this.video.videoWidth) return undefined;
     return Math.round(this.origin_us + this.video.currentTime * 1e6);
   }
+
+  // For how long there has been nothing to show, and for how long the same picture although it is to play.
+  get blank_s() { return this.blank_ms === null ? 0 : (performance.now() - this.blank_ms) / 1000; }
+  get stalled_s() { return this.video.paused || this.blank_ms !== null ? 0 : (performance.now() - this.moved_ms) / 1000; }
 
   // Why play() rejects (a newer load, no picture yet) is told by the events that follow.
   play() { this.wantsPlay = true; this.video.playbackRate = this.rate; this.video.play().catch(() => {}); }
@@ -71,6 +82,8 @@ export class Player {
     this.from_us = from_us;
     this.origin_us = undefined;
     this.queue = [];
+    this.blank_ms ??= performance.now();
+    this.moved_ms = performance.now();
     this.told({ state: "connecting" });
     this.source = new MediaSource();
     this.url = URL.createObjectURL(this.source);
@@ -101,11 +114,11 @@ export class Player {
   }
 
   pump() {
-    if (this.closed || this.source.readyState !== "open" || !this.queue.length) return;
+    if (this.closed || this.video.error || this.source.readyState !== "open" || !this.queue.length) return;
     if (!this.buffer) {
       const { mime } = this.queue[0];
       if (!MediaSource.isTypeSupported(mime)) {
-        this.told({ state: "lost", why: `This browser does not play ${mime}.` });
+        this.told({ state: "unplayable", why: unplayable(mime) });
         this.drop();
         return;
       }
@@ -145,6 +158,7 @@ export class Player {
 
   tick() {
     const { video } = this;
+    if (video.currentTime !== this.moved_s) { this.moved_s = video.currentTime; this.moved_ms = performance.now(); }
     if (this.closed || this.origin_us === undefined || !video.buffered.length) return;
     const ranges = video.buffered;
     const end = ranges.end(ranges.length - 1);
@@ -186,11 +200,21 @@ export class Player {
   }
 
   lost(event) {
+    if (event.code === 4001 && !this.revealId) askWhoIsThere(); // the session is over: the page says so as a whole
     if (event.code === 4001) { this.told({ state: "ended", why: event.reason }); return; }
     this.told({ state: "lost", why: event.reason || "The box closed the stream." });
     if (event.code >= 4000) return; // refused: asking again would be refused again
     const again_us = this.isLive ? null : this.at_us ?? this.from_us;
     this.retry = setTimeout(() => { if (!this.closed) this.open(again_us); }, RETRY_MS);
+  }
+
+  // The browser gave up on what it was given: perhaps one damaged picture, perhaps all of them.
+  broken() {
+    if (this.closed || !this.url) return;
+    const again_us = this.isLive ? null : this.at_us ?? this.from_us;
+    this.told({ state: "unplayable", why: "This browser could not decode the picture. It tries again every five seconds." });
+    this.drop();
+    this.retry = setTimeout(() => { if (!this.closed) this.open(again_us); }, BROKEN_RETRY_MS);
   }
 
   drop() {
@@ -212,6 +236,7 @@ export class Player {
     this.video.removeEventListener("playing", this.onPlay);
     this.video.removeEventListener("timeupdate", this.onTime);
     this.video.removeEventListener("loadeddata", this.onStill);
+    this.video.removeEventListener("error", this.onBroken);
     this.video.removeAttribute("src");
     this.video.load();
   }

@@ -2,8 +2,9 @@
 import { html, useEffect, useState } from "./vendor/htm-preact.js";
 import { phrase } from "./attributes.js";
 import { CardShot, shotOf } from "./card-shot.js";
+import { masking, useOnScreen } from "./masking.js";
 import { SelectionButton } from "./selection.js";
-import { cameraName, may, opened, query, reveal, use } from "./store.js";
+import { cameraName, cameras, may, opened, query, reveal, use } from "./store.js";
 import { clock, day, span, us } from "./times.js";
 
 const BEFORE_US = 3e6;
@@ -41,9 +42,12 @@ function Card({ card, playing, onNot, on, clear, onClear }) {
   const play = () => opened.set({ camera: card.camera, at_us: card.best_us - BEFORE_US, passage: card.passage });
   const more = () => query.set({ passage: card.passage, camera: card.camera, at_us: card.best_us, class: card.class, colours: card.colours, crop: shotOf(card.passage) });
   const alike = card.similarity === null ? null : Math.round(card.similarity * 100);
+  const mask = masking(use(cameras).find((one) => one.id === card.camera), card.best_us);
+  useOnScreen(card.camera, card.best_us);
   return html`<li class=${`card ${playing ? "playing" : ""}`} data-test="card" data-camera=${card.camera} data-passage=${card.passage} data-similarity=${card.similarity}>
-    <button class="open" onClick=${play} aria-label=${`${card.class} on ${card.camera_name} at ${clock(card.best_us)}${alike === null ? "" : `, similarity ${alike} percent`}. Play`}>
+    <button class="open" onClick=${play} aria-label=${`${card.class} on ${card.camera_name} at ${clock(card.best_us)}${alike === null ? "" : `, similarity ${alike} percent`}, ${clear ? "to be shown clear" : mask.masked ? "masked" : mask.tag}. Play`}>
       <${CardShot} passage=${card.passage} on=${clear ? on : null}>
+        ${!mask.masked && html`<span class="tag warn open-tag">${mask.tag}</span>`}
         ${card.members.length > 1 && html`<span class="tag times">${card.members.length} ×</span>`}<//>
       <span class="lines"><b>${card.camera_name}</b>
         <time>${day(card.best_us)}<br />${clock(card.best_us)}</time>

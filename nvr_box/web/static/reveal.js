@@ -2,7 +2,8 @@
 import { html, useEffect, useState } from "./vendor/htm-preact.js";
 import { attempt, call, get, now_us, post, Refused, seg } from "./api.js";
 import { openerOf } from "./opened.js";
-import { cameraName, reveal, revealWays, tell, use } from "./store.js";
+import { onScreen, unmasked } from "./masking.js";
+import { cameraName, cameras, reveal, revealWays, tell, use } from "./store.js";
 import { countdown, us } from "./times.js";
 
 const POLL_MS = 2000;
@@ -74,8 +75,12 @@ export async function endReveal() {
   await attempt(() => call("DELETE", `/api/reveals/${seg(on.id)}`), { todo: "It ends by itself when its time is up.", key: "reveal" });
 }
 
+// Three states, out of the pictures that are on the page: all masked; some not, with the names; revealed.
 export function Lock() {
   const on = use(reveal);
+  const pictures = use(onScreen);
+  const open = unmasked(pictures, use(cameras));
+  const names = open.map((one) => `${one.name}: ${one.tag}${one.why ? ` (${one.why})` : ""}`).join("; ");
   const [, beat] = useState(0);
   useEffect(() => {
     const timer = setInterval(() => {
@@ -87,13 +92,20 @@ export function Lock() {
     window.addEventListener("keydown", press);
     return () => { clearInterval(timer); window.removeEventListener("keydown", press); };
   }, []);
+  if (!on && open.length) {
+    const words = open.every((one) => one.tag === open[0].tag) ? open[0].tag : "not masked";
+    const short = `${open.length} ${open.length === 1 ? "camera" : "cameras"} ${words}`;
+    return html`<details class="lock-more"><summary class="lock part" data-test="lock" data-open="no" data-state="part" title=${names} aria-label=${`${short}. ${names}`}>
+      <${Padlock} open /> <b>${open.length}</b> <span class="words">${short.slice(String(open.length).length)}</span></summary>
+      <ul class="menu" data-test="lock-names">${open.map((one) => html`<li><b>${one.name}</b> ${one.tag}<br /><small>${one.why}</small></li>`)}</ul></details>`;
+  }
   if (!on) {
-    return html`<span class="lock closed" data-test="lock" data-open="no" title="Every picture on this page is masked">
-      <${Padlock} /> <span class="words">masked</span></span>`;
+    return html`<span class="lock closed" data-test="lock" data-open="no" data-state="masked" title=${pictures.size ? "Every picture on this page is masked" : "No picture of a camera is on this page"}>
+      <${Padlock} /> <span class="words">${pictures.size ? "all masked" : "no picture"}</span></span>`;
   }
   const left = (on.expires_us - now_us()) / 1e6;
-  return html`<button class="lock open" data-test="lock" data-open="yes" onClick=${endReveal}
-      aria-label=${`Revealing ${cameraName(on.camera)}. End it now`} title=${`${on.reason} – click or Esc ends it`}>
+  return html`<button class="lock open" data-test="lock" data-open="yes" data-state="revealed" onClick=${endReveal}
+      aria-label=${`Revealing ${cameraName(on.camera)}. End it now`} title=${`${on.reason} – click or Esc ends it${names ? `. Also on this page: ${names}` : ""}`}>
     <${Padlock} open /> <b>${countdown(left)}</b> <span class="words">${cameraName(on.camera)} revealed</span> <span class="end">End</span></button>`;
 }
 

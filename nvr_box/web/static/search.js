@@ -2,10 +2,12 @@
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { attempt, now_us, post } from "./api.js";
 import { ASKABLE, phrase } from "./attributes.js";
+import { masking, useOnScreen } from "./masking.js";
 import { Results } from "./results.js";
 import { cameraName, cameras, opened, query, results, shared, use } from "./store.js";
 import { CLASSES } from "./timeline.js";
-import { clock, day, fromField, iso, toField } from "./times.js";
+import { TimeField } from "./time-field.js";
+import { clock, day, iso } from "./times.js";
 import { Watch } from "./watch.js";
 
 export const COLOURS = ["black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown"];
@@ -69,8 +71,8 @@ function Filters({ what, value, onChange }) {
       <div class="chips">${Object.entries(WHENS).map(([key, name]) => html`<button class=${`chip ${value.when === key ? "on" : ""}`}
         aria-pressed=${value.when === key} onClick=${() => onChange({ when: key, ...(key === "range" && !value.start_us ? { start_us: now_us() - 3600e6, end_us: now_us() } : {}) })}>${name}</button>`)}</div>
       ${value.when === "range" && html`<div class="range">
-        <label>from <input type="datetime-local" step="1" value=${toField(value.start_us)} onChange=${(event) => event.target.value && onChange({ start_us: fromField(event.target.value) })} /></label>
-        <label>to <input type="datetime-local" step="1" value=${toField(value.end_us)} onChange=${(event) => event.target.value && onChange({ end_us: fromField(event.target.value) })} /></label></div>`}
+        <label>from <${TimeField} us=${value.start_us} onPick=${(start_us) => start_us !== null && onChange({ start_us })} /></label>
+        <label>to <${TimeField} us=${value.end_us} onPick=${(end_us) => end_us !== null && onChange({ end_us })} /></label></div>`}
     </fieldset>
     <fieldset><legend>Where</legend>
       <div class="chips">${list.map((camera) => html`<button class=${`chip ${value.cameras.includes(camera.id) ? "on" : ""}`} aria-pressed=${value.cameras.includes(camera.id)}
@@ -94,11 +96,13 @@ function Filters({ what, value, onChange }) {
 }
 
 function Wanted({ what, onClear }) {
+  const mask = masking(use(cameras).find((one) => one.id === what?.camera), what?.at_us ?? null);
+  useOnScreen(what?.camera ?? null, what?.at_us ?? null);
   if (!what) {
     return html`<div class="wanted nothing"><p>No example. Results are whatever passes the filters, newest first.</p>
       <p><small>For an example open a camera, freeze the picture (F) and click a person or a vehicle.</small></p></div>`;
   }
-  return html`<div class="wanted" data-test="wanted"><img src=${what.crop} alt=${`The ${what.class} that is looked for, masked`} />
+  return html`<div class="wanted" data-test="wanted"><img src=${what.crop} alt=${`The ${what.class} that is looked for, ${mask.masked ? "masked" : mask.tag}`} />
     <div><b>like this ${what.class}</b><p>${cameraName(what.camera)}<br />${day(what.at_us)} ${clock(what.at_us)}</p>
       <button class="quiet" onClick=${onClear}>Search without example</button></div></div>`;
 }

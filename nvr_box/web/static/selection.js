@@ -1,12 +1,9 @@
 // Whom a camera leaves open by choice, or masks alone: asked for by name, shown on its picture while it is on.
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { attempt, call, Refused, seg } from "./api.js";
+import { selectionWords } from "./masking.js";
 import { refreshCameras } from "./refresh.js";
 import { cameraName, cameras, may, use } from "./store.js";
-
-export const selectionWords = ({ mode, people }) => (mode === "except"
-  ? `${people.join(", ") || "nobody"} left open by choice`
-  : `only ${people.join(", ") || "nobody"} masked by choice, everybody else is open`);
 
 export function SelectionBanner({ camera }) {
   const now = use(cameras).find((one) => one.id === camera)?.selection;

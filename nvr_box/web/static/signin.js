@@ -1,12 +1,13 @@
 // Signing in. The sentence of a refusal comes from the box and is the same for a wrong name and a wrong password.
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { post, Refused, signedIn } from "./api.js";
-import { notices } from "./store.js";
+import { notices, sessionEnd, use } from "./store.js";
 
 export function SignIn() {
   const [refusal, setRefusal] = useState(null);
   const [busy, setBusy] = useState(false);
   const name = useRef();
+  const ended = use(sessionEnd);
   useEffect(() => { name.current.focus(); notices.set([]); }, []);
   const submit = async (event) => {
     event.preventDefault();
@@ -26,6 +27,7 @@ export function SignIn() {
     <img src="/static/mark.svg" alt="" width="56" height="56" />
     <h1 id="signin-title">Veilcam</h1>
     <p>Cameras that mask people before the picture is encoded.</p>
+    ${ended && !refusal && html`<p class="refusal ended" role="status" data-test="session-end">${ended}</p>`}
     ${refusal && html`<p class="refusal" role="alert">${refusal}</p>`}
     <label class="field">Name <input ref=${name} name="name" required autocomplete="username" autocapitalize="none" spellcheck=${false} /></label>
     <label class="field">Password <input name="password" type="password" required autocomplete="current-password" /></label>

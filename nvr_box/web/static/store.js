@@ -29,6 +29,9 @@ export function use(source) {
 export const me = shared(undefined); // undefined: not asked yet; null: signed out; else {name, rights, box, …}
 export const cameras = shared([]);
 export const notices = shared([]);
+export const boxNotices = shared([]); // what the box says about itself: [{kind, text}]; shown while it says so
+export const away = shared(false); // the box did not answer when it was asked last
+export const sessionEnd = shared(""); // why somebody who was signed in is not any more
 export const reveal = shared(null); // the one reveal that is on: {id, camera, expires_us, reason, …}
 export const revealWays = shared({}); // {in_browser, dual_control}: what the box lets the page do
 export const query = shared(null); // what is searched for; survives a visit to the video

@@ -1,7 +1,7 @@
 // The timeline: one canvas. Recorded time is solid, a gap is a gap, detections are ticks by class.
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { get, now_us, seg } from "./api.js";
-import { clock, day, full, iso, span, us } from "./times.js";
+import { clock, clockMinute, day, full, iso, marks, span, us } from "./times.js";
 
 const NARROWEST_US = 4e6;
 const WIDEST_US = 8 * 86400e6;
@@ -24,14 +24,13 @@ function draw(canvas, view, data, head_us, hover_us) {
   g.font = "11px system-ui, sans-serif";
   g.textBaseline = "top";
   const step_us = 1e6 * (STEPS_S.find((s) => (s * 1e6 * width) / (view.until - view.from) >= 92) ?? 86400);
-  const zone_us = new Date(view.from / 1000).getTimezoneOffset() * 60e6;
-  for (let at = Math.ceil((view.from - zone_us) / step_us) * step_us + zone_us; at < view.until; at += step_us) {
+  for (const at of marks(view.from, view.until, step_us)) {
     g.fillStyle = colour("--line");
     g.fillRect(Math.round(x(at)), 18, 1, HEIGHT - 18);
     g.fillStyle = colour("--muted");
     g.textAlign = "center";
     const midnight = new Date(at / 1000).getHours() + new Date(at / 1000).getMinutes() === 0 && step_us >= 60e6;
-    g.fillText(midnight ? day(at) : step_us >= 60e6 ? clock(at).slice(0, 5) : clock(at), x(at), 3);
+    g.fillText(midnight ? day(at) : step_us >= 60e6 ? clockMinute(at) : clock(at), x(at), 3);
   }
 
   g.fillStyle = colour("--track");
@@ -42,6 +41,19 @@ function draw(canvas, view, data, head_us, hover_us) {
     g.fillStyle = colour(locked ? "--locked" : "--recorded");
     g.fillRect(left, 22, Math.max(1, x(until) - left), 20);
   }
+  // Few passages are drawn one by one; many by how many there are in each pixel, so that none is left out.
+  const crowded = data.tracks.length ? [] : Object.entries(data.density ?? {});
+  for (const [kind, counts] of crowded) {
+    g.fillStyle = colour(`--class-${kind}`);
+    for (const [step, count] of counts) {
+      const left = x(data.from + step * data.step_us);
+      const right = x(data.from + (step + 1) * data.step_us);
+      if (right < 0 || left > width) continue;
+      g.globalAlpha = Math.min(1, 0.4 + 0.15 * Math.log2(count + 1));
+      g.fillRect(left, 48 + 13 * (LANE[kind] ?? 2), Math.max(1, right - left), 9);
+    }
+  }
+  g.globalAlpha = 1;
   for (const track of data.tracks) {
     const left = x(track.first_us);
     const right = Math.max(left + 2, x(track.last_us));
@@ -68,8 +80,8 @@ function draw(canvas, view, data, head_us, hover_us) {
   }
 }
 
-// `head()` gives the time on screen, `onSeek(us)` moves it, `onData` hears the tracks in view.
-export function Timeline({ camera, head, onSeek, onData, live }) {
+// `head()` gives the time on screen, `onSeek(us)` moves it.
+export function Timeline({ camera, head, onSeek, live }) {
   const canvas = useRef();
   const state = useRef(null);
   const [hover, setHover] = useState(null);
@@ -86,14 +98,14 @@ export function Timeline({ camera, head, onSeek, onData, live }) {
       asked = new AbortController();
       const margin = (until - from) / 2;
       try {
-        const answer = await get(`/api/cameras/${seg(camera)}/timeline?start=${seg(iso(from - margin))}&end=${seg(iso(until + margin))}`,
+        const answer = await get(`/api/cameras/${seg(camera)}/timeline?start=${seg(iso(from - margin))}&end=${seg(iso(until + margin))}&steps=${Math.max(64, 2 * (canvas.current?.clientWidth ?? 512))}`,
           { signal: asked.signal });
         if (stopped) return;
         s.data = {
+          from: from - margin, step_us: answer.step_s * 1e6, density: answer.density,
           ranges: answer.spans.map((span_) => [us(span_.start), us(span_.end), span_.locked]),
           tracks: answer.passages.map((one) => ({ ...one, first_us: us(one.first), last_us: us(one.last), best_us: us(one.best) })),
         };
-        onData?.(s.data);
       } catch (error) {
         // The player beside it says that the box is away; the last picture of the timeline stays.
         if (error.name !== "AbortError" && error.status === undefined) throw error;

@@ -2,10 +2,30 @@
 const two = (n) => String(n).padStart(2, "0");
 const date = (us) => new Date(us / 1000);
 
-export const clock = (us) => {
+const wall = (us) => {
   const t = date(us);
   return `${two(t.getHours())}:${two(t.getMinutes())}:${two(t.getSeconds())}`;
 };
+
+// Minutes east of UTC then.
+export const offset = (us) => -date(us).getTimezoneOffset();
+
+const DAY_US = 86400e6;
+
+// Every instant at which clocks here show the same as at `us`, in order: two in the hour that a change of the clocks
+// repeats.
+export function ambiguous(us) {
+  const here = offset(us);
+  const others = [offset(us - DAY_US), offset(us + DAY_US)].filter((one) => one !== here)
+    .map((one) => us + (here - one) * 60e6).filter((one) => offset(one) !== here && wall(one) === wall(us));
+  return [...new Set([us, ...others])].sort((a, b) => a - b);
+}
+
+const offsetWords = (us) => `${offset(us) < 0 ? "−" : "+"}${two(Math.floor(Math.abs(offset(us)) / 60))}:${two(Math.abs(offset(us)) % 60)}`;
+
+// In the repeated hour with its offset, so that no time is written that could be two.
+export const clock = (us) => wall(us) + (ambiguous(us).length > 1 ? ` ${offsetWords(us)}` : "");
+export const clockMinute = (us) => wall(us).slice(0, 5) + (ambiguous(us).length > 1 ? ` ${offsetWords(us)}` : "");
 
 export const day = (us) => {
   const t = date(us);
@@ -31,9 +51,38 @@ export const us = (text) => {
   return Date.parse(`${whole}Z`) * 1000 + Number(part.slice(0, 6).padEnd(6, "0"));
 };
 
-// The value of <input type="datetime-local" step="1"> and back.
-export const toField = (us) => `${day(us)}T${clock(us)}`;
-export const fromField = (text) => new Date(text).getTime() * 1000;
+// What a time field shows.
+export const toField = (us) => `${day(us)} ${wall(us)}`;
+
+const FIELD = /^\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[T\s]+(\d{1,2})(?::(\d{2}))?(?::(\d{2}))?)?\s*$/;
+
+// Every instant that clocks here show as `text`: one, two in a repeated hour, none in one that is left out.
+export function instants(text) {
+  const found = FIELD.exec(text);
+  if (!found) return [];
+  const [year, month, on, hour = 0, minute = 0, second = 0] = found.slice(1).map((part) => (part === undefined ? undefined : Number(part)));
+  const as_us = Date.UTC(year, month - 1, on, hour, minute, second) * 1000;
+  const written = new Date(as_us / 1000);
+  if (written.getUTCMonth() !== month - 1 || written.getUTCDate() !== on || hour > 23 || minute > 59 || second > 59) return [];
+  const offsets = new Set([-DAY_US, 0, DAY_US].map((apart) => offset(as_us + apart)));
+  return [...offsets].map((east) => ({ east, us: as_us - east * 60e6 })).filter(({ east, us }) => offset(us) === east)
+    .map(({ us }) => us).sort((a, b) => a - b);
+}
+
+// Every instant in [from, until) at which clocks here show a multiple of `step_us` since midnight.
+export function marks(from, until, step_us) {
+  const found = [];
+  const offsets = [...new Set([offset(from), offset(until)])];
+  const first_us = from + Math.min(...offsets) * 60e6;
+  const last_us = until + Math.max(...offsets) * 60e6;
+  for (let as_us = Math.ceil(first_us / step_us) * step_us; as_us < last_us; as_us += step_us) {
+    for (const east of offsets) {
+      const at = as_us - east * 60e6;
+      if (at >= from && at < until && offset(at) === east) found.push(at);
+    }
+  }
+  return found.sort((a, b) => a - b);
+}
 
 export function span(s) {
   const whole = Math.max(0, Math.round(s));

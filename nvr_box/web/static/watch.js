@@ -1,16 +1,20 @@
 // One camera large: the picture, what can be done with it, and its timeline. Live and playback are the same place.
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
-import { attempt, now_us, post, seg } from "./api.js";
+import { attempt, get, now_us, post, seg } from "./api.js";
 import { CanvasPlayer } from "./canvas-player.js";
 import { ExportDialog } from "./export.js";
 import { Frozen } from "./freeze.js";
+import { masking, useOnScreen } from "./masking.js";
 import { openerOf } from "./opened.js";
+import { usePicture } from "./picture-now.js";
+import { isCovered, isFresh, lostWords } from "./picture-state.js";
 import { Player } from "./player.js";
 import { RevealDialog } from "./reveal-dialog.js";
 import { SelectionBanner } from "./selection.js";
 import { cameraName, cameras, may, reveal, use } from "./store.js";
 import { Timeline } from "./timeline.js";
-import { clock, day, fromField, full, iso, toField, us, zone } from "./times.js";
+import { TimeField } from "./time-field.js";
+import { clock, day, iso, us, zone } from "./times.js";
 
 const FRAME_US = 1e6 / 25;
 const SPEEDS = [1, 2, 4, 8];
@@ -26,9 +30,8 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
   const video = useRef();
   const canvas = useRef();
   const player = useRef();
-  const passages = useRef([]);
   const goto = useRef();
-  const gone = useRef(""); // what the field said when it was last followed
+  const gone = useRef(null); // what the field said when it was last followed
   const left_us = useRef(null); // where a reveal stood when it ended: the masked picture goes on from there
   const [state, setState] = useState({ state: "connecting" });
   const [shown, setShown] = useState(null); // UTC of the picture, twice a second
@@ -40,6 +43,11 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
   const on = use(reveal);
   const revealed = on && on.camera === camera ? on : null;
   const one = use(cameras).find((candidate) => candidate.id === camera);
+  const now = usePicture(one, player, state, live && !revealed);
+  const taken_us = frozen?.at_us ?? (live ? null : shown); // what was recorded is masked as the camera masked then
+  useOnScreen(camera, taken_us);
+  const mask = masking(one, taken_us);
+  const nothing = shown === null && now.kind !== "connecting"; // nothing is shown and nothing is on its way
 
   // While another stream is on the way, the time of the last picture is nobody's.
   const hear = (event) => { setState(event); if (event.state === "connecting") setShown(null); };
@@ -76,9 +84,10 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
     setLive(false);
     player.current.seek(Math.min(to_us, edge));
   };
-  const goTo = (field) => {
-    gone.current = field;
-    if (field) seek(fromField(field));
+  const goTo = (to_us) => {
+    if (to_us === null || to_us === gone.current) return;
+    gone.current = to_us;
+    seek(to_us);
   };
   const goLive = () => {
     if (one?.by_client) return;
@@ -105,12 +114,12 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
     const now = player.current.at_us;
     if (now !== undefined) seek(now + by_us);
   };
-  const stepPassage = (direction) => {
+  const stepPassage = async (direction) => {
     const now = player.current.at_us;
     if (now === undefined) return;
-    const starts = passages.current.map((passage) => passage.first_us).sort((a, b) => (a - b) * direction);
-    const next = starts.find((start) => (start - now) * direction > 0.7e6);
-    if (next !== undefined) seek(next);
+    const from_us = Math.round(now + direction * 0.7e6);
+    const { first = null } = await attempt(() => get(`/api/cameras/${seg(camera)}/beside?at=${seg(iso(from_us))}&later=${direction > 0 ? "yes" : "no"}`)) ?? {};
+    if (first) seek(us(first));
   };
   const freeze = async () => {
     if (frozen) { setFrozen(null); return; }
@@ -129,7 +138,7 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
       ArrowLeft: () => step(-1e6), ArrowRight: () => step(1e6),
       ArrowUp: () => stepPassage(-1), ArrowDown: () => stepPassage(1),
       ",": () => { player.current.pause(); step(-FRAME_US); }, ".": () => { player.current.pause(); step(FRAME_US); },
-      f: freeze, g: () => goto.current?.focus(), n: goLive, e: () => may("operator") && setExporting(true), r: () => may("reveal") && !revealed && setAsking(true),
+      f: freeze, g: () => goto.current?.focus(), n: goLive, e: () => may("operator") && setExporting(true), r: () => may("reveal") && !revealed && one?.veilcam && !nothing && setAsking(true),
       Escape: () => setFrozen(null),
     };
     const press = (event) => {
@@ -148,36 +157,38 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
   // A step in a paused picture stays paused while its stream is on the way.
   const paused = state.state === "paused" || player.current?.wantsPlay === false;
   const doubt = revealed && (revealed.in_browser ? state.reason : revealed.verdicts.reason);
-  const words = { connecting: "connecting…", waiting: "waiting…", lost: state.why, ended: state.why };
+  const covered = isCovered(now.kind) && !frozen;
+  const picture = revealed ? "Revealed" : mask.word;
   return html`<section class=${`watch ${compact ? "compact" : ""}`} aria-label=${`Camera ${cameraName(camera)}`}>
-    <div class=${`picture ${revealed ? "revealed" : ""}`}>
-      <video ref=${video} hidden=${Boolean(revealed?.in_browser)} muted playsinline aria-label=${`${revealed ? "Revealed" : "Masked"} video of ${cameraName(camera)}`}></video>
+    <div class=${`picture ${revealed ? "revealed" : ""} ${covered ? "stale" : ""}`} data-test="picture" data-kind=${now.kind}>
+      <video ref=${video} hidden=${Boolean(revealed?.in_browser)} muted playsinline aria-label=${`${picture} video of ${cameraName(camera)}, ${now.words}`}></video>
       ${revealed?.in_browser && html`<canvas ref=${canvas} class="opened" role="img" data-test="opened" data-state=${state.state} aria-label=${`Revealed video of ${cameraName(camera)}`}></canvas>`}
-      ${frozen && html`<${Frozen} still=${frozen} camera=${camera} onClose=${() => setFrozen(null)} onStill=${setFrozen} />`}
-      ${words[state.state] && !frozen && html`<p class="over" role="status">${words[state.state]}</p>`}
+      ${frozen && html`<${Frozen} still=${frozen} camera=${camera} whole=${now.kind === "whole" ? now.words : ""} onClose=${() => setFrozen(null)} onStill=${setFrozen} />`}
+      ${covered && html`<p class="over" role="status" data-test="over"><b>${now.words}</b> ${now.detail}</p>`}
+      ${now.kind === "whole" && !frozen && html`<p class="over whole" role="status" data-test="over"><b>${now.words}</b> ${now.detail}</p>`}
       ${revealed && html`<p class="watermark" aria-hidden="true">${revealed.watermark}</p>`}
       ${doubt && html`<p class="verdicts" role="status" data-test="verdicts">${doubt}</p>`}
       <${SelectionBanner} camera=${camera} />
-      <p class="corner"><b>${cameraName(camera)}</b> <span class=${live ? "tag live" : "tag"}>${live ? "live" : "recorded"}</span>
-        ${one && one.state === "lost" && html`<span class="tag lost">lost since ${clock(one.since_us)}</span>`}</p>
+      <p class="corner"><b>${cameraName(camera)}</b> <span class=${`tag ${now.kind}`} data-test="state">${now.kind === "whole" ? "live, all masked" : now.words}</span>
+        ${revealed ? html`<span class="tag reveal" data-test="mask">revealed</span>` : !mask.masked && html`<span class="tag warn" data-test="mask" title=${mask.why}>${mask.tag}</span>`}
+        ${one?.state === "lost" && now.kind !== "lost" && html`<span class="tag lost">${lostWords(one).words}</span>`}</p>
     </div>
     <div class="controls" role="toolbar" aria-label="Playback">
       <button onClick=${toggle} data-test="pause" aria-label=${paused ? "Play" : "Pause"} title="Space">${paused ? "▶" : "❚❚"}</button>
       <button class="quiet narrow-hide" onClick=${() => step(-10e6)} aria-label="Back ten seconds" title="J">−10 s</button>
       <button class="quiet narrow-hide" onClick=${faster} aria-label="Faster" title="L">${speed} ×</button>
-      ${!one?.by_client && html`<button class=${live ? "on" : ""} onClick=${goLive} aria-pressed=${live} title="N">Live</button>`}
+      ${!one?.by_client && html`<button class=${live && isFresh(now.kind) ? "on" : ""} onClick=${goLive} aria-pressed=${live && isFresh(now.kind)} title="N">Live</button>`}
       <time class="now" data-test="now" data-us=${shown ?? ""} dateTime=${shown ? iso(shown) : ""}>${shown ? html`<span class="narrow-hide">${day(shown)} </span>${clock(shown)}` : "–"}</time>
       <label class="goto"><span class="hidden">Go to a time (${zone(now_us())})</span>
-        <input ref=${goto} type="datetime-local" step="1" title="G: go to a time" max=${toField(now_us())}
-          onKeyDown=${(event) => { if (event.key === "Enter") { goTo(event.target.value); event.target.blur(); } }}
-          onBlur=${(event) => { if (event.target.value !== gone.current) goTo(event.target.value); }} /></label>
+        <${TimeField} inputRef=${goto} title="G: go to a time"
+          onPick=${(to_us) => { if (document.activeElement?.matches(".twice")) goTo(to_us); }}
+          onEnter=${(to_us) => { gone.current = null; goTo(to_us); goto.current.blur(); }} onLeave=${goTo} /></label>
       <span class="push"></span>
-      ${may("operator") && html`<button onClick=${freeze} aria-pressed=${Boolean(frozen)} data-test="freeze" title="F">Freeze</button>`}
-      ${may("operator") && html`<button class="quiet narrow-hide" data-test="export" title="E" onClick=${() => setExporting(true)}>Export…</button>`}
-      ${may("reveal") && !revealed && one?.veilcam && html`<button class="warn" data-test="reveal" title="R" onClick=${() => setAsking(true)}>Reveal…</button>`}
+      ${may("operator") && html`<button onClick=${freeze} disabled=${!frozen && shown === null} aria-pressed=${Boolean(frozen)} data-test="freeze" title="F">Freeze</button>`}
+      ${may("operator") && html`<button class="quiet" data-test="export" title="E" onClick=${() => setExporting(true)}>Export…</button>`}
+      ${may("reveal") && !revealed && one?.veilcam && html`<button class="warn" data-test="reveal" title="R" disabled=${nothing} onClick=${() => setAsking(true)}>Reveal…</button>`}
     </div>
-    <${Timeline} camera=${camera} head=${() => player.current?.at_us} live=${() => live} onSeek=${seek}
-      onData=${(data) => { passages.current = data.tracks; }} />
+    <${Timeline} camera=${camera} head=${() => player.current?.at_us} live=${() => live} onSeek=${seek} />
     ${exporting && html`<${ExportDialog} camera=${camera} at_us=${player.current.at_us ?? now_us()} end_us=${now_us()} onClose=${() => setExporting(false)} />`}
     ${asking && html`<${RevealDialog} camera=${camera} from_us=${player.current.at_us ?? now_us()} frozen=${frozen} onClose=${() => setAsking(false)} />`}
   </section>`;

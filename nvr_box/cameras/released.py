@@ -1,0 +1,59 @@
+"""Places that a camera need not mask: `/veilcam/released-places` (docs/design.md, “Camera ↔ box”), asked by the box."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from yarl import URL
+
+from nvr_box.cameras.ours import signed
+from wire.base.errors import PeerError
+from wire.base.logs import printable
+
+PATH = "/veilcam/released-places"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A box in the picture, as shares of it, that an operator released; `by` is their name."""
+
+    id: str
+    box: tuple[float, float, float, float]
+    reason: str
+    by: str
+    at_utc_us: int
+
+
+async def look(xaddr: str, user: str, password: str) -> tuple[Place, ...]:
+    """What is released.
+
+    Raises:
+        PeerError: the camera refuses, does not answer, or answers nonsense.
+    """
+    return _read(await signed("GET", _url(xaddr), user, password, None, what="the released places"))
+
+
+async def put(xaddr: str, user: str, password: str, places: Sequence[Place]) -> tuple[Place, ...]:
+    """Release these places and no others; what the camera then says. Raises as `look`."""
+    listed = [
+        {"id": each.id, "box": list(each.box), "reason": each.reason, "by": each.by, "at_utc_us": each.at_utc_us}
+        for each in places
+    ]
+    return _read(await signed("PUT", _url(xaddr), user, password, {"places": listed}, what="the released places"))
+
+
+def _read(table: Any) -> tuple[Place, ...]:
+    try:
+        return tuple(_place(one) for one in table["places"])
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise PeerError("the camera's list of released places is broken") from error
+
+
+def _place(one: Any) -> Place:
+    x0, y0, x1, y1 = (float(value) for value in one["box"])
+    reason, by = printable(str(one["reason"]), limit=300), printable(str(one["by"]), limit=64)
+    return Place(printable(str(one["id"]), limit=64), (x0, y0, x1, y1), reason, by, int(one["at_utc_us"]))
+
+
+def _url(xaddr: str) -> URL:
+    return URL(xaddr).with_path(PATH).with_query(None)

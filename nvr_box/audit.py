@@ -124,10 +124,16 @@ def append(
     granted: bool,
     details: Mapping[str, Detail],
 ) -> Entry:
-    """Append inside the caller's transaction, so that the act and its entry are kept or lost together."""
+    """Append inside the caller's transaction, so that the act and its entry are kept or lost together.
+
+    No content makes it fail: what is no text or number that the database takes is written down as near as it comes.
+    """
+    who, action, reason = _sound(who), _sound(action), _sound(reason)
+    said = {name: _sound(value) if isinstance(value, str) else value for name, value in details.items()}
+    camera = camera if camera is None or 0 <= camera < 1 << 63 else -1
     newest = link.execute("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1").fetchone() or (0, FIRST)
     number = newest[0] + 1
-    row = (number, utc_us(), who, action, camera, reason, int(granted), _json(dict(details)))
+    row = (number, utc_us(), who, action, camera, reason, int(granted), _json(said))
     hashed = _hash(newest[1], row)
     link.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, hashed))
     return _entry((*row, hashed))
@@ -151,7 +157,12 @@ def _hash(previous: bytes, row: tuple[object, ...]) -> bytes:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
+
+
+def _sound(text: str) -> str:
+    """Halves of characters, which SQLite does not take, as their escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _entry(row: tuple[int, int, str, str, int | None, str, int, str, bytes]) -> Entry:

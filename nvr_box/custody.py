@@ -14,7 +14,7 @@ from nvr_box.rights import Account, Right
 from nvr_box.store import Store
 from wire.base.errors import ConfigError
 
-_DAY = re.compile(r"\d{4}-\d\d-\d\d(T\d{6})?")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d(T\d{6})?(\.[0-9a-f]{16})?")
 _DATE = 10
 
 
@@ -23,7 +23,7 @@ class Day:
     """One day of recordings and what opens it.
 
     Attributes:
-        keys: names of the keys of the day that exist; there is another one from each `keys rotate` on.
+        keys: names of the keys of the day that exist, one a camera; there are others from each `keys rotate` on.
         opened_by: labels of those who open the day, two joined by a plus where both are needed.
         destroyed_us: when the last of its keys was destroyed, None while one is there or there never was one.
         recorded_us: how much is recorded, by camera.

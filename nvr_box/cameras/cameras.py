@@ -268,7 +268,7 @@ class Cameras:
         self._refuse_twice(device.address, said)
         token, sealed_to = secrets.token_urlsafe(32), ""
         if said:
-            offer = self._introduction.offer(device.address, token)
+            offer = self._introduction.offer(device.address, token, said.camera_id)
             said = await pairing.pair(device.address, user, password, offer)
             sealed_to = kids(offer.recipients)
         who = device.information

@@ -1,12 +1,15 @@
 """Asking for a reveal, being refused or granted, and watching it until the time is up.
 
-A reveal is opened in a process of the box, which is given the passphrase; or in the page, which is given sealed keys
-and masked access units, so that neither passphrase nor key ever reaches the box. Rights, reason, time limit and audit
-are the same.
+What a session may show (`scope.py`) is fixed when it is granted, from the approved request where there is one; every
+way to see something of it goes by that and not by what is asked. A reveal is opened in a process of the box, which is
+given the passphrase; or in the page, which is given sealed keys and masked access units, so that neither passphrase
+nor key ever reaches the box. Rights, reason, time limit and audit are the same.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+import hmac
+import logging
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,9 +19,11 @@ from nvr_box.clock import utc_us
 from nvr_box.keys import Keys
 from nvr_box.record.access_units import access_units
 from nvr_box.record.recordings import Chunk, Piece, Recordings
-from nvr_box.reveal import pipe
-from nvr_box.reveal.approvals import Approvals, sound_reason
+from nvr_box.reveal import pipe, scope
+from nvr_box.reveal.approvals import Approvals, Request, sound_reason
 from nvr_box.reveal.brake import Brake
+from nvr_box.reveal.handing import Handed, handed
+from nvr_box.reveal.scope import Point, Scope
 from nvr_box.reveal.session import RevealSession, Running, Units, begun
 from nvr_box.reveal.talk import Gone, Silent, Talk, unlocking
 from nvr_box.reveal.verdicts import Verdicts
@@ -27,23 +32,45 @@ from nvr_box.search.passages import StoredShot
 from wire.base.errors import StoreError
 from wire.thumbnail import NO_ORIGINAL
 
-__all__ = ["RevealSession", "Reveals", "Verdicts"]
+__all__ = ["RevealSession", "Reveals", "Stretch", "Verdicts"]
+
+log = logging.getLogger(__name__)
+# So long a page may take to try a passphrase; scrypt in a slow browser is some of it.
+_UNLOCK_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
-    """What a person asks for."""
+class Stretch:
+    """Which stretch of a camera's recording, and which person, somebody asks to see.
 
-    camera: int
-    reason: str
-    approval: str
-    whole: bool
-    minutes: float | None
-    in_browser: bool
+    Attributes:
+        from_us: None for everything of the camera.
+        until_us: None for as long as a reveal without an end covers.
+        point: x, y as shares of the picture at `from_us`: only the person there; None for the whole picture.
+    """
+
+    from_us: int | None = None
+    until_us: int | None = None
+    point: Point | None = None
+
+    def scope(self, camera: int, minutes: float) -> Scope:
+        """What it comes to where nobody else has to agree; raises `Refused` for a stretch that is none."""
+        if self.from_us is None:
+            return Scope(camera)
+        return scope.asked(camera, self.from_us, self.until_us, self.point, minutes)
+
+
+EVERYTHING = Stretch()
 
 
 class Reveals:
-    """Time-boxed reveals. Needs `REVEAL` for the camera and, where `second_person` is set, an approved request."""
+    """Time-boxed reveals. Needs `REVEAL` and `VIEW` for the camera, as long as it lasts, and, where `second_person`
+    is set, an approved request.
+
+    Args:
+        minutes: the longest that one lasts.
+        account: somebody's account as it is now, None when it was removed. Without it rights are those of whoever asks.
+    """
 
     def __init__(
         self,
@@ -54,10 +81,11 @@ class Reveals:
         *,
         minutes: float,
         second_person: bool = False,
+        account: Callable[[str], Account | None] | None = None,
     ) -> None:
         self._log, self._keys, self._roster, self._recordings = log, keys, roster, recordings
-        self._minutes = minutes
-        self.approvals = Approvals(log, wanted=second_person)
+        self._minutes, self._account = minutes, account
+        self.approvals = Approvals(log, wanted=second_person, minutes=minutes)
         self._running: dict[str, Running] = {}
         self._brake = Brake()
         self._ending: set[asyncio.Task[None]] = set()
@@ -70,97 +98,112 @@ class Reveals:
         reason: str,
         passphrase: str,
         second_passphrase: str = "",
+        stretch: Stretch = EVERYTHING,
         approval: str = "",
-        whole: bool = True,
         minutes: float | None = None,
     ) -> RevealSession:
         """Unlock the reveal key with `passphrase` in a new process, for at most the configured time.
 
         Args:
             second_passphrase: another operator's, where dual control asks for two.
-            approval: the key of an approved request, whose reason then counts.
-            whole: for the log: the whole picture, or one person only.
+            stretch: what is to be seen; an approved request decides instead where a second person is wanted.
+            approval: the key of that request, whose reason then counts.
 
         Raises:
-            Refused: right, reason (at least 8 characters) or passphrase; each refusal has its audit entry.
+            Refused: right, reason (at least 8 characters), stretch of time, approval or passphrase; each refusal has
+                its audit entry.
             StoreError: there is no such camera, the process does not start, or nothing can be written down.
         """
         passphrases = [each for each in (passphrase, second_passphrase) if each]
-
-        async def unlocked(running: Running) -> None:
+        running = None
+        try:
+            running = self._granted(by, camera, reason, stretch, approval=approval, minutes=minutes)
             self._brake.demand(by.name)
             await self._unlock(running, passphrases)
+            await self._log_granted(running, "box")
+            # It may have been taken away while the passphrase was tried.
+            self._demand(by, camera)
+        except BaseException as error:
+            # Whatever it was: no unlocked process and no used-up approval stay behind.
+            if running is not None:
+                await self._undone(running)
+            if isinstance(error, Refused):
+                said = running.session.reason if running else reason
+                await self._refused(by, camera, said, error)
+            raise
+        self._running[running.session.key] = running
+        self._end_in(running, (running.session.expires_us - utc_us()) / 1e6, "the time is up")
+        return running.session
 
-        wish = _Wish(camera, reason, approval, whole, minutes, in_browser=False)
-        return await self._start(by, wish, unlocked)
+    def limits(self, by: Account, camera: int, stretch: Stretch, approval: str = "") -> Scope:
+        """What a reveal that is started with these would cover; raises `Refused` as `start` would, unwritten."""
+        self._demand(by, camera)
+        return self._limits(by, camera, stretch, approval)[1]
 
     async def start_in_browser(
-        self,
-        by: Account,
-        camera: int,
-        *,
-        reason: str,
-        approval: str = "",
-        whole: bool = True,
-        minutes: float | None = None,
+        self, by: Account, camera: int, *, reason: str, stretch: Stretch = EVERYTHING, minutes: float | None = None
     ) -> RevealSession:
-        """Grant a reveal that the page opens itself; raises as `start`, but for the passphrase, which it never sees."""
+        """Hand out what the page needs to open a reveal itself (`handed`); it shows nothing before `opened`.
 
-        async def at_once(_running: Running) -> None:
-            return
-
-        return await self._start(by, _Wish(camera, reason, approval, whole, minutes, in_browser=True), at_once)
-
-    async def _start(self, by: Account, wish: _Wish, ready: Callable[[Running], Awaitable[None]]) -> RevealSession:
-        camera, reason, request = wish.camera, wish.reason, None
+        Only where nothing but the time limits the reveal: a page cannot be held to one person, to a stretch of time or
+        to what a second person agreed to. Raises as `start`, but for the passphrase, which it never sees.
+        """
+        running = None
         try:
-            by.demand(Right.REVEAL, camera)
-            by.demand(Right.VIEW, camera)
-            known = self._roster.get(camera)
-            if self.approvals.wanted:
-                request = self.approvals.approved(by, camera, wish.approval)
-                reason = request.reason
-            reason = sound_reason(reason)
-            longest = min(wish.minutes or self._minutes, self._minutes)
-            session = begun(by, known, reason, longest, in_browser=wish.in_browser)
-            running = Running(session, request, wish.whole)
-            await ready(running)
-        except Refused as refusal:
-            await self._log.write(by.name, "reveal", camera=camera, reason=reason, granted=False, why=str(refusal))
-            raise
-        try:
+            running = self._granted(by, camera, reason, stretch, approval="", minutes=minutes, in_browser=True)
+            session = running.session
+            if session.scope.limited or self.dual_control:
+                raise Refused("this reveal is opened on the box, which alone can hold it to what was agreed")
+            running.handed = await asyncio.to_thread(self._handed, by, session.scope)
             await self._log.write(
-                by.name, "reveal", camera=camera, reason=reason, key=session.key, expires_us=session.expires_us,
-                opened_in="browser" if wish.in_browser else "box", whole=wish.whole,
-                approved_by=request.approver if request else None,
+                by.name, "reveal-keys", camera=camera, reason=session.reason, key=session.key,
+                kids=" ".join(running.handed.kids), days=" ".join(running.handed.names),
             )  # fmt: skip
-        except StoreError:
-            await _kill(running)
+            self._demand(by, camera)
+        except Refused as refusal:
+            await self._refused(by, camera, reason, refusal)
             raise
-        if request is not None:
-            self.approvals.used(request)
         self._running[session.key] = running
-        loop = asyncio.get_running_loop()
-        running.timer = loop.call_later((session.expires_us - utc_us()) / 1e6, self._expire, session.key)
+        self._end_in(running, _UNLOCK_S, "the page did not say that a passphrase opened anything")
         return session
+
+    async def opened(self, by: Account, key: str, proof: bytes) -> RevealSession:
+        """The page says that a passphrase opened a key, and proves it by what was sealed to that key: granted now.
+
+        Raises:
+            Refused: it proves nothing, or the session is over or another person's.
+        """
+        running = self._own(by, key)
+        if running.handed is None or not hmac.compare_digest(proof, running.handed.nonce):
+            raise Refused("this proves no key of this reveal")
+        if not running.opened:
+            await self._log_granted(running, "browser")
+            running.opened = True
+            self._end_in(running, (running.session.expires_us - utc_us()) / 1e6, "the time is up")
+        return running.session
 
     async def units(self, by: Account, key: str, start_us: int) -> AsyncGenerator[Units]:
         """Masked access units for a page that opens them itself, SEI untouched, from the GOP that shows `start_us` on.
 
         Goes on with what is being recorded until the session is over or plays something else; raises as `play`.
         """
+        limits = self._own(by, key).session.scope
+        limits.demand(start_us)
         running, number = await self._begin(by, key, start_us, in_browser=True)
 
         def follow() -> bool:
-            return running.plays == number and key in self._running
+            return self._on(running, number) and utc_us() < limits.end_us
 
-        async for chunk in self._recordings.chunks(running.session.camera, start_us, follow=follow):
+        async for chunk in self._recordings.chunks(limits.camera, start_us, limits.end_us, follow=follow):
             part = await asyncio.to_thread(_unpacked, chunk)
-            if not follow():
+            if running.plays != number:
                 return
+            self._own(by, key)
             if part.units:
                 running.shown.add(part.units[0].utc_us, part.units[-1].utc_us)
                 yield part
+        if running.plays == number:
+            self._own(by, key)  # an end of the session is not one of the recording
 
     def tell(self, by: Account, key: str, verdicts: Verdicts) -> None:
         """What the page's own reader says of the pictures so far; for reveals that it opens itself."""
@@ -168,82 +211,89 @@ class Reveals:
         if running.session.in_browser:
             running.session = replace(running.session, verdicts=verdicts)
 
-    def sealed_keys(self, by: Account, key: str) -> Mapping[str, list[Any]]:
-        """Every reveal key and day key of the box as it lies on disk, sealed: `operators`, `days`, and `holds`.
+    def handed(self, by: Account, key: str) -> Handed:
+        """What a page that opens this session itself is given; nothing in it is in clear.
 
         Raises:
             Refused: the session is over, another person's, or opened on the box.
         """
-        session = self._own(by, key).session
-        if not session.in_browser:
+        found = self._own(by, key).handed
+        if found is None:
             raise Refused("this reveal is opened on the box")
-        return self._keys.sealed_tables(session.camera)
+        return found
 
     async def play(
-        self,
-        by: Account,
-        key: str,
-        start_us: int,
-        end_us: int | None = None,
-        *,
-        point: tuple[float, float] | None = None,
+        self, by: Account, key: str, start_us: int | None = None, end_us: int | None = None
     ) -> AsyncGenerator[Piece]:
         """Recorded pieces with the originals restored and the watermark drawn, re-encoded as H.264.
 
-        A second play of the same session ends the first. Without `end_us` it goes on with what is being recorded,
-        until the session is over.
-
-        Args:
-            point: x, y as shares 0..1 of the picture at `start_us`: only the person there is shown and bystanders
-                stay masked; None for the whole picture.
+        From `start_us`, or where the session begins, to the picture. A second play of the same session ends the first.
+        Without `end_us` it goes on with what is being recorded, until the session or its stretch of time is over.
 
         Raises:
-            Refused: the session is over or another person's.
+            Refused: the session is over or another person's, or its stretch of time is another.
         """
+        limits = self._own(by, key).session.scope
+        start_us = limits.begin_us if start_us is None else start_us
+        limits.demand(start_us, end_us)
+        until_us = limits.end_us if end_us is None else end_us
         running, number = await self._begin(by, key, start_us, in_browser=False)
-        session = running.session
-        begin = {"op": "play", "signing_key": session.signing_key, "from_us": start_us, "point": point}
-        await self._ask(running, begin)
+        await self._ask(running, _looking("play", running.session, start_us, until_us))
 
         def follow() -> bool:
-            return end_us is None and running.plays == number and key in self._running
+            return end_us is None and self._on(running, number) and utc_us() < until_us
 
-        async for chunk in self._recordings.chunks(session.camera, start_us, end_us, follow=follow):
+        # One person is found where they are at one time: the recording is read from then on.
+        read_us = start_us if limits.whole else limits.begin_us
+        async for chunk in self._recordings.chunks(limits.camera, read_us, until_us, follow=follow):
+            for piece in await self._pieces(running, number, chunk):
+                self._own(by, key)
+                yield piece
             if running.plays != number:
                 return
-            for piece in await self._pieces(running, number, chunk):
-                yield piece
         for piece in await self._pieces(running, number, None):
+            self._own(by, key)
             yield piece
 
-    async def still(self, by: Account, key: str, utc_us: int, *, point: tuple[float, float] | None = None) -> bytes:
-        """One revealed, watermarked JPEG at `utc_us`; `point` as in `play`.
+    async def still(self, by: Account, key: str, at_us: int) -> bytes:
+        """One revealed, watermarked JPEG of what the session may show at `at_us`.
 
         Raises:
-            Refused: the session is over or another person's.
+            Refused: the session is over or another person's, or its stretch of time is another.
             StoreError: nothing is recorded there.
         """
-        chunk = await self._recordings.showing(self._own(by, key).session.camera, utc_us)
-        running = await self._view(by, key, utc_us, in_browser=False)
-        signing_key = running.session.signing_key
-        begin = {"op": "still", "signing_key": signing_key, "from_us": utc_us, "point": point, "utc_us": utc_us}
-        jpeg = (await self._ask(running, begin, chunk))[-1][1]
-        running.shown.add(utc_us, utc_us)
+        limits = self._own(by, key).session.scope
+        limits.demand(at_us)
+        shown = await self._recordings.showing(limits.camera, at_us)
+        running = await self._view(by, key, at_us, in_browser=False)
+        async with running.looking:
+            await self._ask(running, _looking("look", running.session, limits.start_us, limits.end_us))
+            step = {"op": "still", "utc_us": at_us}
+            if limits.whole:
+                await self._ask(running, step, shown)
+            else:
+                async for chunk in self._recordings.chunks(limits.camera, limits.begin_us, at_us + 1):
+                    await self._ask(running, step, chunk)
+            jpeg = (await self._ask(running, {"op": "jpeg"}))[-1][1]
+        self._own(by, key)  # it may have ended meanwhile
+        running.shown.add(at_us, at_us)
         return jpeg
 
     async def card(self, by: Account, key: str, shot: StoredShot) -> bytes:
         """A stored best shot for a reveal of its camera: opened and marked, or, where the page opens, as it is stored.
 
         Raises:
-            Refused: the session is over, another person's or another camera's, or shows one person only.
+            Refused: the session is over, another person's, another camera's or of another time, or shows one person
+                only.
             StoreError: it stays masked; the message says why.
         """
         running = self._own(by, key)
         session = running.session
         if shot.camera != session.camera:
             raise Refused("this reveal is of another camera")
-        if not running.whole:
+        if not session.scope.whole:
             raise Refused("this reveal shows one person only; others may stand beside them in a best shot")
+        session.scope.demand(shot.best_us)
         if not shot.recoverable:
             raise StoreError(f"this best shot stays masked: {NO_ORIGINAL}")
         await self._view(by, key, shot.best_us, in_browser=session.in_browser)
@@ -261,24 +311,72 @@ class Reveals:
         """Whether days recorded now open only to two operators together."""
         return self._keys.dual_control
 
+    def may_open_in_browser(self, by: Account) -> bool:
+        """Whether the page of `by` can open a reveal itself: nobody else has to agree, and a key of theirs is known."""
+        return not self.approvals.wanted and not self.dual_control and bool(self._keys.own(by.name))
+
     def active(self, by: Account) -> tuple[RevealSession, ...]:
         """The sessions of `by` that are on."""
         return tuple(each.session for each in self._running.values() if each.session.who == by.name)
+
+    def session(self, by: Account, key: str) -> RevealSession:
+        """One of them; raises `Refused` when it is over or another person's."""
+        return self._own(by, key).session
 
     async def end(self, by: Account, key: str, *, why: str = "ended") -> None:
         """End it now: the process is gone when this returns; ending twice is nothing. `why` goes into the log."""
         running = self._running.get(key)
         if running is None:
             return
-        if running.session.who != by.name and not by.may(Right.ADMIN):
+        if running.session.who != by.name and not by.may(Right.ADMIN, running.session.camera):
             raise Refused("this reveal is another person's")
         await self._end(key, why)
+
+    def rights_changed(self) -> None:
+        """Accounts are not what they were: end at once what is not allowed any more."""
+        for key, running in self._running.items():
+            account = self._account(running.session.who) if self._account else None
+            camera = running.session.camera
+            if account is None or not (account.may(Right.REVEAL, camera) and account.may(Right.VIEW, camera)):
+                self._later(key, "the right was taken away")
 
     async def close(self) -> None:
         """End every reveal: the box stops."""
         for key in tuple(self._running):
             await self._end(key, "the box stops")
         await asyncio.gather(*self._ending, return_exceptions=True)
+
+    def _granted(
+        self,
+        by: Account,
+        camera: int,
+        reason: str,
+        stretch: Stretch,
+        *,
+        approval: str,
+        minutes: float | None,
+        in_browser: bool = False,
+    ) -> Running:
+        """A session that may begin, with its approval taken; nothing here waits, so that nobody takes it twice."""
+        self._demand(by, camera)
+        known = self._roster.get(camera)
+        request, limits = self._limits(by, camera, stretch, approval)
+        reason = sound_reason(request.reason if request else reason)
+        longest = min(minutes or self._minutes, self._minutes)
+        session = begun(by, known, limits, reason, longest, in_browser=in_browser)
+        if request is not None:
+            self.approvals.take(request)
+        return Running(session, request, opened=not in_browser)
+
+    def _limits(self, by: Account, camera: int, stretch: Stretch, approval: str) -> tuple[Request | None, Scope]:
+        """What a second person agreed to, where one is wanted, and else what is asked for."""
+        if not self.approvals.wanted:
+            return None, stretch.scope(camera, self._minutes)
+        request = self.approvals.approved(by, camera, approval)
+        return request, request.scope
+
+    def _handed(self, by: Account, limits: Scope) -> Handed:
+        return handed(self._keys, by.name, self._roster.get(limits.camera).camera_id or "", limits)
 
     async def _begin(self, by: Account, key: str, start_us: int, *, in_browser: bool) -> tuple[Running, int]:
         """Another play of a session, which ends the one before; its number."""
@@ -293,6 +391,8 @@ class Reveals:
             raise Refused(
                 "this reveal is opened " + ("by the page itself" if running.session.in_browser else "on the box")
             )
+        if not running.opened:
+            raise Refused("this reveal is not open: no passphrase has opened anything in the page yet")
         if not running.viewed:
             running.viewed = True
             await self._log.write(by.name, "reveal-view", camera=running.session.camera, key=key, start_us=at_us)
@@ -302,20 +402,26 @@ class Reveals:
         session = running.session
         sealed = self._keys.sealed(session.camera)
         if not sealed.operators:
-            raise Refused("this box holds no reveal key; choose your key file in the page")
+            raise Refused("this box holds no reveal key; the page opens a reveal of the whole picture with a key file")
         running.talk = await Talk.launch()
         seconds = (session.expires_us - session.started_us) / 1e6
         unlock = unlocking(sealed, passphrases, mark=session.watermark, seconds=seconds)
         try:
             await self._ask(running, unlock)
         except Gone as gone:
-            await _kill(running)
             raise StoreError("the reveal process could not be started; the box's log says why") from gone
         except Refused:
-            await _kill(running)
             self._brake.failed(session.who)
             raise
         self._brake.passed(session.who)
+
+    def _demand(self, by: Account, camera: int) -> None:
+        """Both rights, as they are now and not as they were when somebody began to ask."""
+        now = self._account(by.name) if self._account else by
+        if now is None:
+            raise Refused(f"the account {by.name} was removed")
+        now.demand(Right.REVEAL, camera)
+        now.demand(Right.VIEW, camera)
 
     def _own(self, by: Account, key: str) -> Running:
         running = self._running.get(key)
@@ -323,15 +429,19 @@ class Reveals:
             raise Refused("this reveal is over")
         if running.session.who != by.name:
             raise Refused("this reveal is another person's")
-        by.demand(Right.REVEAL, running.session.camera)
+        self._demand(by, running.session.camera)
         return running
+
+    def _on(self, running: Running, number: int) -> bool:
+        return running.plays == number and running.session.key in self._running
 
     async def _pieces(self, running: Running, number: int, chunk: Chunk | None) -> list[Piece]:
         """What one GOP becomes, or what is left at the end; nothing when another play has begun meanwhile."""
         messages = await self._ask(running, {"op": "gop" if chunk else "finish"}, chunk, play=number)
         pieces = [_piece(head, data) for head, data in messages if "done" not in head]
         for piece in pieces:
-            running.shown.add(piece.utc_us, piece.utc_us + round(piece.duration_s * 1e6))
+            if not piece.mime:
+                running.shown.add(piece.utc_us, piece.utc_us + round(piece.duration_s * 1e6))
         return pieces
 
     async def _ask(
@@ -357,10 +467,39 @@ class Reveals:
             running.session = replace(running.session, verdicts=Verdicts(**answers[-1][0]["verdicts"]))
         return answers
 
-    def _expire(self, key: str) -> None:
-        task = asyncio.get_running_loop().create_task(self._end(key, "the time is up"), name=f"end-reveal-{key}")
+    async def _log_granted(self, running: Running, opened_in: str) -> None:
+        session, request = running.session, running.request
+        await self._log.write(
+            session.who, "reveal", camera=session.camera, reason=session.reason, key=session.key,
+            expires_us=session.expires_us, opened_in=opened_in, whole=session.scope.whole,
+            start_us=session.scope.start_us, end_us=session.scope.end_us,
+            approved_by=request.approver if request else None,
+        )  # fmt: skip
+
+    async def _refused(self, by: Account, camera: int, reason: str, refusal: Refused) -> None:
+        await self._log.write(by.name, "reveal", camera=camera, reason=reason, granted=False, why=str(refusal))
+
+    async def _undone(self, running: Running) -> None:
+        """It does not begin after all."""
+        if running.request is not None:
+            self.approvals.give_back(running.request)
+        await _kill(running)
+
+    def _end_in(self, running: Running, seconds: float, why: str) -> None:
+        if running.timer is not None:
+            running.timer.cancel()
+        running.timer = asyncio.get_running_loop().call_later(seconds, self._later, running.session.key, why)
+
+    def _later(self, key: str, why: str) -> None:
+        task = asyncio.get_running_loop().create_task(self._over(key, why), name=f"end-reveal-{key}")
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
+
+    async def _over(self, key: str, why: str) -> None:
+        try:
+            await self._end(key, why)
+        except StoreError as error:
+            log.error("the end of a reveal is not in the audit log: %s", error)  # noqa: TRY400 - for an operator
 
     async def _end(self, key: str, why: str) -> None:
         running = self._running.pop(key, None)
@@ -369,13 +508,27 @@ class Reveals:
         if running.timer is not None:
             running.timer.cancel()
         await _kill(running)
+        session = running.session
+        if not running.opened:
+            await self._log.write(
+                session.who, "reveal", camera=session.camera, reason=session.reason, granted=False, key=key, why=why
+            )
+            return
         if running.request is not None and not running.viewed:
             self.approvals.give_back(running.request)
-        counts = {name: value for name, value in asdict(running.session.verdicts).items() if name != "reason"}
+        counts = {name: value for name, value in asdict(session.verdicts).items() if name != "reason"}
         await self._log.write(
-            running.session.who, "reveal-end", camera=running.session.camera, key=key, why=why,
+            session.who, "reveal-end", camera=session.camera, key=key, why=why,
             shown=str(running.shown), cards=" ".join(map(str, sorted(running.cards))) or None, **counts,
         )  # fmt: skip
+
+
+def _looking(op: str, session: RevealSession, from_us: int, until_us: int) -> dict[str, Any]:
+    """How a play or a look begins."""
+    return {
+        "op": op, "signing_key": session.signing_key, "from_us": from_us, "until_us": until_us,
+        "point": session.scope.point, "point_us": session.scope.begin_us,
+    }  # fmt: skip
 
 
 def _piece(head: dict[str, Any], data: bytes) -> Piece:

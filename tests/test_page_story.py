@@ -374,7 +374,7 @@ def test_a_key_file_of_ones_own_opens_and_a_foreign_one_is_refused(browser, demo
         page.wait_for_selector("[data-test=refusal]")
         assert "not the reveal key that the box knows as yours" in page.inner_text("[data-test=refusal]")
         page.keyboard.press("Escape")
-        page.wait_for_selector("dialog", state="detached")
+        page.wait_for_selector(".reveal-dialog", state="detached")
         open_with(page, demo, own, "with a key file of mine")
         page.wait_for_selector("[data-test=opened]")
         playing(page)

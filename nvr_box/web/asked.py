@@ -22,6 +22,7 @@ ACCOUNT = web.RequestKey("account", Account)
 SESSION = web.RequestKey("session", Session)
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999
 _MOST_BODY_BYTES = 64 * 1024
 _MOST_TEXT = 500
 _HALF = re.compile("[\ud800-\udfff]")
@@ -152,8 +153,10 @@ def camera_number(request: web.Request) -> int:
 
 
 def iso(utc_us: int) -> str:
-    """UTC with microseconds and `Z`, so that the same frame is found again by it."""
-    return (_EPOCH + dt.timedelta(microseconds=utc_us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """UTC with microseconds and `Z`, so that the same frame is found again by it; within the years that can be said."""
+    within = min(max(utc_us, _FIRST_US), _LAST_US)
+    at = _EPOCH + dt.timedelta(microseconds=within)
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def maybe_iso(utc_us: int | None) -> str | None:

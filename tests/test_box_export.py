@@ -1,6 +1,7 @@
 """Packages of evidence: what is in them, what a change of any byte does to them, and who gets one."""
 
 import asyncio
+import hashlib
 import json
 import re
 import subprocess
@@ -28,6 +29,7 @@ from test_box_reveal import (
 from nvr_box import day_keys
 from nvr_box.export import manifest, report
 from nvr_box.export.exports import Exports, Wish
+from nvr_box.export.manifest import Listed, Manifest
 from nvr_box.export.verify import verify
 from nvr_box.rights import Account, Refused, Right
 from wire import player
@@ -192,6 +194,89 @@ async def test_a_recording_without_seals_says_that_they_are_missing(exports, tmp
     assert "RECOVERY DATA IS MISSING in 75 pictures" in text
     assert "a camera of another make" in text
     assert (said["recovery_data_missing"], said["groups"]) == (75, [])
+
+
+async def test_what_is_revealed_is_cut_to_the_picture_and_the_package_says_what_it_holds(exports, place, tmp_path):
+    """Groups of pictures begin every second here: 1.1 to 1.6 s lies within one."""
+    from_us, until_us = T0 + 1_100_000, T0 + 1_600_000
+    package = await exports.make(BOTH, Wish(1, from_us, until_us, REASON, passphrase=PASSPHRASE))
+    found = verify(package.path)
+    assert found.wrong == ()
+    masked, revealed = found.manifest.about["holds"]
+    assert (masked["file"], masked["pictures"], masked["length_us"]) == ("masked-1.mp4", 25, 960_000)
+    assert (masked["first"], masked["last"]) == ("2026-11-18 11:06:41.000", "2026-11-18 11:06:41.960")
+    # 25 a second: the first picture of 1.12 s, the last of 1.56 s.
+    assert (revealed["file"], revealed["pictures"]) == ("revealed-1.mp4", 12)
+    assert (revealed["first"], revealed["last"]) == ("2026-11-18 11:06:41.120", "2026-11-18 11:06:41.560")
+    about = found.manifest.about
+    assert (about["asked_start"], about["start"]) == ("2026-11-18 11:06:41.100", "2026-11-18 11:06:41.000")
+    with zipfile.ZipFile(package.path) as files:
+        files.extractall(tmp_path)
+    with av.open(str(tmp_path / "revealed-1.mp4")) as container:
+        shown = [frame.to_ndarray(format="yuv420p")[:240] for frame in container.decode(video=0)]
+    assert len(shown) == 12
+    for number, picture in enumerate(shown, start=28):
+        assert psnr(person(picture, 7), person(i420(clear_picture(number))[:240], 7)) > 30
+    assert "masked-1.mp4 holds 25 pictures" in (tmp_path / "report.txt").read_text()
+    told = json.loads((tmp_path / "report.json").read_text())["files"][0]
+    assert told["pictures_at_us"] == [40_000 * number for number in range(25)]
+    entry = (await place[2].entries(ADMIN, action="export"))[0]
+    assert entry.details["holds"] == "2026-11-18 11:06:41.000 to 2026-11-18 11:06:41.960, 25 pictures"
+    assert entry.details["revealed_holds"] == "2026-11-18 11:06:41.120 to 2026-11-18 11:06:41.560, 12 pictures"
+
+
+async def test_a_manifest_that_says_other_pictures_is_found(exports, streams, tmp_path):
+    package = await exports.make(OPERATOR, wish())
+
+    def other(name, data):
+        if name == manifest.NAME:
+            return data.replace(b'"pictures": 75', b'"pictures": 74')
+        return streams[0].signer.sign(manifest.CONTEXT + changed) if name == manifest.SIGNATURE else data
+
+    with zipfile.ZipFile(package.path) as files:
+        changed = other(manifest.NAME, files.read(manifest.NAME))
+    lying = rewritten(package.path, tmp_path / "x.zip", other)
+    assert verify(lying).wrong == ("masked-1.mp4: holds other pictures than the manifest says",)
+
+
+async def test_a_package_of_the_first_version_is_still_whole(exports, streams, tmp_path):
+    """Its report says nothing of single pictures and its manifest nothing of what the files hold."""
+    package = await exports.make(OPERATOR, wish())
+    with zipfile.ZipFile(package.path) as files:
+        files.extractall(tmp_path)
+        said = Manifest.parse(files.read(manifest.NAME))
+    old = report.as_json([report.told("masked-1.mp4", tmp_path / "masked-1.mp4", SIGNER.public)], 1)
+    listed = tuple(
+        Listed(each.name, len(old), hashlib.sha256(old).hexdigest()) if each.name == "report.json" else each
+        for each in said.files
+    )
+    about = {name: value for name, value in said.about.items() if name != "holds"}
+    written = bytes(Manifest(said.signing_key, listed, about))
+    signature = streams[0].signer.sign(manifest.CONTEXT + written)
+    texts = {"report.json": old, manifest.NAME: written, manifest.SIGNATURE: signature}
+    made = rewritten(package.path, tmp_path / "old.zip", texts.get)
+    assert verify(made).wrong == ()
+
+
+@pytest.mark.parametrize("name", [manifest.NAME, "report.json", "masked-1.mp4"])
+async def test_what_is_packed_to_be_huge_when_unpacked_takes_no_memory(exports, tmp_path, name):
+    package = await exports.make(OPERATOR, wish())
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(package.path) as source, zipfile.ZipFile(bomb, "w") as target:
+        for each in source.namelist():
+            if each != name:
+                target.writestr(each, source.read(each))
+    with zipfile.ZipFile(bomb, "a", zipfile.ZIP_DEFLATED) as target:
+        target.writestr(name, bytes(200 << 20))
+    assert bomb.stat().st_size < 2_000_000
+    run = "import sys, resource; from pathlib import Path; from nvr_box.export.verify import main;"
+    run += " print(main(Path(sys.argv[1]), None), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    command = [sys.executable, "-c", run, bomb]
+    said = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+    status, peak_mib = (int(word) for word in said.stdout.split()[-2:])
+    assert status == 1
+    assert "compressed" in said.stderr
+    assert peak_mib < 300, "the programs alone take 200"
 
 
 def test_an_altered_picture_is_named(tmp_path, streams):

@@ -26,6 +26,7 @@ from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
 from nvr_box.reveal.handing import PROOF_INFO
 from nvr_box.reveal.reveals import Reveals
+from nvr_box.reveal.talk import Talk
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Searches
@@ -350,10 +351,65 @@ async def test_a_page_without_a_key_of_its_own_lets_the_box_open(place, scene):
     assert [table["label"] for table in granted["keys"]["operators"]] == ["bert"]
 
 
+HALF = "bicycle theft \ud800 at the gate"
+
+
+@pytest.mark.parametrize("second_person", [False], indirect=True)
 @pytest.mark.parametrize("field", ["reason", "passphrase", "second_passphrase", "approval", "case"])
 async def test_half_a_character_is_refused_by_name_and_leaves_nothing_running(place, field):
     asking = {"camera": 1, "reason": REASON, "passphrase": PASSPHRASE, "from": place.at(1)}
-    asked = json.dumps(asking | {field: "bicycle theft \ud800 at the gate"})
-    reply = await place.client.post("/api/reveals", data=asked)
+    reply = await place.client.post("/api/reveals", data=json.dumps(asking | {field: HALF}))
     assert (reply.status, (await reply.json())["field"]) == (400, field)
     assert place.box.reveals.active(Account(NAME, RIGHTS)) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "asked"),
+    [
+        ("/api/exports", "reason", {"camera": 1, "start": "2026-01-01T00:00:00Z", "end": "2026-01-01T00:00:01Z"}),
+        ("/api/reveals/requests", "reason", {"camera": 1, "from": "2026-01-01T00:00:00Z"}),
+        ("/api/reveals/requests/x", "why", {"approve": True}),
+        ("/api/sign-in", "name", {"password": "x"}),
+        ("/api/sign-in", "password", {"name": "x"}),
+    ],
+)
+async def test_half_a_character_is_refused_by_name_wherever_a_text_is_taken(place, path, field, asked):
+    reply = await place.client.post(path, data=json.dumps(asked | {field: HALF}))
+    assert (reply.status, (await reply.json())["field"]) == (400, field)
+
+
+@pytest.mark.parametrize("in_browser", [False, True])
+@pytest.mark.parametrize("second_person", [False], indirect=True)
+async def test_what_cannot_be_written_down_does_not_happen_and_leaves_no_process(place, in_browser):
+    reveals, launched = place.box.reveals, []
+    store = place.box.audit._store
+    await store.write(lambda link: link.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    ))  # fmt: skip
+    asking = {"camera": 1, "reason": REASON, "passphrase": PASSPHRASE, "from": place.at(1), "in_browser": in_browser}
+    killed = Talk.kill
+
+    async def kill(talk):
+        await killed(talk)
+        launched.append(talk._process.returncode)
+
+    Talk.kill = kill
+    try:
+        assert (await place.client.post("/api/reveals", json=asking)).status >= 400
+    finally:
+        Talk.kill = killed
+    assert launched == ([] if in_browser else [-9])
+    assert not reveals._running
+    await store.write(lambda link: link.execute("DROP TRIGGER full"))
+    assert (await place.client.post("/api/reveals", json=asking)).status == 201
+
+
+async def test_an_end_that_cannot_be_written_down_ends_the_process_all_the_same(place):
+    key = await place.revealed()
+    process = place.box.reveals._running[key].talk._process
+    await place.box.audit._store.write(lambda link: link.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    ))  # fmt: skip
+    assert (await place.client.delete(f"/api/reveals/{key}")).status >= 400
+    assert process.returncode == -9
+    assert not place.box.reveals._running

@@ -269,14 +269,43 @@ async def test_what_is_packed_to_be_huge_when_unpacked_takes_no_memory(exports, 
     with zipfile.ZipFile(bomb, "a", zipfile.ZIP_DEFLATED) as target:
         target.writestr(name, bytes(200 << 20))
     assert bomb.stat().st_size < 2_000_000
+    status, peak_mib, said = await verified(bomb)
+    assert status == 1
+    assert "compressed" in said
+    assert peak_mib < 300, "the programs alone take 200"
+
+
+async def test_a_recording_that_claims_more_pictures_than_it_has_room_for_is_refused(exports, streams, tmp_path):
+    """A run of 30 million samples in one small box: the box signed it, so nothing else is wrong with the package."""
+    package = await exports.make(OPERATOR, wish())
+
+    def hostile(data):
+        at = data.index(b"trun")
+        return data[: at + 4] + (0).to_bytes(4, "big") + (50_000_000).to_bytes(4, "big") + data[at + 12 :]
+
+    with zipfile.ZipFile(package.path) as files:
+        said, masked = Manifest.parse(files.read(manifest.NAME)), hostile(files.read("masked-1.mp4"))
+    listed = tuple(
+        Listed(each.name, len(masked), hashlib.sha256(masked).hexdigest()) if each.name == "masked-1.mp4" else each
+        for each in said.files
+    )
+    written = bytes(Manifest(said.signing_key, listed, said.about))
+    texts = {"masked-1.mp4": masked, manifest.NAME: written,
+             manifest.SIGNATURE: streams[0].signer.sign(manifest.CONTEXT + written)}  # fmt: skip
+    made = rewritten(package.path, tmp_path / "hostile.zip", texts.get)
+    status, peak_mib, _ = await verified(made)
+    assert status == 1
+    assert peak_mib < 700
+
+
+async def verified(path):
+    """Exit status of the command in a process of its own, its peak memory in MiB, and what it says of errors."""
     run = "import sys, resource; from pathlib import Path; from nvr_box.export.verify import main;"
     run += " print(main(Path(sys.argv[1]), None), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
-    command = [sys.executable, "-c", run, bomb]
+    command = [sys.executable, "-c", run, path]
     said = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
     status, peak_mib = (int(word) for word in said.stdout.split()[-2:])
-    assert status == 1
-    assert "compressed" in said.stderr
-    assert peak_mib < 300, "the programs alone take 200"
+    return status, peak_mib, said.stdout + said.stderr
 
 
 def test_an_altered_picture_is_named(tmp_path, streams):

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from nvr_box.export import manifest, report
+from nvr_box.export import bounds, manifest, report
 from nvr_box.export.manifest import Manifest
 from wire.base.errors import SealError, WireError
 from wire.keys import verify as check_signature
@@ -17,6 +17,8 @@ _MOST_BYTES = 1 << 36
 _MOST_READ_BYTES = 1 << 20
 """Of the manifest and its signature, which are read as a whole."""
 _MOST_FILES = 1000
+# Reading a recording again takes some hundred bytes a picture, and a picture some thousand bytes of the recording.
+_LEAST_MEMORY_BYTES, _TIMES_LISTED = 256 << 20, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,12 @@ def _checked(package: zipfile.ZipFile, size: int, folder: Path, signing_key: byt
         elif _unpacked(package, name, folder / str(number), each.bytes) != (each.bytes, each.sha256):
             wrong.append(f"{name}: altered")
     if not wrong:
-        wrong += _report(said, {name: folder / str(number) for number, name in enumerate(expected)})
+        listed = sum(each.bytes for each in said.files)
+        try:
+            with bounds.memory(_LEAST_MEMORY_BYTES + _TIMES_LISTED * listed):
+                wrong += _report(said, {name: folder / str(number) for number, name in enumerate(expected)})
+        except MemoryError:
+            wrong.append("a recording claims more pictures than it has room for")
     return Found(said, tuple(wrong))
 
 

@@ -401,7 +401,7 @@ async def test_a_wrong_passphrase_in_the_page_is_a_refused_reveal(place, monkeyp
     with pytest.raises(Refused, match="proves no key"):
         await reveals.opened(CONTROLLER, session.key, bytes(32))
     await reveals.end(CONTROLLER, session.key, why="the passphrase opened nothing in the page")
-    monkeypatch.setattr("nvr_box.reveal.reveals._UNLOCK_S", 0.05)
+    monkeypatch.setattr("nvr_box.reveal.sessions._UNLOCK_S", 0.05)
     session = await reveals.start_in_browser(CONTROLLER, 1, reason=REASON)
     over = asyncio.Event()
     monkeypatch.setattr(reveals, "_over", with_event(reveals._over, over))

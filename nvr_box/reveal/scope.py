@@ -63,3 +63,27 @@ def sound(from_us: int, until_us: int) -> None:
 
 def _iso(utc_us: int) -> str:
     return f"{datetime.fromtimestamp(min(utc_us, 253_402_300_799_000_000) / 1e6, UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Which stretch of a camera's recording, and which person, somebody asks to see.
+
+    Attributes:
+        from_us: None for everything of the camera.
+        until_us: None for as long as a reveal without an end covers.
+        point: x, y as shares of the picture at `from_us`: only the person there; None for the whole picture.
+    """
+
+    from_us: int | None = None
+    until_us: int | None = None
+    point: Point | None = None
+
+    def scope(self, camera: int, minutes: float) -> Scope:
+        """What it comes to where nobody else has to agree; raises `Refused` for a stretch that is none."""
+        if self.from_us is None:
+            return Scope(camera)
+        return asked(camera, self.from_us, self.until_us, self.point, minutes)
+
+
+EVERYTHING = Stretch()

@@ -7,6 +7,7 @@ import pytest
 from test_onvif_replay import END_US, Client, box, clip
 
 from nvr_box.rights import Account, Right
+from onvif.errors import NotAuthorized
 from onvif.names import TRC
 from onvif.rtsp.replay_play import clock_text
 from onvif.users import Level
@@ -31,6 +32,13 @@ async def test_what_a_client_changes_is_written_down_under_its_users_name(box):
     assert ("administrator", "onvif", "SetRecordingConfiguration") in said
     assert ("administrator", "camera-change", None) in said
     assert not any(who == "onvif" or operation == "GetRecordings" for who, _, operation in said)
+
+
+async def test_what_a_user_may_not_do_is_written_down_as_refused(box):
+    with pytest.raises(NotAuthorized):
+        await box.client(Level.USER)(TRC, "DeleteRecording", RecordingToken="recording-1")
+    entry = (await box.box.audit.entries(READER, action="onvif"))[0]
+    assert (entry.who, entry.granted, entry.details["operation"]) == ("user", False, "DeleteRecording")
 
 
 @pytest.mark.parametrize("reverse", [False, True])

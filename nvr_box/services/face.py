@@ -103,7 +103,7 @@ class OnvifFace:
         self._announcements: set[asyncio.Task[None]] = set()
         self.replay = ReplayServer(BoxArchive(self.catalogue), self.authenticator)
         self.doors = Doors(box.config.onvif, self.device, self.replay, tls)
-        self.server = Server(self._services(), self.authenticator, now=self.platform.now)
+        self.server = Server(self._services(), self.authenticator, now=self.platform.now, refused=self._refused)
 
     @property
     def port(self) -> int:
@@ -188,6 +188,13 @@ class OnvifFace:
                 ASKING.reset(acting)
 
         return answer
+
+    async def _refused(self, user: User, operation: str, peer: str) -> None:
+        try:
+            await self.box.audit.write(user.name, "onvif", granted=False, operation=operation, peer=peer)
+        except StoreError as problem:
+            # It is refused either way.
+            log.error("a refusal is not in the audit log: %s", problem)  # noqa: TRY400 - an operator's sentence
 
     def _accounts(self) -> dict[str, User]:
         return {user.name: user for user in self.device.value.users}

@@ -5,7 +5,7 @@ import { cameraName, cameras, use } from "./store.js";
 import { clock, day, fromField, full, iso, us } from "./times.js";
 
 const PAGE = 100;
-const LOUD = new Set(["reveal", "reveal-end", "export", "keys", "hold", "select", "user-change"]);
+const LOUD = new Set(["reveal", "reveal-keys", "reveal-end", "export", "keys", "hold", "select", "user-change"]);
 
 function Row({ entry }) {
   const [open, setOpen] = useState(false);

@@ -146,7 +146,8 @@ class Holds:
         fresh = False
         try:
             self._brake.demand(by.name)
-            sealed, recipient = self._keys.sealed(found.camera), self._keys.cases.public(found.case)
+            sealed = self._keys.sealed(found.camera, first=found.days[0], last=found.days[-1])
+            recipient = self._keys.cases.public(found.case)
             if not sealed.operators:
                 raise Refused("this box holds no reveal key; seal the hold where the key file is")
             if recipient is None:

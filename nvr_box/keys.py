@@ -37,6 +37,7 @@ from wire.base.errors import ConfigError, Error, StoreError
 from wire.keys import Identity, Kem, Recipient, SigningKey
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_DATE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +122,23 @@ class Keys:
         files = sorted((self.folder / "escrow").glob("*.json"))
         return tuple(Recipient.from_json(json.loads(path.read_text(encoding="utf-8"))) for path in files)
 
-    def sealed(self, camera: int | None = None) -> Sealed:
-        """Everything that a reveal of `camera` on the box tries its passphrase on; days newest first."""
-        days = sorted((self.folder / "days").glob("*.json"), reverse=True)
+    def sealed(
+        self, camera: int | None = None, *, camera_id: str | None = None, first: str = "", last: str = "~"
+    ) -> Sealed:
+        """Everything that a reveal of `camera` on the box tries its passphrase on; days newest first.
+
+        Args:
+            camera_id: whose day keys, those of every camera among them; None for all.
+            first, last: dates (YYYY-MM-DD), both included.
+        """
+        def wanted(path: Path) -> bool:
+            date, of = path.stem[:_DATE], path.stem.partition(".")[2]
+            return first <= date <= last and (camera_id is None or of in {"", camera_id})
+
+        days = [*sorted((self.folder / "days").glob("*.json"), reverse=True), *self.cases.day_files()]
         holds = self.cases.hold_files(camera) if camera is not None else ()
         operators = (*self._sealed_operators(), *self.cases.key_files())
-        return Sealed(operators, (*days, *self.cases.day_files()), tuple(holds))
+        return Sealed(operators, tuple(path for path in days if wanted(path)), tuple(holds))
 
     def own(self, account: str) -> tuple[Recipient, ...]:
         """The keys of one account, revoked ones too: assigned to it, or labelled with its name."""

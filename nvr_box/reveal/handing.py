@@ -7,7 +7,6 @@ operator's key, no other camera's, no day beside those asked for, and nothing of
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from nvr_box import day_keys
@@ -17,8 +16,6 @@ from nvr_box.rights import Refused
 
 PROOF_INFO = b"veilcam proof 1"
 _NONCE_BYTES = 32
-_DAY_US = 86_400_000_000
-_LAST_DAY = 2_932_896  # 9999-12-31
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ def handed(keys: Keys, name: str, camera_id: str, limits: Scope) -> Handed:
         raise Refused("the box knows no reveal key of yours: let the box open it, or have one assigned to you")
     kids = frozenset(each.kid.hex() for each in own)
     days, names = [], []
-    for day in keys.days_of(camera_id, *_dates(limits)):
+    for day in keys.days_of(camera_id, *limits.dates):
         table = day_keys.for_kids(day.path, kids)
         if table is None:
             continue
@@ -71,13 +68,3 @@ def handed(keys: Keys, name: str, camera_id: str, limits: Scope) -> Handed:
     nonce = os.urandom(_NONCE_BYTES)
     proofs = {each.kid.hex(): each.seal(nonce, PROOF_INFO).hex() for each in own}
     return Handed(keys.sealed_files(kids), tuple(days), proofs, tuple(names), nonce)
-
-
-def _dates(limits: Scope) -> tuple[str, str]:
-    """First and last day (YYYY-MM-DD) of a scope."""
-    return _date(limits.start_us), _date(limits.end_us - 1)
-
-
-def _date(utc_us: int) -> str:
-    day = min(max(utc_us // _DAY_US, 0), _LAST_DAY)
-    return f"{datetime.fromtimestamp(day * 86_400, UTC):%Y-%m-%d}"

@@ -10,6 +10,7 @@ FOREVER_US = 1 << 60
 AROUND_US = 3_600_000_000
 LONGEST_US = 3_600_000_000
 Point = tuple[float, float]
+_LAST_S = 253_402_300_799  # in the year 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Scope:
     def whole(self) -> bool:
         """Whether the whole picture may be shown, not one person only."""
         return self.point is None
+
+    @property
+    def dates(self) -> tuple[str, str]:
+        """Its first and last day (UTC), YYYY-MM-DD."""
+        return _date(self.start_us), _date(self.end_us - 1)
 
     def demand(self, start_us: int, end_us: int | None = None) -> None:
         """Raise `Refused` unless [start_us, end_us), or the one moment, lies in it."""
@@ -61,8 +67,13 @@ def sound(from_us: int, until_us: int) -> None:
         raise Refused("a reveal ends after it begins and covers at most an hour")
 
 
+def _date(utc_us: int) -> str:
+    return _iso(utc_us)[:10]
+
+
 def _iso(utc_us: int) -> str:
-    return f"{datetime.fromtimestamp(min(utc_us, 253_402_300_799_000_000) / 1e6, UTC):%Y-%m-%d %H:%M:%SZ}"
+    seconds = min(max(utc_us // 1_000_000, 0), _LAST_S)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%SZ}"
 
 
 @dataclass(frozen=True, slots=True)

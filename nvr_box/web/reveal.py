@@ -280,7 +280,8 @@ async def pieces(request: web.Request, camera: int, key: str, from_us: int | Non
     """The revealed stream from `from_us` on, going on as the recording grows; a newer one of the same reveal ends it.
 
     Raises:
-        Refused: the reveal is over, was never this account's, or is of another camera or time.
+        Refused: the reveal is over, was never this account's, is of another camera or time, or has shown what it
+            covers.
     """
     reveals, account = box(request).reveals, by(request)
     session = reveals.session(account, key)
@@ -290,3 +291,4 @@ async def pieces(request: web.Request, camera: int, key: str, from_us: int | Non
     at_us = None if not session.scope.whole else from_us
     async for piece in reveals.play(account, key, at_us):
         yield piece
+    raise Refused("What this reveal covers ends here.")  # and not the recording: the page must not ask again

@@ -146,7 +146,7 @@ class Holds:
         fresh = False
         try:
             self._brake.demand(by.name)
-            sealed = self._keys.sealed(found.camera, first=found.days[0], last=found.days[-1])
+            sealed = self._keys.sealed(found.camera, await self._camera_id(found.camera))
             recipient = self._keys.cases.public(found.case)
             if not sealed.operators:
                 raise Refused("this box holds no reveal key; seal the hold where the key file is")
@@ -233,6 +233,11 @@ class Holds:
         ask = {"op": "hold-card", "case": recipient.public.hex()}
         records = [(await talk.ask(ask, body=jpeg))[-1][1] for (jpeg,) in jpegs]
         return [record for record in records if record]
+
+    async def _camera_id(self, camera: int) -> str:
+        sql = "SELECT camera_id FROM camera WHERE camera = ?"
+        row = await self._store.read(lambda link: link.execute(sql, (camera,)).fetchone())
+        return str(row[0] or "") if row else ""
 
     async def _get(self, number: int) -> Hold:
         found = [each for each in await self.standing() if each.number == number]

@@ -37,7 +37,6 @@ from wire.base.errors import ConfigError, Error, StoreError
 from wire.keys import Identity, Kem, Recipient, SigningKey
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_DATE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +121,17 @@ class Keys:
         files = sorted((self.folder / "escrow").glob("*.json"))
         return tuple(Recipient.from_json(json.loads(path.read_text(encoding="utf-8"))) for path in files)
 
-    def sealed(
-        self, camera: int | None = None, *, camera_id: str | None = None, first: str = "", last: str = "~"
-    ) -> Sealed:
+    def sealed(self, camera: int | None = None, camera_id: str | None = None) -> Sealed:
         """Everything that a reveal of `camera` on the box tries its passphrase on; days newest first.
+
+        Every day of the camera, since one that could not be told a new key goes on with its old one.
 
         Args:
             camera_id: whose day keys, those of every camera among them; None for all.
-            first, last: dates (YYYY-MM-DD), both included.
         """
+
         def wanted(path: Path) -> bool:
-            date, of = path.stem[:_DATE], path.stem.partition(".")[2]
-            return first <= date <= last and (camera_id is None or of in {"", camera_id})
+            return camera_id is None or path.stem.partition(".")[2] in {"", camera_id}
 
         days = [*sorted((self.folder / "days").glob("*.json"), reverse=True), *self.cases.day_files()]
         holds = self.cases.hold_files(camera) if camera is not None else ()

@@ -264,7 +264,7 @@ def test_a_key_that_was_taken_away_is_public_here_and_opens_from_its_file(keys, 
     assert keys.sealed().operators == ()
 
 
-def test_every_camera_has_a_key_of_its_own_and_a_reveal_is_given_those_of_its_stretch(keys):
+def test_every_camera_has_a_key_of_its_own_and_a_reveal_is_given_that_cameras(keys):
     keys.create("anna", ANNA)
     one, two = "00112233445566aa", "00112233445566bb"
     first, second = keys.today(one), keys.today(two)
@@ -276,11 +276,12 @@ def test_every_camera_has_a_key_of_its_own_and_a_reveal_is_given_those_of_its_st
     for name in ("2026-01-01", "2026-01-02.00112233445566aa", "2026-01-02T101010.00112233445566aa",
                  "2026-01-02.00112233445566bb", "2026-01-03.00112233445566aa"):  # fmt: skip
         day_keys.make(folder, name, [(each,) for each in keys.operators()])
-    found = keys.sealed(camera_id=one, first="2026-01-01", last="2026-01-02").days
-    assert [path.stem for path in found] == [
-        "2026-01-02T101010.00112233445566aa", "2026-01-02.00112233445566aa", "2026-01-01",
-    ]  # fmt: skip
+    found = [path.stem for path in keys.sealed(1, one).days]
+    assert found == [first.day, "2026-01-03.00112233445566aa", "2026-01-02T101010.00112233445566aa",
+                     "2026-01-02.00112233445566aa", "2026-01-01"]  # fmt: skip
     assert len(keys.sealed().days) == 7
+    told = [each.day for each in keys.days_of(one, "2026-01-01", "2026-01-02")]
+    assert sorted(told) == sorted(found[2:]), "the page is handed those of the dates alone"
     fresh = keys.renew()
     assert [each.camera_id for each in fresh] == [one, two]
     assert keys.today(one).recipient == fresh[0].recipient

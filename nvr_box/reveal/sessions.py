@@ -32,7 +32,6 @@ from wire.base.errors import StoreError
 log = logging.getLogger(__name__)
 # So long a page may take to try a passphrase; scrypt in a slow browser is some of it.
 _UNLOCK_S = 120.0
-_BEFORE_US = 3_600_000_000
 
 
 class Sessions:
@@ -227,10 +226,7 @@ class Sessions:
 
     async def _unlock(self, running: Running, passphrases: list[str]) -> None:
         session = running.session
-        limits, camera_id = session.scope, self._roster.get(session.camera).camera_id or ""
-        # A camera that was away at midnight may have sealed a little of a day with the key of the day before.
-        first, last = replace(limits, start_us=limits.start_us - _BEFORE_US).dates
-        sealed = self._keys.sealed(limits.camera, camera_id=camera_id, first=first, last=last)
+        sealed = self._keys.sealed(session.camera, self._roster.get(session.camera).camera_id or "")
         if not sealed.operators:
             raise Refused("this box holds no reveal key; the page opens a reveal of the whole picture with a key file")
         running.talk = await Talk.launch()

@@ -356,6 +356,15 @@ async def test_a_reveal_is_refused_without_the_right_and_written_down(client):
     assert [(entry["who"], entry["granted"]) for entry in entries] == [("guard", False)]
 
 
+async def test_a_reveal_in_the_browser_is_refused_where_the_box_opens_and_written_down(client):
+    await sign_in(client, "controller")
+    assert (await ask_reveal(client, in_browser=True)).status == 403
+    await client.post("/api/sign-out")
+    await sign_in(client, "admin")
+    entries = (await (await client.get("/api/audit", params={"action": "reveal"})).json())["entries"]
+    assert [(entry["who"], entry["granted"]) for entry in entries] == [("controller", False)]
+
+
 async def test_a_reveal_streams_until_it_is_ended(client):
     await sign_in(client, "controller")
     start = (await recorded(client))["start"]

@@ -98,7 +98,9 @@ async def start(request: web.Request) -> web.Response:
     camera = whole(fields, "camera", 0, 1 << 31)
     if fields.get("in_browser", False) is True:
         if not box(request).config.reveal.in_browser:
-            raise Refused("This box opens reveals itself; load the page again.")
+            why = "This box opens reveals itself; load the page again."
+            await box(request).audit.write(account.name, "reveal", camera=camera, reason=said, granted=False, why=why)
+            raise Refused(why)
         session = await reveals.start_in_browser(account, camera, reason=said, stretch=stretch)
         handed = reveals.handed(account, session.key).tables()
         more = {"signing_key": session.signing_key, "keys": handed}

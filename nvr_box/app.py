@@ -149,7 +149,9 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             recordings,
             minutes=config.reveal.minutes,
             second_person=config.reveal.second_person,
+            account=users.get,
         )
+        users.listen(reveals.rights_changed)
         stack.push_async_callback(reveals.close)
         exports = Exports(
             audit,
@@ -159,6 +161,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             reveals,
             folder=config.state / "exports",
             box=config.name,
+            account=users.get,
         )
         stack.push_async_callback(exports.close)
         holds = Holds(store, audit, keys, recordings)

@@ -8,7 +8,7 @@ changed since.
 import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from nvr_box.clock import utc_us
@@ -45,8 +45,9 @@ class ChainVerdict:
 
 class Audit:
     """The log. Actions: sign-in, sign-out, view-live, view-recording, view-recording-end, freeze, search, reveal-ask,
-    reveal-answer, reveal, reveal-view, reveal-end, export, lock, unlock, camera-add, camera-change, camera-remove,
-    pair, user-change, user-remove, keys, hold, select, reencode, reencode-end, audit-view, audit-verify.
+    reveal-answer, reveal-keys, reveal, reveal-view, reveal-end, export, lock, unlock, camera-add, camera-change,
+    camera-remove, pair, user-change, user-remove, keys, hold, select, reencode, reencode-end, audit-view, audit-verify,
+    onvif.
     """
 
     def __init__(self, store: Store) -> None:
@@ -73,8 +74,15 @@ class Audit:
 
     async def demand(self, by: Account, right: Right, action: str, *, camera: int | None = None) -> None:
         """Raise `Refused` unless `by` holds `right`, after writing the refused `action` down."""
+        await self._demand(by, action, lambda: by.demand(right, camera), camera)
+
+    async def demand_everywhere(self, by: Account, right: Right, action: str) -> None:
+        """The same for every camera: for what concerns the box as a whole."""
+        await self._demand(by, action, lambda: by.demand_everywhere(right), None)
+
+    async def _demand(self, by: Account, action: str, demand: Callable[[], None], camera: int | None) -> None:
         try:
-            by.demand(right, camera)
+            demand()
         except Refused as refusal:
             await self.write(by.name, action, camera=camera, granted=False, why=str(refusal))
             raise
@@ -91,13 +99,19 @@ class Audit:
         start_us: int | None = None,
         end_us: int | None = None,
     ) -> tuple[Entry, ...]:
-        """Newest first, below number `before`; needs `ADMIN` or `APPROVE`. Adds an entry for this very look."""
+        """Newest first, below number `before`; needs `ADMIN` or `APPROVE`. Adds an entry for this very look.
+
+        Whoever is limited to some cameras reads nothing of others.
+        """
         await self._demand_reader(by, "audit-view")
         await self.write(by.name, "audit-view")
         wanted = {"number <": before, "who =": who, "camera =": camera, "action =": action}
         wanted |= {"utc_us >=": start_us, "utc_us <": end_us}
         terms = {term: value for term, value in wanted.items() if value is not None}
         where = " AND ".join(f"{term} ?" for term in terms) or "1"
+        if by.cameras is not None:
+            known = ", ".join(str(int(number)) for number in sorted(by.cameras))
+            where += f" AND (camera IS NULL OR camera IN ({known}))"
         sql = f"SELECT * FROM audit WHERE {where} ORDER BY number DESC LIMIT ?"  # noqa: S608 - terms are ours
         rows = await self._store.read(lambda link: link.execute(sql, (*terms.values(), max(1, limit))).fetchall())
         return tuple(_entry(row) for row in rows)
@@ -124,10 +138,16 @@ def append(
     granted: bool,
     details: Mapping[str, Detail],
 ) -> Entry:
-    """Append inside the caller's transaction, so that the act and its entry are kept or lost together."""
+    """Append inside the caller's transaction, so that the act and its entry are kept or lost together.
+
+    No content makes it fail: what is no text or number that the database takes is written down as near as it comes.
+    """
+    who, action, reason = _sound(who), _sound(action), _sound(reason)
+    said = {name: _sound(value) if isinstance(value, str) else value for name, value in details.items()}
+    camera = camera if camera is None or 0 <= camera < 1 << 63 else -1
     newest = link.execute("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1").fetchone() or (0, FIRST)
     number = newest[0] + 1
-    row = (number, utc_us(), who, action, camera, reason, int(granted), _json(dict(details)))
+    row = (number, utc_us(), who, action, camera, reason, int(granted), _json(said))
     hashed = _hash(newest[1], row)
     link.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, hashed))
     return _entry((*row, hashed))
@@ -151,7 +171,12 @@ def _hash(previous: bytes, row: tuple[object, ...]) -> bytes:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
+
+
+def _sound(text: str) -> str:
+    """Halves of characters, which SQLite does not take, as their escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _entry(row: tuple[int, int, str, str, int | None, str, int, str, bytes]) -> Entry:

@@ -54,6 +54,11 @@ class CaseKeys:
             raise StoreError(f"{path}: {error.strerror}") from error
         return identity.recipient
 
+    def forget(self, case: str) -> None:
+        """Take back a key to which nothing is sealed."""
+        if all(path.name == "case.json" for path in (self.folder / case).glob("*")):
+            (self.folder / case / "case.json").unlink(missing_ok=True)
+
     def key_files(self) -> list[Path]:
         """The cases' own keys."""
         return sorted(self.folder.glob("*/case.json"))

@@ -14,7 +14,7 @@ from nvr_box.rights import Account, Right
 from nvr_box.store import Store
 from wire.base.errors import ConfigError
 
-_DAY = re.compile(r"\d{4}-\d\d-\d\d(T\d{6})?")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d(T\d{6})?(\.[0-9a-f]{16})?")
 _DATE = 10
 
 
@@ -23,7 +23,7 @@ class Day:
     """One day of recordings and what opens it.
 
     Attributes:
-        keys: names of the keys of the day that exist; there is another one from each `keys rotate` on.
+        keys: names of the keys of the day that exist, one a camera; there are others from each `keys rotate` on.
         opened_by: labels of those who open the day, two joined by a plus where both are needed.
         destroyed_us: when the last of its keys was destroyed, None while one is there or there never was one.
         recorded_us: how much is recorded, by camera.
@@ -53,14 +53,14 @@ class Overview:
 
 
 class Custody:
-    """The ceremonies that need no private key. Everything needs `ADMIN`."""
+    """The ceremonies that need no private key. Everything needs `ADMIN` for every camera."""
 
     def __init__(self, store: Store, log: Audit, keys: Keys, holds: Holds) -> None:
         self._store, self._log, self._keys, self._holds = store, log, keys, holds
 
     async def overview(self, by: Account) -> Overview:
         """Every key by its public side, the days and the holds. Nothing secret is in it."""
-        await self._log.demand(by, Right.ADMIN, "keys")
+        await self._log.demand_everywhere(by, Right.ADMIN, "keys")
         standing = await self._holds.standing()
         return Overview(
             self._keys.signer.public.hex(), self._keys.rotate, self._keys.dual_control, known(self._keys),
@@ -76,7 +76,7 @@ class Custody:
             Refused: the right is missing.
             ConfigError: there is no such key in force, or no other would be left.
         """
-        await self._log.demand(by, Right.ADMIN, "keys")
+        await self._log.demand_everywhere(by, Right.ADMIN, "keys")
         try:
             self._keys.revoke(kid)
         except ConfigError as error:
@@ -91,7 +91,7 @@ class Custody:
             Refused: the right is missing.
             ConfigError: there is no such key, or a hold needs it that is not sealed to its case yet.
         """
-        await self._log.demand(by, Right.ADMIN, "keys")
+        await self._log.demand_everywhere(by, Right.ADMIN, "keys")
         try:
             names = await self._meant(name)
         except ConfigError as error:

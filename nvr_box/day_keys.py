@@ -1,8 +1,12 @@
-"""A key of its own for every day, so that a day can be made unrecoverable by destroying one small file.
+"""A key of its own for every day and camera, so that a day can be made unrecoverable by destroying small files, and
+whoever is given the key of one camera's day opens no other.
 
-Cameras seal to the key of the day; its private half is sealed to the operators' keys (HPKE) the moment it is made,
+Cameras seal to their key of the day; its private half is sealed to the operators' keys (HPKE) the moment it is made,
 and forgotten. Opening needs an operator's passphrase, or, under dual control, two operators' at once. Destroying the
 file makes everything of that day unrecoverable, in every copy and back-up of the recordings.
+
+The name of a key is `DAY.CAMERA`, the day as YYYY-MM-DD with `THHMMSS` when it was made in between, CAMERA the id that
+the camera signs with; `DAY` alone is a key of every camera, which boxes made before there was one for each.
 
 File: `{"veilcam_day_key": 1, "day", "public", "sealed": [{"kids": [..], "sealed"}]}`, hex; with two kids the private
 half is sealed to the second and that to the first. HPKE info is `veilcam day key 1` and the day.
@@ -19,6 +23,7 @@ from wire.base.errors import SealError, StoreError, WireError
 from wire.keys import Identity, Recipient
 
 _INFO = b"veilcam day key 1 "
+_DATE = 10
 
 Holders = tuple[Recipient, ...]
 """One operator, or two who must act together."""
@@ -26,11 +31,21 @@ Holders = tuple[Recipient, ...]
 
 @dataclass(frozen=True, slots=True)
 class DayKey:
-    """The public side of one day's key. `day` is YYYY-MM-DD, with `THHMMSS` when it was made in between."""
+    """The public side of one day's key. `day` is its name."""
 
     day: str
     recipient: Recipient
     path: Path
+
+    @property
+    def date(self) -> str:
+        """YYYY-MM-DD."""
+        return self.day[:_DATE]
+
+    @property
+    def camera_id(self) -> str:
+        """Whose key it is, hex; empty for one of every camera."""
+        return self.day.partition(".")[2]
 
 
 def make(folder: Path, day: str, holders: Sequence[Holders]) -> DayKey:
@@ -89,6 +104,20 @@ def opened_by(path: Path) -> tuple[tuple[str, ...], ...]:
         return tuple(tuple(str(kid) for kid in entry["kids"]) for entry in _read(path)["sealed"])
     except (KeyError, TypeError) as error:
         raise WireError(f"{path}: not a day key: {error}") from error
+
+
+def for_kids(path: Path, kids: frozenset[str]) -> dict[str, Any] | None:
+    """The file as somebody is given it who holds `kids`: sealed to those alone; None when it is sealed to none.
+
+    Raises:
+        WireError: it is no day key.
+    """
+    table = _read(path)
+    try:
+        sealed = [entry for entry in table["sealed"] if set(entry["kids"]) <= kids]
+    except (KeyError, TypeError) as error:
+        raise WireError(f"{path}: not a day key: {error}") from error
+    return {**table, "sealed": sealed} if sealed else None
 
 
 def unseal(path: Path, identities: Iterable[Identity]) -> Identity:

@@ -79,6 +79,7 @@ class Holds:
     def __init__(self, store: Store, log: audit.Audit, keys: Keys, recordings: Recordings) -> None:
         self._store, self._log, self._keys, self._recordings = store, log, keys, recordings
         self._brake = Brake()
+        self._sealing = asyncio.Lock()
 
     async def standing(self) -> tuple[Hold, ...]:
         """Those that are on, oldest first; without rights, for the parts of the box."""
@@ -135,11 +136,18 @@ class Holds:
             ConfigError: the case's passphrase does not do.
             StoreError: there is no such hold, or the disk refuses.
         """
+        async with self._sealing:
+            return await self._seal(by, number, passphrases, case_passphrase)
+
+    async def _seal(self, by: Account, number: int, passphrases: Sequence[str], case_passphrase: str) -> Hold:
         await self._log.demand(by, Right.ADMIN, "hold")
         found = await self._get(number)
+        await self._log.demand(by, Right.ADMIN, "hold", camera=found.camera)
+        fresh = False
         try:
             self._brake.demand(by.name)
-            sealed, recipient = self._keys.sealed(found.camera), self._keys.cases.public(found.case)
+            sealed = self._keys.sealed(found.camera, await self._camera_id(found.camera))
+            recipient = self._keys.cases.public(found.case)
             if not sealed.operators:
                 raise Refused("this box holds no reveal key; seal the hold where the key file is")
             if recipient is None:
@@ -149,6 +157,7 @@ class Holds:
                 asking = [each for each in passphrases if each]
                 await self._unlock(by, talk, unlocking(sealed, asking, mark="", seconds=_LONGEST_SEALING_S))
                 if recipient is None:
+                    fresh = True
                     recipient = await asyncio.to_thread(self._keys.cases.ready, found.case, case_passphrase)
                 records, missed = await self._records(talk, found, recipient)
                 best_shots = await self._best_shots(talk, found, recipient)
@@ -157,6 +166,8 @@ class Holds:
             if not records:
                 raise Refused("these passphrases open nothing of this hold")
         except Refused as refusal:
+            if fresh:
+                self._keys.cases.forget(found.case)
             await self._log.write(by.name, "hold", camera=found.camera, granted=False, what="seal", why=str(refusal))
             raise
         path = self._keys.cases.hold_file(found.case, found.camera, number)
@@ -180,6 +191,7 @@ class Holds:
         """
         await self._log.demand(by, Right.ADMIN, "hold")
         found, reason = await self._get(number), _sound(reason)
+        await self._log.demand(by, Right.ADMIN, "hold", camera=found.camera)
         self._keys.cases.hold_file(found.case, found.camera, number).unlink(missing_ok=True)
 
         def change(link: sqlite3.Connection) -> None:
@@ -221,6 +233,11 @@ class Holds:
         ask = {"op": "hold-card", "case": recipient.public.hex()}
         records = [(await talk.ask(ask, body=jpeg))[-1][1] for (jpeg,) in jpegs]
         return [record for record in records if record]
+
+    async def _camera_id(self, camera: int) -> str:
+        sql = "SELECT camera_id FROM camera WHERE camera = ?"
+        row = await self._store.read(lambda link: link.execute(sql, (camera,)).fetchone())
+        return str(row[0] or "") if row else ""
 
     async def _get(self, number: int) -> Hold:
         found = [each for each in await self.standing() if each.number == number]

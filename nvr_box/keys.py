@@ -2,7 +2,9 @@
 
     keys/box.json         opens feature packets; in clear, mode 0600, since the box must start unattended
     keys/reveal/KID.json  operators' keys under their passphrases; public halves alone of those taken away
-    keys/days/DAY.json    the keys that cameras seal to, one a day, sealed to the operators (`day_keys.py`)
+    keys/days/DAY.CAMERA.json  the keys that cameras seal to, one a day and camera, sealed to the operators
+                          (`day_keys.py`)
+    keys/holders.json     which account an operator's key belongs to, where its label is not the account's name
     keys/escrow/KID.json  public halves only: keys in pieces, kept off-line (`wire/escrow.py`)
     keys/cases/NAME/      legal holds: a key of the case under its passphrase, day keys sealed to it, and content keys
                           of single groups of pictures sealed to it, CAMERA-NUMBER.hold (`wire/hold.py`)
@@ -87,8 +89,8 @@ class Keys:
         except (OSError, Error) as error:
             raise StoreError(f"{folder}: {error}") from error
 
-    def recipients(self) -> tuple[Recipient, ...]:
-        """What cameras seal the originals to now: the key of today, made when there is none yet, and those in escrow.
+    def recipients(self, camera_id: str = "") -> tuple[Recipient, ...]:
+        """What a camera seals the originals to now: its key of today, made when there is none, and those in escrow.
 
         Nobody while no operator has a key.
 
@@ -99,7 +101,7 @@ class Keys:
             operators = self.operators()
             if not operators:
                 return ()
-            chosen = (self.today().recipient,) if self.rotate else operators
+            chosen = (self.today(camera_id).recipient,) if self.rotate else operators
             return (*chosen, *(recipient for recipient in self.escrow()))
         except Error as error:
             raise StoreError(str(error)) from error
@@ -119,36 +121,76 @@ class Keys:
         files = sorted((self.folder / "escrow").glob("*.json"))
         return tuple(Recipient.from_json(json.loads(path.read_text(encoding="utf-8"))) for path in files)
 
-    def sealed(self, camera: int | None = None) -> Sealed:
-        """Everything that a reveal of `camera` on the box tries its passphrase on; days newest first."""
-        days = sorted((self.folder / "days").glob("*.json"), reverse=True)
+    def sealed(self, camera: int | None = None, camera_id: str | None = None) -> Sealed:
+        """Everything that a reveal of `camera` on the box tries its passphrase on; days newest first.
+
+        Every day of the camera, since one that could not be told a new key goes on with its old one.
+
+        Args:
+            camera_id: whose day keys, those of every camera among them; None for all.
+        """
+
+        def wanted(path: Path) -> bool:
+            return camera_id is None or path.stem.partition(".")[2] in {"", camera_id}
+
+        days = [*sorted((self.folder / "days").glob("*.json"), reverse=True), *self.cases.day_files()]
         holds = self.cases.hold_files(camera) if camera is not None else ()
         operators = (*self._sealed_operators(), *self.cases.key_files())
-        return Sealed(operators, (*days, *self.cases.day_files()), tuple(holds))
+        return Sealed(operators, tuple(path for path in days if wanted(path)), tuple(holds))
 
-    def sealed_tables(self, camera: int | None = None) -> dict[str, list[Any]]:
-        """The same files for a page that opens them itself, JSON and (`holds`) hex; nothing in them is in clear."""
-        sealed = self.sealed(camera)
-        both = {"operators": sealed.operators, "days": sealed.days}
-        tables: dict[str, list[Any]] = {
-            name: [json.loads(path.read_text(encoding="utf-8")) for path in paths] for name, paths in both.items()
-        }
-        return tables | {"holds": [path.read_bytes().hex() for path in sealed.holds]}
+    def own(self, account: str) -> tuple[Recipient, ...]:
+        """The keys of one account, revoked ones too: assigned to it, or labelled with its name."""
+        holders = self._holders_file()
+        found = (keys.load_recipient(path) for path in self._operator_files())
+        return tuple(each for each in found if holders.get(each.kid.hex(), each.label) == account)
+
+    def assign(self, kid: str, account: str) -> None:
+        """Say whose an operator's key is.
+
+        Raises:
+            ConfigError: there is no such key.
+        """
+        if kid not in {path.stem for path in self._operator_files()}:
+            raise ConfigError(f"there is no key {kid}")
+        path = self.folder / "holders.json"
+        fresh = path.with_suffix(".new")
+        try:
+            fresh.write_text(json.dumps({**self._holders_file(), kid: account}), encoding="utf-8")
+            fresh.replace(path)
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}") from error
+
+    def sealed_files(self, kids: frozenset[str]) -> tuple[dict[str, Any], ...]:
+        """The key files of these operators as they lie on disk, for a page that opens them itself."""
+        files = (path for path in self._sealed_operators() if path.stem in kids)
+        return tuple(json.loads(path.read_text(encoding="utf-8")) for path in files)
+
+    def days_of(self, camera_id: str, first: str, last: str) -> tuple[DayKey, ...]:
+        """The day keys of a camera, those of every camera among them, from one date to another, both included."""
+        days = (each for each in self.days() if first <= each.date <= last)
+        return tuple(each for each in days if each.camera_id in {"", camera_id})
 
     def days(self) -> tuple[DayKey, ...]:
         """The day keys that still exist, oldest first."""
         return tuple(day_keys.load(path) for path in sorted((self.folder / "days").glob("*.json")))
 
-    def today(self) -> DayKey:
-        """The key of this day (UTC), made when there is none."""
+    def today(self, camera_id: str = "") -> DayKey:
+        """The key of this day (UTC) for a camera, or for every one, made when there is none."""
         day = f"{datetime.now(UTC):%Y-%m-%d}"
-        made = sorted((self.folder / "days").glob(f"{day}*.json"))
-        return day_keys.load(made[-1]) if made else day_keys.make(self.folder / "days", day, self._holders())
+        made = [each for each in self._made_on(day) if each.camera_id == camera_id]
+        return made[-1] if made else day_keys.make(self.folder / "days", _named(day, camera_id), self._holders())
 
-    def renew(self) -> DayKey:
-        """Another key for the rest of this day: after an operator left, or when a camera was stolen."""
-        day = f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}"
-        return day_keys.make(self.folder / "days", day, self._holders())
+    def renew(self) -> tuple[DayKey, ...]:
+        """Other keys for the rest of this day, for each camera that has one: after an operator left, or when a camera
+        was stolen.
+        """
+        now = datetime.now(UTC)
+        holders, cameras = self._holders(), sorted({each.camera_id for each in self._made_on(f"{now:%Y-%m-%d}")})
+        names = [_named(f"{now:%Y-%m-%dT%H%M%S}", camera_id) for camera_id in cameras]
+        return tuple(day_keys.make(self.folder / "days", name, holders) for name in names)
+
+    def _made_on(self, day: str) -> list[DayKey]:
+        return [day_keys.load(path) for path in sorted((self.folder / "days").glob(f"{day}*.json"))]
 
     def shred_days_before(self, day: str, *, spared: frozenset[str] = frozenset()) -> list[str]:
         """Destroy the keys of every day before `day` (YYYY-MM-DD) that is not spared; returns which."""
@@ -277,10 +319,10 @@ class Keys:
         operators = unlocked(self._sealed_operators(), passphrases)
         opened = []
         for day in days:
-            path = self.folder / "days" / f"{day}.json"
-            if not path.exists():
+            found = [each for each in self.days() if day in {each.day, each.date}]
+            if not found:
                 raise ConfigError(f"days: there is no key of {day} any more")
-            opened.append((day, day_keys.unseal(path, operators)))
+            opened += [(each.day, day_keys.unseal(each.path, operators)) for each in found]
         recipient = self.cases.ready(case, case_passphrase)
         for day, day_identity in opened:
             day_keys.write(self.cases.folder / case / f"{day}.json", day, day_identity, [(recipient,)])
@@ -309,6 +351,11 @@ class Keys:
             return list(json.loads((self.folder / "policy.json").read_text(encoding="utf-8"))["both"])
         return []
 
+    def _holders_file(self) -> dict[str, str]:
+        with contextlib.suppress(FileNotFoundError):
+            return dict(json.loads((self.folder / "holders.json").read_text(encoding="utf-8")))
+        return {}
+
     def _operator_files(self) -> tuple[Path, ...]:
         return tuple(sorted((self.folder / "reveal").glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path)))
 
@@ -322,6 +369,10 @@ class Keys:
             keys.save(path, identity, passphrase)
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}") from error
+
+
+def _named(day: str, camera_id: str) -> str:
+    return f"{day}.{camera_id}" if camera_id else day
 
 
 def _revoked(past: Mapping[str, PastKey], name: str) -> bool:

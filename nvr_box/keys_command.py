@@ -28,8 +28,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     keys = commands.add_parser("keys", help="reveal keys").add_subparsers(dest="action", required=True)
     keys.add_parser("list", help="operators, days, escrow; what cameras seal to now")
     create = keys.add_parser("create", help="a key for one more operator, under a passphrase of theirs")
-    create.add_argument("--label", default="operator")
+    create.add_argument("--label", default="operator", help="the account that it belongs to: its page opens with it")
     create.add_argument("--hybrid", action="store_true", help="X25519 together with ML-KEM-768")
+    assign = keys.add_parser("assign", help="say which account an operator's key belongs to, whatever its label")
+    assign.add_argument("kid")
+    assign.add_argument("account")
     keys.add_parser("rotate", help="another key for the rest of this day, sealed to the operators as they are now")
     revoke = keys.add_parser("revoke", help="seal nothing to this key from now on; the past still opens with it")
     revoke.add_argument("kid")
@@ -88,6 +91,7 @@ async def run(room: Room, asked: argparse.Namespace) -> None:
         return
     what = {
         "create": _create,
+        "assign": _assign,
         "rotate": _rotate,
         "take-away": _take_away,
         "dual": _dual,
@@ -121,9 +125,18 @@ def _create(keys: Keys, asked: argparse.Namespace) -> str:
 def _rotate(keys: Keys, _asked: argparse.Namespace) -> str:
     if not keys.operators():
         raise ConfigError("keys rotate: no operator has a key yet; make one with `keys create`")
-    day = keys.renew()
-    print(f"{day.recipient.kid.hex()}  day  {day.day}; a running box gives it to its cameras within a minute")
-    return day.day
+    days = keys.renew()
+    if not days:
+        print("no camera has a key of this day yet; the first will be sealed to the operators as they are now")
+    for day in days:
+        print(f"{day.recipient.kid.hex()}  day  {day.day}; a running box gives it to its camera within a minute")
+    return " ".join(day.day for day in days)
+
+
+def _assign(keys: Keys, asked: argparse.Namespace) -> str:
+    keys.assign(asked.kid, asked.account)
+    print(f"{asked.kid} belongs to {asked.account}")
+    return f"{asked.kid} {asked.account}"
 
 
 async def _revoke(room: Room, asked: argparse.Namespace) -> None:

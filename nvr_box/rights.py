@@ -47,3 +47,9 @@ class Account:
         if not self.may(right, camera):
             where = "" if camera is None else f" for camera {camera}"
             raise Refused(f"{self.name} does not hold the right {right.value!r}{where}")
+
+    def demand_everywhere(self, right: Right) -> None:
+        """Raise `Refused` unless `right` is held for every camera: for what concerns the box as a whole."""
+        self.demand(right)
+        if self.cameras is not None:
+            raise Refused(f"{self.name} holds the right {right.value!r} for some cameras only; this is about every one")

@@ -8,7 +8,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from nvr_box import audit
@@ -37,11 +37,30 @@ class Users:
         self._store, self._log = store, log
         self._accounts: dict[str, tuple[Account, str]] = {}
         self._failures: dict[tuple[str, str], _Failures] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self._change = asyncio.Event()
+        self._changing = asyncio.Lock()
 
     async def load(self) -> None:
-        """Read the accounts; before anything else."""
+        """Read the accounts; before anything else, and when the command line may have changed them."""
         rows = await self._store.read(lambda link: link.execute("SELECT * FROM account").fetchall())
-        self._accounts = {row[0]: (_account(row), row[1]) for row in rows}
+        before, self._accounts = self._accounts, {row[0]: (_account(row), row[1]) for row in rows}
+        if before != self._accounts:
+            self._tell()
+
+    def listen(self, changed: Callable[[], None]) -> None:
+        """Call `changed` whenever an account is not what it was."""
+        self._listeners.append(changed)
+
+    async def changed(self) -> None:
+        """Wait until an account is not what it was."""
+        await self._change.wait()
+
+    def _tell(self) -> None:
+        change, self._change = self._change, asyncio.Event()
+        change.set()
+        for each in self._listeners:
+            each()
 
     async def authenticate(self, name: str, password: str, *, peer: str) -> Account:
         """Check a password; writes the audit entry either way.
@@ -87,56 +106,86 @@ class Users:
     ) -> Account:
         """Create or change an account; None leaves a part as it is, `every_camera` lifts a limit. Needs `ADMIN`.
 
+        An administrator who is limited to some cameras gives and changes nothing beyond what they have themselves, and
+        nobody widens their own account.
+
         Raises:
+            Refused: the right is missing, or it would be more than `by` may give.
             ConfigError: the name or password does not meet the rules, or no admin would be left; says which.
         """
         await self._log.demand(by, Right.ADMIN, "user-change")
         if not _NAME.fullmatch(name):
             raise ConfigError("name: letters, digits, blank and ._@- only, at most 64, beginning with one of the first")
-        old, verifier = self._accounts.get(name, (None, ""))
-        if password is not None:
-            if len(password) < LEAST_PASSWORD:
-                raise ConfigError(f"password: at least {LEAST_PASSWORD} characters")
-            verifier = await asyncio.to_thread(_verifier, password)
-        if not verifier:
-            raise ConfigError("password: a new account needs one")
-        held = frozenset(rights) if rights is not None else (old.rights if old else frozenset())
-        where = frozenset(cameras) if cameras is not None else (old.cameras if old and not every_camera else None)
-        account = Account(name, held, where)
-        self._keep_an_admin(account)
-        row = (name, verifier, json.dumps(sorted(r.value for r in held)), json.dumps(where and sorted(where)))
+        if password is not None and len(password) < LEAST_PASSWORD:
+            raise ConfigError(f"password: at least {LEAST_PASSWORD} characters")
+        fresh = None if password is None else await asyncio.to_thread(_verifier, password)
+        # From here on one change at a time: what two read at once, the later would undo of the earlier.
+        async with self._changing:
+            old, verifier = self._accounts.get(name, (None, ""))
+            verifier = fresh or verifier
+            held = frozenset(rights) if rights is not None else (old.rights if old else frozenset())
+            where = frozenset(cameras) if cameras is not None else (old.cameras if old and not every_camera else None)
+            account = Account(name, held, where)
+            await self._may_change(by, account, old, "user-change")
+            if not verifier:
+                raise ConfigError("password: a new account needs one")
+            self._keep_an_admin(account)
+            limit = None if where is None else sorted(where)
+            row = (name, verifier, json.dumps(sorted(r.value for r in held)), json.dumps(limit))
 
-        def change(link: sqlite3.Connection) -> None:
-            link.execute("INSERT OR REPLACE INTO account VALUES (?, ?, ?, ?)", row)
-            details: dict[str, audit.Detail] = {
-                "account": name,
-                "rights": row[2],
-                "cameras": row[3],
-                "password": password is not None,
-            }
-            audit.append(link, by.name, "user-change", camera=None, reason="", granted=True, details=details)
+            def change(link: sqlite3.Connection) -> None:
+                link.execute("INSERT OR REPLACE INTO account VALUES (?, ?, ?, ?)", row)
+                details: dict[str, audit.Detail] = {
+                    "account": name,
+                    "rights": row[2],
+                    "cameras": row[3],
+                    "password": password is not None,
+                }
+                audit.append(link, by.name, "user-change", camera=None, reason="", granted=True, details=details)
 
-        await self._store.write(change)
-        self._accounts[name] = (account, verifier)
+            await self._store.write(change)
+            self._accounts[name] = (account, verifier)
+        self._tell()
         return account
 
     async def remove(self, by: Account, name: str) -> None:
         """Remove an account; needs `ADMIN`; the last admin stays (`ConfigError`)."""
         await self._log.demand(by, Right.ADMIN, "user-remove")
-        self._keep_an_admin(Account(name, frozenset()))
+        async with self._changing:
+            old, _ = self._accounts.get(name, (None, ""))
+            await self._may_change(by, Account(name, frozenset(), frozenset()), old, "user-remove")
+            self._keep_an_admin(Account(name, frozenset()))
 
-        def change(link: sqlite3.Connection) -> None:
-            link.execute("DELETE FROM account WHERE name = ?", (name,))
-            details = {"account": name}
-            audit.append(link, by.name, "user-remove", camera=None, reason="", granted=True, details=details)
+            def change(link: sqlite3.Connection) -> None:
+                link.execute("DELETE FROM account WHERE name = ?", (name,))
+                details = {"account": name}
+                audit.append(link, by.name, "user-remove", camera=None, reason="", granted=True, details=details)
 
-        await self._store.write(change)
-        self._accounts.pop(name, None)
+            await self._store.write(change)
+            self._accounts.pop(name, None)
+        self._tell()
+
+    async def _may_change(self, by: Account, account: Account, old: Account | None, action: str) -> None:
+        """Refuse, on record, what would give somebody more than `by` may give."""
+        why = ""
+        if by.cameras is not None and not all(_within(each, by) for each in (account, old) if each is not None):
+            why = f"{by.name} is limited to some cameras: others may have no right and no camera that they do not have"
+        elif account.name == by.name and old is not None and not _within(account, old):
+            why = "somebody else has to give you a right or a camera"
+        if why:
+            await self._log.write(by.name, action, granted=False, account=account.name[:64], why=why)
+            raise Refused(why)
 
     def _keep_an_admin(self, changed: Account) -> None:
         admins = {name for name, (account, _) in self._accounts.items() if account.may(Right.ADMIN)}
         if admins and not (admins - {changed.name}) and not changed.may(Right.ADMIN):
             raise Conflict(f"{changed.name} is the last admin")
+
+
+def _within(account: Account, limit: Account) -> bool:
+    """Whether `account` has no right and no camera that `limit` does not have."""
+    fewer = limit.cameras is None or (account.cameras is not None and account.cameras <= limit.cameras)
+    return account.rights <= limit.rights and fewer
 
 
 def _verifier(password: str) -> str:

@@ -7,7 +7,7 @@ fault or a 401.
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
 from aiohttp import web
@@ -38,6 +38,7 @@ class Server:
         authenticator: who is asking.
         now: the device's clock in UTC.
         registry: the WSDLs, loaded when left out.
+        refused: is told of a user that may not call an operation, by its name, and from which address.
     """
 
     def __init__(
@@ -47,10 +48,11 @@ class Server:
         *,
         now: Callable[[], datetime],
         registry: Registry | None = None,
+        refused: Callable[[User, str, str], Awaitable[None]] | None = None,
     ) -> None:
         self.services = tuple(services)
         self.authenticator = authenticator
-        self._now = now
+        self._now, self._refused = now, refused
         self._registry = registry or load()
         self._rendered = Rendered()
         self._handlers: dict[str, Handler] = {}
@@ -107,7 +109,7 @@ class Server:
             raise Fault("the SOAP Body is empty", "InvalidArgs")
         tag = str(asked.body.tag)
         operation, handler = self._registry.operations.get(tag), self._handlers.get(tag)
-        user = self._authorized(request, asked, operation)
+        user = await self._authorized(request, asked, operation)
         if operation is None or handler is None:
             raise Fault(f"this device does not offer {tag}", "ActionNotSupported", code=RECEIVER)
         call = Call(operation, _decoded(operation, asked.body), asked.body, asked.header, user, request, self._now())
@@ -132,7 +134,7 @@ class Server:
             self._rendered.put(key, content)
         return content
 
-    def _authorized(self, request: web.Request, asked: soap.Envelope, operation: Operation | None) -> User | None:
+    async def _authorized(self, request: web.Request, asked: soap.Envelope, operation: Operation | None) -> User | None:
         # An operation of the class PRE_AUTH is answered whatever credentials come along: a client whose clock is wrong
         # sends a refusable token with the very GetSystemDateAndTime that would put it right.
         access = access_class(operation) if operation is not None else AccessClass.READ_SYSTEM
@@ -144,6 +146,8 @@ class Server:
             raise NotAuthorized("this needs credentials")
         if not may(user.level, access):
             name = operation.name if operation is not None else "this"
+            if self._refused is not None:
+                await self._refused(user, name, request.remote or "")
             raise Fault(f"{name} is not for users of the level {user.level}", "NotAuthorized")
         return user
 

@@ -28,7 +28,7 @@ async def accounts(words: Secrets, config: Path) -> None:
     typed = [
         (words.admin_password, "users", "put", "admin", "--rights", "viewer,operator,reveal,approve,admin"),
         (words.guard_password, "users", "put", "guard", "--rights", "viewer,operator"),
-        (words.passphrase, "keys", "create", "--label", "operator"),
+        (words.passphrase, "keys", "create", "--label", "admin"),
     ]
     for secret, *command in typed:
         process = await asyncio.create_subprocess_exec(

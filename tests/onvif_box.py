@@ -82,7 +82,7 @@ async def running(state, *, cameras=2, restarted=lambda: None, record=None, devi
             for minute in range(3):
                 segments.add(segment(added.camera, minute))
         recordings = Recordings(segments, audit)
-        introduction = Introduction("0" * 16, None, tuple, "", "", lambda: 0)
+        introduction = Introduction("0" * 16, None, lambda _camera_id: (), "", "", lambda: 0)
         retention = Retention(store, state / "recordings", config.record)
         listed = Cameras(roster, audit, recordings=recordings, segments=segments, retention=retention,
                          introduction=introduction, segment_s=60)  # fmt: skip

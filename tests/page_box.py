@@ -30,7 +30,7 @@ from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
 from nvr_box.record.source import Timed
 from nvr_box.reveal.approvals import Approvals
-from nvr_box.reveal.reveals import RevealSession, Verdicts
+from nvr_box.reveal.reveals import EVERYTHING, RevealSession, Verdicts
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.search.density import Density
 from nvr_box.search.passages import StoredShot
@@ -380,9 +380,10 @@ class StandInReveals:
         self.all_over = asyncio.Event()
 
     async def start(
-        self, by, camera, *, reason, passphrase, second_passphrase="", approval="", whole=True, minutes=None
+        self, by, camera, *, reason, passphrase, second_passphrase="", stretch=EVERYTHING, approval="", minutes=None
     ):
         request = self.approvals.approved(by, camera, approval) if self.approvals.wanted else None
+        scope = request.scope if request else stretch.scope(camera, self.minutes)
         reason = request.reason if request else reason
         why = (
             ("" if by.may(Right.REVEAL, camera) else f"{by.name} does not hold the right 'reveal'")
@@ -396,7 +397,7 @@ class StandInReveals:
         session = RevealSession(
             secrets.token_hex(8),
             by.name,
-            camera,
+            scope,
             reason,
             now,
             now + round(self.minutes * 60e6),
@@ -405,16 +406,23 @@ class StandInReveals:
         )
         self.on[session.key] = session
         if request:
-            self.approvals.used(request)
+            self.approvals.take(request)
         return session
+
+    def may_open_in_browser(self, by):
+        return False
+
+    def session(self, by, key):
+        if key not in {s.key for s in self.active(by)}:
+            raise Refused("the reveal is over")
+        return self.on[key]
 
     def active(self, by):
         now = time.time_ns() // 1000
         return tuple(s for s in self.on.values() if s.who == by.name and s.expires_us > now)
 
-    async def play(self, by, key, start_us, end_us=None, *, point=None):
-        if key not in {s.key for s in self.active(by)}:
-            raise Refused("the reveal is over")
+    async def play(self, by, key, start_us=None, end_us=None):
+        start_us = self.session(by, key).scope.begin_us if start_us is None else start_us
         while True:
             async for piece in self._recordings.play(ROOT, self.on[key].camera + CLEAR, start_us):
                 if key not in {s.key for s in self.active(by)}:

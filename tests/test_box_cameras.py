@@ -26,7 +26,10 @@ from wire.keys import Identity, SigningKey
 ADMIN = Account("admin", frozenset(Right))
 GUARD = Account("guard", frozenset({Right.VIEW}), frozenset({1}))
 BOX, OPERATOR = Identity.generate(), Identity.generate(label="operator")
-INTRODUCTION = Introduction(BOX.kid.hex(), BOX.recipient, lambda: (OPERATOR.recipient,), "ab" * 32, "", lambda: 8443)
+CAMERA_ID = "00112233445566aa"
+INTRODUCTION = Introduction(
+    BOX.kid.hex(), BOX.recipient, lambda _camera_id: (OPERATOR.recipient,), "ab" * 32, "", lambda: 8443
+)
 
 
 class PairingEnd:
@@ -98,7 +101,7 @@ def camera(number=0, **changes):
 async def test_pairing_gives_the_camera_our_keys_and_address(end):
     seen = await pairing.look(end.xaddr)
     assert (seen.camera_id, seen.paired_with) == ("00112233445566aa", None)
-    said = await pairing.pair(end.xaddr, USER, PASSWORD, INTRODUCTION.offer(end.xaddr, "a-token"))
+    said = await pairing.pair(end.xaddr, USER, PASSWORD, INTRODUCTION.offer(end.xaddr, "a-token", CAMERA_ID))
     assert said.paired_with == BOX.kid.hex()
     assert end.taken == {
         "version": 1, "box_id": BOX.kid.hex(), "feature_key": BOX.recipient.public.hex(),
@@ -110,7 +113,7 @@ async def test_pairing_gives_the_camera_our_keys_and_address(end):
 
 
 async def test_a_wrong_password_and_a_refusal_are_told(end):
-    offer = INTRODUCTION.offer(end.xaddr, "a-token")
+    offer = INTRODUCTION.offer(end.xaddr, "a-token", CAMERA_ID)
     with pytest.raises(PeerError, match="refuses"):
         await pairing.pair(end.xaddr, USER, "wrong", offer)
     end.status, end.body = 409, json.dumps({"error": "paired with another box"}).encode()
@@ -150,9 +153,9 @@ def test_a_camera_of_another_box_is_not_taken_over():
 
 def test_pairing_wants_tls_and_a_reveal_key():
     with pytest.raises(ConfigError, match=r"web\.tls"):
-        dataclasses.replace(INTRODUCTION, fingerprint="").offer("http://127.0.0.1/", "t")
+        dataclasses.replace(INTRODUCTION, fingerprint="").offer("http://127.0.0.1/", "t", CAMERA_ID)
     with pytest.raises(ConfigError, match="keys create"):
-        dataclasses.replace(INTRODUCTION, recipients=lambda: ()).offer("http://127.0.0.1/", "t")
+        dataclasses.replace(INTRODUCTION, recipients=lambda _camera_id: ()).offer("http://127.0.0.1/", "t", CAMERA_ID)
 
 
 def test_the_largest_h264_profile_is_recorded_since_every_browser_plays_it():

@@ -13,7 +13,7 @@ from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.config import RecordConfig
 from nvr_box.keys import Keys
 from nvr_box.record.retention import Retention
-from nvr_box.reveal.reveals import Reveals
+from nvr_box.reveal.reveals import Reveals, Stretch
 from nvr_box.reveal.watermark import Watermark
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.search.passages import Passages
@@ -49,9 +49,10 @@ def ours(number, recipients, signer=SIGNER):
 @pytest.fixture
 async def place(tmp_path):
     keys = Keys.open(tmp_path / "keys")
-    keys.create("operator", PASSPHRASE)
+    keys.create("controller", PASSPHRASE)
     past = keys.today()
-    today = keys.renew().recipient
+    (renewed,) = keys.renew()
+    today = renewed.recipient
     keys.remove(past.path.stem)
     store = Store.open(tmp_path / "box.db")
     log, roster, passages = Audit(store), Roster(store), Passages(store)
@@ -111,7 +112,8 @@ async def test_on_the_box_a_card_is_opened_marked_and_written_down_and_all_else_
 
 async def test_a_page_that_opens_by_itself_is_given_the_sealed_card_on_record(place):
     reveals, *_ = place
-    session = await reveals.start_in_browser(CONTROLLER, 1, reason=REASON)
+    session = await reveals.start_in_browser(CONTROLLER, 1, reason=REASON, stretch=Stretch(T0_MS * 1000))
+    await reveals.opened(CONTROLLER, session.key, reveals.handed(CONTROLLER, session.key).nonce)
     jpeg = await card(place, session.key, OPENS)
     assert thumbnail.parse(jpeg).masked == MASKED
     assert CLEAR not in jpeg
@@ -120,7 +122,8 @@ async def test_a_page_that_opens_by_itself_is_given_the_sealed_card_on_record(pl
 
 
 async def test_a_reveal_of_one_person_opens_no_card(place):
-    session = await place[0].start_in_browser(CONTROLLER, 1, reason=REASON, whole=False)
+    one = Stretch(T0_MS * 1000, point=(0.5, 0.5))
+    session = await place[0].start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE, stretch=one)
     with pytest.raises(Refused, match="one person only"):
         await card(place, session.key, OPENS)
     views, details = await end_of(place, session.key)

@@ -1,6 +1,7 @@
 """Packages of evidence: what is in them, what a change of any byte does to them, and who gets one."""
 
 import asyncio
+import hashlib
 import json
 import re
 import subprocess
@@ -28,6 +29,7 @@ from test_box_reveal import (
 from nvr_box import day_keys
 from nvr_box.export import manifest, report
 from nvr_box.export.exports import Exports, Wish
+from nvr_box.export.manifest import Listed, Manifest
 from nvr_box.export.verify import verify
 from nvr_box.rights import Account, Refused, Right
 from wire import player
@@ -153,6 +155,7 @@ async def test_with_a_passphrase_the_originals_go_along_for_one_person_only(expo
     log = place[2]
     ends = await log.entries(ADMIN, action="reveal-end")
     assert (ends[0].details["why"], ends[0].details["opened"]) == ("exported", 75)
+    assert (await log.entries(ADMIN, action="reveal"))[0].details["whole"] is False
     assert (await log.entries(ADMIN, action="export"))[0].details["revealed"] is True
     assert place[0].active(BOTH) == ()
 
@@ -173,7 +176,8 @@ async def test_refusals_leave_no_package_and_an_entry(exports, place, tmp_path):
         await exports.make(OPERATOR, Wish(1, T0 + 10**12, T0 + 10**12 + 5, REASON))
     assert not list((tmp_path / "exports").iterdir())
     tried = await place[2].entries(ADMIN, action="export")
-    assert sum(not entry.granted for entry in tried) == 4
+    assert sum(not entry.granted for entry in tried) == 6
+    assert sum(entry.granted for entry in tried) == 0, "what came to nothing is not written down as made"
     package = await exports.make(OPERATOR, wish())
     with pytest.raises(StoreError, match="gone"):
         exports.get(BOTH, package.key)
@@ -192,6 +196,118 @@ async def test_a_recording_without_seals_says_that_they_are_missing(exports, tmp
     assert (said["recovery_data_missing"], said["groups"]) == (75, [])
 
 
+async def test_what_is_revealed_is_cut_to_the_picture_and_the_package_says_what_it_holds(exports, place, tmp_path):
+    """Groups of pictures begin every second here: 1.1 to 1.6 s lies within one."""
+    from_us, until_us = T0 + 1_100_000, T0 + 1_600_000
+    package = await exports.make(BOTH, Wish(1, from_us, until_us, REASON, passphrase=PASSPHRASE))
+    found = verify(package.path)
+    assert found.wrong == ()
+    masked, revealed = found.manifest.about["holds"]
+    assert (masked["file"], masked["pictures"], masked["length_us"]) == ("masked-1.mp4", 25, 960_000)
+    assert (masked["first"], masked["last"]) == ("2026-11-18 11:06:41.000", "2026-11-18 11:06:41.960")
+    # 25 a second: the first picture of 1.12 s, the last of 1.56 s.
+    assert (revealed["file"], revealed["pictures"]) == ("revealed-1.mp4", 12)
+    assert (revealed["first"], revealed["last"]) == ("2026-11-18 11:06:41.120", "2026-11-18 11:06:41.560")
+    about = found.manifest.about
+    assert (about["asked_start"], about["start"]) == ("2026-11-18 11:06:41.100", "2026-11-18 11:06:41.000")
+    with zipfile.ZipFile(package.path) as files:
+        files.extractall(tmp_path)
+    with av.open(str(tmp_path / "revealed-1.mp4")) as container:
+        shown = [frame.to_ndarray(format="yuv420p")[:240] for frame in container.decode(video=0)]
+    assert len(shown) == 12
+    for number, picture in enumerate(shown, start=28):
+        assert psnr(person(picture, 7), person(i420(clear_picture(number))[:240], 7)) > 30
+    assert "masked-1.mp4 holds 25 pictures" in (tmp_path / "report.txt").read_text()
+    told = json.loads((tmp_path / "report.json").read_text())["files"][0]
+    assert told["pictures_at_us"] == [40_000 * number for number in range(25)]
+    entry = (await place[2].entries(ADMIN, action="export"))[0]
+    assert entry.details["holds"] == "2026-11-18 11:06:41.000 to 2026-11-18 11:06:41.960, 25 pictures"
+    assert entry.details["revealed_holds"] == "2026-11-18 11:06:41.120 to 2026-11-18 11:06:41.560, 12 pictures"
+
+
+async def test_a_manifest_that_says_other_pictures_is_found(exports, streams, tmp_path):
+    package = await exports.make(OPERATOR, wish())
+
+    def other(name, data):
+        if name == manifest.NAME:
+            return data.replace(b'"pictures": 75', b'"pictures": 74')
+        return streams[0].signer.sign(manifest.CONTEXT + changed) if name == manifest.SIGNATURE else data
+
+    with zipfile.ZipFile(package.path) as files:
+        changed = other(manifest.NAME, files.read(manifest.NAME))
+    lying = rewritten(package.path, tmp_path / "x.zip", other)
+    assert verify(lying).wrong == ("masked-1.mp4: holds other pictures than the manifest says",)
+
+
+async def test_a_package_of_the_first_version_is_still_whole(exports, streams, tmp_path):
+    """Its report says nothing of single pictures and its manifest nothing of what the files hold."""
+    package = await exports.make(OPERATOR, wish())
+    with zipfile.ZipFile(package.path) as files:
+        files.extractall(tmp_path)
+        said = Manifest.parse(files.read(manifest.NAME))
+    old = report.as_json([report.told("masked-1.mp4", tmp_path / "masked-1.mp4", SIGNER.public)], 1)
+    listed = tuple(
+        Listed(each.name, len(old), hashlib.sha256(old).hexdigest()) if each.name == "report.json" else each
+        for each in said.files
+    )
+    about = {name: value for name, value in said.about.items() if name != "holds"}
+    written = bytes(Manifest(said.signing_key, listed, about))
+    signature = streams[0].signer.sign(manifest.CONTEXT + written)
+    texts = {"report.json": old, manifest.NAME: written, manifest.SIGNATURE: signature}
+    made = rewritten(package.path, tmp_path / "old.zip", texts.get)
+    assert verify(made).wrong == ()
+
+
+@pytest.mark.parametrize("name", [manifest.NAME, "report.json", "masked-1.mp4"])
+async def test_what_is_packed_to_be_huge_when_unpacked_takes_no_memory(exports, tmp_path, name):
+    package = await exports.make(OPERATOR, wish())
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(package.path) as source, zipfile.ZipFile(bomb, "w") as target:
+        for each in source.namelist():
+            if each != name:
+                target.writestr(each, source.read(each))
+    with zipfile.ZipFile(bomb, "a", zipfile.ZIP_DEFLATED) as target:
+        target.writestr(name, bytes(200 << 20))
+    assert bomb.stat().st_size < 2_000_000
+    status, peak_mib, said = await verified(bomb)
+    assert status == 1
+    assert "compressed" in said
+    assert peak_mib < 300, "the programs alone take 200"
+
+
+async def test_a_recording_that_claims_more_pictures_than_it_has_room_for_is_refused(exports, streams, tmp_path):
+    """A run of 30 million samples in one small box: the box signed it, so nothing else is wrong with the package."""
+    package = await exports.make(OPERATOR, wish())
+
+    def hostile(data):
+        at = data.index(b"trun")
+        return data[: at + 4] + (0).to_bytes(4, "big") + (50_000_000).to_bytes(4, "big") + data[at + 12 :]
+
+    with zipfile.ZipFile(package.path) as files:
+        said, masked = Manifest.parse(files.read(manifest.NAME)), hostile(files.read("masked-1.mp4"))
+    listed = tuple(
+        Listed(each.name, len(masked), hashlib.sha256(masked).hexdigest()) if each.name == "masked-1.mp4" else each
+        for each in said.files
+    )
+    written = bytes(Manifest(said.signing_key, listed, said.about))
+    texts = {"masked-1.mp4": masked, manifest.NAME: written,
+             manifest.SIGNATURE: streams[0].signer.sign(manifest.CONTEXT + written)}  # fmt: skip
+    made = rewritten(package.path, tmp_path / "hostile.zip", texts.get)
+    status, peak_mib, _ = await verified(made)
+    assert status == 1
+    assert peak_mib < 700
+
+
+async def verified(path):
+    """Exit status of the command in a process of its own, its peak memory in MiB, and what it says of errors."""
+    run = "import sys, resource; from pathlib import Path; from nvr_box.export.verify import main;"
+    run += " print(main(Path(sys.argv[1]), None), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    command = [sys.executable, "-c", run, path]
+    said = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+    status, peak_mib = (int(word) for word in said.stdout.split()[-2:])
+    return status, peak_mib, said.stdout + said.stderr
+
+
 def test_an_altered_picture_is_named(tmp_path, streams):
     raw = streams[1].read_bytes()
     first = raw.index(b"\0\0\1\x41", raw.index(b"\0\0\1\x65"))
@@ -204,4 +320,5 @@ def test_an_altered_picture_is_named(tmp_path, streams):
 
 
 def _about():
-    return dict.fromkeys(("camera_name", "start", "end", "who", "made", "reason", "box", "camera_signing_key"), "there")
+    names = ("camera_name", "asked_start", "asked_end", "who", "made", "reason", "box", "camera_signing_key")
+    return dict.fromkeys(names, "there") | {"holds": []}

@@ -213,6 +213,8 @@ def test_the_ceremonies_from_the_command_line(tmp_path, capsys, monkeypatch):
     bert = run("create", "--label", "bert", stdin=BERT + "\n")[1]
     assert run("dual", f"{anna}+{bert}")[0] == 0
     assert "want KID+KID" in run("dual", anna)[2]
+    assert "no camera has a key" in run("rotate")[1]
+    Keys.open(tmp_path / "state" / places.KEYS).today(CAMERA_ID.hex())
     status, said, _ = run("rotate")
     assert status == 0
     day = said.split("day  ")[1].split(";")[0]
@@ -234,7 +236,7 @@ def test_the_ceremonies_from_the_command_line(tmp_path, capsys, monkeypatch):
     said = link.execute("SELECT details FROM audit WHERE action = 'keys'").fetchall()
     link.close()
     kinds = [json.loads(details)["what"] for (details,) in said]
-    assert kinds == ["create", "create", "dual", "rotate", "escrow-create", "escrow-join", "hold", "shred"]
+    assert kinds == ["create", "create", "dual", "rotate", "rotate", "escrow-create", "escrow-join", "hold", "shred"]
     assert not any(word in details for (details,) in said for word in (ANNA, BERT, "case 7"))
 
 
@@ -251,7 +253,8 @@ def test_a_key_that_was_taken_away_is_public_here_and_opens_from_its_file(keys, 
     left = (keys.folder / "reveal" / f"{anna.kid.hex()}.json").read_text()
     assert not {"sealed", "nonce", "salt", "private"} & set(json.loads(left))
     assert unlocked(keys.sealed().operators, [ANNA]) == []
-    assert [table["label"] for table in keys.sealed_tables()["operators"]] == ["bert"]
+    kids = frozenset(each.kid.hex() for each in keys.operators())
+    assert [table["label"] for table in keys.sealed_files(kids)] == ["bert"]
     identity = load_identity(away, ANNA)
     assert day_keys.unseal(keys.sealed().days[0], [identity]).recipient.public == today.public
     for kid, where, why in ((anna.kid, "again.json", "no key"), (bert.kid, "usb/anna.json", "exists already")):
@@ -259,3 +262,26 @@ def test_a_key_that_was_taken_away_is_public_here_and_opens_from_its_file(keys, 
             keys.take_away(kid.hex(), tmp_path / where)
     keys.take_away(bert.kid.hex(), tmp_path / "bert.json")
     assert keys.sealed().operators == ()
+
+
+def test_every_camera_has_a_key_of_its_own_and_a_reveal_is_given_that_cameras(keys):
+    keys.create("anna", ANNA)
+    one, two = "00112233445566aa", "00112233445566bb"
+    first, second = keys.today(one), keys.today(two)
+    assert first.recipient != second.recipient
+    assert keys.today(one) == first
+    assert [each.kid for each in keys.recipients(two)] == [second.recipient.kid]
+    assert {(each.camera_id, each.date) for each in keys.days()} == {(one, first.date), (two, first.date)}
+    (folder,) = {each.path.parent for each in keys.days()}
+    for name in ("2026-01-01", "2026-01-02.00112233445566aa", "2026-01-02T101010.00112233445566aa",
+                 "2026-01-02.00112233445566bb", "2026-01-03.00112233445566aa"):  # fmt: skip
+        day_keys.make(folder, name, [(each,) for each in keys.operators()])
+    found = [path.stem for path in keys.sealed(1, one).days]
+    assert found == [first.day, "2026-01-03.00112233445566aa", "2026-01-02T101010.00112233445566aa",
+                     "2026-01-02.00112233445566aa", "2026-01-01"]  # fmt: skip
+    assert len(keys.sealed().days) == 7
+    told = [each.day for each in keys.days_of(one, "2026-01-01", "2026-01-02")]
+    assert sorted(told) == sorted(found[2:]), "the page is handed those of the dates alone"
+    fresh = keys.renew()
+    assert [each.camera_id for each in fresh] == [one, two]
+    assert keys.today(one).recipient == fresh[0].recipient

@@ -130,7 +130,7 @@ async def test_what_does_not_open_keeps_its_model_and_the_search_says_so(place, 
     keys, store, passages, folder = place
     yesterday = keys.today()
     before = described(1, encoders["stripes"], [yesterday.recipient])
-    today = [keys.renew().recipient]
+    today = [each.recipient for each in keys.renew()]
     keys.remove(yesterday.path.stem)
     own = Identity.generate(label="taken away")
     save(folder / "own.json", own, PASSPHRASE)

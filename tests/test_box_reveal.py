@@ -20,13 +20,14 @@ from nvr_box.record.access_units import RecordedUnit
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
 from nvr_box.reveal import brake, pipe, render
-from nvr_box.reveal.reveals import Reveals
+from nvr_box.reveal.handing import PROOF_INFO
+from nvr_box.reveal.reveals import Reveals, Stretch
 from nvr_box.reveal.spans import Spans
 from nvr_box.reveal.verdicts import Verdicts
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
 from wire.base.errors import StoreError, WireError
-from wire.keys import SigningKey
+from wire.keys import SigningKey, load_identity
 from wire.nal import Codec
 from wire.recording import samples
 from wire.recovery.reader import NOT_A_RECIPIENT, STARTED_ANEW, Reader
@@ -45,7 +46,7 @@ def streams(tmp_path_factory):
     """A key folder, and 75 pictures recorded by: a camera of ours, one sealed to somebody else, one of another make."""
     folder = tmp_path_factory.mktemp("reveal")
     keys = Keys.open(folder / "keys")
-    recipient = keys.create("operator", PASSPHRASE)
+    recipient = keys.create("controller", PASSPHRASE)
     elsewhere = Keys.open(folder / "other").create("elsewhere", PASSPHRASE)
     ours = masked_h264(folder / "ours.h264", 75, [recipient], SIGNER, start_us=T0)
     foreign = masked_h264(folder / "foreign.h264", 75, [elsewhere], SIGNER, start_us=T0)
@@ -144,15 +145,18 @@ async def test_every_revealed_picture_says_who_looked_and_when(place):
 
 async def test_one_person_is_shown_and_the_bystander_stays_masked(place):
     reveals, *_ = place
-    session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
     x, y, w, h = PEOPLE[9]
-    point = ((x + w / 2) / 20, (y + h / 2) / 15)
-    shown = frames(await played(reveals.play(CONTROLLER, session.key, T0 + 1_100_000, END, point=point)))
-    number = 25 + 10
-    clear = i420(clear_picture(number))[:240]
-    assert psnr(person(shown[10][1], 9), person(clear, 9)) > 30
-    assert psnr(person(shown[10][1], 7), person(clear, 7)) < 15
-    nobody = frames(await played(reveals.play(CONTROLLER, session.key, T0, END, point=(0.99, 0.01))))
+    only = Stretch(T0 + 1_100_000, END, ((x + w / 2) / 20, (y + h / 2) / 15))
+    session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE, stretch=only)
+    shown = frames(await played(reveals.play(CONTROLLER, session.key)))
+    # To the picture: at 25 a second the first that was taken then or later is number 28.
+    assert len(shown) == 75 - 28
+    clear = i420(clear_picture(35))[:240]
+    assert psnr(person(shown[7][1], 9), person(clear, 9)) > 30
+    assert psnr(person(shown[7][1], 7), person(clear, 7)) < 15
+    nowhere = Stretch(T0, END, (0.99, 0.01))
+    session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE, stretch=nowhere)
+    nobody = frames(await played(reveals.play(CONTROLLER, session.key)))
     assert psnr(person(nobody[5][1], 9), person(i420(clear_picture(5))[:240], 9)) < 15
 
 
@@ -330,7 +334,7 @@ async def test_where_a_second_person_is_wanted_nothing_opens_without_one(place, 
         await reveals.start(CONTROLLER, 1, reason="another", passphrase="wrong", approval=request.key)
     session = await reveals.start(CONTROLLER, 1, reason="another", passphrase=PASSPHRASE, approval=request.key)
     assert session.reason == "the reason that was agreed to"
-    await played(reveals.play(CONTROLLER, session.key, T0, END))
+    await played(reveals.play(CONTROLLER, session.key))
     await reveals.end(CONTROLLER, session.key)
     with pytest.raises(Refused, match="second person"):
         await reveals.start(CONTROLLER, 1, approval=request.key, **wish)
@@ -343,35 +347,74 @@ async def test_an_approval_under_which_nothing_was_shown_may_be_used_again(place
     reveals = Reveals(log, streams[0], place[0]._roster, recordings, minutes=5, second_person=True)
     request = await reveals.approvals.ask(CONTROLLER, 1, reason=REASON, from_us=T0)
     await reveals.approvals.answer(Account("o", frozenset({Right.APPROVE})), request.key, approve=True, why="")
-    first = await reveals.start_in_browser(CONTROLLER, 1, reason="", approval=request.key)
-    await reveals.end(CONTROLLER, first.key, why="the passphrase opened nothing in the page")
-    again = await reveals.start_in_browser(CONTROLLER, 1, reason="", approval=request.key)
-    await reveals.end(CONTROLLER, again.key)
+    for _ in range(2):
+        session = await reveals.start(CONTROLLER, 1, reason="", passphrase=PASSPHRASE, approval=request.key)
+        await reveals.end(CONTROLLER, session.key)
 
 
-async def test_a_page_that_opens_by_itself_is_given_what_is_sealed_and_nothing_else(place):
+async def test_a_page_that_opens_by_itself_is_given_what_is_sealed_and_nothing_else(place, streams):
     reveals, _, log, _ = place
     session = await reveals.start_in_browser(CONTROLLER, 1, reason=REASON)
-    keys = reveals.sealed_keys(CONTROLLER, session.key)
-    assert keys["operators"]
+    keys = reveals.handed(CONTROLLER, session.key).tables()
+    assert [table["label"] for table in keys["operators"]] == ["controller"]
     assert all("sealed" in table and "private" not in table for table in keys["operators"])
-    reader, opened = Reader([], Codec.H264), []
+    with pytest.raises(Refused, match="not open"):
+        await anext(reveals.units(CONTROLLER, session.key, T0))
+    await opened(reveals, session.key, streams[0])
+    reader, opened_ = Reader([], Codec.H264), []
     async with contextlib.aclosing(reveals.units(CONTROLLER, session.key, T0)) as parts:
         async for part in parts:
             assert part.codec == "h264"
-            opened += [reader.open(unit.data) for unit in part.units]
-            if len(opened) == 75:
+            opened_ += [reader.open(unit.data) for unit in part.units]
+            if len(opened_) == 75:
                 break
-    assert {each.reason for each in opened} == {NOT_A_RECIPIENT}, "recovery data is there, and closed"
+    assert {each.reason for each in opened_} == {NOT_A_RECIPIENT}, "recovery data is there, and closed"
     with pytest.raises(Refused, match="opened by the page itself"):
         await reveals.still(CONTROLLER, session.key, T0)
     with pytest.raises(Refused, match="another person's"):
-        reveals.sealed_keys(Account("other", frozenset({Right.VIEW, Right.REVEAL})), session.key)
+        reveals.handed(Account("other", frozenset({Right.VIEW, Right.REVEAL})), session.key)
     reveals.tell(CONTROLLER, session.key, Verdicts(opened=75))
     await reveals.end(CONTROLLER, session.key)
     end = (await log.entries(ADMIN, action="reveal-end"))[0]
     assert end.details["opened"] == 75
     assert end.details["shown"] == "2026-11-18T11:06:40Z/2026-11-18T11:06:43Z"
+
+
+async def opened(reveals, key, keys, by=CONTROLLER):
+    """What the page does after its passphrase opened a key."""
+    (kid, sealed), = reveals.handed(by, key).proofs.items()
+    identity = load_identity(keys.folder / "reveal" / f"{kid}.json", PASSPHRASE)
+    return await reveals.opened(by, key, identity.open(bytes.fromhex(sealed), PROOF_INFO))
+
+
+def with_event(work, event):
+    async def done(*arguments):
+        await work(*arguments)
+        event.set()
+
+    return done
+
+
+async def test_a_wrong_passphrase_in_the_page_is_a_refused_reveal(place, monkeypatch):
+    reveals, _, log, _ = place
+    session = await reveals.start_in_browser(CONTROLLER, 1, reason=REASON)
+    with pytest.raises(Refused, match="proves no key"):
+        await reveals.opened(CONTROLLER, session.key, bytes(32))
+    await reveals.end(CONTROLLER, session.key, why="the passphrase opened nothing in the page")
+    monkeypatch.setattr("nvr_box.reveal.sessions._UNLOCK_S", 0.05)
+    session = await reveals.start_in_browser(CONTROLLER, 1, reason=REASON)
+    over = asyncio.Event()
+    monkeypatch.setattr(reveals, "_over", with_event(reveals._over, over))
+    async with asyncio.timeout(10):
+        await over.wait()
+    assert reveals.active(CONTROLLER) == ()
+    said = await log.entries(ADMIN, action="reveal")
+    assert [(entry.granted, entry.reason) for entry in said] == [(False, REASON)] * 2
+    assert said[1].details["why"] == "the passphrase opened nothing in the page"
+    assert "did not say" in said[0].details["why"]
+    handed = await log.entries(ADMIN, action="reveal-keys")
+    assert [entry.granted for entry in handed] == [True, True], "that sealed keys went out stays on record"
+    assert not await log.entries(ADMIN, action="reveal-end")
 
 
 async def test_going_back_and_forth_is_one_entry_that_says_what_was_seen(place):

@@ -1,5 +1,6 @@
 """Accounts, rights and the audit chain."""
 
+import asyncio
 import sqlite3
 
 import pytest
@@ -177,3 +178,97 @@ def test_what_is_no_database_of_ours_is_refused_by_name(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(StoreError, match=r"box\.db"):
         Store.open(path)
+
+
+LIMITED = Account("lima", frozenset({Right.ADMIN, Right.VIEW}), frozenset({1}))
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("lima", {"every_camera": True}),
+        ("lima", {"cameras": [1, 2]}),
+        ("lima", {"rights": [Right.ADMIN, Right.VIEW, Right.REVEAL]}),
+        ("newcomer", {"password": PASSWORD, "rights": [Right.VIEW]}),
+        ("newcomer", {"password": PASSWORD, "rights": [Right.REVEAL], "cameras": [1]}),
+        ("newcomer", {"password": PASSWORD, "rights": [Right.VIEW], "cameras": [1, 2]}),
+        ("root", {"password": "a password of lima's"}),
+        ("anna", {"cameras": [1]}),
+    ],
+)
+async def test_an_administrator_of_one_camera_gives_nothing_beyond_it(place, name, change):
+    _, log, known = place
+    await known.put(ADMIN, "root", password=PASSWORD, rights=[Right.ADMIN])
+    await known.put(ADMIN, "lima", password=PASSWORD, rights=LIMITED.rights, cameras=LIMITED.cameras)
+    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.REVEAL], cameras=[2])
+    before = known.list(ADMIN)
+    with pytest.raises(Refused, match="limited to some cameras"):
+        await known.put(LIMITED, name, **change)
+    assert known.list(ADMIN) == before
+    entry = (await log.entries(ADMIN, action="user-change"))[0]
+    assert (entry.who, entry.granted, entry.details["account"]) == ("lima", False, name)
+
+
+async def test_an_administrator_of_one_camera_may_look_after_it(place):
+    _, _, known = place
+    await known.put(ADMIN, "lima", password=PASSWORD, rights=LIMITED.rights, cameras=LIMITED.cameras)
+    await known.put(ADMIN, "root", password=PASSWORD, rights=[Right.ADMIN])
+    made = await known.put(LIMITED, "guard", password=PASSWORD, rights=[Right.VIEW], cameras=[1])
+    assert made.cameras == {1}
+    await known.put(LIMITED, "guard", rights=[])
+    await known.remove(LIMITED, "guard")
+    with pytest.raises(Refused, match="limited to some cameras"):
+        await known.remove(LIMITED, "root")
+
+
+async def test_nobody_widens_their_own_account(place):
+    _, _, known = place
+    await known.put(ADMIN, "root", password=PASSWORD, rights=[Right.ADMIN])
+    root = known.get("root")
+    with pytest.raises(Refused, match="somebody else"):
+        await known.put(root, "root", rights=[Right.ADMIN, Right.REVEAL])
+    assert (await known.put(root, "anna", password=PASSWORD, rights=[Right.REVEAL])).rights == {Right.REVEAL}
+    await known.put(root, "root", password="another password")
+
+
+async def test_no_camera_at_all_is_a_limit_too(place):
+    _, _, known = place
+    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW], cameras=[])
+    await known.load()
+    assert known.get("anna").cameras == frozenset()
+    assert not known.get("anna").may(Right.VIEW, 1)
+
+
+async def test_what_two_change_at_once_is_not_undone(place):
+    """A new password takes a while to be hashed; a right that is taken away meanwhile must not come back with it."""
+    _, _, known = place
+    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW, Right.REVEAL])
+    slow = asyncio.ensure_future(known.put(ADMIN, "anna", password="another password"))
+    await asyncio.sleep(0)
+    await known.put(ADMIN, "anna", rights=[Right.VIEW])
+    await slow
+    assert known.get("anna").rights == {Right.VIEW}
+
+
+async def test_whoever_listens_hears_of_a_change_at_once(place):
+    _, _, known = place
+    heard = []
+    known.listen(lambda: heard.append([each.name for each in known.list(ADMIN)]))
+    waiting = asyncio.ensure_future(known.changed())
+    await asyncio.sleep(0)
+    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
+    async with asyncio.timeout(5):
+        await waiting
+    await known.load()
+    assert heard == [["anna"]], "read again and found the same is no change"
+
+
+@pytest.mark.parametrize("half", ["\ud800", "theft \udfff at the gate"])
+async def test_no_content_keeps_an_entry_out_of_the_log(place, half):
+    store, log, _ = place
+    await log.write(half, half, reason=half, camera=1 << 80, granted=False, why=half, huge=10**400, odd=object())
+    assert (await log.verify(ADMIN)).broken_at is None
+    entry = (await log.entries(ADMIN))[-1]
+    assert entry.number == 1
+    assert "\\ud" in entry.reason
+    assert audit.verify(sqlite3.connect(store.path)).broken_at is None

@@ -170,6 +170,18 @@ async def test_a_right_taken_away_is_gone_at_the_next_request(client, box):
     assert "does not hold the right" in (await reply.json())["error"]
 
 
+async def test_a_right_taken_away_ends_a_stream_at_once(client, box, monkeypatch):
+    monkeypatch.setattr("nvr_box.web.sockets._RIGHTS_EVERY_S", 600.0)  # it is told, and need not ask
+    await sign_in(client, "porter")
+    socket = await client.ws_connect("/api/cameras/1/stream")
+    await socket.receive(timeout=60)
+    await box.users.put(ROOT, "porter", rights=[])
+    async with asyncio.timeout(60):
+        while (message := await socket.receive()).type is not WSMsgType.CLOSE:
+            pass
+    assert message.data == 4003
+
+
 async def test_an_account_sees_its_own_cameras_only(client):
     await sign_in(client, "porter")
     cameras = (await (await client.get("/api/cameras")).json())["cameras"]
@@ -370,6 +382,15 @@ async def test_a_reveal_is_refused_without_the_right_and_written_down(client):
     await sign_in(client, "admin")
     entries = (await (await client.get("/api/audit", params={"action": "reveal"})).json())["entries"]
     assert [(entry["who"], entry["granted"]) for entry in entries] == [("guard", False)]
+
+
+async def test_a_reveal_in_the_browser_is_refused_where_the_box_opens_and_written_down(client):
+    await sign_in(client, "controller")
+    assert (await ask_reveal(client, in_browser=True)).status == 403
+    await client.post("/api/sign-out")
+    await sign_in(client, "admin")
+    entries = (await (await client.get("/api/audit", params={"action": "reveal"})).json())["entries"]
+    assert [(entry["who"], entry["granted"]) for entry in entries] == [("controller", False)]
 
 
 async def test_a_reveal_streams_until_it_is_ended(client):

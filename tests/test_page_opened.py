@@ -14,7 +14,7 @@ from test_wire_vectors import FILES, read
 from wire_scene import H264, OFFICER, protected
 
 from nvr_box import day_keys, web
-from wire import hold, keys, thumbnail
+from wire import keys
 from wire.keys import Identity, Kem
 from wire.nal import Codec
 from wire.recovery.reader import Reader
@@ -175,53 +175,6 @@ def test_the_key_derivation_is_the_published_one(page):
     assert page.evaluate(scrypt, ["pleaseletmein", "SodiumChloride", {"n": 16384, "r": 8, "p": 1}]).startswith(
         "7023bdcb3afd7348461c06cd81fd38eb"
     )
-
-
-HOLD = """async ([secret, file, vector]) => {
-  const [{ Reader }, { CODECS }, { Identity }, { fromHex }, { heldBy }] = await Promise.all(
-    ['reader', 'nal', 'hpke', 'bytes', 'hold'].map((name) => import(`/static/recovery/${name}.js`)));
-  const identity = await Identity.of(fromHex(secret));
-  const identities = new Map([[identity.kid, identity]]);
-  const reader = new Reader(identities, CODECS.h264, null, undefined, await heldBy([fromHex(file)], identities));
-  let letters = '';
-  for (const au of vector) letters += (await reader.open(fromHex(au))).payload === null ? 'm' : 'O';
-  return letters;
-}"""
-
-
-def test_a_case_opens_what_was_held_and_nothing_else(page, tmp_path):
-    case, units = Identity.generate(label="case 7"), [unit.data for unit in protected(H264)]
-    recording = tmp_path / "scene.h264"
-    recording.write_bytes(b"".join(units))
-    file = hold.seal(list(hold.content_keys(recording, [OFFICER]))[1:2], case.recipient)
-    sent = [unit.hex() for unit in units]
-    one = H264.gop_frames
-    expected = "m" * one + "O" * one + "m" * (len(sent) - 2 * one)
-    assert page.evaluate(HOLD, [case.private.hex(), file.hex(), sent]) == expected
-    for broken in (b"", file[:-1], file[:12], b"x" + file[1:], file[:40] + bytes([file[40] ^ 1]) + file[41:]):
-        assert page.evaluate(HOLD, [case.private.hex(), broken.hex(), sent]) == "m" * len(sent)
-    other = Identity.generate()
-    assert page.evaluate(HOLD, [other.private.hex(), file.hex(), sent[:one]]) == "m" * one
-
-
-HELD_THUMBNAIL = """async ([secret, file, jpeg]) => {
-  const [{ openThumbnail }, { Identity }, { fromHex, hex }, { heldBy }] = await Promise.all(
-    ['thumbnail', 'hpke', 'bytes', 'hold'].map((name) => import(`/static/recovery/${name}.js`)));
-  const identity = await Identity.of(fromHex(secret));
-  const held = await heldBy([fromHex(file)], new Map([[identity.kid, identity]]));
-  const { clear, reason } = await openThumbnail(fromHex(jpeg), new Map(), null, held);
-  return clear ? hex(clear) : reason;
-}"""
-
-
-def test_a_case_opens_the_best_shot_that_was_held_and_no_other(page):
-    case, vectors = Identity.generate(), [thumbnail_vector(path) for path in THUMBNAILS]
-    clean = next(each for each in vectors if each["why"] == "a thumbnail for one recipient")
-    other = next(each for each in vectors if each["why"] == "sealed to a stranger and to us")
-    key = thumbnail.content_key(bytes.fromhex(clean["jpeg"]), [Identity(bytes.fromhex(clean["identity"][0]))])
-    file = hold.seal([key], case.recipient).hex()
-    assert page.evaluate(HELD_THUMBNAIL, [case.private.hex(), file, clean["jpeg"]]) == clean["clear"]
-    assert page.evaluate(HELD_THUMBNAIL, [case.private.hex(), file, other["jpeg"]]) == "sealed to other keys"
 
 
 PARTS = """async ([secret, sent]) => {

@@ -36,7 +36,11 @@ log = logging.getLogger(__name__)
 
 
 class Cameras:
-    """The list and what can be done with it. Reading needs `VIEW` (per camera), changing needs `ADMIN`."""
+    """The list and what can be done with it.
+
+    Reading needs `VIEW` (per camera); changing needs `ADMIN` and, since the answer shows the camera, `VIEW` as well;
+    finding and adding cameras needs `ADMIN` for every camera.
+    """
 
     def __init__(
         self,
@@ -111,7 +115,7 @@ class Cameras:
         Raises:
             PeerError: the network refuses multicast.
         """
-        by.demand(Right.ADMIN)
+        by.demand_everywhere(Right.ADMIN)
         known = {URL(each.xaddr).authority for each in self._roster.all() if each.device}
         try:
             answers = await discover(wait_s)
@@ -130,7 +134,7 @@ class Cameras:
 
     async def test(self, by: Account, xaddr: str, user: str, password: str) -> AsyncIterator[Step]:
         """Try a camera without adding it, a step at a time; ends after the first step that fails."""
-        by.demand(Right.ADMIN)
+        by.demand_everywhere(Right.ADMIN)
         async for step, tried in tries(self._introduction, xaddr, user, password):
             yield step
             if tried:
@@ -143,7 +147,8 @@ class Cameras:
             PeerError: unreachable, wrong password, no usable profile; or ours but paired with another box.
             ConfigError: it is already added, or the address is no address.
         """
-        await self._log.demand(by, Right.ADMIN, "camera-add")
+        await self._log.demand_everywhere(by, Right.ADMIN, "camera-add")
+        await self._log.demand(by, Right.VIEW, "camera-add")
         tried = None
         async for step, result in tries(self._introduction, xaddr, user, password):
             if not step.ok:
@@ -163,6 +168,7 @@ class Cameras:
             PeerError: it is of another make, does not answer, refuses, or is another camera than before.
         """
         await self._log.demand(by, Right.ADMIN, "pair", camera=camera)
+        await self._log.demand(by, Right.VIEW, "pair", camera=camera)
         return await rekeyed(self._roster, self._introduction, by.name, self._roster.get(camera))
 
     async def change(
@@ -170,6 +176,7 @@ class Cameras:
     ) -> Camera:
         """Rename it, or switch its recording on or off."""
         await self._log.demand(by, Right.ADMIN, "camera-change", camera=camera)
+        await self._log.demand(by, Right.VIEW, "camera-change", camera=camera)
         known = self._roster.get(camera)
         changed = replace(
             known,
@@ -207,7 +214,7 @@ class Cameras:
 
     async def create(self, by: Account, name: str) -> Camera:
         """A recording without a camera: it records what `receive` gives it."""
-        await self._log.demand(by, Right.ADMIN, "camera-add")
+        await self._log.demand_everywhere(by, Right.ADMIN, "camera-add")
         fresh = Camera(
             0, _name(name, "recording"), "", "", "", "", "", "", "", None, None, None,
             paired=False, recording=False, added_utc_us=utc_us(),
@@ -269,7 +276,7 @@ class Cameras:
         self._refuse_twice(device.address, said)
         token, sealed_to = secrets.token_urlsafe(32), ""
         if said:
-            offer = self._introduction.offer(device.address, token)
+            offer = self._introduction.offer(device.address, token, said.camera_id)
             said = await pairing.pair(device.address, user, password, offer)
             sealed_to = kids(offer.recipients)
         who = device.information

@@ -18,7 +18,7 @@ class Introduction:
     Attributes:
         box_id: 16 hex digits.
         feature_key: packets are sealed to it.
-        recipients: the reveal keys as they are now.
+        recipients: the reveal keys as they are now, for the camera with this id.
         fingerprint: SHA-256 of the page's DER certificate, hex; empty when the page has no TLS.
         host: how cameras reach the box; empty to use the address that faces the camera.
         port: of the page; known once it listens.
@@ -26,15 +26,14 @@ class Introduction:
 
     box_id: str
     feature_key: Recipient
-    recipients: Callable[[], tuple[Recipient, ...]]
+    recipients: Callable[[str], tuple[Recipient, ...]]
     fingerprint: str
     host: str
     port: Callable[[], int]
 
-    @property
-    def sealed_to(self) -> str:
-        """Ids of the keys that cameras are to seal to now, hex, by blanks; empty while there are none."""
-        return kids(self.recipients())
+    def sealed_to(self, camera_id: str) -> str:
+        """Ids of the keys that a camera is to seal to now, hex, by blanks; empty while there are none."""
+        return kids(self.recipients(camera_id))
 
     def pairable(self, said: pairing.Paired | None) -> tuple[bool, str]:
         """Whether a camera that says this may be paired with us, and the words for it."""
@@ -44,8 +43,8 @@ class Introduction:
             return False, f"it is paired with another box ({said.paired_with}); unpair it there first"
         return True, "ours"
 
-    def offer(self, xaddr: str, token: str) -> pairing.Offer:
-        """What is given to the camera at `xaddr`.
+    def offer(self, xaddr: str, token: str, camera_id: str) -> pairing.Offer:
+        """What is given to the camera at `xaddr`; `camera_id` is what it calls itself.
 
         Raises:
             ConfigError: pairing needs TLS and a reveal key.
@@ -53,7 +52,7 @@ class Introduction:
         """
         if not self.fingerprint:
             raise ConfigError("web.tls: cameras deliver their packets over TLS only; switch it on to pair with one")
-        recipients = self.recipients()
+        recipients = self.recipients(camera_id)
         if not recipients:
             raise ConfigError("no reveal key yet: make one with `python -m nvr_box keys create` before pairing")
         host = self.host or _facing(URL(xaddr).host or "127.0.0.1")

@@ -27,7 +27,7 @@ async def rekeyed(roster: Roster, introduction: Introduction, who: str, camera: 
     ok, why = introduction.pairable(seen)
     if not ok:
         raise PeerError(why)
-    offer = introduction.offer(camera.xaddr, token)
+    offer = introduction.offer(camera.xaddr, token, seen.camera_id)
     said = await pairing.pair(camera.xaddr, camera.user, password, offer)
     changed = replace(
         camera,

@@ -72,8 +72,8 @@ class Upkeep:
 
     async def _tell_keys(self) -> None:
         """Every day, and whenever an operator's key came or went, cameras are given the keys anew."""
-        wanted = self._introduction.sealed_to
         for camera in self._roster.all():
+            wanted = self._introduction.sealed_to(camera.camera_id) if camera.paired and camera.camera_id else ""
             now = self._recorders.now(camera.camera)
             told = not wanted or not camera.paired or camera.sealed_to == wanted
             if told or now is None or not now.connected:

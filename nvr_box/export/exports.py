@@ -7,7 +7,7 @@ import secrets
 import shutil
 import time
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -17,11 +17,12 @@ from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.clock import utc_us
 from nvr_box.export import manifest, report
 from nvr_box.export.manifest import Listed, Manifest
+from nvr_box.export.report import Holding
 from nvr_box.keys import Keys
 from nvr_box.record.piece import Piece, Timeline
 from nvr_box.record.recordings import Recordings
 from nvr_box.reveal.approvals import sound_reason
-from nvr_box.reveal.reveals import Reveals
+from nvr_box.reveal.reveals import Reveals, Stretch
 from nvr_box.rights import Account, Refused, Right
 from wire.base.errors import NotFound, StoreError
 
@@ -48,7 +49,8 @@ class Wish:
 
     Attributes:
         point: only the person who is there at `start_us`; bystanders stay masked in the revealed picture.
-        approval: the key of an approved request, where reveals need a second person.
+        approval: the key of an approved request, where reveals need a second person; it says then which person may be
+            seen, if only one, and within which time.
     """
 
     camera: int
@@ -60,13 +62,25 @@ class Wish:
     approval: str = ""
     point: tuple[float, float] | None = None
 
+    @property
+    def stretch(self) -> Stretch:
+        """What is to be revealed, where nobody else has to agree."""
+        return Stretch(self.start_us, self.end_us, self.point)
+
+    @property
+    def rights(self) -> frozenset[Right]:
+        """What it needs."""
+        return frozenset({Right.OPERATE, Right.VIEW} | ({Right.REVEAL} if self.passphrase else set()))
+
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A finished one, on disk for a quarter of an hour. `made_s` is monotonic."""
+    """A finished one, on disk for a quarter of an hour. `made_s` is monotonic; fetching it needs `rights`."""
 
     key: str
     who: str
+    camera: int
+    rights: frozenset[Right]
     name: str
     path: Path
     bytes: int
@@ -74,7 +88,11 @@ class Package:
 
 
 class Exports:
-    """Packages of this box. Needs `OPERATE` for the camera, and `REVEAL` for the revealed picture."""
+    """Packages of this box. Needs `OPERATE` and `VIEW` for the camera, and `REVEAL` for the revealed picture.
+
+    Args:
+        account: somebody's account as it is now, None when it was removed. Without it rights are those of whoever asks.
+    """
 
     def __init__(
         self,
@@ -86,8 +104,9 @@ class Exports:
         *,
         folder: Path,
         box: str,
+        account: Callable[[str], Account | None] | None = None,
     ) -> None:
-        self._audit, self._keys, self._roster = audit, keys, roster
+        self._audit, self._keys, self._roster, self._account = audit, keys, roster, account
         self._recordings, self._reveals = recordings, reveals
         self._folder, self._box = folder, box
         self._packages: dict[str, Package] = {}
@@ -102,18 +121,20 @@ class Exports:
             StoreError: nothing is recorded then, or the disk refuses.
         """
         try:
-            by.demand(Right.OPERATE, wish.camera)
-            by.demand(Right.VIEW, wish.camera)
+            self._demand(by, wish)
             reason = sound_reason(wish.reason)
             if not 0 < wish.end_us - wish.start_us <= LONGEST_US:
                 raise Refused("choose a time that ends after it begins, at most an hour")
-            camera = self._roster.get(wish.camera)
+            if wish.passphrase:
+                self._reveals.limits(by, wish.camera, wish.stretch, wish.approval).demand(wish.start_us, wish.end_us)
+            return await self._packed(by, wish, reason)
         except Refused as refusal:
             why = str(refusal)
             await self._audit.write(by.name, "export", camera=wish.camera, reason=wish.reason, granted=False, why=why)
             raise
-        key = secrets.token_urlsafe(12)
-        folder = self._folder / key
+
+    async def _packed(self, by: Account, wish: Wish, reason: str) -> Package:
+        camera, folder = self._roster.get(wish.camera), self._folder / secrets.token_urlsafe(12)
         async with self._turn:
             try:
                 folder.mkdir(parents=True, mode=0o700)
@@ -127,12 +148,15 @@ class Exports:
         """A package of one's own.
 
         Raises:
+            Refused: the rights that it was made with are gone.
             StoreError: it is gone, or another person's.
         """
         self._tidy()
         package = self._packages.get(key)
         if package is None or package.who != by.name:
             raise NotFound("that package is gone; make it again")
+        for right in package.rights:
+            by.demand(right, package.camera)
         return package
 
     async def close(self) -> None:
@@ -140,48 +164,61 @@ class Exports:
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def _made(self, by: Account, wish: Wish, reason: str, camera: Camera, folder: Path) -> Package:
-        pieces = self._masked(wish)
-        masked = await _written(pieces, folder, "masked")
+        masked = await _written(self._masked(by, wish), folder, "masked")
         if not masked:
             raise NotFound("nothing is recorded in that time")
+        revealed, whole = await self._revealed(by, wish, reason, folder) if wish.passphrase else ([], None)
+        held, shown = await asyncio.to_thread(_holdings, masked), await asyncio.to_thread(_holdings, revealed)
+        self._demand(by, wish)
         entry = await self._audit.write(
             by.name, "export", camera=wish.camera, reason=reason, start_us=wish.start_us, end_us=wish.end_us,
-            revealed=bool(wish.passphrase), whole=wish.point is None,
+            holds=report.spans(held), revealed=bool(shown), revealed_holds=report.spans(shown), whole=whole,
         )  # fmt: skip
-        revealed = await self._revealed(by, wish, reason, folder) if wish.passphrase else []
         about = {
             "box": self._box, "camera": wish.camera, "camera_name": camera.name, "camera_id": camera.camera_id,
-            "camera_signing_key": camera.signing_key, "start": report.utc(wish.start_us),
-            "end": report.utc(wish.end_us), "who": by.name, "reason": reason, "made": report.utc(utc_us()),
-            "audit_entry": entry.number, "audit_hash": entry.hash, "revealed": bool(revealed),
+            "camera_signing_key": camera.signing_key, "asked_start": report.utc(wish.start_us),
+            "asked_end": report.utc(wish.end_us), "start": report.utc(held[0].first_us),
+            "end": report.utc(held[-1].last_us), "who": by.name, "reason": reason, "made": report.utc(utc_us()),
+            "audit_entry": entry.number, "audit_hash": entry.hash, "revealed": bool(shown), "whole_picture": whole,
+            "holds": [each.to_json() for each in (*held, *shown)],
         }  # fmt: skip
         signing_key = bytes.fromhex(camera.signing_key) if camera.signing_key else None
 
         def finish() -> Package:
-            told = [report.told(path.name, path, signing_key) for path in masked]
+            told = [report.told(each.path.name, each.path, signing_key) for each in masked]
             for name, data in (
                 ("report.json", report.as_json(told)),
                 ("report.txt", report.as_text(told, about)),
                 ("README.txt", README.encode()),
             ):
                 (folder / name).write_bytes(data)
-            names = [*(path.name for path in (*masked, *revealed)), "report.json", "report.txt", "README.txt"]
+            names = [*(each.path.name for each in (*masked, *revealed)), "report.json", "report.txt", "README.txt"]
             files = tuple(_listed(folder / name) for name in names)
             key = folder.name
             zipped = self._folder / f"{key}.zip"
             self._zip(zipped, folder, Manifest(self._keys.signer.public, files, about))
-            when = report.utc(wish.start_us).replace(" ", "-").replace(":", "")
+            when = report.utc(wish.start_us)[:19].replace(" ", "-").replace(":", "")
             safe = "".join(letter if letter.isalnum() else "-" for letter in camera.name)[:40]
-            return Package(key, by.name, f"{safe}-{when}.zip", zipped, zipped.stat().st_size, time.monotonic())
+            name, size = f"{safe}-{when}.zip", zipped.stat().st_size
+            return Package(key, by.name, wish.camera, wish.rights, name, zipped, size, time.monotonic())
 
         package = await asyncio.to_thread(finish)
         self._packages[package.key] = package
         return package
 
-    async def _masked(self, wish: Wish) -> AsyncIterator[Piece]:
+    def _demand(self, by: Account, wish: Wish) -> None:
+        """Every right that it needs, as they are now: packing takes minutes."""
+        now = self._account(by.name) if self._account else by
+        if now is None:
+            raise Refused(f"the account {by.name} was removed")
+        for right in wish.rights:
+            now.demand(right, wish.camera)
+
+    async def _masked(self, by: Account, wish: Wish) -> AsyncIterator[Piece]:
         """What was recorded from the key frame at or before the start on, recovery data and all."""
         timeline, segment_us = Timeline(), None
         async for chunk in self._recordings.chunks(wish.camera, wish.start_us, wish.end_us):
+            self._demand(by, wish)
             if chunk.segment_us != segment_us:
                 segment_us = chunk.segment_us
                 head = timeline.begin(chunk.init, chunk.mime, segment_us)
@@ -190,15 +227,15 @@ class Exports:
             for fragment, data in chunk.fragments:
                 yield timeline.place(segment_us, fragment, data)
 
-    async def _revealed(self, by: Account, wish: Wish, reason: str, folder: Path) -> list[Path]:
-        """The originals as a reveal shows them, with every rule of a reveal."""
+    async def _revealed(self, by: Account, wish: Wish, reason: str, folder: Path) -> "tuple[list[_File], bool]":
+        """The originals as a reveal shows them, with every rule of a reveal; and whether of the whole picture."""
         session = await self._reveals.start(
             by, wish.camera, reason=reason, passphrase=wish.passphrase, second_passphrase=wish.second_passphrase,
-            approval=wish.approval, whole=wish.point is None,
+            approval=wish.approval, stretch=wish.stretch,
         )  # fmt: skip
         try:
-            pieces = self._reveals.play(by, session.key, wish.start_us, wish.end_us, point=wish.point)
-            return await _written(pieces, folder, "revealed")
+            pieces = self._reveals.play(by, session.key, wish.start_us, wish.end_us)
+            return await _written(pieces, folder, "revealed"), session.scope.whole
         finally:
             await self._reveals.end(by, session.key, why="exported")
 
@@ -219,23 +256,41 @@ class Exports:
                     package.path.unlink()
 
 
-async def _written(pieces: AsyncIterator[Piece], folder: Path, name: str) -> list[Path]:
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A recording of the package; `first_us` is when its first picture was taken."""
+
+    path: Path
+    first_us: int
+
+
+async def _written(pieces: AsyncIterator[Piece], folder: Path, name: str) -> list[_File]:
     """Pieces as files `NAME-1.mp4`, `NAME-2.mp4`, …: a new one wherever the stream's parameters change."""
-    paths: list[Path] = []
+    files: list[_File] = []
+    head: Piece | None = None
     file: IO[bytes] | None = None
     try:
         async for piece in pieces:
             if piece.mime:
+                head = piece
+                continue
+            if head is not None:
                 if file is not None:
                     file.close()
-                paths.append(folder / f"{name}-{len(paths) + 1}.mp4")
-                file = await asyncio.to_thread(paths[-1].open, "wb")
+                files.append(_File(folder / f"{name}-{len(files) + 1}.mp4", piece.utc_us))
+                file = await asyncio.to_thread(files[-1].path.open, "wb")
+                await asyncio.to_thread(file.write, head.data)
+                head = None
             assert file is not None, "an initialisation segment comes first"
             await asyncio.to_thread(file.write, piece.data)
     finally:
         if file is not None:
             file.close()
-    return paths
+    return files
+
+
+def _holdings(files: Sequence[_File]) -> list[Holding]:
+    return [report.holding(each.path.name, each.path, each.first_us) for each in files]
 
 
 def _listed(path: Path) -> Listed:

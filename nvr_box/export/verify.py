@@ -1,19 +1,24 @@
 """`python -m nvr_box verify PACKAGE`: whether a package is what the box signed, by nothing but the package itself."""
 
 import hashlib
-import json
 import sys
 import tempfile
 import zipfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from nvr_box.export import manifest, report
+from nvr_box.export import bounds, manifest, report
 from nvr_box.export.manifest import Manifest
 from wire.base.errors import SealError, WireError
 from wire.keys import verify as check_signature
 
 _MOST_BYTES = 1 << 36
+_MOST_READ_BYTES = 1 << 20
+"""Of the manifest and its signature, which are read as a whole."""
+_MOST_FILES = 1000
+# Reading a recording again takes some hundred bytes a picture, and a picture some thousand bytes of the recording.
+_LEAST_MEMORY_BYTES, _TIMES_LISTED = 256 << 20, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,61 +40,89 @@ def verify(path: Path, *, signing_key: bytes | None = None) -> Found:
     """
     try:
         with zipfile.ZipFile(path) as package, tempfile.TemporaryDirectory(prefix="veilcam-verify-") as folder:
-            return _checked(package, Path(folder), signing_key)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+            return _checked(package, path.stat().st_size, Path(folder), signing_key)
+    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
         raise WireError(f"{path}: cannot be read as a package: {error}") from error
 
 
-def _checked(package: zipfile.ZipFile, folder: Path, signing_key: bytes | None) -> Found:
-    names = package.namelist()
+def _checked(package: zipfile.ZipFile, size: int, folder: Path, signing_key: bytes | None) -> Found:
+    infos = package.infolist()
+    if len(infos) > _MOST_FILES:
+        raise WireError(f"a package of more than {_MOST_FILES} files")
+    names = Counter(info.filename for info in infos)
     if manifest.NAME not in names or manifest.SIGNATURE not in names:
         raise WireError("no package of a box: the manifest or its signature is missing")
-    if sum(info.file_size for info in package.infolist()) > _MOST_BYTES:
-        raise WireError("a package of more than 64 GiB")
-    written = package.read(manifest.NAME)
+    # Files lie in a package as they are: what is packed would be whatever size it likes when it is unpacked.
+    if any(info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size for info in infos):
+        raise WireError("no package of a box: there are compressed files in it")
+    if sum(info.file_size for info in infos) > min(_MOST_BYTES, size):
+        raise WireError("a package whose files are longer than itself, or than 64 GiB")
+    written = _read(package, manifest.NAME)
     said = Manifest.parse(written)
     wrong = []
     if signing_key is not None and said.signing_key != signing_key:
         wrong.append("it was signed by another box")
     try:
-        check_signature(said.signing_key, package.read(manifest.SIGNATURE), manifest.CONTEXT + written)
+        check_signature(said.signing_key, _read(package, manifest.SIGNATURE), manifest.CONTEXT + written)
     except SealError:
         wrong.append("the signature does not fit the manifest")
     expected = {each.name: each for each in said.files}
     extra = sorted(set(names) - set(expected) - {manifest.NAME, manifest.SIGNATURE})
     wrong += [f"{name}: not in the manifest" for name in extra]
-    wrong += [f"{name}: there more than once" for name in expected if names.count(name) > 1]
+    wrong += [f"{name}: there more than once" for name in expected if names[name] > 1]
     for number, (name, each) in enumerate(expected.items()):
         if name not in names:
             wrong.append(f"{name}: missing")
-        elif _unpacked(package, name, folder / str(number)) != (each.bytes, each.sha256):
+        elif _unpacked(package, name, folder / str(number), each.bytes) != (each.bytes, each.sha256):
             wrong.append(f"{name}: altered")
     if not wrong:
-        wrong += _report(said, {name: folder / str(number) for number, name in enumerate(expected)})
+        listed = sum(each.bytes for each in said.files)
+        try:
+            with bounds.memory(_LEAST_MEMORY_BYTES + _TIMES_LISTED * listed):
+                wrong += _report(said, {name: folder / str(number) for number, name in enumerate(expected)})
+        except MemoryError:
+            wrong.append("a recording claims more pictures than it has room for")
     return Found(said, tuple(wrong))
 
 
-def _unpacked(package: zipfile.ZipFile, name: str, to: Path) -> tuple[int, str]:
+def _read(package: zipfile.ZipFile, name: str) -> bytes:
+    if package.getinfo(name).file_size > _MOST_READ_BYTES:
+        raise WireError(f"{name}: longer than {_MOST_READ_BYTES >> 20} MiB")
+    return package.read(name)
+
+
+def _unpacked(package: zipfile.ZipFile, name: str, to: Path, listed: int) -> tuple[int, str]:
+    """Length and hash of a file, put on disk no further than it is listed."""
     digest, size = hashlib.sha256(), 0
     with package.open(name) as source, to.open("wb") as target:
-        while part := source.read(1 << 20):
+        while size <= listed and (part := source.read(1 << 20)):
             digest.update(part)
             target.write(part)
             size += len(part)
     return size, digest.hexdigest()
 
 
+def _same(path: Path, expected: bytes) -> bool:
+    """Whether a file holds these bytes; a longer one is not read."""
+    return path.stat().st_size == len(expected) and path.read_bytes() == expected
+
+
 def _report(said: Manifest, files: dict[str, Path]) -> list[str]:
-    """The box's report, held against what the recordings themselves say now."""
+    """The box's report, and what it says that recordings hold, against what the recordings themselves say now."""
     try:
         key = said.about.get("camera_signing_key")
         signing_key = bytes.fromhex(key) if key else None
         again = [report.told(name, path, signing_key) for name, path in files.items() if name.startswith("masked")]
-        if json.loads(files["report.json"].read_bytes()) != json.loads(report.as_json(again)):
+        if not any(_same(files["report.json"], report.as_json(again, version)) for version in (report.VERSION, 1)):
             return ["report.json: the recordings say something else"]
-    except (KeyError, ValueError, WireError) as error:
+        wrong = []
+        for each in said.about.get("holds", ()):
+            held = report.holding(str(each["file"]), files[each["file"]], 0)
+            if (held.pictures, held.last_us) != (each["pictures"], each["length_us"]):
+                wrong.append(f"{held.name}: holds other pictures than the manifest says")
+        return wrong
+    except (KeyError, TypeError, ValueError, RecursionError, WireError) as error:
         return [f"the recordings cannot be read again: {error}"]
-    return []
 
 
 def main(path: Path, signing_key: str | None) -> int:

@@ -131,8 +131,9 @@ class Recordings:
             yield piece
 
     async def lock(self, by: Account, camera: int, start_us: int, end_us: int, *, reason: str) -> int:
-        """Keep the range from retention as evidence; needs `OPERATE`. Returns how many segments are locked by it."""
+        """Keep the range from retention as evidence; needs `OPERATE` and `VIEW`. Returns how many segments it locks."""
         await self._log.demand(by, Right.OPERATE, "lock", camera=camera)
+        await self._log.demand(by, Right.VIEW, "lock", camera=camera)
         count = await self._segments.set_locked(camera, start_us, end_us, locked=True)
         await self._log.write(by.name, "lock", camera=camera, reason=reason, start_us=start_us, end_us=end_us, n=count)
         return count

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 
-from nvr_box.audit import Audit
+from nvr_box.audit import Audit, Detail
 from nvr_box.reveal.spans import Spans
 from wire.base.errors import StoreError
 
@@ -22,6 +22,7 @@ class Viewing:
 
     who: str
     camera: int
+    via: str = "page"
     readers: int = 0
     shown: Spans = field(default_factory=Spans)
     timer: asyncio.TimerHandle | None = None
@@ -36,17 +37,23 @@ class Viewings:
 
     def __init__(self, audit: Audit, apart_s: float = _APART_S) -> None:
         self._audit, self._apart_s = audit, apart_s
-        self._on: dict[tuple[str, int], Viewing] = {}
+        self._on: dict[tuple[str, int, str], Viewing] = {}
         self._beginning = asyncio.Lock()
         self._ending: set[asyncio.Task[None]] = set()
 
-    async def begin(self, who: str, camera: int, start_us: int) -> Viewing:
-        """A stream begins; raises StoreError when its viewing could not be written down."""
+    async def begin(self, who: str, camera: int, start_us: int, *, via: str = "page") -> Viewing:
+        """A stream begins; raises StoreError when its viewing could not be written down.
+
+        Args:
+            via: page or rtsp; their users are not the same people.
+        """
         async with self._beginning:
-            viewing = self._on.get((who, camera))
+            viewing = self._on.get((who, camera, via))
             if viewing is None:
-                await self._audit.write(who, "view-recording", camera=camera, start_us=start_us)
-                viewing = self._on[who, camera] = Viewing(who, camera)
+                how: dict[str, Detail] = {} if via == "page" else {"via": via}
+                how["start_us"] = start_us
+                await self._audit.write(who, "view-recording", camera=camera, reason="", granted=True, **how)
+                viewing = self._on[who, camera, via] = Viewing(who, camera, via)
             viewing.readers += 1
             if viewing.timer is not None:
                 viewing.timer.cancel()
@@ -67,8 +74,8 @@ class Viewings:
     def _over(self, viewing: Viewing) -> None:
         if viewing.timer is not None:
             viewing.timer.cancel()
-        if self._on.get((viewing.who, viewing.camera)) is viewing:
-            del self._on[viewing.who, viewing.camera]
+        if self._on.get((viewing.who, viewing.camera, viewing.via)) is viewing:
+            del self._on[viewing.who, viewing.camera, viewing.via]
             task = asyncio.get_running_loop().create_task(self._write(viewing), name="end of viewing")
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)

@@ -9,7 +9,9 @@ from enum import Enum
 
 from nvr_box.audit import Audit
 from nvr_box.clock import utc_us
+from nvr_box.reveal.scope import Point, Scope, sound
 from nvr_box.rights import Account, Refused, Right
+from wire.base.errors import StoreError
 
 LEAST_REASON = 8
 _LASTS_US = 10 * 60_000_000
@@ -26,7 +28,7 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Somebody's wish to reveal `camera` from `from_us` on.
+    """Somebody's wish to reveal `camera` from `from_us` on and before `until_us`.
 
     Attributes:
         point: x, y as shares of the picture, one person only; None for the whole picture.
@@ -40,12 +42,18 @@ class Request:
     camera: int
     reason: str
     from_us: int
-    point: tuple[float, float] | None
+    until_us: int
+    point: Point | None
     asked_us: int
     expires_us: int
     state: State = State.WAITING
     approver: str = ""
     why: str = ""
+
+    @property
+    def scope(self) -> Scope:
+        """What a reveal under it may show."""
+        return Scope(self.camera, self.from_us, self.until_us, self.from_us, self.point, limited=True)
 
 
 def sound_reason(reason: str) -> str:
@@ -61,24 +69,40 @@ def sound_reason(reason: str) -> str:
 
 
 class Approvals:
-    """The requests. `wanted`: whether a reveal needs a second person at all."""
+    """The requests.
 
-    def __init__(self, log: Audit, *, wanted: bool) -> None:
+    Args:
+        wanted: whether a reveal needs a second person at all.
+        minutes: of recording that a request is for which names no end.
+    """
+
+    def __init__(self, log: Audit, *, wanted: bool, minutes: float = 5.0) -> None:
         self._log = log
         self.wanted = wanted
+        self._minutes = minutes
         self._requests: dict[str, Request] = {}
 
     async def ask(
-        self, by: Account, camera: int, *, reason: str, from_us: int, point: tuple[float, float] | None = None
+        self,
+        by: Account,
+        camera: int,
+        *,
+        reason: str,
+        from_us: int,
+        until_us: int | None = None,
+        point: Point | None = None,
     ) -> Request:
-        """Put a request to the approvers; needs `REVEAL`.
+        """Put a request to the approvers; needs `REVEAL` and `VIEW`.
 
         Raises:
-            Refused: the right, the reason, or too many requests of the same person are waiting.
+            Refused: a right, the reason, the stretch of time, or too many requests of the same person are waiting.
         """
+        until_us = from_us + round(self._minutes * 60e6) if until_us is None else until_us
         try:
             by.demand(Right.REVEAL, camera)
+            by.demand(Right.VIEW, camera)
             reason = sound_reason(reason)
+            sound(from_us, until_us)
             if len(self.of(by)) >= _MOST_OF_ONE:
                 raise Refused("other requests of yours are waiting; take one back first")
         except Refused as refusal:
@@ -86,9 +110,17 @@ class Approvals:
             raise
         now_us = utc_us()
         key = secrets.token_urlsafe(12)
-        request = Request(key, by.name, camera, reason, from_us, point, now_us, now_us + _LASTS_US)
-        await self._log.write(by.name, "reveal-ask", camera=camera, reason=reason, key=key, whole=point is None)
+        request = Request(key, by.name, camera, reason, from_us, until_us, point, now_us, now_us + _LASTS_US)
+        # Before the log is written: many asking at once must not get past the limit.
         self._requests[key] = request
+        try:
+            await self._log.write(
+                by.name, "reveal-ask", camera=camera, reason=reason, key=key, whole=point is None,
+                start_us=from_us, end_us=until_us,
+            )  # fmt: skip
+        except StoreError:
+            self._requests.pop(key, None)
+            raise
         return request
 
     def of(self, by: Account) -> tuple[Request, ...]:
@@ -111,16 +143,22 @@ class Approvals:
             by.demand(Right.APPROVE, request.camera)
             if request.who == by.name:
                 raise Refused("somebody else has to approve what you asked for")
-            if request.state is not State.WAITING:
+            if request.state is not State.WAITING or request.approver:
                 raise Refused(f"{request.approver} has answered this already")
         except Refused as refusal:
             await self._write(by, request, granted=False, why=str(refusal))
             raise
         state = State.APPROVED if approve else State.REFUSED
         answered = replace(request, state=state, approver=by.name, why=" ".join(why.split()))
-        # Before the log is written: two approvers' answers must not cross.
-        self._requests[key] = answered
-        await self._write(by, answered, granted=True, answer=state.value, why=answered.why)
+        # Before the log is written: two approvers' answers must not cross. Until it is, nothing may be taken on it.
+        self._requests[key] = replace(answered, state=State.WAITING)
+        try:
+            await self._write(by, answered, granted=True, answer=state.value, why=answered.why)
+        except StoreError:
+            self._requests[key] = request
+            raise
+        if key in self._requests:  # not taken back meanwhile
+            self._requests[key] = answered
         return answered
 
     def withdraw(self, by: Account, key: str) -> None:
@@ -146,9 +184,9 @@ class Approvals:
             raise Refused(f"{request.approver} refused this reveal")
         return request
 
-    def used(self, request: Request) -> None:
-        """An approval is good for one reveal."""
-        self._requests.pop(request.key, None)
+    def take(self, request: Request) -> None:
+        """An approval is good for one reveal: from here on it is used, however many ask at once."""
+        del self._requests[request.key]
 
     def give_back(self, request: Request) -> None:
         """Nothing was shown under it: it may be used again while it lasts."""

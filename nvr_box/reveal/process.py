@@ -21,6 +21,7 @@ from nvr_box.record.access_units import access_units
 from nvr_box.record.piece import Piece
 from nvr_box.reveal import card, pipe
 from nvr_box.reveal.render import Renderer, whole_gop
+from nvr_box.reveal.verdicts import Verdicts, added
 from wire import hold, thumbnail
 from wire.base import logs, service
 from wire.base.errors import Error, SealError, WireError
@@ -39,6 +40,8 @@ class Process:
         self._held = hold.Held({})
         self._mark = ""
         self._renderer: Renderer | None = None
+        self._looking: Renderer | None = None
+        self._verdicts = Verdicts()
 
     def answer(self, head: dict[str, Any], body: bytes) -> None:
         """One request; whatever goes wrong with it is said in the last answer."""
@@ -47,7 +50,8 @@ class Process:
         except Error as error:
             self._say({"done": True, "error": str(error), "refused": isinstance(error, SealError)})
         except (KeyError, TypeError, ValueError) as error:
-            self._say({"done": True, "error": f"a request that is none: {error!r}", "refused": False})
+            # By its kind alone: the words of an exception may quote a passphrase.
+            self._say({"done": True, "error": f"a request that is none: {type(error).__name__}", "refused": False})
 
     def _unlock(self, head: dict[str, Any], _body: bytes) -> None:
         """Every key that the passphrases open, and the days behind them; the process ends `seconds` later."""
@@ -66,8 +70,9 @@ class Process:
         self._say({"done": True, "kids": [each.kid.hex() for each in self._identities]})
 
     def _play(self, head: dict[str, Any], _body: bytes) -> None:
-        """Begin a play; what was on before is forgotten."""
+        """Begin a play; what was on before is forgotten, but not what was counted: the log is about the session."""
         self._renderer = self._new(head)
+        self._renderer.verdicts = self._verdicts
         self._say({"done": True})
 
     def _gop(self, head: dict[str, Any], body: bytes) -> None:
@@ -76,7 +81,8 @@ class Process:
         init = int(head["init"])
         for piece in self._renderer.gop(body[:init], int(head["segment_us"]), body[init:]):
             self._piece(piece)
-        self._say({"done": True, "verdicts": asdict(self._renderer.verdicts)})
+        self._verdicts = self._renderer.verdicts
+        self._say({"done": True, "verdicts": asdict(self._verdicts)})
 
     def _finish(self, _head: dict[str, Any], _body: bytes) -> None:
         renderer, self._renderer = self._renderer, None
@@ -85,11 +91,28 @@ class Process:
                 self._piece(piece)
         self._say({"done": True})
 
+    def _look(self, head: dict[str, Any], _body: bytes) -> None:
+        """Begin to look for one picture, beside a play."""
+        self._looking = self._new(head)
+        self._say({"done": True})
+
     def _still(self, head: dict[str, Any], body: bytes) -> None:
+        """Another GOP on the way to it; the picture after the last."""
+        if self._looking is None:
+            raise WireError("a still without a look")
         init = int(head["init"])
-        renderer = self._new(head)
-        jpeg = renderer.still(body[:init], int(head["segment_us"]), body[init:], int(head["utc_us"]))
-        self._say({"done": True, "verdicts": asdict(renderer.verdicts)}, jpeg)
+        self._looking.look(body[:init], int(head["segment_us"]), body[init:], int(head["utc_us"]))
+        self._say({"done": True})
+
+    def _jpeg(self, _head: dict[str, Any], _body: bytes) -> None:
+        looking, self._looking = self._looking, None
+        if looking is None:
+            raise WireError("a picture without a look")
+        jpeg, said = looking.jpeg()
+        self._verdicts = added(self._verdicts, said)
+        if self._renderer is not None:
+            self._renderer.verdicts = self._verdicts
+        self._say({"done": True, "verdicts": asdict(self._verdicts)}, jpeg)
 
     def _hold(self, head: dict[str, Any], body: bytes) -> None:
         """The content key of one GOP, sealed to a case: the record of a hold file, empty when it does not open.
@@ -120,14 +143,15 @@ class Process:
     def _new(self, head: dict[str, Any]) -> Renderer:
         if not self._identities:
             raise SealError("nothing is unlocked")
-        signing_key = head["signing_key"]
-        point = head["point"]
+        signing_key, point = head["signing_key"], head["point"]
         return Renderer(
             self._identities,
             bytes.fromhex(signing_key) if signing_key else None,
             mark=self._mark,
             from_us=int(head["from_us"]),
+            until_us=int(head["until_us"]),
             point=(float(point[0]), float(point[1])) if point else None,
+            point_us=int(head["point_us"]),
             held=self._held,
         )
 
@@ -140,8 +164,8 @@ class Process:
         self._out.flush()
 
     _requests = {  # noqa: RUF012 - never changed
-        "unlock": _unlock, "play": _play, "gop": _gop, "finish": _finish, "still": _still, "hold": _hold,
-        "card": _card, "hold-card": _hold_card,
+        "unlock": _unlock, "play": _play, "gop": _gop, "finish": _finish, "look": _look, "still": _still,
+        "jpeg": _jpeg, "hold": _hold, "card": _card, "hold-card": _hold_card,
     }  # fmt: skip
 
 

@@ -14,7 +14,8 @@ from nvr_box.record.access_units import access_units
 from nvr_box.record.muxer import OPTIONS, Sink
 from nvr_box.record.piece import Piece
 from nvr_box.record.recordings import Chunk
-from nvr_box.reveal.verdicts import Verdicts, counted
+from nvr_box.reveal.scope import FOREVER_US, Point
+from nvr_box.reveal.verdicts import Verdicts, added, counted
 from nvr_box.reveal.watermark import Watermark
 from wire import compose
 from wire.base.errors import NotFound, StoreError
@@ -34,11 +35,12 @@ _WHOLE = fmp4.Fragment(0, 0, 0, 0, key=True, time_at=0)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One picture on its way out."""
+    """One picture on its way out, and what the reader says of it alone."""
 
     utc_us: int
     first: bool
     composed: Composed
+    said: Verdicts
 
 
 class Renderer:
@@ -48,8 +50,10 @@ class Renderer:
         identities: the unlocked reveal keys.
         signing_key: the camera's, None for a camera of another make.
         mark: the watermark's text.
+        from_us, until_us: only pictures taken from the one on and before the other come out, to the picture; those
+            in front of them in their group are decoded and seen by nobody.
         point: x, y as shares of the picture: only the person who is there in the first picture at or after
-            `from_us` is shown; None for everybody.
+            `point_us` is shown; None for everybody.
         held: content keys from legal holds, by key_hash.
     """
 
@@ -60,20 +64,25 @@ class Renderer:
         *,
         mark: str,
         from_us: int = 0,
-        point: tuple[float, float] | None = None,
+        until_us: int = FOREVER_US,
+        point: Point | None = None,
+        point_us: int = 0,
         held: Mapping[bytes, bytes] | None = None,
     ) -> None:
         self._identities, self._signing_key, self._held = identities, signing_key, held
         self._mark_text = mark
         self._mark: Watermark | None = None
         self._marked: tuple[int, ...] = ()
-        self._from_us, self._point = from_us, point
+        self._from_us, self._until_us = from_us, until_us
+        self._point, self._point_us = point, point_us
         self._tracks: frozenset[int] | None = None if point is None else frozenset()
         self._part: int | None = None
         self._reader: Reader | None = None
         self._composer: Composer | None = None
         self._codec: Codec | None = None
         self._output: _Output | None = None
+        self._seen: Shown | None = None
+        self._said = Verdicts()
         self.verdicts = Verdicts()
 
     def gop(self, init: bytes, segment_us: int, data: bytes) -> Iterator[Piece]:
@@ -96,24 +105,29 @@ class Renderer:
         if self._output is not None:
             yield from self._output.finish()
 
-    def still(self, init: bytes, segment_us: int, data: bytes, utc_us: int) -> bytes:
-        """JPEG of the picture shown at `utc_us`.
+    def look(self, init: bytes, segment_us: int, data: bytes, utc_us: int) -> None:
+        """Go on to the picture shown at `utc_us`, a recorded GOP at a time; `jpeg` is what was come to.
+
+        Raises:
+            StoreError: it does not decode.
+        """
+        for shown in self._pictures(init, segment_us, data):
+            if self._seen is None or shown.utc_us <= utc_us:
+                self._seen = shown
+
+    def jpeg(self) -> tuple[bytes, Verdicts]:
+        """The picture that `look` came to, and what the reader says of it.
 
         Raises:
             StoreError: there is none.
         """
-        last = None
-        for shown in self._pictures(init, segment_us, data):
-            if last is not None and shown.utc_us > utc_us:
-                break
-            last = shown
-        if last is None:
+        if self._seen is None:
             raise NotFound("the recording has no picture there")
-        bgr = cv2.cvtColor(last.composed.i420, cv2.COLOR_YUV2BGR_I420)
+        bgr = cv2.cvtColor(self._seen.composed.i420, cv2.COLOR_YUV2BGR_I420)
         ok, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
         if not ok:
             raise StoreError("the picture cannot be written as JPEG")
-        return jpeg.tobytes()
+        return jpeg.tobytes(), self._seen.said
 
     def _pictures(self, init: bytes, segment_us: int, data: bytes) -> Iterator[Shown]:
         codec, units = access_units(whole_gop(init, segment_us, data))
@@ -124,16 +138,18 @@ class Renderer:
             self._composer, self._codec = Composer(codec), codec
         first = True
         for unit in units:
-            composed = self._compose(unit.data, unit.utc_us)
+            shown = self._from_us <= unit.utc_us < self._until_us
+            composed = self._compose(unit.data, unit.utc_us, shown=shown)
             if composed is not None:
-                yield Shown(unit.utc_us, first, composed)
+                yield Shown(unit.utc_us, first, composed, self._said)
                 first = False
 
-    def _compose(self, au: bytes, utc_us: int) -> Composed | None:
+    def _compose(self, au: bytes, utc_us: int, *, shown: bool) -> Composed | None:
+        """The next picture, marked when it is to be shown: only those count in the verdicts."""
         assert self._reader is not None
         assert self._composer is not None
         opened = self._reader.open(au)
-        if self._point is not None and utc_us >= self._from_us:
+        if self._point is not None and utc_us >= self._point_us:
             self._tracks = _who(opened, self._point)
             self._point, self._part = None, self._reader.part
         elif self._part is not None and self._part != self._reader.part:
@@ -142,7 +158,11 @@ class Renderer:
         composed = self._composer.compose(au, opened, tracks=self._tracks)
         ended = self._reader.take_verdicts()
         unsigned = sum(1 for each in ended if each.verdict.origin is not Check.YES)
-        self.verdicts = counted(self.verdicts, opened, revealed=bool(composed and composed.revealed), unsigned=unsigned)
+        if not shown:
+            return None
+        revealed = bool(composed and composed.revealed)
+        self._said = counted(Verdicts(), opened, revealed=revealed, unsigned=unsigned)
+        self.verdicts = added(self.verdicts, self._said)
         if composed is None:
             return None
         picture: compose.I420 = np.ascontiguousarray(composed.i420)
@@ -215,7 +235,7 @@ class _Output:
                 yield Piece("", utc_us, at_90k / fmp4.TIMESCALE, seconds, fmp4.retimed(data, fragment, at_90k))
 
 
-def _who(opened: Opened, point: tuple[float, float]) -> frozenset[int]:
+def _who(opened: Opened, point: Point) -> frozenset[int]:
     """The track whose region is at `point`, the smallest when several are; nobody when none is."""
     if opened.mask is None:
         return frozenset()

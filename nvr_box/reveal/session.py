@@ -9,6 +9,8 @@ from nvr_box.cameras.roster import Camera
 from nvr_box.clock import utc_us
 from nvr_box.record.access_units import RecordedUnit
 from nvr_box.reveal.approvals import Request
+from nvr_box.reveal.handing import Handed
+from nvr_box.reveal.scope import Scope
 from nvr_box.reveal.spans import Spans
 from nvr_box.reveal.talk import Talk
 from nvr_box.reveal.verdicts import Verdicts
@@ -20,6 +22,7 @@ class RevealSession:
     """A reveal that is on.
 
     Attributes:
+        scope: what it may show, whatever is asked of it.
         watermark: what every revealed picture shows.
         in_browser: the page opens it; its verdicts are what the page said last.
         signing_key: the camera's, hex, None for a camera of another make.
@@ -27,7 +30,7 @@ class RevealSession:
 
     key: str
     who: str
-    camera: int
+    scope: Scope
     reason: str
     started_us: int
     expires_us: int
@@ -35,6 +38,11 @@ class RevealSession:
     verdicts: Verdicts
     in_browser: bool = False
     signing_key: str | None = None
+
+    @property
+    def camera(self) -> int:
+        """The one camera that it shows."""
+        return self.scope.camera
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +63,32 @@ class Running:
         viewed: whether the log says already that something of it was shown.
         shown: what was.
         request: under whose approval.
-        whole: the whole picture may be shown, not one person only.
+        opened: granted; False while a page still tries its passphrase.
+        handed: what that page was given.
         cards: the passages whose best shots were shown.
     """
 
     session: RevealSession
     request: Request | None = None
-    whole: bool = True
+    opened: bool = True
+    handed: Handed | None = None
     talk: Talk | None = None
     plays: int = 0
     viewed: bool = False
     shown: Spans = field(default_factory=Spans)
     cards: set[int] = field(default_factory=set)
     timer: asyncio.TimerHandle | None = None
+    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-def begun(by: Account, camera: Camera, reason: str, minutes: float, *, in_browser: bool) -> RevealSession:
+def begun(
+    by: Account, camera: Camera, scope: Scope, reason: str, minutes: float, *, in_browser: bool
+) -> RevealSession:
     """A session of `by` that starts now."""
     now_us = utc_us()
     when = datetime.fromtimestamp(now_us / 1e6, UTC)
     mark = f"{by.name}  {when:%Y-%m-%d %H:%M:%S}Z  {camera.name}".encode("ascii", "replace").decode()
     return RevealSession(
-        secrets.token_urlsafe(12), by.name, camera.camera, reason, now_us, now_us + int(minutes * 60e6), mark,
+        secrets.token_urlsafe(12), by.name, scope, reason, now_us, now_us + int(minutes * 60e6), mark,
         Verdicts(), in_browser, camera.signing_key,
     )  # fmt: skip

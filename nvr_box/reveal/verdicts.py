@@ -33,6 +33,9 @@ class Verdicts:
     reason: str = ""
 
 
+_COUNTS = tuple(name for name in Verdicts.__dataclass_fields__ if name != "reason")
+
+
 def counted(before: Verdicts, opened: Opened, *, revealed: bool, unsigned: int) -> Verdicts:
     """`before` with one more access unit and `unsigned` more GOPs that nobody vouches for."""
     name = _kind(opened, revealed=revealed)
@@ -40,6 +43,12 @@ def counted(before: Verdicts, opened: Opened, *, revealed: bool, unsigned: int) 
     if opened.verdict.base_intact is Check.NO:
         values["base_altered"] = before.base_altered + 1
     return replace(before, reason=opened.reason or before.reason, **values)
+
+
+def added(before: Verdicts, more: Verdicts) -> Verdicts:
+    """Both together."""
+    counts = {name: getattr(before, name) + getattr(more, name) for name in _COUNTS}
+    return Verdicts(**counts, reason=more.reason or before.reason)
 
 
 def _kind(opened: Opened, *, revealed: bool) -> str:

@@ -104,7 +104,7 @@ class _Found:
 
 
 class Searches:
-    """Exact search over the stored passages. Needs `OPERATE`; only cameras that `by` may view are compared."""
+    """Exact search over the stored passages. Needs `OPERATE` and `VIEW`; only cameras of `by` are compared."""
 
     def __init__(self, passages: Passages, stills: Stills, log: Audit) -> None:
         self._passages, self._stills, self._log = passages, stills, log
@@ -116,8 +116,9 @@ class Searches:
             StoreError: no such still or pick; it may be older than ten minutes.
             ModelError: the encoder failed.
         """
-        await self._log.demand(by, Right.OPERATE, "search")
+        await self._demand(by)
         code, pick, frozen = await self._stills.code(by, still, number)
+        await self._demand(by, frozen.camera)
         await self._log.write(
             by.name, "search", camera=frozen.camera, at_us=frozen.utc_us, kind=pick.object_class.name.lower()
         )
@@ -125,17 +126,17 @@ class Searches:
 
     async def by_packet(self, by: Account, packet: int, filters: Filters) -> Results:
         """Passages like a stored one (“more like this”); the passage itself is left out."""
-        await self._log.demand(by, Right.OPERATE, "search")
+        await self._demand(by)
         passage = (await self._passages.get([packet])).get(packet)
         if passage is None or passage.code is None:
             raise NotFound("that passage is no longer stored, or has no appearance code")
-        by.demand(Right.VIEW, passage.camera)
+        await self._demand(by, passage.camera)
         await self._log.write(by.name, "search", camera=passage.camera, packet=packet)
         return await self._results(by, filters, passage.code, leave_out=packet)
 
     async def by_attributes(self, by: Account, filters: Filters) -> Results:
         """Passages that pass the filters, newest first."""
-        await self._log.demand(by, Right.OPERATE, "search")
+        await self._demand(by)
         await self._log.write(by.name, "search", filters=_words(filters))
         return await self._results(by, filters, None, leave_out=0)
 
@@ -175,6 +176,10 @@ class Searches:
         """When the passage after `at_us`, or the one before, was first seen; needs `VIEW`."""
         by.demand(Right.VIEW, camera)
         return await self._passages.beside(camera, at_us, later=later)
+
+    async def _demand(self, by: Account, camera: int | None = None) -> None:
+        await self._log.demand(by, Right.OPERATE, "search", camera=camera)
+        await self._log.demand(by, Right.VIEW, "search", camera=camera)
 
     async def _results(self, by: Account, filters: Filters, code: AppearanceCode | None, *, leave_out: int) -> Results:
         began = time.perf_counter()

@@ -143,6 +143,7 @@ class Stills:
             ModelError: the box has hardly any area.
         """
         frozen = self._known(by, key)
+        by.demand(Right.OPERATE, frozen.still.camera)
         async with self._detecting:
             pixels = _pixels(box, frozen.rgb)
             colours = await asyncio.to_thread(self._models.colours.describe, frozen.rgb, pixels, object_class)
@@ -190,6 +191,7 @@ class Stills:
             raise NotFound("this still is no longer kept; freeze the picture again")
         if frozen.who != by.name:
             raise Refused("this still was frozen by somebody else")
+        by.demand(Right.VIEW, frozen.still.camera)
         return frozen
 
     def _keep(self, frozen: _Frozen) -> None:

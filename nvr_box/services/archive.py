@@ -1,6 +1,7 @@
 """The box's recordings as samples for replay: access units with their SEI untouched, and what the camera saw."""
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from nvr_box.clock import utc_us
 from nvr_box.record.access_units import access_units
@@ -40,9 +41,25 @@ class BoxArchive:
         words = tuple(dict.fromkeys(_CODECS[codec] for codec in codecs if codec in _CODECS))
         return Described(words, recording.earliest_us, recording.latest_us, (VIDEO, METADATA)) if words else None
 
-    async def samples(self, token: str, start_us: int, end_us: int | None, *, reverse: bool) -> AsyncIterator[Sample]:
-        """See Archive; `end_us` is the earlier end in reverse."""
-        camera = self._number(token)
+    async def samples(
+        self, token: str, start_us: int, end_us: int | None, *, reverse: bool, who: str
+    ) -> AsyncIterator[Sample]:
+        """See Archive; `end_us` is the earlier end in reverse. A viewing like one on the page, written down as one."""
+        camera, viewings = self._number(token), self._catalogue.box.recordings.viewings
+        viewing = await viewings.begin(who, camera, start_us, via="rtsp")
+        samples = self._samples(camera, start_us, end_us, reverse=reverse)
+        try:
+            async with contextlib.aclosing(samples):
+                async for sample in samples:
+                    if sample.track == VIDEO:
+                        viewing.shown.add(sample.utc_us, sample.utc_us)
+                    yield sample
+        finally:
+            viewings.left(viewing)
+
+    async def _samples(
+        self, camera: int, start_us: int, end_us: int | None, *, reverse: bool
+    ) -> AsyncGenerator[Sample]:
         chunks = self._backwards(camera, start_us, end_us) if reverse else self._forwards(camera, start_us, end_us)
         section, expected_us = 0, None
         async for chunk in chunks:

@@ -1,5 +1,6 @@
 """The box's cameras as ONVIF recordings: tokens, tracks, times and receivers, read from the parts of the box."""
 
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,9 @@ VIDEO, METADATA = "video", "metadata"
 TRACKS = ((VIDEO, "Video"), (METADATA, "Metadata"))
 MOST_RECEIVERS, MOST_JOBS, MOST_RECORDINGS = 32, 32, 64
 SERVICE = Account("onvif", frozenset({Right.VIEW, Right.ADMIN}))
-"""On whose account the services read and switch; who asked is in the audit entries of the web server's access."""
+"""On whose account the services read; what a user may ask of them their level decides (`onvif.users`)."""
+ASKING: ContextVar[str] = ContextVar("asking", default="the box")
+"""The ONVIF user on whose behalf something is done now."""
 _BEGINNING_US = 0
 _CODECS = {"h264": "H264", "hevc": "H265", "h265": "H265", "mjpeg": "JPEG"}
 
@@ -125,6 +128,11 @@ class Catalogue:
         token = recording_token(camera)
         spans = await self.box.recordings.spans(SERVICE, camera.camera, _BEGINNING_US, utc_us() + 60_000_000)
         return Recording(token, camera, self.box.cameras.status(SERVICE, camera.camera), self.texts(token), spans)
+
+
+def acting() -> Account:
+    """On whose account the services change something: under the name of the user that asks, so that the log has it."""
+    return replace(SERVICE, name=ASKING.get())
 
 
 def recording_token(camera: Camera) -> str:

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from nvr_box.box import Box
 from nvr_box.services.archive import BoxArchive
-from nvr_box.services.catalogue import Catalogue
+from nvr_box.services.catalogue import ASKING, Catalogue
 from nvr_box.services.doors import Doors
 from nvr_box.services.jobs import Jobs
 from nvr_box.services.receiver import Receivers, receiver_service
@@ -27,6 +27,7 @@ from nvr_box.services.replay import Replay, replay_service
 from nvr_box.services.searches import RecordingSearch, search_service
 from nvr_box.services.states import tell_recordings
 from onvif import names
+from onvif.access import access_class
 from onvif.auth import Authenticator
 from onvif.discovery.messages import DEVICE, Endpoint
 from onvif.discovery.responder import Responder
@@ -46,13 +47,17 @@ from onvif.services.device_state import DeviceState
 from onvif.services.events import EventService, event_service
 from onvif.services.first_account import ensure_administrator
 from onvif.store import Stored
-from onvif.users import User
+from onvif.users import AccessClass, User
 from wire.base.errors import Error, StoreError
 from wire.base.logs import printable
 
 log = logging.getLogger(__name__)
 FIRMWARE_VERSION = "0.1.0"
 _TELL_EVERY_S = 1.0
+_READING = frozenset({
+    AccessClass.PRE_AUTH, AccessClass.READ_SYSTEM, AccessClass.READ_SYSTEM_SENSITIVE, AccessClass.READ_SYSTEM_SECRET,
+    AccessClass.READ_MEDIA,
+})  # fmt: skip
 _NAMESPACE = uuid.UUID("0d3c6f0e-52c8-4e9a-b7b6-0f53f0f5c3a1")
 """Of the endpoint identifiers that are made from box identifiers; any fixed value does."""
 
@@ -98,7 +103,7 @@ class OnvifFace:
         self._announcements: set[asyncio.Task[None]] = set()
         self.replay = ReplayServer(BoxArchive(self.catalogue), self.authenticator)
         self.doors = Doors(box.config.onvif, self.device, self.replay, tls)
-        self.server = Server(self._services(), self.authenticator, now=self.platform.now)
+        self.server = Server(self._services(), self.authenticator, now=self.platform.now, refused=self._refused)
 
     @property
     def port(self) -> int:
@@ -159,9 +164,37 @@ class OnvifFace:
             receiver_service(self.receivers),
         )
         return tuple(
-            replace(each, handlers={name: _answering(handler) for name, handler in each.handlers.items()})
+            replace(each, handlers={name: self._answering(handler) for name, handler in each.handlers.items()})
             for each in services
         )
+
+    def _answering(self, handler: Handler) -> Handler:
+        """The same under the name of the user that asks, with what changes something in the audit log, and what the
+        box's own parts refuse as a SOAP fault.
+        """
+
+        async def answer(call: Call) -> Reply:
+            name = call.user.name if call.user else "nobody"
+            acting = ASKING.set(name)
+            try:
+                if access_class(call.operation) not in _READING:
+                    # Before it is done: what cannot be written down does not happen.
+                    await self.box.audit.write(name, "onvif", operation=call.operation.name, peer=call.http.remote)
+                return await handler(call)
+            except Error as problem:
+                log.warning("%s: %s", call.operation.name, problem)
+                raise Fault(printable(str(problem)), "Action", code=RECEIVER) from problem
+            finally:
+                ASKING.reset(acting)
+
+        return answer
+
+    async def _refused(self, user: User, operation: str, peer: str) -> None:
+        try:
+            await self.box.audit.write(user.name, "onvif", granted=False, operation=operation, peer=peer)
+        except StoreError as problem:
+            # It is refused either way.
+            log.error("a refusal is not in the audit log: %s", problem)  # noqa: TRY400 - an operator's sentence
 
     def _accounts(self) -> dict[str, User]:
         return {user.name: user for user in self.device.value.users}
@@ -252,19 +285,6 @@ def _identity(name: str, serial: str) -> DeviceIdentity:
         ),
         default_hostname=re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "box",
     )
-
-
-def _answering(handler: Handler) -> Handler:
-    """The same, with what the box's own parts refuse as a SOAP fault."""
-
-    async def answer(call: Call) -> Reply:
-        try:
-            return await handler(call)
-        except Error as problem:
-            log.warning("%s: %s", call.operation.name, problem)
-            raise Fault(printable(str(problem)), "Action", code=RECEIVER) from problem
-
-    return answer
 
 
 def _restart() -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from nvr_box.cameras.cameras import State
 from nvr_box.cameras.feeds import Feed
 from nvr_box.cameras.roster import Camera
-from nvr_box.services.catalogue import SERVICE, Catalogue, job_token, receiver_token, recording_token
+from nvr_box.services.catalogue import SERVICE, Catalogue, acting, job_token, receiver_token, recording_token
 from nvr_box.services.recorder_state import StoredJob, StoredReceiver
 from onvif.errors import invalid
 
@@ -121,7 +121,7 @@ class Jobs:
         feed = self._feed(camera, top) if top is not None else None
         # The page switches a camera without any job, too.
         recording = top is not None if jobs else camera.recording and camera.device
-        await self._cameras.receive(SERVICE, camera.camera, feed, recording=recording)
+        await self._cameras.receive(acting(), camera.camera, feed, recording=recording)
 
     def _feed(self, camera: Camera, job: StoredJob) -> Feed | None:
         """What a job's receiver brings; None for the camera's own stream as the camera tells it."""

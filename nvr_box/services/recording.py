@@ -15,6 +15,7 @@ from nvr_box.services.catalogue import (
     VIDEO,
     Catalogue,
     Recording,
+    acting,
     receiver_token,
     recording_token,
     source_values,
@@ -67,7 +68,7 @@ class RecordingControl:
         texts = _texts(asked, recording.texts.tracks)
         self._catalogue.put_texts(recording.token, texts)
         if texts.retention_s != recording.texts.retention_s:
-            await self._catalogue.box.cameras.keep(SERVICE, recording.camera.camera, texts.retention_s)
+            await self._catalogue.box.cameras.keep(acting(), recording.camera.camera, texts.retention_s)
         values = {"RecordingConfiguration": _configuration(await self._asked(call))}
         self._bus.publish(
             t.RECORDING_CONFIGURATION.path,
@@ -116,11 +117,11 @@ class RecordingControl:
         if len(cameras.list(SERVICE)) >= MOST_RECORDINGS:
             raise impossible(f"at most {MOST_RECORDINGS} recordings", "MaxRecordings")
         texts = _texts(call.request.RecordingConfiguration, {})
-        camera = await cameras.create(SERVICE, texts.name)
+        camera = await cameras.create(acting(), texts.name)
         token = recording_token(camera)
         self._catalogue.put_texts(token, texts)
         if texts.retention_s:
-            await cameras.keep(SERVICE, camera.camera, texts.retention_s)
+            await cameras.keep(acting(), camera.camera, texts.retention_s)
         self._bus.publish(t.CREATE_RECORDING.path, {"RecordingToken": token})
         for track, _ in TRACKS:
             self._bus.publish(t.CREATE_TRACK.path, {"RecordingToken": token, "TrackToken": track})
@@ -134,7 +135,7 @@ class RecordingControl:
         for job in self._jobs.all():
             if job.recording == recording.token:
                 await self._delete_job(job)
-        await self._catalogue.box.cameras.remove(SERVICE, recording.camera.camera, recordings_too=True)
+        await self._catalogue.box.cameras.remove(acting(), recording.camera.camera, recordings_too=True)
         self._catalogue.drop_texts(recording.token)
         for track, _ in TRACKS:
             self._bus.retire(t.TRACK_STATE.path, {"RecordingToken": recording.token, "Track": track})

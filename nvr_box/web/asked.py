@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,8 +22,10 @@ ACCOUNT = web.RequestKey("account", Account)
 SESSION = web.RequestKey("session", Session)
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999
 _MOST_BODY_BYTES = 64 * 1024
 _MOST_TEXT = 500
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class BadField(Invalid):
@@ -53,12 +56,17 @@ async def body(request: web.Request) -> dict[str, Any]:
 
 
 def text(fields: Mapping[str, Any], name: str, default: str | None = None, *, most: int = _MOST_TEXT) -> str:
-    """A string of at most `most` characters; required unless there is a default."""
+    """A string of at most `most` characters; required unless there is a default.
+
+    JSON can spell halves of characters (U+D800), which no database, no log and no key derivation takes.
+    """
     value = fields.get(name, default)
     if not isinstance(value, str):
         raise BadField(f"{name}: a text is needed.", name)
     if len(value) > most:
         raise BadField(f"{name}: at most {most} characters.", name)
+    if _HALF.search(value):
+        raise BadField(f"{name}: there is half a character in it (U+D800 to U+DFFF).", name)
     return value
 
 
@@ -70,7 +78,9 @@ def number(fields: Mapping[str, Any], name: str, low: float, high: float, defaul
             value = float(value)
         except ValueError:
             value = None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or (
+        isinstance(value, float) and not math.isfinite(value)  # an int may be too long for that question
+    ):
         raise BadField(f"{name}: a number is needed.", name)
     if not low <= value <= high:
         raise BadField(f"{name}: must be {low:g} to {high:g}.", name)
@@ -139,8 +149,10 @@ def camera_number(request: web.Request) -> int:
 
 
 def iso(utc_us: int) -> str:
-    """UTC with microseconds and `Z`, so that the same frame is found again by it."""
-    return (_EPOCH + dt.timedelta(microseconds=utc_us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """UTC with microseconds and `Z`, so that the same frame is found again by it; within the years that can be said."""
+    within = min(max(utc_us, _FIRST_US), _LAST_US)
+    at = _EPOCH + dt.timedelta(microseconds=within)
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def maybe_iso(utc_us: int | None) -> str | None:

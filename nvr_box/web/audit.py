@@ -18,6 +18,7 @@ ACTIONS = (
     "search",
     "reveal-ask",
     "reveal-answer",
+    "reveal-keys",
     "reveal",
     "reveal-view",
     "reveal-end",
@@ -35,6 +36,7 @@ ACTIONS = (
     "reencode-end",
     "hold",
     "select",
+    "onvif",
     "audit-view",
     "audit-verify",
 )

@@ -13,10 +13,11 @@ from aiohttp import web
 
 from nvr_box.record.recordings import Piece
 from nvr_box.reveal.approvals import Request
-from nvr_box.reveal.reveals import RevealSession, Verdicts
+from nvr_box.reveal.reveals import RevealSession, Stretch, Verdicts
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.web import sockets
 from nvr_box.web.asked import BOX, BadField, body, box, by, iso, maybe_point, maybe_time_us, text, time_us, whole
+from wire.base.errors import Error
 
 routes = web.RouteTableDef()
 _log = logging.getLogger(__name__)
@@ -30,11 +31,9 @@ _WHY_ENDED = {"": "ended", "passphrase": "the passphrase opened nothing in the p
 
 @dataclass(slots=True)
 class _Shown:
-    """What the page wants to see of one reveal; `seen_s` is monotonic."""
+    """Whose page watches one reveal, and when it asked last; `seen_s` is monotonic."""
 
     account: Account
-    from_us: int
-    point: tuple[float, float] | None
     seen_s: float = field(default_factory=time.monotonic)
 
 
@@ -52,7 +51,11 @@ async def end_unwatched(app: web.Application) -> AsyncIterator[None]:
                 if time.monotonic() - shown.seen_s > _UNWATCHED_S:
                     _log.info("reveal of %s ended: no page watches it", shown.account.name)
                     del app[SHOWN][key]
-                    await app[BOX].reveals.end(shown.account, key)
+                    try:
+                        await app[BOX].reveals.end(shown.account, key)
+                    except Error as error:
+                        # It has ended; what comes after it must not go unwatched.
+                        _log.error("the end of a reveal: %s", error)
 
     task = asyncio.create_task(watch(), name="end_unwatched")
     yield
@@ -60,7 +63,8 @@ async def end_unwatched(app: web.Application) -> AsyncIterator[None]:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _answer(session: RevealSession, shown: _Shown) -> dict[str, object]:
+def _answer(session: RevealSession) -> dict[str, object]:
+    limits = session.scope
     return {
         "id": session.key,
         "camera": session.camera,
@@ -69,38 +73,37 @@ def _answer(session: RevealSession, shown: _Shown) -> dict[str, object]:
         "started": iso(session.started_us),
         "expires": iso(session.expires_us),
         "watermark": session.watermark,
-        "from": iso(shown.from_us),
-        "whole_picture": shown.point is None,
+        "from": iso(limits.begin_us),
+        "covers": {"start": iso(limits.start_us), "end": iso(limits.end_us)},
+        "whole_picture": limits.whole,
         "in_browser": session.in_browser,
         "verdicts": asdict(session.verdicts),
     }
 
 
-def _wish(fields: dict[str, Any]) -> tuple[str, tuple[float, float] | None, int]:
-    """Reason with the case's number, the point of one person, and the time from which to reveal."""
+def _wish(fields: dict[str, Any]) -> tuple[str, Stretch]:
+    """Reason with the case's number; from when, until when and whom to reveal."""
     case = text(fields, "case", "", most=60).strip()
     reason = text(fields, "reason", most=300).strip()
-    return (f"{reason} (case {case})" if case else reason), maybe_point(fields), time_us(fields, "from")
+    stretch = Stretch(time_us(fields, "from"), maybe_time_us(fields, "until"), maybe_point(fields))
+    return (f"{reason} (case {case})" if case else reason), stretch
 
 
 @routes.post("/api/reveals")
 async def start(request: web.Request) -> web.Response:
     """Ask for a reveal; a refusal is an entry in the audit log like a grant."""
     fields = await body(request)
-    said, point, from_us = _wish(fields)
-    account = by(request)
+    said, stretch = _wish(fields)
+    account, reveals = by(request), box(request).reveals
     camera = whole(fields, "camera", 0, 1 << 31)
-    approval = text(fields, "approval", "", most=80)
-    reveals = box(request).reveals
-    if reveals.approvals.wanted and approval:
-        # What is shown is what was agreed to.
-        wish = reveals.approvals.approved(account, camera, approval)
-        from_us, point = wish.from_us, wish.point
-    in_browser = fields.get("in_browser", False) is True
-    if in_browser:
+    if fields.get("in_browser", False) is True:
         if not box(request).config.reveal.in_browser:
-            raise Refused("This box opens reveals itself; load the page again.")
-        session = await reveals.start_in_browser(account, camera, reason=said, approval=approval, whole=point is None)
+            why = "This box opens reveals itself; load the page again."
+            await box(request).audit.write(account.name, "reveal", camera=camera, reason=said, granted=False, why=why)
+            raise Refused(why)
+        session = await reveals.start_in_browser(account, camera, reason=said, stretch=stretch)
+        handed = reveals.handed(account, session.key).tables()
+        more = {"signing_key": session.signing_key, "keys": handed}
     else:
         session = await reveals.start(
             account,
@@ -108,16 +111,24 @@ async def start(request: web.Request) -> web.Response:
             reason=said,
             passphrase=text(fields, "passphrase", most=1024),
             second_passphrase=text(fields, "second_passphrase", "", most=1024),
-            approval=approval,
-            whole=point is None,
+            stretch=stretch,
+            approval=text(fields, "approval", "", most=80),
         )
-    shown = _Shown(account, from_us, point)
-    request.app[SHOWN][session.key] = shown
-    answer = _answer(session, shown)
-    if in_browser:
-        keys = await asyncio.to_thread(reveals.sealed_keys, account, session.key)
-        answer |= {"signing_key": session.signing_key, "keys": dict(keys), "point": point}
-    return web.json_response(answer, status=201)
+        more = {}
+    request.app[SHOWN][session.key] = _Shown(account)
+    return web.json_response(_answer(session) | more, status=201)
+
+
+@routes.post(r"/api/reveals/{key:[\w-]{1,80}}/opened")
+async def opened(request: web.Request) -> web.Response:
+    """The page proves that its passphrase opened a key: the reveal that it opens itself is granted now."""
+    proof = text(await body(request), "proof", most=200)
+    try:
+        shown = bytes.fromhex(proof)
+    except ValueError as error:
+        raise BadField("proof: hexadecimal digits are needed.", "proof") from error
+    session = await box(request).reveals.opened(by(request), request.match_info["key"], shown)
+    return web.json_response(_answer(session))
 
 
 @routes.get("/api/reveals")
@@ -128,9 +139,10 @@ async def active(request: web.Request) -> web.Response:
         shown = request.app[SHOWN].get(session.key)
         if shown is not None:
             shown.seen_s = time.monotonic()
-            found.append(_answer(session, shown))
+            found.append(_answer(session))
     reveals, approvals = box(request).reveals, box(request).reveals.approvals
-    wants = {"in_browser": box(request).config.reveal.in_browser, "dual_control": reveals.dual_control}
+    here = box(request).config.reveal.in_browser and reveals.may_open_in_browser(by(request))
+    wants = {"in_browser": here, "dual_control": reveals.dual_control}
     requests = {
         "requests": [_request(each) for each in approvals.of(by(request))],
         "to_answer": [_request(each) for each in approvals.to_answer(by(request))],
@@ -145,6 +157,7 @@ def _request(wish: Request) -> dict[str, object]:
         "camera": wish.camera,
         "reason": wish.reason,
         "from": iso(wish.from_us),
+        "until": iso(wish.until_us),
         "whole_picture": wish.point is None,
         "asked": iso(wish.asked_us),
         "expires": iso(wish.expires_us),
@@ -158,10 +171,13 @@ def _request(wish: Request) -> dict[str, object]:
 async def ask(request: web.Request) -> web.Response:
     """Put a wish to the approvers, where a reveal needs a second person."""
     fields = await body(request)
-    said, point, from_us = _wish(fields)
+    said, stretch = _wish(fields)
     camera = whole(fields, "camera", 0, 1 << 31)
     approvals = box(request).reveals.approvals
-    wish = await approvals.ask(by(request), camera, reason=said, from_us=from_us, point=point)
+    wish = await approvals.ask(
+        by(request), camera, reason=said, from_us=time_us(fields, "from"), until_us=stretch.until_us,
+        point=stretch.point,
+    )  # fmt: skip
     return web.json_response(_request(wish), status=201)
 
 
@@ -212,8 +228,9 @@ async def units(request: web.Request) -> web.StreamResponse:
     """Masked access units for a page that opens them itself; api.md says how."""
     if not sockets.same_origin(request):
         return sockets.refused()
-    from_us = time_us(request.query, "from")
-    parts = box(request).reveals.units(by(request), request.match_info["key"], from_us)
+    from_us, key = time_us(request.query, "from"), request.match_info["key"]
+    reveals = box(request).reveals
+    parts = reveals.units(by(request), key, from_us)
     socket = await sockets.accepted(request)
     more = asyncio.Semaphore(_FIRST_AHEAD)
 
@@ -235,8 +252,11 @@ async def units(request: web.Request) -> web.StreamResponse:
                 return sockets.REFUSED, "This is not what the page may say here."
         return sockets.DONE, ""
 
-    rights = sockets.watch_rights(request, Right.REVEAL, None, "The right to reveal was taken back.")
-    return await sockets.served(socket, send(), listen(), rights, refused=sockets.OVER)
+    async def watch() -> sockets.End:
+        needed, camera = (Right.REVEAL, Right.VIEW), reveals.session(by(request), key).camera
+        return await sockets.watch_rights(request, needed, camera, "The right to reveal was taken back.")
+
+    return await sockets.served(socket, send(), listen(), watch(), refused=sockets.OVER)
 
 
 @routes.get(r"/api/reveals/{key:[\w-]{1,80}}/still")
@@ -258,16 +278,19 @@ async def card(request: web.Request) -> web.Response:
     return web.Response(body=jpeg, content_type="image/jpeg")
 
 
-async def pieces(request: web.Request, key: str, from_us: int | None) -> AsyncGenerator[Piece, None]:
+async def pieces(request: web.Request, camera: int, key: str, from_us: int | None) -> AsyncGenerator[Piece, None]:
     """The revealed stream from `from_us` on, going on as the recording grows; a newer one of the same reveal ends it.
 
     Raises:
-        Refused: the reveal is over, or was never this account's.
+        Refused: the reveal is over, was never this account's, is of another camera or time, or has shown what it
+            covers.
     """
-    shown = request.app[SHOWN].get(key)
-    if shown is None:
-        raise Refused("The reveal is over.")
+    reveals, account = box(request).reveals, by(request)
+    session = reveals.session(account, key)
+    if session.camera != camera:
+        raise Refused("This reveal is of another camera.")
     # One person is found by where they are in the picture at one time, so that stream always begins there.
-    at_us = shown.from_us if from_us is None or shown.point is not None else from_us
-    async for piece in box(request).reveals.play(by(request), key, at_us, point=shown.point):
+    at_us = None if not session.scope.whole else from_us
+    async for piece in reveals.play(account, key, at_us):
         yield piece
+    raise Refused("What this reveal covers ends here.")  # and not the recording: the page must not ask again

@@ -1,6 +1,7 @@
 """What every WebSocket of the page has in common: whom it is for, what runs beside it, and how it is closed."""
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
@@ -8,7 +9,7 @@ from aiohttp import web
 
 from nvr_box.rights import Refused, Right
 from nvr_box.web import refusals, sessions
-from nvr_box.web.asked import SESSIONS
+from nvr_box.web.asked import BOX, SESSIONS
 from wire.base.errors import Error
 
 DONE, BROKEN = 1000, 1011
@@ -58,12 +59,15 @@ async def served(
     return socket
 
 
-async def watch_rights(request: web.Request, right: Right, camera: int | None, loss: str) -> End:
-    """Return when the session is over, or when the account lost `right`; `loss` is the sentence for that."""
+async def watch_rights(request: web.Request, rights: tuple[Right, ...], camera: int, loss: str) -> End:
+    """Return when the session is over, or when the account lost one of `rights`; `loss` is the sentence for that."""
+    users = request.app[BOX].users
     while True:
-        await asyncio.sleep(_RIGHTS_EVERY_S)
         found = request.app[SESSIONS].find(request)
         if found is None:
             return OVER, "You are signed out."
-        if not found[1].may(right, camera):
+        if not all(found[1].may(right, camera) for right in rights):
             return REFUSED, loss
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_RIGHTS_EVERY_S):
+                await users.changed()

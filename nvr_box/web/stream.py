@@ -34,14 +34,15 @@ async def stream(request: web.Request) -> web.StreamResponse:
     pieces: AsyncIterator[Piece]
     socket = await sockets.accepted(request)
     if key is not None:
-        pieces, start_us = reveal.pieces(request, key, from_us), from_us
+        pieces, start_us = reveal.pieces(request, camera, key, from_us), from_us
     elif from_us is not None:
         pieces, start_us = _recorded_then_live(request, camera, from_us), from_us
     else:
         pieces, start_us = box(request).recordings.live(by(request), camera), None
     feed = _Feed(socket, pieces, None if start_us is None else start_us + _FIRST_AHEAD_US)
     refused = sockets.OVER if key else sockets.REFUSED
-    rights = sockets.watch_rights(request, Right.VIEW, camera, "The right to view this camera was taken back.")
+    needed = (Right.VIEW, Right.REVEAL) if key else (Right.VIEW,)
+    rights = sockets.watch_rights(request, needed, camera, "The right to view this camera was taken back.")
     return await sockets.served(socket, feed.send(), feed.listen(), rights, refused=refused)
 
 

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -120,6 +120,7 @@ class Connection:
     writer: asyncio.StreamWriter
     out: asyncio.StreamWriter = field(init=False)
     session: str = ""
+    user: str = ""
     token: str = ""
     described: Described | None = None
     tracks: dict[str, Track] = field(default_factory=dict)
@@ -211,6 +212,7 @@ class Connection:
             raise Refusal(401, *offered) from refusal
         if not may(user.level, AccessClass.READ_MEDIA):
             raise Refusal(403)
+        self.user = user.name
 
     async def _find(self, request: Request) -> Described:
         if not request.path:
@@ -258,7 +260,7 @@ class Connection:
             now = await self.server.archive.describe(self.token)
             if now is None or start > now.end_us:
                 raise Refusal(457)
-        samples = self.server.archive.samples(self.token, start, wish.end_us, reverse=wish.reverse)
+        samples = self.server.archive.samples(self.token, start, wish.end_us, reverse=wish.reverse, who=self.user)
         self.player = asyncio.create_task(self._play_out(samples, wish), name="replay")
         until = wish.end_us if wish.end_us is not None else (None if wish.reverse else self.described.end_us)
         span = f"clock={clock_text(start)}-{clock_text(until) if until is not None else ''}"
@@ -267,7 +269,12 @@ class Connection:
         return {"Session": self.session, "Range": span, "RTP-Info": info}
 
     async def _play_out(self, samples: AsyncIterator[Sample], wish: Wish) -> None:
-        await play_samples(samples, wish, self._send, self._report)
+        try:
+            await play_samples(samples, wish, self._send, self._report)
+        finally:
+            # At once, and not when it is collected: the archive writes down who watched until when.
+            if isinstance(samples, AsyncGenerator):
+                await samples.aclose()
         for track in self.tracks.values():
             track.send(track.packets.bye(self.position_us or 0), self.out, rtcp=True)
 

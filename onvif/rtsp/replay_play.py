@@ -44,8 +44,13 @@ class Archive(Protocol):
     async def describe(self, token: str) -> Described | None:
         """None when there is no such recording or nothing in it."""
 
-    def samples(self, token: str, start_us: int, end_us: int | None, *, reverse: bool) -> AsyncIterator[Sample]:
-        """From the key frame at or before `start_us`; in reverse GOP by GOP backwards, each in decoding order."""
+    def samples(
+        self, token: str, start_us: int, end_us: int | None, *, reverse: bool, who: str
+    ) -> AsyncIterator[Sample]:
+        """From the key frame at or before `start_us`; in reverse GOP by GOP backwards, each in decoding order.
+
+        `who` is the user who watches.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import { TimeField } from "./time-field.js";
 import { clock, day, full, iso, us } from "./times.js";
 
 const PAGE = 100;
-const LOUD = new Set(["reveal", "reveal-end", "export", "keys", "hold", "select", "user-change"]);
+const LOUD = new Set(["reveal", "reveal-keys", "reveal-end", "export", "keys", "hold", "select", "user-change"]);
 
 function Row({ entry }) {
   const [open, setOpen] = useState(false);

@@ -3,7 +3,7 @@ import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { post, Refused, seg } from "./api.js";
 import { cameraName, may, revealWays, use } from "./store.js";
 import { TimeField } from "./time-field.js";
-import { bytes, iso, span } from "./times.js";
+import { bytes, clock, iso, span, us } from "./times.js";
 
 const LONG_US = 30e6;
 const LIVE_US = 5e6;
@@ -47,7 +47,8 @@ export function ExportDialog({ camera, at_us, end_us, onClose }) {
       <label class="field">From <${TimeField} name="start" required us=${times[0]} /></label>
         <label class="field">To <small>at most an hour</small><${TimeField} name="end" required us=${times[1]} /></label>
       <label class="field">Reason <small>required, at least 8 characters</small><input name="reason" required minlength="8" maxlength="300" autocomplete="off" autofocus /></label>
-      ${mayReveal && html`<label class="check"><input type="checkbox" checked=${revealed} data-test="with-revealed" onChange=${(event) => setRevealed(event.target.checked)} /> with the revealed picture, opened on the box, your name on it</label>`}
+      ${mayReveal && html`<label class="check"><input type="checkbox" checked=${revealed} data-test="with-revealed" onChange=${(event) => setRevealed(event.target.checked)} /> with the revealed picture, opened on the box, your name on it</label>
+        ${wish && html`<small data-test="approved-time">${wish.approver} agreed to ${wish.whole_picture ? "the whole picture" : "one person"} from ${clock(us(wish.from))} to ${clock(us(wish.until))}: the export must lie within that.</small>`}`}
       ${revealed && html`<label class="field">Passphrase of the reveal key <input name="passphrase" type="password" required autocomplete="off" /></label>`}
       ${revealed && ways.dual_control && html`<label class="field">Passphrase of the second operator <input name="second_passphrase" type="password" required autocomplete="off" /></label>`}
       ${made && html`<p class="verdict good" role="status"><a href=${`/api/exports/${seg(made.id)}`} download=${made.name} data-test="package">${made.name}</a>, ${bytes(made.bytes)}; here for ${span(900)}. <code>python -m nvr_box verify</code> checks it.</p>`}

@@ -42,19 +42,23 @@ export class Opener {
     this.worker.onerror = (event) => this.fail?.(new Error(event.message || "the page's own reader does not start"));
   }
 
-  // Resolves when a key is open; rejects with the sentence why none is. `file`: a key file of the person's own.
+  // Resolves with the proof for the box when a key is open; rejects with the sentence why none is. `file`: a key file
+  // of the person's own.
   unlock(passphrases, file) {
     return new Promise((resolve, reject) => {
       this.done = resolve;
       this.fail = reject;
       const files = file ? [file] : this.keys.operators;
-      this.worker.postMessage({ op: "unlock", files, days: this.keys.days, holds: this.keys.holds, passphrases });
+      this.worker.postMessage({ op: "unlock", files, days: this.keys.days, proofs: this.keys.proofs, passphrases });
       this.keys = null;
-    }).then(() => { openers.set(this.id, this); });
+    });
   }
 
+  // The box has granted it: from here on the page shows it.
+  granted() { openers.set(this.id, this); }
+
   hear(data) {
-    if (data.op === "unlocked") this.done();
+    if (data.op === "unlocked") this.done(data.proof);
     else if (data.op === "refused") this.fail(new Error(data.why));
     else if (data.op === "picture") {
       this.verdicts = data.verdicts;

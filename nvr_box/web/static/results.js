@@ -87,7 +87,7 @@ export function Results({ found, busy, threshold, filters, onLoosen }) {
   useEffect(() => setAsked([]), [on?.id]);
   const matches = (found?.matches ?? []).map(timed).filter((match) => match.similarity === null || match.similarity >= threshold);
   const cards = folded(matches).filter((card) => !not.includes(card.passage));
-  const spanned = on ? cards.filter((card) => card.camera === on.camera && card.best_us >= on.from_us).map((card) => card.passage) : [];
+  const spanned = on ? cards.filter((card) => card.camera === on.camera && card.best_us >= on.from_us && card.best_us < us(on.covers.end)).map((card) => card.passage) : [];
   const every = spanned.length > 0 && spanned.every((passage) => asked.includes(passage));
   const groups = grouped ? [...new Set(cards.map((card) => card.camera))].map((camera) => cards.filter((card) => card.camera === camera)) : [cards];
   const sure = cards.filter((card) => card.similarity !== null).slice(0, 8);

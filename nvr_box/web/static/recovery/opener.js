@@ -1,16 +1,15 @@
 // The worker that opens a reveal: it alone holds the private keys, in memory, until the page ends it. Passphrases and
 // key files come in; pictures go out. What it asks the box for are masked access units, and nothing goes with that.
 //
-// In:  {op: "unlock", files, days, holds, passphrases}
+// In:  {op: "unlock", files, days, proofs, passphrases}
 //      {op: "play", number, address, signingKey, from_us, point}    what played before ends
 //      {op: "more", number, pictures}                               so many may be on their way or waiting
 //      {op: "card", jpeg, signingKey}                               a best shot; answered in the order of asking
-// Out: {op: "unlocked", keys} | {op: "refused", why}
+// Out: {op: "unlocked", keys, proof} | {op: "refused", why}
 //      {op: "card", picture} | {op: "card", why}
 //      {op: "picture", number, frame, utc_us, revealed, reason, verdicts} | {op: "ended", number, code, why}
-import { fromHex, SealError, WireError } from "./bytes.js";
+import { ascii, fromHex, hex, SealError, WireError } from "./bytes.js";
 import { Composer } from "./compose.js";
-import { heldBy } from "./hold.js";
 import { unlock } from "./keyfile.js";
 import { CODECS } from "./nal.js";
 import { NO_RECOVERY_DATA, NOT_A_RECIPIENT, Reader, STARTED_ANEW } from "./reader.js";
@@ -20,7 +19,6 @@ import { us } from "../times.js";
 const NOTHING = { opened: 0, nothing_masked: 0, missing: 0, not_for_us: 0, damaged: 0, waiting: 0, base_altered: 0, unsigned: 0, reason: "" };
 
 let identities = new Map();
-let held = new Map();
 let verdicts = { ...NOTHING };
 let current = null;
 
@@ -71,7 +69,7 @@ class Play {
   }
 
   async open({ utc_us, au, codec, last }) {
-    this.reader ??= new Reader(identities, CODECS[codec], this.signingKey, undefined, held);
+    this.reader ??= new Reader(identities, CODECS[codec], this.signingKey);
     this.composer ??= new Composer(CODECS[codec]);
     let opened = await this.reader.open(au);
     if (this.point && utc_us >= this.from_us) {
@@ -129,21 +127,29 @@ function kind({ payload, tracks, reason, verdict }, revealed) {
   return verdict.authentic === "no" ? "damaged" : "waiting";
 }
 
-async function open({ files, days, holds, passphrases }) {
+async function open({ files, days, proofs, passphrases }) {
   try {
     identities = await unlock(files, days, passphrases);
-    held = await heldBy(holds.map(fromHex), identities);
-    postMessage({ op: "unlocked", keys: identities.size });
+    postMessage({ op: "unlocked", keys: identities.size, proof: await proven(proofs) });
   } catch (error) {
     if (!(error instanceof SealError || error instanceof WireError)) throw error;
     postMessage({ op: "refused", why: error.message });
   }
 }
 
+// What the box sealed to the operator's key: who can say it holds the key.
+async function proven(proofs) {
+  for (const [kid, sealed] of Object.entries(proofs)) {
+    const identity = identities.get(kid);
+    if (identity) return hex(await identity.open(fromHex(sealed), ascii("veilcam proof 1")));
+  }
+  throw new SealError("this is not the reveal key that the box knows as yours");
+}
+
 let cards = Promise.resolve();
 
 async function card({ jpeg, signingKey }) {
-  const { clear, reason } = await openThumbnail(new Uint8Array(jpeg), identities, signingKey, held);
+  const { clear, reason } = await openThumbnail(new Uint8Array(jpeg), identities, signingKey);
   if (!clear) {
     postMessage({ op: "card", why: reason });
     return;

@@ -54,13 +54,12 @@ function withStartCode(payload) {
 }
 
 // `identities`: Map by key id of what can open; `signingKey`: the camera's Ed25519 public key in hexadecimal, or null;
-// `granted`: keys of single objects, Map by key_hash (hexadecimal) of [{name (hexadecimal), track, key}];
-// `held`: content keys from legal holds, Map by key_hash (hexadecimal) of functions that give one (hold.js).
+// `granted`: keys of single objects, Map by key_hash (hexadecimal) of [{name (hexadecimal), track, key}]. What is held
+// for a case opens on the box alone.
 export class Reader {
-  constructor(identities, codec, signingKey, granted = new Map(), held = new Map()) {
+  constructor(identities, codec, signingKey, granted = new Map()) {
     this.identities = identities;
     this.granted = granted;
-    this.held = held;
     this.codec = codec;
     this.signingKey = signingKey;
     this.gop = null;
@@ -174,8 +173,7 @@ export class Reader {
         if (!(error instanceof SealError)) throw error;
       }
     }
-    const kept = await this.held.get(hex(unit.hash))?.();
-    return kept ? contentKey(kept) : null;
+    return null;
   }
 
   // Names are short and may coincide: every key under one is tried.

@@ -1,6 +1,6 @@
 // Opens what `wire/thumbnail.md` describes: a JPEG that shows a mask, the original sealed inside. It answers whatever the
 // bytes say; the sentences are those of wire/thumbnail.py.
-import { ascii, big, concat, fromHex, hex, SealError, sha256, u, WireError } from "./bytes.js";
+import { ascii, big, concat, fromHex, SealError, sha256, u, WireError } from "./bytes.js";
 import { parseStanzas } from "./units.js";
 
 const NAME = concat(ascii("VEILCAM"), big(0, 1));
@@ -9,17 +9,15 @@ const HEAD = 36;
 const TAG = 16;
 const SIGNATURE = 64;
 const KEY = 32;
-const HASH = 16;
 const LARGEST = 2 ** 20;
 const HPKE_INFO = ascii("veilcam thumbnail 1 key");
 const CONTEXT = ascii("veilcam thumbnail 1 signature");
 const [SOI, SOS, APP15] = [0xd8, 0xda, 0xef];
 const withoutLength = (marker) => marker <= 1 || (marker >= 0xd0 && marker <= 0xd9);
 
-// `identities`: Map by key id of what can open; `signingKey`: the camera's Ed25519 public key in hexadecimal, or null;
-// `held`: content keys from legal holds, Map by key_hash (hexadecimal) of functions that give one (hold.js).
+// `identities`: Map by key id of what can open; `signingKey`: the camera's Ed25519 public key in hexadecimal, or null.
 // {masked, clear, reason}: `clear` is null where `masked` has to be shown, and `reason` says why.
-export async function openThumbnail(data, identities, signingKey, held = new Map()) {
+export async function openThumbnail(data, identities, signingKey) {
   let masked = data;
   const stays = (reason) => ({ masked, clear: null, reason });
   let unit;
@@ -32,8 +30,7 @@ export async function openThumbnail(data, identities, signingKey, held = new Map
   if (!unit) return stays("no sealed original in this picture");
   const picture = await sha256(masked);
   if (signingKey && !await signed(signingKey, unit, picture)) return stays("not signed by this camera");
-  const kept = await held.get(hex((await sha256(unit.bound)).subarray(0, HASH)))?.();
-  const key = kept ? await imported(kept) : await contentKey(unit.stanzas, identities);
+  const key = await contentKey(unit.stanzas, identities);
   if (!key) return stays("sealed to other keys");
   try {
     const iv = new Uint8Array(12);

@@ -126,8 +126,8 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             page = certificate.ensure(config.state / "web", names)
             parts.tls, parts.fingerprint = page.context, page.fingerprint
         introduction = Introduction(
-            box_id=keys.box_id,
-            feature_key=keys.identity.recipient,
+            identity=keys.identity,
+            signer=keys.signer,
             recipients=keys.recipients,
             fingerprint=parts.fingerprint,
             host=config.web.advertised_host,

@@ -63,9 +63,15 @@ class Authenticator:
         self._guard = guard or Guard(monotonic)
         self._lock = threading.Lock()
 
-    def challenges(self, *, stale: bool = False) -> list[str]:
-        """Values for WWW-Authenticate, one per algorithm; they share one nonce, for some clients mix the lines up."""
+    def challenges(self, *, stale: bool = False, whole: bool = False) -> list[str]:
+        """Values for WWW-Authenticate, one per algorithm; they share one nonce, for some clients mix the lines up.
+
+        Args:
+            whole: asks to bind the whole body, by SHA-256 whatever the device is set to offer elsewhere.
+        """
         nonce = self._nonce()
+        if whole:
+            return [str(digest.Challenge(self._realm, nonce, "SHA-256", "veilcam", ("auth-int",), stale))]
         return [str(digest.Challenge(self._realm, nonce, algorithm, "veilcam", stale=stale))
                 for algorithm in self._algorithms()]  # fmt: skip
 
@@ -74,14 +80,34 @@ class Authenticator:
         header = request.headers.get("Authorization", "")
         return self.from_authorization(header, request.method, request.path_qs, request.remote or "")
 
-    def from_authorization(self, header: str, method: str, path: str, address: str) -> User | None:
-        """The user of an Authorization value, None for an empty one; for RTSP too. Raises NotAuthorized."""
+    def from_authorization(
+        self, header: str, method: str, path: str, address: str, *, body: bytes | None = None
+    ) -> User | None:
+        """The user of an Authorization value, None for an empty one; for RTSP too. Raises NotAuthorized.
+
+        Args:
+            body: what was sent, where the whole of it has to be bound (`challenges(whole=True)`).
+        """
         if not header:
             return None
         scheme, _, rest = header.partition(" ")
         if scheme.lower() != "digest":
             raise NotAuthorized(f"the scheme {scheme[:20]} is not offered; use Digest")
-        return self._digest(digest.parameters(rest), method, path, address)
+        try:
+            rest.encode()
+        except UnicodeEncodeError:
+            raise NotAuthorized("the digest is not text") from None
+        given = digest.parameters(rest)
+        if body is not None and (given.get("qop"), given.get("algorithm", "").upper()) != ("auth-int", "SHA-256"):
+            raise NotAuthorized("this needs a digest over the whole body: qop=auth-int, algorithm=SHA-256")
+        if body is None and given.get("qop") == "auth-int":
+            raise NotAuthorized("a digest over the whole body is not offered here; use qop=auth")
+        return self._digest(given, method, path, address, body)
+
+    def vouch(self, header: str, user: User, answer: bytes) -> str:
+        """`Authentication-Info` for the answer to a request whose whole body `from_authorization` has checked."""
+        given = digest.parameters(header.partition(" ")[2])
+        return digest.answer_info(given, user=user.name, password=user.password, body=answer)
 
     def from_token(self, header: etree._Element | None, address: str) -> User | None:
         """The user of a WS-UsernameToken in a SOAP header, None without one; raises Fault ter:NotAuthorized."""
@@ -119,19 +145,18 @@ class Authenticator:
                 raise _refused("this UsernameToken was used before")
             self._tokens.put(nonce + created, now)
 
-    def _digest(self, given: Mapping[str, str], method: str, path: str, address: str) -> User:
+    def _digest(self, given: Mapping[str, str], method: str, path: str, address: str, body: bytes | None) -> User:
         name = given.get("username", "")
         if self._guard.locked(address, name):
             raise NotAuthorized("too many wrong passwords; wait before trying again")
-        if given.get("algorithm", "MD5").upper() not in self._algorithms():
+        if body is None and given.get("algorithm", "MD5").upper() not in self._algorithms():
             raise NotAuthorized("the digest algorithm is not offered")
         if given.get("realm") != self._realm or not _same_target(given.get("uri", ""), path):
             raise NotAuthorized("the digest is for another realm or address")
         user = self._users().get(name)
         try:
-            expected = digest.response(
-                given, user=name, password=user.password if user is not None else secrets.token_hex(8), method=method
-            )
+            password = user.password if user is not None else secrets.token_hex(8)
+            expected = digest.response(given, user=name, password=password, method=method, body=body or b"")
         except KeyError as missing:
             raise NotAuthorized(f"the digest lacks {missing}") from None
         if not hmac.compare_digest(expected.encode(), given.get("response", "").lower().encode()) or user is None:

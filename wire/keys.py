@@ -101,6 +101,10 @@ class Recipient:
         except ValueError as error:
             raise SealError(f"cannot seal to key {self.kid.hex()}: {error}") from error
 
+    def demand_usable(self) -> None:
+        """Raise `SealError` unless something can be sealed to it; the length alone does not say."""
+        self.seal(b"", b"")
+
     def to_json(self) -> dict[str, str]:
         """The form in which a pairing carries it."""
         return {"kid": self.kid.hex(), "public": self.public.hex(), "label": self.label}

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from wire.base.errors import StoreError, WireError
 from wire.keys import SigningKey
 from wire.nal import Codec
 from wire.recording import samples
-from wire.recovery.reader import NOT_A_RECIPIENT, STARTED_ANEW, Reader
+from wire.recovery.reader import NOT_A_RECIPIENT, OTHER_CAMERA, STARTED_ANEW, Reader
 
 T0 = 1_795_000_000_000_000
 END = T0 + 60_000_000
@@ -40,6 +41,11 @@ REASON = "bicycle theft, case 12"
 SIGNER = SigningKey.generate()
 
 
+def identity_of(number):
+    """Camera 1 is the one of the streams, if they say nothing else."""
+    return CAMERA_ID if number == 1 else CAMERA_ID[:7] + bytes([number])
+
+
 @pytest.fixture(scope="module")
 def streams(tmp_path_factory):
     """A key folder, and 75 pictures recorded by: a camera of ours, one sealed to somebody else, one of another make."""
@@ -48,7 +54,9 @@ def streams(tmp_path_factory):
     recipient = keys.create("operator", PASSPHRASE)
     elsewhere = Keys.open(folder / "other").create("elsewhere", PASSPHRASE)
     ours = masked_h264(folder / "ours.h264", 75, [recipient], SIGNER, start_us=T0)
-    foreign = masked_h264(folder / "foreign.h264", 75, [elsewhere], SIGNER, start_us=T0)
+    foreign = masked_h264(
+        folder / "foreign.h264", 75, [elsewhere], SIGNER, start_us=T0, camera_id=identity_of(2)
+    )
     return keys, ours, foreign, plain_h264(folder / "plain.h264", 75)
 
 
@@ -61,7 +69,7 @@ async def place(tmp_path, streams):
     recordings = Recordings(segments, log)
     for number, file in enumerate(files, start=1):
         ours = number < 3
-        identity = CAMERA_ID[:7] + bytes([number])
+        identity = identity_of(number)
         camera = Camera(
             number,
             f"yard {number}",
@@ -127,6 +135,20 @@ async def test_the_originals_come_back_and_outside_nothing_changes(place):
     await reveals.end(CONTROLLER, session.key)
     end = (await log.entries(Account("a", frozenset({Right.ADMIN})), action="reveal-end"))[0]
     assert end.details["opened"] == 75
+
+
+async def test_a_stream_that_carries_another_cameras_id_opens_nothing_and_says_so(place):
+    """Somebody plays camera 1's stream to the box at the address of another one."""
+    reveals, *_ = place
+    roster = reveals._roster
+    await roster.put(replace(roster.get(1), camera_id="ff" * 8), None)
+    session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
+    masked = person(i420(clear_picture(5))[:240], 9)
+    shown = frames(await played(reveals.play(CONTROLLER, session.key, T0, END)))
+    assert psnr(person(shown[5][1], 9), masked) < 15
+    verdicts = reveals.active(CONTROLLER)[0].verdicts
+    assert (verdicts.opened, verdicts.not_for_us, verdicts.reason) == (0, 75, OTHER_CAMERA)
+    assert verdicts.unsigned > 0
 
 
 async def test_every_revealed_picture_says_who_looked_and_when(place):

@@ -15,9 +15,9 @@ from wire_scene import H264, OFFICER, protected
 
 from nvr_box import day_keys, web
 from wire import hold, keys, thumbnail
-from wire.keys import Identity, Kem
+from wire.keys import Identity, Kem, SigningKey
 from wire.nal import Codec
-from wire.recovery.reader import Reader
+from wire.recovery.reader import OTHER_CAMERA, Reader
 
 pytestmark = pytest.mark.e2e
 PHRASE, OTHER = "correct horse – battery", "a second operator's own"
@@ -222,6 +222,38 @@ def test_a_case_opens_the_best_shot_that_was_held_and_no_other(page):
     file = hold.seal([key], case.recipient).hex()
     assert page.evaluate(HELD_THUMBNAIL, [case.private.hex(), file, clean["jpeg"]]) == clean["clear"]
     assert page.evaluate(HELD_THUMBNAIL, [case.private.hex(), file, other["jpeg"]]) == "sealed to other keys"
+
+
+FOREIGN = """async ([secret, sent, jpeg, cameraId]) => {
+  const [{ Reader }, { openThumbnail }, { CODECS }, { Identity }, { fromHex }] = await Promise.all(
+    ['reader', 'thumbnail', 'nal', 'hpke', 'bytes'].map((name) => import(`/static/recovery/${name}.js`)));
+  const identity = await Identity.of(fromHex(secret));
+  const identities = new Map([[identity.kid, identity]]);
+  const reader = new Reader(identities, CODECS.h264, null, undefined, undefined, cameraId);
+  const said = [];
+  for (const au of sent) {
+    const { payload, reason } = await reader.open(fromHex(au));
+    said.push(payload === null ? reason : 'opened');
+  }
+  const { clear, reason } = await openThumbnail(fromHex(jpeg), identities, null, undefined, cameraId);
+  return [[...new Set(said)], clear ? 'opened' : reason];
+}"""
+
+
+def test_the_page_opens_nothing_that_another_camera_sealed(page):
+    sent = [unit.data.hex() for unit in protected(H264)]
+    reader = Reader([OFFICER], Codec.H264)
+    reader.open(bytes.fromhex(sent[0]))
+    mine = reader._gop.unit.camera_id
+    label = thumbnail.Label(mine, 1, 1, (0, 0, 1, 1))
+    vector = next(each for each in map(thumbnail_vector, THUMBNAILS) if each["why"] == "a thumbnail for one recipient")
+    masked = thumbnail.parse(bytes.fromhex(vector["jpeg"])).masked
+    jpeg = thumbnail.seal(masked, masked, label, [OFFICER.recipient], SigningKey.generate()).hex()
+    for camera_id, streams, cards in (
+        (mine.hex(), ["opened"], "opened"), (None, ["opened"], "opened"),
+        ("ff" * 8, [OTHER_CAMERA], thumbnail.OTHER_CAMERA),
+    ):  # fmt: skip
+        assert page.evaluate(FOREIGN, [OFFICER.private.hex(), sent, jpeg, camera_id]) == [streams, cards]
 
 
 PARTS = """async ([secret, sent]) => {

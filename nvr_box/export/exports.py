@@ -156,9 +156,10 @@ class Exports:
             "audit_entry": entry.number, "audit_hash": entry.hash, "revealed": bool(revealed),
         }  # fmt: skip
         signing_key = bytes.fromhex(camera.signing_key) if camera.signing_key else None
+        camera_id = bytes.fromhex(camera.camera_id) if camera.camera_id else None
 
         def finish() -> Package:
-            told = [report.told(path.name, path, signing_key) for path in masked]
+            told = [report.told(path.name, path, signing_key, camera_id) for path in masked]
             for name, data in (
                 ("report.json", report.as_json(told)),
                 ("report.txt", report.as_text(told, about)),

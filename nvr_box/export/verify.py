@@ -84,7 +84,9 @@ def _report(said: Manifest, files: dict[str, Path]) -> list[str]:
     try:
         key = said.about.get("camera_signing_key")
         signing_key = bytes.fromhex(key) if key else None
-        again = [report.told(name, path, signing_key) for name, path in files.items() if name.startswith("masked")]
+        camera_id = bytes.fromhex(said.about.get("camera_id") or "") or None
+        masked = {name: path for name, path in files.items() if name.startswith("masked")}
+        again = [report.told(name, path, signing_key, camera_id) for name, path in masked.items()]
         if json.loads(files["report.json"].read_bytes()) != json.loads(report.as_json(again)):
             return ["report.json: the recordings say something else"]
     except (KeyError, ValueError, WireError) as error:

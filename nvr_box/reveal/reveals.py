@@ -202,7 +202,7 @@ class Reveals:
         """
         running, number = await self._begin(by, key, start_us, in_browser=False)
         session = running.session
-        begin = {"op": "play", "signing_key": session.signing_key, "from_us": start_us, "point": point}
+        begin = {"op": "play", **session.of_camera, "from_us": start_us, "point": point}
         await self._ask(running, begin)
 
         def follow() -> bool:
@@ -225,8 +225,8 @@ class Reveals:
         """
         chunk = await self._recordings.showing(self._own(by, key).session.camera, utc_us)
         running = await self._view(by, key, utc_us, in_browser=False)
-        signing_key = running.session.signing_key
-        begin = {"op": "still", "signing_key": signing_key, "from_us": utc_us, "point": point, "utc_us": utc_us}
+        camera = running.session.of_camera
+        begin = {"op": "still", **camera, "from_us": utc_us, "point": point, "utc_us": utc_us}
         jpeg = (await self._ask(running, begin, chunk))[-1][1]
         running.shown.add(utc_us, utc_us)
         return jpeg
@@ -249,7 +249,7 @@ class Reveals:
         await self._view(by, key, shot.best_us, in_browser=session.in_browser)
         jpeg = shot.jpeg
         if not session.in_browser:
-            wanted = {"op": "card", "signing_key": session.signing_key}
+            wanted = {"op": "card", **session.of_camera}
             jpeg = (await self._ask(running, wanted, body=shot.jpeg))[-1][1]
         self._own(by, key)  # it may have ended meanwhile
         running.cards.add(shot.packet)

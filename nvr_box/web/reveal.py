@@ -116,7 +116,7 @@ async def start(request: web.Request) -> web.Response:
     answer = _answer(session, shown)
     if in_browser:
         keys = await asyncio.to_thread(reveals.sealed_keys, account, session.key)
-        answer |= {"signing_key": session.signing_key, "keys": dict(keys), "point": point}
+        answer |= {**session.of_camera, "keys": dict(keys), "point": point}
     return web.json_response(answer, status=201)
 
 

@@ -28,6 +28,7 @@ from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.salvage import salvage
 from nvr_box.record.segments import Segments
+from nvr_box.reveal.brake import Brake
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.rights import Right
 from nvr_box.search.intake import Intake
@@ -142,6 +143,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             introduction=introduction,
             segment_s=config.record.segment_s,
         )
+        brake = Brake()
         reveals = Reveals(
             audit,
             keys,
@@ -149,6 +151,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             recordings,
             minutes=config.reveal.minutes,
             second_person=config.reveal.second_person,
+            brake=brake,
         )
         stack.push_async_callback(reveals.close)
         exports = Exports(
@@ -161,7 +164,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             box=config.name,
         )
         stack.push_async_callback(exports.close)
-        holds = Holds(store, audit, keys, recordings)
+        holds = Holds(store, audit, keys, recordings, brake=brake)
         box = Box(
             config=config,
             audit=audit,

@@ -76,9 +76,11 @@ class Hold:
 class Holds:
     """All of them. Whatever changes one needs `ADMIN`; sealing needs operators' passphrases as well."""
 
-    def __init__(self, store: Store, log: audit.Audit, keys: Keys, recordings: Recordings) -> None:
+    def __init__(
+        self, store: Store, log: audit.Audit, keys: Keys, recordings: Recordings, *, brake: Brake | None = None
+    ) -> None:
         self._store, self._log, self._keys, self._recordings = store, log, keys, recordings
-        self._brake = Brake()
+        self._brake = brake or Brake()
 
     async def standing(self) -> tuple[Hold, ...]:
         """Those that are on, oldest first; without rights, for the parts of the box."""
@@ -189,14 +191,13 @@ class Holds:
         await self._store.write(change)
 
     async def _unlock(self, by: Account, talk: Talk, unlock: dict[str, object]) -> None:
-        try:
-            await talk.ask(unlock)
-        except Gone as gone:
-            raise StoreError("the reveal process could not be started; the box's log says why") from gone
-        except Refused:
-            self._brake.failed(by.name)
-            raise
-        self._brake.passed(by.name)
+        with self._brake.attempt(by.name) as attempt:
+            try:
+                await talk.ask(unlock)
+            except Gone as gone:
+                attempt.void()
+                raise StoreError("the reveal process could not be started; the box's log says why") from gone
+            attempt.passed()
 
     async def _records(self, talk: Talk, found: Hold, recipient: Recipient) -> tuple[list[bytes], int]:
         """What is sealed to the case, and how many groups of pictures with a key unit did not open."""

@@ -1,4 +1,4 @@
-"""Accounts: scrypt verifiers, rights, and a brake on guessing."""
+"""Accounts: scrypt verifiers, rights, and what slows guessing down without slowing anybody else down."""
 
 import asyncio
 import hashlib
@@ -7,27 +7,41 @@ import json
 import os
 import re
 import sqlite3
-import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from nvr_box import audit
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
+from nvr_box.turns import Busy, Turns
+from onvif.throttle import Limits, SignIns, Throttled, place_of
 from wire.base.errors import ConfigError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 LEAST_PASSWORD = 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}")
 # RFC 7914 §2; 16 MiB and about 50 ms on one core of the target.
 _N, _R, _P = 1 << 14, 8, 1
-_FREE_FAILURES = 5
-_LONGEST_BRAKE_S = 300.0
+# By account and address, so that a neighbour locks nobody out; and by address, for who tries many names.
+_ACCOUNT = Limits(free=5, first_s=1.0, longest_s=60.0)
+_ADDRESS = Limits(free=30, first_s=1.0, longest_s=60.0)
+# Half of the target's cores at most are busy with it, and the loop's own threads never.
+_DERIVERS = 2
+_MOST_WAITING = 16
+_KNOWN = 1000
 
 
-@dataclass(slots=True)
-class _Failures:
-    count: int = 0
-    until_mono_s: float = 0.0
+class TooMany(Refused):
+    """Nothing was tried: too many wrong passwords, or too many at once; may be tried again after `wait_s`."""
+
+    def __init__(self, sentence: str, wait_s: float) -> None:
+        super().__init__(sentence)
+        self.wait_s = wait_s
 
 
 class Users:
@@ -36,7 +50,9 @@ class Users:
     def __init__(self, store: Store, log: audit.Audit) -> None:
         self._store, self._log = store, log
         self._accounts: dict[str, tuple[Account, str]] = {}
-        self._failures: dict[tuple[str, str], _Failures] = {}
+        self._guard, self._turns = SignIns(_ACCOUNT, _ADDRESS), Turns(_MOST_WAITING)
+        self._derivers = ThreadPoolExecutor(_DERIVERS, "derive")
+        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     async def load(self) -> None:
         """Read the accounts; before anything else."""
@@ -47,21 +63,33 @@ class Users:
         """Check a password; writes the audit entry either way.
 
         Raises:
-            Refused: wrong name or password (the same sentence for both), or too many failures: says for how long.
+            Refused: wrong name or password (the same sentence for both).
+            TooMany: too many failures, or too many at once: says for how long.
         """
-        brake = self._failures.setdefault((name[:64], peer), _Failures())
-        wait_s = brake.until_mono_s - time.monotonic()
-        if wait_s > 0:
-            raise Refused(f"too many wrong passwords; try again in {wait_s:.0f} s")
-        account, verifier = self._accounts.get(name, (None, _NOBODY))
-        fits = await asyncio.to_thread(_fits, password, verifier)
+        here = name[:64], place_of(peer)
+        try:
+            # Whoever has to wait does not stand in line; and those who were here before do not wait for strangers.
+            self._guard.demand(peer, name)
+            async with self._turns.turn(name[:64], known=here in self._known):
+                with self._guard.attempt(peer, name) as attempt:
+                    account, verifier = self._accounts.get(name, (None, _NOBODY))
+                    fits = await self._derived(_fits, password, verifier)
+                    if account is not None and fits:
+                        attempt.passed()
+        except Throttled as held:
+            raise TooMany(f"too many wrong passwords; try again in {held.wait_s:.0f} s", held.wait_s) from None
+        except Busy:
+            raise TooMany("too many people are signing in at this moment; try again in a few seconds", 3.0) from None
+        if attempt.held_off:
+            # One entry for all that was turned away since the last one that was tried: a flood fills no log.
+            await self._log.write(name[:64], "sign-in", granted=False, peer=peer, held_off=attempt.held_off)
         if account is None or not fits:
-            brake.count += 1
-            if brake.count >= _FREE_FAILURES:
-                brake.until_mono_s = time.monotonic() + min(2.0 ** (brake.count - _FREE_FAILURES), _LONGEST_BRAKE_S)
             await self._log.write(name[:64], "sign-in", granted=False, peer=peer)
             raise Refused("the name or the password is wrong")
-        del self._failures[name[:64], peer]
+        self._known[here] = None
+        self._known.move_to_end(here)
+        while len(self._known) > _KNOWN:
+            self._known.popitem(last=False)
         await self._log.write(name, "sign-in", peer=peer)
         return account
 
@@ -97,7 +125,7 @@ class Users:
         if password is not None:
             if len(password) < LEAST_PASSWORD:
                 raise ConfigError(f"password: at least {LEAST_PASSWORD} characters")
-            verifier = await asyncio.to_thread(_verifier, password)
+            verifier = await self._derived(_verifier, password)
         if not verifier:
             raise ConfigError("password: a new account needs one")
         held = frozenset(rights) if rights is not None else (old.rights if old else frozenset())
@@ -132,6 +160,10 @@ class Users:
 
         await self._store.write(change)
         self._accounts.pop(name, None)
+
+    async def _derived(self, derive: Callable[P, T], *given: P.args, **_: P.kwargs) -> T:
+        """Scrypt on threads of its own, few of them: nothing else waits for it, however many sign in."""
+        return await asyncio.get_running_loop().run_in_executor(self._derivers, partial(derive, *given))
 
     def _keep_an_admin(self, changed: Account) -> None:
         admins = {name for name, (account, _) in self._accounts.items() if account.may(Right.ADMIN)}

@@ -255,14 +255,21 @@ async def test_a_refusal_says_why_and_is_written_down(place, by, reason, passphr
     assert passphrase not in str(entry)
 
 
-async def test_guessing_passphrases_is_slowed_down(place, monkeypatch):
+async def test_guessing_passphrases_is_slowed_down(place):
     reveals, *_ = place
-    monkeypatch.setattr(brake, "_FREE_FAILURES", 2)
-    for _ in range(2):
+    for _ in range(brake.LIMITS.free):
         with pytest.raises(Refused, match="opens no"):
             await reveals.start(CONTROLLER, 1, reason=REASON, passphrase="guess")
     with pytest.raises(Refused, match="too many"):
         await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
+
+
+async def test_of_twelve_passphrases_at_once_one_is_tried(place):
+    reveals, *_ = place
+    guesses = [reveals.start(CONTROLLER, 1, reason=REASON, passphrase=f"a guess {number}") for number in range(12)]
+    said = [str(each) for each in await asyncio.gather(*guesses, return_exceptions=True)]
+    assert sum("opens no" in each for each in said) == 1
+    assert sum("several at once" in each for each in said) == 11
 
 
 async def test_a_session_is_its_owners_and_ends_for_good(place):

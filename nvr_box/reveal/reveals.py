@@ -24,6 +24,7 @@ from nvr_box.reveal.talk import Gone, Silent, Talk, unlocking
 from nvr_box.reveal.verdicts import Verdicts
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.search.passages import StoredShot
+from onvif.throttle import Attempt
 from wire.base.errors import StoreError
 from wire.thumbnail import NO_ORIGINAL
 
@@ -54,12 +55,13 @@ class Reveals:
         *,
         minutes: float,
         second_person: bool = False,
+        brake: Brake | None = None,
     ) -> None:
         self._log, self._keys, self._roster, self._recordings = log, keys, roster, recordings
         self._minutes = minutes
         self.approvals = Approvals(log, wanted=second_person)
         self._running: dict[str, Running] = {}
-        self._brake = Brake()
+        self._brake = brake or Brake()
         self._ending: set[asyncio.Task[None]] = set()
 
     async def start(
@@ -88,8 +90,8 @@ class Reveals:
         passphrases = [each for each in (passphrase, second_passphrase) if each]
 
         async def unlocked(running: Running) -> None:
-            self._brake.demand(by.name)
-            await self._unlock(running, passphrases)
+            with self._brake.attempt(by.name) as attempt:
+                await self._unlock(running, passphrases, attempt)
 
         wish = _Wish(camera, reason, approval, whole, minutes, in_browser=False)
         return await self._start(by, wish, unlocked)
@@ -298,10 +300,11 @@ class Reveals:
             await self._log.write(by.name, "reveal-view", camera=running.session.camera, key=key, start_us=at_us)
         return running
 
-    async def _unlock(self, running: Running, passphrases: list[str]) -> None:
+    async def _unlock(self, running: Running, passphrases: list[str], attempt: Attempt) -> None:
         session = running.session
         sealed = self._keys.sealed(session.camera)
         if not sealed.operators:
+            attempt.void()
             raise Refused("this box holds no reveal key; choose your key file in the page")
         running.talk = await Talk.launch()
         seconds = (session.expires_us - session.started_us) / 1e6
@@ -309,13 +312,13 @@ class Reveals:
         try:
             await self._ask(running, unlock)
         except Gone as gone:
+            attempt.void()
             await _kill(running)
             raise StoreError("the reveal process could not be started; the box's log says why") from gone
         except Refused:
             await _kill(running)
-            self._brake.failed(session.who)
             raise
-        self._brake.passed(session.who)
+        attempt.passed()
 
     def _own(self, by: Account, key: str) -> Running:
         running = self._running.get(key)

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +16,7 @@ from aiohttp import web
 
 import models
 from nvr_box.audit import Audit
+from nvr_box.audit_head import Heads
 from nvr_box.box import Box
 from nvr_box.cameras.cameras import Cameras, Introduction
 from nvr_box.cameras.roster import Roster
@@ -35,6 +37,7 @@ from nvr_box.search.intake import Intake
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Searches
 from nvr_box.search.stills import Stills
+from nvr_box.secret import box_secret
 from nvr_box.selections import Selections
 from nvr_box.services.face import OnvifFace
 from nvr_box.state import CONSOLE, DATABASE, KEYS, LOCK, RECORDINGS
@@ -85,9 +88,11 @@ async def serve(config: BoxConfig) -> None:
 class Parts:
     """What the process needs beside the box's interface."""
 
-    def __init__(self, store: Store, retention: Retention, passages: Passages, *, keys: Keys, audit: Audit) -> None:
+    def __init__(
+        self, store: Store, retention: Retention, passages: Passages, *, keys: Keys, audit: Audit, heads: Heads
+    ) -> None:
         self.store, self.retention, self.passages = store, retention, passages
-        self.keys, self.audit = keys, audit
+        self.keys, self.audit, self.heads = keys, audit, heads
         self.ports: list[int] = []
         self.tls: ssl.SSLContext | None = None
         self.fingerprint = ""
@@ -109,19 +114,23 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
         store = Store.open(config.state / DATABASE)
         stack.callback(store.close)
         await salvage(store, root)
-        audit = Audit(store)
+        secret = box_secret(config, make=True)
+        keys = await asyncio.to_thread(
+            partial(Keys.open, config.state / KEYS, rotate=config.reveal.rotate, secret=secret)
+        )
+        heads = Heads(store, keys.signer, config.state)
+        audit = Audit(store, heads)
         users, roster, passages = Users(store, audit), Roster(store), Passages(store)
         await users.load()
         await roster.load()
         await passages.load()
-        keys = Keys.open(config.state / KEYS, rotate=config.reveal.rotate)
         networks = await asyncio.to_thread(models.load, config.models)
         segments = Segments(store, root)
         recordings = Recordings(segments, audit)
         stack.push_async_callback(recordings.viewings.close)
         stills = Stills(recordings, passages, audit, networks, config.detect_threshold)
         retention = Retention(store, root, config.record)
-        parts = Parts(store, retention, passages, keys=keys, audit=audit)
+        parts = Parts(store, retention, passages, keys=keys, audit=audit, heads=heads)
         if config.web.tls:
             names = tuple({config.web.host, config.web.advertised_host, "localhost", "127.0.0.1"} - {"", "0.0.0.0"})  # noqa: S104
             page = certificate.ensure(config.state / "web", names)
@@ -202,6 +211,7 @@ async def _run(box: Box, parts: Parts) -> None:
             group.create_task(_retain(box, parts), name="retention"),
             group.create_task(box.selections.run(), name="selections"),
             group.create_task(_follow(box.users, parts), name="users"),
+            group.create_task(parts.heads.run(), name="audit-head"),
         ]
         service.notify("READY=1")
         await service.until_signal()

@@ -84,9 +84,15 @@ class RevealConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class BoxConfig:
-    """nvr.toml."""
+    """nvr.toml.
+
+    Attributes:
+        secret_file: with the secret under which the box's own keys lie; without it the service's credential, or a
+            file beside the state folder (`nvr_box/secret.py`).
+    """
 
     state: Path
+    secret_file: Path | None = None
     name: str = "Veilcam box"
     log_level: str = "INFO"
     web: WebConfig = field(default_factory=WebConfig)

@@ -63,7 +63,7 @@ class Custody:
         await self._log.demand(by, Right.ADMIN, "keys")
         standing = await self._holds.standing()
         return Overview(
-            self._keys.signer.public.hex(), self._keys.rotate, self._keys.dual_control, known(self._keys),
+            self._keys.verifier.hex(), self._keys.rotate, self._keys.dual_control, known(self._keys),
             await self._days(standing), standing, self._cases(standing),
         )  # fmt: skip
 

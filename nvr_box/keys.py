@@ -1,6 +1,6 @@
 """The box's keys on disk.
 
-    keys/box.json         opens feature packets; in clear, mode 0600, since the box must start unattended
+    keys/box.json         opens feature packets; under the box's secret (`secret.py`), mode 0600
     keys/reveal/KID.json  operators' keys under their passphrases; public halves alone of those taken away
     keys/days/DAY.json    the keys that cameras seal to, one a day, sealed to the operators (`day_keys.py`)
     keys/escrow/KID.json  public halves only: keys in pieces, kept off-line (`wire/escrow.py`)
@@ -8,7 +8,7 @@
                           of single groups of pictures sealed to it, CAMERA-NUMBER.hold (`wire/hold.py`)
     keys/past/NAME.json   public notes of what was revoked or destroyed (`past_keys.py`)
     keys/policy.json      dual control: pairs of operators
-    keys/signing.json     signs packages of evidence (Ed25519); in clear like box.json
+    keys/signing.json     signs packages of evidence, the audit log's head and orders to cameras; as box.json
 
 This process reads public halves only. Private reveal keys are opened in the reveal process alone
 (`nvr_box/reveal/process.py`) and by the key commands.
@@ -32,9 +32,11 @@ from nvr_box.passphrase import long_enough, unlocked
 from nvr_box.past_keys import PastKey
 from wire import keys
 from wire.base.errors import ConfigError, Error, StoreError
+from wire.base.files import shred
 from wire.keys import Identity, Kem, Recipient, SigningKey
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_BOX, _SIGNING = "box.json", "signing.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,41 +53,73 @@ class Keys:
     """The key folder.
 
     Attributes:
-        identity: opens feature packets; its key id is the box's id.
-        signer: signs packages of evidence.
         rotate: whether cameras seal to a key of the day, or to the operators' own for good.
     """
 
-    identity: Identity
     folder: Path
-    signer: SigningKey
     rotate: bool = True
+    _own: tuple[Identity, SigningKey] | None = None
 
     @property
     def box_id(self) -> str:
-        """The box's name towards cameras: 16 hex digits."""
-        return self.identity.kid.hex()
+        """The box's name towards cameras: 16 hex digits. Raises StoreError before the box has a key."""
+        try:
+            return keys.load_recipient(self.folder / _BOX).kid.hex()
+        except Error as error:
+            raise StoreError(str(error)) from error
+
+    @property
+    def verifier(self) -> bytes:
+        """The public half of what signs. Raises as `box_id`."""
+        try:
+            return keys.load_verifier(self.folder / _SIGNING)
+        except Error as error:
+            raise StoreError(str(error)) from error
+
+    @property
+    def identity(self) -> Identity:
+        """Opens feature packets. Raises StoreError for whoever has not the box's secret."""
+        return self._opened()[0]
+
+    @property
+    def signer(self) -> SigningKey:
+        """Signs packages of evidence, the log's head and orders to cameras. Raises as `identity`."""
+        return self._opened()[1]
 
     @classmethod
-    def open(cls, folder: Path, *, rotate: bool = True) -> "Keys":
-        """Read the box's key, made when there is none.
+    def open(cls, folder: Path, *, rotate: bool = True, secret: str | None = None, make: bool = True) -> "Keys":
+        """Read the box's own keys.
+
+        Args:
+            secret: under which they lie; keys in clear, as older programs left them, are put under it. Without it
+                sealed keys show their public halves only.
+            make: whether to make them when there are none: the box's own business, not a command's beside it.
 
         Raises:
-            StoreError: the folder or the key cannot be read or written.
+            StoreError: the folder or a key cannot be read or written, or the secret is not the right one.
         """
         try:
             for name in ("reveal", "days", "escrow", "cases"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
-            path = folder / "box.json"
-            if not path.exists():
-                keys.save(path, Identity.generate(label="box"), None)
-            signing = folder / "signing.json"
-            if not signing.exists():
-                keys.save(signing, SigningKey.generate(), None)
-            return cls(keys.load_identity(path), folder, keys.load_signing_key(signing), rotate)
+            box, signing, own = folder / _BOX, folder / _SIGNING, None
+            if make and not box.exists():
+                keys.save(box, Identity.generate(label="box"), secret)
+            if make and not signing.exists():
+                keys.save(signing, SigningKey.generate(), secret)
+            there = box.exists() and signing.exists()
+            if there and (secret is not None or not (keys.is_sealed(box) or keys.is_sealed(signing))):
+                own = keys.load_identity(box, secret), keys.load_signing_key(signing, secret)
+                if secret is not None and make:
+                    _put_under(secret, (box, own[0]), (signing, own[1]))
+            return cls(folder, rotate, own)
         except (OSError, Error) as error:
             raise StoreError(f"{folder}: {error}") from error
+
+    def _opened(self) -> tuple[Identity, SigningKey]:
+        if self._own is None:
+            raise StoreError(f"{self.folder}: the box's own keys lie under its secret, which is not at hand here")
+        return self._own
 
     def recipients(self) -> tuple[Recipient, ...]:
         """What cameras seal the originals to now: the key of today, made when there is none yet, and those in escrow.
@@ -326,6 +360,18 @@ class Keys:
 
 def _revoked(past: Mapping[str, PastKey], name: str) -> bool:
     return name in past and past[name].revoked_us is not None
+
+
+def _put_under(secret: str, *files: tuple[Path, Identity | SigningKey]) -> None:
+    """Seal keys that lie in clear; of the clear file nothing is left that can be overwritten."""
+    for path, key in files:
+        if keys.is_sealed(path):
+            continue
+        clear = path.with_name(path.name + ".clear")
+        clear.unlink(missing_ok=True)
+        clear.hardlink_to(path)
+        keys.save(path, key, secret)
+        shred(clear)
 
 
 def _destroy(path: Path) -> None:

@@ -263,6 +263,26 @@ def load_signing_key(path: Path, passphrase: str | None = None) -> SigningKey:
     return key
 
 
+def load_verifier(path: Path) -> bytes:
+    """The public half out of a signing key file; needs no passphrase. Raises WireError when there is none in it."""
+    table = _read(path, "signing")
+    try:
+        public = bytes.fromhex(table["public"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise WireError(f"{path}: no public key in it") from error
+    if len(public) != _X25519_BYTES:
+        raise WireError(f"{path}: no public key in it")
+    return public
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether the private part of a key file lies under a passphrase. Raises WireError for no key file."""
+    try:
+        return "private" not in json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError) as error:
+        raise WireError(f"{path}: not a key file: {error}") from error
+
+
 def load_recipient(path: Path) -> Recipient:
     """The public half out of an identity file; needs no passphrase."""
     table = _read(path, "identity")

@@ -36,7 +36,8 @@ masked-*.mp4    the recording as the camera sent it; plays anywhere, people are 
                 `python -m wire.player masked-1.mp4 OUT.mp4 --identity KEYFILE`.
 revealed-*.mp4  if it is there: the originals as they were shown to the person named in the manifest, watermarked.
 report.txt      what can be said of the recording without any key; report.json the same for programs.
-manifest.json   every file with its SHA-256, signed by the box: manifest.sig (Ed25519).
+manifest.json   every file with its SHA-256, signed by the box: manifest.sig (Ed25519). `audit_head` in it is the box's
+                signed word for how far its audit log went: a log without that entry was cut.
 
 `python -m nvr_box verify PACKAGE.zip` checks the signature, every file, and the report against the recording.
 """
@@ -149,11 +150,13 @@ class Exports:
             revealed=bool(wish.passphrase), whole=wish.point is None,
         )  # fmt: skip
         revealed = await self._revealed(by, wish, reason, folder) if wish.passphrase else []
+        head = await self._audit.head()
         about = {
             "box": self._box, "camera": wish.camera, "camera_name": camera.name, "camera_id": camera.camera_id,
             "camera_signing_key": camera.signing_key, "start": report.utc(wish.start_us),
             "end": report.utc(wish.end_us), "who": by.name, "reason": reason, "made": report.utc(utc_us()),
             "audit_entry": entry.number, "audit_hash": entry.hash, "revealed": bool(revealed),
+            "audit_head": head.to_json() if head else None,
         }  # fmt: skip
         signing_key = bytes.fromhex(camera.signing_key) if camera.signing_key else None
         camera_id = bytes.fromhex(camera.camera_id) if camera.camera_id else None
@@ -170,7 +173,7 @@ class Exports:
             files = tuple(_listed(folder / name) for name in names)
             key = folder.name
             zipped = self._folder / f"{key}.zip"
-            self._zip(zipped, folder, Manifest(self._keys.signer.public, files, about))
+            self._zip(zipped, folder, Manifest(self._keys.verifier, files, about))
             when = report.utc(wish.start_us).replace(" ", "-").replace(":", "")
             safe = "".join(letter if letter.isalnum() else "-" for letter in camera.name)[:40]
             return Package(key, by.name, f"{safe}-{when}.zip", zipped, zipped.stat().st_size, time.monotonic())

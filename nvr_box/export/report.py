@@ -88,6 +88,7 @@ def as_text(told_of: Iterable[Told], about: Mapping[str, Any]) -> bytes:
     lines = [
         f"Recording of {about['camera_name']}, {about['start']} to {about['end']} (UTC)",
         f"Exported by {about['who']} on {about['made']}: {about['reason']}",
+        f"Audit log of the box: entry {about['audit_entry']}, hash {about['audit_hash']}",
         f"Box {about['box']}; camera's signing key {about['camera_signing_key'] or 'none: a camera of another make'}",
         "",
         "Four questions, answered separately from the camera's signed manifests inside the recording:",

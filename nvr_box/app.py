@@ -230,6 +230,10 @@ async def _retain(box: Box, parts: Parts) -> None:
             oldest_us = utc_us() - int(keep_days * _DAY_US)
             await parts.passages.forget_before(oldest_us)
             await _shred(box, parts, oldest_us)
+        try:
+            await parts.store.scrub_rest()
+        except StoreError as error:
+            log.error("what was deleted is still in the write-ahead log: %s", error)  # noqa: TRY400 - as above
         await asyncio.sleep(_SWEEP_EVERY_S)
 
 
@@ -241,7 +245,10 @@ async def _shred(box: Box, parts: Parts, oldest_us: int) -> None:
         # A camera that was away at midnight may have sealed the first minutes of the day after with the same key.
         first = f"{datetime.fromtimestamp(oldest_us / 1e6, UTC) - timedelta(days=1):%Y-%m-%d}"
         spared = locked | await box.holds.days_needed()
-        for day in await asyncio.to_thread(parts.keys.shred_days_before, first, spared=spared):
+        gone = await asyncio.to_thread(parts.keys.shred_days_before, first, spared=spared)
+        if gone:
+            await parts.store.scrub()
+        for day in gone:
             await parts.audit.write("the box", "keys", what="shred", name=day)
     except (Error, OSError) as error:
         log.error("keys of days past: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace

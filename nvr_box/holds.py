@@ -6,6 +6,7 @@ and whoever holds the case's key opens this stretch and nothing else of them.
 """
 
 import asyncio
+import contextlib
 import os
 import re
 import sqlite3
@@ -26,6 +27,7 @@ from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
 from wire import hold
 from wire.base.errors import ConfigError, StoreError
+from wire.base.files import shred
 from wire.keys import Recipient
 
 LONGEST_US = 24 * 3_600_000_000
@@ -182,7 +184,12 @@ class Holds:
         """
         await self._log.demand(by, Right.ADMIN, "hold")
         found, reason = await self._get(number), _sound(reason)
-        self._keys.cases.hold_file(found.case, found.camera, number).unlink(missing_ok=True)
+        path = self._keys.cases.hold_file(found.case, found.camera, number)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                await asyncio.to_thread(shred, path)
+        except OSError as error:
+            raise StoreError(f"{path}: what was sealed to the case cannot be destroyed: {error.strerror}") from error
 
         def change(link: sqlite3.Connection) -> None:
             link.execute("UPDATE hold SET lifted_us = ? WHERE hold = ?", (utc_us(), number))

@@ -18,7 +18,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +32,7 @@ from nvr_box.passphrase import long_enough, unlocked
 from nvr_box.past_keys import PastKey
 from wire import keys
 from wire.base.errors import ConfigError, Error, StoreError
-from wire.base.files import shred
+from wire.base.files import shred, write_private
 from wire.keys import Identity, Kem, Recipient, SigningKey
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -206,7 +206,11 @@ class Keys:
         return identity.recipient
 
     def remove(self, name: str) -> bool:
-        """Destroy an operator's key (by KID) or a day's: what only it opens is lost for good. Whether it was there."""
+        """Destroy an operator's key (by KID) or a day's: what only it opens is lost for good. Whether it was there.
+
+        Raises:
+            StoreError: it cannot be overwritten; it is there still.
+        """
         for folder, kind in (("reveal", "operator"), ("days", "day"), ("escrow", "escrow")):
             path = self.folder / folder / f"{name}.json"
             if _NAME.fullmatch(name) and path.exists():
@@ -239,7 +243,7 @@ class Keys:
                 self.renew()
         elif _NAME.fullmatch(kid) and escrow.exists():
             self._note(escrow, "escrow")
-            escrow.unlink()
+            _destroy(escrow)
         else:
             raise ConfigError(f"there is no key {kid} in force")
 
@@ -265,9 +269,12 @@ class Keys:
             raise StoreError(f"{to}: {error.strerror}") from error
         public = {name: table[name] for name in ("veilcam_key", "kind", "label", "public")}
         made_ns = path.stat().st_mtime_ns
-        _destroy(path)
-        path.write_text(json.dumps(public), encoding="utf-8")
-        os.utime(path, ns=(made_ns, made_ns))  # operators are listed by age
+        try:
+            with _shredding(path):
+                write_private(path, json.dumps(public).encode())
+            os.utime(path, ns=(made_ns, made_ns))  # operators are listed by age
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}") from error
 
     def require_both(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Dual control: day keys made from now on open only to two operators together; no pairs switches it off.
@@ -367,15 +374,26 @@ def _put_under(secret: str, *files: tuple[Path, Identity | SigningKey]) -> None:
     for path, key in files:
         if keys.is_sealed(path):
             continue
-        clear = path.with_name(path.name + ".clear")
-        clear.unlink(missing_ok=True)
-        clear.hardlink_to(path)
-        keys.save(path, key, secret)
-        shred(clear)
+        with _shredding(path):
+            keys.save(path, key, secret)
+
+
+@contextlib.contextmanager
+def _shredding(path: Path) -> Iterator[None]:
+    """Around putting another file in the place of `path`: what was there is overwritten, not only let go."""
+    old = path.with_name(path.name + ".old")
+    old.unlink(missing_ok=True)
+    old.hardlink_to(path)
+    try:
+        yield
+    except BaseException:
+        old.unlink()
+        raise
+    shred(old)
 
 
 def _destroy(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        # Best effort on journalled or flash storage; what is left over is still sealed.
-        path.write_bytes(bytes(path.stat().st_size))
-    path.unlink()
+    try:
+        shred(path)
+    except OSError as error:
+        raise StoreError(f"{path}: the key cannot be destroyed: {error.strerror}") from error

@@ -207,6 +207,7 @@ class Roster:
         self._cameras.pop(camera, None)
         self._passwords.pop(camera, None)
         self._streams.pop(camera, None)
+        await self._store.scrub()  # its passwords
 
     def _remember_stream(self, camera: int, stream: tuple[str, str] | None) -> None:
         self._streams.pop(camera, None)

@@ -24,6 +24,15 @@ def write_private(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def blank(path: Path) -> None:
+    """Overwrite a file with zeros where it lies; they have reached the disk when this returns. Raises OSError."""
+    with path.open("r+b", buffering=0) as file:
+        left = os.fstat(file.fileno()).st_size
+        while left > 0:
+            left -= file.write(bytes(min(left, 1 << 20)))
+        os.fsync(file.fileno())
+
+
 def shred(path: Path) -> None:
     """Overwrite a file where it lies, then remove it; both have reached the disk when this returns.
 
@@ -32,11 +41,6 @@ def shred(path: Path) -> None:
     Raises:
         OSError: it cannot be written or removed; it is there still.
     """
-    with path.open("r+b") as file:
-        left = os.fstat(file.fileno()).st_size
-        while left > 0:
-            left -= file.write(bytes(min(left, 1 << 20)))
-        file.flush()
-        os.fsync(file.fileno())
+    blank(path)
     path.unlink()
     sync_folder(path.parent)

@@ -3,7 +3,6 @@
 import asyncio
 import fcntl
 import logging
-import secrets
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -40,7 +39,7 @@ from nvr_box.search.stills import Stills
 from nvr_box.secret import box_secret
 from nvr_box.selections import Selections
 from nvr_box.services.face import OnvifFace
-from nvr_box.state import CONSOLE, DATABASE, KEYS, LOCK, RECORDINGS
+from nvr_box.state import CONSOLE, DATABASE, FIRST_PASSWORD, KEYS, LOCK, RECORDINGS
 from nvr_box.store import Store
 from nvr_box.users import Users
 from nvr_box.web import certificate
@@ -120,7 +119,8 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
         )
         heads = Heads(store, keys.signer, config.state)
         audit = Audit(store, heads)
-        users, roster, passages = Users(store, audit), Roster(store), Passages(store)
+        users = Users(store, audit, config.state / FIRST_PASSWORD)
+        roster, passages = Roster(store), Passages(store)
         await users.load()
         await roster.load()
         await passages.load()
@@ -269,10 +269,10 @@ async def _follow(users: Users, parts: Parts) -> None:
 async def _first_account(box: Box) -> None:
     if box.users.list(CONSOLE):
         return
-    password = secrets.token_urlsafe(12)
-    await box.users.put(CONSOLE, "admin", password=password, rights=FIRST_RIGHTS)
-    # Not through the log: a password belongs on the console of whoever starts the box for the first time.
-    print(f"first account: admin, password {password}", flush=True)
+    await box.users.begin("admin", FIRST_RIGHTS)
+    # The file, not the password: whatever is printed by a service lies in the journal for years.
+    note = box.config.state / FIRST_PASSWORD
+    log.warning("the first account is 'admin'; its password is in %s until somebody signs in and changes it", note)
 
 
 async def _listen(runner: web.AppRunner, config: BoxConfig, tls: ssl.SSLContext | None) -> int:

@@ -4,13 +4,16 @@ import asyncio
 import hashlib
 import hmac
 import json
+import logging
 import os
 import re
+import secrets
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from nvr_box import audit
@@ -18,8 +21,10 @@ from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
 from nvr_box.turns import Busy, Turns
 from onvif.throttle import Limits, SignIns, Throttled, place_of
-from wire.base.errors import ConfigError
+from wire.base.errors import ConfigError, StoreError
+from wire.base.files import shred, write_private
 
+log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -33,6 +38,9 @@ _ADDRESS = Limits(free=30, first_s=1.0, longest_s=60.0)
 # Half of the target's cores at most are busy with it, and the loop's own threads never.
 _DERIVERS = 2
 _MOST_WAITING = 16
+_FIRST = "first-account"
+"""The fact that names the account whose password was made up."""
+_CONSOLE = Account("console", frozenset({Right.ADMIN}))
 _KNOWN = 1000
 
 
@@ -45,10 +53,15 @@ class TooMany(Refused):
 
 
 class Users:
-    """Accounts in the store. Web sessions (cookies, idle time) belong to the page; rights are re-read on every ask."""
+    """Accounts in the store. Web sessions (cookies, idle time) belong to the page; rights are re-read on every ask.
 
-    def __init__(self, store: Store, log: audit.Audit) -> None:
-        self._store, self._log = store, log
+    Args:
+        note: the file with the password that was made up for the first account; it goes when that is claimed.
+    """
+
+    def __init__(self, store: Store, log: audit.Audit, note: Path | None = None) -> None:
+        self._store, self._log, self._note = store, log, note
+        self._unclaimed: str | None = None
         self._accounts: dict[str, tuple[Account, str]] = {}
         self._guard, self._turns = SignIns(_ACCOUNT, _ADDRESS), Turns(_MOST_WAITING)
         self._derivers = ThreadPoolExecutor(_DERIVERS, "derive")
@@ -58,6 +71,10 @@ class Users:
         """Read the accounts; before anything else."""
         rows = await self._store.read(lambda link: link.execute("SELECT * FROM account").fetchall())
         self._accounts = {row[0]: (_account(row), row[1]) for row in rows}
+        fact = "SELECT value FROM fact WHERE name = ?"
+        first = await self._store.read(lambda link: link.execute(fact, (_FIRST,)).fetchone())
+        self._unclaimed = first[0] if first else None
+        await self._let_note_go()
 
     async def authenticate(self, name: str, password: str, *, peer: str) -> Account:
         """Check a password; writes the audit entry either way.
@@ -98,6 +115,40 @@ class Users:
         known = self._accounts.get(name)
         return known[0] if known else None
 
+    def must_claim(self, name: str) -> bool:
+        """Whether the account still has the password that was made up for it: it may do nothing but choose another."""
+        return name == self._unclaimed
+
+    async def begin(self, name: str, rights: Iterable[Right]) -> None:
+        """The first account of an empty box, with a password that only the note says.
+
+        Raises:
+            StoreError: the note, or the account, cannot be written.
+        """
+        password = secrets.token_urlsafe(12)
+        if self._note is None:
+            raise StoreError("there is no place for the first password")
+        try:
+            # First the note: an account whose password nobody knows would lock everybody out.
+            await asyncio.to_thread(write_private, self._note, f"{name}\n{password}\n".encode())
+        except OSError as error:
+            raise StoreError(f"{self._note}: {error.strerror}") from error
+        await self._put(_CONSOLE, name, password=password, rights=rights, made_up=True)
+
+    async def claim(self, by: Account, password: str) -> None:
+        """Give the first account a password of its owner's own; the note goes with the old one.
+
+        Raises:
+            Refused: it has one already.
+            ConfigError: the password does not do.
+        """
+        if not self.must_claim(by.name):
+            raise Refused(f"{by.name} has a password of its own; an administrator changes it under Accounts")
+        _, verifier = self._accounts[by.name]
+        if await self._derived(_fits, password, verifier):
+            raise ConfigError("password: choose another one than the one that was made up")
+        await self._put(by, by.name, password=password)
+
     def list(self, by: Account) -> tuple[Account, ...]:
         """All accounts; needs `ADMIN`."""
         by.demand(Right.ADMIN)
@@ -119,6 +170,21 @@ class Users:
             ConfigError: the name or password does not meet the rules, or no admin would be left; says which.
         """
         await self._log.demand(by, Right.ADMIN, "user-change")
+        return await self._put(
+            by, name, password=password, rights=rights, cameras=cameras, every_camera=every_camera
+        )
+
+    async def _put(
+        self,
+        by: Account,
+        name: str,
+        *,
+        password: str | None = None,
+        rights: Iterable[Right] | None = None,
+        cameras: Iterable[int] | None = None,
+        every_camera: bool = False,
+        made_up: bool = False,
+    ) -> Account:
         if not _NAME.fullmatch(name):
             raise ConfigError("name: letters, digits, blank and ._@- only, at most 64, beginning with one of the first")
         old, verifier = self._accounts.get(name, (None, ""))
@@ -136,6 +202,10 @@ class Users:
 
         def change(link: sqlite3.Connection) -> None:
             link.execute("INSERT OR REPLACE INTO account VALUES (?, ?, ?, ?)", row)
+            if password is not None:
+                link.execute("DELETE FROM fact WHERE name = ? AND value = ?", (_FIRST, name))
+            if made_up:
+                link.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (_FIRST, name))
             details: dict[str, audit.Detail] = {
                 "account": name,
                 "rights": row[2],
@@ -146,6 +216,11 @@ class Users:
 
         await self._store.write(change)
         self._accounts[name] = (account, verifier)
+        if made_up:
+            self._unclaimed = name
+        elif password is not None and self.must_claim(name):
+            self._unclaimed = None
+            await self._let_note_go()
         return account
 
     async def remove(self, by: Account, name: str) -> None:
@@ -155,11 +230,24 @@ class Users:
 
         def change(link: sqlite3.Connection) -> None:
             link.execute("DELETE FROM account WHERE name = ?", (name,))
+            link.execute("DELETE FROM fact WHERE name = ? AND value = ?", (_FIRST, name))
             details = {"account": name}
             audit.append(link, by.name, "user-remove", camera=None, reason="", granted=True, details=details)
 
         await self._store.write(change)
         self._accounts.pop(name, None)
+        if self.must_claim(name):
+            self._unclaimed = None
+            await self._let_note_go()
+
+    async def _let_note_go(self) -> None:
+        """A note of a password that nobody has any more, for instance since the command line changed it."""
+        if self._note is None or self._unclaimed is not None or not self._note.exists():
+            return
+        try:
+            await asyncio.to_thread(shred, self._note)
+        except OSError as error:
+            log.warning("%s: the first password is out of use, but cannot be removed: %s", self._note, error.strerror)
 
     async def _derived(self, derive: Callable[P, T], *given: P.args, **_: P.kwargs) -> T:
         """Scrypt on threads of its own, few of them: nothing else waits for it, however many sign in."""

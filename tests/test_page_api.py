@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from page_box import PASSPHRASE, ROOT, Scene, StandInBox
 
+from nvr_box.rights import Right
 from nvr_box.web import app as page
 from nvr_box.web import asked, certificate
 from nvr_box.web.sessions import CSRF_HEADER
@@ -167,6 +168,25 @@ async def test_wrong_sign_ins_from_500_addresses_slow_nothing_else_down(client):
     began_s = time.monotonic()
     assert (await sign_in(client, "guard"))[0] == 200
     assert time.monotonic() - began_s < 5
+
+
+async def test_the_first_account_may_only_choose_a_password_of_its_own(client, box, tmp_path):
+    box.users._note = tmp_path / "first-password"
+    await box.users.begin("first", [Right.VIEW, Right.ADMIN])
+    password = box.users._note.read_text().split()[1]
+    status, answer = await sign_in(client, "first", password)
+    assert (status, answer["claim"]) == (200, True)
+    for path in ("/api/cameras", "/api/accounts", "/api/audit", "/api/cameras/1/live"):
+        reply = await client.get(path)
+        assert (reply.status, (await reply.json())["error"]) == (403, "Choose a password of your own first.")
+    assert (await client.put("/api/accounts/first", json={"password": "past the page"})).status == 403
+    assert (await client.get("/api/me")).status == 200
+    assert (await client.post("/api/claim", json={"password": "short"})).status == 400
+    reply = await client.post("/api/claim", json={"password": "a password of my own"})
+    assert (reply.status, (await reply.json())["claim"]) == (200, False)
+    assert (await client.get("/api/cameras")).status == 200
+    assert (await client.post("/api/claim", json={"password": "another of my own"})).status == 403
+    await box.users.remove(ROOT, "first")
 
 
 async def test_a_change_without_the_token_or_from_another_site_is_refused(client):

@@ -20,6 +20,7 @@ def _answer(request: web.Request, account: Account, session: Session) -> web.Res
             "rights": sorted(right.value for right in account.rights),
             "cameras": None if account.cameras is None else sorted(account.cameras),
             "csrf": session.csrf,
+            "claim": box(request).users.must_claim(account.name),
             "box": box(request).config.name,
             "now": iso(time.time_ns() // 1000),
         }
@@ -58,6 +59,15 @@ async def sign_out(request: web.Request) -> web.Response:
     response = web.Response(status=204)
     response.del_cookie(cookie_name(request), path="/", secure=request.secure, httponly=True, samesite="Strict")
     return response
+
+
+@routes.post("/api/claim")
+async def claim(request: web.Request) -> web.Response:
+    """Choose a password in the place of the one that was made up; every other session of the account ends."""
+    account = by(request)
+    await box(request).users.claim(account, text(await body(request), "password", most=1024))
+    request.app[SESSIONS].end_all(account.name, but=request)
+    return _answer(request, account, request[SESSION])
 
 
 @routes.get("/api/me")

@@ -16,7 +16,7 @@ from nvr_box.keys_command import secret
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
 from nvr_box.rights import Refused, Right
-from nvr_box.state import CONSOLE, DATABASE, KEYS, RECORDINGS
+from nvr_box.state import CONSOLE, DATABASE, RECORDINGS
 from nvr_box.store import Store
 from nvr_box.users import Users
 from wire.base import config as toml
@@ -86,13 +86,13 @@ async def _change(config: BoxConfig, asked: argparse.Namespace) -> int:
             # Here and not above, as for `serve`.
             from nvr_box import reencode_command
 
-            keys = Keys.open(config.state / KEYS, rotate=config.reveal.rotate, make=False)
+            keys = Keys.open(config.key_folder, rotate=config.reveal.rotate, make=False)
             passphrases = [secret(f"operator's passphrase {number + 1}: ") for number in range(asked.operators)]
             service.keep_secrets()
             await reencode_command.run(config.models, store, keys, files=asked.identity, passphrases=passphrases)
         else:
             # Public halves do: only the box itself has its secret, which a service's credential gives to nobody else.
-            keys = Keys.open(config.state / KEYS, rotate=config.reveal.rotate, make=False)
+            keys = Keys.open(config.key_folder, rotate=config.reveal.rotate, make=False)
             recordings = Recordings(Segments(store, config.state / RECORDINGS), log)
             holds = Holds(store, log, keys, recordings)
             await keys_command.run(keys_command.Room(keys, Custody(store, log, keys, holds), holds, log), asked)

@@ -39,7 +39,7 @@ from nvr_box.search.stills import Stills
 from nvr_box.secret import box_secret
 from nvr_box.selections import Selections
 from nvr_box.services.face import OnvifFace
-from nvr_box.state import CONSOLE, DATABASE, FIRST_PASSWORD, KEYS, LOCK, RECORDINGS
+from nvr_box.state import CONSOLE, DATABASE, FIRST_PASSWORD, LOCK, RECORDINGS
 from nvr_box.store import Store
 from nvr_box.users import Users
 from nvr_box.web import certificate
@@ -115,7 +115,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
         await salvage(store, root)
         secret = box_secret(config, make=True)
         keys = await asyncio.to_thread(
-            partial(Keys.open, config.state / KEYS, rotate=config.reveal.rotate, secret=secret)
+            partial(Keys.open, config.key_folder, rotate=config.reveal.rotate, secret=secret)
         )
         heads = Heads(store, keys.signer, config.state)
         audit = Audit(store, heads)

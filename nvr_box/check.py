@@ -29,7 +29,9 @@ def main(config: BoxConfig, *, hashes: bool = True, signing_key: str | None = No
     store.close()
     link = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
-        found = list(findings(link, config.state, hashes=hashes, signing_key=signing_key))
+        found = list(
+            findings(link, config.state, keys=config.key_folder, hashes=hashes, signing_key=signing_key)
+        )
         counts = [
             link.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
             for table in ("segment", "packet", "best_shot WHERE sealed != x''", "audit")
@@ -46,11 +48,17 @@ def main(config: BoxConfig, *, hashes: bool = True, signing_key: str | None = No
 
 
 def findings(
-    link: sqlite3.Connection, state: Path, *, hashes: bool = True, signing_key: str | None = None
+    link: sqlite3.Connection,
+    state: Path,
+    *,
+    keys: Path | None = None,
+    hashes: bool = True,
+    signing_key: str | None = None,
 ) -> Iterator[str]:
     """Each contradiction as a sentence.
 
     Args:
+        keys: the folder of the keys, when it is not the usual one.
         signing_key: the box's, hex, where it is known from elsewhere: whoever changes the state may change that too.
     """
     for (said,) in link.execute("PRAGMA integrity_check").fetchall():
@@ -66,12 +74,13 @@ def findings(
     verdict = audit.verify(link)
     if verdict.broken_at is not None:
         yield f"audit: {verdict.why}"
-    yield from _head(link, state, signing_key)
+    keys = keys or state / KEYS
+    yield from _head(link, state, keys / "signing.json", signing_key)
     unpaired = "SELECT camera FROM camera WHERE paired = 1 AND (signing_key IS NULL OR push_token IS NULL)"
     for (camera,) in link.execute(unpaired).fetchall():
         yield f"camera {camera} is paired but its keys are missing"
     try:
-        found = Keys.open(state / KEYS, make=False)
+        found = Keys.open(keys, make=False)
         found.operators()
         found.days()
         found.escrow()
@@ -79,9 +88,9 @@ def findings(
         yield f"keys: {error}"
 
 
-def _head(link: sqlite3.Connection, state: Path, signing_key: str | None) -> Iterator[str]:
+def _head(link: sqlite3.Connection, state: Path, verifier: Path, signing_key: str | None) -> Iterator[str]:
     """Whether the log still holds what the box signed. Before the box ran for the first time nothing is signed."""
-    path, verifier = state / audit_head.FILE, state / KEYS / "signing.json"
+    path = state / audit_head.FILE
     try:
         head = audit_head.kept(state)
         if signing_key is None and verifier.exists():

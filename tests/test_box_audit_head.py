@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 
+from nvr_box import __main__ as command
 from nvr_box import audit, audit_head, check
 from nvr_box import state as places
 from nvr_box.audit import Audit
@@ -195,6 +196,21 @@ def test_commands_beside_the_box_make_no_keys_for_it(tmp_path):
     assert not (tmp_path / "box.json").exists()
     with pytest.raises(StoreError):
         _ = keys.verifier
+
+
+def test_the_keys_may_lie_apart_from_what_is_backed_up(tmp_path, capsys):
+    config = tmp_path / "nvr.toml"
+    config.write_text(f'state = "{tmp_path / "state"}"\nkeys = "{tmp_path / "apart"}"\n')
+    (tmp_path / "apart").mkdir()
+    made = Keys.open(tmp_path / "apart", secret=SECRET).verifier
+    made_day = Keys.open(tmp_path / "apart", secret=SECRET).create("operator", "an operator's passphrase")
+    assert command.main(["--config", str(config), "keys", "list"]) == 0
+    said = capsys.readouterr().out
+    assert made.hex() in said
+    assert made_day.kid.hex() in said
+    assert command.main(["--config", str(config), "check"]) == 1, "signing.json is there, and no head"
+    assert "audit-head.json is missing" in capsys.readouterr().out
+    assert not (tmp_path / "state" / places.KEYS).exists()
 
 
 def test_the_secret_is_the_credentials_or_lies_beside_the_state(tmp_path, monkeypatch):

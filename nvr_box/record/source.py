@@ -69,8 +69,8 @@ class Source:
         rtsp = uri.startswith(("rtsp://", "rtsps://"))
         self._guard: CredentialsGuard | None = None
         try:
-            if uri.startswith("rtsp://") and user and transport != "http":
-                self._guard = CredentialsGuard(uri, _OPEN_S)
+            if uri.startswith("rtsp://") and user:
+                self._guard = CredentialsGuard(uri, _OPEN_S, tunnel=transport == "http")
             address = self._guard.uri if self._guard else uri
             self._container: InputContainer = av.open(
                 _with_credentials(address, user, password) if rtsp else uri,

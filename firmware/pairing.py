@@ -7,7 +7,6 @@ token); the camera never holds a private key of the box.
 import contextlib
 import json
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from firmware.viewer import ViewerAccount
 from onvif.errors import StateError
 from wire import meeting
 from wire.base.errors import ConfigError, SealError, WireError
+from wire.base.files import write_private
 from wire.keys import Recipient
 from wire.meeting import STREAM_INFO, VERSION
 
@@ -144,13 +144,7 @@ class Pairings:
         if pairing is None:
             self._path.unlink(missing_ok=True)
         else:
-            fresh = self._path.with_name(_FILE + ".new")
-            fresh.unlink(missing_ok=True)
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                json.dump(pairing.to_json(), file)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
+            write_private(self._path, json.dumps(pairing.to_json()).encode())
         before, self.current = self.current, pairing
         for changed in self._listeners:
             changed(before, pairing)

@@ -7,7 +7,6 @@ and whoever holds the case's key opens this stretch and nothing else of them.
 
 import asyncio
 import contextlib
-import os
 import re
 import sqlite3
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
 from wire import hold
 from wire.base.errors import ConfigError, StoreError
-from wire.base.files import shred
+from wire.base.files import shred, write_private
 from wire.keys import Recipient
 
 LONGEST_US = 24 * 3_600_000_000
@@ -254,12 +253,7 @@ def _entry(link: sqlite3.Connection, by: Account, found: Hold, what: str, reason
 
 def _write(path: Path, data: bytes) -> None:
     """Durable when this returns, replacing what was there in one step."""
-    fresh = path.with_suffix(".new")
     try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        write_private(path, data)
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from error

@@ -150,8 +150,13 @@ class Keys:
 
     def escrow(self) -> tuple[Recipient, ...]:
         """The public halves of the keys that are kept in pieces."""
-        files = sorted((self.folder / "escrow").glob("*.json"))
-        return tuple(Recipient.from_json(json.loads(path.read_text(encoding="utf-8"))) for path in files)
+        found = []
+        for path in sorted((self.folder / "escrow").glob("*.json")):
+            try:
+                found.append(Recipient.from_json(json.loads(path.read_text(encoding="utf-8"))))
+            except ValueError as error:
+                raise StoreError(f"{path}: not a key kept in pieces: {error}") from error
+        return tuple(found)
 
     def sealed(self, camera: int | None = None) -> Sealed:
         """Everything that a reveal of `camera` on the box tries its passphrase on; days newest first."""
@@ -286,7 +291,7 @@ class Keys:
         for pair in pairs:
             if len(set(pair)) != 2 or not set(pair) <= known:
                 raise ConfigError(f"dual control: {' and '.join(pair)} are not two operators' keys")
-        (self.folder / "policy.json").write_text(json.dumps({"both": [list(pair) for pair in pairs]}), encoding="utf-8")
+        self._put("policy.json", {"both": [list(pair) for pair in pairs]})
 
     @property
     def cases(self) -> CaseKeys:
@@ -300,8 +305,7 @@ class Keys:
 
     def add_escrow(self, recipient: Recipient) -> None:
         """Cameras seal to this public key as well from the next pairing on."""
-        path = self.folder / "escrow" / f"{recipient.kid.hex()}.json"
-        path.write_text(json.dumps(recipient.to_json()), encoding="utf-8")
+        self._put(f"escrow/{recipient.kid.hex()}.json", recipient.to_json())
 
     def hold(self, case: str, days: Sequence[str], passphrases: Sequence[str], case_passphrase: str) -> Recipient:
         """Keep days recoverable for a case although their keys will be destroyed: re-seal them to a key of the case.
@@ -346,9 +350,19 @@ class Keys:
         return both
 
     def _pairs(self) -> list[list[str]]:
-        with contextlib.suppress(FileNotFoundError):
-            return list(json.loads((self.folder / "policy.json").read_text(encoding="utf-8"))["both"])
-        return []
+        path = self.folder / "policy.json"
+        try:
+            return [[str(kid) for kid in pair] for pair in json.loads(path.read_text(encoding="utf-8"))["both"]]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"{path}: not a policy of dual control: {error}; set it anew with `keys dual`") from error
+
+    def _put(self, name: str, table: Mapping[str, Any]) -> None:
+        try:
+            write_private(self.folder / name, json.dumps(table).encode())
+        except OSError as error:
+            raise StoreError(f"{self.folder / name}: {error.strerror}") from error
 
     def _operator_files(self) -> tuple[Path, ...]:
         return tuple(sorted((self.folder / "reveal").glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path)))

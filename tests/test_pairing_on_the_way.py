@@ -8,6 +8,9 @@ from pairing_ends import OPERATOR, PASSWORD, USER, CameraEnd, Meddler, changed, 
 
 from nvr_box.cameras import pairing
 from onvif import digest
+from onvif.names import TDS
+from onvif.users import Level
+from tests.onvif_camera import PASSWORDS, running
 from wire import meeting
 from wire.base.errors import PeerError
 from wire.keys import Identity, SigningKey, key_id
@@ -194,3 +197,22 @@ async def test_an_operator_of_the_camera_cannot_pair_it(camera):
     with pytest.raises(PeerError, match="403"):
         await introduction().pair(camera.xaddr, "eve", "operator!", seen, "t")
     assert camera.pairings.current is None
+
+
+async def test_the_whole_camera_pairs_and_a_hard_factory_default_forgets_the_box_but_a_soft_one_does_not(tmp_path):
+    """With the camera's own web application, its accounts and its lock-out."""
+    async with running(tmp_path / "camera") as camera:
+        xaddr, password = f"{camera.base}/onvif/device_service", PASSWORDS[Level.ADMINISTRATOR]
+        box, pairings = introduction(), camera.camera.pairing.pairings
+        for _ in range(2):
+            said = await box.pair(xaddr, "administrator", password, await pairing.look(xaddr), "a-token")
+        assert pairings.current.box_key == box.signer.public
+        with pytest.raises(PeerError, match="403"):
+            await box.pair(xaddr, "operator", PASSWORDS[Level.OPERATOR], await pairing.look(xaddr), "a-token")
+        client = camera.client()
+        await client(TDS, "SetSystemFactoryDefault", FactoryDefault="Soft")
+        assert pairings.current is not None
+        assert said.stream_user in [user.name for user in camera.camera.settings.device.value.users]
+        await client(TDS, "SetSystemFactoryDefault", FactoryDefault="Hard")
+        assert pairings.current is None
+        assert camera.camera.settings.device.value.users == ()

@@ -5,7 +5,6 @@ HKDF-SHA256 and AES-256-GCM over DHKEM(X25519), or over the hybrid ML-KEM-768 + 
 A key's identifier is the first eight bytes of the SHA-256 of its public bytes, so that nobody has to assign one.
 """
 
-import contextlib
 import hashlib
 import json
 import os
@@ -32,6 +31,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from wire.base.errors import SealError, WireError
+from wire.base.files import write_private
 
 KID_BYTES = 8
 SIGNATURE_BYTES = 64
@@ -230,14 +230,7 @@ def save(path: Path, key: Identity | SigningKey, passphrase: str | None) -> None
         nonce = os.urandom(12)
         sealed = AESGCM(_derive(head, passphrase)).encrypt(nonce, key.private, _canonical(head))
         table = head | {"nonce": nonce.hex(), "sealed": sealed.hex()}
-    fresh = path.with_name(path.name + ".new")
-    with contextlib.suppress(FileNotFoundError):
-        fresh.unlink()
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump(table, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_private(path, json.dumps(table, indent=1).encode())
 
 
 def load_identity(path: Path, passphrase: str | None = None) -> Identity:

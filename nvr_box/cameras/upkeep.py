@@ -97,7 +97,9 @@ class Upkeep:
                 same_camera(camera, said)
             camera = await self._followed(camera)
             account = self._roster.stream_account(camera.camera)[0]
-            if said is not None and (said.paired_with is None or (said.stream_user or camera.user) != account):
+            if said is not None and (said.paired_with, said.sealed_to, said.stream_user or camera.user) != (
+                self._introduction.box_id, camera.sealed_to, account,
+            ):  # fmt: skip
                 await rekeyed(self._roster, self._introduction, _BOX, camera)
             self._strange.discard(camera.camera)
         except (OnvifError, PeerError, OSError) as error:

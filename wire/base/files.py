@@ -16,7 +16,8 @@ def sync_folder(folder: Path) -> None:
 def write_private(path: Path, content: bytes) -> None:
     """Put a file of mode 0600 in place whole or not at all; it lasts when this returns. Raises OSError."""
     fresh = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

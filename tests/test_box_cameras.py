@@ -1,5 +1,6 @@
 """Cameras: pairing over HTTP digest, choosing a profile, what is refused and how it is said."""
 
+import asyncio
 import dataclasses
 import json
 
@@ -102,6 +103,22 @@ async def test_a_broken_pairing_document_is_a_peer_error(end, change):
         end.answer = lambda method, status, headers, body, nonsense=nonsense: (status, nonsense)
         with pytest.raises(PeerError, match="broken JSON"):
             await pairing.look(end.xaddr)
+
+
+@pytest.mark.parametrize("nonce", [b"\xff", b"a\x00b", b"\xc3\x28"])
+async def test_a_challenge_of_bytes_that_are_no_text_is_a_peer_error(nonce):
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        way = b'Digest realm="x", qop="auth-int", algorithm=SHA-256, nonce="' + nonce + b'"'
+        writer.write(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\nWWW-Authenticate: " + way + b"\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(PeerError):
+            await pairing.unpair(f"http://127.0.0.1:{port}/", "u", "p", INTRODUCTION.order("00" * 8))
 
 
 async def test_another_make_is_no_error(end):

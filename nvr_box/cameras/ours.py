@@ -90,6 +90,9 @@ async def signed(
                 return Answer(sent, None if reply.status == 204 else parsed(raw, url.host))
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise PeerError(f"{url.host} does not answer: {error or type(error).__name__}") from error
+    except ValueError as error:
+        # Bytes of its challenge that are no text, or that no header can carry back.
+        raise PeerError(f"{url.host} asks for the password in a way that cannot be answered") from error
 
 
 async def _why(reply: aiohttp.ClientResponse) -> str:

@@ -34,6 +34,7 @@ from firmware.stream.multicast import grouping
 from firmware.stream.paths import Paths
 from firmware.stream.pipeline import Pipeline, Stages
 from firmware.stream.publish import MotionAlarm, Publisher
+from firmware.viewer import ViewerAccount
 from firmware.vision import Eyes
 from firmware.vision.sight import Sight
 from models import load
@@ -133,7 +134,9 @@ async def run(config: CameraConfig) -> None:
         pusher.wake()
 
     pairings.listen(paired)
-    endpoint = PairingEndpoint(pairings, who, config.name, config.serial, networks.appearance.model)
+    endpoint = PairingEndpoint(
+        pairings, who, config.name, config.serial, networks.appearance.model, ViewerAccount(settings.device)
+    )
 
     camera = Camera(config, who, settings, bus, sensor, engine, overlay, drawn, live, endpoint,
                     SelectionEndpoint(chosen, chooser), ReleasedPlacesEndpoint(released), rtsp, group)  # fmt: skip

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from wire.base.errors import StoreError
+from wire.base.errors import SealError, StoreError, WireError
 
 log = logging.getLogger(__name__)
 
@@ -195,6 +195,11 @@ class Outbox:
         while self._parked:
             try:
                 sequence = self._insert(self._parked[0])
+            except (SealError, WireError) as error:
+                # It will never be sealed: waiting for it would hold up every packet behind it.
+                self._roll_back()
+                self.lost += 1
+                log.error("%s: a packet is lost: %s", self.path, error)  # noqa: TRY400  # the operator's sentence
             except sqlite3.Error as error:
                 self._roll_back()
                 if len(self._parked) == 1:

@@ -4,9 +4,10 @@ docs/design.md, "Camera <-> box". The document of a pairing is kept in the state
 token); the camera never holds a private key of the box.
 """
 
+import contextlib
 import json
-import os
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,29 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from firmware.bound import Authorise, Bound, refused
 from firmware.identity import CameraIdentity
-from wire.base.errors import ConfigError, WireError
+from firmware.viewer import ViewerAccount
+from onvif.errors import StateError
+from wire import meeting
+from wire.base.errors import ConfigError, SealError, WireError
+from wire.base.files import write_private
 from wire.keys import Recipient
+from wire.meeting import STREAM_INFO, VERSION
 
-VERSION = 1
+log = logging.getLogger(__name__)
+
 PATH = "/veilcam/pairing"
 _FILE = "pairing.json"
-_MAX_BODY = 64 * 1024
 _MAX_RECIPIENTS = 16
+_UNPINNED = 1
+"""The version of documents that named no key of the box; kept ones are read, and end with the next offer."""
+_NOT_BY_THE_BOX = "this camera belongs to a box, whose signature this lacks; unpair it there, or reset the camera"
 
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """What a box told this camera."""
+    """What a box told this camera. `box_key` is what the box signs with, None for what an older program kept."""
 
     box_id: str
     feature_key: Recipient
@@ -35,11 +45,13 @@ class Pairing:
     push_url: str
     push_fingerprint: bytes
     push_token: str = field(repr=False)
+    box_key: bytes | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The document as the box posts it."""
-        return {
-            "version": VERSION,
+        key = {"box_key": self.box_key.hex()} if self.box_key else {}
+        return key | {
+            "version": VERSION if self.box_key else _UNPINNED,
             "box_id": self.box_id,
             "feature_key": self.feature_key.public.hex(),
             "recipients": [recipient.to_json() for recipient in self.recipients],
@@ -57,7 +69,7 @@ class Pairing:
         """
         if not isinstance(table, dict):
             raise WireError("the pairing document must be a JSON object")
-        if table.get("version") != VERSION:
+        if table.get("version") not in (VERSION, _UNPINNED):
             raise WireError(f"version: want {VERSION}, got {table.get('version')!r}")
         recipients = table.get("recipients")
         if not isinstance(recipients, list) or not 1 <= len(recipients) <= _MAX_RECIPIENTS:
@@ -77,7 +89,16 @@ class Pairing:
             push_url=url,
             push_fingerprint=_hex(table, "push_fingerprint", 32),
             push_token=_text(table, "push_token", 1000),
+            box_key=_hex(table, "box_key", 32) if table["version"] == VERSION else None,
         )
+
+    def demand_usable(self) -> None:
+        """Raise `WireError`, which names the key, unless something can be sealed to every key of it."""
+        for name, key in (("feature_key", self.feature_key), *(("recipients", each) for each in self.recipients)):
+            try:
+                key.demand_usable()
+            except SealError as error:
+                raise WireError(f"{name}: {error}") from error
 
 
 class Pairings:
@@ -87,7 +108,8 @@ class Pairings:
         state: the state directory.
 
     Raises:
-        ConfigError: the kept document is damaged. It is not thrown away: the camera would fall silent.
+        ConfigError: the kept document is damaged. It is not thrown away: the camera would fall silent. One with a key
+            that nothing can be sealed to is put aside: with it the camera could never start.
     """
 
     def __init__(self, state: Path) -> None:
@@ -100,6 +122,14 @@ class Pairings:
             pass
         except (OSError, ValueError, WireError) as error:
             raise ConfigError(f"{self._path}: the pairing is damaged ({error}); remove it and pair again") from error
+        try:
+            if self.current is not None:
+                self.current.demand_usable()
+        except WireError as error:
+            self.current = None
+            with contextlib.suppress(OSError):
+                self._path.rename(self._path.with_suffix(".refused"))
+            log.error("%s is put aside, the camera belongs to no box: %s", self._path, error)  # noqa: TRY400  # a sentence for the operator
 
     def listen(self, changed: Callable[[Pairing | None, Pairing | None], None]) -> None:
         """Call `changed` with the pairing before and the new one whenever it changes."""
@@ -114,13 +144,7 @@ class Pairings:
         if pairing is None:
             self._path.unlink(missing_ok=True)
         else:
-            fresh = self._path.with_name(_FILE + ".new")
-            fresh.unlink(missing_ok=True)
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                json.dump(pairing.to_json(), file)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
+            write_private(self._path, json.dumps(pairing.to_json()).encode())
         before, self.current = self.current, pairing
         for changed in self._listeners:
             changed(before, pairing)
@@ -130,9 +154,13 @@ class Pairings:
 class PairingEndpoint:
     """The HTTP side.
 
+    A camera without a box takes the first one whose offer an administrator's password vouches for, and keeps that
+    box's signing key; from then on only what that key signs changes anything.
+
     Args:
         pairings: what to show and change.
         identity, name, serial, appearance_model: what the camera says of itself.
+        viewer: the account that the box gets for the streams; None for none.
     """
 
     pairings: Pairings
@@ -140,51 +168,87 @@ class PairingEndpoint:
     name: str
     serial: str
     appearance_model: str
+    viewer: ViewerAccount | None = None
 
-    def routes(self, authorise: Callable[[web.Request], Awaitable[Any]]) -> list[web.RouteDef]:
-        """To be added to the camera's web application.
-
-        Args:
-            authorise: returns when the request comes from an administrator; raises the 401 or 403 otherwise.
-        """
+    def routes(self, authorise: Authorise) -> list[web.RouteDef]:
+        """To be added to the camera's web application; `authorise` raises unless an administrator asks."""
 
         async def pair(request: web.Request) -> web.Response:
-            await authorise(request)
-            return await self.pair(request)
+            return await self.pair(request, await authorise(request))
 
         async def unpair(request: web.Request) -> web.Response:
-            await authorise(request)
-            return await self.unpair(request)
+            return await self.unpair(request, await authorise(request))
 
         return [web.get(PATH, self.show), web.post(PATH, pair), web.delete(PATH, unpair)]
 
-    async def show(self, _request: web.Request) -> web.Response:
-        """Who this camera is; open to everybody, as it holds no secret."""
-        return web.json_response(self._document())
+    async def show(self, request: web.Request) -> web.Response:
+        """Who this camera is; open to everybody, as it holds no secret. With `?nonce=` it is signed for this asker."""
+        document = self._document()
+        if "nonce" in request.query:
+            try:
+                nonce = _hex(dict(request.query), "nonce", meeting.NONCE_BYTES)
+            except WireError as error:
+                return refused(400, str(error))
+            document = meeting.met(self.identity.signer, nonce, document)
+        return web.json_response(document)
 
-    async def pair(self, request: web.Request) -> web.Response:
-        """Belong to the box that posts this; the caller is an administrator."""
-        if request.content_length is not None and request.content_length > _MAX_BODY:
-            return _refused(413, f"the document is larger than {_MAX_BODY} bytes")
-        body = await request.content.read(_MAX_BODY + 1)
-        if len(body) > _MAX_BODY:
-            return _refused(413, f"the document is larger than {_MAX_BODY} bytes")
+    async def pair(self, request: web.Request, bound: Bound) -> web.Response:
+        """Belong to the box that posts this."""
         try:
-            pairing = Pairing.from_json(json.loads(body))
+            table = json.loads(bound.body)
+            pairing = Pairing.from_json(table)
+            pairing.demand_usable()
+            if pairing.box_key is None:
+                raise WireError(f"version: want {VERSION}")
+            if _hex(table, "camera_id", 8) != self.identity.camera_id:
+                raise WireError("camera_id: this offer is for another camera")
         except (ValueError, RecursionError) as error:
-            return _refused(400, f"not JSON: {error}")
+            return refused(400, f"not JSON: {error}")
         except WireError as error:
-            return _refused(400, str(error))
+            return refused(400, str(error))
+        before = self.pairings.current
+        pinned = before.box_key if before else None
         try:
+            self._demand_order(request, bound, pinned or pairing.box_key)
+            stream = self._stream(pairing, anew=pinned is None)
             self.pairings.set(pairing)
-        except OSError as error:
-            return _refused(507, f"the pairing cannot be kept: {error}")
-        return web.json_response(self._document())
+            answer = self._document() | stream
+        except SealError:
+            return refused(409, _NOT_BY_THE_BOX if pinned else "Veilcam-Order: want the signature of box_key")
+        except (OSError, StateError) as error:
+            return refused(507, f"the pairing cannot be kept: {error}")
+        return bound.answer(meeting.taken(self.identity.signer, bound.body, answer))
 
-    async def unpair(self, _request: web.Request) -> web.Response:
+    async def unpair(self, request: web.Request, bound: Bound) -> web.Response:
         """Belong to no box: recovery data is sealed to nobody from the next IDR picture on."""
+        current = self.pairings.current
+        try:
+            if current is not None and current.box_key is not None:
+                self._demand_order(request, bound, current.box_key)
+            self.forget()
+        except SealError:
+            return refused(409, _NOT_BY_THE_BOX)
+        except (OSError, StateError) as error:
+            return refused(507, f"the pairing cannot be ended: {error}")
+        return bound.answer(meeting.taken(self.identity.signer, bound.body, self._document()))
+
+    def forget(self) -> None:
+        """End the pairing, as an order of the box or a hard factory default does. Raises OSError, StateError."""
         self.pairings.set(None)
-        return web.json_response(self._document())
+        if self.viewer is not None:
+            self.viewer.forget()
+
+    def _demand_order(self, request: web.Request, bound: Bound, box_key: bytes) -> None:
+        order = meeting.Order(self.identity.camera_id, bound.nonce, request.method, request.path_qs, bound.body)
+        order.check(box_key, request.headers.get(meeting.ORDER_HEADER, ""))
+
+    def _stream(self, pairing: Pairing, *, anew: bool) -> dict[str, Any]:
+        """The account for the streams, its password readable by the box alone."""
+        if self.viewer is None:
+            return {}
+        user = self.viewer.renew() if anew else self.viewer.ensure()
+        sealed = pairing.feature_key.seal(user.password.encode(), STREAM_INFO + self.identity.camera_id)
+        return {"stream_user": user.name, "stream_password": sealed.hex()}
 
     def _document(self) -> dict[str, Any]:
         current = self.pairings.current
@@ -196,11 +260,10 @@ class PairingEndpoint:
             "signing_key": self.identity.signer.public.hex(),
             "appearance_model": self.appearance_model,
             "paired_with": current.box_id if current else None,
+            "box_key": current.box_key.hex() if current and current.box_key else None,
+            "sealed_to": [recipient.kid.hex() for recipient in current.recipients] if current else [],
+            "stream_user": self.viewer.name if self.viewer else None,
         }
-
-
-def _refused(status: int, why: str) -> web.Response:
-    return web.json_response({"error": why}, status=status)
 
 
 def _text(table: dict[str, Any], key: str, limit: int) -> str:

@@ -8,12 +8,12 @@ shares 0..1 of the picture. For administrators; every change is written to the l
 import json
 import logging
 import math
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from aiohttp import web
 
+from firmware.bound import Authorise, Bound, refused
 from onvif.store import Stored
 from wire.base.errors import WireError
 
@@ -22,7 +22,6 @@ log = logging.getLogger(__name__)
 PATH = "/veilcam/released-places"
 FILE = "released-places.json"
 MOST_PLACES = 64
-_MAX_BODY = 128 * 1024
 _KEYS = {"id", "box", "reason", "by", "at_utc_us"}
 _LONGEST = {"id": 64, "reason": 300, "by": 64}
 _LATEST_US = 1 << 53
@@ -105,33 +104,24 @@ class ReleasedPlacesEndpoint:
 
     stored: Stored[ReleasedPlaces]
 
-    def routes(self, authorise: Callable[[web.Request], Awaitable[Any]]) -> list[web.RouteDef]:
+    def routes(self, authorise: Authorise) -> list[web.RouteDef]:
         """To be added to the camera's web application; `authorise` raises unless an administrator asks."""
 
         async def show(request: web.Request) -> web.Response:
-            await authorise(request)
-            return web.json_response(document(self.stored.value))
+            return (await authorise(request)).answer(document(self.stored.value))
 
         async def replace(request: web.Request) -> web.Response:
-            await authorise(request)
-            return await self._replace(request)
+            return self._replace(await authorise(request))
 
         return [web.get(PATH, show), web.put(PATH, replace)]
 
-    async def _replace(self, request: web.Request) -> web.Response:
-        body = await request.content.read(_MAX_BODY + 1)
-        if len(body) > _MAX_BODY:
-            return _refused(413, f"the document is larger than {_MAX_BODY} bytes")
+    def _replace(self, bound: Bound) -> web.Response:
         try:
-            released = read(json.loads(body))
+            released = read(json.loads(bound.body))
         except WireError as error:
-            return _refused(400, str(error))
+            return refused(400, str(error))
         except (ValueError, RecursionError) as error:
-            return _refused(400, f"not JSON: {error}")
+            return refused(400, f"not JSON: {error}")
         self.stored.put(released)
         log.warning("%d places are released from the mask now", len(released.places))
-        return web.json_response(document(released))
-
-
-def _refused(status: int, why: str) -> web.Response:
-    return web.json_response({"error": why}, status=status)
+        return bound.answer(document(released))

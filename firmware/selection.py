@@ -14,6 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
+from firmware.bound import Authorise, Bound, refused
 from firmware.mask.selection import MOST_PEOPLE, Chooser, Mode, Person, Selection
 from onvif.store import Stored
 from wire.base.errors import WireError
@@ -22,7 +23,6 @@ log = logging.getLogger(__name__)
 
 VERSION = 1
 PATH = "/veilcam/selection"
-_MAX_BODY = 64 * 1024
 _KEYS = {"version", "mode", "people", "alike", "unlike"}
 
 
@@ -38,15 +38,14 @@ class SelectionEndpoint:
     stored: Stored[Selection]
     chooser: Chooser
 
-    def routes(self, authorise: Callable[[web.Request], Awaitable[Any]]) -> list[web.RouteDef]:
+    def routes(self, authorise: Authorise) -> list[web.RouteDef]:
         """To be added to the camera's web application; `authorise` raises unless an administrator asks."""
 
         def guarded(
-            answer: Callable[[web.Request], Awaitable[web.Response]],
+            answer: Callable[[web.Request, Bound], Awaitable[web.Response]],
         ) -> Callable[[web.Request], Awaitable[web.Response]]:
             async def handler(request: web.Request) -> web.Response:
-                await authorise(request)
-                return await answer(request)
+                return await answer(request, await authorise(request))
 
             return handler
 
@@ -56,38 +55,35 @@ class SelectionEndpoint:
             web.delete(PATH, guarded(self.everyone)),
         ]
 
-    async def show(self, request: web.Request) -> web.Response:
+    async def show(self, request: web.Request, bound: Bound) -> web.Response:
         """The selection in force, and who can be chosen by track; for the next minute people are looked at for that.
 
         With `?attend=no` nobody is looked at for it: who only shows the selection asks so.
         """
         if request.query.get("attend") != "no":
             self.chooser.attend()
-        return web.json_response(document(self.stored.value) | {"followed": self.chooser.followed()})
+        return bound.answer(document(self.stored.value) | {"followed": self.chooser.followed()})
 
-    async def choose(self, request: web.Request) -> web.Response:
+    async def choose(self, _request: web.Request, bound: Bound) -> web.Response:
         """Another selection."""
-        body = await request.content.read(_MAX_BODY + 1)
-        if len(body) > _MAX_BODY:
-            return _refused(413, f"the document is larger than {_MAX_BODY} bytes")
         try:
-            selection = self._read(json.loads(body))
+            selection = self._read(json.loads(bound.body))
         except (ValueError, RecursionError) as error:
-            return _refused(400, f"not JSON: {error}")
+            return refused(400, f"not JSON: {error}")
         except WireError as error:
-            return _refused(400, str(error))
-        return self._put(selection)
+            return refused(400, str(error))
+        return bound.answer(self._put(selection))
 
-    async def everyone(self, _request: web.Request) -> web.Response:
+    async def everyone(self, _request: web.Request, bound: Bound) -> web.Response:
         """Nobody is left open."""
-        return self._put(Selection())
+        return bound.answer(self._put(Selection()))
 
-    def _put(self, selection: Selection) -> web.Response:
+    def _put(self, selection: Selection) -> dict[str, Any]:
         self.stored.put(selection)
         self.chooser.judge()
         names = ", ".join(person.label for person in selection.people) or "nobody"
         log.warning("the mask's selection is now: %s (%s)", selection.mode.value, names)
-        return web.json_response(document(selection))
+        return document(selection)
 
     def _read(self, table: Any) -> Selection:
         """Raises WireError, which names what is wrong."""
@@ -126,7 +122,3 @@ def document(selection: Selection) -> dict[str, Any]:
     people = [{"label": one.label, "model": one.model, "code": one.code} for one in selection.people]
     return {"version": VERSION, "mode": selection.mode.value, "people": people,
             "alike": selection.alike, "unlike": selection.unlike}  # fmt: skip
-
-
-def _refused(status: int, why: str) -> web.Response:
-    return web.json_response({"error": why}, status=status)

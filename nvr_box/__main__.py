@@ -16,7 +16,7 @@ from nvr_box.keys_command import secret
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
 from nvr_box.rights import Refused, Right
-from nvr_box.state import CONSOLE, DATABASE, KEYS, RECORDINGS
+from nvr_box.state import CONSOLE, DATABASE, RECORDINGS
 from nvr_box.store import Store
 from nvr_box.users import Users
 from wire.base import config as toml
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when it went well, 1 with a sentence on standard error when not."""
     asked = _parser().parse_args(arguments)
     if asked.command == "verify":
-        return verify.main(asked.package, asked.signing_key)
+        return verify.main(asked.package, asked.signing_key, asked.state)
     try:
         config = toml.load(BoxConfig, asked.config)
         if asked.command in (None, "serve"):
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
             asyncio.run(app.serve(config))
             return 0
         if asked.command == "check":
-            return check.main(config, hashes=not asked.quick)
+            return check.main(config, hashes=not asked.quick, signing_key=asked.signing_key)
         return asyncio.run(_change(config, asked))
     except (Error, Refused) as error:
         print(f"nvr_box: {error}", file=sys.stderr)
@@ -52,10 +52,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="run the box (the default)")
     checking = commands.add_parser("check", help="compare database, files and audit chain; exit 1 when they differ")
+    checking.add_argument("--signing-key", help="the box's, as `keys list` showed it when all was well")
     checking.add_argument("--quick", action="store_true", help="sizes only, without reading every recording")
     verifying = commands.add_parser("verify", help="check a package of evidence; needs no box and no key")
     verifying.add_argument("package", type=Path)
     verifying.add_argument("--signing-key", help="the box's, as `keys list` shows it")
+    verifying.add_argument("--state", type=Path, help="a box's state folder: does its audit log still hold the entry?")
     users = commands.add_parser("users", help="accounts").add_subparsers(dest="action", required=True)
     users.add_parser("list")
     put = users.add_parser("put", help="create or change one; the password comes from standard input or is asked for")
@@ -84,12 +86,13 @@ async def _change(config: BoxConfig, asked: argparse.Namespace) -> int:
             # Here and not above, as for `serve`.
             from nvr_box import reencode_command
 
-            keys = Keys.open(config.state / KEYS, rotate=config.reveal.rotate)
+            keys = Keys.open(config.key_folder, rotate=config.reveal.rotate, make=False)
             passphrases = [secret(f"operator's passphrase {number + 1}: ") for number in range(asked.operators)]
             service.keep_secrets()
             await reencode_command.run(config.models, store, keys, files=asked.identity, passphrases=passphrases)
         else:
-            keys = Keys.open(config.state / KEYS, rotate=config.reveal.rotate)
+            # Public halves do: only the box itself has its secret, which a service's credential gives to nobody else.
+            keys = Keys.open(config.key_folder, rotate=config.reveal.rotate, make=False)
             recordings = Recordings(Segments(store, config.state / RECORDINGS), log)
             holds = Holds(store, log, keys, recordings)
             await keys_command.run(keys_command.Room(keys, Custody(store, log, keys, holds), holds, log), asked)

@@ -3,11 +3,11 @@
 import asyncio
 import fcntl
 import logging
-import secrets
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +15,7 @@ from aiohttp import web
 
 import models
 from nvr_box.audit import Audit
+from nvr_box.audit_head import Heads
 from nvr_box.box import Box
 from nvr_box.cameras.cameras import Cameras, Introduction
 from nvr_box.cameras.roster import Roster
@@ -28,15 +29,17 @@ from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.salvage import salvage
 from nvr_box.record.segments import Segments
+from nvr_box.reveal.brake import Brake
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.rights import Right
 from nvr_box.search.intake import Intake
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Searches
 from nvr_box.search.stills import Stills
+from nvr_box.secret import box_secret
 from nvr_box.selections import Selections
 from nvr_box.services.face import OnvifFace
-from nvr_box.state import CONSOLE, DATABASE, KEYS, LOCK, RECORDINGS
+from nvr_box.state import CONSOLE, DATABASE, FIRST_PASSWORD, LOCK, RECORDINGS
 from nvr_box.store import Store
 from nvr_box.users import Users
 from nvr_box.web import certificate
@@ -84,9 +87,11 @@ async def serve(config: BoxConfig) -> None:
 class Parts:
     """What the process needs beside the box's interface."""
 
-    def __init__(self, store: Store, retention: Retention, passages: Passages, *, keys: Keys, audit: Audit) -> None:
+    def __init__(
+        self, store: Store, retention: Retention, passages: Passages, *, keys: Keys, audit: Audit, heads: Heads
+    ) -> None:
         self.store, self.retention, self.passages = store, retention, passages
-        self.keys, self.audit = keys, audit
+        self.keys, self.audit, self.heads = keys, audit, heads
         self.ports: list[int] = []
         self.tls: ssl.SSLContext | None = None
         self.fingerprint = ""
@@ -108,26 +113,31 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
         store = Store.open(config.state / DATABASE)
         stack.callback(store.close)
         await salvage(store, root)
-        audit = Audit(store)
-        users, roster, passages = Users(store, audit), Roster(store), Passages(store)
+        secret = box_secret(config, make=True)
+        keys = await asyncio.to_thread(
+            partial(Keys.open, config.key_folder, rotate=config.reveal.rotate, secret=secret)
+        )
+        heads = Heads(store, keys.signer, config.state)
+        audit = Audit(store, heads)
+        users = Users(store, audit, config.state / FIRST_PASSWORD)
+        roster, passages = Roster(store), Passages(store)
         await users.load()
         await roster.load()
         await passages.load()
-        keys = Keys.open(config.state / KEYS, rotate=config.reveal.rotate)
         networks = await asyncio.to_thread(models.load, config.models)
         segments = Segments(store, root)
         recordings = Recordings(segments, audit)
         stack.push_async_callback(recordings.viewings.close)
         stills = Stills(recordings, passages, audit, networks, config.detect_threshold)
         retention = Retention(store, root, config.record)
-        parts = Parts(store, retention, passages, keys=keys, audit=audit)
+        parts = Parts(store, retention, passages, keys=keys, audit=audit, heads=heads)
         if config.web.tls:
             names = tuple({config.web.host, config.web.advertised_host, "localhost", "127.0.0.1"} - {"", "0.0.0.0"})  # noqa: S104
             page = certificate.ensure(config.state / "web", names)
             parts.tls, parts.fingerprint = page.context, page.fingerprint
         introduction = Introduction(
-            box_id=keys.box_id,
-            feature_key=keys.identity.recipient,
+            identity=keys.identity,
+            signer=keys.signer,
             recipients=keys.recipients,
             fingerprint=parts.fingerprint,
             host=config.web.advertised_host,
@@ -142,6 +152,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             introduction=introduction,
             segment_s=config.record.segment_s,
         )
+        brake = Brake()
         reveals = Reveals(
             audit,
             keys,
@@ -150,6 +161,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             minutes=config.reveal.minutes,
             second_person=config.reveal.second_person,
             account=users.get,
+            brake=brake,
         )
         users.listen(reveals.rights_changed)
         stack.push_async_callback(reveals.close)
@@ -164,7 +176,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             account=users.get,
         )
         stack.push_async_callback(exports.close)
-        holds = Holds(store, audit, keys, recordings)
+        holds = Holds(store, audit, keys, recordings, brake=brake)
         box = Box(
             config=config,
             audit=audit,
@@ -202,6 +214,7 @@ async def _run(box: Box, parts: Parts) -> None:
             group.create_task(_retain(box, parts), name="retention"),
             group.create_task(box.selections.run(), name="selections"),
             group.create_task(_follow(box.users, parts), name="users"),
+            group.create_task(parts.heads.run(), name="audit-head"),
         ]
         service.notify("READY=1")
         await service.until_signal()
@@ -220,6 +233,10 @@ async def _retain(box: Box, parts: Parts) -> None:
             oldest_us = utc_us() - int(keep_days * _DAY_US)
             await parts.passages.forget_before(oldest_us)
             await _shred(box, parts, oldest_us)
+        try:
+            await parts.store.scrub_rest()
+        except StoreError as error:
+            log.error("what was deleted is still in the write-ahead log: %s", error)  # noqa: TRY400 - as above
         await asyncio.sleep(_SWEEP_EVERY_S)
 
 
@@ -231,7 +248,10 @@ async def _shred(box: Box, parts: Parts, oldest_us: int) -> None:
         # A camera that was away at midnight may have sealed the first minutes of the day after with the same key.
         first = f"{datetime.fromtimestamp(oldest_us / 1e6, UTC) - timedelta(days=1):%Y-%m-%d}"
         spared = locked | await box.holds.days_needed()
-        for day in await asyncio.to_thread(parts.keys.shred_days_before, first, spared=spared):
+        gone = await asyncio.to_thread(parts.keys.shred_days_before, first, spared=spared)
+        if gone:
+            await parts.store.scrub()
+        for day in gone:
             await parts.audit.write("the box", "keys", what="shred", name=day)
     except (Error, OSError) as error:
         log.error("keys of days past: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
@@ -252,10 +272,10 @@ async def _follow(users: Users, parts: Parts) -> None:
 async def _first_account(box: Box) -> None:
     if box.users.list(CONSOLE):
         return
-    password = secrets.token_urlsafe(12)
-    await box.users.put(CONSOLE, "admin", password=password, rights=FIRST_RIGHTS)
-    # Not through the log: a password belongs on the console of whoever starts the box for the first time.
-    print(f"first account: admin, password {password}", flush=True)
+    await box.users.begin("admin", FIRST_RIGHTS)
+    # The file, not the password: whatever is printed by a service lies in the journal for years.
+    note = box.config.state / FIRST_PASSWORD
+    log.warning("the first account is 'admin'; its password is in %s until somebody signs in and changes it", note)
 
 
 async def _listen(runner: web.AppRunner, config: BoxConfig, tls: ssl.SSLContext | None) -> int:

@@ -2,15 +2,16 @@
 
 The hash of an entry is SHA-256 over the previous entry's hash (32 zero bytes before the first) and the entry's
 own fields as JSON with sorted keys and no spaces. Whoever keeps an old hash can prove that nothing before it was
-changed since.
+changed since; the box signs and keeps one itself (`audit_head.py`).
 """
 
 import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from nvr_box.audit_head import Head, Heads
 from nvr_box.clock import utc_us
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
@@ -36,11 +37,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class ChainVerdict:
-    """Whether the chain holds; `broken_at` is the first entry that does not fit, None when all do."""
+    """Whether the chain holds; `broken_at` is the first entry that does not fit, None when all do.
+
+    `head` is the newest that the box signed, None where none was.
+    """
 
     entries: int
     broken_at: int | None
     why: str
+    head: Head | None = None
 
 
 class Audit:
@@ -50,8 +55,8 @@ class Audit:
     onvif.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, heads: Heads | None = None) -> None:
+        self._store, self._heads = store, heads
 
     async def write(
         self,
@@ -117,11 +122,24 @@ class Audit:
         return tuple(_entry(row) for row in rows)
 
     async def verify(self, by: Account) -> ChainVerdict:
-        """Recompute the whole chain; needs `ADMIN` or `APPROVE`."""
+        """Recompute the whole chain and compare it with its signed head; needs `ADMIN` or `APPROVE`."""
         await self._demand_reader(by, "audit-verify")
         verdict = await self._store.read(verify)
+        if self._heads is not None:
+            fault, head = await self._store.read(self._heads.fault)
+            verdict = replace(verdict, head=head)
+            if fault and verdict.broken_at is None:
+                verdict = replace(verdict, broken_at=verdict.entries + 1, why=fault)
         await self.write(by.name, "audit-verify", entries=verdict.entries, broken_at=verdict.broken_at)
         return verdict
+
+    async def head(self) -> Head | None:
+        """The newest entry's number and hash, signed now; None where nothing signs, or the log was cut.
+
+        Raises:
+            StoreError: it cannot be kept.
+        """
+        return await self._heads.sign() if self._heads is not None else None
 
     async def _demand_reader(self, by: Account, action: str) -> None:
         if not by.may(Right.APPROVE):

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from nvr_box import audit
+from nvr_box import audit, audit_head
 from nvr_box.config import BoxConfig
 from nvr_box.keys import Keys
 from nvr_box.record import fmp4, gop_index
@@ -16,10 +16,11 @@ from nvr_box.state import DATABASE, KEYS, RECORDINGS
 from nvr_box.store import Store
 from wire import thumbnail
 from wire.base.errors import Error, StoreError, WireError
+from wire.keys import load_verifier
 from wire.recovery.verdict import Check
 
 
-def main(config: BoxConfig, *, hashes: bool = True) -> int:
+def main(config: BoxConfig, *, hashes: bool = True, signing_key: str | None = None) -> int:
     """Print findings and a last line; 1 when there are any."""
     path = config.state / DATABASE
     if not path.exists():
@@ -28,7 +29,9 @@ def main(config: BoxConfig, *, hashes: bool = True) -> int:
     store.close()
     link = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
-        found = list(findings(link, config.state, hashes=hashes))
+        found = list(
+            findings(link, config.state, keys=config.key_folder, hashes=hashes, signing_key=signing_key)
+        )
         counts = [
             link.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
             for table in ("segment", "packet", "best_shot WHERE sealed != x''", "audit")
@@ -44,8 +47,20 @@ def main(config: BoxConfig, *, hashes: bool = True) -> int:
     return 1 if found else 0
 
 
-def findings(link: sqlite3.Connection, state: Path, *, hashes: bool = True) -> Iterator[str]:
-    """Each contradiction as a sentence."""
+def findings(
+    link: sqlite3.Connection,
+    state: Path,
+    *,
+    keys: Path | None = None,
+    hashes: bool = True,
+    signing_key: str | None = None,
+) -> Iterator[str]:
+    """Each contradiction as a sentence.
+
+    Args:
+        keys: the folder of the keys, when it is not the usual one.
+        signing_key: the box's, hex, where it is known from elsewhere: whoever changes the state may change that too.
+    """
     for (said,) in link.execute("PRAGMA integrity_check").fetchall():
         if said != "ok":
             yield f"database: {said}"
@@ -59,16 +74,37 @@ def findings(link: sqlite3.Connection, state: Path, *, hashes: bool = True) -> I
     verdict = audit.verify(link)
     if verdict.broken_at is not None:
         yield f"audit: {verdict.why}"
+    keys = keys or state / KEYS
+    yield from _head(link, state, keys / "signing.json", signing_key)
     unpaired = "SELECT camera FROM camera WHERE paired = 1 AND (signing_key IS NULL OR push_token IS NULL)"
     for (camera,) in link.execute(unpaired).fetchall():
         yield f"camera {camera} is paired but its keys are missing"
     try:
-        found = Keys.open(state / KEYS)
+        found = Keys.open(keys, make=False)
         found.operators()
         found.days()
         found.escrow()
     except Error as error:
         yield f"keys: {error}"
+
+
+def _head(link: sqlite3.Connection, state: Path, verifier: Path, signing_key: str | None) -> Iterator[str]:
+    """Whether the log still holds what the box signed. Before the box ran for the first time nothing is signed."""
+    path = state / audit_head.FILE
+    try:
+        head = audit_head.kept(state)
+        if signing_key is None and verifier.exists():
+            signing_key = load_verifier(verifier).hex()
+    except Error as error:
+        yield f"audit: {error}"
+        return
+    if head is None:
+        if verifier.exists():
+            yield f"audit: {path} is missing: whether entries were cut off cannot be told (a running box writes it)"
+    elif signing_key is not None and head.signing_key != signing_key.lower():
+        yield f"audit: {path} was signed by another box"
+    elif fault := head.fault(link):
+        yield f"audit: {fault}"
 
 
 def _best_shots(link: sqlite3.Connection, *, hashes: bool) -> Iterator[str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.config import ModelsConfig
+from nvr_box.state import KEYS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +85,17 @@ class RevealConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class BoxConfig:
-    """nvr.toml."""
+    """nvr.toml.
+
+    Attributes:
+        secret_file: with the secret under which the box's own keys lie; without it the service's credential, or a
+            file beside the state folder (`nvr_box/secret.py`).
+        keys: folder of all keys; `STATE/keys` when it is left out. Elsewhere, a back-up of the state holds no key.
+    """
 
     state: Path
+    secret_file: Path | None = None
+    keys: Path | None = None
     name: str = "Veilcam box"
     log_level: str = "INFO"
     web: WebConfig = field(default_factory=WebConfig)
@@ -95,3 +104,8 @@ class BoxConfig:
     reveal: RevealConfig = field(default_factory=RevealConfig)
     models: ModelsConfig = field(default_factory=ModelsConfig)
     detect_threshold: float = 0.35
+
+    @property
+    def key_folder(self) -> Path:
+        """Where the keys lie."""
+        return self.keys if self.keys is not None else self.state / KEYS

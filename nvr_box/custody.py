@@ -1,5 +1,6 @@
 """What may be done with the box's keys, by the page and by the command line alike: rights, refusals, audit entries."""
 
+import asyncio
 import re
 from collections import defaultdict
 from collections.abc import Mapping
@@ -63,7 +64,7 @@ class Custody:
         await self._log.demand_everywhere(by, Right.ADMIN, "keys")
         standing = await self._holds.standing()
         return Overview(
-            self._keys.signer.public.hex(), self._keys.rotate, self._keys.dual_control, known(self._keys),
+            self._keys.verifier.hex(), self._keys.rotate, self._keys.dual_control, known(self._keys),
             await self._days(standing), standing, self._cases(standing),
         )  # fmt: skip
 
@@ -98,7 +99,8 @@ class Custody:
             await self._refused(by, "shred", name, error)
             raise
         for each in names:
-            self._keys.remove(each)
+            await asyncio.to_thread(self._keys.remove, each)
+        await self._store.scrub()
         await self._log.write(by.name, "keys", what="shred", name=name)
 
     async def _meant(self, name: str) -> list[str]:

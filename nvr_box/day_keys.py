@@ -13,13 +13,13 @@ half is sealed to the second and that to the first. HPKE info is `veilcam day ke
 """
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from wire.base.errors import SealError, StoreError, WireError
+from wire.base.files import write_private
 from wire.keys import Identity, Recipient
 
 _INFO = b"veilcam day key 1 "
@@ -68,14 +68,9 @@ def write(path: Path, day: str, identity: Identity, holders: Sequence[Holders]) 
             blob = recipient.seal(blob, _INFO + day.encode())
         sealed.append({"kids": [each.kid.hex() for each in group], "sealed": blob.hex()})
     table = {"veilcam_day_key": 1, "day": day, "public": identity.recipient.public.hex(), "sealed": sealed}
-    fresh = path.with_suffix(".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(table, file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        write_private(path, json.dumps(table).encode())
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from error
     return DayKey(day, identity.recipient, path)

@@ -6,7 +6,7 @@ and whoever holds the case's key opens this stretch and nothing else of them.
 """
 
 import asyncio
-import os
+import contextlib
 import re
 import sqlite3
 from collections.abc import Sequence
@@ -26,6 +26,7 @@ from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
 from wire import hold
 from wire.base.errors import ConfigError, NotFound, StoreError
+from wire.base.files import shred, write_private
 from wire.keys import Recipient
 
 LONGEST_US = 24 * 3_600_000_000
@@ -76,9 +77,11 @@ class Hold:
 class Holds:
     """All of them. Whatever changes one needs `ADMIN`; sealing needs operators' passphrases as well."""
 
-    def __init__(self, store: Store, log: audit.Audit, keys: Keys, recordings: Recordings) -> None:
+    def __init__(
+        self, store: Store, log: audit.Audit, keys: Keys, recordings: Recordings, *, brake: Brake | None = None
+    ) -> None:
         self._store, self._log, self._keys, self._recordings = store, log, keys, recordings
-        self._brake = Brake()
+        self._brake = brake or Brake()
         self._sealing = asyncio.Lock()
 
     async def standing(self) -> tuple[Hold, ...]:
@@ -192,7 +195,12 @@ class Holds:
         await self._log.demand(by, Right.ADMIN, "hold")
         found, reason = await self._get(number), _sound(reason)
         await self._log.demand(by, Right.ADMIN, "hold", camera=found.camera)
-        self._keys.cases.hold_file(found.case, found.camera, number).unlink(missing_ok=True)
+        path = self._keys.cases.hold_file(found.case, found.camera, number)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                await asyncio.to_thread(shred, path)
+        except OSError as error:
+            raise StoreError(f"{path}: what was sealed to the case cannot be destroyed: {error.strerror}") from error
 
         def change(link: sqlite3.Connection) -> None:
             link.execute("UPDATE hold SET lifted_us = ? WHERE hold = ?", (utc_us(), number))
@@ -201,14 +209,13 @@ class Holds:
         await self._store.write(change)
 
     async def _unlock(self, by: Account, talk: Talk, unlock: dict[str, object]) -> None:
-        try:
-            await talk.ask(unlock)
-        except Gone as gone:
-            raise StoreError("the reveal process could not be started; the box's log says why") from gone
-        except Refused:
-            self._brake.failed(by.name)
-            raise
-        self._brake.passed(by.name)
+        with self._brake.attempt(by.name) as attempt:
+            try:
+                await talk.ask(unlock)
+            except Gone as gone:
+                attempt.void()
+                raise StoreError("the reveal process could not be started; the box's log says why") from gone
+            attempt.passed()
 
     async def _records(self, talk: Talk, found: Hold, recipient: Recipient) -> tuple[list[bytes], int]:
         """What is sealed to the case, and how many groups of pictures with a key unit did not open."""
@@ -263,12 +270,7 @@ def _entry(link: sqlite3.Connection, by: Account, found: Hold, what: str, reason
 
 def _write(path: Path, data: bytes) -> None:
     """Durable when this returns, replacing what was there in one step."""
-    fresh = path.with_suffix(".new")
     try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        write_private(path, data)
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from error

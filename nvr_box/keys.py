@@ -1,6 +1,6 @@
 """The box's keys on disk.
 
-    keys/box.json         opens feature packets; in clear, mode 0600, since the box must start unattended
+    keys/box.json         opens feature packets; under the box's secret (`secret.py`), mode 0600
     keys/reveal/KID.json  operators' keys under their passphrases; public halves alone of those taken away
     keys/days/DAY.CAMERA.json  the keys that cameras seal to, one a day and camera, sealed to the operators
                           (`day_keys.py`)
@@ -10,7 +10,7 @@
                           of single groups of pictures sealed to it, CAMERA-NUMBER.hold (`wire/hold.py`)
     keys/past/NAME.json   public notes of what was revoked or destroyed (`past_keys.py`)
     keys/policy.json      dual control: pairs of operators
-    keys/signing.json     signs packages of evidence (Ed25519); in clear like box.json
+    keys/signing.json     signs packages of evidence, the audit log's head and orders to cameras; as box.json
 
 This process reads public halves only. Private reveal keys are opened in the reveal process alone
 (`nvr_box/reveal/process.py`) and by the key commands.
@@ -20,7 +20,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,9 +34,11 @@ from nvr_box.passphrase import long_enough, unlocked
 from nvr_box.past_keys import PastKey
 from wire import keys
 from wire.base.errors import ConfigError, Error, StoreError
+from wire.base.files import shred, write_private
 from wire.keys import Identity, Kem, Recipient, SigningKey
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_BOX, _SIGNING = "box.json", "signing.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,41 +55,73 @@ class Keys:
     """The key folder.
 
     Attributes:
-        identity: opens feature packets; its key id is the box's id.
-        signer: signs packages of evidence.
         rotate: whether cameras seal to a key of the day, or to the operators' own for good.
     """
 
-    identity: Identity
     folder: Path
-    signer: SigningKey
     rotate: bool = True
+    _own: tuple[Identity, SigningKey] | None = None
 
     @property
     def box_id(self) -> str:
-        """The box's name towards cameras: 16 hex digits."""
-        return self.identity.kid.hex()
+        """The box's name towards cameras: 16 hex digits. Raises StoreError before the box has a key."""
+        try:
+            return keys.load_recipient(self.folder / _BOX).kid.hex()
+        except Error as error:
+            raise StoreError(str(error)) from error
+
+    @property
+    def verifier(self) -> bytes:
+        """The public half of what signs. Raises as `box_id`."""
+        try:
+            return keys.load_verifier(self.folder / _SIGNING)
+        except Error as error:
+            raise StoreError(str(error)) from error
+
+    @property
+    def identity(self) -> Identity:
+        """Opens feature packets. Raises StoreError for whoever has not the box's secret."""
+        return self._opened()[0]
+
+    @property
+    def signer(self) -> SigningKey:
+        """Signs packages of evidence, the log's head and orders to cameras. Raises as `identity`."""
+        return self._opened()[1]
 
     @classmethod
-    def open(cls, folder: Path, *, rotate: bool = True) -> "Keys":
-        """Read the box's key, made when there is none.
+    def open(cls, folder: Path, *, rotate: bool = True, secret: str | None = None, make: bool = True) -> "Keys":
+        """Read the box's own keys.
+
+        Args:
+            secret: under which they lie; keys in clear, as older programs left them, are put under it. Without it
+                sealed keys show their public halves only.
+            make: whether to make them when there are none: the box's own business, not a command's beside it.
 
         Raises:
-            StoreError: the folder or the key cannot be read or written.
+            StoreError: the folder or a key cannot be read or written, or the secret is not the right one.
         """
         try:
             for name in ("reveal", "days", "escrow", "cases"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
-            path = folder / "box.json"
-            if not path.exists():
-                keys.save(path, Identity.generate(label="box"), None)
-            signing = folder / "signing.json"
-            if not signing.exists():
-                keys.save(signing, SigningKey.generate(), None)
-            return cls(keys.load_identity(path), folder, keys.load_signing_key(signing), rotate)
+            box, signing, own = folder / _BOX, folder / _SIGNING, None
+            if make and not box.exists():
+                keys.save(box, Identity.generate(label="box"), secret)
+            if make and not signing.exists():
+                keys.save(signing, SigningKey.generate(), secret)
+            there = box.exists() and signing.exists()
+            if there and (secret is not None or not (keys.is_sealed(box) or keys.is_sealed(signing))):
+                own = keys.load_identity(box, secret), keys.load_signing_key(signing, secret)
+                if secret is not None and make:
+                    _put_under(secret, (box, own[0]), (signing, own[1]))
+            return cls(folder, rotate, own)
         except (OSError, Error) as error:
             raise StoreError(f"{folder}: {error}") from error
+
+    def _opened(self) -> tuple[Identity, SigningKey]:
+        if self._own is None:
+            raise StoreError(f"{self.folder}: the box's own keys lie under its secret, which is not at hand here")
+        return self._own
 
     def recipients(self, camera_id: str = "") -> tuple[Recipient, ...]:
         """What a camera seals the originals to now: its key of today, made when there is none, and those in escrow.
@@ -118,8 +152,13 @@ class Keys:
 
     def escrow(self) -> tuple[Recipient, ...]:
         """The public halves of the keys that are kept in pieces."""
-        files = sorted((self.folder / "escrow").glob("*.json"))
-        return tuple(Recipient.from_json(json.loads(path.read_text(encoding="utf-8"))) for path in files)
+        found = []
+        for path in sorted((self.folder / "escrow").glob("*.json")):
+            try:
+                found.append(Recipient.from_json(json.loads(path.read_text(encoding="utf-8"))))
+            except ValueError as error:
+                raise StoreError(f"{path}: not a key kept in pieces: {error}") from error
+        return tuple(found)
 
     def sealed(self, camera: int | None = None, camera_id: str | None = None) -> Sealed:
         """Everything that a reveal of `camera` on the box tries its passphrase on; days newest first.
@@ -214,7 +253,11 @@ class Keys:
         return identity.recipient
 
     def remove(self, name: str) -> bool:
-        """Destroy an operator's key (by KID) or a day's: what only it opens is lost for good. Whether it was there."""
+        """Destroy an operator's key (by KID) or a day's: what only it opens is lost for good. Whether it was there.
+
+        Raises:
+            StoreError: it cannot be overwritten; it is there still.
+        """
         for folder, kind in (("reveal", "operator"), ("days", "day"), ("escrow", "escrow")):
             path = self.folder / folder / f"{name}.json"
             if _NAME.fullmatch(name) and path.exists():
@@ -247,7 +290,7 @@ class Keys:
                 self.renew()
         elif _NAME.fullmatch(kid) and escrow.exists():
             self._note(escrow, "escrow")
-            escrow.unlink()
+            _destroy(escrow)
         else:
             raise ConfigError(f"there is no key {kid} in force")
 
@@ -273,9 +316,12 @@ class Keys:
             raise StoreError(f"{to}: {error.strerror}") from error
         public = {name: table[name] for name in ("veilcam_key", "kind", "label", "public")}
         made_ns = path.stat().st_mtime_ns
-        _destroy(path)
-        path.write_text(json.dumps(public), encoding="utf-8")
-        os.utime(path, ns=(made_ns, made_ns))  # operators are listed by age
+        try:
+            with _shredding(path):
+                write_private(path, json.dumps(public).encode())
+            os.utime(path, ns=(made_ns, made_ns))  # operators are listed by age
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}") from error
 
     def require_both(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Dual control: day keys made from now on open only to two operators together; no pairs switches it off.
@@ -287,7 +333,7 @@ class Keys:
         for pair in pairs:
             if len(set(pair)) != 2 or not set(pair) <= known:
                 raise ConfigError(f"dual control: {' and '.join(pair)} are not two operators' keys")
-        (self.folder / "policy.json").write_text(json.dumps({"both": [list(pair) for pair in pairs]}), encoding="utf-8")
+        self._put("policy.json", {"both": [list(pair) for pair in pairs]})
 
     @property
     def cases(self) -> CaseKeys:
@@ -301,8 +347,7 @@ class Keys:
 
     def add_escrow(self, recipient: Recipient) -> None:
         """Cameras seal to this public key as well from the next pairing on."""
-        path = self.folder / "escrow" / f"{recipient.kid.hex()}.json"
-        path.write_text(json.dumps(recipient.to_json()), encoding="utf-8")
+        self._put(f"escrow/{recipient.kid.hex()}.json", recipient.to_json())
 
     def hold(self, case: str, days: Sequence[str], passphrases: Sequence[str], case_passphrase: str) -> Recipient:
         """Keep days recoverable for a case although their keys will be destroyed: re-seal them to a key of the case.
@@ -347,9 +392,19 @@ class Keys:
         return both
 
     def _pairs(self) -> list[list[str]]:
-        with contextlib.suppress(FileNotFoundError):
-            return list(json.loads((self.folder / "policy.json").read_text(encoding="utf-8"))["both"])
-        return []
+        path = self.folder / "policy.json"
+        try:
+            return [[str(kid) for kid in pair] for pair in json.loads(path.read_text(encoding="utf-8"))["both"]]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"{path}: not a policy of dual control: {error}; set it anew with `keys dual`") from error
+
+    def _put(self, name: str, table: Mapping[str, Any]) -> None:
+        try:
+            write_private(self.folder / name, json.dumps(table).encode())
+        except OSError as error:
+            raise StoreError(f"{self.folder / name}: {error.strerror}") from error
 
     def _holders_file(self) -> dict[str, str]:
         with contextlib.suppress(FileNotFoundError):
@@ -379,8 +434,31 @@ def _revoked(past: Mapping[str, PastKey], name: str) -> bool:
     return name in past and past[name].revoked_us is not None
 
 
+def _put_under(secret: str, *files: tuple[Path, Identity | SigningKey]) -> None:
+    """Seal keys that lie in clear; of the clear file nothing is left that can be overwritten."""
+    for path, key in files:
+        if keys.is_sealed(path):
+            continue
+        with _shredding(path):
+            keys.save(path, key, secret)
+
+
+@contextlib.contextmanager
+def _shredding(path: Path) -> Iterator[None]:
+    """Around putting another file in the place of `path`: what was there is overwritten, not only let go."""
+    old = path.with_name(path.name + ".old")
+    old.unlink(missing_ok=True)
+    old.hardlink_to(path)
+    try:
+        yield
+    except BaseException:
+        old.unlink()
+        raise
+    shred(old)
+
+
 def _destroy(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        # Best effort on journalled or flash storage; what is left over is still sealed.
-        path.write_bytes(bytes(path.stat().st_size))
-    path.unlink()
+    try:
+        shred(path)
+    except OSError as error:
+        raise StoreError(f"{path}: the key cannot be destroyed: {error.strerror}") from error

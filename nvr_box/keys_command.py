@@ -103,7 +103,10 @@ async def run(room: Room, asked: argparse.Namespace) -> None:
 
 
 async def _list(room: Room, _asked: argparse.Namespace) -> None:
-    print(f"{room.keys.signer.public.hex()}  signs packages")
+    try:
+        print(f"{room.keys.verifier.hex()}  signs packages, the audit log's head and orders to cameras")
+    except StoreError:
+        print("nothing signs yet: the box makes its own keys when it starts for the first time")
     for key in known(room.keys):
         state = "destroyed" if key.destroyed_us else "revoked" if key.revoked_us else ""
         print(f"{key.kid}  {key.kind:<8}  {key.algorithm}  {key.label}  {state}".rstrip())

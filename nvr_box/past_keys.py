@@ -6,12 +6,12 @@ operator's or escrow key's id, or a day. Nothing in it opens anything.
 
 import contextlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from wire.base.errors import StoreError
+from wire.base.files import write_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,9 @@ def note(folder: Path, past: PastKey) -> None:
             revoked_us=before.revoked_us if before.revoked_us is not None else past.revoked_us,
             destroyed_us=before.destroyed_us if before.destroyed_us is not None else past.destroyed_us,
         )
-    fresh = path.with_suffix(".new")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump(asdict(past), file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        write_private(path, json.dumps(asdict(past)).encode())
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from error
 

@@ -27,6 +27,12 @@ CREATE TABLE IF NOT EXISTS camera (
     added_utc_us     INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE IF NOT EXISTS stream_account (  -- what a camera of ours made for fetching its streams, at pairing
+    camera   INTEGER PRIMARY KEY,
+    user     TEXT NOT NULL,
+    password TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE IF NOT EXISTS feed (            -- what is recorded instead of the camera's own stream
     recording INTEGER PRIMARY KEY,           -- a camera's number
     source    INTEGER,                       -- the camera whose own stream it is, else

@@ -5,6 +5,7 @@ inside one transaction and is undone as a whole when it raises.
 """
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 from collections.abc import Callable
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from wire.base.errors import StoreError
+from wire.base.files import blank
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 SCHEMA_VERSION = "1"
+_BUSY_MS = 30_000
 T = TypeVar("T")
 
 
@@ -27,6 +30,7 @@ class Store:
         self._writer, self._reader = writer, reader
         self._write_thread = ThreadPoolExecutor(1, "store-write")
         self._read_thread = ThreadPoolExecutor(1, "store-read")
+        self._unscrubbed = True
 
     @classmethod
     def open(cls, path: Path) -> "Store":
@@ -69,12 +73,59 @@ class Store:
         """
         return await asyncio.wrap_future(self._read_thread.submit(_reading, query, self._reader))
 
+    async def scrub(self) -> bool:
+        """Leave nothing of what was deleted in the files: free pages are overwritten as they become free, and here
+        the write-ahead log, which held them before, is emptied and overwritten in place.
+
+        False when somebody reads from the log at this moment: `scrub_rest`, called now and then, makes up for it.
+
+        Raises:
+            StoreError: the disk or the database refused.
+        """
+        self._unscrubbed = True
+        return await self.scrub_rest()
+
+    async def scrub_rest(self) -> bool:
+        """Do what `scrub` had to leave. Raises as it does."""
+        if self._unscrubbed:
+            self._unscrubbed = not await asyncio.wrap_future(self._write_thread.submit(self._scrub))
+        return not self._unscrubbed
+
     def close(self) -> None:
         """Finish what was handed over and close."""
         self._write_thread.shutdown()
         self._read_thread.shutdown()
         self._reader.close()
+        with contextlib.suppress(StoreError):
+            # The log's file is removed with its last connection; what is in it would lie on the disk for ever.
+            self._scrub()
         self._writer.close()
+
+    def _scrub(self) -> bool:
+        log = self.path.with_name(self.path.name + "-wal")
+        try:
+            # Writers, recording among them, do not wait for whoever reads.
+            self._writer.execute("PRAGMA busy_timeout = 0")
+            busy, *_ = self._writer.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+            if busy:
+                return False
+            # Nobody reads from the log any more, and while this transaction is open nobody writes to it.
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                with contextlib.suppress(FileNotFoundError):
+                    blank(log)
+            finally:
+                self._writer.execute("COMMIT")
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                return False
+            raise StoreError(f"the database refused: {error}") from error
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"the database refused: {error}") from error
+        finally:
+            self._writer.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        return True
 
     def _transact(self, change: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -92,10 +143,11 @@ class Store:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    link = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
+    link = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=_BUSY_MS / 1000)
     link.execute("PRAGMA journal_mode = WAL")
     link.execute("PRAGMA synchronous = FULL")
     link.execute("PRAGMA foreign_keys = 1")
+    link.execute("PRAGMA secure_delete = ON")
     return link
 
 

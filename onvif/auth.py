@@ -21,6 +21,7 @@ from lxml import etree
 from onvif import digest, names
 from onvif.errors import Fault, NotAuthorized
 from onvif.names import q
+from onvif.throttle import Limits, SignIns, Throttled
 from onvif.users import User
 
 T = TypeVar("T")
@@ -63,9 +64,15 @@ class Authenticator:
         self._guard = guard or Guard(monotonic)
         self._lock = threading.Lock()
 
-    def challenges(self, *, stale: bool = False) -> list[str]:
-        """Values for WWW-Authenticate, one per algorithm; they share one nonce, for some clients mix the lines up."""
+    def challenges(self, *, stale: bool = False, whole: bool = False) -> list[str]:
+        """Values for WWW-Authenticate, one per algorithm; they share one nonce, for some clients mix the lines up.
+
+        Args:
+            whole: asks to bind the whole body, by SHA-256 whatever the device is set to offer elsewhere.
+        """
         nonce = self._nonce()
+        if whole:
+            return [str(digest.Challenge(self._realm, nonce, "SHA-256", "veilcam", ("auth-int",), stale))]
         return [str(digest.Challenge(self._realm, nonce, algorithm, "veilcam", stale=stale))
                 for algorithm in self._algorithms()]  # fmt: skip
 
@@ -74,14 +81,34 @@ class Authenticator:
         header = request.headers.get("Authorization", "")
         return self.from_authorization(header, request.method, request.path_qs, request.remote or "")
 
-    def from_authorization(self, header: str, method: str, path: str, address: str) -> User | None:
-        """The user of an Authorization value, None for an empty one; for RTSP too. Raises NotAuthorized."""
+    def from_authorization(
+        self, header: str, method: str, path: str, address: str, *, body: bytes | None = None
+    ) -> User | None:
+        """The user of an Authorization value, None for an empty one; for RTSP too. Raises NotAuthorized.
+
+        Args:
+            body: what was sent, where the whole of it has to be bound (`challenges(whole=True)`).
+        """
         if not header:
             return None
         scheme, _, rest = header.partition(" ")
         if scheme.lower() != "digest":
             raise NotAuthorized(f"the scheme {scheme[:20]} is not offered; use Digest")
-        return self._digest(digest.parameters(rest), method, path, address)
+        try:
+            rest.encode()
+        except UnicodeEncodeError:
+            raise NotAuthorized("the digest is not text") from None
+        given = digest.parameters(rest)
+        if body is not None and (given.get("qop"), given.get("algorithm", "").upper()) != ("auth-int", "SHA-256"):
+            raise NotAuthorized("this needs a digest over the whole body: qop=auth-int, algorithm=SHA-256")
+        if body is None and given.get("qop") == "auth-int":
+            raise NotAuthorized("a digest over the whole body is not offered here; use qop=auth")
+        return self._digest(given, method, path, address, body)
+
+    def vouch(self, header: str, user: User, answer: bytes) -> str:
+        """`Authentication-Info` for the answer to a request whose whole body `from_authorization` has checked."""
+        given = digest.parameters(header.partition(" ")[2])
+        return digest.answer_info(given, user=user.name, password=user.password, body=answer)
 
     def from_token(self, header: etree._Element | None, address: str) -> User | None:
         """The user of a WS-UsernameToken in a SOAP header, None without one; raises Fault ter:NotAuthorized."""
@@ -94,19 +121,22 @@ class Authenticator:
         created = (token.findtext(q(names.WSU, "Created")) or "").strip()
         if password is None or password.get("Type") != names.PASSWORD_DIGEST or not nonce or not created:
             raise _refused("the UsernameToken needs a PasswordDigest, a Nonce and a Created")
-        if self._guard.locked(address, name):
-            raise _refused("too many wrong passwords; wait before trying again")
         user = self._users().get(name)
         try:
             raw = base64.b64decode(nonce, validate=True)
         except (binascii.Error, ValueError):
             raise _refused("the Nonce is not base64") from None
-        expected = token_digest(raw, created, user.password if user is not None else secrets.token_hex(8))
-        if not hmac.compare_digest(expected, (password.text or "").strip().encode()) or user is None:
-            self._guard.failed(address, name)
-            raise _refused("the user name or password is wrong")
-        self._fresh(nonce, created)
-        self._guard.succeeded(address, name)
+        try:
+            with self._guard.attempt(address, name) as attempt:
+                expected = token_digest(raw, created, user.password if user is not None else secrets.token_hex(8))
+                if not hmac.compare_digest(expected, (password.text or "").strip().encode()) or user is None:
+                    raise _refused("the user name or password is wrong")
+                # What somebody overheard and plays back is right, too: it takes no wrong tries back.
+                attempt.void()
+                self._fresh(nonce, created)
+                attempt.passed()
+        except Throttled as held:
+            raise _refused(f"too many wrong passwords; wait {held.wait_s:.0f} s before trying again") from None
         return user
 
     def _fresh(self, nonce: str, created: str) -> None:
@@ -119,26 +149,29 @@ class Authenticator:
                 raise _refused("this UsernameToken was used before")
             self._tokens.put(nonce + created, now)
 
-    def _digest(self, given: Mapping[str, str], method: str, path: str, address: str) -> User:
+    def _digest(self, given: Mapping[str, str], method: str, path: str, address: str, body: bytes | None) -> User:
         name = given.get("username", "")
-        if self._guard.locked(address, name):
-            raise NotAuthorized("too many wrong passwords; wait before trying again")
-        if given.get("algorithm", "MD5").upper() not in self._algorithms():
+        if body is None and given.get("algorithm", "MD5").upper() not in self._algorithms():
             raise NotAuthorized("the digest algorithm is not offered")
         if given.get("realm") != self._realm or not _same_target(given.get("uri", ""), path):
             raise NotAuthorized("the digest is for another realm or address")
         user = self._users().get(name)
+        password = user.password if user is not None else secrets.token_hex(8)
         try:
-            expected = digest.response(
-                given, user=name, password=user.password if user is not None else secrets.token_hex(8), method=method
-            )
+            expected = digest.response(given, user=name, password=password, method=method, body=body or b"")
         except KeyError as missing:
             raise NotAuthorized(f"the digest lacks {missing}") from None
-        if not hmac.compare_digest(expected.encode(), given.get("response", "").lower().encode()) or user is None:
-            self._guard.failed(address, name)
-            raise NotAuthorized("the user name or password is wrong")
-        self._counted(given)
-        self._guard.succeeded(address, name)
+        try:
+            with self._guard.attempt(address, name) as attempt:
+                right = hmac.compare_digest(expected.encode(), given.get("response", "").lower().encode())
+                if not right or user is None:
+                    raise NotAuthorized("the user name or password is wrong")
+                # What somebody overheard and plays back is right, too: it takes no wrong tries back.
+                attempt.void()
+                self._counted(given)
+                attempt.passed()
+        except Throttled as held:
+            raise NotAuthorized(f"too many wrong passwords; wait {held.wait_s:.0f} s before trying again") from None
         return user
 
     def _counted(self, given: Mapping[str, str]) -> None:
@@ -169,7 +202,7 @@ class Authenticator:
         return hmac.new(self._secret, stamp.encode(), hashlib.sha256).hexdigest()[:32]
 
 
-class Guard:
+class Guard(SignIns):
     """Slows down guessing: after `FREE` wrong passwords an (address, user) waits, doubling up to a quarter of an hour.
 
     Counted per address and user, so that a stranger's guesses do not lock the owner out.
@@ -180,33 +213,15 @@ class Guard:
     LONGEST_S = 900.0
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
-        self._failures = _Recent[tuple[int, float]](REMEMBERED)
-        self._lock = threading.Lock()
-
-    def locked(self, address: str, name: str) -> bool:
-        with self._lock:
-            found = self._failures.get(_key(address, name))
-            return found is not None and self._monotonic() < found[1]
-
-    def failed(self, address: str, name: str) -> None:
-        with self._lock:
-            count = (self._failures.get(_key(address, name)) or (0, 0.0))[0] + 1
-            wait = min(self.FIRST_S * 2 ** min(count - self.FREE, 10), self.LONGEST_S) if count >= self.FREE else 0.0
-            self._failures.put(_key(address, name), (count, self._monotonic() + wait))
-
-    def succeeded(self, address: str, name: str) -> None:
-        with self._lock:
-            self._failures.drop(_key(address, name))
+        # An address that tries one name after the other waits a minute for each at the end.
+        super().__init__(
+            Limits(self.FREE, self.FIRST_S, self.LONGEST_S), Limits(8 * self.FREE, 1.0, 60.0), monotonic
+        )
 
 
 def token_digest(nonce: bytes, created: str, password: str) -> bytes:
     """Base64(SHA-1(nonce + created + password)) of the UsernameToken Profile 1.0, 3.1."""
     return base64.b64encode(hashlib.sha1(nonce + created.encode() + password.encode(), usedforsecurity=False).digest())
-
-
-def _key(address: str, name: str) -> str:
-    return f"{address} {name[:64]}"
 
 
 def _refused(reason: str) -> Fault:
@@ -243,6 +258,3 @@ class _Recent(Generic[T]):
         self._entries.move_to_end(key)
         while len(self._entries) > self._size:
             self._entries.popitem(last=False)
-
-    def drop(self, key: str) -> None:
-        self._entries.pop(key, None)

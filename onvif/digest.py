@@ -1,4 +1,6 @@
-"""HTTP Digest access authentication (RFC 7616), both ends: MD5 and SHA-256, `qop=auth`.
+"""HTTP Digest access authentication (RFC 7616), both ends: MD5 and SHA-256, `qop=auth` and `auth-int`.
+
+`auth-int` binds the whole body to the password, of the request and, by `rspauth`, of the answer.
 
 Pure functions of strings; the server's nonces and counters live in `onvif/auth.py`.
 """
@@ -42,10 +44,13 @@ def parameters(text: str) -> dict[str, str]:
     return found
 
 
-def challenges(headers: Sequence[str]) -> list[Challenge]:
+def challenges(headers: Sequence[str], *, whole: bool = False) -> list[Challenge]:
     """The Digest challenges among the values of WWW-Authenticate, best algorithm first.
 
     Devices put several challenges in one line, leave out qop or algorithm, or spell them in lower case.
+
+    Args:
+        whole: only those that bind the whole body, by SHA-256; nobody on the way can talk the client out of it.
     """
     found = []
     for header in headers:
@@ -55,19 +60,26 @@ def challenges(headers: Sequence[str]) -> list[Challenge]:
             values = parameters(part.strip()[6:])
             algorithm = values.get("algorithm", "MD5").upper()
             qop = tuple(word.strip().lower() for word in values.get("qop", "").split(",") if word.strip())
-            if algorithm in _HASHES and "nonce" in values and (not qop or "auth" in qop):
+            fits = "auth-int" in qop and algorithm == ALGORITHMS[0] if whole else not qop or "auth" in qop
+            if algorithm in _HASHES and "nonce" in values and fits:
                 found.append(Challenge(values.get("realm", ""), values["nonce"], algorithm, values.get("opaque", ""),
                                        qop, values.get("stale", "").lower() == "true"))  # fmt: skip
     return sorted(found, key=lambda challenge: ALGORITHMS.index(challenge.algorithm))
 
 
-def credentials(challenge: Challenge, *, user: str, password: str, method: str, uri: str, count: int = 1) -> str:
-    """The value of `Authorization` that answers a challenge."""
+def credentials(
+    challenge: Challenge, *, user: str, password: str, method: str, uri: str, count: int = 1, body: bytes | None = None
+) -> str:
+    """The value of `Authorization` that answers a challenge.
+
+    Args:
+        body: what is sent, to bind the whole of it (`auth-int`); None binds method and address only.
+    """
     cnonce = secrets.token_hex(8)
-    qop = "auth" if challenge.qop else ""
+    qop = "auth-int" if body is not None else "auth" if challenge.qop else ""
     values = {"realm": challenge.realm, "nonce": challenge.nonce, "qop": qop, "nc": f"{count:08x}", "cnonce": cnonce,
               "algorithm": challenge.algorithm, "uri": uri}  # fmt: skip
-    answer = response(values, user=user, password=password, method=method)
+    answer = response(values, user=user, password=password, method=method, body=body or b"")
     text = (
         f'Digest username="{_quote(user)}", realm="{_quote(challenge.realm)}", nonce="{challenge.nonce}", '
         f'uri="{uri}", response="{answer}", algorithm={challenge.algorithm}'
@@ -77,11 +89,13 @@ def credentials(challenge: Challenge, *, user: str, password: str, method: str, 
     return text + (f', opaque="{challenge.opaque}"' if challenge.opaque else "")
 
 
-def response(values: Mapping[str, str], *, user: str, password: str, method: str) -> str:
+def response(values: Mapping[str, str], *, user: str, password: str, method: str, body: bytes = b"") -> str:
     """The response that these parameters ask for (RFC 7616, 3.4.1; without qop as RFC 2069 had it).
 
     Args:
         values: realm, nonce, uri, and with qop also nc, cnonce and qop; algorithm defaults to MD5.
+        method: empty for the `rspauth` of an answer (3.5).
+        body: counts when qop is `auth-int`.
 
     Raises:
         KeyError: a parameter is missing, or the algorithm is neither MD5 nor SHA-256.
@@ -92,11 +106,25 @@ def response(values: Mapping[str, str], *, user: str, password: str, method: str
         return algorithm(text.encode()).hexdigest()
 
     first = digest(f"{user}:{values['realm']}:{password}")
-    second = digest(f"{method}:{values['uri']}")
+    target = f"{method}:{values['uri']}"
+    if values.get("qop") == "auth-int":
+        target = f"{target}:{algorithm(body).hexdigest()}"
+    second = digest(target)
     if values.get("qop"):
         middle = f"{values['nonce']}:{values['nc']}:{values['cnonce']}:{values['qop']}"
         return digest(f"{first}:{middle}:{second}")
     return digest(f"{first}:{values['nonce']}:{second}")
+
+
+def answer_info(given: Mapping[str, str], *, user: str, password: str, body: bytes) -> str:
+    """The value of `Authentication-Info` with which a server that knows the password vouches for its answer (3.5).
+
+    Args:
+        given: the parameters of the request's `Authorization`; complete, as they were checked.
+        body: of the answer.
+    """
+    proof = response(given, user=user, password=password, method="", body=body)
+    return f'rspauth="{proof}", qop={given["qop"]}, cnonce="{given["cnonce"]}", nc={given["nc"]}'
 
 
 def _quote(text: str) -> str:

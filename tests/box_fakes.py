@@ -153,10 +153,10 @@ def clear_picture(number):
     return rgb
 
 
-def masked_h264(path, frames, recipients, signer, *, start_us, gop=25):
+def masked_h264(path, frames, recipients, signer, *, start_us, gop=25, camera_id=CAMERA_ID):
     """The same as raw H.264 with recovery data; people are grey in the base."""
     settings = EncoderSettings(preset="ultrafast", payload_preset="ultrafast", gop_frames=gop, qp=20)
-    encoder = ProtectedEncoder(WIDTH, HEIGHT, Fraction(RATE), settings, camera_id=CAMERA_ID, signer=signer,
+    encoder = ProtectedEncoder(WIDTH, HEIGHT, Fraction(RATE), settings, camera_id=camera_id, signer=signer,
                                recipients=recipients)
     mask = np.zeros((HEIGHT // 16, WIDTH // 16), bool)
     for x, y, w, h in PEOPLE.values():

@@ -19,6 +19,7 @@ from nvr_box.users import Users
 from onvif import names
 from onvif.users import Level
 from tests.onvif_camera import ACCOUNTS, PASSWORDS, Client
+from wire.keys import Identity, SigningKey
 
 START_US = 1_790_000_000_000_000
 MINUTE_US = 60_000_000
@@ -82,7 +83,9 @@ async def running(state, *, cameras=2, restarted=lambda: None, record=None, devi
             for minute in range(3):
                 segments.add(segment(added.camera, minute))
         recordings = Recordings(segments, audit)
-        introduction = Introduction("0" * 16, None, lambda _camera_id: (), "", "", lambda: 0)
+        introduction = Introduction(
+            Identity.generate(), SigningKey.generate(), lambda _camera_id: (), "", "", lambda: 0
+        )
         retention = Retention(store, state / "recordings", config.record)
         listed = Cameras(roster, audit, recordings=recordings, segments=segments, retention=retention,
                          introduction=introduction, segment_s=60)  # fmt: skip

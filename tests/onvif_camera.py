@@ -33,6 +33,7 @@ from firmware.stream.channels import MainChannel, SubChannel
 from firmware.stream.multicast import grouping
 from firmware.stream.paths import Paths
 from firmware.stream.pipeline import Masked
+from firmware.viewer import ViewerAccount
 from onvif import names
 from onvif.carrier import Carrier
 from onvif.events.bus import Bus
@@ -121,7 +122,7 @@ def build(state: Path, *, bus=None, https=False, address="127.0.0.1") -> Camera:
     stored = Settings(config)
     rtsp = Server("127.0.0.1", 0, stored.users)
     chosen = Stored(state / "selection.json", Selection())
-    pairing = PairingEndpoint(Pairings(state), who, config.name, config.serial, "none")
+    pairing = PairingEndpoint(Pairings(state), who, config.name, config.serial, "none", ViewerAccount(stored.device))
     return Camera(config, who, stored, bus, Sensor(state, bus), Engine(state, bus),
                   Overlay(state), polygons.stored(state), live, pairing,
                   SelectionEndpoint(chosen, Chooser(None, lambda: chosen.value)),

@@ -1,15 +1,19 @@
 """Cameras: pairing over HTTP digest, choosing a profile, what is refused and how it is said."""
 
+import asyncio
 import dataclasses
 import json
 
 import pytest
-from aiohttp import web
 from box_fakes import PASSWORD, USER, RtspCamera
+from pairing_ends import OPERATOR, CameraEnd, Meddler, introduction
+from pairing_ends import PASSWORD as ADMIN_PASSWORD
+from pairing_ends import USER as ADMIN_USER
 
 from nvr_box.audit import Audit
 from nvr_box.cameras import pairing
-from nvr_box.cameras.cameras import Cameras, Introduction, State
+from nvr_box.cameras.cameras import Cameras, State
+from nvr_box.cameras.rekey import rekeyed
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.cameras.trial import best_profile
 from nvr_box.config import RecordConfig
@@ -18,62 +22,20 @@ from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
-from onvif import digest
 from onvif.replies import Profile
-from wire.base.errors import ConfigError, PeerError, StoreError
-from wire.keys import Identity, SigningKey
+from wire.base.errors import ConfigError, Conflict, PeerError, StoreError
 
 ADMIN = Account("admin", frozenset(Right))
 GUARD = Account("guard", frozenset({Right.VIEW}), frozenset({1}))
-BOX, OPERATOR = Identity.generate(), Identity.generate(label="operator")
-CAMERA_ID = "00112233445566aa"
-INTRODUCTION = Introduction(
-    BOX.kid.hex(), BOX.recipient, lambda _camera_id: (OPERATOR.recipient,), "ab" * 32, "", lambda: 8443
-)
-
-
-class PairingEnd:
-    """A camera's `/veilcam/pairing`, as docs/design.md has it, with digest on whatever changes something."""
-
-    def __init__(self):
-        self.said = {
-            "version": 1, "camera_id": "00112233445566aa", "name": "yard", "serial": "S1",
-            "signing_key": SigningKey.generate().public.hex(), "appearance_model": "net-1", "paired_with": None,
-        }
-        self.taken = None
-        self.status, self.body = 200, None
-        self._challenge = digest.Challenge("camera", "anonce")
-
-    async def answer(self, request):
-        if request.method != "GET":
-            header = request.headers.get("Authorization", "")
-            values = digest.parameters(header.removeprefix("Digest "))
-            right = "response" in values and values["response"] == digest.response(
-                values, user=USER, password=PASSWORD, method=request.method
-            )
-            if not right:
-                return web.Response(status=401, headers={"WWW-Authenticate": str(self._challenge)})
-            if request.method == "DELETE":
-                self.said["paired_with"] = None
-                return web.Response(status=204)
-            self.taken = await request.json()
-            self.said["paired_with"] = self.taken["box_id"]
-        if self.body is not None:
-            return web.Response(status=self.status, body=self.body, content_type="application/json")
-        return web.json_response(self.said, status=self.status)
+INTRODUCTION = introduction()
 
 
 @pytest.fixture
-async def end():
-    camera = PairingEnd()
-    app = web.Application()
-    app.router.add_route("*", pairing.PATH, camera.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    camera.xaddr = f"http://127.0.0.1:{runner.addresses[0][1]}/onvif/device_service"
-    yield camera
-    await runner.cleanup()
+async def end(tmp_path):
+    """A camera's real pairing, behind a proxy that can say something else."""
+    async with CameraEnd(tmp_path / "camera").serving() as camera, Meddler(camera.xaddr).serving() as way:
+        way.camera = camera
+        yield way
 
 
 @pytest.fixture
@@ -100,43 +62,67 @@ def camera(number=0, **changes):
 
 async def test_pairing_gives_the_camera_our_keys_and_address(end):
     seen = await pairing.look(end.xaddr)
-    assert (seen.camera_id, seen.paired_with) == ("00112233445566aa", None)
-    said = await pairing.pair(end.xaddr, USER, PASSWORD, INTRODUCTION.offer(end.xaddr, "a-token", CAMERA_ID))
-    assert said.paired_with == BOX.kid.hex()
-    assert end.taken == {
-        "version": 1, "box_id": BOX.kid.hex(), "feature_key": BOX.recipient.public.hex(),
+    assert (seen.camera_id, seen.paired_with) == (end.camera.who.camera_id.hex(), None)
+    said = await INTRODUCTION.pair(end.xaddr, ADMIN_USER, ADMIN_PASSWORD, seen, "a-token")
+    assert said.paired_with == INTRODUCTION.box_id
+    offer = json.loads(end.seen[-1][2])
+    assert offer == {
+        "version": 2, "camera_id": seen.camera_id, "box_id": INTRODUCTION.box_id,
+        "box_key": INTRODUCTION.signer.public.hex(), "feature_key": INTRODUCTION.identity.recipient.public.hex(),
         "recipients": [OPERATOR.recipient.to_json()], "push_url": "https://127.0.0.1:8443/api/packets",
         "push_fingerprint": "ab" * 32, "push_token": "a-token",
     }
-    await pairing.unpair(end.xaddr, USER, PASSWORD)
+    await pairing.unpair(end.xaddr, ADMIN_USER, ADMIN_PASSWORD, INTRODUCTION.order(seen.camera_id))
     assert (await pairing.look(end.xaddr)).paired_with is None
 
 
 async def test_a_wrong_password_and_a_refusal_are_told(end):
-    offer = INTRODUCTION.offer(end.xaddr, "a-token", CAMERA_ID)
-    with pytest.raises(PeerError, match="refuses"):
-        await pairing.pair(end.xaddr, USER, "wrong", offer)
-    end.status, end.body = 409, json.dumps({"error": "paired with another box"}).encode()
-    with pytest.raises(PeerError, match="409: paired with another box"):
-        await pairing.pair(end.xaddr, USER, PASSWORD, offer)
+    seen = await pairing.look(end.xaddr)
+    with pytest.raises(PeerError, match="refuses the password"):
+        await INTRODUCTION.pair(end.xaddr, ADMIN_USER, "wrong", seen, "a-token")
+    why = json.dumps({"error": "paired with another box"}).encode()
+    end.answer = lambda method, status, headers, body: (status, body) if status == 401 else (409, why)
+    with pytest.raises(PeerError, match="409"):
+        await INTRODUCTION.pair(end.xaddr, ADMIN_USER, ADMIN_PASSWORD, seen, "a-token")
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"version": 2}, {"camera_id": "00"}, {"camera_id": 5}, {"signing_key": "zz"}, {"paired_with": ...}],
-)
+    [{"version": 1}, {"camera_id": "00"}, {"camera_id": 5}, {"signing_key": "zz"}, {"paired_with": ...},
+     {"sealed_to": 5}, {"box_key": ...}],
+)  # fmt: skip
 async def test_a_broken_pairing_document_is_a_peer_error(end, change):
-    table = {name: value for name, value in (end.said | change).items() if value is not ...}
-    end.body = json.dumps(table).encode()
+    def broken(method, status, headers, body):
+        table = json.loads(body) | change
+        return status, json.dumps({name: value for name, value in table.items() if value is not ...}).encode()
+
+    end.answer = broken
     with pytest.raises(PeerError):
         await pairing.look(end.xaddr)
-    end.body = b"{not json"
-    with pytest.raises(PeerError, match="broken JSON"):
-        await pairing.look(end.xaddr)
+    for nonsense in (b"{not json", b"[" * 60_000):
+        end.answer = lambda method, status, headers, body, nonsense=nonsense: (status, nonsense)
+        with pytest.raises(PeerError, match="broken JSON"):
+            await pairing.look(end.xaddr)
+
+
+@pytest.mark.parametrize("nonce", [b"\xff", b"a\x00b", b"\xc3\x28"])
+async def test_a_challenge_of_bytes_that_are_no_text_is_a_peer_error(nonce):
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        way = b'Digest realm="x", qop="auth-int", algorithm=SHA-256, nonce="' + nonce + b'"'
+        writer.write(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\nWWW-Authenticate: " + way + b"\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(PeerError):
+            await pairing.unpair(f"http://127.0.0.1:{port}/", "u", "p", INTRODUCTION.order("00" * 8))
 
 
 async def test_another_make_is_no_error(end):
-    end.status = 404
+    end.answer = lambda method, status, headers, body: (404, body)
     assert await pairing.look(end.xaddr) is None
     assert INTRODUCTION.pairable(None)[0]
     with pytest.raises(PeerError):
@@ -148,14 +134,14 @@ def test_a_camera_of_another_box_is_not_taken_over():
     ok, why = INTRODUCTION.pairable(said)
     assert not ok
     assert "another box (ffffffffffffffff)" in why
-    assert INTRODUCTION.pairable(dataclasses.replace(said, paired_with=BOX.kid.hex()))[0]
+    assert INTRODUCTION.pairable(dataclasses.replace(said, paired_with=INTRODUCTION.box_id))[0]
 
 
 def test_pairing_wants_tls_and_a_reveal_key():
     with pytest.raises(ConfigError, match=r"web\.tls"):
-        dataclasses.replace(INTRODUCTION, fingerprint="").offer("http://127.0.0.1/", "t", CAMERA_ID)
+        dataclasses.replace(INTRODUCTION, fingerprint="").offer("http://127.0.0.1/", "00", "t")
     with pytest.raises(ConfigError, match="keys create"):
-        dataclasses.replace(INTRODUCTION, recipients=lambda _camera_id: ()).offer("http://127.0.0.1/", "t", CAMERA_ID)
+        dataclasses.replace(INTRODUCTION, recipients=lambda _camera_id: ()).offer("http://127.0.0.1/", "00", "t")
 
 
 def test_the_largest_h264_profile_is_recorded_since_every_browser_plays_it():
@@ -212,3 +198,39 @@ async def test_a_removed_camera_of_ours_that_comes_back_keeps_its_number(cameras
         known.get(ADMIN, first.camera)
     again = await roster.add(ours, PASSWORD, None, "test")
     assert again.camera == first.camera
+
+
+async def at_the_address(end, roster, **changes):
+    """A row of the camera at `end`, as it was added before."""
+    who = end.camera.who
+    ours = camera(xaddr=end.xaddr, user=ADMIN_USER, camera_id=who.camera_id.hex(), signing_key=who.signer.public.hex(),
+                  paired=True)  # fmt: skip
+    return await roster.add(dataclasses.replace(ours, **changes), ADMIN_PASSWORD, None, "test")
+
+
+async def test_a_camera_that_pairs_again_keeps_its_key_and_gives_an_account_for_its_streams(cameras, end):
+    known, roster, _ = cameras
+    added = await at_the_address(end, roster)
+    assert known._feeds.of(added).user == ADMIN_USER
+    again = await rekeyed(roster, INTRODUCTION, "test", added)
+    assert again.signing_key == added.signing_key
+    account = roster.stream_account(added.camera)
+    assert account in [(user.name, user.password) for user in end.camera.device.value.users]
+    wanted = known._feeds.of(added)
+    assert (wanted.user, wanted.password) == account
+    fresh = Roster(roster._store)
+    await fresh.load()
+    assert fresh.stream_account(added.camera) == account
+    await known.remove(ADMIN, added.camera)
+    assert end.camera.pairings.current is None
+
+
+async def test_another_key_with_the_same_id_is_another_camera(cameras, end):
+    _, roster, _ = cameras
+    added = await at_the_address(end, roster, signing_key="ab" * 32)
+    with pytest.raises(PeerError, match="another camera answers"):
+        await rekeyed(roster, INTRODUCTION, "test", added)
+    assert roster.get(added.camera).signing_key == "ab" * 32
+    assert end.camera.pairings.current is None
+    with pytest.raises(Conflict, match="another key"):
+        await roster.add(dataclasses.replace(added, signing_key="cd" * 32), "", None, "test")

@@ -57,7 +57,7 @@ async def place(tmp_path):
     store = Store.open(tmp_path / "box.db")
     log, roster, passages = Audit(store), Roster(store), Passages(store)
     for number in (1, 2):
-        identity = CAMERA_ID[:7] + bytes([number])
+        identity = CAMERA_ID if number == 1 else CAMERA_ID[:7] + bytes([number])
         camera = Camera(number, f"yard {number}", "http://x", "u", "rtsp://x", "main", "", "", "", identity.hex(),
                         SIGNER.public.hex(), None, True, True, 0)  # fmt: skip
         await roster.add(camera, "p", None, "test")

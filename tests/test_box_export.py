@@ -1,9 +1,11 @@
 """Packages of evidence: what is in them, what a change of any byte does to them, and who gets one."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 import zipfile
@@ -27,9 +29,11 @@ from test_box_reveal import (
 )
 
 from nvr_box import day_keys
+from nvr_box.audit_head import Head, Heads
 from nvr_box.export import manifest, report
 from nvr_box.export.exports import Exports, Wish
 from nvr_box.export.manifest import Listed, Manifest
+from nvr_box.export.verify import main as verify_main
 from nvr_box.export.verify import verify
 from nvr_box.rights import Account, Refused, Right
 from wire import player
@@ -88,6 +92,32 @@ async def test_the_package_is_whole_and_the_recording_still_opens(exports, strea
     text = (tmp_path / "report.txt").read_text()
     for question in ("authentic", "base intact", "complete", "origin"):
         assert re.search(rf"  {question} +(yes|unknown) ", text)
+
+
+async def test_a_package_carries_the_signed_head_of_the_log_and_finds_it_cut(exports, streams, place, tmp_path, capsys):
+    *_, log, store = place
+    log._heads = Heads(store, streams[0].signer, tmp_path)
+    package = await exports.make(OPERATOR, wish())
+    about = verify(package.path).manifest.about
+    head = Head.from_json(about["audit_head"])
+    assert (head.number, head.hash) == (about["audit_entry"], about["audit_hash"])
+    with zipfile.ZipFile(package.path) as files:
+        assert f"entry {head.number}" in files.read("report.txt").decode()
+    await log.write("anna", "search")
+    assert verify(package.path, state=tmp_path).wrong == ()
+    assert verify_main(package.path, None, tmp_path) == 0
+
+    with contextlib.closing(sqlite3.connect(tmp_path / "box.db")) as link:
+        link.execute("DROP TRIGGER audit_is_not_shortened")
+        link.execute("DELETE FROM audit WHERE number >= ?", (head.number,))
+        link.commit()
+    (found,) = verify(package.path, state=tmp_path).wrong
+    assert f"entry {head.number}" in found
+    assert "cut off" in found
+    assert verify_main(package.path, None, tmp_path) == 1
+    assert "WRONG  audit log" in capsys.readouterr().out
+    assert verify(package.path).wrong == (), "the package itself is whole"
+    assert "cannot be compared" in verify(package.path, state=tmp_path / "nowhere").wrong[0]
 
 
 def _identities(keys, key):
@@ -321,4 +351,4 @@ def test_an_altered_picture_is_named(tmp_path, streams):
 
 def _about():
     names = ("camera_name", "asked_start", "asked_end", "who", "made", "reason", "box", "camera_signing_key")
-    return dict.fromkeys(names, "there") | {"holds": []}
+    return dict.fromkeys((*names, "audit_entry", "audit_hash"), "there") | {"holds": []}

@@ -113,6 +113,15 @@ def test_short_passphrases_are_refused_and_a_removed_key_is_gone(keys, tmp_path)
     assert keys.operators() == ()
 
 
+@pytest.mark.parametrize("name", ["policy.json", "escrow/0011223344556677.json"])
+@pytest.mark.parametrize("torn", [b"", b'{"both": [[', b"[]", b'{"both": 5}', b"\xff\xff"])
+def test_a_torn_file_is_an_error_that_names_it_and_no_crash(keys, name, torn):
+    keys.create("operator", ANNA)
+    (keys.folder / name).write_bytes(torn)
+    with pytest.raises(StoreError, match=name.rpartition("/")[2].partition(".")[0] + "|recipient"):
+        keys.recipients()
+
+
 def test_days_past_are_destroyed_but_not_those_with_evidence(keys):
     keys.create("anna", ANNA)
     operators = [(each,) for each in keys.operators()]

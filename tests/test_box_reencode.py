@@ -18,6 +18,7 @@ from models.config import ModelsConfig
 from nvr_box import check, reencode_command
 from nvr_box import state as places
 from nvr_box.audit import Audit
+from nvr_box.audit_head import Heads
 from nvr_box.config import BoxConfig
 from nvr_box.keys import Keys
 from nvr_box.rights import Account, Right
@@ -76,6 +77,7 @@ async def place(tmp_path):
     keys = Keys.open(tmp_path / places.KEYS)
     keys.create("operator", PASSPHRASE)
     store = Store.open(tmp_path / places.DATABASE)
+    await Heads(store, keys.signer, tmp_path).sign()
     row = ("INSERT INTO camera VALUES (1, 'yard', 'x', 'u', 'p', 'rtsp://x', 'main', '', '', '', ?, ?, 'net-1', 't', 1,"
            " '', 1, 0, 0)")  # fmt: skip
     await store.write(lambda link: link.execute(row, (CAMERA_ID.hex(), SIGNER.public.hex())))

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from wire.base.errors import StoreError, WireError
 from wire.keys import SigningKey, load_identity
 from wire.nal import Codec
 from wire.recording import samples
-from wire.recovery.reader import NOT_A_RECIPIENT, STARTED_ANEW, Reader
+from wire.recovery.reader import NOT_A_RECIPIENT, OTHER_CAMERA, STARTED_ANEW, Reader
 
 T0 = 1_795_000_000_000_000
 END = T0 + 60_000_000
@@ -41,6 +42,11 @@ REASON = "bicycle theft, case 12"
 SIGNER = SigningKey.generate()
 
 
+def identity_of(number):
+    """Camera 1 is the one of the streams, if they say nothing else."""
+    return CAMERA_ID if number == 1 else CAMERA_ID[:7] + bytes([number])
+
+
 @pytest.fixture(scope="module")
 def streams(tmp_path_factory):
     """A key folder, and 75 pictures recorded by: a camera of ours, one sealed to somebody else, one of another make."""
@@ -49,7 +55,9 @@ def streams(tmp_path_factory):
     recipient = keys.create("controller", PASSPHRASE)
     elsewhere = Keys.open(folder / "other").create("elsewhere", PASSPHRASE)
     ours = masked_h264(folder / "ours.h264", 75, [recipient], SIGNER, start_us=T0)
-    foreign = masked_h264(folder / "foreign.h264", 75, [elsewhere], SIGNER, start_us=T0)
+    foreign = masked_h264(
+        folder / "foreign.h264", 75, [elsewhere], SIGNER, start_us=T0, camera_id=identity_of(2)
+    )
     return keys, ours, foreign, plain_h264(folder / "plain.h264", 75)
 
 
@@ -62,7 +70,7 @@ async def place(tmp_path, streams):
     recordings = Recordings(segments, log)
     for number, file in enumerate(files, start=1):
         ours = number < 3
-        identity = CAMERA_ID[:7] + bytes([number])
+        identity = identity_of(number)
         camera = Camera(
             number,
             f"yard {number}",
@@ -128,6 +136,20 @@ async def test_the_originals_come_back_and_outside_nothing_changes(place):
     await reveals.end(CONTROLLER, session.key)
     end = (await log.entries(Account("a", frozenset({Right.ADMIN})), action="reveal-end"))[0]
     assert end.details["opened"] == 75
+
+
+async def test_a_stream_that_carries_another_cameras_id_opens_nothing_and_says_so(place):
+    """Somebody plays camera 1's stream to the box at the address of another one."""
+    reveals, *_ = place
+    roster = reveals._roster
+    await roster.put(replace(roster.get(1), camera_id="ff" * 8), None)
+    session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
+    masked = person(i420(clear_picture(5))[:240], 9)
+    shown = frames(await played(reveals.play(CONTROLLER, session.key, T0, END)))
+    assert psnr(person(shown[5][1], 9), masked) < 15
+    verdicts = reveals.active(CONTROLLER)[0].verdicts
+    assert (verdicts.opened, verdicts.not_for_us, verdicts.reason) == (0, 75, OTHER_CAMERA)
+    assert verdicts.unsigned > 0
 
 
 async def test_every_revealed_picture_says_who_looked_and_when(place):
@@ -237,14 +259,21 @@ async def test_a_refusal_says_why_and_is_written_down(place, by, reason, passphr
     assert passphrase not in str(entry)
 
 
-async def test_guessing_passphrases_is_slowed_down(place, monkeypatch):
+async def test_guessing_passphrases_is_slowed_down(place):
     reveals, *_ = place
-    monkeypatch.setattr(brake, "_FREE_FAILURES", 2)
-    for _ in range(2):
+    for _ in range(brake.LIMITS.free):
         with pytest.raises(Refused, match="opens no"):
             await reveals.start(CONTROLLER, 1, reason=REASON, passphrase="guess")
     with pytest.raises(Refused, match="too many"):
         await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
+
+
+async def test_of_twelve_passphrases_at_once_one_is_tried(place):
+    reveals, *_ = place
+    guesses = [reveals.start(CONTROLLER, 1, reason=REASON, passphrase=f"a guess {number}") for number in range(12)]
+    said = [str(each) for each in await asyncio.gather(*guesses, return_exceptions=True)]
+    assert sum("opens no" in each for each in said) == 1
+    assert sum("several at once" in each for each in said) == 11
 
 
 async def test_a_session_is_its_owners_and_ends_for_good(place):

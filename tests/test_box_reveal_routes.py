@@ -66,7 +66,9 @@ def scene(tmp_path_factory):
     midnight = int(datetime.fromisoformat(f"{days[1].date}T00:00Z").timestamp())
     t0 = max(midnight, int(time.time()) - 60) * SECOND_US
     files = {
-        camera: masked_h264(folder / f"{camera}.h264", 75, keys.recipients(identity.hex()), SIGNER, start_us=t0)
+        camera: masked_h264(
+            folder / f"{camera}.h264", 75, keys.recipients(identity.hex()), SIGNER, start_us=t0, camera_id=identity
+        )
         for camera, identity in IDS.items()
     }
     return keys, files, t0

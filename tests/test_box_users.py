@@ -10,6 +10,7 @@ from nvr_box.audit import Audit
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
 from nvr_box.users import Users
+from onvif.throttle import SignIns
 from wire.base.errors import ConfigError, StoreError
 
 ADMIN = Account("console", frozenset({Right.ADMIN}))
@@ -65,6 +66,70 @@ async def test_guessing_is_slowed_down_per_peer(place):
     with pytest.raises(Refused, match="too many"):
         await known.authenticate("anna", PASSWORD, peer="10.0.0.1")
     assert await known.authenticate("anna", PASSWORD, peer="10.0.0.2")
+
+
+async def test_ten_right_sign_ins_of_one_account_at_once_are_ten(place):
+    _, log, known = place
+    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
+    found = await asyncio.gather(*(known.authenticate("anna", PASSWORD, peer="10.0.0.1") for _ in range(10)))
+    assert [each.name for each in found] == ["anna"] * 10
+    assert len(await log.entries(ADMIN, action="sign-in")) == 10
+
+
+async def test_of_many_wrong_passwords_at_once_few_are_tried_and_each_of_them_is_in_the_log(place, monkeypatch):
+    _, log, known = place
+    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
+    tried = []
+    real = users._fits
+    monkeypatch.setattr(users, "_fits", lambda *given: tried.append(given[0]) or real(*given))
+    clock = iter(range(10**6))
+    for _ in range(3):
+        guesses = (known.authenticate("anna", f"guess {next(clock)}", peer="10.0.0.1") for _ in range(16))
+        said = await asyncio.gather(*guesses, return_exceptions=True)
+        assert all(isinstance(each, Refused) for each in said)
+    assert len(tried) == 5
+    assert len([entry for entry in await log.entries(ADMIN, action="sign-in") if not entry.granted]) == 5
+
+
+async def test_the_brake_holds_after_thousands_of_failures_and_says_how_many_it_held_off(place, monkeypatch):
+    _, log, known = place
+    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
+    now_s = [1000.0]
+    known._guard = SignIns(users._ACCOUNT, users._ADDRESS, lambda: now_s[0])
+    monkeypatch.setattr(users, "_fits", lambda *_: False)
+    for _ in range(1100):
+        with pytest.raises(Refused, match="is wrong"):
+            await known.authenticate("anna", "guess", peer="10.0.0.1")
+        now_s[0] += 61
+    with pytest.raises(Refused, match="is wrong"):
+        await known.authenticate("anna", "guess", peer="10.0.0.1")
+    for _ in range(7):
+        with pytest.raises(users.TooMany):
+            await known.authenticate("anna", "guess", peer="10.0.0.1")
+    assert len(await log.entries(ADMIN, action="sign-in", limit=5000)) == 1101
+    now_s[0] += 61
+    with pytest.raises(Refused, match="is wrong"):
+        await known.authenticate("anna", "guess", peer="10.0.0.1")
+    _, held_off = await log.entries(ADMIN, action="sign-in", limit=2)
+    assert held_off.details["held_off"] == 7
+
+
+async def test_who_was_here_before_does_not_stand_behind_strangers(place, monkeypatch):
+    _, _, known = place
+    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
+    await known.authenticate("anna", PASSWORD, peer="10.0.0.1")
+    order, real = [], users._fits
+    monkeypatch.setattr(users, "_fits", lambda *given: order.append(given[0]) or real(*given))
+    strangers = [
+        asyncio.create_task(known.authenticate("anna", f"guess {number}", peer=f"10.0.1.{number}"))
+        for number in range(40)
+    ]
+    await asyncio.sleep(0)
+    await known.authenticate("anna", PASSWORD, peer="10.0.0.1")
+    assert order.index(PASSWORD) <= 1
+    said = await asyncio.gather(*strangers, return_exceptions=True)
+    assert sum(isinstance(each, users.TooMany) for each in said) == 40 - 17
+    assert await known.authenticate("anna", PASSWORD, peer="10.0.0.9"), "nor does one at a new address wait long"
 
 
 @pytest.mark.parametrize(

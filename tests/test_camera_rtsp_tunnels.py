@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 import subprocess
+from itertools import islice
 
 import aiohttp
 import pytest
@@ -13,6 +14,7 @@ from aiohttp import web
 from camera_feed import HEIGHT, WIDTH, Feed
 from websocket_rtsp import WebSocketRtsp
 
+from nvr_box.record.source import Source
 from onvif.rtsp.tunnel import MOST_TUNNELS, PROTOCOL, WEBSOCKET_PATH, Tunnels
 
 USER, PASSWORD = "admin", "pw"
@@ -50,6 +52,18 @@ async def served(feed, context=None, host="127.0.0.1"):
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+
+
+async def test_the_box_records_through_the_tunnel_with_its_guard_of_the_password_between(feed):
+    def packets(port):
+        source = Source(f"rtsp://127.0.0.1:{port}/main", USER, PASSWORD, "http")
+        try:
+            return [timed.packet.size for timed in islice(source.packets(lambda _: None), 20)]
+        finally:
+            source.close()
+
+    async with served(feed) as port:
+        assert all(await asyncio.to_thread(packets, port))
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from firmware.bound import Bound, body_of
 from firmware.capture.clip import Clip
 from firmware.mask.background import Background
 from firmware.mask.grid import MB
@@ -153,6 +154,7 @@ async def http(tmp_path):
     async def authorise(request):
         if request.headers.get("Authorization") != "admin":
             raise web.HTTPUnauthorized
+        return Bound(await body_of(request), "", lambda _answer: "")
 
     application = web.Application()
     application.add_routes(SelectionEndpoint(stored, one).routes(authorise))

@@ -156,14 +156,36 @@ def test_guessing_locks_out_that_address_and_user_only(authenticator, clock):
     assert authenticator.from_token(token(nonce=b"fresh"), "192.0.2.7")
 
 
-def test_lock_out_doubles_to_a_limit_and_never_overflows(clock):
-    guard = Guard(clock)
-    for _ in range(5000):
-        guard.failed("a", "b")
-    clock.s += Guard.LONGEST_S - 1
-    assert guard.locked("a", "b")
-    clock.s += 2
-    assert not guard.locked("a", "b")
+def test_lock_out_doubles_to_a_limit_and_never_overflows(authenticator, clock):
+    said = ""
+    for number in range(2000):
+        said = refused(authenticator.from_token, token("wrong", nonce=number.to_bytes(2, "big")), "192.0.2.7")
+        clock.s += Guard.LONGEST_S / 2
+    assert "too many" in said
+    clock.s += Guard.LONGEST_S / 2 + 1
+    assert authenticator.from_token(token(nonce=b"fresh"), "192.0.2.7")
+
+
+def test_what_was_overheard_and_is_played_back_takes_no_wrong_tries_back(authenticator):
+    right = http(authenticator)
+    assert authenticator.from_http(right)
+    tried = 0
+    for _ in range(5 * Guard.FREE):
+        with pytest.raises(NotAuthorized) as caught:
+            authenticator.from_http(http(authenticator, "a guess"))
+        tried += "is wrong" in str(caught.value)
+        with pytest.raises(NotAuthorized):
+            authenticator.from_http(right)
+    assert tried == Guard.FREE
+
+
+def test_one_address_gets_no_further_by_making_up_names(authenticator):
+    tried = 0
+    for number in range(200):
+        with pytest.raises(NotAuthorized) as caught:
+            authenticator.from_http(http(authenticator, "a guess", user=f"name-{number}"))
+        tried += "is wrong" in str(caught.value)
+    assert tried == 8 * Guard.FREE
 
 
 @given(st.text(max_size=300))

@@ -4,8 +4,10 @@ import asyncio
 import json
 import re
 import ssl
+import time
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestClient, TestServer
@@ -13,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from page_box import PASSPHRASE, ROOT, Scene, StandInBox
 
+from nvr_box.rights import Right
 from nvr_box.web import app as page
 from nvr_box.web import asked, certificate
 from nvr_box.web.sessions import CSRF_HEADER
@@ -135,9 +138,55 @@ async def test_a_wrong_password_and_an_unknown_name_are_the_same_sentence(client
 
 
 async def test_too_many_tries_from_one_address_are_turned_away(client):
-    answers = [await client.post("/api/sign-in", json={"name": f"n{n}", "password": "x"}) for n in range(25)]
+    answers = [await client.post("/api/sign-in", json={"name": f"n{n}", "password": "x"}) for n in range(40)]
+    assert {reply.status for reply in answers} == {403, 429}
     assert answers[-1].status == 429
     assert "Retry-After" in answers[-1].headers
+
+
+async def test_wrong_sign_ins_from_500_addresses_slow_nothing_else_down(client):
+    async def guess(number):
+        address = f"127.0.{1 + number // 250}.{1 + number % 250}"
+        connector = aiohttp.TCPConnector(local_addr=(address, 0))
+        body = {"name": f"name {number}" if number % 2 else "guard", "password": "a guess"}
+        async with (
+            aiohttp.ClientSession(connector=connector) as session,
+            session.post(client.make_url("/api/sign-in"), json=body) as reply,
+        ):
+            return reply.status
+
+    guesses = [asyncio.create_task(guess(number)) for number in range(500)]
+    took_s = []
+    while not all(task.done() for task in guesses):
+        began_s = time.monotonic()
+        assert (await client.get("/")).status == 200
+        took_s.append(time.monotonic() - began_s)
+        await asyncio.sleep(0.05)
+    statuses = [await task for task in guesses]
+    assert set(statuses) == {403, 429}
+    assert max(took_s) < 5
+    began_s = time.monotonic()
+    assert (await sign_in(client, "guard"))[0] == 200
+    assert time.monotonic() - began_s < 5
+
+
+async def test_the_first_account_may_only_choose_a_password_of_its_own(client, box, tmp_path):
+    box.users._note = tmp_path / "first-password"
+    await box.users.begin("first", [Right.VIEW, Right.ADMIN])
+    password = box.users._note.read_text().split()[1]
+    status, answer = await sign_in(client, "first", password)
+    assert (status, answer["claim"]) == (200, True)
+    for path in ("/api/cameras", "/api/accounts", "/api/audit", "/api/cameras/1/live"):
+        reply = await client.get(path)
+        assert (reply.status, (await reply.json())["error"]) == (403, "Choose a password of your own first.")
+    assert (await client.put("/api/accounts/first", json={"password": "past the page"})).status == 403
+    assert (await client.get("/api/me")).status == 200
+    assert (await client.post("/api/claim", json={"password": "short"})).status == 400
+    reply = await client.post("/api/claim", json={"password": "a password of my own"})
+    assert (reply.status, (await reply.json())["claim"]) == (200, False)
+    assert (await client.get("/api/cameras")).status == 200
+    assert (await client.post("/api/claim", json={"password": "another of my own"})).status == 403
+    await box.users.remove(ROOT, "first")
 
 
 async def test_a_change_without_the_token_or_from_another_site_is_refused(client):

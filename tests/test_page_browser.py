@@ -99,6 +99,32 @@ def psnr(a, b):
     return 10 * np.log10(255**2 / max(1e-9, np.mean((a.astype(float) - b.astype(float)) ** 2)))
 
 
+def test_the_first_account_chooses_a_password_before_it_sees_anything(page, browser, served_box):
+    address, box = served_box
+    sign_in(page, address, "admin")
+    made = """() => import('/static/api.js').then(({ call }) => call('PUT', '/api/accounts/newcomer',
+      { password: 'made up by the box', rights: ['viewer'] }))"""
+    page.evaluate(made)
+    box.users._unclaimed = "newcomer"
+    with opened(browser) as fresh:
+        fresh.goto(address)
+        fresh.fill("[name=name]", "newcomer")
+        fresh.fill("[name=password]", "made up by the box")
+        fresh.keyboard.press("Enter")
+        until(fresh, "document.activeElement.name === 'password' && !!document.querySelector('[data-test=claim]')")
+        assert fresh.query_selector("[data-test=tile]") is None
+        fresh.keyboard.type("my own password")
+        fresh.keyboard.press("Tab")
+        fresh.keyboard.type("another password")
+        fresh.keyboard.press("Enter")
+        fresh.wait_for_selector("[role=alert] >> text=The two are not the same.")
+        fresh.fill("[name=again]", "my own password")
+        fresh.keyboard.press("Enter")
+        until(fresh, "document.querySelectorAll('[data-test=tile]').length === 2")
+        fresh.reload()
+        until(fresh, "document.querySelectorAll('[data-test=tile]').length === 2")
+
+
 def test_sign_in_says_why_it_is_refused_and_then_shows_both_cameras(page, address):
     page.goto(address)
     until(page, "document.activeElement.name === 'name'")

@@ -18,7 +18,7 @@ from wire.keys import Identity, Kem, SigningKey
 from wire.nal import Codec
 from wire.recovery import layout, reader, tables, told, units
 from wire.recovery.layout import Flag, Region
-from wire.recovery.reader import Reader
+from wire.recovery.reader import OTHER_CAMERA, Reader
 from wire.recovery.tables import Tables
 from wire.recovery.told import Told
 from wire.recovery.verdict import Check, Verdict
@@ -63,6 +63,18 @@ def stream(letters, writer=None, **options):
 
 def reader_for(*identities, key=None):
     return Reader(identities or [OFFICER], Codec.H264, key or SIGNER.public)
+
+
+def test_what_another_camera_sealed_is_not_opened_whoever_sends_it():
+    sent = stream("I..I.")
+    for camera_id, opens in ((CAMERA_ID, True), (b"camera02", False), (None, True)):
+        reader = Reader([OFFICER], Codec.H264, SIGNER.public, camera_id=camera_id)
+        opened = [reader.open(au) for au in sent]
+        assert [each.payload_au is not None for each in opened] == [opens] * 5
+        assert (reader.content_key is not None) is opens
+        if not opens:
+            assert {each.reason for each in opened} == {OTHER_CAMERA}
+            assert reader.take_verdicts()[0].verdict.origin is Check.NO
 
 
 def flipped(au, where):

@@ -5,7 +5,6 @@ HKDF-SHA256 and AES-256-GCM over DHKEM(X25519), or over the hybrid ML-KEM-768 + 
 A key's identifier is the first eight bytes of the SHA-256 of its public bytes, so that nobody has to assign one.
 """
 
-import contextlib
 import hashlib
 import json
 import os
@@ -32,6 +31,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from wire.base.errors import SealError, WireError
+from wire.base.files import write_private
 
 KID_BYTES = 8
 SIGNATURE_BYTES = 64
@@ -100,6 +100,10 @@ class Recipient:
             return self.kem.suite.encrypt(plaintext, public, info)
         except ValueError as error:
             raise SealError(f"cannot seal to key {self.kid.hex()}: {error}") from error
+
+    def demand_usable(self) -> None:
+        """Raise `SealError` unless something can be sealed to it; the length alone does not say."""
+        self.seal(b"", b"")
 
     def to_json(self) -> dict[str, str]:
         """The form in which a pairing carries it."""
@@ -226,14 +230,7 @@ def save(path: Path, key: Identity | SigningKey, passphrase: str | None) -> None
         nonce = os.urandom(12)
         sealed = AESGCM(_derive(head, passphrase)).encrypt(nonce, key.private, _canonical(head))
         table = head | {"nonce": nonce.hex(), "sealed": sealed.hex()}
-    fresh = path.with_name(path.name + ".new")
-    with contextlib.suppress(FileNotFoundError):
-        fresh.unlink()
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump(table, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_private(path, json.dumps(table, indent=1).encode())
 
 
 def load_identity(path: Path, passphrase: str | None = None) -> Identity:
@@ -257,6 +254,26 @@ def load_signing_key(path: Path, passphrase: str | None = None) -> SigningKey:
     if key.public.hex() != table.get("public"):
         raise SealError(f"{path}: public and private part do not belong together")
     return key
+
+
+def load_verifier(path: Path) -> bytes:
+    """The public half out of a signing key file; needs no passphrase. Raises WireError when there is none in it."""
+    table = _read(path, "signing")
+    try:
+        public = bytes.fromhex(table["public"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise WireError(f"{path}: no public key in it") from error
+    if len(public) != _X25519_BYTES:
+        raise WireError(f"{path}: no public key in it")
+    return public
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether the private part of a key file lies under a passphrase. Raises WireError for no key file."""
+    try:
+        return "private" not in json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError) as error:
+        raise WireError(f"{path}: not a key file: {error}") from error
 
 
 def load_recipient(path: Path) -> Recipient:

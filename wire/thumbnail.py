@@ -31,6 +31,7 @@ NO_ORIGINAL = "no sealed original in this picture"
 NOT_A_RECIPIENT = "sealed to other keys"
 NOT_AUTHENTIC = "the picture or its sealed original was altered"
 NOT_SIGNED = "not signed by this camera"
+OTHER_CAMERA = "the sealed original is another camera's"
 _HPKE_INFO = b"veilcam thumbnail 1 key"
 _CONTEXT = b"veilcam thumbnail 1 signature"
 _HEAD = struct.Struct(">8sBB8sI6s4H")
@@ -147,12 +148,14 @@ def open_sealed(
     identities: Sequence[Identity],
     signing_key: bytes | None = None,
     *,
+    camera_id: bytes | None = None,
     held: Mapping[bytes, bytes] | None = None,
 ) -> Opened:
     """The original of a thumbnail, or the masked picture and why; never raises for what the bytes say.
 
     Args:
         signing_key: the camera's Ed25519 public key; without it origin stays unknown.
+        camera_id: the camera's; what another camera sealed stays masked. None opens any camera's.
         held: content keys by key_hash, from a legal hold, where no identity opens it itself any more.
     """
     try:
@@ -162,6 +165,8 @@ def open_sealed(
     unit = found.unit
     if unit is None:
         return Opened(found.masked, None, None, Check.UNKNOWN, Check.UNKNOWN, NO_ORIGINAL)
+    if camera_id is not None and unit.label.camera_id != camera_id:
+        return Opened(found.masked, None, unit.label, Check.UNKNOWN, Check.NO, OTHER_CAMERA)
     origin = Check.UNKNOWN if signing_key is None else Check.of(_is_signed(found, unit, signing_key))
     if origin is Check.NO:
         return Opened(found.masked, None, unit.label, Check.UNKNOWN, origin, NOT_SIGNED)

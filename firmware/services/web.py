@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from firmware.bound import authorised, authoriser
 from firmware.camera import Camera
 from firmware.mask.settings import Pattern
 from firmware.services.addresses import Addresses
@@ -34,7 +35,7 @@ from onvif import names
 from onvif.auth import Authenticator
 from onvif.discovery.messages import DEVICE, VIDEO_TRANSMITTER, Endpoint
 from onvif.discovery.responder import Responder
-from onvif.errors import NotAuthorized, StateError
+from onvif.errors import StateError
 from onvif.host.platform import HostPlatform
 from onvif.keystore import Keystore
 from onvif.platform import Platform, RecordedPlatform
@@ -48,7 +49,7 @@ from onvif.services.device_reach import guard
 from onvif.services.event_brokers import EventBrokers
 from onvif.services.events import EventService, event_service
 from onvif.services.security import security_service
-from onvif.users import AccessClass, User, may
+from onvif.users import AccessClass
 from wire.base.errors import ConfigError
 
 REALM = "veilcam"
@@ -123,9 +124,9 @@ class CameraWeb:
         app.cleanup_ctx.extend([self.events.running, self.brokers.running, self.multicasting.running])
         app.add_routes(self.server.routes())
         app.add_routes([web.get("/snapshot/{token}.jpeg", self._snapshot)])
-        app.add_routes(self.camera.pairing.routes(self._administrator))
-        app.add_routes(self.camera.selection.routes(self._administrator))
-        app.add_routes(self.camera.released.routes(self._administrator))
+        app.add_routes(self.camera.pairing.routes(authoriser(self.authenticator)))
+        app.add_routes(self.camera.selection.routes(authoriser(self.authenticator)))
+        app.add_routes(self.camera.released.routes(authoriser(self.authenticator)))
         Tunnels(lambda: self.camera.rtsp.inner_port, self.camera.rtsp.origins).install(app)
         return app
 
@@ -185,6 +186,7 @@ class CameraWeb:
         self.camera.settings.factory_default(hard=hard)
         if hard:
             self.keystore.reset()
+            self.camera.pairing.forget()
 
     async def _move(self) -> None:
         """Listen where SetNetworkProtocols says, then tell it: the addresses in the Hello are new."""
@@ -192,7 +194,7 @@ class CameraWeb:
         await self.responder.hello()
 
     async def _snapshot(self, request: web.Request) -> web.Response:
-        self._authorise(request, AccessClass.READ_MEDIA)
+        authorised(self.authenticator, request, AccessClass.READ_MEDIA)
         token = request.match_info["token"]
         if token not in {"main", "sub"}:
             raise web.HTTPNotFound(text="there is no such stream")
@@ -201,23 +203,6 @@ class CameraWeb:
         if jpeg is None:
             raise web.HTTPServiceUnavailable(text="there is no picture yet")
         return web.Response(body=jpeg, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
-
-    async def _administrator(self, request: web.Request) -> None:
-        self._authorise(request, AccessClass.WRITE_SYSTEM)
-
-    def _authorise(self, request: web.Request, access: AccessClass) -> User:
-        try:
-            user = self.authenticator.from_http(request)
-            if user is None:
-                raise NotAuthorized("this needs a user and a password")
-        except NotAuthorized as refusal:
-            answer = web.HTTPUnauthorized(text=str(refusal))
-            for challenge in self.authenticator.challenges(stale=refusal.stale):
-                answer.headers.add("WWW-Authenticate", challenge)
-            raise answer from refusal
-        if not may(user.level, access):
-            raise web.HTTPForbidden(text=f"this is not for users of the level {user.level}")
-        return user
 
     def _endpoint(self, address: str) -> Endpoint | None:
         state = self.camera.settings.device.value

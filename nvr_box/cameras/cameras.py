@@ -11,7 +11,7 @@ from yarl import URL
 from nvr_box import audit
 from nvr_box.cameras import pairing
 from nvr_box.cameras.feeds import Feed, Feeds
-from nvr_box.cameras.introduction import Introduction, kids
+from nvr_box.cameras.introduction import Introduction
 from nvr_box.cameras.listening import Listening
 from nvr_box.cameras.recorders import Recorders
 from nvr_box.cameras.rekey import rekeyed
@@ -202,7 +202,8 @@ class Cameras:
         self._recordings.forget(camera)
         if known.paired:
             try:
-                await pairing.unpair(known.xaddr, known.user, self._roster.password(camera))
+                order = self._introduction.order(known.camera_id or "")
+                await pairing.unpair(known.xaddr, known.user, self._roster.password(camera), order)
             except PeerError as error:
                 log.warning("%s: could not be unpaired: %s", known.name, error)
         details: dict[str, audit.Detail] = {"name": known.name, "recordings_too": recordings_too}
@@ -274,11 +275,10 @@ class Cameras:
     async def _add(self, by: Account, tried: Tried, user: str, password: str, name: str) -> Camera:
         said, device = tried.paired, tried.device
         self._refuse_twice(device.address, said)
-        token, sealed_to = secrets.token_urlsafe(32), ""
+        token, stream = secrets.token_urlsafe(32), None
         if said:
-            offer = self._introduction.offer(device.address, token, said.camera_id)
-            said = await pairing.pair(device.address, user, password, offer)
-            sealed_to = kids(offer.recipients)
+            said = await self._introduction.pair(device.address, user, password, said, token)
+            stream = self._introduction.stream_account(said)
         who = device.information
         fresh = Camera(
             camera=0,
@@ -294,11 +294,11 @@ class Cameras:
             signing_key=said.signing_key if said else None,
             appearance_model=said.appearance_model if said else None,
             paired=said is not None,
-            sealed_to=sealed_to,
+            sealed_to=said.sealed_to if said else "",
             recording=True,
             added_utc_us=utc_us(),
         )
-        camera = await self._roster.add(fresh, password, token_hash(token) if said else None, by.name)
+        camera = await self._roster.add(fresh, password, token_hash(token) if said else None, by.name, stream=stream)
         self._start(camera)
         return camera
 

@@ -97,14 +97,13 @@ class Feeds:
                 return None
             if not camera.stream_uri:
                 return None
-            password = self._roster.password(camera.camera)
-            return Wanted(camera.stream_uri, camera.user, password, feed.transport)
+            return Wanted(camera.stream_uri, *self._roster.stream_account(camera.camera), feed.transport)
         if not feed.uri:
             return None
         if not feed.user:
             for camera in self._roster.all():
                 if camera.stream_uri and _place(camera.stream_uri) == _place(feed.uri):
-                    return Wanted(feed.uri, camera.user, self._roster.password(camera.camera), feed.transport)
+                    return Wanted(feed.uri, *self._roster.stream_account(camera.camera), feed.transport)
         return Wanted(feed.uri, feed.user, feed.password, feed.transport)
 
 

@@ -1,22 +1,35 @@
-"""The exchange of keys with a camera of ours: docs/design.md, “Camera ↔ box”. Any other camera answers 404."""
+"""The exchange of keys with a camera of ours: docs/design.md, “Camera ↔ box”. Any other camera answers 404.
 
+A camera is its key: at every meeting it signs a nonce of ours, and its id has to be the id of that key.
+"""
+
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
-from nvr_box.cameras.ours import TIMEOUT, json_of, signed
-from wire.base.errors import PeerError
+from nvr_box.cameras.ours import TIMEOUT, Order, json_of, signed
+from wire import meeting
+from wire.base.errors import PeerError, SealError
 from wire.base.logs import printable
-from wire.keys import Recipient
+from wire.keys import Recipient, key_id
 
 PATH = "/veilcam/pairing"
 
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """What a camera says of itself. `signing_key` and `camera_id` are hex."""
+    """What a camera says of itself, proven by its key. `signing_key`, `camera_id` and `box_key` are hex.
+
+    Attributes:
+        box_key: what it takes orders from, None while from nobody in particular.
+        sealed_to: ids of the keys that it seals the originals to, hex, by blanks.
+        stream_user: its account for the streams, None where it has none.
+        stream_password: sealed to the box; only in the answer to an offer.
+    """
 
     camera_id: str
     name: str
@@ -24,13 +37,22 @@ class Paired:
     signing_key: str
     appearance_model: str
     paired_with: str | None
+    box_key: str | None = None
+    sealed_to: str = ""
+    stream_user: str | None = None
+    stream_password: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What the box gives a camera: keys to seal to, and where packets go."""
+    """What the box gives a camera: keys to seal to, where packets go, and whose orders it takes from then on.
 
+    `camera_id` and `box_key` are hex.
+    """
+
+    camera_id: str
     box_id: str
+    box_key: str
     feature_key: Recipient
     recipients: tuple[Recipient, ...]
     push_url: str
@@ -40,8 +62,10 @@ class Offer:
     def to_json(self) -> dict[str, Any]:
         """The body of the POST."""
         return {
-            "version": 1,
+            "version": meeting.VERSION,
+            "camera_id": self.camera_id,
             "box_id": self.box_id,
+            "box_key": self.box_key,
             "feature_key": self.feature_key.public.hex(),
             "recipients": [each.to_json() for each in self.recipients],
             "push_url": self.push_url,
@@ -51,55 +75,86 @@ class Offer:
 
 
 async def look(xaddr: str) -> Paired | None:
-    """Ask the device at `xaddr` whether it is ours; None when it is of another make.
+    """Ask the device at `xaddr` whether it is ours, and let it prove it; None when it is of another make.
 
     Raises:
-        PeerError: it does not answer, or answers nonsense.
+        PeerError: it does not answer, answers nonsense, or has not the key that it says.
     """
+    nonce = os.urandom(meeting.NONCE_BYTES)
+    url = _url(xaddr).with_query(nonce=nonce.hex())
     try:
         async with (
             aiohttp.ClientSession(timeout=TIMEOUT) as session,
-            session.get(_url(xaddr), ssl=False, allow_redirects=False) as reply,
+            session.get(url, ssl=False, allow_redirects=False) as reply,
         ):
             if reply.status != 200 or "json" not in reply.content_type:
                 return None
-            return _read(await json_of(reply))
+            table = await json_of(reply)
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise PeerError(f"{_url(xaddr).host} does not answer; check its power, its cable and its address") from error
+        raise PeerError(f"{url.host} does not answer; check its power, its cable and its address") from error
+    said = _read(table)
+    try:
+        meeting.check_met(bytes.fromhex(said.signing_key), nonce, table)
+    except SealError as error:
+        raise PeerError(f"{url.host} does not prove that it is the camera {said.camera_id}: {error}") from error
+    return said
 
 
-async def pair(xaddr: str, user: str, password: str, offer: Offer) -> Paired:
-    """Give the camera our keys; it uses them from its next key frame on.
+async def pair(xaddr: str, user: str, password: str, offer: Offer, *, seen: Paired, order: Order) -> Paired:
+    """Give the camera that was `seen` our keys; it uses them from its next key frame on.
 
     Raises:
-        PeerError: it refuses, says why where it does, or does not answer.
+        PeerError: it refuses, says why where it does, does not answer, is another camera by now, or does not prove
+            that it took exactly this offer.
     """
-    return _read(await signed("POST", _url(xaddr), user, password, offer.to_json(), what="pairing"))
+    answer = await signed("POST", _url(xaddr), user, password, offer.to_json(), what="pairing", order=order)
+    said = _read(answer.said)
+    if said.signing_key != seen.signing_key:
+        raise PeerError(f"another camera than {seen.name} answered the offer")
+    try:
+        meeting.check_taken(bytes.fromhex(said.signing_key), answer.sent, answer.said)
+    except SealError as error:
+        raise PeerError(f"{seen.name} does not prove that it took our keys: {error}") from error
+    kids = " ".join(each.kid.hex() for each in offer.recipients)
+    if (said.paired_with, said.box_key, said.sealed_to) != (offer.box_id, offer.box_key, kids):
+        raise PeerError(f"{seen.name} took other keys than it was offered")
+    return said
 
 
-async def unpair(xaddr: str, user: str, password: str) -> None:
+async def unpair(xaddr: str, user: str, password: str, order: Order) -> None:
     """Make the camera forget us. Raises `PeerError` when it does not."""
-    await signed("DELETE", _url(xaddr), user, password, None, what="pairing")
+    await signed("DELETE", _url(xaddr), user, password, None, what="pairing", order=order)
 
 
 def _read(table: Any) -> Paired:
     try:
-        if table["version"] != 1:
-            raise PeerError(f"the camera speaks version {table['version']!r} of the pairing, this box speaks 1")
+        if table["version"] != meeting.VERSION:
+            mine = meeting.VERSION
+            raise PeerError(f"the camera speaks version {table['version']!r} of the pairing, this box speaks {mine}")
         camera_id, signing_key = bytes.fromhex(table["camera_id"]), bytes.fromhex(table["signing_key"])
         if len(camera_id) != 8 or len(signing_key) != 32:
             raise ValueError("a key of the wrong length")
-        paired_with = table["paired_with"]
+        if key_id(signing_key) != camera_id:
+            raise ValueError("camera_id is not the id of signing_key")
         return Paired(
             camera_id.hex(),
             printable(str(table["name"]), limit=64),
             printable(str(table["serial"]), limit=64),
             signing_key.hex(),
             printable(str(table["appearance_model"]), limit=64),
-            None if paired_with is None else printable(str(paired_with), limit=16),
+            _word(table, "paired_with", 16),
+            _word(table, "box_key", 64),
+            " ".join(printable(str(kid), limit=16) for kid in table["sealed_to"]),
+            _word(table, "stream_user", 32),
+            bytes.fromhex(str(table.get("stream_password", ""))),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PeerError(f"the camera's pairing document is broken: {error}") from error
+
+
+def _word(table: Mapping[str, Any], name: str, limit: int) -> str | None:
+    value = table[name]
+    return None if value is None else printable(str(value), limit=limit)
 
 
 def _url(xaddr: str) -> URL:

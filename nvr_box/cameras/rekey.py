@@ -4,7 +4,7 @@ import secrets
 from dataclasses import replace
 
 from nvr_box.cameras import pairing
-from nvr_box.cameras.introduction import Introduction, kids
+from nvr_box.cameras.introduction import Introduction
 from nvr_box.cameras.roster import Camera, Roster, entry
 from nvr_box.search.intake import token_hash
 from wire.base.errors import PeerError
@@ -22,21 +22,29 @@ async def rekeyed(roster: Roster, introduction: Introduction, who: str, camera: 
     seen = await pairing.look(camera.xaddr) if camera.device else None
     if seen is None:
         raise PeerError(f"{camera.name} is of another make and cannot be paired")
-    if camera.camera_id not in (None, seen.camera_id):
-        raise PeerError(f"another camera answers at the address of {camera.name}; remove it and add it afresh")
+    same_camera(camera, seen)
     ok, why = introduction.pairable(seen)
     if not ok:
         raise PeerError(why)
-    offer = introduction.offer(camera.xaddr, token, seen.camera_id)
-    said = await pairing.pair(camera.xaddr, camera.user, password, offer)
+    said = await introduction.pair(camera.xaddr, camera.user, password, seen, token)
     changed = replace(
         camera,
         paired=True,
-        sealed_to=kids(offer.recipients),
+        sealed_to=said.sealed_to,
         camera_id=said.camera_id,
         signing_key=said.signing_key,
         appearance_model=said.appearance_model,
     )
     written = entry(who, "pair", camera.camera, {"camera_id": said.camera_id})
-    await roster.put(changed, written, push_token=token_hash(token))
+    stream = introduction.stream_account(said)
+    await roster.put(changed, written, push_token=token_hash(token), stream=stream)
     return changed
+
+
+def same_camera(camera: Camera, seen: pairing.Paired) -> None:
+    """Raise `PeerError` when another camera answers than the one that was added: its key is kept, and never another.
+
+    A camera of an older row without a key is known by what it says now.
+    """
+    if camera.camera_id not in (None, seen.camera_id) or camera.signing_key not in (None, seen.signing_key):
+        raise PeerError(f"another camera answers at the address of {camera.name}; remove it and add it afresh")

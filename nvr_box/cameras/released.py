@@ -30,7 +30,7 @@ async def look(xaddr: str, user: str, password: str) -> tuple[Place, ...]:
     Raises:
         PeerError: the camera refuses, does not answer, or answers nonsense.
     """
-    return _read(await signed("GET", _url(xaddr), user, password, None, what="the released places"))
+    return _read((await signed("GET", _url(xaddr), user, password, None, what="the released places")).said)
 
 
 async def put(xaddr: str, user: str, password: str, places: Sequence[Place]) -> tuple[Place, ...]:
@@ -39,7 +39,8 @@ async def put(xaddr: str, user: str, password: str, places: Sequence[Place]) -> 
         {"id": each.id, "box": list(each.box), "reason": each.reason, "by": each.by, "at_utc_us": each.at_utc_us}
         for each in places
     ]
-    return _read(await signed("PUT", _url(xaddr), user, password, {"places": listed}, what="the released places"))
+    answer = await signed("PUT", _url(xaddr), user, password, {"places": listed}, what="the released places")
+    return _read(answer.said)
 
 
 def _read(table: Any) -> tuple[Place, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from nvr_box import audit
 from nvr_box.store import Store
-from wire.base.errors import NotFound
+from wire.base.errors import Conflict, NotFound
 
 _COLUMNS = (
     "camera, name, xaddr, user, stream_uri, profile, manufacturer, model, serial, camera_id, signing_key,"
@@ -68,6 +68,7 @@ class Roster:
         self._store = store
         self._cameras: dict[int, Camera] = {}
         self._passwords: dict[int, str] = {}
+        self._streams: dict[int, tuple[str, str]] = {}
 
     async def load(self) -> None:
         """Read the rows; before anything else."""
@@ -76,6 +77,9 @@ class Roster:
             camera = _camera(fields)
             self._cameras[camera.camera] = camera
             self._passwords[camera.camera] = password
+        streams = "SELECT camera, user, password FROM stream_account"
+        rows = await self._store.read(lambda link: link.execute(streams).fetchall())
+        self._streams = {camera: (user, password) for camera, user, password in rows}
 
     def all(self) -> tuple[Camera, ...]:
         """In order of adding."""
@@ -92,17 +96,36 @@ class Roster:
         """What the box signs in with."""
         return self._passwords[camera]
 
+    def stream_account(self, camera: int) -> tuple[str, str]:
+        """Name and password for its streams: of the account that it made for them, else what the box signs in with."""
+        return self._streams.get(camera) or (self._cameras[camera].user, self._passwords[camera])
+
     async def packets(self, camera: int) -> int:
         """How many passages of it are stored."""
         sql = "SELECT count(*) FROM packet WHERE camera = ?"
         (count,) = await self._store.read(lambda link: link.execute(sql, (camera,)).fetchone())
         return int(count)
 
-    async def add(self, fresh: Camera, password: str, push_token: str | None, who: str) -> Camera:
-        """A new row; the old one of a camera of ours that comes back, so that its recordings are its own again."""
+    async def add(
+        self,
+        fresh: Camera,
+        password: str,
+        push_token: str | None,
+        who: str,
+        *,
+        stream: tuple[str, str] | None = None,
+    ) -> Camera:
+        """A new row; the old one of a camera of ours that comes back, so that its recordings are its own again.
+
+        Raises:
+            StoreError: a camera of this id was here with another key; or the disk refuses.
+        """
 
         def change(link: sqlite3.Connection) -> Camera:
-            row = link.execute("SELECT camera FROM camera WHERE camera_id = ?", (fresh.camera_id,)).fetchone()
+            sql = "SELECT camera, signing_key FROM camera WHERE camera_id = ?"
+            row = link.execute(sql, (fresh.camera_id,)).fetchone()
+            if row and row[1] not in (None, fresh.signing_key):
+                raise Conflict(f"a camera {fresh.camera_id} with another key was here before")
             if row:
                 number = row[0]
             else:
@@ -113,6 +136,7 @@ class Roster:
             _update(link, camera)
             back = "UPDATE camera SET password = ?, push_token = ?, removed = 0 WHERE camera = ?"
             link.execute(back, (password, push_token, number))
+            _keep_stream(link, number, stream)
             details: dict[str, audit.Detail] = {"name": camera.name, "xaddr": camera.xaddr, "paired": camera.paired}
             audit.append(link, who, "camera-add", camera=number, reason="", granted=True, details=details)
             return camera
@@ -120,6 +144,7 @@ class Roster:
         camera = await self._store.write(change)
         self._cameras[camera.camera] = camera
         self._passwords[camera.camera] = password
+        self._remember_stream(camera.camera, stream)
         return camera
 
     async def put(
@@ -128,18 +153,26 @@ class Roster:
         entry: Callable[[sqlite3.Connection], audit.Entry] | None,
         *,
         push_token: str | None = None,
+        stream: tuple[str, str] | None = None,
     ) -> None:
-        """Write a changed camera, with its audit entry in the same transaction."""
+        """Write a changed camera, with its audit entry in the same transaction.
+
+        Args:
+            push_token, stream: come with another pairing, and only then: the account for the streams (None for none).
+        """
 
         def change(link: sqlite3.Connection) -> None:
             _update(link, camera)
             if push_token is not None:
                 link.execute("UPDATE camera SET push_token = ? WHERE camera = ?", (push_token, camera.camera))
+                _keep_stream(link, camera.camera, stream)
             if entry:
                 entry(link)
 
         await self._store.write(change)
         self._cameras[camera.camera] = camera
+        if push_token is not None:
+            self._remember_stream(camera.camera, stream)
 
     async def keep(self, camera: int, keep_s: int, entry: Callable[[sqlite3.Connection], audit.Entry]) -> None:
         """How long its recordings may be kept at most; 0 for no limit of its own."""
@@ -160,6 +193,7 @@ class Roster:
         def change(link: sqlite3.Connection) -> None:
             link.execute("DELETE FROM feed WHERE recording = ?", (camera,))
             link.execute("DELETE FROM keep WHERE camera = ?", (camera,))
+            _keep_stream(link, camera, None)
             gone = "UPDATE camera SET removed = 1, paired = 0, password = '', push_token = NULL WHERE camera = ?"
             link.execute(gone, (camera,))
             if recordings_too:
@@ -172,6 +206,19 @@ class Roster:
         await self._store.write(change)
         self._cameras.pop(camera, None)
         self._passwords.pop(camera, None)
+        self._streams.pop(camera, None)
+        await self._store.scrub()  # its passwords
+
+    def _remember_stream(self, camera: int, stream: tuple[str, str] | None) -> None:
+        self._streams.pop(camera, None)
+        if stream is not None:
+            self._streams[camera] = stream
+
+
+def _keep_stream(link: sqlite3.Connection, camera: int, stream: tuple[str, str] | None) -> None:
+    link.execute("DELETE FROM stream_account WHERE camera = ?", (camera,))
+    if stream is not None:
+        link.execute("INSERT INTO stream_account VALUES (?, ?, ?)", (camera, *stream))
 
 
 def _update(link: sqlite3.Connection, camera: Camera) -> None:

@@ -50,19 +50,19 @@ async def look(xaddr: str, user: str, password: str) -> Selection:
     Raises:
         PeerError: it refuses, does not answer, or answers nonsense.
     """
-    return _read(await signed("GET", _url(xaddr, attend="no"), user, password, None, what="the selection"))
+    return _read((await signed("GET", _url(xaddr, attend="no"), user, password, None, what="the selection")).said)
 
 
 async def choose(xaddr: str, user: str, password: str, mode: Mode, people: Sequence[Person]) -> Selection:
     """Put another selection in force; what the camera then says. Raises as `look`."""
     listed = [{"label": each.label, "model": each.model, "code": each.code} for each in people]
     body = {"version": 1, "mode": mode.value, "people": listed}
-    return _read(await signed("PUT", _url(xaddr), user, password, body, what="the selection"))
+    return _read((await signed("PUT", _url(xaddr), user, password, body, what="the selection")).said)
 
 
 async def end(xaddr: str, user: str, password: str) -> Selection:
     """Mask everyone again. Raises as `look`."""
-    return _read(await signed("DELETE", _url(xaddr), user, password, None, what="the selection"))
+    return _read((await signed("DELETE", _url(xaddr), user, password, None, what="the selection")).said)
 
 
 def _read(table: Any) -> Selection:

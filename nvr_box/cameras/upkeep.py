@@ -10,7 +10,7 @@ from nvr_box.cameras import pairing
 from nvr_box.cameras.feeds import Feeds
 from nvr_box.cameras.introduction import Introduction
 from nvr_box.cameras.recorders import Recorders
-from nvr_box.cameras.rekey import rekeyed
+from nvr_box.cameras.rekey import rekeyed, same_camera
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.cameras.trial import best_profile
 from nvr_box.record.segments import Segments
@@ -46,6 +46,7 @@ class Upkeep:
         self._roster, self._segments, self._introduction = roster, segments, introduction
         self._feeds, self._recorders, self._start = feeds, recorders, start
         self._usage: dict[int, tuple[int, int | None, int]] = {}
+        self._strange: set[int] = set()
 
     def usage(self, camera: int) -> tuple[int, int | None, int]:
         """Bytes, oldest picture (UTC microseconds) and passages of a camera; up to five seconds old."""
@@ -90,13 +91,22 @@ class Upkeep:
         if now is None or now.connected or not camera.device:
             return
         try:
+            # Before anything is believed that it says: a paired camera is its key, whatever answers at its address.
+            said = await pairing.look(camera.xaddr) if camera.paired else None
+            if said is not None:
+                same_camera(camera, said)
             camera = await self._followed(camera)
-            if camera.paired:
-                said = await pairing.look(camera.xaddr)
-                if said and said.camera_id == camera.camera_id and said.paired_with is None:
-                    await rekeyed(self._roster, self._introduction, _BOX, camera)
+            account = self._roster.stream_account(camera.camera)[0]
+            if said is not None and (said.paired_with, said.sealed_to, said.stream_user or camera.user) != (
+                self._introduction.box_id, camera.sealed_to, account,
+            ):  # fmt: skip
+                await rekeyed(self._roster, self._introduction, _BOX, camera)
+            self._strange.discard(camera.camera)
         except (OnvifError, PeerError, OSError) as error:
-            log.debug("%s: still lost: %s", camera.name, printable(str(error)))
+            known = camera.camera in self._strange or not isinstance(error, PeerError)
+            level = logging.DEBUG if known else logging.WARNING
+            log.log(level, "%s: still lost: %s", camera.name, printable(str(error)))
+            self._strange.add(camera.camera)
 
     async def _followed(self, camera: Camera) -> Camera:
         """The camera with the address that its stream has now; whatever records that stream begins there."""

@@ -37,7 +37,8 @@ masked-*.mp4    the recording as the camera sent it; plays anywhere, people are 
                 `python -m wire.player masked-1.mp4 OUT.mp4 --identity KEYFILE`.
 revealed-*.mp4  if it is there: the originals as they were shown to the person named in the manifest, watermarked.
 report.txt      what can be said of the recording without any key; report.json the same for programs.
-manifest.json   every file with its SHA-256, signed by the box: manifest.sig (Ed25519).
+manifest.json   every file with its SHA-256, signed by the box: manifest.sig (Ed25519). `audit_head` in it is the box's
+                signed word for how far its audit log went: a log without that entry was cut.
 
 `python -m nvr_box verify PACKAGE.zip` checks the signature, every file, and the report against the recording.
 """
@@ -174,6 +175,7 @@ class Exports:
             by.name, "export", camera=wish.camera, reason=reason, start_us=wish.start_us, end_us=wish.end_us,
             holds=report.spans(held), revealed=bool(shown), revealed_holds=report.spans(shown), whole=whole,
         )  # fmt: skip
+        head = await self._audit.head()
         about = {
             "box": self._box, "camera": wish.camera, "camera_name": camera.name, "camera_id": camera.camera_id,
             "camera_signing_key": camera.signing_key, "asked_start": report.utc(wish.start_us),
@@ -181,11 +183,13 @@ class Exports:
             "end": report.utc(held[-1].last_us), "who": by.name, "reason": reason, "made": report.utc(utc_us()),
             "audit_entry": entry.number, "audit_hash": entry.hash, "revealed": bool(shown), "whole_picture": whole,
             "holds": [each.to_json() for each in (*held, *shown)],
+            "audit_head": head.to_json() if head else None,
         }  # fmt: skip
         signing_key = bytes.fromhex(camera.signing_key) if camera.signing_key else None
+        camera_id = bytes.fromhex(camera.camera_id) if camera.camera_id else None
 
         def finish() -> Package:
-            told = [report.told(each.path.name, each.path, signing_key) for each in masked]
+            told = [report.told(each.path.name, each.path, signing_key, camera_id) for each in masked]
             for name, data in (
                 ("report.json", report.as_json(told)),
                 ("report.txt", report.as_text(told, about)),
@@ -196,7 +200,7 @@ class Exports:
             files = tuple(_listed(folder / name) for name in names)
             key = folder.name
             zipped = self._folder / f"{key}.zip"
-            self._zip(zipped, folder, Manifest(self._keys.signer.public, files, about))
+            self._zip(zipped, folder, Manifest(self._keys.verifier, files, about))
             when = report.utc(wish.start_us)[:19].replace(" ", "-").replace(":", "")
             safe = "".join(letter if letter.isalnum() else "-" for letter in camera.name)[:40]
             name, size = f"{safe}-{when}.zip", zipped.stat().st_size

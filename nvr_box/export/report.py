@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wire.recording import samples
-from wire.recovery.reader import NO_RECOVERY_DATA, NOT_A_RECIPIENT, Reader
+from wire.recovery.reader import NO_RECOVERY_DATA, NOT_A_RECIPIENT, OTHER_CAMERA, Reader
 
 QUESTIONS = ("authentic", "base_intact", "complete", "origin")
 VERSION = 2
@@ -91,14 +91,14 @@ class Told:
         return table | {"pictures_at_us": list(self.at_us)} if version > 1 else table
 
 
-def told(name: str, path: Path, signing_key: bytes | None) -> Told:
-    """Read one masked recording.
+def told(name: str, path: Path, signing_key: bytes | None, camera_id: bytes | None = None) -> Told:
+    """Read one masked recording of the camera with this key and id.
 
     Raises:
         WireError: it is no video that we know.
     """
     codec, _, units = samples(path)
-    reader = Reader([], codec, signing_key)
+    reader = Reader([], codec, signing_key, camera_id=camera_id)
     groups: list[dict[str, Any]] = []
     said: Counter[str] = Counter()
     first: Fraction | None = None
@@ -114,7 +114,7 @@ def told(name: str, path: Path, signing_key: bytes | None) -> Told:
             groups.append(_group(ended, begun_s))
             begun_s = at_s
     groups += [_group(ended, begun_s) for ended in reader.finish()]
-    readable = said[NOT_A_RECIPIENT] + said[NO_RECOVERY_DATA]
+    readable = said[NOT_A_RECIPIENT] + said[NO_RECOVERY_DATA] + said[OTHER_CAMERA]
     return Told(name, said.total(), said[NO_RECOVERY_DATA], said.total() - readable, tuple(groups), _at_us(times))
 
 
@@ -148,6 +148,7 @@ def as_text(told_of: Iterable[Told], about: Mapping[str, Any]) -> bytes:
         ),
         "A masked recording begins with the key frame before the time asked for and ends with a whole group.",
         f"Exported by {about['who']} on {about['made']}: {about['reason']}",
+        f"Audit log of the box: entry {about['audit_entry']}, hash {about['audit_hash']}",
         f"Box {about['box']}; camera's signing key {about['camera_signing_key'] or 'none: a camera of another make'}",
         "",
         "Four questions, answered separately from the camera's signed manifests inside the recording:",

@@ -1,15 +1,19 @@
 """`python -m nvr_box verify PACKAGE`: whether a package is what the box signed, by nothing but the package itself."""
 
+import contextlib
 import hashlib
+import sqlite3
 import sys
 import tempfile
 import zipfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nvr_box.audit_head import Head
 from nvr_box.export import bounds, manifest, report
 from nvr_box.export.manifest import Manifest
+from nvr_box.state import DATABASE
 from wire.base.errors import SealError, WireError
 from wire.keys import verify as check_signature
 
@@ -29,18 +33,20 @@ class Found:
     wrong: tuple[str, ...]
 
 
-def verify(path: Path, *, signing_key: bytes | None = None) -> Found:
+def verify(path: Path, *, signing_key: bytes | None = None, state: Path | None = None) -> Found:
     """Check signature, files and report of a package.
 
     Args:
         signing_key: the box's, when it is known; otherwise the package's own word for it is taken.
+        state: of the box that made it: whether its audit log still holds the entry of this export.
 
     Raises:
         WireError: it is no package at all.
     """
     try:
         with zipfile.ZipFile(path) as package, tempfile.TemporaryDirectory(prefix="veilcam-verify-") as folder:
-            return _checked(package, path.stat().st_size, Path(folder), signing_key)
+            found = _checked(package, path.stat().st_size, Path(folder), signing_key)
+            return replace(found, wrong=(*found.wrong, *_head(found.manifest, state))) if found.manifest else found
     except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
         raise WireError(f"{path}: cannot be read as a package: {error}") from error
 
@@ -112,7 +118,9 @@ def _report(said: Manifest, files: dict[str, Path]) -> list[str]:
     try:
         key = said.about.get("camera_signing_key")
         signing_key = bytes.fromhex(key) if key else None
-        again = [report.told(name, path, signing_key) for name, path in files.items() if name.startswith("masked")]
+        camera_id = bytes.fromhex(said.about.get("camera_id") or "") or None
+        masked = {name: path for name, path in files.items() if name.startswith("masked")}
+        again = [report.told(name, path, signing_key, camera_id) for name, path in masked.items()]
         if not any(_same(files["report.json"], report.as_json(again, version)) for version in (report.VERSION, 1)):
             return ["report.json: the recordings say something else"]
         wrong = []
@@ -125,10 +133,35 @@ def _report(said: Manifest, files: dict[str, Path]) -> list[str]:
         return [f"the recordings cannot be read again: {error}"]
 
 
-def main(path: Path, signing_key: str | None) -> int:
+def _head(said: Manifest, state: Path | None) -> list[str]:
+    """The head of the audit log in the package, and what a box's log lacks of it where there is one to compare."""
+    table = said.about.get("audit_head")
+    try:
+        head = Head.from_json(table) if table is not None else None
+    except (WireError, SealError) as error:
+        return [f"audit_head: {error}"]
+    if head is not None and bytes.fromhex(head.signing_key) != said.signing_key:
+        return ["audit_head: it was signed by another box"]
+    if state is None:
+        return []
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{state / DATABASE}?mode=ro", uri=True)) as link:
+            number, hashed = int(said.about["audit_entry"]), str(said.about["audit_hash"])
+            row = link.execute("SELECT hash FROM audit WHERE number = ?", (number,)).fetchone()
+            if row is None:
+                return [f"audit log: entry {number}, of this package, is missing: entries were cut off"]
+            if bytes(row[0]).hex() != hashed:
+                return [f"audit log: entry {number}, of this package, or one before it was rewritten"]
+            fault = head.fault(link) if head else ""
+    except (sqlite3.Error, KeyError, TypeError, ValueError) as error:
+        return [f"audit log: {state / DATABASE} cannot be compared: {error}"]
+    return [f"audit log: {fault}"] if fault else []
+
+
+def main(path: Path, signing_key: str | None, state: Path | None = None) -> int:
     """The command; 0 for a whole package, 1 for one that is not, with a line for each fault."""
     try:
-        found = verify(path, signing_key=bytes.fromhex(signing_key) if signing_key else None)
+        found = verify(path, signing_key=bytes.fromhex(signing_key) if signing_key else None, state=state)
     except (WireError, ValueError) as error:
         print(f"nvr_box verify: {error}", file=sys.stderr)
         return 1

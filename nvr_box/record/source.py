@@ -17,6 +17,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from nvr_box.record.credentials_guard import CredentialsGuard
 from nvr_box.record.fmp4 import TIMESCALE
 from nvr_box.record.plain import plain
 from wire.base.errors import PeerError
@@ -69,16 +70,20 @@ class Source:
             PeerError: unreachable, refused, or without video.
         """
         rtsp = uri.startswith(("rtsp://", "rtsps://"))
+        self._guard: CredentialsGuard | None = None
         try:
+            if uri.startswith("rtsp://") and user:
+                self._guard = CredentialsGuard(uri, _OPEN_S, tunnel=transport == "http")
+            address = self._guard.uri if self._guard else uri
             self._container: InputContainer = av.open(
-                _with_credentials(uri, user, password) if rtsp else uri,
+                _with_credentials(address, user, password) if rtsp else uri,
                 options=_RTSP | {"rtsp_transport": transport} if rtsp else {},
                 timeout=(_OPEN_S, _SILENCE_S) if rtsp else None,
             )
         except (av.FFmpegError, OSError) as error:
-            raise PeerError(f"the stream cannot be opened: {_why(error)}") from error
+            raise PeerError(f"the stream cannot be opened: {self._refusal() or _why(error)}") from error
         if not self._container.streams.video:
-            self._container.close()
+            self.close()
             raise PeerError("the stream has no video")
         self.stream = self._container.streams.video[0]
 
@@ -123,11 +128,20 @@ class Source:
                 pts = dts + max(0, min(ahead, _BREAK_90K))
                 yield Timed(video, packet.is_keyframe, dts, pts, step, utc_us, offset_s)
         except (av.FFmpegError, OSError) as error:
-            raise PeerError(f"the stream broke off: {_why(error)}") from error
+            raise PeerError(f"the stream broke off: {self._refusal() or _why(error)}") from error
 
     def close(self) -> None:
         """Close the connection."""
         self._container.close()
+        if self._guard is not None:
+            self._guard.close()
+
+    def _refusal(self) -> str:
+        """What the guard of the password ended the connection for; it has ended with it."""
+        if self._guard is None:
+            return ""
+        self._guard.close()
+        return self._guard.refusal
 
 
 def _wall_clock(packet: "Packet[VideoStream]") -> tuple[int, float | None]:

@@ -1,30 +1,37 @@
-"""Slowing down who guesses passphrases."""
+"""Slowing down guesses of passphrases: one count for all that a passphrase opens, one try of an account at a time."""
 
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from nvr_box.rights import Refused
+from onvif.throttle import Attempt, Limits, Throttle, Throttled
 
-_FREE_FAILURES, _BRAKE_S = 5, 60.0
+LIMITS = Limits(free=5, first_s=60.0, longest_s=900.0)
 
 
 class Brake:
     """Counts each account's wrong passphrases; after some of them the next try has to wait."""
 
-    def __init__(self) -> None:
-        self._failures: dict[str, tuple[int, float]] = {}
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self._throttle = Throttle(limits, alone=True)
 
     def demand(self, name: str) -> None:
-        """Raise `Refused` while `name` has to wait."""
-        count, last_mono_s = self._failures.get(name, (0, 0.0))
-        wait_s = last_mono_s + _BRAKE_S - time.monotonic()
-        if count >= _FREE_FAILURES and wait_s > 0:
-            raise Refused(f"too many wrong passphrases; try again in {wait_s:.0f} s")
+        """Raise `Refused` where `attempt` would; counts nothing."""
+        try:
+            self._throttle.demand(name)
+        except Throttled as held:
+            raise _refused(held) from None
 
-    def failed(self, name: str) -> None:
-        """Another wrong one."""
-        count, _ = self._failures.get(name, (0, 0.0))
-        self._failures[name] = (count + 1, time.monotonic())
+    @contextmanager
+    def attempt(self, name: str) -> Iterator[Attempt]:
+        """One try, a wrong one unless it says otherwise; raises `Refused` while `name` has to wait."""
+        try:
+            attempt = self._throttle.attempt(name)
+        except Throttled as held:
+            raise _refused(held) from None
+        with attempt:
+            yield attempt
 
-    def passed(self, name: str) -> None:
-        """A right one: forget the wrong ones."""
-        self._failures.pop(name, None)
+
+def _refused(held: Throttled) -> Refused:
+    return Refused(f"too many wrong passphrases, or several at once; try again in {held.wait_s:.0f} s")

@@ -16,14 +16,22 @@ _JPEG_QUALITY = 90
 
 
 def opened(
-    data: bytes, identities: Sequence[Identity], held: Mapping[bytes, bytes], signing_key: bytes | None, mark: str
+    data: bytes,
+    identities: Sequence[Identity],
+    held: Mapping[bytes, bytes],
+    camera: tuple[bytes | None, bytes | None],
+    mark: str,
 ) -> bytes:
     """JPEG of the original inside a thumbnail, marked; `held` as `thumbnail.open_sealed` takes it.
+
+    Args:
+        camera: its signing key and its id.
 
     Raises:
         StoreError: it stays masked; the message says why.
     """
-    found = thumbnail.open_sealed(data, identities, signing_key, held=held)
+    signing_key, camera_id = camera
+    found = thumbnail.open_sealed(data, identities, signing_key, camera_id=camera_id, held=held)
     if found.clear is None:
         raise NotFound(f"this best shot stays masked: {found.reason}")
     bgr = cv2.imdecode(np.frombuffer(found.clear, np.uint8), cv2.IMREAD_COLOR)

@@ -137,16 +137,15 @@ class Process:
 
     def _card(self, head: dict[str, Any], body: bytes) -> None:
         """A stored best shot without its mask."""
-        signing_key = bytes.fromhex(head["signing_key"]) if head["signing_key"] else None
-        self._say({"done": True}, card.opened(body, self._identities, self._held, signing_key, self._mark))
+        self._say({"done": True}, card.opened(body, self._identities, self._held, _camera(head), self._mark))
 
     def _new(self, head: dict[str, Any]) -> Renderer:
         if not self._identities:
             raise SealError("nothing is unlocked")
-        signing_key, point = head["signing_key"], head["point"]
+        point = head["point"]
         return Renderer(
             self._identities,
-            bytes.fromhex(signing_key) if signing_key else None,
+            *_camera(head),
             mark=self._mark,
             from_us=int(head["from_us"]),
             until_us=int(head["until_us"]),
@@ -167,6 +166,12 @@ class Process:
         "unlock": _unlock, "play": _play, "gop": _gop, "finish": _finish, "look": _look, "still": _still,
         "jpeg": _jpeg, "hold": _hold, "card": _card, "hold-card": _hold_card,
     }  # fmt: skip
+
+
+def _camera(head: dict[str, Any]) -> tuple[bytes | None, bytes | None]:
+    """Signing key and id of the camera that is revealed; both are None of another make's."""
+    signing_key, camera_id = head["signing_key"], head["camera_id"]
+    return bytes.fromhex(signing_key) if signing_key else None, bytes.fromhex(camera_id) if camera_id else None
 
 
 def _held(paths: Sequence[Path], identities: Sequence[Identity]) -> hold.Held:

@@ -48,7 +48,7 @@ class Renderer:
 
     Args:
         identities: the unlocked reveal keys.
-        signing_key: the camera's, None for a camera of another make.
+        signing_key, camera_id: the camera's, None for a camera of another make.
         mark: the watermark's text.
         from_us, until_us: only pictures taken from the one on and before the other come out, to the picture; those
             in front of them in their group are decoded and seen by nobody.
@@ -61,6 +61,7 @@ class Renderer:
         self,
         identities: Sequence[Identity],
         signing_key: bytes | None,
+        camera_id: bytes | None = None,
         *,
         mark: str,
         from_us: int = 0,
@@ -70,6 +71,7 @@ class Renderer:
         held: Mapping[bytes, bytes] | None = None,
     ) -> None:
         self._identities, self._signing_key, self._held = identities, signing_key, held
+        self._camera_id = camera_id
         self._mark_text = mark
         self._mark: Watermark | None = None
         self._marked: tuple[int, ...] = ()
@@ -134,7 +136,9 @@ class Renderer:
         if self._reader is None or codec is not self._codec:
             if self._part is not None:
                 self._part = 0  # another reader counts from 1: nothing says that the person is the same
-            self._reader = Reader(self._identities, codec, self._signing_key, held=self._held)
+            self._reader = Reader(
+                self._identities, codec, self._signing_key, camera_id=self._camera_id, held=self._held
+            )
             self._composer, self._codec = Composer(codec), codec
         first = True
         for unit in units:

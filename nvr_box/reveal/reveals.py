@@ -15,6 +15,7 @@ from nvr_box.clock import utc_us
 from nvr_box.keys import Keys
 from nvr_box.record.access_units import access_units
 from nvr_box.record.recordings import Chunk, Piece, Recordings
+from nvr_box.reveal.brake import Brake
 from nvr_box.reveal.handing import Handed
 from nvr_box.reveal.scope import EVERYTHING, Stretch
 from nvr_box.reveal.session import RevealSession, Running, Units
@@ -41,8 +42,11 @@ class Reveals(Sessions):
         minutes: float,
         second_person: bool = False,
         account: Callable[[str], Account | None] | None = None,
+        brake: Brake | None = None,
     ) -> None:
-        super().__init__(log, keys, roster, minutes=minutes, second_person=second_person, account=account)
+        super().__init__(
+            log, keys, roster, minutes=minutes, second_person=second_person, account=account, brake=brake
+        )
         self._recordings = recordings
 
     async def units(self, by: Account, key: str, start_us: int) -> AsyncGenerator[Units]:
@@ -162,7 +166,7 @@ class Reveals(Sessions):
         await self._view(by, key, shot.best_us, in_browser=session.in_browser)
         jpeg = shot.jpeg
         if not session.in_browser:
-            wanted = {"op": "card", "signing_key": session.signing_key}
+            wanted = {"op": "card", **session.of_camera}
             jpeg = (await self._ask(running, wanted, body=shot.jpeg))[-1][1]
         self._own(by, key)  # it may have ended meanwhile
         running.cards.add(shot.packet)
@@ -206,7 +210,7 @@ class Reveals(Sessions):
 def _looking(op: str, session: RevealSession, from_us: int, until_us: int) -> dict[str, Any]:
     """How a play or a look begins."""
     return {
-        "op": op, "signing_key": session.signing_key, "from_us": from_us, "until_us": until_us,
+        "op": op, **session.of_camera, "from_us": from_us, "until_us": until_us,
         "point": session.scope.point, "point_us": session.scope.begin_us,
     }  # fmt: skip
 

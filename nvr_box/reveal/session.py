@@ -25,7 +25,7 @@ class RevealSession:
         scope: what it may show, whatever is asked of it.
         watermark: what every revealed picture shows.
         in_browser: the page opens it; its verdicts are what the page said last.
-        signing_key: the camera's, hex, None for a camera of another make.
+        signing_key, camera_id: the camera's, hex, None for a camera of another make.
     """
 
     key: str
@@ -38,6 +38,12 @@ class RevealSession:
     verdicts: Verdicts
     in_browser: bool = False
     signing_key: str | None = None
+    camera_id: str | None = None
+
+    @property
+    def of_camera(self) -> dict[str, str | None]:
+        """What whoever opens it has to know of the camera, so that nothing of another camera opens."""
+        return {"signing_key": self.signing_key, "camera_id": self.camera_id}
 
     @property
     def camera(self) -> int:
@@ -90,5 +96,5 @@ def begun(
     mark = f"{by.name}  {when:%Y-%m-%d %H:%M:%S}Z  {camera.name}".encode("ascii", "replace").decode()
     return RevealSession(
         secrets.token_urlsafe(12), by.name, scope, reason, now_us, now_us + int(minutes * 60e6), mark,
-        Verdicts(), in_browser, camera.signing_key,
+        Verdicts(), in_browser, camera.signing_key, camera.camera_id,
     )  # fmt: skip

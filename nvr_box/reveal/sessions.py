@@ -27,6 +27,7 @@ from nvr_box.reveal.session import RevealSession, Running, begun
 from nvr_box.reveal.talk import Gone, Silent, Talk, unlocking
 from nvr_box.reveal.verdicts import Verdicts
 from nvr_box.rights import Account, Refused, Right
+from onvif.throttle import Attempt
 from wire.base.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -52,12 +53,13 @@ class Sessions:
         minutes: float,
         second_person: bool = False,
         account: Callable[[str], Account | None] | None = None,
+        brake: Brake | None = None,
     ) -> None:
         self._log, self._keys, self._roster = log, keys, roster
         self._minutes, self._account = minutes, account
         self.approvals = Approvals(log, wanted=second_person, minutes=minutes)
         self._running: dict[str, Running] = {}
-        self._brake = Brake()
+        self._brake = brake or Brake()
         self._ending: set[asyncio.Task[None]] = set()
 
     async def start(
@@ -88,8 +90,8 @@ class Sessions:
         running = None
         try:
             running = self._granted(by, camera, reason, stretch, approval=approval, minutes=minutes)
-            self._brake.demand(by.name)
-            await self._unlock(running, passphrases)
+            with self._brake.attempt(by.name) as attempt:
+                await self._unlock(running, passphrases, attempt)
             await self._log_granted(running, "box")
             # It may have been taken away while the passphrase was tried.
             self._demand(by, camera)
@@ -224,10 +226,11 @@ class Sessions:
     def _handed(self, by: Account, limits: Scope) -> Handed:
         return handed(self._keys, by.name, self._roster.get(limits.camera).camera_id or "", limits)
 
-    async def _unlock(self, running: Running, passphrases: list[str]) -> None:
+    async def _unlock(self, running: Running, passphrases: list[str], attempt: Attempt) -> None:
         session = running.session
         sealed = self._keys.sealed(session.camera, self._roster.get(session.camera).camera_id or "")
         if not sealed.operators:
+            attempt.void()
             raise Refused("this box holds no reveal key; the page opens a reveal of the whole picture with a key file")
         running.talk = await Talk.launch()
         seconds = (session.expires_us - session.started_us) / 1e6
@@ -235,11 +238,9 @@ class Sessions:
         try:
             await self._ask(running, unlock)
         except Gone as gone:
+            attempt.void()
             raise StoreError("the reveal process could not be started; the box's log says why") from gone
-        except Refused:
-            self._brake.failed(session.who)
-            raise
-        self._brake.passed(session.who)
+        attempt.passed()
 
     def _demand(self, by: Account, camera: int) -> None:
         """Both rights, as they are now and not as they were when somebody began to ask."""

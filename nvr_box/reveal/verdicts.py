@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from wire.recovery.reader import NO_RECOVERY_DATA, NOT_A_RECIPIENT, Opened
+from wire.recovery.reader import NO_RECOVERY_DATA, NOT_A_RECIPIENT, OTHER_CAMERA, Opened
 from wire.recovery.verdict import Check
 
 
@@ -14,7 +14,7 @@ class Verdicts:
         opened: the originals were restored.
         nothing_masked: opened, and the camera had masked nothing.
         missing: recovery data was removed on the way.
-        not_for_us: sealed for somebody else.
+        not_for_us: sealed for somebody else, or by another camera.
         damaged: recovery data does not authenticate.
         waiting: readable, but the pictures it builds on are not; shown masked.
         base_altered: opened, but the masked picture is not what the camera made.
@@ -58,6 +58,6 @@ def _kind(opened: Opened, *, revealed: bool) -> str:
         return "opened" if revealed else "waiting"
     if opened.reason == NO_RECOVERY_DATA:
         return "missing"
-    if opened.reason == NOT_A_RECIPIENT:
+    if opened.reason in {NOT_A_RECIPIENT, OTHER_CAMERA}:
         return "not_for_us"
     return "damaged" if opened.verdict.authentic is Check.NO else "waiting"

@@ -1,10 +1,12 @@
 """Signing in and out, and who is signed in."""
 
+import math
 import time
 
 from aiohttp import web
 
 from nvr_box.rights import Account
+from nvr_box.users import TooMany
 from nvr_box.web.asked import SESSION, SESSIONS, body, box, by, iso, text
 from nvr_box.web.sessions import Session, cookie_name, same_origin, set_cookie
 
@@ -18,6 +20,7 @@ def _answer(request: web.Request, account: Account, session: Session) -> web.Res
             "rights": sorted(right.value for right in account.rights),
             "cameras": None if account.cameras is None else sorted(account.cameras),
             "csrf": session.csrf,
+            "claim": box(request).users.must_claim(account.name),
             "box": box(request).config.name,
             "now": iso(time.time_ns() // 1000),
         }
@@ -30,17 +33,17 @@ async def sign_in(request: web.Request) -> web.Response:
     if not same_origin(request):
         return web.json_response({"error": "Another site asked to sign in here.", "field": None}, status=403)
     sessions = request.app[SESSIONS]
-    peer = request.remote or "?"
-    if sessions.slow_down(peer):
-        return web.json_response(
-            {"error": "Too many tries from this address; wait a minute.", "field": None},
-            status=429,
-            headers={"Retry-After": "60"},
-        )
     fields = await body(request)
-    account = await box(request).users.authenticate(
-        text(fields, "name", most=64), text(fields, "password", most=1024), peer=peer
-    )
+    name, password = text(fields, "name", most=64), text(fields, "password", most=1024)
+    try:
+        account = await box(request).users.authenticate(name, password, peer=request.remote or "?")
+    except TooMany as held:
+        said = str(held)
+        return web.json_response(
+            {"error": f"{said[:1].upper()}{said[1:]}.", "field": None},
+            status=429,
+            headers={"Retry-After": str(math.ceil(held.wait_s))},
+        )
     sessions.end(request)
     token, session = sessions.begin(account)
     response = _answer(request, account, session)
@@ -56,6 +59,15 @@ async def sign_out(request: web.Request) -> web.Response:
     response = web.Response(status=204)
     response.del_cookie(cookie_name(request), path="/", secure=request.secure, httponly=True, samesite="Strict")
     return response
+
+
+@routes.post("/api/claim")
+async def claim(request: web.Request) -> web.Response:
+    """Choose a password in the place of the one that was made up; every other session of the account ends."""
+    account = by(request)
+    await box(request).users.claim(account, text(await body(request), "password", most=1024))
+    request.app[SESSIONS].end_all(account.name, but=request)
+    return _answer(request, account, request[SESSION])
 
 
 @routes.get("/api/me")

@@ -32,6 +32,8 @@ from wire.base.errors import Error
 _log = logging.getLogger(__name__)
 _STATIC = Path(__file__).parent / "static"
 _OPEN = {"/", "/api/sign-in", "/api/packets", "/favicon.ico"}
+# All that an account may do whose password was made up and lies in a file.
+_UNCLAIMED = {"/api/me", "/api/claim", "/api/sign-out"}
 _MOST_PUSH_BYTES = 8 << 20
 
 # Nothing but our own files runs, and nobody may frame the page. blob: is what MediaSource plays; data: are the
@@ -97,6 +99,8 @@ async def _know_who_asks(request: web.Request, handler: Handler) -> web.StreamRe
     session, who = found
     if request.method not in ("GET", "HEAD") and not (same_origin(request) and csrf_fits(request, session)):
         return _refusal(403, "This request did not come from the page itself; load the page again.")
+    if request.path not in _UNCLAIMED and request.app[BOX].users.must_claim(who.name):
+        return _refusal(403, "Choose a password of your own first.", "password")
     request[SESSION], request[ACCOUNT] = session, who
     return await handler(request)
 

@@ -77,11 +77,13 @@ async def entries(request: web.Request) -> web.Response:
 async def verify(request: web.Request) -> web.Response:
     """Recompute the whole chain."""
     verdict = await box(request).audit.verify(by(request))
+    head = verdict.head
     return web.json_response(
         {
             "whole": verdict.broken_at is None,
             "entries": verdict.entries,
             "broken_at": verdict.broken_at,
             "why": verdict.why,
+            "head": {"number": head.number, "hash": head.hash, "signed": iso(head.utc_us)} if head else None,
         }
     )

@@ -103,7 +103,7 @@ async def start(request: web.Request) -> web.Response:
             raise Refused(why)
         session = await reveals.start_in_browser(account, camera, reason=said, stretch=stretch)
         handed = reveals.handed(account, session.key).tables()
-        more = {"signing_key": session.signing_key, "keys": handed}
+        more = {**session.of_camera, "keys": handed}
     else:
         session = await reveals.start(
             account,

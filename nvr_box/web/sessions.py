@@ -1,4 +1,4 @@
-"""Who is at the other end: sessions in memory, their cookie, the CSRF token, and a limit on signing in.
+"""Who is at the other end: sessions in memory, their cookie and the CSRF token.
 
 A session is a random token in a cookie that scripts cannot read and other sites cannot send. Rights are not kept in
 it: the account is read anew at every request, so that a right taken away is gone at once.
@@ -7,7 +7,6 @@ it: the account is read anew at every request, so that a right taken away is gon
 import hmac
 import secrets
 import time
-from collections import deque
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -19,8 +18,6 @@ from nvr_box.rights import Account
 IDLE_S = 3600.0
 LONGEST_S = 12 * 3600.0
 _MOST_SESSIONS = 1000
-_SIGN_INS = 20
-_SIGN_IN_WINDOW_S = 60.0
 CSRF_HEADER = "X-Veilcam-CSRF"
 
 
@@ -40,18 +37,6 @@ class Sessions:
 
     box: Box
     _held: dict[str, Session] = field(default_factory=dict)
-    _tries: dict[str, deque[float]] = field(default_factory=dict)
-
-    def slow_down(self, peer: str) -> bool:
-        """Count one try to sign in from `peer`; True when there were too many in the last minute."""
-        now = time.monotonic()
-        if len(self._tries) > _MOST_SESSIONS:
-            self._tries = {who: tries for who, tries in self._tries.items() if now - tries[-1] < _SIGN_IN_WINDOW_S}
-        tries = self._tries.setdefault(peer, deque(maxlen=_SIGN_INS))
-        full = len(tries) == _SIGN_INS and now - tries[0] < _SIGN_IN_WINDOW_S
-        if not full:
-            tries.append(now)
-        return full
 
     def begin(self, account: Account) -> tuple[str, Session]:
         """A new session of `account` and its token."""

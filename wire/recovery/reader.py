@@ -30,6 +30,7 @@ NOT_AUTHENTIC = "sealed originals do not authenticate"
 BASE_ALTERED = "the masked picture was altered after it was protected"
 LATE = "access unit repeated or late"
 STARTED_ANEW = "the camera was started anew, or a part is missing: this number may be somebody else's here"
+OTHER_CAMERA = "the recovery data is another camera's"
 OTHERS_ONLY = "nothing here is sealed to this key: the person is not in the picture"
 
 _START, _SHARED = 1, 2
@@ -76,6 +77,7 @@ class Reader:
         identities: private keys that may open it; none is allowed and gives the public verdicts only.
         codec: of the base stream.
         signing_key: the camera's Ed25519 public key; without it origin stays unknown.
+        camera_id: the camera's; what another camera sealed is not opened, whoever sends it. None opens any camera's.
         held: content keys by key_hash, from a legal hold, where no identity opens the stream itself any more.
         granted: keys of single objects by key_hash: name, track_id and key of each.
     """
@@ -86,6 +88,7 @@ class Reader:
         codec: Codec,
         signing_key: bytes | None = None,
         *,
+        camera_id: bytes | None = None,
         held: Mapping[bytes, bytes] | None = None,
         granted: Mapping[bytes, Sequence[TrackKey]] | None = None,
     ) -> None:
@@ -94,6 +97,7 @@ class Reader:
         self._identities = {identity.kid: identity for identity in identities}
         self._codec = codec
         self._signing_key = signing_key
+        self._camera_id = camera_id
         self._gop: Group | None = None
         self._tables: Tables | None = None
         self._track_tables: dict[int, Tables] = {}
@@ -182,10 +186,14 @@ class Reader:
 
     def _start(self, unit: KeyUnit) -> None:
         self._close(None)
-        self._gop = Group(unit, self._content_key(unit))
-        for track_key in self._granted.get(unit.hash, ()):
+        foreign = self._foreign(unit.camera_id)
+        self._gop = Group(unit, None if foreign else self._content_key(unit))
+        for track_key in () if foreign else self._granted.get(unit.hash, ()):
             self._gop.know(track_key)
         self._forget_tables()
+
+    def _foreign(self, camera_id: bytes) -> bool:
+        return self._camera_id is not None and camera_id != self._camera_id
 
     def _content_key(self, unit: KeyUnit) -> bytes | None:
         held_key = self._held.get(unit.hash)
@@ -206,8 +214,9 @@ class Reader:
         gop.leaves.append(units.frame_leaf(picture, unit))
         gop.seen += 1
         pts_90k = (gop.unit.pts_90k + header.since_us * 9 // 100 + header.drift_90k) % 2**32
+        reason = OTHER_CAMERA if self._foreign(gop.unit.camera_id) else NOT_A_RECIPIENT
         opened = Opened(
-            None, (), Verdict(complete=complete, origin=self._origin), NOT_A_RECIPIENT,
+            None, (), Verdict(complete=complete, origin=self._origin), reason,
             header=header, pts_90k=pts_90k, utc_us=utc_us,
         )  # fmt: skip
         nonce = gop.unit.salt + seq.to_bytes(8, "big")
@@ -322,6 +331,9 @@ class Reader:
         self._finished.append(finished)
 
     def _origin_of(self, manifest: Manifest | None, camera_id: bytes) -> tuple[Check, str]:
+        if self._foreign(camera_id):
+            self._previous_manifest = None if manifest is None else manifest.hash
+            return Check.NO, OTHER_CAMERA
         if manifest is None:
             self._previous_manifest = None
             return Check.UNKNOWN, "no manifest yet"

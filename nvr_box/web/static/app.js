@@ -11,7 +11,7 @@ import { followCameras } from "./refresh.js";
 import { endReveal, followReveals, Lock } from "./reveal.js";
 import { go, route } from "./route.js";
 import { Search } from "./search.js";
-import { SignIn } from "./signin.js";
+import { Claim, SignIn } from "./signin.js";
 import { boxNotices, cameras, may, me, notices, revealWays, theme, use } from "./store.js";
 import { clock, zone } from "./times.js";
 import { Recording, Watch, watchKeys } from "./watch.js";
@@ -84,10 +84,10 @@ function App() {
   const main = useRef();
   useEffect(() => { askWhoIsThere(); }, []);
   useEffect(() => {
-    if (!who) return undefined;
+    if (!who || who.claim) return undefined;
     const ends = [followCameras(), followReveals()];
     return () => ends.forEach((end) => end());
-  }, [who?.name]);
+  }, [who?.name, who?.claim]);
   useEffect(() => {
     const press = (event) => {
       if (event.altKey && !event.ctrlKey) {
@@ -100,6 +100,7 @@ function App() {
   }, []);
   if (who === undefined) return html`<p class="boot">Veilcam is starting…</p><${Notices} />`;
   if (who === null) return html`<${SignIn} /><${Notices} />`;
+  if (who.claim) return html`<${Claim} name=${who.name} /><${Notices} />`;
   const place = PLACES.find((one) => one.name === where.place && one.open());
   const camera = where.place === "watch" ? list.find((one) => String(one.id) === where.rest[0]) : null;
   document.title = camera ? `${camera.name} – ${who.box}` : `${place?.title ?? "Live"} – ${who.box}`;

@@ -55,7 +55,8 @@ export function Audit() {
       <label>To <${TimeField} onPick=${(end) => setChosen((before) => ({ ...before, end }))} /></label>
       <span class="push"></span><button onClick=${check} data-test="verify">Check the chain</button></div>
     ${verdict && html`<p class=${`verdict ${verdict.busy ? "" : verdict.whole ? "good" : "bad"}`} role="status" data-test="verdict">
-      ${verdict.busy ? "recomputing…" : verdict.whole ? `The chain is whole: ${verdict.entries} entries, none changed or missing.`
+      ${verdict.busy ? "recomputing…" : verdict.whole ? `The chain is whole: ${verdict.entries} entries, none changed or missing.${verdict.head
+          ? ` The box signed entry ${verdict.head.number} at ${full(us(verdict.head.signed))}: ${verdict.head.hash}` : ""}`
         : `The chain is broken at entry ${verdict.broken_at}: ${verdict.why}`}</p>`}
     ${entries && html`<div class="scroll"><table class="list"><thead><tr><th>Time</th><th>Who</th><th>What</th><th>Camera</th><th>Reason</th><th></th></tr></thead>
       ${entries.map((entry) => html`<${Row} key=${entry.number} entry=${entry} />`)}</table></div>`}

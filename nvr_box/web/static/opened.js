@@ -32,6 +32,7 @@ export class Opener {
     this.id = answer.id;
     this.keys = keys;
     this.signingKey = answer.signing_key;
+    this.cameraId = answer.camera_id;
     this.point = answer.point;
     this.number = 0;
     this.verdicts = null;
@@ -76,14 +77,14 @@ export class Opener {
     this.player = player;
     this.number += 1;
     const address = socketAddress(`/api/reveals/${seg(this.id)}/units?from=${seg(iso(from_us))}`);
-    this.worker.postMessage({ op: "play", number: this.number, address, signingKey: this.signingKey, from_us, point: this.point });
+    this.worker.postMessage({ op: "play", number: this.number, address, signingKey: this.signingKey, cameraId: this.cameraId, from_us, point: this.point });
   }
 
   // The original inside a best shot as an ImageBitmap; rejects with the sentence why it stays masked.
   card(jpeg) {
     return new Promise((resolve, reject) => {
       this.cards.push({ resolve, reject });
-      this.worker.postMessage({ op: "card", jpeg, signingKey: this.signingKey }, [jpeg]);
+      this.worker.postMessage({ op: "card", jpeg, signingKey: this.signingKey, cameraId: this.cameraId }, [jpeg]);
     });
   }
 

@@ -2,9 +2,9 @@
 // key files come in; pictures go out. What it asks the box for are masked access units, and nothing goes with that.
 //
 // In:  {op: "unlock", files, days, proofs, passphrases}
-//      {op: "play", number, address, signingKey, from_us, point}    what played before ends
+//      {op: "play", number, address, signingKey, cameraId, from_us, point}    what played before ends
 //      {op: "more", number, pictures}                               so many may be on their way or waiting
-//      {op: "card", jpeg, signingKey}                               a best shot; answered in the order of asking
+//      {op: "card", jpeg, signingKey, cameraId}                     a best shot; answered in the order of asking
 // Out: {op: "unlocked", keys, proof} | {op: "refused", why}
 //      {op: "card", picture} | {op: "card", why}
 //      {op: "picture", number, frame, utc_us, revealed, reason, verdicts} | {op: "ended", number, code, why}
@@ -12,7 +12,7 @@ import { ascii, fromHex, hex, SealError, WireError } from "./bytes.js";
 import { Composer } from "./compose.js";
 import { unlock } from "./keyfile.js";
 import { CODECS } from "./nal.js";
-import { NO_RECOVERY_DATA, NOT_A_RECIPIENT, Reader, STARTED_ANEW } from "./reader.js";
+import { NO_RECOVERY_DATA, NOT_A_RECIPIENT, OTHER_CAMERA, Reader, STARTED_ANEW } from "./reader.js";
 import { openThumbnail } from "./thumbnail.js";
 import { us } from "../times.js";
 
@@ -23,9 +23,10 @@ let verdicts = { ...NOTHING };
 let current = null;
 
 class Play {
-  constructor({ number, address, signingKey, from_us, point }) {
+  constructor({ number, address, signingKey, cameraId, from_us, point }) {
     this.number = number;
     this.signingKey = signingKey;
+    this.cameraId = cameraId;
     this.from_us = from_us;
     this.point = point;
     this.only = point ? new Set() : null;
@@ -69,7 +70,7 @@ class Play {
   }
 
   async open({ utc_us, au, codec, last }) {
-    this.reader ??= new Reader(identities, CODECS[codec], this.signingKey);
+    this.reader ??= new Reader(identities, CODECS[codec], this.signingKey, undefined, this.cameraId);
     this.composer ??= new Composer(CODECS[codec]);
     let opened = await this.reader.open(au);
     if (this.point && utc_us >= this.from_us) {
@@ -123,7 +124,7 @@ function counted(before, opened, revealed, unsigned) {
 function kind({ payload, tracks, reason, verdict }, revealed) {
   if (payload) return payload.length || tracks.length ? (revealed ? "opened" : "waiting") : "nothing_masked";
   if (reason === NO_RECOVERY_DATA) return "missing";
-  if (reason === NOT_A_RECIPIENT) return "not_for_us";
+  if (reason === NOT_A_RECIPIENT || reason === OTHER_CAMERA) return "not_for_us";
   return verdict.authentic === "no" ? "damaged" : "waiting";
 }
 
@@ -148,8 +149,8 @@ async function proven(proofs) {
 
 let cards = Promise.resolve();
 
-async function card({ jpeg, signingKey }) {
-  const { clear, reason } = await openThumbnail(new Uint8Array(jpeg), identities, signingKey);
+async function card({ jpeg, signingKey, cameraId }) {
+  const { clear, reason } = await openThumbnail(new Uint8Array(jpeg), identities, signingKey, cameraId);
   if (!clear) {
     postMessage({ op: "card", why: reason });
     return;

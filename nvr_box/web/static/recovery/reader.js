@@ -13,6 +13,7 @@ const NOT_AUTHENTIC = "sealed originals do not authenticate";
 const BASE_ALTERED = "the masked picture was altered after it was protected";
 const LATE = "access unit repeated or late";
 export const STARTED_ANEW = "the camera was started anew, or a part is missing: this number may be somebody else's here";
+export const OTHER_CAMERA = "the recovery data is another camera's";
 const OTHERS_ONLY = "nothing here is sealed to this key: the person is not in the picture";
 
 const HPKE_INFO = ascii("veilcam recovery 2 key unit");
@@ -55,13 +56,15 @@ function withStartCode(payload) {
 
 // `identities`: Map by key id of what can open; `signingKey`: the camera's Ed25519 public key in hexadecimal, or null;
 // `granted`: keys of single objects, Map by key_hash (hexadecimal) of [{name (hexadecimal), track, key}]. What is held
-// for a case opens on the box alone.
+// for a case opens on the box alone. `cameraId`: the camera's, hexadecimal: what another camera sealed is not opened;
+// null opens any camera's.
 export class Reader {
-  constructor(identities, codec, signingKey, granted = new Map()) {
+  constructor(identities, codec, signingKey, granted = new Map(), cameraId = null) {
     this.identities = identities;
     this.granted = granted;
     this.codec = codec;
     this.signingKey = signingKey;
+    this.cameraId = cameraId;
     this.gop = null;
     this.tables = null;
     this.trackTables = new Map();
@@ -144,9 +147,10 @@ export class Reader {
 
   async start(unit) {
     await this.close(null);
-    const key = await this.contentKey(unit);
+    const foreign = this.foreign(unit.cameraId);
+    const key = foreign ? null : await this.contentKey(unit);
     this.gop = { unit, key, trackKeys: new Map(), seen: 0, unauthentic: 0, altered: 0, gap: false, leaves: [await keyLeaf(unit.hash)] };
-    for (const { name, track, key: bytes } of this.granted.get(hex(unit.hash)) ?? []) this.keep(name, track, await gcm(bytes));
+    for (const { name, track, key: bytes } of (!foreign && this.granted.get(hex(unit.hash))) || []) this.keep(name, track, await gcm(bytes));
     this.forgetTables();
   }
 
@@ -240,7 +244,8 @@ export class Reader {
   // What somebody sees who holds keys of single objects and not the content key.
   async openGranted(unit, iv, complete) {
     const { header } = unit;
-    if (!this.gop.trackKeys.size) return this.masked(NOT_A_RECIPIENT, this.verdict("unknown", "unknown", complete), header);
+    const why = this.foreign(this.gop.unit.cameraId) ? OTHER_CAMERA : NOT_A_RECIPIENT;
+    if (!this.gop.trackKeys.size) return this.masked(why, this.verdict("unknown", "unknown", complete), header);
     const verdict = this.verdict("yes", "unknown", complete);
     try {
       const { tracks, waiting } = await this.openChunks(unit, iv);
@@ -312,7 +317,13 @@ export class Reader {
       authentic: of(gop.key ? !gop.unauthentic : null), baseIntact: of(intact), complete: of(manifest ? whole : null), origin } });
   }
 
+  foreign(cameraId) { return this.cameraId !== null && hex(cameraId) !== this.cameraId; }
+
   async originOf(manifest, cameraId) {
+    if (this.foreign(cameraId)) {
+      this.previousManifest = manifest ? manifest.hash : null;
+      return { origin: "no", reason: OTHER_CAMERA };
+    }
     if (!manifest) {
       this.previousManifest = null;
       return { origin: "unknown", reason: "no manifest yet" };

@@ -15,9 +15,10 @@ const CONTEXT = ascii("veilcam thumbnail 1 signature");
 const [SOI, SOS, APP15] = [0xd8, 0xda, 0xef];
 const withoutLength = (marker) => marker <= 1 || (marker >= 0xd0 && marker <= 0xd9);
 
-// `identities`: Map by key id of what can open; `signingKey`: the camera's Ed25519 public key in hexadecimal, or null.
+// `identities`: Map by key id of what can open; `signingKey`: the camera's Ed25519 public key in hexadecimal, or null;
+// `cameraId`: the camera's, hexadecimal: what another camera sealed stays masked; null opens any camera's.
 // {masked, clear, reason}: `clear` is null where `masked` has to be shown, and `reason` says why.
-export async function openThumbnail(data, identities, signingKey) {
+export async function openThumbnail(data, identities, signingKey, cameraId = null) {
   let masked = data;
   const stays = (reason) => ({ masked, clear: null, reason });
   let unit;
@@ -28,6 +29,7 @@ export async function openThumbnail(data, identities, signingKey) {
     return stays(`sealed original unreadable: ${error.message}`);
   }
   if (!unit) return stays("no sealed original in this picture");
+  if (cameraId !== null && hex(unit.cameraId) !== cameraId) return stays("the sealed original is another camera's");
   const picture = await sha256(masked);
   if (signingKey && !await signed(signingKey, unit, picture)) return stays("not signed by this camera");
   const key = await contentKey(unit.stanzas, identities);
@@ -74,7 +76,7 @@ function parseUnit(data) {
   const signed = data.subarray(0, -SIGNATURE);
   const { stanzas, at } = parseStanzas(signed, HEAD, data[9]);
   if (signed.length - at < TAG) throw new WireError("the sealed original is cut off");
-  return { stanzas, bound: signed.subarray(0, at), sealed: signed.subarray(at), signed, signature: data.subarray(-SIGNATURE) };
+  return { cameraId: data.subarray(10, 18), stanzas, bound: signed.subarray(0, at), sealed: signed.subarray(at), signed, signature: data.subarray(-SIGNATURE) };
 }
 
 async function signed(publicHex, unit, picture) {

@@ -7,7 +7,6 @@ import secrets
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
@@ -18,15 +17,14 @@ from nvr_box.audit import Audit
 from nvr_box.box import Box
 from nvr_box.cameras.cameras import Cameras, Introduction
 from nvr_box.cameras.roster import Roster
-from nvr_box.clock import utc_us
 from nvr_box.config import BoxConfig
 from nvr_box.custody import Custody
 from nvr_box.export.exports import Exports
 from nvr_box.holds import Holds
+from nvr_box.housekeeping import Housekeeping
 from nvr_box.keys import Keys
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
-from nvr_box.record.salvage import salvage
 from nvr_box.record.segments import Segments
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.rights import Right
@@ -38,17 +36,15 @@ from nvr_box.selections import Selections
 from nvr_box.services.face import OnvifFace
 from nvr_box.state import CONSOLE, DATABASE, KEYS, LOCK, RECORDINGS
 from nvr_box.store import Store
+from nvr_box.timekeeper import Timekeeper
 from nvr_box.users import Users
 from nvr_box.web import certificate
 from nvr_box.web.app import application
 from wire.base import service
-from wire.base.errors import Error, StoreError
+from wire.base.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-_SWEEP_EVERY_S = 30.0
-_FOLLOW_EVERY_S = 2.0
-_DAY_US = 86_400_000_000
 # The installer's account of an empty box; it may do everything but see faces.
 FIRST_RIGHTS = frozenset({Right.VIEW, Right.OPERATE, Right.ADMIN})
 
@@ -84,9 +80,8 @@ async def serve(config: BoxConfig) -> None:
 class Parts:
     """What the process needs beside the box's interface."""
 
-    def __init__(self, store: Store, retention: Retention, passages: Passages, *, keys: Keys, audit: Audit) -> None:
-        self.store, self.retention, self.passages = store, retention, passages
-        self.keys, self.audit = keys, audit
+    def __init__(self, housekeeping: Housekeeping, keys: Keys) -> None:
+        self.housekeeping, self.keys = housekeeping, keys
         self.ports: list[int] = []
         self.tls: ssl.SSLContext | None = None
         self.fingerprint = ""
@@ -107,20 +102,28 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
     async with AsyncExitStack() as stack:
         store = Store.open(config.state / DATABASE)
         stack.callback(store.close)
-        await salvage(store, root)
         audit = Audit(store)
+        timekeeper = Timekeeper(store, audit)
+        await timekeeper.load()
         users, roster, passages = Users(store, audit), Roster(store), Passages(store)
         await users.load()
         await roster.load()
         await passages.load()
         keys = Keys.open(config.state / KEYS, rotate=config.reveal.rotate)
         networks = await asyncio.to_thread(models.load, config.models)
-        segments = Segments(store, root)
+        segments = Segments(store, root, timekeeper.error_us)
         recordings = Recordings(segments, audit)
         stack.push_async_callback(recordings.viewings.close)
         stills = Stills(recordings, passages, audit, networks, config.detect_threshold)
-        retention = Retention(store, root, config.record)
-        parts = Parts(store, retention, passages, keys=keys, audit=audit)
+        retention = Retention(store, segments, config.record, timekeeper.now_us)
+        holds = Holds(store, audit, keys, recordings)
+        parts = Parts(
+            Housekeeping(
+                store, segments, retention, passages, timekeeper=timekeeper, users=users, keys=keys, audit=audit,
+                holds=holds, keep_days=config.record.keep_days,
+            ),
+            keys,
+        )  # fmt: skip
         if config.web.tls:
             names = tuple({config.web.host, config.web.advertised_host, "localhost", "127.0.0.1"} - {"", "0.0.0.0"})  # noqa: S104
             page = certificate.ensure(config.state / "web", names)
@@ -161,7 +164,6 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             box=config.name,
         )
         stack.push_async_callback(exports.close)
-        holds = Holds(store, audit, keys, recordings)
         box = Box(
             config=config,
             audit=audit,
@@ -176,6 +178,8 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             custody=Custody(store, audit, keys, holds),
             holds=holds,
             selections=Selections(audit, roster, stills, passages),
+            timekeeper=timekeeper,
+            notices=lambda: (*timekeeper.notices(), *retention.notices()),
         )
         yield box, parts
 
@@ -196,54 +200,13 @@ async def _run(box: Box, parts: Parts) -> None:
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(box.cameras.run(), name="cameras"),
-            group.create_task(_retain(box, parts), name="retention"),
+            group.create_task(parts.housekeeping.run(), name="housekeeping"),
             group.create_task(box.selections.run(), name="selections"),
-            group.create_task(_follow(box.users, parts), name="users"),
         ]
         service.notify("READY=1")
         await service.until_signal()
         for task in tasks:
             task.cancel()
-
-
-async def _retain(box: Box, parts: Parts) -> None:
-    while True:
-        try:
-            await parts.retention.sweep()
-        except (Error, OSError) as error:
-            log.error("retention: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
-        keep_days = box.config.record.keep_days
-        if keep_days:
-            oldest_us = utc_us() - int(keep_days * _DAY_US)
-            await parts.passages.forget_before(oldest_us)
-            await _shred(box, parts, oldest_us)
-        await asyncio.sleep(_SWEEP_EVERY_S)
-
-
-async def _shred(box: Box, parts: Parts, oldest_us: int) -> None:
-    """Destroy the keys of the days whose recordings are gone; locked evidence and open holds keep their days' keys."""
-    sql = "SELECT DISTINCT date(start_us / 1000000, 'unixepoch') FROM segment WHERE locked = 1 AND garbage = 0"
-    try:
-        locked = await parts.store.read(lambda link: frozenset(day for (day,) in link.execute(sql)))
-        # A camera that was away at midnight may have sealed the first minutes of the day after with the same key.
-        first = f"{datetime.fromtimestamp(oldest_us / 1e6, UTC) - timedelta(days=1):%Y-%m-%d}"
-        spared = locked | await box.holds.days_needed()
-        for day in await asyncio.to_thread(parts.keys.shred_days_before, first, spared=spared):
-            await parts.audit.write("the box", "keys", what="shred", name=day)
-    except (Error, OSError) as error:
-        log.error("keys of days past: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
-
-
-async def _follow(users: Users, parts: Parts) -> None:
-    """The command line changes accounts and codes beside us: read them again when that was done."""
-    seen = None
-    while True:
-        (version,) = await parts.store.read(lambda link: link.execute("PRAGMA data_version").fetchone())
-        if version != seen:
-            seen = version
-            await users.load()
-            await parts.passages.follow()
-        await asyncio.sleep(_FOLLOW_EVERY_S)
 
 
 async def _first_account(box: Box) -> None:

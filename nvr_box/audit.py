@@ -46,7 +46,7 @@ class ChainVerdict:
 class Audit:
     """The log. Actions: sign-in, sign-out, view-live, view-recording, view-recording-end, freeze, search, reveal-ask,
     reveal-answer, reveal, reveal-view, reveal-end, export, lock, unlock, camera-add, camera-change, camera-remove,
-    pair, user-change, user-remove, keys, hold, select, reencode, reencode-end, audit-view, audit-verify.
+    pair, clock, user-change, user-remove, keys, hold, select, reencode, reencode-end, audit-view, audit-verify.
     """
 
     def __init__(self, store: Store) -> None:

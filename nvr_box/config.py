@@ -46,17 +46,23 @@ class OnvifConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordConfig:
-    """Segments and how long they are kept; a limit of 0 is none."""
+    """Segments and how long they are kept; a limit of 0 is none.
+
+    Attributes:
+        keep_free_mib: free space that the recordings leave to others on their disk.
+        keep_least_hours: of recorded time per camera that is not removed for the sake of free space.
+    """
 
     segment_s: int = 60
     keep_days: float = 30.0
     keep_mib_per_camera: int = 0
     keep_free_mib: int = 1024
+    keep_least_hours: float = 24.0
 
     def __post_init__(self) -> None:
         if not 2 <= self.segment_s <= 60:
             raise ValueError(f"segment_s must be 2..60, got {self.segment_s}")
-        if min(self.keep_days, self.keep_mib_per_camera, self.keep_free_mib) < 0:
+        if min(self.keep_days, self.keep_mib_per_camera, self.keep_free_mib, self.keep_least_hours) < 0:
             raise ValueError("keep_* must not be negative")
 
 

@@ -34,6 +34,7 @@ from nvr_box.search.passages import StoredShot
 from nvr_box.search.search import Match, Results, Tick
 from nvr_box.search.stills import Pick, Still
 from nvr_box.store import Store
+from nvr_box.timekeeper import Timekeeper
 from nvr_box.users import Users
 from wire.base.errors import PeerError, StoreError
 from wire.features.packet import ColourShare
@@ -496,6 +497,7 @@ class StandInBox:
             custody=Custody(store, audit, keys, holds),
             holds=holds,
             selections=StandInSelections(),
+            timekeeper=Timekeeper(store, audit),
         )
 
     async def __aexit__(self, *_):

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from page_box import PASSPHRASE, ROOT, Scene, StandInBox
 
+from nvr_box import timekeeper, trust
 from nvr_box.web import app as page
 from nvr_box.web import asked, certificate
 from nvr_box.web.sessions import CSRF_HEADER
@@ -496,3 +498,18 @@ async def test_the_keys_are_an_admins_business_and_nothing_secret_is_told(client
     assert told["days"][0]["destroyed"]
     entries = await (await client.get("/api/audit?action=keys")).json()
     assert [entry["details"]["what"] for entry in entries["entries"] if entry["granted"]] == ["shred", "revoke"]
+
+
+async def test_what_is_wrong_with_the_box_is_said_to_everybody_and_only_an_administrator_confirms_the_time(box):
+    jumped = trust.after(trust.first(timekeeper.reading(), None), timekeeper.reading())
+    box.timekeeper._trust = replace(jumped, expected_us=jumped.expected_us - 40 * 86_400_000_000)
+    server = TestServer(page.application(replace(box, notices=box.timekeeper.notices)))
+    async with TestClient(server) as client:
+        await sign_in(client, "porter")
+        (notice,) = (await (await client.get("/api/cameras")).json())["notices"]
+        assert notice["kind"] == "clock"
+        assert "40.0 days" in notice["text"]
+        assert (await client.post("/api/clock")).status == 403
+        await sign_in(client, "admin")
+        assert (await client.post("/api/clock")).status == 204
+        assert (await (await client.get("/api/cameras")).json())["notices"] == []

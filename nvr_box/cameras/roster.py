@@ -94,9 +94,9 @@ class Roster:
 
     async def packets(self, camera: int) -> int:
         """How many passages of it are stored."""
-        sql = "SELECT count(*) FROM packet WHERE camera = ?"
-        (count,) = await self._store.read(lambda link: link.execute(sql, (camera,)).fetchone())
-        return int(count)
+        sql = "SELECT packets FROM usage WHERE camera = ?"
+        row = await self._store.read(lambda link: link.execute(sql, (camera,)).fetchone())
+        return int(row[0]) if row else 0
 
     async def add(self, fresh: Camera, password: str, push_token: str | None, who: str) -> Camera:
         """A new row; the old one of a camera of ours that comes back, so that its recordings are its own again."""

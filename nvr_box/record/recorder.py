@@ -9,7 +9,8 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from io import FileIO
+from typing import TypeVar
 
 from av.video.stream import VideoStream
 
@@ -25,11 +26,14 @@ from wire.base.errors import Error, StoreError
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Publish = Callable[[bytes, str, int, Fragment, bytes], None]
 # The running wall clock may drift from the packets' by this before a new segment states the time afresh.
 _CLOCK_STEP_US = 250_000
 # Without a camera's clock packets are dated by their arrival, which jitters with the network.
 _ARRIVAL_STEP_US = 2_000_000
+# How long a recorder that ends waits for the row of its last segment; the next start finds the file without.
+_SETTLE_S = 1.5
 BACK_OFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 
@@ -112,6 +116,7 @@ class Recorder:
             since = utc_us() if first else self.now.since_utc_us
             self.now = replace(self.now, connected=False, since_utc_us=since, message=why)
             self._stopping.wait(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
+        self._segments.settle(_SETTLE_S)
 
     def _record(self) -> None:
         """One connection, until it ends."""
@@ -169,7 +174,8 @@ class _Open:
         self._file: SegmentFile | None = None
         self._growing: Growing | None = None
         self._has_clock = first.offset_s is not None
-        self._sightings: BinaryIO | None = None
+        self._sightings: FileIO | None = None
+        self._seen_bytes = 0
         self._finished = False
 
     def should_end(self, key: Timed) -> bool:
@@ -202,7 +208,11 @@ class _Open:
             if self._sightings is None:
                 path = self._recorder._segments.root / self._file.path.with_suffix(SUFFIX)
                 self._sightings = path.open("ab", buffering=0)
-            self._sightings.write(b"".join(pack(each) for each in found))
+            data = b"".join(pack(each) for each in found)
+            if self._sightings.write(data) != len(data):
+                self._sightings.truncate(self._seen_bytes)  # half of one would make nonsense of those behind it
+                return
+            self._seen_bytes += len(data)
         except OSError as error:
             log.debug("%s: sightings not kept: %s", self._recorder._name, error)
 
@@ -224,18 +234,23 @@ class _Open:
                 os.fsync(self._sightings.fileno())
             self._sightings.close()
         whole = self._growing.snapshot() if self._growing else None
-        if whole is None:
-            file.discard()
-        else:
-            sha256 = file.finish()
-            segments.add(replace(whole, sha256=sha256))
-        segments.growing.pop(camera, None)
+        try:
+            if whole is None:
+                file.discard()
+                segments.drop(str(file.path))
+            else:
+                segments.add(replace(whole, sha256=file.finish(), seen_bytes=self._seen_bytes))
+        except StoreError:
+            segments.drop(str(file.path), left=True)
+            raise
+        finally:
+            segments.growing.pop(camera, None)
 
     def _write(self, whole: list[tuple[Fragment, bytes]]) -> None:
         muxer = self._muxer
         for fragment, data in whole:
             if self._file is None:
-                self._file = SegmentFile(self._recorder._segments.root, self._recorder.camera, self._start_us)
+                self._file = self._with_room(self._create)
                 self._store(muxer.init)
                 self._growing = Growing(
                     self._recorder.camera, self._start_us, str(self._file.path), muxer.init, muxer.mime
@@ -246,14 +261,23 @@ class _Open:
             self._growing.fragments.append(fragment)
             self._recorder._publish(muxer.init, muxer.mime, self._start_us, fragment, data)
 
+    def _create(self) -> SegmentFile:
+        segments = self._recorder._segments
+        with segments.opening() as being_written:
+            file = SegmentFile(segments.root, self._recorder.camera, self._start_us)
+            being_written.add(str(file.path))
+        return file
+
     def _store(self, data: bytes) -> None:
-        """Write `data`, making room as often as the disk is full and something may go."""
         assert self._file is not None
+        file = self._file
+        self._with_room(lambda: file.write(data))
+
+    def _with_room(self, step: Callable[[], T]) -> T:
+        """Do `step`, making room as often as the disk is full and something may go."""
         while True:
             try:
-                self._file.write(data)
+                return step()
             except DiskFull:
                 if not self._recorder._make_room():
-                    raise StoreError("the disk is full and every recording on it is locked or still open") from None
-            else:
-                return
+                    raise StoreError("the disk is full, and nothing that is on it may be removed") from None

@@ -269,7 +269,7 @@ def _joined(stretches: Iterable[tuple[int, int, bool]]) -> list[Span]:
         if last and start_us <= last.end_us + _SAME_STRETCH_US and locked == last.locked:
             spans[-1] = Span(last.start_us, max(last.end_us, end_us), last.locked)
         else:
-            spans.append(Span(start_us, end_us, locked))
+            spans.append(Span(start_us, end_us, bool(locked)))
     return spans
 
 

@@ -28,6 +28,7 @@ ACTIONS = (
     "camera-change",
     "camera-remove",
     "pair",
+    "clock",
     "user-change",
     "user-remove",
     "keys",

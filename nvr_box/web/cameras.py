@@ -53,10 +53,18 @@ def _camera(request: web.Request, camera: Camera) -> dict[str, object]:
 
 @routes.get("/api/cameras")
 async def listed(request: web.Request) -> web.Response:
-    """The cameras that the account may view, with their state."""
+    """The cameras that the account may view, with their state, and what is wrong with the box itself."""
     cameras, account = box(request).cameras, by(request)
     found = [_camera(request, each) for each in cameras.list(account)]
-    return web.json_response({"cameras": found})
+    notices = [{"kind": each.kind, "text": each.text} for each in box(request).notices()]
+    return web.json_response({"cameras": found, "notices": notices})
+
+
+@routes.post("/api/clock")
+async def clock(request: web.Request) -> web.Response:
+    """An administrator says that the box's clock is right: what goes by age goes on."""
+    await box(request).timekeeper.agree(by(request))
+    return web.Response(status=204)
 
 
 @routes.post("/api/cameras/discover")

@@ -13,12 +13,14 @@ from typing import IO
 from aiohttp import web
 
 import models
+from nvr_box import repair
 from nvr_box.audit import Audit
 from nvr_box.box import Box
 from nvr_box.cameras.cameras import Cameras, Introduction
 from nvr_box.cameras.roster import Roster
 from nvr_box.config import BoxConfig
 from nvr_box.custody import Custody
+from nvr_box.export.budget import Budget
 from nvr_box.export.exports import Exports
 from nvr_box.holds import Holds
 from nvr_box.housekeeping import Housekeeping
@@ -35,7 +37,7 @@ from nvr_box.search.stills import Stills
 from nvr_box.selections import Selections
 from nvr_box.services.face import OnvifFace
 from nvr_box.state import CONSOLE, DATABASE, KEYS, LOCK, RECORDINGS
-from nvr_box.store import Store
+from nvr_box.store import Damaged, Store
 from nvr_box.timekeeper import Timekeeper
 from nvr_box.users import Users
 from nvr_box.web import certificate
@@ -100,7 +102,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
     except OSError as error:
         raise StoreError(f"{root}: {error.strerror}") from error
     async with AsyncExitStack() as stack:
-        store = Store.open(config.state / DATABASE)
+        store = _database(config.state / DATABASE, root)
         stack.callback(store.close)
         audit = Audit(store)
         timekeeper = Timekeeper(store, audit)
@@ -154,14 +156,16 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             second_person=config.reveal.second_person,
         )
         stack.push_async_callback(reveals.close)
+        packages = config.state / "exports"
         exports = Exports(
             audit,
             keys,
             roster,
             recordings,
             reveals,
-            folder=config.state / "exports",
+            folder=packages,
             box=config.name,
+            budget=Budget(packages, config.export.budget_mib << 20, config.record.keep_free_mib << 20),
         )
         stack.push_async_callback(exports.close)
         box = Box(
@@ -179,9 +183,18 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             holds=holds,
             selections=Selections(audit, roster, stills, passages),
             timekeeper=timekeeper,
-            notices=lambda: (*timekeeper.notices(), *retention.notices()),
+            notices=parts.housekeeping.notices,
         )
         yield box, parts
+
+
+def _database(path: Path, recordings: Path) -> Store:
+    try:
+        return Store.open(path)
+    except Damaged as damage:
+        log.error("%s", damage)  # noqa: TRY400 - an operator's sentence, not a bug's trace
+        repair.rebuild(path, recordings, str(damage.__cause__))
+        return Store.open(path)
 
 
 @asynccontextmanager

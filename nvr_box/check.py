@@ -6,12 +6,14 @@ May run beside a running box: the segments being written have no row yet, which 
 import hashlib
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
-from nvr_box import audit
+from nvr_box import audit, repair
 from nvr_box.config import BoxConfig
 from nvr_box.keys import Keys
 from nvr_box.record import fmp4, gop_index
+from nvr_box.record.full_disk import GONE
 from nvr_box.state import DATABASE, KEYS, RECORDINGS
 from nvr_box.store import Store
 from wire import thumbnail
@@ -51,6 +53,10 @@ def findings(link: sqlite3.Connection, state: Path, *, hashes: bool = True) -> I
             yield f"database: {said}"
     for table, row, parent, _ in link.execute("PRAGMA foreign_key_check").fetchall():
         yield f"database: row {row} of {table} belongs to nothing in {parent}"
+    damage = repair.last(link)
+    if damage is not None:
+        yield f"database: at {datetime.fromtimestamp(damage.utc_us / 1e6, UTC):%Y-%m-%d %H:%M:%SZ} {damage.sentence()}"
+    yield from _counters(link)
     yield from _segments(link, state / RECORDINGS, hashes=hashes)
     yield from _best_shots(link, hashes=hashes)
     twice = "SELECT hex(camera_id), sequence, count(*) FROM packet GROUP BY camera_id, sequence HAVING count(*) > 1"
@@ -69,6 +75,19 @@ def findings(link: sqlite3.Connection, state: Path, *, hashes: bool = True) -> I
         found.escrow()
     except Error as error:
         yield f"keys: {error}"
+
+
+def _counters(link: sqlite3.Connection) -> Iterator[str]:
+    """What is kept by triggers, counted anew."""
+    sql = (
+        "SELECT camera, bytes, span_us, packets,"
+        " (SELECT coalesce(sum(bytes + seen_bytes), 0) FROM segment WHERE camera = usage.camera AND garbage = 0),"
+        " (SELECT coalesce(sum(end_us - start_us), 0) FROM segment WHERE camera = usage.camera AND garbage = 0),"
+        " (SELECT count(*) FROM packet WHERE camera = usage.camera) FROM usage"
+    )
+    for camera, *counts in link.execute(sql):
+        if counts[:3] != counts[3:]:
+            yield f"database: bytes, length and passages of camera {camera} are {counts[3:]}, it counts {counts[:3]}"
 
 
 def _best_shots(link: sqlite3.Connection, *, hashes: bool) -> Iterator[str]:
@@ -105,6 +124,8 @@ def _segments(link: sqlite3.Connection, root: Path, *, hashes: bool) -> Iterator
     files = {str(path.relative_to(root)) for path in root.rglob("*.mp4")}
     rows = link.execute("SELECT segment, path, bytes, sha256, gop_index FROM segment WHERE garbage = 0").fetchall()
     for segment, path, size, sha256, index in rows:
+        if (root / path).with_suffix(GONE).exists():
+            continue  # removed on a full disk; its row goes as soon as the database can be written
         said = _segment(root / path, size, sha256 if hashes else None, index)
         still = "SELECT count(*) FROM segment WHERE segment = ? AND garbage = 0"
         if said and link.execute(still, (segment,)).fetchone()[0]:

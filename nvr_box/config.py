@@ -89,6 +89,17 @@ class RevealConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExportConfig:
+    """Packages of evidence: what those that are being made or wait to be fetched may take of the disk."""
+
+    budget_mib: int = 4096
+
+    def __post_init__(self) -> None:
+        if self.budget_mib < 1:
+            raise ValueError(f"budget_mib must be at least 1, got {self.budget_mib}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class BoxConfig:
     """nvr.toml."""
 
@@ -99,5 +110,6 @@ class BoxConfig:
     onvif: OnvifConfig = field(default_factory=OnvifConfig)
     record: RecordConfig = field(default_factory=RecordConfig)
     reveal: RevealConfig = field(default_factory=RevealConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
     models: ModelsConfig = field(default_factory=ModelsConfig)
     detect_threshold: float = 0.35

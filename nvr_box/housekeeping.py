@@ -6,12 +6,14 @@ A step that fails is said and done again: none of them ends the box.
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
+from nvr_box import repair
 from nvr_box.audit import Audit
 from nvr_box.holds import Holds
 from nvr_box.keys import Keys
+from nvr_box.notices import Notice
 from nvr_box.record.retention import Retention
 from nvr_box.record.salvage import finish_left, salvage
 from nvr_box.record.segments import Segments
@@ -51,13 +53,29 @@ class Housekeeping:
         self._timekeeper, self._users, self._keys, self._audit = timekeeper, users, keys, audit
         self._holds, self._keep_days = holds, keep_days
         self._seen: int | None = None
+        self._damage: repair.Damage | None = None
+
+    def notices(self) -> Iterator[Notice]:
+        """What everybody has to know of clock, disk and database."""
+        yield from self._timekeeper.notices()
+        yield from self._retention.notices()
+        yield from repair.notices(self._damage)
+        if self._store.damage:
+            yield Notice("database", "The database is damaged and is being made anew; recording goes on into files.")
+        elif self._segments.late:
+            yield Notice(
+                "database", f"The database takes no rows: {self._segments.waiting} finished segments wait for theirs."
+                " Recording goes on into files. Another program may have locked the database, or its disk is full."
+            )  # fmt: skip
 
     async def run(self) -> None:
         """Until cancelled."""
+        await _once("database", self._load_damage)
         async with asyncio.TaskGroup() as group:
             group.create_task(_over_and_over("retention", self.sweep, SWEEP_EVERY_S))
             group.create_task(_over_and_over("accounts", self._follow, FOLLOW_EVERY_S))
             group.create_task(_over_and_over("recordings", self._flush, FLUSH_EVERY_S))
+            group.create_task(_over_and_over("database", self._mend, FLUSH_EVERY_S))
             group.create_task(self._salvage())
 
     async def sweep(self) -> None:
@@ -103,6 +121,20 @@ class Housekeeping:
     async def _flush(self) -> None:
         self._segments.flush()
         await finish_left(self._segments)
+
+    async def _mend(self) -> None:
+        """A database that turns out to be damaged is made anew; recorders write files meanwhile."""
+        if self._store.damage:
+            why, path, root = self._store.damage, self._store.path, self._segments.root
+            log.error("the database is damaged: %s", why)
+            await asyncio.wrap_future(self._store.mend(lambda: repair.rebuild(path, root, why)))
+            await self._users.load()
+            await self._passages.load()
+            await self._load_damage()
+            await self._salvage()
+
+    async def _load_damage(self) -> None:
+        self._damage = await self._store.read(repair.last)
 
     async def _salvage(self) -> None:
         await _once("recordings of the last run", lambda: salvage(self._store, self._segments.root, self._segments))

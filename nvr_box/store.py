@@ -50,6 +50,8 @@ class Store:
 
     def __init__(self, path: Path, writer: sqlite3.Connection, readers: list[sqlite3.Connection]) -> None:
         self.path = path
+        self._watched = threading.Lock()
+        self._free: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._use(writer, readers)
         self._write_thread = ThreadPoolExecutor(1, "store-write")
         self._read_threads = ThreadPoolExecutor(READERS, "store-read")
@@ -57,10 +59,8 @@ class Store:
         """What was found wrong with the file while it was used, empty while nothing was."""
 
     def _use(self, writer: sqlite3.Connection, readers: list[sqlite3.Connection]) -> None:
-        self._writer, self._readers = writer, readers
-        # The first one alone sees `data_version` grow; the others wait here for whoever reads next.
-        self._watch, self._watched = readers[0], threading.Lock()
-        self._free: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        # One connection alone sees `data_version` grow; the others wait for whoever reads next.
+        self._writer, self._watch = writer, readers[0]
         for reader in readers[1:]:
             self._free.put(reader)
 
@@ -102,12 +102,33 @@ class Store:
         """A number that is another one after every change, by this process or another."""
         return await asyncio.to_thread(self._version)
 
+    def mend(self, rebuild: Callable[[], object]) -> "Future[None]":
+        """Let go of the file, have it replaced by `rebuild`, and go on with the new one; nobody is served meanwhile."""
+        return self._write_thread.submit(self._mend, rebuild)  # raises what `open` and `rebuild` do
+
     def close(self) -> None:
         """Finish what was handed over and close."""
         self._write_thread.shutdown()
         self._read_threads.shutdown()
-        for link in (*self._readers, self._writer):
-            link.close()
+        self._let_go()
+
+    def _mend(self, rebuild: Callable[[], object]) -> None:
+        with self._watched:
+            closed = self._let_go()
+            try:
+                rebuild()
+                links = _opened(self.path)
+            except BaseException:
+                # Closed connections refuse whoever asks, who would wait for ever without any.
+                self._use(closed[0], closed[1:])
+                raise
+            self._use(*links)
+            self.damage = ""
+
+    def _let_go(self) -> list[sqlite3.Connection]:
+        links = [self._writer, self._watch, *(self._free.get() for _ in range(READERS))]
+        _close(links)
+        return links
 
     def _transact(self, change: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -124,14 +145,13 @@ class Store:
         return result
 
     def _reading(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        free = self._free
-        link = free.get()
+        link = self._free.get()
         try:
             return query(link)
         except sqlite3.Error as error:
             raise self._refused(error) from error
         finally:
-            free.put(link)
+            self._free.put(link)
 
     def _version(self) -> int:
         with self._watched:
@@ -182,10 +202,10 @@ def _prepare(writer: sqlite3.Connection) -> str:
     writer.executescript(SCHEMA.read_text(encoding="utf-8"))
     if "usage" not in tables:
         writer.executescript(_COUNTED)
-    writer.execute("INSERT OR IGNORE INTO fact VALUES ('schema', ?)", (SCHEMA_VERSION,))
-    version: str
-    (version,) = writer.execute("SELECT value FROM fact WHERE name = 'schema'").fetchone()
-    return version
+    found = writer.execute("SELECT value FROM fact WHERE name = 'schema'").fetchone()
+    if found is None:
+        writer.execute("INSERT INTO fact VALUES ('schema', ?)", (SCHEMA_VERSION,))
+    return str(found[0]) if found else SCHEMA_VERSION
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -16,6 +16,7 @@ from nvr_box.notices import Notice
 from nvr_box.rights import Account, Right
 from nvr_box.store import Store
 from nvr_box.trust import Reading, Trust
+from wire.base.errors import StoreError
 
 log = logging.getLogger(__name__)
 _FACT, _BOX = "clock", "the box"
@@ -52,7 +53,10 @@ class Timekeeper:
             self._trust = trust.first(self._look(), await self._store.read(_newest_us))
             if not self._trust.believed:
                 log.warning("the clock: %s", self._words(self._trust))
-        await self.keep()
+        try:
+            await self.keep()
+        except StoreError as error:
+            log.warning("the clock is not remembered: %s", error)  # the next sweep does
 
     async def keep(self) -> None:
         """Look at the clock and remember it; say it and write it down when it has jumped or is believed again.

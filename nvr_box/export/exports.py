@@ -15,7 +15,9 @@ from typing import IO
 from nvr_box.audit import Audit
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.clock import utc_us
+from nvr_box.config import ExportConfig
 from nvr_box.export import manifest, report
+from nvr_box.export.budget import Budget, NoRoom, Share, metered
 from nvr_box.export.manifest import Listed, Manifest
 from nvr_box.keys import Keys
 from nvr_box.record.piece import Piece, Timeline
@@ -86,10 +88,12 @@ class Exports:
         *,
         folder: Path,
         box: str,
+        budget: Budget | None = None,
     ) -> None:
         self._audit, self._keys, self._roster = audit, keys, roster
         self._recordings, self._reveals = recordings, reveals
         self._folder, self._box = folder, box
+        self._budget = budget or Budget(folder, ExportConfig().budget_mib << 20, 0)
         self._packages: dict[str, Package] = {}
         self._turn = asyncio.Semaphore(_AT_ONCE)
         shutil.rmtree(folder, ignore_errors=True)  # what was not fetched before the last stop
@@ -115,9 +119,16 @@ class Exports:
         key = secrets.token_urlsafe(12)
         folder = self._folder / key
         async with self._turn:
+            self._tidy()
+            recorded = await self._recordings.recorded_bytes(wish.camera, wish.start_us, wish.end_us)
             try:
-                folder.mkdir(parents=True, mode=0o700)
-                return await self._made(by, wish, reason, camera, folder)
+                with self._budget.reserve(recorded, revealed=bool(wish.passphrase)) as share:
+                    folder.mkdir(parents=True, mode=0o700)
+                    return await self._made(by, wish, reason, camera, folder, share=share)
+            except NoRoom as refusal:
+                why = str(refusal)
+                await self._audit.write(by.name, "export", camera=wish.camera, reason=reason, granted=False, why=why)
+                raise
             except OSError as error:
                 raise StoreError(f"the package cannot be written: {error.strerror}") from error
             finally:
@@ -139,8 +150,10 @@ class Exports:
         """The box stops: nothing of evidence stays behind outside the recordings."""
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
-    async def _made(self, by: Account, wish: Wish, reason: str, camera: Camera, folder: Path) -> Package:
-        pieces = self._masked(wish)
+    async def _made(
+        self, by: Account, wish: Wish, reason: str, camera: Camera, folder: Path, *, share: Share
+    ) -> Package:
+        pieces = metered(self._masked(wish), share)
         masked = await _written(pieces, folder, "masked")
         if not masked:
             raise StoreError("nothing is recorded in that time")
@@ -148,7 +161,7 @@ class Exports:
             by.name, "export", camera=wish.camera, reason=reason, start_us=wish.start_us, end_us=wish.end_us,
             revealed=bool(wish.passphrase), whole=wish.point is None,
         )  # fmt: skip
-        revealed = await self._revealed(by, wish, reason, folder) if wish.passphrase else []
+        revealed = await self._revealed(by, wish, reason, folder, share) if wish.passphrase else []
         about = {
             "box": self._box, "camera": wish.camera, "camera_name": camera.name, "camera_id": camera.camera_id,
             "camera_signing_key": camera.signing_key, "start": report.utc(wish.start_us),
@@ -190,7 +203,7 @@ class Exports:
             for fragment, data in chunk.fragments:
                 yield timeline.place(segment_us, fragment, data)
 
-    async def _revealed(self, by: Account, wish: Wish, reason: str, folder: Path) -> list[Path]:
+    async def _revealed(self, by: Account, wish: Wish, reason: str, folder: Path, share: Share) -> list[Path]:
         """The originals as a reveal shows them, with every rule of a reveal."""
         session = await self._reveals.start(
             by, wish.camera, reason=reason, passphrase=wish.passphrase, second_passphrase=wish.second_passphrase,
@@ -198,7 +211,7 @@ class Exports:
         )  # fmt: skip
         try:
             pieces = self._reveals.play(by, session.key, wish.start_us, wish.end_us, point=wish.point)
-            return await _written(pieces, folder, "revealed")
+            return await _written(metered(pieces, share), folder, "revealed")
         finally:
             await self._reveals.end(by, session.key, why="exported")
 

@@ -232,6 +232,10 @@ class Recordings:
                 yield tuple(held[:ready])
                 del held[:ready]
 
+    async def recorded_bytes(self, camera: int, start_us: int, end_us: int) -> int:
+        """Of the segments that touch [start_us, end_us); without rights or audit."""
+        return sum(each.size for each in await self._segments.between(camera, start_us, end_us))
+
     async def _first(self, camera: int, start_us: int) -> Segment | None:
         covering = await self._segments.between(camera, start_us, start_us + 1)
         return covering[-1] if covering else await self._segments.following(camera, start_us, "")

@@ -3,6 +3,7 @@
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from nvr_box.store import Store
 from wire.base.errors import StoreError
 
 log = logging.getLogger(__name__)
+_LATE_S = 10.0
 # What touches a time began at most this before it.
 _LONGEST = "(SELECT longest_us FROM usage WHERE camera = :camera)"
 _COLUMNS = "segment, camera, start_us, end_us, path, bytes, sha256, mime, gop_index, locked"
@@ -102,6 +104,7 @@ class Segments:
         self._changed = threading.Condition()
         self._writing = False
         self._added_bytes = 0
+        self._waiting_since_s: float | None = None
 
     async def between(self, camera: int, start_us: int, end_us: int) -> tuple[Segment, ...]:
         """Segments that touch [start_us, end_us), by start, the growing one included."""
@@ -210,6 +213,8 @@ class Segments:
         segment = replace(segment, clock_error_us=self._error_us(segment.end_us))
         with self._changed:
             self._waiting[segment.path] = segment
+            if self._waiting_since_s is None:
+                self._waiting_since_s = time.monotonic()
             self._added_bytes += segment.size
         self.flush()
 
@@ -253,6 +258,12 @@ class Segments:
         return len(self._waiting)
 
     @property
+    def late(self) -> bool:
+        """Whether rows wait for longer than a busy database explains."""
+        since = self._waiting_since_s
+        return since is not None and time.monotonic() - since > _LATE_S
+
+    @property
     def written_bytes(self) -> int:
         """By recorders since the start."""
         with self._changed:
@@ -268,6 +279,7 @@ class Segments:
                     self._open.discard(each.path)
                     if self._waiting.get(each.path) == each:
                         del self._waiting[each.path]
+                self._waiting_since_s = time.monotonic() if self._waiting else None
                 self._changed.notify_all()
         if error is None:
             self.flush()

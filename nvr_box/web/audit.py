@@ -29,6 +29,7 @@ ACTIONS = (
     "camera-remove",
     "pair",
     "clock",
+    "database",
     "user-change",
     "user-remove",
     "keys",

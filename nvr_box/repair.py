@@ -151,51 +151,45 @@ def _by_row(old: sqlite3.Connection, table: str, columns: list[str]) -> Iterator
     sql = f"SELECT rowid, {', '.join(columns)} FROM {table} WHERE rowid > ? ORDER BY rowid"  # noqa: S608 - as above
     at = -1
     while True:
-        try:
+        with suppress(sqlite3.Error):
             for row in old.execute(sql, (at,)):
                 at = row[0]
                 yield row[1:]
-        except sqlite3.Error:
-            behind = _behind(old, table, at)
-            if behind is None:
-                with suppress(sqlite3.Error):
-                    yield max(1, old.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0] - at)  # noqa: S608
-                return
-            yield behind - at - 1
-            at = behind - 1
-        else:
             return
+        behind = _behind(old, sql, at)
+        if behind is None:
+            newest = at + 1  # at least
+            with suppress(sqlite3.Error):
+                newest = old.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0]  # noqa: S608 - as above
+            yield max(1, newest - max(at, 0))
+            return
+        yield behind[0] - at - 1
+        at = behind[0]
+        yield behind[1:]
 
 
-def _behind(old: sqlite3.Connection, table: str, at: int) -> int | None:
+def _behind(old: sqlite3.Connection, sql: str, at: int) -> tuple[Any, ...] | None:
     """The first row behind `at` that can be read again, None when there is none."""
-    sql = f"SELECT * FROM {table} WHERE rowid = ?"  # noqa: S608 - as above
 
-    def whole(number: int) -> int | None:
-        """The first row from `number` on, when it and the way to it can be read."""
-        try:
-            found = old.execute(f"SELECT rowid FROM {table} WHERE rowid >= ? ORDER BY rowid LIMIT 1", (number,))  # noqa: S608
-            row = found.fetchone()
-            return int(row[0]) if row and old.execute(sql, (row[0],)).fetchone() else None
-        except sqlite3.Error:
-            return None
+    def whole(number: int) -> tuple[Any, ...] | None:
+        """The first row behind `number`, when it and the way to it can be read."""
+        with suppress(sqlite3.Error):
+            row: tuple[Any, ...] | None = old.execute(f"{sql} LIMIT 1", (number,)).fetchone()
+            return row
+        return None
 
-    step = 1
-    while step < _FURTHEST:
-        found = whole(at + 1 + step)
-        if found is not None:
-            low, high = at + 1 + step // 2, found
-            while low < high:
-                middle = (low + high) // 2
-                nearer = whole(middle)
-                if nearer is None:
-                    low = middle + 1
-                else:
-                    high = min(middle, nearer) if nearer <= middle else middle
-                    found = min(found, nearer)
-            return found
+    found, low, step = whole(at), at, 1
+    while found is None and step < _FURTHEST:
+        low, found = at + step // 2, whole(at + step)
         step *= 2
-    return None
+    while found is not None and found[0] - low > 1:
+        middle = (low + found[0]) // 2
+        nearer = whole(middle)
+        if nearer is None or nearer[0] >= found[0]:
+            low = middle
+        else:
+            found = nearer
+    return found
 
 
 def _by_key(

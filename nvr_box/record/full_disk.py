@@ -121,6 +121,12 @@ class FullDisk:
                 self._refused = ""
                 log.warning("the disk is full: the oldest segment (%s) was removed to go on recording", each.path)
                 return True
+            if room.replaces(ours, self._ours_before):
+                # Whatever has a row is gone or kept: what waits for its row is the oldest then.
+                size = self._segments.give_up()
+                self._ours -= size
+                if size:
+                    return True
             self._refused = "full"
             return False
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nvr_box.record import gop_index
 from nvr_box.record.fmp4 import TIMESCALE, Fragment
+from nvr_box.record.sightings import SUFFIX
 from nvr_box.store import Store
 from wire.base.errors import StoreError
 
@@ -229,6 +230,19 @@ class Segments:
         left, self._left = self._left, []
         return left
 
+    def give_up(self) -> int:
+        """On a full disk whose database takes no rows: remove the oldest segment that waits for its; its size, or 0."""
+        with self._changed:
+            oldest = next((each for each in self._waiting.values() if not each.locked), None)
+            if oldest is None:
+                return 0
+            del self._waiting[oldest.path]
+        for suffix in (".mp4", SUFFIX):
+            (self.root / oldest.path).with_suffix(suffix).unlink(missing_ok=True)
+        self._open.discard(oldest.path)
+        log.warning("the disk is full: %s, which had no row yet, was removed to go on recording", oldest.path)
+        return oldest.size
+
     def flush(self) -> None:
         """Hand the rows that wait to the database, unless that is being done."""
         with self._changed:
@@ -275,6 +289,7 @@ class Segments:
         with self._changed:
             self._writing = False
             if error is None:
+                gone = [each.path for each in rows if each.path not in self._waiting]
                 for each in rows:
                     self._open.discard(each.path)
                     if self._waiting.get(each.path) == each:
@@ -282,6 +297,9 @@ class Segments:
                 self._waiting_since_s = time.monotonic() if self._waiting else None
                 self._changed.notify_all()
         if error is None:
+            if gone:  # given up while the database took them
+                sql = f"DELETE FROM segment WHERE path IN ({', '.join('?' * len(gone))})"  # noqa: S608 - marks
+                self.store.submit(lambda link: link.execute(sql, gone))
             self.flush()
         else:
             log.warning("%d finished segments wait for their rows: %s", len(rows), error)

@@ -82,16 +82,22 @@ async def serve(config: BoxConfig) -> None:
 class Parts:
     """What the process needs beside the box's interface."""
 
-    def __init__(self, housekeeping: Housekeeping, keys: Keys) -> None:
-        self.housekeeping, self.keys = housekeeping, keys
-        self.ports: list[int] = []
-        self.tls: ssl.SSLContext | None = None
-        self.fingerprint = ""
+    def __init__(
+        self,
+        housekeeping: Housekeeping,
+        keys: Keys,
+        ports: list[int],
+        *,
+        tls: ssl.SSLContext | None,
+        fingerprint: str,
+    ) -> None:
+        self.housekeeping, self.keys, self.ports = housekeeping, keys, ports
+        self.tls, self.fingerprint = tls, fingerprint
 
 
 @asynccontextmanager
 async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
-    """Every part, ready but not running; closed in order at the end.
+    """Every part, recording already; closed in order at the end.
 
     Raises:
         Error: the state folder, the database, a key or a model cannot be used; the message says what.
@@ -107,36 +113,22 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
         audit = Audit(store)
         timekeeper = Timekeeper(store, audit)
         await timekeeper.load()
-        users, roster, passages = Users(store, audit), Roster(store), Passages(store)
-        await users.load()
+        roster = Roster(store)
         await roster.load()
-        await passages.load()
         keys = Keys.open(config.state / KEYS, rotate=config.reveal.rotate)
-        networks = await asyncio.to_thread(models.load, config.models)
         segments = Segments(store, root, timekeeper.error_us)
         recordings = Recordings(segments, audit)
         stack.push_async_callback(recordings.viewings.close)
-        stills = Stills(recordings, passages, audit, networks, config.detect_threshold)
         retention = Retention(store, segments, config.record, timekeeper.now_us)
-        holds = Holds(store, audit, keys, recordings)
-        parts = Parts(
-            Housekeeping(
-                store, segments, retention, passages, timekeeper=timekeeper, users=users, keys=keys, audit=audit,
-                holds=holds, keep_days=config.record.keep_days,
-            ),
-            keys,
-        )  # fmt: skip
-        if config.web.tls:
-            names = tuple({config.web.host, config.web.advertised_host, "localhost", "127.0.0.1"} - {"", "0.0.0.0"})  # noqa: S104
-            page = certificate.ensure(config.state / "web", names)
-            parts.tls, parts.fingerprint = page.context, page.fingerprint
+        tls, fingerprint = _certificate(config)
+        ports: list[int] = []
         introduction = Introduction(
             box_id=keys.box_id,
             feature_key=keys.identity.recipient,
             recipients=keys.recipients,
-            fingerprint=parts.fingerprint,
+            fingerprint=fingerprint,
             host=config.web.advertised_host,
-            port=lambda: parts.ports[0],
+            port=lambda: ports[0],
         )
         cameras = Cameras(
             roster,
@@ -147,6 +139,28 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             introduction=introduction,
             segment_s=config.record.segment_s,
         )
+        # Before anything that takes its time: what is not recorded now is lost for good.
+        stack.push_async_callback(cameras.end)
+        await cameras.begin()
+        users, passages = Users(store, audit), Passages(store)
+        await users.load()
+        passages.begin()
+        networks = await asyncio.to_thread(models.load, config.models)
+        stills = Stills(recordings, passages, audit, networks, config.detect_threshold)
+        holds = Holds(store, audit, keys, recordings)
+        housekeeping = Housekeeping(
+            store,
+            segments,
+            retention,
+            passages,
+            timekeeper=timekeeper,
+            users=users,
+            keys=keys,
+            audit=audit,
+            holds=holds,
+            keep_days=config.record.keep_days,
+        )
+        parts = Parts(housekeeping, keys, ports, tls=tls, fingerprint=fingerprint)
         reveals = Reveals(
             audit,
             keys,
@@ -183,9 +197,18 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             holds=holds,
             selections=Selections(audit, roster, stills, passages),
             timekeeper=timekeeper,
-            notices=parts.housekeeping.notices,
+            notices=housekeeping.notices,
         )
         yield box, parts
+
+
+def _certificate(config: BoxConfig) -> tuple[ssl.SSLContext | None, str]:
+    """The page's, and its fingerprint."""
+    if not config.web.tls:
+        return None, ""
+    names = tuple({config.web.host, config.web.advertised_host, "localhost", "127.0.0.1"} - {"", "0.0.0.0"})  # noqa: S104
+    page = certificate.ensure(config.state / "web", names)
+    return page.context, page.fingerprint
 
 
 def _database(path: Path, recordings: Path) -> Store:

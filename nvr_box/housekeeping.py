@@ -76,6 +76,7 @@ class Housekeeping:
             group.create_task(_over_and_over("accounts", self._follow, FOLLOW_EVERY_S))
             group.create_task(_over_and_over("recordings", self._flush, FLUSH_EVERY_S))
             group.create_task(_over_and_over("database", self._mend, FLUSH_EVERY_S))
+            group.create_task(_once("passages", self._passages.load))
             group.create_task(self._salvage())
 
     async def sweep(self) -> None:

@@ -147,7 +147,8 @@ CREATE TABLE IF NOT EXISTS packet (
 DROP INDEX IF EXISTS packet_by_time;
 CREATE INDEX IF NOT EXISTS packet_in_time ON packet (camera, first_us, last_us, best_us, class);
 CREATE INDEX IF NOT EXISTS packet_by_age ON packet (best_us, last_us);
-CREATE INDEX IF NOT EXISTS packet_by_track ON packet (camera, track);
+DROP INDEX IF EXISTS packet_by_track;
+CREATE INDEX IF NOT EXISTS packet_of_track ON packet (camera, track, first_us);
 
 CREATE TRIGGER IF NOT EXISTS usage_of_new_packet AFTER INSERT ON packet
 BEGIN
@@ -160,6 +161,24 @@ BEGIN
     UPDATE usage SET packets = packets - 1,
         shot_bytes = shot_bytes - coalesce((SELECT length(jpeg) FROM best_shot WHERE packet = old.packet), 0)
         WHERE camera = old.camera;
+END;
+
+CREATE TABLE IF NOT EXISTS block (           -- rows of packet as columns, for a quick start; nvr_box/search/blocks.py
+    block  INTEGER PRIMARY KEY,              -- the first packet
+    last   INTEGER NOT NULL,                 -- and the last one; no packet between them is missing in it
+    form   TEXT NOT NULL,
+    models TEXT NOT NULL,                    -- JSON [name, ...]
+    data   BLOB NOT NULL
+) STRICT;
+CREATE TRIGGER IF NOT EXISTS block_of_gone_packet AFTER DELETE ON packet
+BEGIN
+    DELETE FROM block WHERE block = (SELECT block FROM block WHERE block <= old.packet ORDER BY block DESC LIMIT 1)
+        AND last >= old.packet;
+END;
+CREATE TRIGGER IF NOT EXISTS block_of_changed_packet AFTER UPDATE ON packet
+BEGIN
+    DELETE FROM block WHERE block = (SELECT block FROM block WHERE block <= old.packet ORDER BY block DESC LIMIT 1)
+        AND last >= old.packet;
 END;
 
 CREATE TABLE IF NOT EXISTS best_shot (       -- apart, so that scanning packets reads no pictures

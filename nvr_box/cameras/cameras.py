@@ -242,12 +242,20 @@ class Cameras:
         await self._log.demand(by, Right.ADMIN, "camera-change", camera=camera)
         await self._roster.keep(camera, keep_s, entry(by.name, "camera-change", camera, {"keep_s": keep_s}))
 
-    async def run(self) -> None:
-        """Record what is to be recorded and keep an eye on it, until cancelled."""
+    async def begin(self) -> None:
+        """Record what is to be recorded: the first thing that a box does."""
         await self._feeds.load()
         for camera in self._roster.all():
             if camera.recording:
                 self._start(camera)
+
+    async def end(self) -> None:
+        """Of a box that began and never ran."""
+        await asyncio.gather(self._listening.stop(), self._recorders.stop_all())
+
+    async def run(self) -> None:
+        """Record what is to be recorded and keep an eye on it, until cancelled."""
+        await self.begin()
         try:
             await self._upkeep.run()
         finally:

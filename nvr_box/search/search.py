@@ -11,12 +11,14 @@ from nvr_box.audit import Audit
 from nvr_box.rights import Account, Right
 from nvr_box.search import kernel
 from nvr_box.search.gallery import Columns, attribute_bit, colour_bit, words_of
-from nvr_box.search.passages import Passages, StoredShot
+from nvr_box.search.passages import Passages, StoredShot, Tick
 from nvr_box.search.stills import Stills
 from wire import thumbnail
 from wire.base.errors import StoreError
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare
 from wire.features.vocabulary import CHOICES, Attribute, Colour, ObjectClass, Part
+
+__all__ = ["Filters", "Match", "Results", "Searches", "Tick"]
 
 _STEPS = 100
 _MOST_RETURNED = 1000
@@ -79,17 +81,6 @@ class Results:
     histogram: tuple[int, ...]
     other_model: int
     narrowest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """One passage on the timeline."""
-
-    packet: int
-    object_class: ObjectClass
-    first_us: int
-    best_us: int
-    last_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +151,12 @@ class Searches:
     async def ticks(
         self, by: Account, camera: int, start_us: int, end_us: int, *, limit: int = 5000
     ) -> tuple[Tick, ...]:
-        """Passages that touch the range, ascending by `first_us`; needs `VIEW`."""
+        """Passages that touch the range, ascending by `first_us`, of too many the newest; needs `VIEW`."""
         by.demand(Right.VIEW, camera)
-        found = await self._passages.between(camera, start_us, end_us, limit)
-        return tuple(Tick(p.packet, p.object_class, p.first_us, p.best_us, p.last_us) for p in found)
+        return tuple(await self._passages.ticks(camera, start_us, end_us, limit))
 
     async def _results(self, by: Account, filters: Filters, code: AppearanceCode | None, *, leave_out: int) -> Results:
+        await self._passages.ready()
         began = time.perf_counter()
         cameras = _allowed(by, filters)
         galleries = self._passages.galleries

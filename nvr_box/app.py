@@ -5,7 +5,7 @@ import fcntl
 import logging
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import IO
@@ -27,6 +27,7 @@ from nvr_box.housekeeping import Housekeeping
 from nvr_box.keys import Keys
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
+from nvr_box.record.salvage import salvage
 from nvr_box.record.segments import Segments
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.rights import Right
@@ -58,6 +59,9 @@ async def serve(config: BoxConfig) -> None:
         Error: it cannot start, or a part is broken for good; the message says what.
     """
     with _alone(config.state):
+        # From here on: recorders run long before everything else does, and end with their segments whole.
+        stop = asyncio.create_task(service.until_signal(), name="signal")
+        await asyncio.sleep(0)
         async with built(config) as (box, parts):
             runner = web.AppRunner(application(box), access_log=None, shutdown_timeout=1.0)
             await runner.setup()
@@ -73,7 +77,7 @@ async def serve(config: BoxConfig) -> None:
                 if parts.tls:
                     log.info("certificate SHA-256 %s", parts.fingerprint)
                 async with _onvif(box, parts):
-                    await _run(box, parts)
+                    await _run(box, parts, stop)
             finally:
                 service.notify("STOPPING=1")
                 await runner.cleanup()
@@ -142,6 +146,10 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
         # Before anything that takes its time: what is not recorded now is lost for good.
         stack.push_async_callback(cameras.end)
         await cameras.begin()
+        try:
+            await salvage(store, root, segments, newest=True)
+        except StoreError as error:
+            log.warning("recordings of the last run: %s", error)  # housekeeping tries again
         users, passages = Users(store, audit), Passages(store)
         await users.load()
         passages.begin()
@@ -232,7 +240,7 @@ async def _onvif(box: Box, parts: Parts) -> AsyncIterator[None]:
         yield
 
 
-async def _run(box: Box, parts: Parts) -> None:
+async def _run(box: Box, parts: Parts, stop: Awaitable[None]) -> None:
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(box.cameras.run(), name="cameras"),
@@ -240,7 +248,7 @@ async def _run(box: Box, parts: Parts) -> None:
             group.create_task(box.selections.run(), name="selections"),
         ]
         service.notify("READY=1")
-        await service.until_signal()
+        await stop
         for task in tasks:
             task.cancel()
 

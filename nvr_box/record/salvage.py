@@ -10,7 +10,6 @@ import hashlib
 import logging
 import os
 import re
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,18 +44,22 @@ class Salvaged:
         )
 
 
-async def salvage(store: Store, root: Path, segments: Segments | None = None) -> Salvaged:
+async def salvage(
+    store: Store, root: Path, segments: Segments | None = None, *, newest: bool = False
+) -> Salvaged:
     """Bring the folder and the rows together.
 
     Args:
         segments: those of this run, where there is one.
+        newest: only the last hours of each camera, where the last run ended unless a clock jumped.
 
     Raises:
         StoreError: the database refuses; what was done stays done.
     """
     segments = segments or Segments(store, root)
-    done = await store.write(lambda link: _garbage(link, root))
-    for folder in await asyncio.to_thread(lambda: sorted(_folders(root), key=_newest_first, reverse=True)):
+    done = await _garbage(store, root)
+    look = _last_folders if newest else _folders
+    for folder in await asyncio.to_thread(lambda: sorted(look(root), key=_newest_first, reverse=True)):
         done += await _folder(store, segments, folder)
         await asyncio.sleep(_PAUSE_S)
     if done.finished or done.removed:
@@ -84,16 +87,25 @@ def _folders(root: Path) -> Iterator[Path]:
                     yield from (Path(hour.path) for hour in os.scandir(day.path) if hour.is_dir(follow_symlinks=False))
 
 
+def _last_folders(root: Path) -> Iterator[Path]:
+    """Of each camera the last two hours of the last two days of which there are folders."""
+    for camera in (each for each in root.iterdir() if each.is_dir()):
+        for day in sorted(each for each in camera.iterdir() if each.is_dir())[-2:]:
+            yield from sorted(each for each in day.iterdir() if each.is_dir())[-2:]
+
+
 def _newest_first(folder: Path) -> tuple[str, str]:
     return folder.parent.name, folder.name
 
 
-def _garbage(link: sqlite3.Connection, root: Path) -> Salvaged:
-    marked = link.execute("SELECT segment, path FROM segment WHERE garbage = 1").fetchall()
+async def _garbage(store: Store, root: Path) -> Salvaged:
+    sql = "SELECT segment, path FROM segment WHERE garbage = 1"
+    marked = await store.read(lambda link: link.execute(sql).fetchall())
     for _, path in marked:
         (root / path).unlink(missing_ok=True)
         (root / path).with_suffix(SUFFIX).unlink(missing_ok=True)
-    delete_rows(link, marked)
+    if marked:
+        await store.write(lambda link: delete_rows(link, marked))
     return Salvaged(removed=len(marked))
 
 

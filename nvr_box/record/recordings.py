@@ -268,12 +268,17 @@ def _parts(data: bytes, begin: int) -> tuple[tuple[fmp4.Fragment, bytes], ...]:
 
 def _joined(stretches: Iterable[tuple[int, int, bool]]) -> list[Span]:
     spans: list[Span] = []
+    first = last = 0
+    same: bool | None = None
     for start_us, end_us, locked in stretches:
-        last = spans[-1] if spans else None
-        if last and start_us <= last.end_us + _SAME_STRETCH_US and locked == last.locked:
-            spans[-1] = Span(last.start_us, max(last.end_us, end_us), last.locked)
-        else:
-            spans.append(Span(start_us, end_us, bool(locked)))
+        if locked == same and start_us <= last + _SAME_STRETCH_US:
+            last = max(last, end_us)
+            continue
+        if same is not None:
+            spans.append(Span(first, last, bool(same)))
+        first, last, same = start_us, end_us, locked
+    if same is not None:
+        spans.append(Span(first, last, bool(same)))
     return spans
 
 

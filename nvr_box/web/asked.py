@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from aiohttp import web
@@ -143,8 +144,16 @@ def camera_number(request: web.Request) -> int:
 
 
 def iso(utc_us: int) -> str:
-    """UTC with microseconds and `Z`, so that the same frame is found again by it."""
-    return (_EPOCH + dt.timedelta(microseconds=utc_us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """UTC with microseconds and `Z`, so that the same frame is found again by it; a timeline has thousands of them."""
+    second, micro = divmod(utc_us, 1_000_000)
+    day, second = divmod(second, 86_400)
+    minute, second = divmod(second, 60)
+    return f"{_day(day)}T{minute // 60:02d}:{minute % 60:02d}:{second:02d}.{micro:06d}Z"
+
+
+@lru_cache(64)
+def _day(number: int) -> str:
+    return (_EPOCH + dt.timedelta(days=number)).strftime("%Y-%m-%d")
 
 
 def maybe_iso(utc_us: int | None) -> str | None:

@@ -6,8 +6,9 @@ sockets that note when the box asks them for a stream, since how long a camera t
     recording_s            from the start of the process until every recorder has asked its camera
     searchable_s           from the start of the process until a search over HTTP compares all N passages
     idle_core_share        of one core, over a minute, with no camera recording and nobody looking
-    fresh_over_settled     a search of 4 cameras and a day, with 4,000 packets pushed singly just now over one without
-    timeline_16_days_ms    GET of a camera's timeline of 16 days
+    fresh_over_settled     a search of 4 cameras and a day, with 4,000 packets pushed singly just now over one without:
+                           the least of many, taken in turn
+    timeline_16_days_ms    GET of a camera's timeline of 16 days, median
 """
 
 import asyncio
@@ -44,7 +45,7 @@ from wire.features.vocabulary import CodeKind
 ROOT = Path(__file__).parent.parent
 CAMERAS, DAYS, SEGMENT_S = 16, 30, 60
 MINUTE_US, DAY_US = 60_000_000, 86_400_000_000
-FRESH, REPEATS, ASKED = 4000, 60, 9
+FRESH, REPEATS, ASKED = 4000, 200, 9
 SETTLE_S, IDLE_S = 45.0, 60.0
 PASSWORD = "a password for the bench"
 MODEL = "bench-1"
@@ -179,7 +180,7 @@ class Box:
 
 
 def fresh_over_settled(state, end_us):
-    """Both medians in milliseconds, taken in turn."""
+    """The least of both in milliseconds, taken in turn, and what loading took in seconds."""
     store = Store.open(state / places.DATABASE)
     found = Passages(store)
     began = time.perf_counter()
@@ -204,7 +205,7 @@ def fresh_over_settled(state, end_us):
                 code=code, leave_out=1, everything=len(gallery),
             )
             taken[name].append((time.perf_counter() - began) * 1000)
-    return statistics.median(taken["settled"]), statistics.median(taken["fresh"]), load_s
+    return min(taken["settled"]), min(taken["fresh"]), load_s
 
 
 def main():

@@ -241,13 +241,12 @@ def _compare(
     removed = {"time": everything - sum(len(rows) for rows in (*parts, *others))}
     candidates: list[tuple[Columns, npt.NDArray[np.intp]]] = []
     for rows in parts:
-        keep = np.ones(len(rows), bool)
+        keep: npt.NDArray[np.bool_] | None = None
         for name, mask in _passing(rows, filters, cameras).items():
-            removed[name] = removed.get(name, 0) + int((~mask).sum())
-            keep &= mask
-        if leave_out:
-            keep &= rows.packet != leave_out
-        candidates.append((rows, np.flatnonzero(keep)))
+            removed[name] = removed.get(name, 0) + len(mask) - int(np.count_nonzero(mask))
+            keep = mask if keep is None else keep & mask
+        chosen = np.arange(len(rows), dtype=np.intp) if keep is None else np.flatnonzero(keep)
+        candidates.append((rows, chosen))
     other = sum(_count(rows, filters, cameras) for rows in others)
     compared = sum(len(chosen) for _, chosen in candidates)
     limit = max(1, min(filters.limit, _MOST_RETURNED))
@@ -267,6 +266,11 @@ def _compare(
     packets = np.concatenate(numbers or [np.zeros(0, np.int64)])
     similarity = np.concatenate(likes or [np.zeros(0, np.float32)])
     times = np.concatenate(times_us or [np.zeros(0, np.int64)])
+    if leave_out:
+        # Only now, so that a comparison with everything reads whole arrays.
+        stays = packets != leave_out
+        compared -= len(stays) - int(np.count_nonzero(stays))
+        packets, similarity, times = packets[stays], similarity[stays], times[stays]
     histogram = np.bincount(np.minimum((similarity * _STEPS).astype(np.intp), _STEPS - 1), minlength=_STEPS)
     enough = np.flatnonzero(similarity >= filters.threshold)
     removed["threshold"] = compared - len(enough)

@@ -3,10 +3,10 @@
 import datetime as dt
 import json
 import math
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 from aiohttp import web
 
 from nvr_box.box import Box
@@ -144,16 +144,14 @@ def camera_number(request: web.Request) -> int:
 
 
 def iso(utc_us: int) -> str:
-    """UTC with microseconds and `Z`, so that the same frame is found again by it; a timeline has thousands of them."""
-    second, micro = divmod(utc_us, 1_000_000)
-    day, second = divmod(second, 86_400)
-    minute, second = divmod(second, 60)
-    return f"{_day(day)}T{minute // 60:02d}:{minute % 60:02d}:{second:02d}.{micro:06d}Z"
+    """UTC with microseconds and `Z`, so that the same frame is found again by it."""
+    return f"{(_EPOCH + dt.timedelta(microseconds=utc_us)).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
-@lru_cache(64)
-def _day(number: int) -> str:
-    return (_EPOCH + dt.timedelta(days=number)).strftime("%Y-%m-%d")
+def isos(utc_us: Iterable[int]) -> list[str]:
+    """The same of thousands."""
+    times = np.fromiter(utc_us, np.int64).astype("datetime64[us]")
+    return [f"{each}Z" for each in np.datetime_as_string(times).tolist()]
 
 
 def maybe_iso(utc_us: int | None) -> str | None:

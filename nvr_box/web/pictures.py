@@ -13,10 +13,12 @@ from nvr_box.web.asked import (
     camera_number,
     colour,
     iso,
+    isos,
     object_class,
     time_us,
     whole,
 )
+from wire.features.vocabulary import ObjectClass
 
 routes = web.RouteTableDef()
 
@@ -28,18 +30,20 @@ async def timeline(request: web.Request) -> web.Response:
     start_us, end_us = time_us(request.query, "start"), time_us(request.query, "end")
     spans = await box(request).recordings.spans(account, camera, start_us, end_us)
     ticks = await box(request).searches.ticks(account, camera, start_us, end_us)
+    first, best, last = (isos(getattr(tick, name) for tick in ticks) for name in ("first_us", "best_us", "last_us"))
+    names = {each: each.name.lower() for each in ObjectClass}
     return web.json_response(
         {
             "spans": [{"start": iso(one.start_us), "end": iso(one.end_us), "locked": one.locked} for one in spans],
             "passages": [
                 {
                     "passage": tick.packet,
-                    "class": tick.object_class.name.lower(),
-                    "first": iso(tick.first_us),
-                    "best": iso(tick.best_us),
-                    "last": iso(tick.last_us),
+                    "class": names[tick.object_class],
+                    "first": first[n],
+                    "best": best[n],
+                    "last": last[n],
                 }
-                for tick in ticks
+                for n, tick in enumerate(ticks)
             ],
         }
     )

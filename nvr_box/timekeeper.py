@@ -16,7 +16,6 @@ from nvr_box.notices import Notice
 from nvr_box.rights import Account, Right
 from nvr_box.store import Store
 from nvr_box.trust import Reading, Trust
-from wire.base.errors import StoreError
 
 log = logging.getLogger(__name__)
 _FACT, _BOX = "clock", "the box"
@@ -40,7 +39,7 @@ class Timekeeper:
         self._trust: Trust | None = None
 
     async def load(self) -> None:
-        """What the box knew of its clock before; before anything else.
+        """What the box knew of its clock before; before anything else. Writes nothing, so that nothing waits for it.
 
         Raises:
             StoreError: the database refuses.
@@ -53,10 +52,6 @@ class Timekeeper:
             self._trust = trust.first(self._look(), await self._store.read(_newest_us))
             if not self._trust.believed:
                 log.warning("the clock: %s", self._words(self._trust))
-        try:
-            await self.keep()
-        except StoreError as error:
-            log.warning("the clock is not remembered: %s", error)  # the next sweep does
 
     async def keep(self) -> None:
         """Look at the clock and remember it; say it and write it down when it has jumped or is believed again.

@@ -142,6 +142,7 @@ class Place:
 async def place(tmp_path):
     place = Place(tmp_path)
     await place.timekeeper.load()
+    await place.timekeeper.keep()
     yield place
     place.store.close()
 
@@ -169,6 +170,7 @@ async def test_the_doubt_outlives_a_restart_of_the_box(place, clip):
     place.clocks.restart(MINUTE, 40 * DAY)
     again = Timekeeper(place.store, place.log, place.clocks)
     await again.load()
+    await again.keep()
     place.clocks.run(HOUR)
     once_more = Timekeeper(place.store, place.log, place.clocks)
     await once_more.load()

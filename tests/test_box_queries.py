@@ -5,11 +5,13 @@ import contextlib
 import re
 import sqlite3
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from test_box_clock import ADMIN, EVER, GUARD, NOW, Place
 
+from nvr_box import store as store_module
 from nvr_box.cameras.roster import Roster
 from nvr_box.check import findings
 from nvr_box.record.events import Events, Past
@@ -142,3 +144,24 @@ async def test_counters_are_what_counting_says(tmp_path):
     # The longest ever may be gone meanwhile.
     assert [(*row[:3], *row[4:6]) for row in again] == [(*row[:3], *row[4:6]) for row in usage]
     store.close()
+
+
+async def test_a_database_of_the_first_release_is_brought_up_to_date(tmp_path):
+    schema = Path(store_module.__file__).with_name("schema.sql").read_text(encoding="utf-8")
+    tables = {name: re.search(rf"CREATE TABLE IF NOT EXISTS {name} .*?STRICT;", schema, re.DOTALL)[0]
+              for name in ("segment", "packet", "best_shot")}  # fmt: skip
+    since = r",\s+--[^\n]*\n\s+clock_error_us.*?\n\) STRICT;"
+    before = re.sub(since, "\n) STRICT;", tables["segment"], flags=re.DOTALL)
+    assert "seen_bytes" not in before
+    with contextlib.closing(sqlite3.connect(tmp_path / "box.db")) as link:
+        link.executescript(before + tables["packet"] + tables["best_shot"])
+        link.execute("CREATE INDEX segment_by_time ON segment (camera, start_us)")
+        link.execute("INSERT INTO segment (camera, start_us, end_us, path, bytes, sha256, mime, gop_index)"
+                     " VALUES (7, 0, 60000000, 'a', 5, x'', '', x'')")  # fmt: skip
+        link.commit()
+    for _ in range(2):
+        store = Store.open(tmp_path / "box.db")
+        usage = "SELECT camera, bytes, span_us, longest_us FROM usage"
+        assert [*store._writer.execute(usage)] == [(7, 5, 60_000_000, 60_000_000)]
+        assert [*store._writer.execute("SELECT clock_error_us, seen_bytes FROM segment")] == [(0, 0)]
+        store.close()

@@ -172,6 +172,25 @@ async def test_a_full_disk_that_takes_no_database_write_either_goes_on_recording
     assert place.findings() == []
 
 
+async def test_where_nothing_old_is_left_the_oldest_without_a_row_makes_room(place, clip, monkeypatch):
+    await place.record(clip)
+    old = await place.starts()
+    retention = Retention(place.store, place.segments, RecordConfig(keep_days=0, keep_least_hours=0))
+    await retention.sweep()
+    monkeypatch.setattr(place.store, "submit", refusing(place.store))
+    await place.record(clip, T0 + 60_000_000)
+    waiting = place.segments.waiting
+    made = [await asyncio.to_thread(retention.make_room) for _ in range(len(old) + 2)]
+    assert made == [True] * (len(old) + 2)
+    assert place.segments.waiting == waiting - 2
+    monkeypatch.undo()
+    await retention.sweep()
+    place.segments.flush()
+    assert place.segments.settle(30)
+    assert await place.starts() == [start + 60_000_000 for start in old[2:]]
+    assert place.findings() == []
+
+
 def refusing(store):
     """Every write fails as on a full disk."""
 

@@ -21,7 +21,7 @@ from nvr_box.search.passages import Passages
 from nvr_box.store import Store
 from nvr_box.timekeeper import Timekeeper
 from nvr_box.users import Users
-from wire.base.errors import Error
+from wire.base.errors import Error, StoreError
 
 log = logging.getLogger(__name__)
 SWEEP_EVERY_S, FOLLOW_EVERY_S, FLUSH_EVERY_S = 30.0, 2.0, 1.0
@@ -81,7 +81,10 @@ class Housekeeping:
 
     async def sweep(self) -> None:
         """Retention and the keys of days past, once."""
-        await self._timekeeper.keep()
+        try:
+            await self._timekeeper.keep()
+        except StoreError as error:
+            log.warning("the clock is not remembered: %s", error)  # a full disk: what comes now makes room
         await self._retention.sweep()
         now_us = self._timekeeper.now_us()
         if self._keep_days and now_us is not None:

@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from nvr_box.config import RecordConfig
@@ -68,7 +69,8 @@ class FullDisk:
         if found.others_before != self._others_before:
             value = json.dumps({"others": found.others_before})
             sql = "INSERT OR REPLACE INTO fact VALUES (?, ?)"
-            await self._store.write(lambda link: link.execute(sql, (_FACT, value)))
+            with suppress(StoreError):  # a full disk; the next look finds the same
+                await self._store.write(lambda link: link.execute(sql, (_FACT, value)))
         self._others_before, self._others = found.others_before, found.others
         self._refused = ""
         return found.bytes

@@ -20,6 +20,8 @@ from wire import thumbnail
 from wire.base.errors import Error, StoreError, WireError
 from wire.recovery.verdict import Check
 
+_WITHOUT_ROW = 2
+
 
 def main(config: BoxConfig, *, hashes: bool = True) -> int:
     """Print findings and a last line; 1 when there are any."""
@@ -131,17 +133,20 @@ def _segments(link: sqlite3.Connection, root: Path, *, hashes: bool) -> Iterator
         if said and link.execute(still, (segment,)).fetchone()[0]:
             yield f"segment {segment} ({path}): {said}"
     known = {path for (path,) in link.execute("SELECT path FROM segment")}
-    newest: dict[str, str] = {}
+    # The one that is being written, and the one before it, whose row is on its way.
+    newest: dict[str, list[str]] = {}
     for path in sorted(files - known, key=_start):
         camera = Path(path).parts[0]
-        if camera in newest:
-            yield f"{newest[camera]}: has no row, and is not the newest file of camera {camera}"
-        newest[camera] = path
+        waiting = newest.setdefault(camera, [])
+        waiting.append(path)
+        if len(waiting) > _WITHOUT_ROW:
+            yield f"{waiting.pop(0)}: has no row, and is not the newest file of camera {camera}"
     last = "SELECT max(start_us) FROM segment WHERE camera = ? AND garbage = 0"
-    for camera, path in newest.items():
+    for camera, paths in newest.items():
         (at,) = link.execute(last, (int(camera) if camera.isdigit() else -1,)).fetchone()
-        if at is not None and _start(path) < at:
-            yield f"{path}: has no row, but later segments have"
+        for path in paths:
+            if at is not None and _start(path) < at:
+                yield f"{path}: has no row, but later segments have"
 
 
 def _segment(file: Path, size: int, sha256: bytes | None, index: bytes) -> str:

@@ -180,9 +180,13 @@ class FullDisk:
         file = self._root / victim.path
         gone = file.with_suffix(GONE)
         try:
-            file.rename(gone)
-            with gone.open("r+b") as handle:
-                handle.truncate(0)
+            with suppress(OSError):  # a file system may be too full even for another name
+                file.rename(gone)
+            if gone.exists():
+                with gone.open("r+b") as handle:
+                    handle.truncate(0)
+            else:
+                file.unlink()
             file.with_suffix(SUFFIX).unlink(missing_ok=True)
         except OSError as error:
             log.warning("%s: cannot be removed: %s", victim.path, error.strerror)

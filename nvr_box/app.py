@@ -43,6 +43,7 @@ from nvr_box.web import certificate
 from nvr_box.web.app import application
 from wire.base import service
 from wire.base.errors import Error, StoreError
+from wire.base.steady import kept_up
 
 log = logging.getLogger(__name__)
 
@@ -196,9 +197,9 @@ async def _run(box: Box, parts: Parts) -> None:
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(box.cameras.run(), name="cameras"),
-            group.create_task(_retain(box, parts), name="retention"),
-            group.create_task(box.selections.run(), name="selections"),
-            group.create_task(_follow(box.users, parts), name="users"),
+            group.create_task(kept_up("retention", lambda: _retain(box, parts)), name="retention"),
+            group.create_task(kept_up("selections", box.selections.run), name="selections"),
+            group.create_task(kept_up("users", lambda: _follow(box.users, parts)), name="users"),
         ]
         service.notify("READY=1")
         await service.until_signal()

@@ -49,7 +49,11 @@ class Selections:
         """Ask the cameras now and then, until cancelled: a selection may be older than this process, or not ours."""
         while True:
             cameras = [each for each in self._roster.all() if each.veilcam and each.device]
-            await asyncio.gather(*(self._look(each) for each in cameras))
+            found = await asyncio.gather(*(self._look(each) for each in cameras), return_exceptions=True)
+            for camera, problem in zip(cameras, found, strict=True):
+                if isinstance(problem, Exception):
+                    # Whatever one camera answers, the others are asked.
+                    log.error("%s: asking for its selection failed", camera.name, exc_info=problem)
             await asyncio.sleep(_LOOK_EVERY_S)
 
     async def choose_pick(self, by: Account, camera: int, choice: Choice, *, still: str, pick: int) -> Selection:

@@ -4,6 +4,7 @@ zeep is the codec, `onvif.carrier` the carrier. Replies are read leniently: real
 another order or namespace, advertise addresses that only they can reach, and have wrong clocks.
 """
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -101,8 +102,8 @@ class Camera:
         found = self._registry.operation(namespace, operation)
         element = await self.call_raw(namespace, operation, **values)
         try:
-            return found.decode_reply(element, strict=False)
-        except MalformedRequest as problem:
+            return await asyncio.to_thread(found.decode_reply, element, strict=False)
+        except (MalformedRequest, RecursionError) as problem:
             raise NotOnvif(f"the answer to {operation} cannot be read: {problem}") from problem
 
     async def call_raw(
@@ -241,7 +242,7 @@ class PullPoint:
     async def pull(self, *, wait_s: int = 10, limit: int = 100) -> tuple[Notification, ...]:
         """Wait up to `wait_s` for events; pulling also keeps the subscription alive."""
         reply = await self._ask("PullMessages", wait_s=wait_s, Timeout=timedelta(seconds=wait_s), MessageLimit=limit)
-        return read_notifications(reply)
+        return await asyncio.to_thread(read_notifications, reply)
 
     async def renew(self) -> None:
         """Prolong it; devices without Renew keep it alive by pulling, which is why their fault is ignored."""

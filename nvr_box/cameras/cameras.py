@@ -29,6 +29,7 @@ from nvr_box.search.intake import token_hash
 from onvif.discovery import discover
 from wire.base.errors import ConfigError, PeerError
 from wire.base.logs import printable
+from wire.base.steady import kept_up
 
 __all__ = ["Camera", "Cameras", "Found", "Introduction", "State", "Status", "Step"]
 
@@ -249,7 +250,7 @@ class Cameras:
             if camera.recording:
                 self._start(camera)
         try:
-            await self._upkeep.run()
+            await kept_up("looking after cameras", self._upkeep.run)
         finally:
             await asyncio.gather(self._listening.stop(), self._recorders.stop_all())
 

@@ -16,6 +16,7 @@ from onvif.errors import OnvifError
 from onvif.notifications import Notification, read_notifications
 from wire.base.errors import Error
 from wire.base.logs import printable
+from wire.base.steady import kept_up
 
 log = logging.getLogger(__name__)
 _LIFE_S, _WAIT_S, _FAREWELL_S = 60, 10, 1.0
@@ -36,10 +37,11 @@ class Listening:
         if camera.camera in self._tasks:
             return
         if camera.device:
-            work = Listener(self._events, camera, password).run()
+            run = Listener(self._events, camera, password).run
         else:
             self._overhearing[camera.camera] = Overhearing(self._events, camera.camera)
-            work = self._overhearing[camera.camera].run()
+            run = self._overhearing[camera.camera].run
+        work = kept_up(f"listening to camera {camera.camera}", run)
         self._tasks[camera.camera] = asyncio.create_task(work, name=f"events-{camera.camera}")
 
     def overhear(self, camera: int, document: bytes) -> None:
@@ -109,7 +111,7 @@ class Overhearing:
         """Until cancelled."""
         while True:
             try:
-                told = read_notifications(metadata.parse_root(await self._waiting.get()))
+                told = await asyncio.to_thread(_told, await self._waiting.get())
                 await self._news.add(told, timedelta())
             except (OnvifError, Error) as error:
                 log.debug("events of a stream: %s", printable(str(error)))
@@ -145,6 +147,10 @@ class News:
                 self._states[event.place] = event.data
             found.append(event)
         await self._events.add(found)
+
+
+def _told(document: bytes) -> tuple[Notification, ...]:
+    return read_notifications(metadata.parse_root(document))
 
 
 def _past(camera: int, told: Notification, offset: timedelta) -> Past:

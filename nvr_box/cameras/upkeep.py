@@ -3,8 +3,9 @@
 import asyncio
 import itertools
 import logging
+import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from nvr_box.cameras import pairing
 from nvr_box.cameras.feeds import Feeds
@@ -23,7 +24,20 @@ log = logging.getLogger(__name__)
 _COUNT_EVERY_S = 5.0
 # A lost camera is asked anew over ONVIF after this many counts.
 _LOOK_EVERY = 3
+_LONGEST_VISIT_S = 60.0
 _BOX = "the box"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """Until when a camera is left alone that answered with what nothing here expects."""
+
+    seconds: float = 0.0
+    until_mono_s: float = 0.0
+
+    def longer(self) -> "_Rest":
+        seconds = min(600.0, max(30.0, self.seconds * 2))
+        return _Rest(seconds, time.monotonic() + seconds)
 
 
 class Upkeep:
@@ -46,6 +60,8 @@ class Upkeep:
         self._roster, self._segments, self._introduction = roster, segments, introduction
         self._feeds, self._recorders, self._start = feeds, recorders, start
         self._usage: dict[int, tuple[int, int | None, int]] = {}
+        self._visits: dict[int, asyncio.Task[None]] = {}
+        self._rests: dict[int, _Rest] = {}
 
     def usage(self, camera: int) -> tuple[int, int | None, int]:
         """Bytes, oldest picture (UTC microseconds) and passages of a camera; up to five seconds old."""
@@ -53,36 +69,64 @@ class Upkeep:
 
     async def run(self) -> None:
         """Until cancelled."""
-        for turn in itertools.count(1):
-            try:
-                await self._count()
+        try:
+            for turn in itertools.count(1):
+                try:
+                    await self._count()
+                except StoreError as error:
+                    # Recording goes on without the numbers; the next turn may find the disk well again.
+                    log.error("cameras: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
                 if turn % _LOOK_EVERY == 0:
-                    await self._tell_keys()
-                    for camera in self._roster.all():
-                        await self._look_after(camera)
-            except StoreError as error:
-                # Recording goes on without the numbers; the next turn may find the disk well again.
-                log.error("cameras: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
-            await asyncio.sleep(_COUNT_EVERY_S)
+                    self._visit_all()
+                await asyncio.sleep(_COUNT_EVERY_S)
+        finally:
+            visits = tuple(self._visits.values())
+            for visit in visits:
+                visit.cancel()
+            await asyncio.gather(*visits, return_exceptions=True)
+
+    def _visit_all(self) -> None:
+        """Each camera in a task of its own, so that one that answers slowly or oddly keeps nobody waiting."""
+        for camera in self._roster.all():
+            number = camera.camera
+            if number in self._visits or time.monotonic() < self._rests.get(number, _Rest()).until_mono_s:
+                continue
+            visit = asyncio.create_task(self._visit(camera), name=f"visit-{number}")
+            self._visits[number] = visit
+            visit.add_done_callback(lambda _, number=number: self._visits.pop(number, None))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+
+    async def _visit(self, camera: Camera) -> None:
+        try:
+            async with asyncio.timeout(_LONGEST_VISIT_S):
+                await self._tell_keys(camera)
+                await self._look_after(camera)
+        except (StoreError, TimeoutError) as error:
+            log.warning("%s: %s", camera.name, error or "it answers too slowly to be looked after")
+        except Exception:
+            # Whatever a camera answers: it is left alone for a while, the others and the recorders go on.
+            rest = self._rests.get(camera.camera, _Rest()).longer()
+            self._rests[camera.camera] = rest
+            log.exception("%s: looking after it failed; next try in %g s", camera.name, rest.seconds)
+        else:
+            self._rests.pop(camera.camera, None)
 
     async def _count(self) -> None:
         for camera in self._roster.all():
             size, oldest = await self._segments.usage(camera.camera)
             self._usage[camera.camera] = size, oldest, await self._roster.packets(camera.camera)
 
-    async def _tell_keys(self) -> None:
+    async def _tell_keys(self, camera: Camera) -> None:
         """Every day, and whenever an operator's key came or went, cameras are given the keys anew."""
         wanted = self._introduction.sealed_to
-        for camera in self._roster.all():
-            now = self._recorders.now(camera.camera)
-            told = not wanted or not camera.paired or camera.sealed_to == wanted
-            if told or now is None or not now.connected:
-                continue
-            try:
-                await rekeyed(self._roster, self._introduction, _BOX, camera)
-                log.info("%s: seals to the keys of today", camera.name)
-            except (PeerError, ConfigError) as error:
-                log.warning("%s: keeps its old keys: %s", camera.name, printable(str(error)))
+        now = self._recorders.now(camera.camera)
+        told = not wanted or not camera.paired or camera.sealed_to == wanted
+        if told or now is None or not now.connected:
+            return
+        try:
+            await rekeyed(self._roster, self._introduction, _BOX, camera)
+            log.info("%s: seals to the keys of today", camera.name)
+        except (PeerError, ConfigError) as error:
+            log.warning("%s: keeps its old keys: %s", camera.name, printable(str(error)))
 
     async def _look_after(self, camera: Camera) -> None:
         """A camera may come back at another address of its stream, or reset: ask it again while it is lost."""
@@ -106,7 +150,7 @@ class Upkeep:
         if uri == camera.stream_uri:
             return camera
         log.info("%s: its stream moved", camera.name)
-        camera = replace(camera, stream_uri=uri, profile=profile.token)
+        camera = replace(self._roster.get(camera.camera), stream_uri=uri, profile=profile.token)
         await self._roster.put(camera, None)
         for each in self._roster.all():
             if self._feeds.camera_of(each.camera) == camera.camera:

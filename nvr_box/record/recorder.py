@@ -21,7 +21,8 @@ from nvr_box.record.segment_file import DiskFull, SegmentFile
 from nvr_box.record.segments import Growing, Segments
 from nvr_box.record.sightings import SUFFIX, Documents, Sighting, pack
 from nvr_box.record.source import Source, Timed
-from wire.base.errors import Error, StoreError
+from wire.base.errors import Error, PeerError, StoreError
+from wire.base.logs import printable
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ Publish = Callable[[bytes, str, int, Fragment, bytes], None]
 _CLOCK_STEP_US = 250_000
 # Without a camera's clock packets are dated by their arrival, which jitters with the network.
 _ARRIVAL_STEP_US = 2_000_000
+RECORDED = frozenset({"h264", "hevc", "mjpeg"})
 BACK_OFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 
@@ -105,6 +107,12 @@ class Recorder:
             except Error as error:
                 why = str(error)
                 failures = 0 if self.now.connected else failures + 1
+            except Exception as error:
+                # Whatever a stream makes libav or us raise: a thread that ends here would record nothing ever again,
+                # and its last words would go on saying that it does.
+                why = f"its stream cannot be recorded: {printable(str(error)) or type(error).__name__}"
+                failures += 1
+                log.log(logging.ERROR if failures == 1 else logging.DEBUG, "%s", self._name, exc_info=True)
             if self._stopping.is_set():
                 break
             first = self.now.connected or not self.now.message
@@ -116,6 +124,10 @@ class Recorder:
     def _record(self) -> None:
         """One connection, until it ends."""
         source = self._open_stream()
+        codec = source.stream.codec_context.name
+        if codec not in RECORDED:
+            source.close()
+            raise PeerError(f"its stream is {codec}; recorded are H.264, H.265 and JPEG")
         parameters = Parameters(source.stream)
         open_segment: _Open | None = None
 

@@ -49,6 +49,7 @@ from onvif.store import Stored
 from onvif.users import User
 from wire.base.errors import Error, StoreError
 from wire.base.logs import printable
+from wire.base.steady import kept_up
 
 log = logging.getLogger(__name__)
 FIRMWARE_VERSION = "0.1.0"
@@ -176,7 +177,7 @@ class OnvifFace:
         self.catalogue.state.reset(next_number=self.catalogue.state.value.next_number)
 
     async def _telling(self, _app: web.Application) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._tell(), name="onvif states")
+        task = asyncio.create_task(kept_up("ONVIF states", self._tell), name="onvif states")
         yield
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

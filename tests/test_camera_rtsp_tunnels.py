@@ -13,7 +13,7 @@ from aiohttp import web
 from camera_feed import HEIGHT, WIDTH, Feed
 from websocket_rtsp import WebSocketRtsp
 
-from onvif.rtsp.tunnel import MOST_TUNNELS, PROTOCOL, WEBSOCKET_PATH, Tunnels
+from onvif.rtsp.tunnel import MOST_PER_ADDRESS, MOST_TUNNELS, PROTOCOL, WEBSOCKET_PATH, Tunnels
 
 USER, PASSWORD = "admin", "pw"
 
@@ -101,12 +101,20 @@ async def test_a_websocket_carries_rtsp_and_its_packets(feed, contexts, scheme):
 
 
 async def test_tunnels_are_limited_and_a_silent_rtsp_server_is_said(feed):
-    async with served(feed) as port, aiohttp.ClientSession() as session, contextlib.AsyncExitStack() as stack:
+    async with served(feed) as port, contextlib.AsyncExitStack() as stack:
         url = f"http://127.0.0.1:{port}{WEBSOCKET_PATH}"
-        for _ in range(MOST_TUNNELS):
-            await stack.enter_async_context(session.ws_connect(url))
+        sessions = []
+        for number in range(MOST_TUNNELS // MOST_PER_ADDRESS + 1):
+            connector = aiohttp.TCPConnector(local_addr=(f"127.0.0.{number + 1}", 0))
+            sessions.append(await stack.enter_async_context(aiohttp.ClientSession(connector=connector)))
+        for session in sessions[:-1]:
+            for _ in range(MOST_PER_ADDRESS):
+                await stack.enter_async_context(session.ws_connect(url))
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await session.ws_connect(url)
+            assert refused.value.status == 503
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-            await session.ws_connect(url)
+            await sessions[-1].ws_connect(url)
         assert refused.value.status == 503
     with socket.create_server(("127.0.0.1", 0)) as free:
         nobody = free.getsockname()[1]

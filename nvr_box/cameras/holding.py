@@ -57,6 +57,7 @@ class Holder:
 
     def _hold(self) -> None:
         source = self._open_stream()
+        source.stopping = self._stopping.is_set
         try:
             for _ in source.packets(lambda _payload: None):
                 if self._stopping.is_set():

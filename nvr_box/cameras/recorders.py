@@ -1,9 +1,11 @@
 """The recorders that run, one thread per camera, and connections held without recording. Belongs to the event loop."""
 
 import asyncio
+import ipaddress
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from nvr_box.cameras.feeds import Wanted
 from nvr_box.cameras.holding import Holder
@@ -58,6 +60,7 @@ class Recorders:
             make_room=self._retention.make_room,
             publish=publish,
             told=lambda document: self._tell(told, camera.camera, document),
+            near=is_near(wanted.uri),
         )
         self._running[camera.camera] = recorder
         recorder.start()
@@ -101,6 +104,18 @@ class Recorders:
         for camera, ended in zip(recorders, await asyncio.gather(*joins), strict=True):
             if not ended:
                 log.warning("camera %d: its recorder did not end in time; the next start finishes its segment", camera)
+
+
+def is_near(uri: str) -> bool:
+    """Whether an address is of this network: private, link-local, this host, or a name that no public zone knows."""
+    try:
+        host = urlsplit(uri).hostname or ""
+    except ValueError:
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return bool(host) and ("." not in host or host.endswith((".local", ".lan", ".home.arpa", ".internal")))
 
 
 def _open(wanted: Wanted) -> Source:

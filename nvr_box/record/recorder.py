@@ -32,6 +32,9 @@ _CLOCK_STEP_US = 250_000
 # Without a camera's clock packets are dated by their arrival, which jitters with the network.
 _ARRIVAL_STEP_US = 2_000_000
 RECORDED = frozenset({"h264", "hevc", "mjpeg"})
+# A stream that went so long without a picture to begin with is asked for anew: a session begins with one.
+_KEYLESS_90K = 300 * TIMESCALE
+NEAR_BACK_OFF_S = (0.5, 1.0, 1.0, 2.0)
 BACK_OFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 
@@ -56,6 +59,7 @@ class Recorder:
 
     Args:
         told: called on that thread with each metadata document that has events in it.
+        near: whether the camera is on the same network, where asking often costs nobody anything.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Recorder:
         make_room: Callable[[], bool],
         publish: Publish,
         told: Callable[[bytes], None] = lambda _document: None,
+        near: bool = False,
     ) -> None:
         self.camera = camera
         self.now = Recording(since_utc_us=utc_us())
@@ -81,6 +86,7 @@ class Recorder:
         self._make_room = make_room
         self._publish = publish
         self._told = told
+        self._near = near
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"record-{camera}", daemon=True)
 
@@ -119,7 +125,8 @@ class Recorder:
             log.log(logging.WARNING if first else logging.DEBUG, "%s: %s", self._name, why)
             since = utc_us() if first else self.now.since_utc_us
             self.now = replace(self.now, connected=False, since_utc_us=since, message=why)
-            self._stopping.wait(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
+            back_off_s = NEAR_BACK_OFF_S if self._near else BACK_OFF_S
+            self._stopping.wait(back_off_s[min(failures, len(back_off_s) - 1)])
 
     def _record(self) -> None:
         """One connection, until it ends."""
@@ -135,6 +142,7 @@ class Recorder:
             if open_segment is not None:
                 open_segment.see(found)
 
+        source.stopping = self._stopping.is_set
         try:
             for timed in source.packets(Documents(seen, self._told).feed):
                 if self._stopping.is_set():
@@ -147,6 +155,8 @@ class Recorder:
                     limit = self._first_90k if open_segment is None else self._segment_90k
                     open_segment = _Open(self, Muxer(parameters.stream), timed, limit)
                 if open_segment is not None:
+                    if open_segment.is_keyless(timed):
+                        raise PeerError("no picture to begin with for 5 min; asked for the stream anew")
                     open_segment.take(timed)
                     self.now = replace(self.now, last_frame_utc_us=timed.utc_us, clock_offset_s=timed.offset_s)
         finally:
@@ -197,6 +207,10 @@ class _Open:
         full = age_90k + max(self._gop_90k, age_90k - self._key_90k) > self._limit_90k
         return full or stepped or found
 
+    def is_keyless(self, timed: Timed) -> bool:
+        """Whether it has gone on for so long without a key frame that it would never end."""
+        return not timed.key and timed.dts_90k - self._start_90k - self._key_90k > _KEYLESS_90K
+
     def take(self, timed: Timed) -> None:
         """One more packet."""
         at_90k = timed.dts_90k - self._start_90k
@@ -241,7 +255,9 @@ class _Open:
         else:
             sha256 = file.finish()
             segments.add(replace(whole, sha256=sha256))
-        segments.growing.pop(camera, None)
+        # A recorder that was stopped while its camera was silent may end after the next one has begun.
+        if segments.growing.get(camera) is self._growing:
+            segments.growing.pop(camera, None)
 
     def _write(self, whole: list[tuple[Fragment, bytes]]) -> None:
         muxer = self._muxer

@@ -114,6 +114,11 @@ CREATE TABLE IF NOT EXISTS best_shot (       -- apart, so that scanning packets 
     sealed BLOB NOT NULL                     -- ids of the keys it is sealed to, 8 bytes each; empty for no original
 ) STRICT;
 
+CREATE TABLE IF NOT EXISTS endpoint (
+    camera   INTEGER PRIMARY KEY,
+    endpoint TEXT NOT NULL                   -- by which discovery knows it, wherever it is
+) STRICT;
+
 CREATE TABLE IF NOT EXISTS account (
     name     TEXT PRIMARY KEY,
     verifier TEXT NOT NULL,                  -- scrypt$n$r$p$salt$hash, hex

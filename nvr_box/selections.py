@@ -12,6 +12,7 @@ from nvr_box.audit import Audit
 from nvr_box.cameras import selection
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.cameras.selection import Mode, Person, Selection
+from nvr_box.record.source import SignInRefused
 from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
 from nvr_box.search.stills import Stills
@@ -122,9 +123,14 @@ class Selections:
         return known
 
     async def _look(self, camera: Camera) -> None:
+        sign_in = self._roster.sign_in(camera.camera)
         try:
+            sign_in.check()
             now = await selection.look(camera.xaddr, camera.user, self._roster.password(camera.camera))
+            sign_in.accepted()
         except (PeerError, KeyError) as error:
+            if isinstance(error, SignInRefused):
+                sign_in.refused()
             # What it said last stays on the page: a camera that is away has not masked anybody again.
             log.debug("%s: its selection is not known: %s", camera.name, printable(str(error)))
             return

@@ -184,7 +184,7 @@ async def test_looking_after_the_others_goes_on_beside_a_camera_that_answers_wha
             raise RecursionError("a fault of ours that this camera found")
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(upkeep, "Device", SimpleNamespace(connect=connect))
+    monkeypatch.setattr("nvr_box.cameras.device.Device", SimpleNamespace(connect=connect))
     monkeypatch.setattr(upkeep, "_COUNT_EVERY_S", 0.01)
     for name in ("bad", "slow", "slow-2"):
         await roster.add(known(f"http://{name}/"), PASSWORD, None, "t")
@@ -222,7 +222,7 @@ async def test_events_are_listened_to_again_after_an_answer_that_nobody_expects(
         tries.append(None)
         raise RecursionError
 
-    monkeypatch.setattr("nvr_box.cameras.listening.Device", SimpleNamespace(connect=connect))
+    monkeypatch.setattr("nvr_box.cameras.device.Device", SimpleNamespace(connect=connect))
     monkeypatch.setattr(steady.kept_up, "__kwdefaults__", {"back_off_s": (0.01,)})
     listening = Listening(Events(store))
     listening.start(known("http://127.0.0.1:9/", camera=1), PASSWORD)

@@ -5,6 +5,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from nvr_box.record.source import SignInRefused
 from onvif import digest
 from wire.base.errors import PeerError, WireError
 from wire.base.logs import printable
@@ -52,7 +53,7 @@ async def signed(method: str, url: URL, user: str, password: str, body: dict[str
                     )
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
         raise PeerError(f"{url.host} does not answer: {error or type(error).__name__}") from error
-    raise PeerError(f"{url.host} refuses the password of {user!r}")
+    raise SignInRefused(f"{url.host} refuses the password of {user!r}")
 
 
 async def json_of(reply: aiohttp.ClientResponse) -> Any:

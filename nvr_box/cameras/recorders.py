@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 from nvr_box.cameras.feeds import Wanted
 from nvr_box.cameras.holding import Holder
 from nvr_box.cameras.roster import Camera
+from nvr_box.cameras.sign_ins import SignIn, words
 from nvr_box.record.recorder import Recorder, Recording
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
-from nvr_box.record.source import Source
+from nvr_box.record.source import SignInRefused, Source
 
 log = logging.getLogger(__name__)
 # The demo promises to end within five seconds; what a recorder leaves open the next start finishes.
@@ -37,12 +38,16 @@ class Recorders:
         recorder = self._running.get(camera)
         return recorder.now if recorder else None
 
-    def start(self, camera: Camera, wanted: Wanted, told: Callable[[int, bytes], None]) -> None:
+    def start(
+        self, camera: Camera, wanted: Wanted, told: Callable[[int, bytes], None], sign_in: SignIn | None = None
+    ) -> None:
         """Record `wanted` as `camera` until `stop`; one that is recorded goes on as it does.
 
         Args:
             told: called with the camera and each metadata document that has events in it.
+            sign_in: of the account that `wanted` names.
         """
+        sign_in = sign_in or SignIn()
         if camera.camera in self._running or self._ended:
             return
         hub = self._recordings.hub(camera.camera)
@@ -54,7 +59,7 @@ class Recorders:
         recorder = Recorder(
             camera.camera,
             camera.name,
-            lambda: _open(wanted),
+            lambda: _open(wanted, sign_in),
             self._segments,
             segment_s=self._segment_s,
             make_room=self._retention.make_room,
@@ -89,7 +94,8 @@ class Recorders:
                 del self._held[token]
         for token, wanted in streams.items():
             if token not in self._held and not self._ended:
-                holder = Holder(token, lambda wanted=wanted: _open(wanted))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                sign_in = SignIn()
+                holder = Holder(token, lambda wanted=wanted, sign_in=sign_in: _open(wanted, sign_in))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
                 self._held[token] = wanted, holder
                 holder.start()
 
@@ -118,5 +124,12 @@ def is_near(uri: str) -> bool:
         return bool(host) and ("." not in host or host.endswith((".local", ".lan", ".home.arpa", ".internal")))
 
 
-def _open(wanted: Wanted) -> Source:
-    return Source(wanted.uri, wanted.user, wanted.password, wanted.transport)
+def _open(wanted: Wanted, sign_in: SignIn) -> Source:
+    sign_in.check()
+    try:
+        source = Source(wanted.uri, wanted.user, wanted.password, wanted.transport)
+    except SignInRefused as error:
+        sign_in.refused()
+        raise SignInRefused(words(sign_in.waiting_s)) from error
+    sign_in.accepted()
+    return source

@@ -3,19 +3,23 @@
 import asyncio
 import itertools
 import logging
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from nvr_box.audit import Entry
 from nvr_box.cameras import pairing
+from nvr_box.cameras.device import signed_in
 from nvr_box.cameras.feeds import Feeds
 from nvr_box.cameras.introduction import Introduction
 from nvr_box.cameras.recorders import Recorders
 from nvr_box.cameras.rekey import rekeyed
-from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.cameras.roster import Camera, Roster, entry
+from nvr_box.cameras.sign_ins import SignIn
 from nvr_box.cameras.trial import best_profile
+from nvr_box.cameras.whereabouts import Whereabouts
 from nvr_box.record.segments import Segments
-from onvif.client import Camera as Device
 from onvif.errors import OnvifError
 from wire.base.errors import ConfigError, PeerError, StoreError
 from wire.base.logs import printable
@@ -56,12 +60,15 @@ class Upkeep:
         feeds: Feeds,
         recorders: Recorders,
         start: Callable[[Camera], None],
+        whereabouts: Whereabouts | None = None,
     ) -> None:
+        self._whereabouts = whereabouts or Whereabouts(segments.store, roster)
         self._roster, self._segments, self._introduction = roster, segments, introduction
         self._feeds, self._recorders, self._start = feeds, recorders, start
         self._usage: dict[int, tuple[int, int | None, int]] = {}
         self._visits: dict[int, asyncio.Task[None]] = {}
         self._rests: dict[int, _Rest] = {}
+        self._elsewhere: dict[tuple[int, str], SignIn] = {}
 
     def usage(self, camera: int) -> tuple[int, int | None, int]:
         """Bytes, oldest picture (UTC microseconds) and passages of a camera; up to five seconds old."""
@@ -131,7 +138,10 @@ class Upkeep:
     async def _look_after(self, camera: Camera) -> None:
         """A camera may come back at another address of its stream, or reset: ask it again while it is lost."""
         now = self._recorders.now(camera.camera)
-        if now is None or now.connected or not camera.device:
+        if now is None or not camera.device:
+            return
+        if now.connected:
+            await self._whereabouts.note()
             return
         try:
             camera = await self._followed(camera)
@@ -141,17 +151,54 @@ class Upkeep:
                     await rekeyed(self._roster, self._introduction, _BOX, camera)
         except (OnvifError, PeerError, OSError) as error:
             log.debug("%s: still lost: %s", camera.name, printable(str(error)))
+            await self._find(camera)
+
+    async def _find(self, camera: Camera) -> None:
+        """A camera that is not at its address may have been given another one: look for its identity."""
+        for xaddr in await self._whereabouts.of(camera):
+            try:
+                stream_uri, profile = await self._at(camera, xaddr)
+            except (OnvifError, PeerError, OSError) as error:
+                log.debug("%s: not at %s: %s", camera.name, printable(xaddr), printable(str(error)))
+                continue
+            log.warning("%s: found again at %s", camera.name, printable(xaddr))
+            there = {"xaddr": xaddr, "stream_uri": stream_uri, "profile": profile}
+            await self._follow(camera, entry(_BOX, "camera-change", camera.camera, {"xaddr": xaddr}), **there)
+            return
+
+    async def _at(self, camera: Camera, xaddr: str) -> tuple[str, str]:
+        """(stream address, profile) of the camera at another address; `PeerError` when another one answers there."""
+        said = await pairing.look(xaddr)
+        if camera.camera_id != (said.camera_id if said else None):
+            raise PeerError("another camera")
+        # What was refused at the old address may have been another device; here it may be refused for itself.
+        sign_in = self._elsewhere.setdefault((camera.camera, xaddr), SignIn())
+        password, who = self._roster.password(camera.camera), (camera.manufacturer, camera.model, camera.serial)
+        async with await signed_in(xaddr, camera.user, password, sign_in) as device:
+            told = device.information
+            if who != tuple(printable(each, limit=64) for each in (told.manufacturer, told.model, told.serial)):
+                raise PeerError("another camera")
+            profile = best_profile(await device.profiles())
+            return await device.stream_uri(profile), profile.token
 
     async def _followed(self, camera: Camera) -> Camera:
         """The camera with the address that its stream has now; whatever records that stream begins there."""
-        async with await Device.connect(camera.xaddr, camera.user, self._roster.password(camera.camera)) as device:
+        password, sign_in = self._roster.password(camera.camera), self._roster.sign_in(camera.camera)
+        async with await signed_in(camera.xaddr, camera.user, password, sign_in) as device:
             profile = best_profile(await device.profiles())
             uri = await device.stream_uri(profile)
         if uri == camera.stream_uri:
             return camera
         log.info("%s: its stream moved", camera.name)
-        camera = replace(self._roster.get(camera.camera), stream_uri=uri, profile=profile.token)
-        await self._roster.put(camera, None)
+        return await self._follow(camera, None, stream_uri=uri, profile=profile.token)
+
+    async def _follow(
+        self, camera: Camera, written: Callable[[sqlite3.Connection], Entry] | None, **changes: str
+    ) -> Camera:
+        """Keep what changed of a camera and record from there."""
+        camera = replace(self._roster.get(camera.camera), **changes)  # type: ignore[arg-type]  # texts of the fields named
+        await self._roster.put(camera, written)
+        self._roster.sign_in(camera.camera).accepted()
         for each in self._roster.all():
             if self._feeds.camera_of(each.camera) == camera.camera:
                 await self._recorders.stop(each.camera)

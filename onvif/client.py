@@ -32,6 +32,7 @@ from onvif.replies import (
 from onvif.values import MalformedRequest
 
 DEVICE_PATH = "/onvif/device_service"
+_LONGEST_ADDRESS = 2048
 
 
 class Camera:
@@ -216,6 +217,8 @@ class Camera:
     def _reachable(self, uri: str) -> str:
         """The address as it must be used from here: a device behind a translator tells the one it knows itself by."""
         try:
+            if len(uri) > _LONGEST_ADDRESS:
+                raise ValueError("too long")
             told, used = URL(uri.strip()), URL(self.address)
             if told.host in {None, "", "0.0.0.0", "::", "localhost", "127.0.0.1", "::1"} or (  # noqa: S104 - compared
                 told.host == self._advertised_host
@@ -274,8 +277,10 @@ def device_address(text: str) -> str:
     Raises:
         NotOnvif: it is no address.
     """
-    text = text.strip().split()[0] if text.strip() else ""
     try:
+        if len(text) > _LONGEST_ADDRESS:
+            raise ValueError("too long")
+        text = text.strip().split()[0] if text.strip() else ""
         url = URL(text if "://" in text else f"http://{text}")
         if url.scheme not in {"http", "https"} or not url.host:
             raise ValueError("neither http nor https")

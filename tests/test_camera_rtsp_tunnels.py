@@ -13,6 +13,7 @@ from aiohttp import web
 from camera_feed import HEIGHT, WIDTH, Feed
 from websocket_rtsp import WebSocketRtsp
 
+from onvif.rtsp import visitors
 from onvif.rtsp.tunnel import MOST_PER_ADDRESS, MOST_TUNNELS, PROTOCOL, WEBSOCKET_PATH, Tunnels
 
 USER, PASSWORD = "admin", "pw"
@@ -98,6 +99,18 @@ async def test_a_websocket_carries_rtsp_and_its_packets(feed, contexts, scheme):
         assert (await rtsp.ask("PLAY", base))[0] == 200
         kinds = [(await rtsp.packet())[1][1] & 0x7F for _ in range(40)]
         assert kinds.count(96) > 30
+
+
+async def test_a_tunnel_that_never_gets_a_session_ends(feed, monkeypatch):
+    """Sixty-four of them held all tunnels of a camera; the RTSP server behind ends those that say nothing."""
+    monkeypatch.setattr(visitors, "PATIENCE_S", 0.5)
+    async with served(feed) as port, aiohttp.ClientSession() as session, asyncio.timeout(60):
+        idle = [await session.ws_connect(f"http://127.0.0.1:{port}{WEBSOCKET_PATH}") for _ in range(MOST_PER_ADDRESS)]
+        for link in idle:
+            assert (await link.receive()).type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED}
+        async with session.ws_connect(f"http://127.0.0.1:{port}{WEBSOCKET_PATH}") as link:
+            rtsp = WebSocketRtsp(link, f"rtsp://127.0.0.1:{port}/main", USER, PASSWORD)
+            assert (await rtsp.ask("DESCRIBE", Accept="application/sdp"))[0] == 200
 
 
 async def test_tunnels_are_limited_and_a_silent_rtsp_server_is_said(feed):

@@ -7,13 +7,14 @@ import itertools
 
 import pytest
 from aiohttp import web
-from box_fakes import RATE, plain_h264
+from box_fakes import RATE, _plain, plain_h264
 from lxml import etree
 from odd_camera import OddCamera, access_units
 from test_box_cameras import ADMIN, GUARD, INTRODUCTION, camera
 from test_onvif_client import INFORMATION, PASSWORD, USER, Device, serving, soap, stream
 
 from nvr_box.audit import Audit
+from nvr_box.cameras import upkeep
 from nvr_box.cameras.cameras import Cameras, State
 from nvr_box.cameras.roster import Roster
 from nvr_box.cameras.sign_ins import WAIT_S, SignIn
@@ -120,13 +121,13 @@ async def test_a_changed_password_is_tried_once_by_each_and_said(place, play):
         device.rtsp.status = 401
         added = await roster.add(camera(xaddr=f"{device.base}/", stream_uri=device.rtsp.uri, user=USER), PASSWORD, None,
                                  "test")  # fmt: skip
-        upkeep = asyncio.create_task(cameras._upkeep.run())
+        looking = asyncio.create_task(cameras._upkeep.run())
         cameras._start(added)
         await until(lambda: "Enter the new password" in cameras.status(ADMIN, 1).message)
         for _ in range(5):
             await cameras._upkeep._visit(added)
         await asyncio.sleep(3)
-        upkeep.cancel()
+        looking.cancel()
         assert cameras.status(ADMIN, 1).state is State.LOST
         described = [method for _, method in device.rtsp.asked].count("DESCRIBE")
         assert described <= 2, "without and with credentials"
@@ -168,6 +169,28 @@ async def test_another_camera_at_the_new_address_is_not_taken(place, play):
         await roster.add(camera(xaddr=""), "", None, "test")
         with pytest.raises(ConfigError, match="no camera"):
             await cameras.move(ADMIN, 2, password="x")
+
+
+async def test_a_camera_that_refreshes_gradually_is_asked_for_a_whole_picture(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(upkeep, "_KEY_EVERY_S", 0.0)
+    rules = "keyint=25:intra-refresh=1:bframes=0:repeat-headers=1:annexb=1:threads=1"
+    path = _plain(tmp_path / "refresh.h264", 100, "libx264", {"x264-params": rules, "preset": "veryfast"})
+    pictures = access_units(path)[25:]
+
+    def play(out):
+        for number in itertools.count():
+            out.picture(pictures[number % 75], number * 90_000 // RATE)
+            out.wait_until((number + 1) / RATE)
+
+    cameras, roster, _ = place
+    async with real(play) as device:
+        added = await roster.add(camera(xaddr=f"{device.base}/", stream_uri=device.rtsp.uri, user=USER, profile="p1"),
+                                 PASSWORD, None, "test")  # fmt: skip
+        cameras._start(added)
+        await until(lambda: device.asked.count("SetSynchronizationPoint") == 1)
+        async with contextlib.aclosing(cameras._recordings.live(ADMIN, 1)) as live:
+            await anext(live)
+            await until(lambda: device.asked.count("SetSynchronizationPoint") == 2)
 
 
 def answer(endpoint, xaddr):

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from box_fakes import RATE, _plain, plain_h264, record_file
+from box_fakes import RATE, FileSource, OnceSource, _plain, plain_h264, record_file
 from hypothesis import given
 from hypothesis import strategies as st
 from odd_camera import OddCamera, access_units, metadata_track, video_track
@@ -259,6 +259,24 @@ async def test_a_stream_that_refreshes_gradually_has_segments(segments, tmp_path
     assert len(found) >= 4
     assert all(each.keys and each.keys[0][0] == 0 for each in found)
     assert sum(len(each) for each in await units(segments)) == 300
+
+
+async def test_a_segment_that_no_browser_plays_asks_for_a_whole_picture(segments, tmp_path):
+    """The camera refreshes gradually; asked for a whole picture, it sends one, and a segment begins there."""
+    path = refreshing(tmp_path / "refresh.h264", "h264")
+    whole = access_units(path)
+    path.write_bytes(b"".join((*whole[:110], *whole[:190])))
+    asked = []
+    once = OnceSource(lambda: FileSource(path, T0_US))
+    recorder = Recorder(1, "yard", once, segments, segment_s=3, make_room=lambda: False, publish=lambda *_: None,
+                        want_key=lambda: asked.append(None))  # fmt: skip
+    recorder.start()
+    assert await asyncio.to_thread(once.gone.wait, 60)
+    recorder.stop()
+    assert await asyncio.to_thread(recorder.join, 30)
+    found = await segments.between(1, 0, EVER)
+    assert T0_US + 110 * 40_000 in [each.start_us for each in found]
+    assert len(asked) == len(found) - 2, "all but the two that begin with a whole picture"
 
 
 async def test_time_stamps_that_step_back_cut_nothing(segments, pictures):

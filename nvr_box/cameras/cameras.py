@@ -5,6 +5,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from yarl import URL
 
@@ -308,7 +309,8 @@ class Cameras:
         if wanted is not None:
             source = self._feeds.camera_of(camera.camera)
             sign_in = None if source is None else self._roster.sign_in(source)
-            self._recorders.start(camera, wanted, self._listening.overhear, sign_in)
+            want_key = partial(self._upkeep.want_key, source if source is not None else camera.camera)
+            self._recorders.start(camera, wanted, self._listening.overhear, sign_in, want_key)
         password, sign_in = self._roster.password(camera.camera), self._roster.sign_in(camera.camera)
         self._listening.start(camera, password, sign_in)
 

@@ -39,13 +39,19 @@ class Recorders:
         return recorder.now if recorder else None
 
     def start(
-        self, camera: Camera, wanted: Wanted, told: Callable[[int, bytes], None], sign_in: SignIn | None = None
+        self,
+        camera: Camera,
+        wanted: Wanted,
+        told: Callable[[int, bytes], None],
+        sign_in: SignIn | None = None,
+        want_key: Callable[[], None] = lambda: None,
     ) -> None:
         """Record `wanted` as `camera` until `stop`; one that is recorded goes on as it does.
 
         Args:
             told: called with the camera and each metadata document that has events in it.
             sign_in: of the account that `wanted` names.
+            want_key: called when nobody could begin to watch, since the camera refreshes its picture gradually.
         """
         sign_in = sign_in or SignIn()
         if camera.camera in self._running or self._ended:
@@ -55,6 +61,10 @@ class Recorders:
         def publish(*fragment: Any) -> None:
             """On the recorder's thread."""
             self._loop.call_soon_threadsafe(hub.publish, *fragment)
+
+        def wanted_there() -> None:
+            """On the recorder's thread."""
+            self._loop.call_soon_threadsafe(want_key)
 
         recorder = Recorder(
             camera.camera,
@@ -66,7 +76,14 @@ class Recorders:
             publish=publish,
             told=lambda document: self._tell(told, camera.camera, document),
             near=is_near(wanted.uri),
+            want_key=wanted_there,
         )
+
+        def joined() -> None:
+            if recorder.now.connected and recorder.now.refreshes:
+                want_key()
+
+        hub.joined = joined
         self._running[camera.camera] = recorder
         recorder.start()
 

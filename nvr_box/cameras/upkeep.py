@@ -29,6 +29,7 @@ _COUNT_EVERY_S = 5.0
 # A lost camera is asked anew over ONVIF after this many counts.
 _LOOK_EVERY = 3
 _LONGEST_VISIT_S = 60.0
+_KEY_EVERY_S = 5.0
 _BOX = "the box"
 
 
@@ -68,6 +69,8 @@ class Upkeep:
         self._usage: dict[int, tuple[int, int | None, int]] = {}
         self._visits: dict[int, asyncio.Task[None]] = {}
         self._rests: dict[int, _Rest] = {}
+        self._keys_wanted: dict[int, float] = {}
+        self._asking: set[asyncio.Task[None]] = set()
         self._elsewhere: dict[tuple[int, str], SignIn] = {}
 
     def usage(self, camera: int) -> tuple[int, int | None, int]:
@@ -87,7 +90,7 @@ class Upkeep:
                     self._visit_all()
                 await asyncio.sleep(_COUNT_EVERY_S)
         finally:
-            visits = tuple(self._visits.values())
+            visits = (*self._visits.values(), *self._asking)
             for visit in visits:
                 visit.cancel()
             await asyncio.gather(*visits, return_exceptions=True)
@@ -101,6 +104,28 @@ class Upkeep:
             visit = asyncio.create_task(self._visit(camera), name=f"visit-{number}")
             self._visits[number] = visit
             visit.add_done_callback(lambda _, number=number: self._visits.pop(number, None))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+
+    def want_key(self, camera: int) -> None:
+        """Ask a camera that refreshes its picture gradually for a whole one, where nobody asked just now."""
+        now_mono_s = time.monotonic()
+        if now_mono_s - self._keys_wanted.get(camera, -_KEY_EVERY_S) < _KEY_EVERY_S:
+            return
+        self._keys_wanted[camera] = now_mono_s
+        task = asyncio.create_task(self._ask_for_key(camera), name=f"key-{camera}")
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _ask_for_key(self, number: int) -> None:
+        try:
+            camera, password = self._roster.get(number), self._roster.password(number)
+            if not camera.device:
+                return
+            async with await signed_in(camera.xaddr, camera.user, password, self._roster.sign_in(number)) as device:
+                for profile in await device.profiles():
+                    if profile.token == camera.profile:
+                        await device.synchronisation_point(profile)
+        except (OnvifError, PeerError, StoreError, OSError, KeyError) as error:
+            log.debug("camera %d: sends no whole picture: %s", number, printable(str(error)))
 
     async def _visit(self, camera: Camera) -> None:
         try:

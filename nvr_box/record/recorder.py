@@ -17,6 +17,7 @@ from nvr_box.clock import utc_us
 from nvr_box.record.fmp4 import TIMESCALE, Fragment
 from nvr_box.record.muxer import Muxer
 from nvr_box.record.parameters import Parameters
+from nvr_box.record.recovery_point import begins_whole
 from nvr_box.record.segment_file import DiskFull, SegmentFile
 from nvr_box.record.segments import Growing, Segments
 from nvr_box.record.sightings import SUFFIX, Documents, Sighting, pack
@@ -52,6 +53,8 @@ class Recording:
     height: int = 0
     rate_fps: float = 0.0
     last_frame_utc_us: int | None = None
+    refreshes: bool = False
+    """Whether the segment began at a recovery point, from which no browser plays."""
 
 
 class Recorder:
@@ -60,6 +63,7 @@ class Recorder:
     Args:
         told: called on that thread with each metadata document that has events in it.
         near: whether the camera is on the same network, where asking often costs nobody anything.
+        want_key: called on that thread when a segment begins without a whole picture; the camera shall send one.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class Recorder:
         publish: Publish,
         told: Callable[[bytes], None] = lambda _document: None,
         near: bool = False,
+        want_key: Callable[[], None] = lambda: None,
     ) -> None:
         self.camera = camera
         self.now = Recording(since_utc_us=utc_us())
@@ -87,6 +92,7 @@ class Recorder:
         self._publish = publish
         self._told = told
         self._near = near
+        self._want_key = want_key
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"record-{camera}", daemon=True)
 
@@ -148,10 +154,12 @@ class Recorder:
                 if self._stopping.is_set():
                     break
                 changed = timed.key and parameters.changed(timed.packet)
-                if timed.key and (open_segment is None or changed or open_segment.should_end(timed)):
+                whole = timed.key and begins_whole(timed.packet, codec)
+                at_last = whole and self.now.refreshes
+                if timed.key and (open_segment is None or changed or at_last or open_segment.should_end(timed)):
                     if open_segment is not None:
                         open_segment.finish()
-                    self._tell(parameters.stream, source.rate_fps)
+                    self._tell(parameters.stream, source.rate_fps, refreshes=not whole)
                     limit = self._first_90k if open_segment is None else self._segment_90k
                     open_segment = _Open(self, Muxer(parameters.stream), timed, limit)
                 if open_segment is not None:
@@ -167,7 +175,7 @@ class Recorder:
                 parameters.close()
                 source.close()
 
-    def _tell(self, stream: VideoStream, rate_fps: float) -> None:
+    def _tell(self, stream: VideoStream, rate_fps: float, *, refreshes: bool) -> None:
         """A segment begins: say what is recorded now."""
         picture = stream.codec_context
         if not self.now.connected:
@@ -175,7 +183,11 @@ class Recorder:
             self.now = Recording(connected=True, ever_connected=True, since_utc_us=utc_us(), rate_fps=rate_fps)
         elif (self.now.width, self.now.height) != (picture.width, picture.height):
             log.info("%s: the camera sends %dx%d now", self._name, picture.width, picture.height)
-        self.now = replace(self.now, codec=picture.name, width=picture.width, height=picture.height)
+        self.now = replace(
+            self.now, codec=picture.name, width=picture.width, height=picture.height, refreshes=refreshes
+        )
+        if refreshes:
+            self._want_key()
 
 
 class _Open:

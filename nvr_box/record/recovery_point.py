@@ -8,10 +8,11 @@ sends one of those at most at its start.
 from typing import Any
 
 from wire import nal
-from wire.nal import H265_PREFIX_SEI, Codec
+from wire.nal import H264_IDR, H265_PREFIX_SEI, Codec
 
 _RECOVERY_POINT = 6
 _LOOK_BYTES = 4096
+_IRAP = 16, 23
 
 
 def is_recovery_point(packet: Any, codec: str) -> bool:
@@ -20,6 +21,15 @@ def is_recovery_point(packet: Any, codec: str) -> bool:
         return False
     data = bytes(memoryview(packet)[:_LOOK_BYTES])
     return any(_says_so(unit) for unit in nal.split(data))
+
+
+def begins_whole(packet: Any, codec: str) -> bool:
+    """Whether a key frame is a whole picture: browsers begin at an IDR (H.265: IRAP) picture and nowhere else."""
+    if codec == "h264":
+        return any(Codec.H264.nal_type(unit) == H264_IDR for unit in nal.split(bytes(packet)))
+    if codec == "hevc":
+        return any(_IRAP[0] <= Codec.H265.nal_type(unit) <= _IRAP[1] for unit in nal.split(bytes(packet)))
+    return True
 
 
 def _says_so(unit: bytes) -> bool:

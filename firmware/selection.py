@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import web
 
 from firmware.mask.selection import MOST_PEOPLE, Chooser, Mode, Person, Selection
+from onvif.doorway import read_in_time
 from onvif.store import Stored
 from wire.base.errors import WireError
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 VERSION = 1
 PATH = "/veilcam/selection"
 _MAX_BODY = 64 * 1024
+_BODY_S = 20.0
 _KEYS = {"version", "mode", "people", "alike", "unlike"}
 
 
@@ -67,8 +69,9 @@ class SelectionEndpoint:
 
     async def choose(self, request: web.Request) -> web.Response:
         """Another selection."""
-        body = await request.content.read(_MAX_BODY + 1)
-        if len(body) > _MAX_BODY:
+        try:
+            body = await read_in_time(request, most=_MAX_BODY, limit_s=_BODY_S)
+        except web.HTTPRequestEntityTooLarge:
             return _refused(413, f"the document is larger than {_MAX_BODY} bytes")
         try:
             selection = self._read(json.loads(body))

@@ -43,8 +43,11 @@ from nvr_box.timekeeper import Timekeeper
 from nvr_box.users import Users
 from nvr_box.web import certificate
 from nvr_box.web.app import application
+from onvif.doorway import runner_of
+from onvif.listener import Listener
 from wire.base import service
 from wire.base.errors import StoreError
+from wire.base.steady import kept_up
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +66,7 @@ async def serve(config: BoxConfig) -> None:
         stop = asyncio.create_task(service.until_signal(), name="signal")
         await asyncio.sleep(0)
         async with built(config) as (box, parts):
-            runner = web.AppRunner(application(box), access_log=None, shutdown_timeout=1.0)
-            await runner.setup()
+            runner = await runner_of(application(box))
             try:
                 port = await _listen(runner, config, parts.tls)
                 parts.ports.append(port)
@@ -245,7 +247,7 @@ async def _run(box: Box, parts: Parts, stop: Awaitable[None]) -> None:
         tasks = [
             group.create_task(box.cameras.run(), name="cameras"),
             group.create_task(parts.housekeeping.run(), name="housekeeping"),
-            group.create_task(box.selections.run(), name="selections"),
+            group.create_task(kept_up("selections", box.selections.run), name="selections"),
         ]
         service.notify("READY=1")
         await stop
@@ -263,13 +265,12 @@ async def _first_account(box: Box) -> None:
 
 
 async def _listen(runner: web.AppRunner, config: BoxConfig, tls: ssl.SSLContext | None) -> int:
-    site = web.TCPSite(runner, config.web.host, config.web.port, ssl_context=tls)
+    listener = Listener(runner, config.web.host)
     try:
-        await site.start()
+        await listener.open(config.web.port, tls)
     except OSError as error:
         raise StoreError(f"web.port: {config.web.host}:{config.web.port}: {error.strerror}") from error
-    port: int = runner.addresses[0][1]
-    return port
+    return listener.port
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from nvr_box.store import Store
 from nvr_box.timekeeper import Timekeeper
 from nvr_box.users import Users
 from wire.base.errors import Error, StoreError
+from wire.base.steady import kept_up
 
 log = logging.getLogger(__name__)
 SWEEP_EVERY_S, FOLLOW_EVERY_S, FLUSH_EVERY_S = 30.0, 2.0, 1.0
@@ -152,17 +153,18 @@ async def _over_and_over(what: str, step: Callable[[], Awaitable[object]], every
 
 async def _once(what: str, step: Callable[[], Awaitable[object]]) -> None:
     """Until it went well."""
-    while True:
-        try:
-            await step()
-        except (Error, OSError) as error:
-            log.error("%s: %s", what, error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
-        except Exception:
-            # Whatever it is, recording goes on without it; the trace is for a report.
-            log.exception("%s", what)
-        else:
-            return
-        await asyncio.sleep(_AGAIN_S)
+
+    async def until_well() -> None:
+        while True:
+            try:
+                await step()
+            except (Error, OSError) as error:
+                log.error("%s: %s", what, error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
+            else:
+                return
+            await asyncio.sleep(_AGAIN_S)
+
+    await kept_up(what, until_well, back_off_s=(_AGAIN_S,))
 
 
 def _shredded_us(link: sqlite3.Connection) -> int | None:

@@ -197,6 +197,11 @@ BEGIN
         WHERE camera = (SELECT camera FROM packet WHERE packet = old.packet);
 END;
 
+CREATE TABLE IF NOT EXISTS endpoint (
+    camera   INTEGER PRIMARY KEY,
+    endpoint TEXT NOT NULL                   -- by which discovery knows it, wherever it is
+) STRICT;
+
 CREATE TABLE IF NOT EXISTS account (
     name     TEXT PRIMARY KEY,
     verifier TEXT NOT NULL,                  -- scrypt$n$r$p$salt$hash, hex

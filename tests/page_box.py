@@ -9,6 +9,7 @@ import itertools
 import secrets
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -167,6 +168,14 @@ class StandInCameras:
         by.demand(Right.ADMIN)
         old = self.get(by, camera)
         self.cameras[camera] = _camera(camera, name or old.name)
+        return self.cameras[camera]
+
+
+    async def move(self, by, camera, *, xaddr=None, user=None, password=None):
+        by.demand(Right.ADMIN)
+        if password != "right password":
+            raise PeerError("sign-in: the camera refuses the user or the password")
+        self.cameras[camera] = replace(self.cameras[camera], xaddr=xaddr or self.cameras[camera].xaddr)
         return self.cameras[camera]
 
 

@@ -336,6 +336,19 @@ async def test_trying_a_camera_says_every_step(client):
     assert added[-1] == {"error": "192.0.2.9 has no usable profile"}
 
 
+async def test_a_camera_is_reached_by_another_password_once_it_was_tried(client):
+    await sign_in(client, "admin")
+    wrong = await client.patch("/api/cameras/2", json={"password": "a guess"})
+    assert wrong.status == 502
+    assert (await wrong.json())["error"] == "Sign-in: the camera refuses the user or the password."
+    right = await client.patch("/api/cameras/2", json={"address": " 192.0.2.44 ", "password": "right password"})
+    assert (right.status, (await right.json())["xaddr"]) == (200, "192.0.2.44")
+    assert (await client.patch("/api/cameras/2", json={"address": " "})).status == 400
+    await sign_in(client, "guard")
+    refused = await client.patch("/api/cameras/2", json={"password": "right password"})
+    assert refused.status == 403
+
+
 async def test_adding_cameras_needs_the_right(client):
     await sign_in(client, "guard")
     reply = await client.post("/api/cameras/test", json={"address": "192.0.2.9", "user": "a", "password": "b"})

@@ -34,6 +34,7 @@ from onvif import names
 from onvif.auth import Authenticator
 from onvif.discovery.messages import DEVICE, VIDEO_TRANSMITTER, Endpoint
 from onvif.discovery.responder import Responder
+from onvif.doorway import Crowd, attend, runner_of
 from onvif.errors import NotAuthorized, StateError
 from onvif.host.platform import HostPlatform
 from onvif.keystore import Keystore
@@ -102,8 +103,7 @@ class CameraWeb:
         Raises:
             ConfigError: no port of the web services can be listened on.
         """
-        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
+        runner = await runner_of(self._application())
         try:
             await self.ports.start(runner)
             if self.camera.config.discovery:
@@ -125,6 +125,7 @@ class CameraWeb:
         app.add_routes([web.get("/snapshot/{token}.jpeg", self._snapshot)])
         app.add_routes(self.camera.pairing.routes(self._administrator))
         app.add_routes(self.camera.selection.routes(self._administrator))
+        attend(app, Crowd())
         Tunnels(lambda: self.camera.rtsp.inner_port, self.camera.rtsp.origins).install(app)
         return app
 

@@ -1,14 +1,15 @@
 """Asking one of our cameras beside ONVIF: JSON over HTTP digest (docs/design.md, “Camera ↔ box”)."""
 
-import json
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
+from nvr_box.record.source import SignInRefused
 from onvif import digest
-from wire.base.errors import PeerError
+from wire.base.errors import PeerError, WireError
 from wire.base.logs import printable
+from wire.base.outside_json import read_json
 
 TIMEOUT = aiohttp.ClientTimeout(total=15)
 _LARGEST = 64 * 1024
@@ -25,9 +26,11 @@ async def signed(method: str, url: URL, user: str, password: str, body: dict[str
     """
     headers: dict[str, str] = {}
     try:
-        async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+        async with new_session() as session:
             for _ in range(2):
-                async with session.request(method, url, json=body, headers=headers, ssl=False) as reply:
+                async with session.request(
+                    method, url, json=body, headers=headers, ssl=False, allow_redirects=False
+                ) as reply:
                     if reply.status == 401:
                         if headers:
                             break
@@ -48,15 +51,22 @@ async def signed(method: str, url: URL, user: str, password: str, body: dict[str
                     raise PeerError(
                         f"{url.host} refuses {what} with status {reply.status}: {why or 'no reason given'}"
                     )
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
         raise PeerError(f"{url.host} does not answer: {error or type(error).__name__}") from error
-    raise PeerError(f"{url.host} refuses the password of {user!r}")
+    raise SignInRefused(f"{url.host} refuses the password of {user!r}")
 
 
 async def json_of(reply: aiohttp.ClientResponse) -> Any:
     """The JSON of an answer, `PeerError` when it is none."""
-    body = await reply.content.read(_LARGEST)
+    body = b""
+    while len(body) <= _LARGEST and (more := await reply.content.read(_LARGEST + 1 - len(body))):
+        body += more
     try:
-        return json.loads(body)
-    except ValueError as error:
-        raise PeerError(f"{reply.url.host} answers with broken JSON") from error
+        return read_json(body, limit=_LARGEST, what="the answer")
+    except WireError as error:
+        raise PeerError(f"{reply.url.host} answers with broken JSON: {error}") from error
+
+
+def new_session() -> aiohttp.ClientSession:
+    """For one exchange. Answers are taken as they come: unpacking makes a thousand bytes of each one."""
+    return aiohttp.ClientSession(timeout=TIMEOUT, auto_decompress=False, headers={"Accept-Encoding": "identity"})

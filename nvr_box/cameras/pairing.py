@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from nvr_box.cameras.ours import TIMEOUT, json_of, signed
+from nvr_box.cameras.ours import json_of, new_session, signed
 from wire.base.errors import PeerError
 from wire.base.logs import printable
 from wire.keys import Recipient
@@ -58,13 +58,13 @@ async def look(xaddr: str) -> Paired | None:
     """
     try:
         async with (
-            aiohttp.ClientSession(timeout=TIMEOUT) as session,
+            new_session() as session,
             session.get(_url(xaddr), ssl=False, allow_redirects=False) as reply,
         ):
             if reply.status != 200 or "json" not in reply.content_type:
                 return None
             return _read(await json_of(reply))
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
         raise PeerError(f"{_url(xaddr).host} does not answer: {error or type(error).__name__}") from error
 
 

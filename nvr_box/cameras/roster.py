@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from nvr_box import audit
+from nvr_box.cameras.sign_ins import SignIn
 from nvr_box.store import Store
 from wire.base.errors import StoreError
 
@@ -68,6 +69,7 @@ class Roster:
         self._store = store
         self._cameras: dict[int, Camera] = {}
         self._passwords: dict[int, str] = {}
+        self._sign_ins: dict[int, SignIn] = {}
 
     async def load(self) -> None:
         """Read the rows; before anything else."""
@@ -91,6 +93,10 @@ class Roster:
     def password(self, camera: int) -> str:
         """What the box signs in with."""
         return self._passwords[camera]
+
+    def sign_in(self, camera: int) -> SignIn:
+        """Whether its account may be tried now; whoever signs in says how it went."""
+        return self._sign_ins.setdefault(camera, SignIn())
 
     async def packets(self, camera: int) -> int:
         """How many passages of it are stored."""
@@ -128,6 +134,7 @@ class Roster:
         entry: Callable[[sqlite3.Connection], audit.Entry] | None,
         *,
         push_token: str | None = None,
+        password: str | None = None,
     ) -> None:
         """Write a changed camera, with its audit entry in the same transaction."""
 
@@ -135,11 +142,16 @@ class Roster:
             _update(link, camera)
             if push_token is not None:
                 link.execute("UPDATE camera SET push_token = ? WHERE camera = ?", (push_token, camera.camera))
+            if password is not None:
+                link.execute("UPDATE camera SET password = ? WHERE camera = ?", (password, camera.camera))
             if entry:
                 entry(link)
 
         await self._store.write(change)
         self._cameras[camera.camera] = camera
+        if password is not None:
+            self._passwords[camera.camera] = password
+            self.sign_in(camera.camera).accepted()
 
     async def keep(self, camera: int, keep_s: int, entry: Callable[[sqlite3.Connection], audit.Entry]) -> None:
         """How long its recordings may be kept at most; 0 for no limit of its own."""
@@ -160,6 +172,7 @@ class Roster:
         def change(link: sqlite3.Connection) -> None:
             link.execute("DELETE FROM feed WHERE recording = ?", (camera,))
             link.execute("DELETE FROM keep WHERE camera = ?", (camera,))
+            link.execute("DELETE FROM endpoint WHERE camera = ?", (camera,))
             gone = "UPDATE camera SET removed = 1, paired = 0, password = '', push_token = NULL WHERE camera = ?"
             link.execute(gone, (camera,))
             if recordings_too:
@@ -172,6 +185,7 @@ class Roster:
         await self._store.write(change)
         self._cameras.pop(camera, None)
         self._passwords.pop(camera, None)
+        self._sign_ins.pop(camera, None)
 
 
 def _update(link: sqlite3.Connection, camera: Camera) -> None:

@@ -15,12 +15,15 @@ from nvr_box.rights import Refused
 from nvr_box.web import account, accounts, audit, cameras, exports, keys, packets, pictures, reveal, searches, stream
 from nvr_box.web.asked import ACCOUNT, BOX, SESSION, SESSIONS, BadField
 from nvr_box.web.sessions import Sessions, csrf_fits, same_origin
+from onvif.doorway import Bounds, Crowd, attend
 from wire.base.errors import ConfigError, Error, ModelError, PeerError, SealError, StoreError, WireError
 
 _log = logging.getLogger(__name__)
 _STATIC = Path(__file__).parent / "static"
 _OPEN = {"/", "/api/sign-in", "/api/packets", "/favicon.ico"}
 _MOST_PUSH_BYTES = 8 << 20
+# A wall of 64 tiles is a WebSocket each, and several guards may come from one address.
+_BOUNDS = Bounds(in_all=512, per_address=192)
 
 # Nothing but our own files runs, and nobody may frame the page. blob: is what MediaSource plays; data: are the
 # pictures that the page cuts out of a frozen frame.
@@ -53,6 +56,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def application(box: Box) -> web.Application:
     """The page of `box`, ready for an `AppRunner`; the caller serves it over TLS, or on loopback without."""
     app = web.Application(middlewares=[_say_what_went_wrong, _know_who_asks], client_max_size=_MOST_PUSH_BYTES)
+    attend(app, Crowd(_BOUNDS))
     app[BOX] = box
     app[SESSIONS] = Sessions(box)
     for part in (account, accounts, cameras, pictures, stream, searches, reveal, exports, keys, audit, packets):

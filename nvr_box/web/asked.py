@@ -12,6 +12,7 @@ from aiohttp import web
 from nvr_box.box import Box
 from nvr_box.rights import Account
 from nvr_box.web.sessions import Session, Sessions
+from onvif.doorway import read_in_time
 from wire.base.errors import Error
 from wire.features.packet import ColourShare
 from wire.features.vocabulary import ObjectClass
@@ -23,6 +24,7 @@ SESSION = web.RequestKey("session", Session)
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MOST_BODY_BYTES = 64 * 1024
+_BODY_S = 20.0
 _MOST_TEXT = 500
 
 
@@ -46,10 +48,11 @@ def by(request: web.Request) -> Account:
 
 async def body(request: web.Request) -> dict[str, Any]:
     """The JSON object of the request."""
-    if (request.content_length or 0) > _MOST_BODY_BYTES:
-        raise BadField("The request is too long.", "body")
     try:
-        value = json.loads(await request.text() or "{}")
+        said = await read_in_time(request, most=_MOST_BODY_BYTES, limit_s=_BODY_S)
+        value = json.loads(said.decode(request.charset or "utf-8") or "{}")
+    except web.HTTPRequestEntityTooLarge as error:
+        raise BadField("The request is too long.", "body") from error
     except (ValueError, LookupError, RecursionError) as error:
         raise BadField("The request is not JSON.", "body") from error
     if not isinstance(value, dict):

@@ -31,14 +31,14 @@ _BATCH = 100_000
 def columns(count):
     rng = np.random.default_rng(7)
     looks = rng.normal(size=(max(1, count // 50), 64)).astype(np.float32)
-    gallery = Gallery()
+    parts = []
     times = np.sort(rng.integers(0, _DAYS * _DAY_US, count))
     for start in range(0, count, _BATCH):
         size = min(_BATCH, count - start)
         values = looks[rng.integers(0, len(looks), size)] + rng.normal(size=(size, 64)).astype(np.float32) * 0.4
         fine = np.clip(values * 40, -127, 127).astype(np.int8)
         length = np.sqrt(np.square(fine.astype(np.float32)).sum(axis=1))
-        gallery._tail.append(
+        parts.append(
             Columns(
                 packet=np.arange(start, start + size, dtype=np.int64) + 1,
                 best_us=times[start : start + size],
@@ -51,9 +51,7 @@ def columns(count):
                 scale=(1 / length).astype(np.float32),
             )
         )
-    gallery._sorted = Columns.joined(gallery._tail)
-    gallery._tail = []
-    return gallery
+    return Gallery(Columns.joined(parts))
 
 
 def timed(work):
@@ -65,7 +63,7 @@ def timed(work):
 def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     gallery = columns(count)
-    everything = gallery._sorted
+    (everything,) = gallery.parts(None, None)
     flat = everything.words.reshape(-1)
     query = everything.fine[count // 3]
     words = everything.words[:, count // 3]

@@ -35,6 +35,7 @@ def main() -> int:
             raise ConfigError(f"{arguments.config}: no camera is named {arguments.only!r}; known: {known}")
         logs.start(chosen.name, level=whole.log_level)
         service.die_with_parent()
+        service.raise_files()
         from firmware.app import run  # models and GStreamer load here: the supervisor needs neither
 
         with contextlib.suppress(KeyboardInterrupt):

@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
             from nvr_box import app
 
             logs.start("box", level=config.log_level)
+            service.raise_files()
             asyncio.run(app.serve(config))
             return 0
         if asked.command == "check":

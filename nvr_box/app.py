@@ -4,9 +4,8 @@ import asyncio
 import fcntl
 import logging
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -14,16 +13,18 @@ from typing import IO
 from aiohttp import web
 
 import models
+from nvr_box import repair
 from nvr_box.audit import Audit
 from nvr_box.audit_head import Heads
 from nvr_box.box import Box
 from nvr_box.cameras.cameras import Cameras, Introduction
 from nvr_box.cameras.roster import Roster
-from nvr_box.clock import utc_us
 from nvr_box.config import BoxConfig
 from nvr_box.custody import Custody
+from nvr_box.export.budget import Budget
 from nvr_box.export.exports import Exports
 from nvr_box.holds import Holds
+from nvr_box.housekeeping import Housekeeping
 from nvr_box.keys import Keys
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
@@ -40,18 +41,19 @@ from nvr_box.secret import box_secret
 from nvr_box.selections import Selections
 from nvr_box.services.face import OnvifFace
 from nvr_box.state import CONSOLE, DATABASE, FIRST_PASSWORD, LOCK, RECORDINGS
-from nvr_box.store import Store
+from nvr_box.store import Damaged, Store
+from nvr_box.timekeeper import Timekeeper
 from nvr_box.users import Users
 from nvr_box.web import certificate
 from nvr_box.web.app import application
+from onvif.doorway import runner_of
+from onvif.listener import Listener
 from wire.base import service
-from wire.base.errors import Error, StoreError
+from wire.base.errors import StoreError
+from wire.base.steady import kept_up
 
 log = logging.getLogger(__name__)
 
-_SWEEP_EVERY_S = 30.0
-_FOLLOW_EVERY_S = 2.0
-_DAY_US = 86_400_000_000
 # The installer's account of an empty box; it may do everything but see faces.
 FIRST_RIGHTS = frozenset({Right.VIEW, Right.OPERATE, Right.ADMIN})
 
@@ -63,9 +65,11 @@ async def serve(config: BoxConfig) -> None:
         Error: it cannot start, or a part is broken for good; the message says what.
     """
     with _alone(config.state):
+        # From here on: recorders run long before everything else does, and end with their segments whole.
+        stop = asyncio.create_task(service.until_signal(), name="signal")
+        await asyncio.sleep(0)
         async with built(config) as (box, parts):
-            runner = web.AppRunner(application(box), access_log=None, shutdown_timeout=1.0)
-            await runner.setup()
+            runner = await runner_of(application(box))
             try:
                 port = await _listen(runner, config, parts.tls)
                 parts.ports.append(port)
@@ -78,7 +82,7 @@ async def serve(config: BoxConfig) -> None:
                 if parts.tls:
                     log.info("certificate SHA-256 %s", parts.fingerprint)
                 async with _onvif(box, parts):
-                    await _run(box, parts)
+                    await _run(box, parts, stop)
             finally:
                 service.notify("STOPPING=1")
                 await runner.cleanup()
@@ -88,18 +92,22 @@ class Parts:
     """What the process needs beside the box's interface."""
 
     def __init__(
-        self, store: Store, retention: Retention, passages: Passages, *, keys: Keys, audit: Audit, heads: Heads
+        self,
+        housekeeping: Housekeeping,
+        keys: Keys,
+        ports: list[int],
+        *,
+        heads: Heads,
+        tls: ssl.SSLContext | None,
+        fingerprint: str,
     ) -> None:
-        self.store, self.retention, self.passages = store, retention, passages
-        self.keys, self.audit, self.heads = keys, audit, heads
-        self.ports: list[int] = []
-        self.tls: ssl.SSLContext | None = None
-        self.fingerprint = ""
+        self.housekeeping, self.keys, self.ports, self.heads = housekeeping, keys, ports, heads
+        self.tls, self.fingerprint = tls, fingerprint
 
 
 @asynccontextmanager
 async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
-    """Every part, ready but not running; closed in order at the end.
+    """Every part, recording already; closed in order at the end.
 
     Raises:
         Error: the state folder, the database, a key or a model cannot be used; the message says what.
@@ -110,38 +118,31 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
     except OSError as error:
         raise StoreError(f"{root}: {error.strerror}") from error
     async with AsyncExitStack() as stack:
-        store = Store.open(config.state / DATABASE)
+        store = _database(config.state / DATABASE, root)
         stack.callback(store.close)
-        await salvage(store, root)
         secret = box_secret(config, make=True)
         keys = await asyncio.to_thread(
             partial(Keys.open, config.key_folder, rotate=config.reveal.rotate, secret=secret)
         )
         heads = Heads(store, keys.signer, config.state)
         audit = Audit(store, heads)
-        users = Users(store, audit, config.state / FIRST_PASSWORD)
-        roster, passages = Roster(store), Passages(store)
-        await users.load()
+        timekeeper = Timekeeper(store, audit)
+        await timekeeper.load()
+        roster = Roster(store)
         await roster.load()
-        await passages.load()
-        networks = await asyncio.to_thread(models.load, config.models)
-        segments = Segments(store, root)
+        segments = Segments(store, root, timekeeper.error_us)
         recordings = Recordings(segments, audit)
         stack.push_async_callback(recordings.viewings.close)
-        stills = Stills(recordings, passages, audit, networks, config.detect_threshold)
-        retention = Retention(store, root, config.record)
-        parts = Parts(store, retention, passages, keys=keys, audit=audit, heads=heads)
-        if config.web.tls:
-            names = tuple({config.web.host, config.web.advertised_host, "localhost", "127.0.0.1"} - {"", "0.0.0.0"})  # noqa: S104
-            page = certificate.ensure(config.state / "web", names)
-            parts.tls, parts.fingerprint = page.context, page.fingerprint
+        retention = Retention(store, segments, config.record, timekeeper.now_us)
+        tls, fingerprint = _certificate(config)
+        ports: list[int] = []
         introduction = Introduction(
             identity=keys.identity,
             signer=keys.signer,
             recipients=keys.recipients,
-            fingerprint=parts.fingerprint,
+            fingerprint=fingerprint,
             host=config.web.advertised_host,
-            port=lambda: parts.ports[0],
+            port=lambda: ports[0],
         )
         cameras = Cameras(
             roster,
@@ -152,7 +153,33 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             introduction=introduction,
             segment_s=config.record.segment_s,
         )
+        # Before anything that takes its time: what is not recorded now is lost for good.
+        stack.push_async_callback(cameras.end)
+        await cameras.begin()
+        try:
+            await salvage(store, root, segments, newest=True)
+        except StoreError as error:
+            log.warning("recordings of the last run: %s", error)  # housekeeping tries again
+        users, passages = Users(store, audit, config.state / FIRST_PASSWORD), Passages(store)
+        await users.load()
+        passages.begin()
+        networks = await asyncio.to_thread(models.load, config.models)
+        stills = Stills(recordings, passages, audit, networks, config.detect_threshold)
         brake = Brake()
+        holds = Holds(store, audit, keys, recordings, brake=brake)
+        housekeeping = Housekeeping(
+            store,
+            segments,
+            retention,
+            passages,
+            timekeeper=timekeeper,
+            users=users,
+            keys=keys,
+            audit=audit,
+            holds=holds,
+            keep_days=config.record.keep_days,
+        )
+        parts = Parts(housekeeping, keys, ports, heads=heads, tls=tls, fingerprint=fingerprint)
         reveals = Reveals(
             audit,
             keys,
@@ -165,18 +192,19 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
         )
         users.listen(reveals.rights_changed)
         stack.push_async_callback(reveals.close)
+        packages = config.state / "exports"
         exports = Exports(
             audit,
             keys,
             roster,
             recordings,
             reveals,
-            folder=config.state / "exports",
+            folder=packages,
             box=config.name,
             account=users.get,
+            budget=Budget(packages, config.export.budget_mib << 20, config.record.keep_free_mib << 20),
         )
         stack.push_async_callback(exports.close)
-        holds = Holds(store, audit, keys, recordings, brake=brake)
         box = Box(
             config=config,
             audit=audit,
@@ -191,8 +219,28 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             custody=Custody(store, audit, keys, holds),
             holds=holds,
             selections=Selections(audit, roster, stills, passages),
+            timekeeper=timekeeper,
+            notices=housekeeping.notices,
         )
         yield box, parts
+
+
+def _certificate(config: BoxConfig) -> tuple[ssl.SSLContext | None, str]:
+    """The page's, and its fingerprint."""
+    if not config.web.tls:
+        return None, ""
+    names = tuple({config.web.host, config.web.advertised_host, "localhost", "127.0.0.1"} - {"", "0.0.0.0"})  # noqa: S104
+    page = certificate.ensure(config.state / "web", names)
+    return page.context, page.fingerprint
+
+
+def _database(path: Path, recordings: Path) -> Store:
+    try:
+        return Store.open(path)
+    except Damaged as damage:
+        log.error("%s", damage)  # noqa: TRY400 - an operator's sentence, not a bug's trace
+        repair.rebuild(path, recordings, str(damage.__cause__))
+        return Store.open(path)
 
 
 @asynccontextmanager
@@ -207,66 +255,18 @@ async def _onvif(box: Box, parts: Parts) -> AsyncIterator[None]:
         yield
 
 
-async def _run(box: Box, parts: Parts) -> None:
+async def _run(box: Box, parts: Parts, stop: Awaitable[None]) -> None:
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(box.cameras.run(), name="cameras"),
-            group.create_task(_retain(box, parts), name="retention"),
-            group.create_task(box.selections.run(), name="selections"),
-            group.create_task(_follow(box.users, parts), name="users"),
-            group.create_task(parts.heads.run(), name="audit-head"),
+            group.create_task(parts.housekeeping.run(), name="housekeeping"),
+            group.create_task(kept_up("selections", box.selections.run), name="selections"),
+            group.create_task(kept_up("audit-head", parts.heads.run), name="audit-head"),
         ]
         service.notify("READY=1")
-        await service.until_signal()
+        await stop
         for task in tasks:
             task.cancel()
-
-
-async def _retain(box: Box, parts: Parts) -> None:
-    while True:
-        try:
-            await parts.retention.sweep()
-        except (Error, OSError) as error:
-            log.error("retention: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
-        keep_days = box.config.record.keep_days
-        if keep_days:
-            oldest_us = utc_us() - int(keep_days * _DAY_US)
-            await parts.passages.forget_before(oldest_us)
-            await _shred(box, parts, oldest_us)
-        try:
-            await parts.store.scrub_rest()
-        except StoreError as error:
-            log.error("what was deleted is still in the write-ahead log: %s", error)  # noqa: TRY400 - as above
-        await asyncio.sleep(_SWEEP_EVERY_S)
-
-
-async def _shred(box: Box, parts: Parts, oldest_us: int) -> None:
-    """Destroy the keys of the days whose recordings are gone; locked evidence and open holds keep their days' keys."""
-    sql = "SELECT DISTINCT date(start_us / 1000000, 'unixepoch') FROM segment WHERE locked = 1 AND garbage = 0"
-    try:
-        locked = await parts.store.read(lambda link: frozenset(day for (day,) in link.execute(sql)))
-        # A camera that was away at midnight may have sealed the first minutes of the day after with the same key.
-        first = f"{datetime.fromtimestamp(oldest_us / 1e6, UTC) - timedelta(days=1):%Y-%m-%d}"
-        spared = locked | await box.holds.days_needed()
-        gone = await asyncio.to_thread(parts.keys.shred_days_before, first, spared=spared)
-        if gone:
-            await parts.store.scrub()
-        for day in gone:
-            await parts.audit.write("the box", "keys", what="shred", name=day)
-    except (Error, OSError) as error:
-        log.error("keys of days past: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
-
-
-async def _follow(users: Users, parts: Parts) -> None:
-    """The command line changes accounts and codes beside us: read them again when that was done."""
-    seen = None
-    while True:
-        (version,) = await parts.store.read(lambda link: link.execute("PRAGMA data_version").fetchone())
-        if version != seen:
-            seen = version
-            await users.load()
-            await parts.passages.follow()
-        await asyncio.sleep(_FOLLOW_EVERY_S)
 
 
 async def _first_account(box: Box) -> None:
@@ -279,13 +279,12 @@ async def _first_account(box: Box) -> None:
 
 
 async def _listen(runner: web.AppRunner, config: BoxConfig, tls: ssl.SSLContext | None) -> int:
-    site = web.TCPSite(runner, config.web.host, config.web.port, ssl_context=tls)
+    listener = Listener(runner, config.web.host)
     try:
-        await site.start()
+        await listener.open(config.web.port, tls)
     except OSError as error:
         raise StoreError(f"web.port: {config.web.host}:{config.web.port}: {error.strerror}") from error
-    port: int = runner.addresses[0][1]
-    return port
+    return listener.port
 
 
 @contextmanager

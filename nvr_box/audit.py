@@ -51,8 +51,8 @@ class ChainVerdict:
 class Audit:
     """The log. Actions: sign-in, sign-out, view-live, view-recording, view-recording-end, freeze, search, reveal-ask,
     reveal-answer, reveal-keys, reveal, reveal-view, reveal-end, export, lock, unlock, camera-add, camera-change,
-    camera-remove, pair, user-change, user-remove, keys, hold, select, reencode, reencode-end, audit-view, audit-verify,
-    onvif.
+    camera-remove, pair, clock, database, user-change, user-remove, keys, hold, select, reencode, reencode-end,
+    audit-view, audit-verify, onvif.
     """
 
     def __init__(self, store: Store, heads: Heads | None = None) -> None:
@@ -182,6 +182,11 @@ def verify(link: sqlite3.Connection) -> ChainVerdict:
             return ChainVerdict(count, count, f"entry {count} was changed, or one before it was")
         previous = row[-1]
     return ChainVerdict(count, None, f"all {count} entries fit")
+
+
+def fits(previous: bytes, row: tuple[object, ...]) -> bool:
+    """Whether a row of the log belongs behind an entry with this hash."""
+    return _hash(previous, row[:-1]) == row[-1]
 
 
 def _hash(previous: bytes, row: tuple[object, ...]) -> bytes:

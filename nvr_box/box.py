@@ -14,12 +14,14 @@ from nvr_box.config import BoxConfig
 from nvr_box.custody import Custody
 from nvr_box.export.exports import Exports
 from nvr_box.holds import Holds
+from nvr_box.notices import Notices, none
 from nvr_box.record.recordings import Recordings
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.search.intake import Intake
 from nvr_box.search.search import Searches
 from nvr_box.search.stills import Stills
 from nvr_box.selections import Selections
+from nvr_box.timekeeper import Timekeeper
 from nvr_box.users import Users
 
 
@@ -40,3 +42,5 @@ class Box:
     custody: Custody
     holds: Holds
     selections: Selections
+    timekeeper: Timekeeper
+    notices: Notices = none

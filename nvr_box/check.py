@@ -6,18 +6,22 @@ May run beside a running box: the segments being written have no row yet, which 
 import hashlib
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
-from nvr_box import audit, audit_head
+from nvr_box import audit, audit_head, repair
 from nvr_box.config import BoxConfig
 from nvr_box.keys import Keys
 from nvr_box.record import fmp4, gop_index
+from nvr_box.record.full_disk import GONE
 from nvr_box.state import DATABASE, KEYS, RECORDINGS
 from nvr_box.store import Store
 from wire import thumbnail
 from wire.base.errors import Error, StoreError, WireError
 from wire.keys import load_verifier
 from wire.recovery.verdict import Check
+
+_WITHOUT_ROW = 2
 
 
 def main(config: BoxConfig, *, hashes: bool = True, signing_key: str | None = None) -> int:
@@ -66,6 +70,10 @@ def findings(
             yield f"database: {said}"
     for table, row, parent, _ in link.execute("PRAGMA foreign_key_check").fetchall():
         yield f"database: row {row} of {table} belongs to nothing in {parent}"
+    damage = repair.last(link)
+    if damage is not None:
+        yield f"database: at {datetime.fromtimestamp(damage.utc_us / 1e6, UTC):%Y-%m-%d %H:%M:%SZ} {damage.sentence()}"
+    yield from _counters(link)
     yield from _segments(link, state / RECORDINGS, hashes=hashes)
     yield from _best_shots(link, hashes=hashes)
     twice = "SELECT hex(camera_id), sequence, count(*) FROM packet GROUP BY camera_id, sequence HAVING count(*) > 1"
@@ -107,6 +115,19 @@ def _head(link: sqlite3.Connection, state: Path, verifier: Path, signing_key: st
         yield f"audit: {fault}"
 
 
+def _counters(link: sqlite3.Connection) -> Iterator[str]:
+    """What is kept by triggers, counted anew."""
+    sql = (
+        "SELECT camera, bytes, span_us, packets,"
+        " (SELECT coalesce(sum(bytes + seen_bytes), 0) FROM segment WHERE camera = usage.camera AND garbage = 0),"
+        " (SELECT coalesce(sum(end_us - start_us), 0) FROM segment WHERE camera = usage.camera AND garbage = 0),"
+        " (SELECT count(*) FROM packet WHERE camera = usage.camera) FROM usage"
+    )
+    for camera, *counts in link.execute(sql):
+        if counts[:3] != counts[3:]:
+            yield f"database: bytes, length and passages of camera {camera} are {counts[3:]}, it counts {counts[:3]}"
+
+
 def _best_shots(link: sqlite3.Connection, *, hashes: bool) -> Iterator[str]:
     """Thumbnails that are no thumbnails, belong to another packet, or were changed since their camera signed them."""
     sql = (
@@ -141,22 +162,27 @@ def _segments(link: sqlite3.Connection, root: Path, *, hashes: bool) -> Iterator
     files = {str(path.relative_to(root)) for path in root.rglob("*.mp4")}
     rows = link.execute("SELECT segment, path, bytes, sha256, gop_index FROM segment WHERE garbage = 0").fetchall()
     for segment, path, size, sha256, index in rows:
+        if (root / path).with_suffix(GONE).exists():
+            continue  # removed on a full disk; its row goes as soon as the database can be written
         said = _segment(root / path, size, sha256 if hashes else None, index)
         still = "SELECT count(*) FROM segment WHERE segment = ? AND garbage = 0"
         if said and link.execute(still, (segment,)).fetchone()[0]:
             yield f"segment {segment} ({path}): {said}"
     known = {path for (path,) in link.execute("SELECT path FROM segment")}
-    newest: dict[str, str] = {}
+    # The one that is being written, and the one before it, whose row is on its way.
+    newest: dict[str, list[str]] = {}
     for path in sorted(files - known, key=_start):
         camera = Path(path).parts[0]
-        if camera in newest:
-            yield f"{newest[camera]}: has no row, and is not the newest file of camera {camera}"
-        newest[camera] = path
+        waiting = newest.setdefault(camera, [])
+        waiting.append(path)
+        if len(waiting) > _WITHOUT_ROW:
+            yield f"{waiting.pop(0)}: has no row, and is not the newest file of camera {camera}"
     last = "SELECT max(start_us) FROM segment WHERE camera = ? AND garbage = 0"
-    for camera, path in newest.items():
+    for camera, paths in newest.items():
         (at,) = link.execute(last, (int(camera) if camera.isdigit() else -1,)).fetchone()
-        if at is not None and _start(path) < at:
-            yield f"{path}: has no row, but later segments have"
+        for path in paths:
+            if at is not None and _start(path) < at:
+                yield f"{path}: has no row, but later segments have"
 
 
 def _segment(file: Path, size: int, sha256: bytes | None, index: bytes) -> str:

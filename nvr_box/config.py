@@ -47,17 +47,23 @@ class OnvifConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordConfig:
-    """Segments and how long they are kept; a limit of 0 is none."""
+    """Segments and how long they are kept; a limit of 0 is none.
+
+    Attributes:
+        keep_free_mib: free space that the recordings leave to others on their disk.
+        keep_least_hours: of recorded time per camera that is not removed for the sake of free space.
+    """
 
     segment_s: int = 60
     keep_days: float = 30.0
     keep_mib_per_camera: int = 0
     keep_free_mib: int = 1024
+    keep_least_hours: float = 24.0
 
     def __post_init__(self) -> None:
         if not 2 <= self.segment_s <= 60:
             raise ValueError(f"segment_s must be 2..60, got {self.segment_s}")
-        if min(self.keep_days, self.keep_mib_per_camera, self.keep_free_mib) < 0:
+        if min(self.keep_days, self.keep_mib_per_camera, self.keep_free_mib, self.keep_least_hours) < 0:
             raise ValueError("keep_* must not be negative")
 
 
@@ -84,6 +90,17 @@ class RevealConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExportConfig:
+    """Packages of evidence: what those that are being made or wait to be fetched may take of the disk."""
+
+    budget_mib: int = 4096
+
+    def __post_init__(self) -> None:
+        if self.budget_mib < 1:
+            raise ValueError(f"budget_mib must be at least 1, got {self.budget_mib}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class BoxConfig:
     """nvr.toml.
 
@@ -102,6 +119,7 @@ class BoxConfig:
     onvif: OnvifConfig = field(default_factory=OnvifConfig)
     record: RecordConfig = field(default_factory=RecordConfig)
     reveal: RevealConfig = field(default_factory=RevealConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
     models: ModelsConfig = field(default_factory=ModelsConfig)
     detect_threshold: float = 0.35
 

@@ -58,9 +58,46 @@ CREATE TABLE IF NOT EXISTS segment (         -- row => file with this size and h
     mime      TEXT NOT NULL,
     gop_index BLOB NOT NULL,                 -- nvr_box/record/gop_index.py
     locked    INTEGER NOT NULL DEFAULT 0,    -- evidence: retention spares it
-    garbage   INTEGER NOT NULL DEFAULT 0     -- its file is about to be unlinked
+    garbage   INTEGER NOT NULL DEFAULT 0,    -- its file is about to be unlinked
+    clock_error_us INTEGER NOT NULL DEFAULT 0, -- the box's clock was doubted by this when it was written; timekeeper.py
+    seen_bytes INTEGER NOT NULL DEFAULT 0    -- of the file of sightings beside it
 ) STRICT;
-CREATE INDEX IF NOT EXISTS segment_by_time ON segment (camera, start_us);
+DROP INDEX IF EXISTS segment_by_time;
+CREATE INDEX IF NOT EXISTS segment_in_time ON segment (camera, start_us, end_us, locked) WHERE garbage = 0;
+CREATE INDEX IF NOT EXISTS segment_by_age ON segment (camera, end_us - clock_error_us) WHERE garbage = 0;
+CREATE INDEX IF NOT EXISTS segment_by_type ON segment (camera, mime, start_us) WHERE garbage = 0;
+CREATE INDEX IF NOT EXISTS segment_garbage ON segment (segment) WHERE garbage = 1;
+CREATE INDEX IF NOT EXISTS segment_doubted ON segment (clock_error_us) WHERE clock_error_us != 0;
+
+CREATE TABLE IF NOT EXISTS usage (           -- kept by the triggers below, so that nobody counts a history
+    camera             INTEGER PRIMARY KEY,
+    bytes              INTEGER NOT NULL DEFAULT 0,
+    span_us            INTEGER NOT NULL DEFAULT 0, -- recorded time
+    longest_us         INTEGER NOT NULL DEFAULT 0, -- the longest segment ever: what touches a time began at most this before
+    packets            INTEGER NOT NULL DEFAULT 0,
+    shot_bytes         INTEGER NOT NULL DEFAULT 0, -- of best shots
+    longest_passage_us INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TRIGGER IF NOT EXISTS usage_of_new_segment AFTER INSERT ON segment WHEN new.garbage = 0
+BEGIN
+    INSERT INTO usage (camera, bytes, span_us, longest_us)
+        VALUES (new.camera, new.bytes + new.seen_bytes, new.end_us - new.start_us, new.end_us - new.start_us)
+        ON CONFLICT (camera) DO UPDATE SET bytes = bytes + excluded.bytes, span_us = span_us + excluded.span_us,
+            longest_us = max(longest_us, excluded.longest_us);
+END;
+CREATE TRIGGER IF NOT EXISTS usage_of_gone_segment AFTER DELETE ON segment WHEN old.garbage = 0
+BEGIN
+    UPDATE usage SET bytes = bytes - old.bytes - old.seen_bytes, span_us = span_us - (old.end_us - old.start_us)
+        WHERE camera = old.camera;
+END;
+CREATE TRIGGER IF NOT EXISTS usage_of_changed_segment
+AFTER UPDATE OF camera, start_us, end_us, bytes, seen_bytes, garbage ON segment
+BEGIN
+    UPDATE usage SET bytes = bytes - old.bytes - old.seen_bytes, span_us = span_us - (old.end_us - old.start_us)
+        WHERE old.garbage = 0 AND camera = old.camera;
+    UPDATE usage SET bytes = bytes + new.bytes + new.seen_bytes, span_us = span_us + new.end_us - new.start_us,
+        longest_us = max(longest_us, new.end_us - new.start_us) WHERE new.garbage = 0 AND camera = new.camera;
+END;
 
 CREATE TABLE IF NOT EXISTS hold (            -- legal holds; nvr_box/holds.py
     hold      INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -91,6 +128,8 @@ CREATE TABLE IF NOT EXISTS event (           -- what cameras told over ONVIF whi
     items     TEXT NOT NULL                  -- JSON [source, key, data], each [[name, value], ...]
 ) STRICT;
 CREATE INDEX IF NOT EXISTS event_by_time ON event (camera, utc_us);
+CREATE INDEX IF NOT EXISTS event_by_age ON event (utc_us);
+CREATE INDEX IF NOT EXISTS event_by_topic ON event (topic);
 
 CREATE TABLE IF NOT EXISTS packet (
     packet     INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -111,13 +150,62 @@ CREATE TABLE IF NOT EXISTS packet (
     provenance TEXT NOT NULL,
     UNIQUE (camera_id, sequence)
 ) STRICT;
-CREATE INDEX IF NOT EXISTS packet_by_time ON packet (camera, first_us);
-CREATE INDEX IF NOT EXISTS packet_by_track ON packet (camera, track);
+DROP INDEX IF EXISTS packet_by_time;
+CREATE INDEX IF NOT EXISTS packet_in_time ON packet (camera, first_us, last_us, best_us, class);
+CREATE INDEX IF NOT EXISTS packet_by_age ON packet (best_us, last_us);
+DROP INDEX IF EXISTS packet_by_track;
+CREATE INDEX IF NOT EXISTS packet_of_track ON packet (camera, track, first_us);
+
+CREATE TRIGGER IF NOT EXISTS usage_of_new_packet AFTER INSERT ON packet
+BEGIN
+    INSERT INTO usage (camera, packets, longest_passage_us) VALUES (new.camera, 1, new.last_us - new.first_us)
+        ON CONFLICT (camera) DO UPDATE SET packets = packets + 1,
+            longest_passage_us = max(longest_passage_us, excluded.longest_passage_us);
+END;
+CREATE TRIGGER IF NOT EXISTS usage_of_gone_packet BEFORE DELETE ON packet -- before its best shot goes with it
+BEGIN
+    UPDATE usage SET packets = packets - 1,
+        shot_bytes = shot_bytes - coalesce((SELECT length(jpeg) FROM best_shot WHERE packet = old.packet), 0)
+        WHERE camera = old.camera;
+END;
+
+CREATE TABLE IF NOT EXISTS block (           -- rows of packet as columns, for a quick start; nvr_box/search/blocks.py
+    block  INTEGER PRIMARY KEY,              -- the first packet
+    last   INTEGER NOT NULL,                 -- and the last one; no packet between them is missing in it
+    form   TEXT NOT NULL,
+    models TEXT NOT NULL,                    -- JSON [name, ...]
+    data   BLOB NOT NULL
+) STRICT;
+CREATE TRIGGER IF NOT EXISTS block_of_gone_packet AFTER DELETE ON packet
+BEGIN
+    DELETE FROM block WHERE block = (SELECT block FROM block WHERE block <= old.packet ORDER BY block DESC LIMIT 1)
+        AND last >= old.packet;
+END;
+CREATE TRIGGER IF NOT EXISTS block_of_changed_packet AFTER UPDATE ON packet
+BEGIN
+    DELETE FROM block WHERE block = (SELECT block FROM block WHERE block <= old.packet ORDER BY block DESC LIMIT 1)
+        AND last >= old.packet;
+END;
 
 CREATE TABLE IF NOT EXISTS best_shot (       -- apart, so that scanning packets reads no pictures
     packet INTEGER PRIMARY KEY REFERENCES packet ON DELETE CASCADE,
     jpeg   BLOB NOT NULL,                    -- masked, the original sealed inside: wire/thumbnail.md
     sealed BLOB NOT NULL                     -- ids of the keys it is sealed to, 8 bytes each; empty for no original
+) STRICT;
+CREATE TRIGGER IF NOT EXISTS usage_of_new_shot AFTER INSERT ON best_shot
+BEGIN
+    UPDATE usage SET shot_bytes = shot_bytes + length(new.jpeg)
+        WHERE camera = (SELECT camera FROM packet WHERE packet = new.packet);
+END;
+CREATE TRIGGER IF NOT EXISTS usage_of_gone_shot AFTER DELETE ON best_shot
+BEGIN
+    UPDATE usage SET shot_bytes = shot_bytes - length(old.jpeg)
+        WHERE camera = (SELECT camera FROM packet WHERE packet = old.packet);
+END;
+
+CREATE TABLE IF NOT EXISTS endpoint (
+    camera   INTEGER PRIMARY KEY,
+    endpoint TEXT NOT NULL                   -- by which discovery knows it, wherever it is
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS account (

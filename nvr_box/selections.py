@@ -12,6 +12,7 @@ from nvr_box.audit import Audit
 from nvr_box.cameras import selection
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.cameras.selection import Mode, Person, Selection
+from nvr_box.record.source import SignInRefused
 from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
 from nvr_box.search.stills import Stills
@@ -49,7 +50,11 @@ class Selections:
         """Ask the cameras now and then, until cancelled: a selection may be older than this process, or not ours."""
         while True:
             cameras = [each for each in self._roster.all() if each.veilcam and each.device]
-            await asyncio.gather(*(self._look(each) for each in cameras))
+            found = await asyncio.gather(*(self._look(each) for each in cameras), return_exceptions=True)
+            for camera, problem in zip(cameras, found, strict=True):
+                if isinstance(problem, Exception):
+                    # Whatever one camera answers, the others are asked.
+                    log.error("%s: asking for its selection failed", camera.name, exc_info=problem)
             await asyncio.sleep(_LOOK_EVERY_S)
 
     async def choose_pick(self, by: Account, camera: int, choice: Choice, *, still: str, pick: int) -> Selection:
@@ -118,9 +123,14 @@ class Selections:
         return known
 
     async def _look(self, camera: Camera) -> None:
+        sign_in = self._roster.sign_in(camera.camera)
         try:
+            sign_in.check()
             now = await selection.look(camera.xaddr, camera.user, self._roster.password(camera.camera))
+            sign_in.accepted()
         except (PeerError, KeyError) as error:
+            if isinstance(error, SignInRefused):
+                sign_in.refused()
             # What it said last stays on the page: a camera that is away has not masked anybody again.
             log.debug("%s: its selection is not known: %s", camera.name, printable(str(error)))
             return

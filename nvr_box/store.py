@@ -1,4 +1,4 @@
-"""The box's SQLite database: one writer on its own thread, readers on another, both off the event loop.
+"""The box's SQLite database: one writer on its own thread, several readers on others, all off the event loop.
 
 Write-ahead log with `synchronous=FULL`: what a write returned from is on disk. A function handed to `write` runs
 inside one transaction and is undone as a whole when it raises.
@@ -7,7 +7,9 @@ inside one transaction and is undone as a whole when it raises.
 import asyncio
 import contextlib
 import os
+import queue
 import sqlite3
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -19,39 +21,62 @@ from wire.base.files import blank
 SCHEMA = Path(__file__).with_name("schema.sql")
 SCHEMA_VERSION = "1"
 _BUSY_MS = 30_000
+READERS = 3
+# Columns that came after the first release: a database from before gets them when it is opened.
+_COLUMNS = (
+    ("segment", "clock_error_us", "INTEGER NOT NULL DEFAULT 0"),
+    ("segment", "seen_bytes", "INTEGER NOT NULL DEFAULT 0"),
+)
+_COUNTED = """
+BEGIN IMMEDIATE;
+DELETE FROM usage;
+INSERT INTO usage (camera, bytes, span_us, longest_us)
+    SELECT camera, sum(bytes + seen_bytes), sum(end_us - start_us), max(end_us - start_us) FROM segment
+    WHERE garbage = 0 GROUP BY camera;
+INSERT INTO usage (camera, packets, longest_passage_us)
+    SELECT camera, count(*), max(last_us - first_us) FROM packet WHERE true GROUP BY camera
+    ON CONFLICT (camera) DO UPDATE SET packets = excluded.packets, longest_passage_us = excluded.longest_passage_us;
+UPDATE usage SET shot_bytes = coalesce(
+    (SELECT sum(length(jpeg)) FROM packet JOIN best_shot USING (packet) WHERE packet.camera = usage.camera), 0);
+COMMIT;
+"""
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 T = TypeVar("T")
+
+
+class Damaged(StoreError):
+    """What is in the file is no sound database any more."""
 
 
 class Store:
     """An open database. Create with `Store.open`, end with `close`."""
 
-    def __init__(self, path: Path, writer: sqlite3.Connection, reader: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, writer: sqlite3.Connection, readers: list[sqlite3.Connection]) -> None:
         self.path = path
-        self._writer, self._reader = writer, reader
+        self._watched = threading.Lock()
+        self._free: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        self._use(writer, readers)
         self._write_thread = ThreadPoolExecutor(1, "store-write")
-        self._read_thread = ThreadPoolExecutor(1, "store-read")
         self._unscrubbed = True
+        self._read_threads = ThreadPoolExecutor(READERS, "store-read")
+        self.damage = ""
+        """What was found wrong with the file while it was used, empty while nothing was."""
+
+    def _use(self, writer: sqlite3.Connection, readers: list[sqlite3.Connection]) -> None:
+        # One connection alone sees `data_version` grow; the others wait for whoever reads next.
+        self._writer, self._watch = writer, readers[0]
+        for reader in readers[1:]:
+            self._free.put(reader)
 
     @classmethod
     def open(cls, path: Path) -> "Store":
         """Open or create the database at `path`, readable by its owner only.
 
         Raises:
-            StoreError: not a database of ours, of a later version, or the disk refuses.
+            Damaged: it is no database, or not a sound one.
+            StoreError: a database of a later version, or the disk refuses.
         """
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            writer = _connect(path)
-            writer.executescript(SCHEMA.read_text(encoding="utf-8"))
-            writer.execute("INSERT OR IGNORE INTO fact VALUES ('schema', ?)", (SCHEMA_VERSION,))
-            (version,) = writer.execute("SELECT value FROM fact WHERE name = 'schema'").fetchone()
-            reader = _connect(path)
-            reader.execute("PRAGMA query_only = 1")
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{path}: cannot be opened as the box's database: {error}") from error
-        if version != SCHEMA_VERSION:
-            raise StoreError(f"{path}: has schema {version}, this program speaks {SCHEMA_VERSION}")
-        return cls(path, writer, reader)
+        return cls(path, *_opened(path))
 
     async def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
         """Run `change` in one transaction on the writer's thread.
@@ -66,12 +91,24 @@ class Store:
         return self._write_thread.submit(self._transact, change)
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `query` on the reader's thread; it sees everything written before.
+        """Run `query` on a reader's thread; it sees everything written before.
 
         Raises:
             StoreError: the disk or the database refused.
         """
-        return await asyncio.wrap_future(self._read_thread.submit(_reading, query, self._reader))
+        return await asyncio.wrap_future(self.ask(query))
+
+    def ask(self, query: Callable[[sqlite3.Connection], T]) -> "Future[T]":
+        """`read` for callers on other threads."""
+        return self._read_threads.submit(self._reading, query)
+
+    async def version(self) -> int:
+        """A number that is another one after every change, by this process or another."""
+        return await asyncio.to_thread(self._version)
+
+    def mend(self, rebuild: Callable[[], object]) -> "Future[None]":
+        """Let go of the file, have it replaced by `rebuild`, and go on with the new one; nobody is served meanwhile."""
+        return self._write_thread.submit(self._mend, rebuild)  # raises what `open` and `rebuild` do
 
     async def scrub(self) -> bool:
         """Leave nothing of what was deleted in the files: free pages are overwritten as they become free, and here
@@ -94,12 +131,29 @@ class Store:
     def close(self) -> None:
         """Finish what was handed over and close."""
         self._write_thread.shutdown()
-        self._read_thread.shutdown()
-        self._reader.close()
+        self._read_threads.shutdown()
         with contextlib.suppress(StoreError):
             # The log's file is removed with its last connection; what is in it would lie on the disk for ever.
             self._scrub()
-        self._writer.close()
+        self._let_go()
+
+    def _mend(self, rebuild: Callable[[], object]) -> None:
+        with self._watched:
+            closed = self._let_go()
+            try:
+                rebuild()
+                links = _opened(self.path)
+            except BaseException:
+                # Closed connections refuse whoever asks, who would wait for ever without any.
+                self._use(closed[0], closed[1:])
+                raise
+            self._use(*links)
+            self.damage = ""
+
+    def _let_go(self) -> list[sqlite3.Connection]:
+        links = [self._writer, self._watch, *(self._free.get() for _ in range(READERS))]
+        _close(links)
+        return links
 
     def _scrub(self) -> bool:
         log = self.path.with_name(self.path.name + "-wal")
@@ -138,8 +192,71 @@ class Store:
                     self._writer.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
-            raise StoreError(f"the database refused: {error}") from error
+            raise self._refused(error) from error
         return result
+
+    def _reading(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        link = self._free.get()
+        try:
+            return query(link)
+        except sqlite3.Error as error:
+            raise self._refused(error) from error
+        finally:
+            self._free.put(link)
+
+    def _version(self) -> int:
+        with self._watched:
+            try:
+                (version,) = self._watch.execute("PRAGMA data_version").fetchone()
+            except sqlite3.Error as error:
+                raise self._refused(error) from error
+        return int(version)
+
+    def _refused(self, error: sqlite3.Error) -> StoreError:
+        if is_damage(error):
+            self.damage = str(error)
+            return Damaged(f"the database is damaged: {error}")
+        return StoreError(f"the database refused: {error}")
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether SQLite says that the file itself is not sound."""
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGE
+
+
+def _opened(path: Path) -> tuple[sqlite3.Connection, list[sqlite3.Connection]]:
+    links: list[sqlite3.Connection] = []
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        links.append(writer := _connect(path))
+        version = _prepare(writer)
+        for _ in range(READERS + 1):
+            links.append(reader := _connect(path))
+            reader.execute("PRAGMA query_only = 1")
+    except (OSError, sqlite3.Error) as error:
+        _close(links)
+        kind = Damaged if isinstance(error, sqlite3.Error) and is_damage(error) else StoreError
+        raise kind(f"{path}: cannot be opened as the box's database: {error}") from error
+    if version != SCHEMA_VERSION:
+        _close(links)
+        raise StoreError(f"{path}: has schema {version}, this program speaks {SCHEMA_VERSION}")
+    return writer, links[1:]
+
+
+def _prepare(writer: sqlite3.Connection) -> str:
+    """Bring the schema up to this program's; the version that the file says it has."""
+    tables = {name for (name,) in writer.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    for table, column, kind in _COLUMNS:
+        known = {row[1] for row in writer.execute(f"PRAGMA table_info({table})")}
+        if table in tables and column not in known:
+            writer.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+    writer.executescript(SCHEMA.read_text(encoding="utf-8"))
+    if "usage" not in tables:
+        writer.executescript(_COUNTED)
+    found = writer.execute("SELECT value FROM fact WHERE name = 'schema'").fetchone()
+    if found is None:
+        writer.execute("INSERT INTO fact VALUES ('schema', ?)", (SCHEMA_VERSION,))
+    return str(found[0]) if found else SCHEMA_VERSION
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -151,8 +268,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     return link
 
 
-def _reading(query: Callable[[sqlite3.Connection], T], link: sqlite3.Connection) -> T:
-    try:
-        return query(link)
-    except sqlite3.Error as error:
-        raise StoreError(f"the database refused: {error}") from error
+def _close(links: list[sqlite3.Connection]) -> None:
+    for link in links:
+        link.close()

@@ -19,8 +19,10 @@ from onvif.auth import token_digest
 from onvif.errors import NotAuthorized, NotOnvif, Unreachable
 from onvif.names import q
 
-LARGEST_REPLY = 8 << 20
+LARGEST_REPLY = 4 << 20
 """Bytes; recorders with thousands of recordings answer with megabytes."""
+# Answers are taken as they come: unpacking makes a thousand bytes of each one.
+_PLAIN = {"Accept-Encoding": "identity"}
 
 
 class _Scheme(Enum):
@@ -86,7 +88,8 @@ class Carrier:
             token = self._token() if tried is _Scheme.USERNAME_TOKEN else None
             message = _message(body, action=action, to=url, headers=headers, security=token)
             status, challenges, content = await self._post(url, message, action, wait_s, signed=tried is _Scheme.DIGEST)
-            refused, answer = _read(status, content)
+            # Megabytes of XML take a second: not on the event loop, where recordings are watched and cameras attended.
+            refused, answer = await asyncio.to_thread(_read, status, content)
             if not refused:
                 return answer if answer is not None else _nothing(status, content)
             if not sign or not self.user or not self._next_scheme(tried, challenges):
@@ -119,7 +122,7 @@ class Carrier:
         self, url: str, message: bytes, action: str, wait_s: float, *, signed: bool
     ) -> tuple[int, list[digest.Challenge], bytes]:
         kind = "application/soap+xml; charset=utf-8" + (f'; action="{action}"' if action else "")
-        headers = {"Content-Type": kind}
+        headers = {"Content-Type": kind, **_PLAIN}
         if signed and self._challenge is not None:
             headers["Authorization"] = self.authorization("POST", url)
         timeout = aiohttp.ClientTimeout(total=self._timeout_s + wait_s)
@@ -143,10 +146,13 @@ class Carrier:
     async def get(self, url: str) -> bytes:
         """Fetch a snapshot with the same credentials; raises as `ask`."""
         for attempt in range(2):
-            headers = {"Authorization": self.authorization("GET", url)} if self._challenge is not None else {}
+            headers = dict(_PLAIN)
+            if self._challenge is not None:
+                headers["Authorization"] = self.authorization("GET", url)
             timeout = aiohttp.ClientTimeout(total=self._timeout_s)
             try:
-                async with self.session.get(url, headers=headers, timeout=timeout, ssl=self._tls) as response:
+                async with self.session.get(url, headers=headers, timeout=timeout, ssl=self._tls,
+                                            allow_redirects=False) as response:  # fmt: skip
                     content = await _limited(response)
                     if response.status == 200:
                         return content
@@ -163,7 +169,9 @@ class Carrier:
     @property
     def session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit_per_host=4))
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit_per_host=4), auto_decompress=False
+            )
         return self._session
 
     def _token(self) -> etree._Element:
@@ -213,9 +221,9 @@ def _nothing(status: int, content: bytes) -> etree._Element:
 
 
 async def _limited(response: aiohttp.ClientResponse) -> bytes:
-    content = await response.content.read(LARGEST_REPLY + 1)
-    while len(content) <= LARGEST_REPLY and not response.content.at_eof():
-        content += await response.content.read(LARGEST_REPLY + 1 - len(content))
+    content = bytearray()
+    while len(content) <= LARGEST_REPLY and (more := await response.content.read(LARGEST_REPLY + 1 - len(content))):
+        content += more
     if len(content) > LARGEST_REPLY:
         raise NotOnvif(f"the answer is larger than {LARGEST_REPLY} bytes")
-    return content
+    return bytes(content)

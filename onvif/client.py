@@ -4,6 +4,7 @@ zeep is the codec, `onvif.carrier` the carrier. Replies are read leniently: real
 another order or namespace, advertise addresses that only they can reach, and have wrong clocks.
 """
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -31,6 +32,7 @@ from onvif.replies import (
 from onvif.values import MalformedRequest
 
 DEVICE_PATH = "/onvif/device_service"
+_LONGEST_ADDRESS = 2048
 
 
 class Camera:
@@ -101,8 +103,8 @@ class Camera:
         found = self._registry.operation(namespace, operation)
         element = await self.call_raw(namespace, operation, **values)
         try:
-            return found.decode_reply(element, strict=False)
-        except MalformedRequest as problem:
+            return await asyncio.to_thread(found.decode_reply, element, strict=False)
+        except (MalformedRequest, RecursionError) as problem:
             raise NotOnvif(f"the answer to {operation} cannot be read: {problem}") from problem
 
     async def call_raw(
@@ -215,6 +217,8 @@ class Camera:
     def _reachable(self, uri: str) -> str:
         """The address as it must be used from here: a device behind a translator tells the one it knows itself by."""
         try:
+            if len(uri) > _LONGEST_ADDRESS:
+                raise ValueError("too long")
             told, used = URL(uri.strip()), URL(self.address)
             if told.host in {None, "", "0.0.0.0", "::", "localhost", "127.0.0.1", "::1"} or (  # noqa: S104 - compared
                 told.host == self._advertised_host
@@ -241,7 +245,7 @@ class PullPoint:
     async def pull(self, *, wait_s: int = 10, limit: int = 100) -> tuple[Notification, ...]:
         """Wait up to `wait_s` for events; pulling also keeps the subscription alive."""
         reply = await self._ask("PullMessages", wait_s=wait_s, Timeout=timedelta(seconds=wait_s), MessageLimit=limit)
-        return read_notifications(reply)
+        return await asyncio.to_thread(read_notifications, reply)
 
     async def renew(self) -> None:
         """Prolong it; devices without Renew keep it alive by pulling, which is why their fault is ignored."""
@@ -273,8 +277,10 @@ def device_address(text: str) -> str:
     Raises:
         NotOnvif: it is no address.
     """
-    text = text.strip().split()[0] if text.strip() else ""
     try:
+        if len(text) > _LONGEST_ADDRESS:
+            raise ValueError("too long")
+        text = text.strip().split()[0] if text.strip() else ""
         url = URL(text if "://" in text else f"http://{text}")
         if url.scheme not in {"http", "https"} or not url.host:
             raise ValueError("neither http nor https")

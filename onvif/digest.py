@@ -14,7 +14,11 @@ from dataclasses import dataclass
 ALGORITHMS = ("SHA-256", "MD5")
 """In order of preference, as a server offers them."""
 _HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
-_PARAMETER = re.compile(r'([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))')
+# Possessive, and never from the middle of a word: a header costs time in proportion to its length.
+_PARAMETER = re.compile(r'(?<![A-Za-z0-9_-])([A-Za-z0-9_-]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s,"]*+))')
+_MOST_CHALLENGES = 8
+"""A device offers two or three; each one more is work that it makes for us."""
+_MOST_HEADER = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +51,20 @@ def parameters(text: str) -> dict[str, str]:
 def challenges(headers: Sequence[str], *, whole: bool = False) -> list[Challenge]:
     """The Digest challenges among the values of WWW-Authenticate, best algorithm first.
 
-    Devices put several challenges in one line, leave out qop or algorithm, or spell them in lower case.
+    Devices put several challenges in one line, leave out qop or algorithm, or spell them in lower case. What cannot be
+    answered, for it holds bytes that are no text, is left out.
 
     Args:
         whole: only those that bind the whole body, by SHA-256; nobody on the way can talk the client out of it.
     """
-    found = []
+    found: list[Challenge] = []
     for header in headers:
+        if len(header) > _MOST_HEADER:
+            continue
         for part in re.split(r"(?i)(?:^|,\s*|\s)(?=digest\s|basic\s)", header):
-            if part is None or not part.strip().lower().startswith("digest"):
+            if len(found) == _MOST_CHALLENGES:
+                break
+            if part is None or not part.strip().lower().startswith("digest") or not _is_text(part):
                 continue
             values = parameters(part.strip()[6:])
             algorithm = values.get("algorithm", "MD5").upper()
@@ -103,7 +112,8 @@ def response(values: Mapping[str, str], *, user: str, password: str, method: str
     algorithm = _HASHES[values.get("algorithm", "MD5").upper() or "MD5"]
 
     def digest(text: str) -> str:
-        return algorithm(text.encode()).hexdigest()
+        # What is no text fits no password; a peer that sends it is refused, not an error of ours.
+        return algorithm(text.encode(errors="replace")).hexdigest()
 
     first = digest(f"{user}:{values['realm']}:{password}")
     target = f"{method}:{values['uri']}"
@@ -125,6 +135,11 @@ def answer_info(given: Mapping[str, str], *, user: str, password: str, body: byt
     """
     proof = response(given, user=user, password=password, method="", body=body)
     return f'rspauth="{proof}", qop={given["qop"]}, cnonce="{given["cnonce"]}", nc={given["nc"]}'
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be hashed and sent: bytes of a header that are no UTF-8 arrive as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" or (character < " " and character != "\t") for character in text)
 
 
 def _quote(text: str) -> str:

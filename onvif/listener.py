@@ -1,9 +1,10 @@
 """One TCP port of a running web application: opened, closed and moved while its connections go on."""
 
-import socket
 import ssl
 
 from aiohttp import web
+
+from onvif.doorway import CROWD, listen
 
 
 class Listener:
@@ -31,7 +32,7 @@ class Listener:
         """
         if self._site is not None and port in {0, self.port}:
             return
-        listener = _server(self._host, port)
+        listener = listen(self._host, port, self._runner.app.get(CROWD))
         site = web.SockSite(self._runner, listener, ssl_context=tls)
         await site.start()
         before, self._site = self._site, site
@@ -46,17 +47,10 @@ class Listener:
             await site.stop()
 
 
-def _server(host: str, port: int) -> socket.socket:
-    """Listen; the address `::` means every interface by both families."""
-    if ":" in host:
-        return socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=host == "::")
-    return socket.create_server((host, port))
-
-
 def can_listen(host: str, port: int) -> bool:
     """Whether a port could be had now."""
     try:
-        _server(host, port).close()
+        listen(host, port).close()
     except OSError:
         return False
     return True

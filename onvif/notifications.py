@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 
 from lxml import etree
 
+_MOST, _MOST_ITEMS = 1000, 64
+
 
 @dataclass(frozen=True, slots=True)
 class Notification:
@@ -31,13 +33,13 @@ class Notification:
 
 def read_notifications(reply: etree._Element) -> tuple[Notification, ...]:
     """Every NotificationMessage of a PullMessages reply or a Notify; those without a topic are left out."""
-    found = [_read(element) for element in _named(reply, "NotificationMessage")]
+    found = [_read(element) for element in _named(reply, "NotificationMessage")[:_MOST]]
     return tuple(notification for notification in found if notification.topic)
 
 
 def _read(element: etree._Element) -> Notification:
     topic = next(iter(_named(element, "Topic")), None)
-    message = next((inner for inner in _named(element, "Message") if inner.get("UtcTime") is not None), None)
+    message = next(iter(_named(element, "Message", having="UtcTime")), None)
     if message is None:
         message = element
     return Notification(
@@ -66,13 +68,26 @@ def _items(message: etree._Element, group: str) -> dict[str, str]:
     return {
         item.get("Name", ""): item.get("Value", "")
         for holder in _named(message, group)
-        for item in _named(holder, "SimpleItem")
+        for item in _named(holder, "SimpleItem")[:_MOST_ITEMS]
     }
 
 
-def _named(element: etree._Element, name: str) -> list[etree._Element]:
-    """Descendants by local name: the namespaces of odd devices are wrong more often than their names."""
-    return [inner for inner in element.iter(tag=etree.Element) if etree.QName(inner).localname == name]
+def _named(element: etree._Element, name: str, *, having: str = "") -> list[etree._Element]:
+    """Descendants by local name: the namespaces of odd devices are wrong more often than their names.
+
+    Not those inside one that is found: a message in a message in a message would be read as often as it is deep.
+
+    Args:
+        having: an attribute that they must have.
+    """
+    found = []
+    walk = etree.iterwalk(element, events=("start",))
+    for _, inner in walk:
+        named = isinstance(inner.tag, str) and inner.tag.rpartition("}")[2] == name
+        if named and inner is not element and (not having or inner.get(having) is not None):
+            found.append(inner)
+            walk.skip_subtree()
+    return found
 
 
 def _utc(text: str) -> datetime | None:

@@ -40,14 +40,18 @@ class Profile:
     """Whether Media2 listed it; its stream address has to be asked there."""
 
 
+_MOST_DIGITS = 9
+
+
 def device_time(reply: etree._Element) -> datetime | None:
     fields: dict[str, int] = {}
     for element in reply.iter(tag=etree.Element):
         if etree.QName(element).localname == "UTCDateTime":
             for part in element.iter(tag=etree.Element):
                 text = (part.text or "").strip()
-                if text.isascii() and text.isdigit():
+                if text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS:
                     fields[etree.QName(part).localname] = int(text)
+            break
     try:
         return datetime(fields["Year"], fields["Month"], fields["Day"], fields["Hour"], fields["Minute"],
                         min(fields["Second"], 59), tzinfo=UTC)  # fmt: skip

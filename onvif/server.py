@@ -17,6 +17,7 @@ from zeep.exceptions import ValidationError
 from onvif import names, soap
 from onvif.access import access_class
 from onvif.auth import Authenticator
+from onvif.doorway import read_in_time
 from onvif.errors import RECEIVER, Fault, NotAuthorized, NotOnvif, StateError
 from onvif.names import q
 from onvif.registry import Operation, Registry, load
@@ -27,6 +28,7 @@ from onvif.values import InvalidValue, MalformedRequest
 
 LARGEST_REQUEST = 1 << 20
 """Bytes; the largest legitimate requests are certificate uploads of some tens of kilobytes."""
+_BODY_S = 20.0
 log = logging.getLogger(__name__)
 
 
@@ -82,7 +84,7 @@ class Server:
         """Answer one HTTP request; never raises for what the client sent."""
         asked: soap.Envelope | None = None
         try:
-            body = await self._body(request)
+            body = await read_in_time(request, most=LARGEST_REQUEST, limit_s=_BODY_S)
             if not body.strip():
                 raise NotAuthorized("credentials first")
             asked = soap.parse(body, limit=LARGEST_REQUEST)
@@ -96,13 +98,10 @@ class Server:
         except StateError as problem:
             log.error("settings: %s", problem)  # noqa: TRY400 - an operator's sentence
             return _fault(asked, Fault("the device cannot keep its settings", "Action", code=RECEIVER))
+        except web.HTTPRequestTimeout:
+            return _fault(None, Fault(f"a request may take at most {_BODY_S:g} s", "InvalidArgs", status=408))
         except web.HTTPRequestEntityTooLarge:
             return _fault(None, Fault(f"a request may have at most {LARGEST_REQUEST} bytes", "InvalidArgs", status=413))
-
-    async def _body(self, request: web.Request) -> bytes:
-        if (request.content_length or 0) > LARGEST_REQUEST:
-            raise web.HTTPRequestEntityTooLarge(max_size=LARGEST_REQUEST, actual_size=request.content_length or 0)
-        return await request.read()
 
     async def _dispatch(self, request: web.Request, asked: soap.Envelope) -> web.Response:
         if asked.body is None:

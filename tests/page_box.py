@@ -37,6 +37,7 @@ from nvr_box.search.passages import StoredShot
 from nvr_box.search.search import Match, Results, Tick
 from nvr_box.search.stills import Pick, Still
 from nvr_box.store import Store
+from nvr_box.timekeeper import Timekeeper
 from nvr_box.users import Users
 from wire.base.errors import NotFound, PeerError
 from wire.features.packet import ColourShare
@@ -171,6 +172,14 @@ class StandInCameras:
         by.demand(Right.ADMIN)
         old = self.get(by, camera)
         self.cameras[camera] = _camera(camera, name or old.name)
+        return self.cameras[camera]
+
+
+    async def move(self, by, camera, *, xaddr=None, user=None, password=None):
+        by.demand(Right.ADMIN)
+        if password != "right password":
+            raise PeerError("sign-in: the camera refuses the user or the password")
+        self.cameras[camera] = replace(self.cameras[camera], xaddr=xaddr or self.cameras[camera].xaddr)
         return self.cameras[camera]
 
 
@@ -522,6 +531,7 @@ class StandInBox:
             custody=Custody(store, audit, keys, holds),
             holds=holds,
             selections=StandInSelections(),
+            timekeeper=Timekeeper(store, audit),
         )
 
     async def __aexit__(self, *_):

@@ -198,15 +198,19 @@ async def test_best_shots_go_with_the_video_of_their_time_and_stay_with_what_is_
         for start_s, end_s in ((0, 2.5), (2.5, 60)):
             start_us, end_us = (T0_MS * 1000 + round(each * 1e6) for each in (start_s, end_s))
             link.execute(row, (start_us, end_us, f"{start_us}.mp4"))
+            (folder / "rec" / f"{start_us}.mp4").write_bytes(b"v")
 
     await store.write(record)
     retention = Retention(store, folder / "rec", RecordConfig())
-    left = "SELECT packet FROM best_shot ORDER BY packet"
+
+    async def kept():
+        await store.write(lambda _link: None)  # behind the rows that make_room lets go
+        return await store.read(lambda link: link.execute("SELECT packet FROM best_shot ORDER BY packet").fetchall())
+
     assert await asyncio.to_thread(retention.make_room)
-    kept = await store.read(lambda link: link.execute(left).fetchall())
-    assert kept == [(PLAIN,), (OTHERS,), (SHREDDED,), (FORGED,)]
+    assert await kept() == [(PLAIN,), (OTHERS,), (SHREDDED,), (FORGED,)]
     assert await asyncio.to_thread(retention.make_room)
-    assert await store.read(lambda link: link.execute(left).fetchall()) == [(OTHERS,)], "another camera's"
+    assert await kept() == [(OTHERS,)], "another camera's"
     assert await store.read(lambda link: link.execute("SELECT count(*) FROM packet").fetchone()) == (6,)
     store.close()
 

@@ -135,7 +135,9 @@ def test_the_file_being_written_is_no_finding(place):
     folder = files(state)[-1].parent
     (folder / f"{T0 + 60_000_000}.mp4").write_bytes(b"begun")
     assert findings(state) == []
-    (folder / f"{T0 + 120_000_000}.mp4").write_bytes(b"begun as well")
+    (folder / f"{T0 + 120_000_000}.mp4").write_bytes(b"begun when that was finished, whose row is on its way")
+    assert findings(state) == []
+    (folder / f"{T0 + 180_000_000}.mp4").write_bytes(b"begun as well")
     assert len(findings(state)) == 1
 
 

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -30,7 +31,8 @@ from test_box_reveal import (
 
 from nvr_box import day_keys
 from nvr_box.audit_head import Head, Heads
-from nvr_box.export import manifest, report
+from nvr_box.export import budget, manifest, report
+from nvr_box.export.budget import Budget
 from nvr_box.export.exports import Exports, Wish
 from nvr_box.export.manifest import Listed, Manifest
 from nvr_box.export.verify import main as verify_main
@@ -352,3 +354,47 @@ def test_an_altered_picture_is_named(tmp_path, streams):
 def _about():
     names = ("camera_name", "asked_start", "asked_end", "who", "made", "reason", "box", "camera_signing_key")
     return dict.fromkeys((*names, "audit_entry", "audit_hash"), "there") | {"holds": []}
+
+
+def with_budget(place, streams, folder, budget):
+    reveals, recordings, log, _ = place
+    return Exports(log, streams[0], reveals._roster, recordings, reveals, folder=folder, box="b", budget=budget)
+
+
+async def test_packages_have_a_budget_of_their_own(place, streams, tmp_path):
+    folder = tmp_path / "packages"
+    exports = with_budget(place, streams, folder, Budget(folder, 48 << 20, 0))
+    first = await exports.make(OPERATOR, wish())
+    # Many at once are made one after the other, within the same budget.
+    await asyncio.gather(*(exports.make(OPERATOR, wish()) for _ in range(6)))
+    (folder / "waiting.zip").write_bytes(bytes(40 << 20))
+    with pytest.raises(Refused, match=r"packages may take 48 MiB in all, and 40 MiB are taken|4\d MiB are taken"):
+        await exports.make(OPERATOR, wish())
+    assert first.path.exists(), "what waits to be fetched stays"
+    entries = await place[2].entries(ADMIN, action="export")
+    assert not entries[0].granted
+    assert "may take 48 MiB" in entries[0].details["why"]
+    assert sorted(path.suffix for path in folder.iterdir()) == [".zip"] * 8, "nothing half made is left"
+
+
+async def test_a_package_never_takes_what_the_recordings_leave_free(place, streams, tmp_path):
+    folder = tmp_path / "packages"
+    free = shutil.disk_usage(tmp_path).free
+    exports = with_budget(place, streams, folder, Budget(folder, 1 << 40, free + (1 << 30)))
+    with pytest.raises(Refused, match="belong to the recordings"):
+        await exports.make(OPERATOR, wish())
+    assert not list(folder.glob("*"))
+
+
+async def test_a_package_that_outgrows_its_share_is_given_up(place, streams, tmp_path, monkeypatch):
+    monkeypatch.setattr(budget, "_MARGIN", 0)
+    folder = tmp_path / "packages"
+    exports = with_budget(place, streams, folder, Budget(folder, 1 << 40, 0))
+
+    async def little(*_):
+        return 1000
+
+    monkeypatch.setattr(exports._recordings, "recorded_bytes", little)
+    with pytest.raises(Refused, match="larger than the room"):
+        await exports.make(OPERATOR, wish())
+    assert not list(folder.glob("*"))

@@ -53,10 +53,14 @@ def prepared(state, uri):
 
 
 class Box:
-    """The process; `port` is where its page listens."""
+    """The process; `port` is where its page listens.
 
-    def __init__(self, config):
-        words = [sys.executable, "-m", "nvr_box", "--config", str(config)]
+    Args:
+        prefix: a command that starts the box.
+    """
+
+    def __init__(self, config, prefix=()):
+        words = [*prefix, sys.executable, "-m", "nvr_box", "--config", str(config)]
         self.process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.recording = threading.Event()
         self.log = []

@@ -392,12 +392,22 @@ async def test_retention_over_quota_removes_the_oldest_first(place, clip):
 async def test_the_free_space_floor_removes_until_there_is_room(place, clip, monkeypatch):
     store, segments, _ = place
     await asyncio.to_thread(record_file, segments, 1, clip, T0, segment_s=4)
-    free = iter([0, 10 << 30])
-    usage = shutil.disk_usage("/")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=next(free)))
-    gone = await Retention(store, segments.root, RecordConfig(keep_days=0, keep_free_mib=1024)).sweep()
-    assert gone == min(4, gone)
-    assert gone > 0
+    total, others = 100 << 30, 1 << 30
+    await store.write(lambda link: link.execute("UPDATE segment SET bytes = ?", (10 << 20,)))
+    count = len(await segments.between(1, 0, EVER))
+
+    def usage(_path):
+        (ours,) = store.ask(lambda link: link.execute("SELECT sum(bytes) FROM usage").fetchone()).result()
+        return shutil._ntuple_diskusage(total, others + ours, total - others - ours)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    retention = Retention(store, segments.root, RecordConfig(keep_days=0, keep_free_mib=1024, keep_least_hours=0))
+    assert await retention.sweep() == 0
+    # The disk is what the floor, the others and less than two segments take: the recordings grew too large for it.
+    total = (1 << 30) + others + (19 << 20)
+    assert await retention.sweep() == count - 1
+    assert len(await segments.between(1, 0, EVER)) == 1
+    assert not list(retention.notices())
 
 
 async def test_a_clock_that_jumps_begins_a_new_segment(place, clip):

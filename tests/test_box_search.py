@@ -1,5 +1,6 @@
 """Search and intake: exact against the models' own similarity, filters, packets taken once, forged ones refused."""
 
+import asyncio
 import contextlib
 import dataclasses
 
@@ -15,7 +16,8 @@ from nvr_box.audit import Audit
 from nvr_box.config import RecordConfig
 from nvr_box.record.retention import Retention
 from nvr_box.rights import Account, Refused, Right
-from nvr_box.search import gallery, kernel
+from nvr_box.search import blocks, gallery, kernel
+from nvr_box.search import passages as passages_module
 from nvr_box.search.gallery import Columns, Gallery, Row
 from nvr_box.search.intake import Intake, split, token_hash
 from nvr_box.search.passages import Passages
@@ -132,7 +134,8 @@ def test_a_full_tail_is_merged_in_order_and_old_rows_are_forgotten(monkeypatch):
     for number, at in enumerate(times):
         some.append(Columns.of([Row(number, int(at), 1, 0, 0, 0, b"")]))
     assert len(some) == 100
-    assert len(some.parts(None, None)[0]) == 96
+    assert [len(part) for part in some.parts(None, None)] == [64, 32, 4], "runs of like size became one"
+    assert all((np.diff(part.best_us) >= 0).all() for part in some.parts(None, None))
     some.forget_before(40, np.array([int(np.argmin(times))], np.int64))
     left = sorted(int(at) for part in some.parts(None, None) for at in part.best_us)
     assert left == [0, *range(40, 100)], "the oldest was spared"
@@ -360,3 +363,100 @@ def test_every_attribute_and_colour_has_a_bit_of_its_own():
     bits = [gallery.attribute_bit(name, value) for name, words in CHOICES.items() for value in range(len(words))]
     assert len(set(bits)) == len(bits)
     assert max(bits) < 1 << 64
+
+
+async def test_a_start_reads_blocks_and_finds_what_rows_would_say(place, monkeypatch):
+    store, passages, *_ = place
+    monkeypatch.setattr(blocks, "ROWS", 100)
+    fine = codes(350)
+    coded = [AppearanceCode(("net-1", "net-2")[n % 3 % 2], CodeKind.INT8, 64, fine[n].tobytes()) for n in range(350)]
+    sent = [packet(n, codes=(coded[n],) if n % 3 < 2 else ()) for n in range(350)]
+    for start in range(0, 350, 50):
+        await passages.add(1, sent[start : start + 50])
+    kept = await store.read(blocks.ranges)
+    assert [last - first + 1 for first, last in kept] == [100, 100, 100], "sealed as they came"
+    singly = Passages(store)
+    with monkeypatch.context() as without:
+        without.setattr(blocks, "ranges", lambda _link: [])
+        without.setattr(blocks, "keep", lambda *_: False)
+        await singly.load()
+    quick = Passages(store)
+    read = []
+    monkeypatch.setattr(passages_module, "_columns", lambda rows: read.extend(found := [*rows]) or columns_of(found))
+    await quick.load()
+    assert len(read) == 50, "only what is in no block"
+    assert contents(quick) == contents(singly) == contents(passages)
+    assert (await Searches(quick, None, Audit(store)).by_packet(GUARD, 1, Filters())).compared == 116
+
+    # A passage that is gone or coded anew takes its block with it, and the next start makes another.
+    await store.write(lambda link: link.execute("DELETE FROM packet WHERE packet = 130"))
+    await store.write(lambda link: link.execute("UPDATE packet SET model = 'net-2', code = ? WHERE packet = 7",
+                                                (fine[0].tobytes(),)))  # fmt: skip
+    assert await store.read(blocks.ranges) == [(201, 300)]
+    monkeypatch.setattr(blocks, "LEAST_ROWS", 10)
+    again = Passages(store)
+    await again.load()
+    assert len(again) == 349
+    assert len(again.galleries["net-2"]) == len(passages.galleries["net-2"]) + 1
+    assert [first for first, _ in await store.read(blocks.ranges)] == [1, 101, 201]
+    once_more = Passages(store)
+    await once_more.load()
+    assert contents(once_more) == contents(again)
+
+
+columns_of = passages_module._columns
+
+
+def contents(passages):
+    found = {}
+    for model, rows in passages.galleries.items():
+        for part in rows.parts(None, None):
+            for n in range(len(part)):
+                row = (part.best_us[n], part.camera[n], part.object_class[n], part.colours[n], part.attributes[n])
+                found[int(part.packet[n])] = (model, *map(int, row), part.fine[n].tobytes(), part.words[:, n].tobytes())
+    return found
+
+
+async def test_coarse_bits_of_another_day_are_made_again(place, monkeypatch):
+    store, passages, *_ = place
+    monkeypatch.setattr(blocks, "ROWS", 10)
+    fine = codes(10)
+    await passages.add(1, [packet(n, fine[n]) for n in range(10)])
+    want = contents(passages)
+    (count,) = await store.read(lambda link: link.execute("SELECT count(*) FROM block").fetchone())
+    assert count == 1
+    size = 10 * 64
+    sql = "UPDATE block SET data = CAST(substr(data, 1, length(data) - ?) || zeroblob(?) AS BLOB)"
+    await store.write(lambda link: link.execute(sql, (size, size)))
+    again = Passages(store)
+    await again.load()
+    assert contents(again) == want
+    await store.write(lambda link: link.execute("UPDATE block SET form = 'of tomorrow'"))
+    again = Passages(store)
+    await again.load()
+    assert contents(again) == want
+
+
+async def test_a_search_waits_for_what_is_still_being_loaded(place):
+    store, passages, *_ = place
+    fine = codes(3)
+    await passages.add(1, [packet(n, fine[n]) for n in range(3)])
+    fresh = Passages(store)
+    fresh.begin()
+    search = asyncio.create_task(Searches(fresh, None, Audit(store)).by_attributes(GUARD, Filters()))
+    await asyncio.sleep(0)
+    assert not search.done()
+    await fresh.load()
+    assert (await search).stored == 3
+
+
+def test_fresh_rows_cost_a_search_no_more_than_settled_ones():
+    """Counted in parts, which is what thousands of single packets cost time by."""
+    some = Gallery()
+    for number in range(4000):
+        some.append(Columns.of([Row(number, number, 1, 0, 0, 0, b"")]))
+    assert len(some.parts(None, None)) == 1
+    snapshot = some.parts(100, 200)[0]
+    for number in range(5000):
+        some.append(Columns.of([Row(4000 + number, number, 1, 0, 0, 0, b"")]))
+    assert list(snapshot.packet) == list(range(100, 200)), "a snapshot stays as it was"

@@ -15,7 +15,8 @@ from camera_feed import HEIGHT, WIDTH, Feed
 from websocket_rtsp import WebSocketRtsp
 
 from nvr_box.record.source import Source
-from onvif.rtsp.tunnel import MOST_TUNNELS, PROTOCOL, WEBSOCKET_PATH, Tunnels
+from onvif.rtsp import visitors
+from onvif.rtsp.tunnel import MOST_PER_ADDRESS, MOST_TUNNELS, PROTOCOL, WEBSOCKET_PATH, Tunnels
 
 USER, PASSWORD = "admin", "pw"
 
@@ -114,13 +115,33 @@ async def test_a_websocket_carries_rtsp_and_its_packets(feed, contexts, scheme):
         assert kinds.count(96) > 30
 
 
+async def test_a_tunnel_that_never_gets_a_session_ends(feed, monkeypatch):
+    """Sixty-four of them held all tunnels of a camera; the RTSP server behind ends those that say nothing."""
+    monkeypatch.setattr(visitors, "PATIENCE_S", 0.5)
+    async with served(feed) as port, aiohttp.ClientSession() as session, asyncio.timeout(60):
+        idle = [await session.ws_connect(f"http://127.0.0.1:{port}{WEBSOCKET_PATH}") for _ in range(MOST_PER_ADDRESS)]
+        for link in idle:
+            assert (await link.receive()).type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED}
+        async with session.ws_connect(f"http://127.0.0.1:{port}{WEBSOCKET_PATH}") as link:
+            rtsp = WebSocketRtsp(link, f"rtsp://127.0.0.1:{port}/main", USER, PASSWORD)
+            assert (await rtsp.ask("DESCRIBE", Accept="application/sdp"))[0] == 200
+
+
 async def test_tunnels_are_limited_and_a_silent_rtsp_server_is_said(feed):
-    async with served(feed) as port, aiohttp.ClientSession() as session, contextlib.AsyncExitStack() as stack:
+    async with served(feed) as port, contextlib.AsyncExitStack() as stack:
         url = f"http://127.0.0.1:{port}{WEBSOCKET_PATH}"
-        for _ in range(MOST_TUNNELS):
-            await stack.enter_async_context(session.ws_connect(url))
+        sessions = []
+        for number in range(MOST_TUNNELS // MOST_PER_ADDRESS + 1):
+            connector = aiohttp.TCPConnector(local_addr=(f"127.0.0.{number + 1}", 0))
+            sessions.append(await stack.enter_async_context(aiohttp.ClientSession(connector=connector)))
+        for session in sessions[:-1]:
+            for _ in range(MOST_PER_ADDRESS):
+                await stack.enter_async_context(session.ws_connect(url))
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await session.ws_connect(url)
+            assert refused.value.status == 503
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-            await session.ws_connect(url)
+            await sessions[-1].ws_connect(url)
         assert refused.value.status == 503
     with socket.create_server(("127.0.0.1", 0)) as free:
         nobody = free.getsockname()[1]

@@ -5,6 +5,7 @@ import json
 import re
 import ssl
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from page_box import PASSPHRASE, ROOT, Scene, StandInBox
 
+from nvr_box import timekeeper, trust
 from nvr_box.rights import Right
 from nvr_box.web import app as page
 from nvr_box.web import asked, certificate
@@ -411,6 +413,19 @@ async def test_trying_a_camera_says_every_step(client):
     assert added[-1] == {"error": "192.0.2.9 has no usable profile."}
 
 
+async def test_a_camera_is_reached_by_another_password_once_it_was_tried(client):
+    await sign_in(client, "admin")
+    wrong = await client.patch("/api/cameras/2", json={"password": "a guess"})
+    assert wrong.status == 502
+    assert (await wrong.json())["error"] == "Sign-in: the camera refuses the user or the password."
+    right = await client.patch("/api/cameras/2", json={"address": " 192.0.2.44 ", "password": "right password"})
+    assert (right.status, (await right.json())["xaddr"]) == (200, "192.0.2.44")
+    assert (await client.patch("/api/cameras/2", json={"address": " "})).status == 400
+    await sign_in(client, "guard")
+    refused = await client.patch("/api/cameras/2", json={"password": "right password"})
+    assert refused.status == 403
+
+
 async def test_adding_cameras_needs_the_right(client):
     await sign_in(client, "guard")
     reply = await client.post("/api/cameras/test", json={"address": "192.0.2.9", "user": "a", "password": "b"})
@@ -582,3 +597,18 @@ async def test_the_keys_are_an_admins_business_and_nothing_secret_is_told(client
     assert told["days"][0]["destroyed"]
     entries = await (await client.get("/api/audit?action=keys")).json()
     assert [entry["details"]["what"] for entry in entries["entries"] if entry["granted"]] == ["shred", "revoke"]
+
+
+async def test_what_is_wrong_with_the_box_is_said_to_everybody_and_only_an_administrator_confirms_the_time(box):
+    jumped = trust.after(trust.first(timekeeper.reading(), None), timekeeper.reading())
+    box.timekeeper._trust = replace(jumped, expected_us=jumped.expected_us - 40 * 86_400_000_000)
+    server = TestServer(page.application(replace(box, notices=box.timekeeper.notices)))
+    async with TestClient(server) as client:
+        await sign_in(client, "porter")
+        (notice,) = (await (await client.get("/api/cameras")).json())["notices"]
+        assert notice["kind"] == "clock"
+        assert "40.0 days" in notice["text"]
+        assert (await client.post("/api/clock")).status == 403
+        await sign_in(client, "admin")
+        assert (await client.post("/api/clock")).status == 204
+        assert (await (await client.get("/api/cameras")).json())["notices"] == []

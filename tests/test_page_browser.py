@@ -397,6 +397,20 @@ def test_cameras_are_found_tried_and_explained(page, address):
     page.wait_for_selector("text=3f2a 77c1 9d04 5be8")
 
 
+def test_a_camera_s_new_password_is_entered_on_the_page_and_tried(page, address):
+    sign_in(page, address, "admin")
+    page.goto(f"{address}#cameras")
+    page.click("[data-test=camera] button >> nth=0")
+    reaching = page.locator("[data-test=reaching]")
+    reaching.locator("[name=password]").fill("a guess")
+    reaching.locator("button").click()
+    page.wait_for_selector("[data-test=notice] >> text=refuses the user or the password")
+    reaching.locator("[name=password]").fill("right password")
+    reaching.locator("button").click()
+    page.wait_for_selector("[data-test=notice] >> text=is used so from now on")
+    assert reaching.locator("[name=password]").input_value() == ""
+
+
 def test_the_audit_chain_is_checked_at_a_press(page, address):
     sign_in(page, address, "admin")
     page.goto(f"{address}#audit")

@@ -35,6 +35,7 @@ from onvif import names
 from onvif.auth import Authenticator
 from onvif.discovery.messages import DEVICE, VIDEO_TRANSMITTER, Endpoint
 from onvif.discovery.responder import Responder
+from onvif.doorway import Crowd, attend, runner_of
 from onvif.errors import StateError
 from onvif.host.platform import HostPlatform
 from onvif.keystore import Keystore
@@ -103,8 +104,7 @@ class CameraWeb:
         Raises:
             ConfigError: no port of the web services can be listened on.
         """
-        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
+        runner = await runner_of(self._application())
         try:
             await self.ports.start(runner)
             if self.camera.config.discovery:
@@ -127,6 +127,7 @@ class CameraWeb:
         app.add_routes(self.camera.pairing.routes(authoriser(self.authenticator)))
         app.add_routes(self.camera.selection.routes(authoriser(self.authenticator)))
         app.add_routes(self.camera.released.routes(authoriser(self.authenticator)))
+        attend(app, Crowd())
         Tunnels(lambda: self.camera.rtsp.inner_port, self.camera.rtsp.origins).install(app)
         return app
 

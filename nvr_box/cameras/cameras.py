@@ -5,6 +5,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from yarl import URL
 
@@ -17,7 +18,7 @@ from nvr_box.cameras.recorders import Recorders
 from nvr_box.cameras.rekey import rekeyed
 from nvr_box.cameras.roster import Camera, Roster, entry
 from nvr_box.cameras.status import Found, State, Status, Step, clock_message, state_of
-from nvr_box.cameras.trial import Tried, tries
+from nvr_box.cameras.trial import Tried, refuse_another, tries
 from nvr_box.cameras.upkeep import Upkeep
 from nvr_box.clock import utc_us
 from nvr_box.record.recorder import Recording
@@ -29,6 +30,7 @@ from nvr_box.search.intake import token_hash
 from onvif.discovery import discover
 from wire.base.errors import Conflict, PeerError
 from wire.base.logs import printable
+from wire.base.steady import kept_up
 
 __all__ = ["Camera", "Cameras", "Found", "Introduction", "State", "Status", "Step"]
 
@@ -192,6 +194,55 @@ class Cameras:
                 await self._stop(camera)
         return changed
 
+    async def move(
+        self,
+        by: Account,
+        camera: int,
+        *,
+        xaddr: str | None = None,
+        user: str | None = None,
+        password: str | None = None,
+    ) -> Camera:
+        """Reach it at another address or with another account from now on; tried before it is kept.
+
+        Raises:
+            PeerError: a step of trying it failed; nothing was changed.
+            ConfigError: another camera answers there, or there is no camera behind the recording.
+        """
+        await self._log.demand(by, Right.ADMIN, "camera-change", camera=camera)
+        known = self._roster.get(camera)
+        if not known.device:
+            raise Conflict("an ONVIF client made this recording; there is no camera to reach")
+        user = known.user if user is None else user
+        password = self._roster.password(camera) if password is None else password
+        tried = None
+        async for step, result in tries(self._introduction, xaddr or known.xaddr, user, password):
+            if not step.ok:
+                there = (xaddr or known.xaddr)[:200]
+                await self._log.write(
+                    by.name, "camera-change", camera=camera, granted=False, xaddr=there, why=step.detail
+                )
+                raise PeerError(f"{step.name}: {step.detail}")
+            tried = result
+        assert tried is not None
+        await tried.device.close()
+        refuse_another(known, tried)
+        changed = replace(
+            self._roster.get(camera),
+            xaddr=tried.device.address,
+            user=user,
+            stream_uri=tried.stream_uri,
+            profile=tried.profile.token,
+        )
+        details: dict[str, audit.Detail] = {"xaddr": changed.xaddr, "user": changed.user}
+        await self._roster.put(changed, entry(by.name, "camera-change", camera, details), password=password)
+        for each in self._roster.all():
+            if camera in {each.camera, self._feeds.camera_of(each.camera)}:
+                await self._stop(each.camera)
+                if each.recording:
+                    self._start(each)
+        return changed
+
     async def remove(self, by: Account, camera: int, *, recordings_too: bool = False) -> None:
         """Unpair and forget it; its recordings stay on disk until retention takes them, unless `recordings_too`."""
         await self._log.demand(by, Right.ADMIN, "camera-remove", camera=camera)
@@ -251,22 +302,38 @@ class Cameras:
         await self._log.demand(by, Right.ADMIN, "camera-change", camera=camera)
         await self._roster.keep(camera, keep_s, entry(by.name, "camera-change", camera, {"keep_s": keep_s}))
 
-    async def run(self) -> None:
-        """Record what is to be recorded and keep an eye on it, until cancelled."""
+    async def begin(self) -> None:
+        """Record what is to be recorded: the first thing that a box does."""
         await self._feeds.load()
         for camera in self._roster.all():
             if camera.recording:
                 self._start(camera)
+
+    async def end(self) -> None:
+        """Of a box that began and never ran."""
+        await asyncio.gather(self._listening.stop(), self._recorders.stop_all())
+
+    async def run(self) -> None:
+        """Record what is to be recorded and keep an eye on it, until cancelled."""
         try:
-            await self._upkeep.run()
+            await kept_up("looking after cameras", self._look_after)
         finally:
             await asyncio.gather(self._listening.stop(), self._recorders.stop_all())
+
+    async def _look_after(self) -> None:
+        # Again, and without harm to what runs: a start that the database refused is made up for here.
+        await self.begin()
+        await self._upkeep.run()
 
     def _start(self, camera: Camera) -> None:
         wanted = self._feeds.of(camera)
         if wanted is not None:
-            self._recorders.start(camera, wanted, self._listening.overhear)
-        self._listening.start(camera, self._roster.password(camera.camera))
+            source = self._feeds.camera_of(camera.camera)
+            sign_in = None if source is None else self._roster.sign_in(source)
+            want_key = partial(self._upkeep.want_key, source if source is not None else camera.camera)
+            self._recorders.start(camera, wanted, self._listening.overhear, sign_in, want_key)
+        password, sign_in = self._roster.password(camera.camera), self._roster.sign_in(camera.camera)
+        self._listening.start(camera, password, sign_in)
 
     async def _stop(self, camera: int) -> None:
         await self._recorders.stop(camera)

@@ -9,6 +9,7 @@ from nvr_box.clock import utc_us
 from nvr_box.record.recorder import BACK_OFF_S, Recording
 from nvr_box.record.source import Source
 from wire.base.errors import Error
+from wire.base.logs import printable
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,9 @@ class Holder:
                 why = "the stream ended"
             except Error as error:
                 why = str(error)
+            except Exception as error:
+                # As in a recorder: whatever a stream makes libav raise, its thread goes on trying.
+                why = f"its stream cannot be read: {printable(str(error)) or type(error).__name__}"
             failures = 0 if self.now.connected else failures + 1
             log.debug("%s: %s", self._name, why)
             self.now = replace(self.now, connected=False, since_utc_us=utc_us(), message=why)
@@ -53,6 +57,7 @@ class Holder:
 
     def _hold(self) -> None:
         source = self._open_stream()
+        source.stopping = self._stopping.is_set
         try:
             for _ in source.packets(lambda _payload: None):
                 if self._stopping.is_set():

@@ -6,16 +6,18 @@ import logging
 from collections.abc import Iterable
 from datetime import timedelta
 
+from nvr_box.cameras.device import signed_in
 from nvr_box.cameras.roster import Camera
+from nvr_box.cameras.sign_ins import SignIn
 from nvr_box.clock import utc_us
 from nvr_box.record.events import Events, Items, Past, fit, kept
 from nvr_box.record.source import CLOCK_TOLERANCE_S
 from onvif import metadata
-from onvif.client import Camera as Device
 from onvif.errors import OnvifError
 from onvif.notifications import Notification, read_notifications
 from wire.base.errors import Error
 from wire.base.logs import printable
+from wire.base.steady import kept_up
 
 log = logging.getLogger(__name__)
 _LIFE_S, _WAIT_S, _FAREWELL_S = 60, 10, 1.0
@@ -31,15 +33,16 @@ class Listening:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._overhearing: dict[int, Overhearing] = {}
 
-    def start(self, camera: Camera, password: str) -> None:
+    def start(self, camera: Camera, password: str, sign_in: SignIn | None = None) -> None:
         """Keep the events of `camera` until `stop`: those it tells over ONVIF, else those in its metadata stream."""
         if camera.camera in self._tasks:
             return
         if camera.device:
-            work = Listener(self._events, camera, password).run()
+            run = Listener(self._events, camera, password, sign_in or SignIn()).run
         else:
             self._overhearing[camera.camera] = Overhearing(self._events, camera.camera)
-            work = self._overhearing[camera.camera].run()
+            run = self._overhearing[camera.camera].run
+        work = kept_up(f"listening to camera {camera.camera}", run)
         self._tasks[camera.camera] = asyncio.create_task(work, name=f"events-{camera.camera}")
 
     def overhear(self, camera: int, document: bytes) -> None:
@@ -61,8 +64,8 @@ class Listening:
 class Listener:
     """One camera's."""
 
-    def __init__(self, events: Events, camera: Camera, password: str) -> None:
-        self._events, self._camera, self._password = events, camera, password
+    def __init__(self, events: Events, camera: Camera, password: str, sign_in: SignIn) -> None:
+        self._events, self._camera, self._password, self._sign_in = events, camera, password, sign_in
         self._news = News(events, camera.camera)
         self._failures = 0
 
@@ -78,7 +81,7 @@ class Listener:
 
     async def _listen(self) -> None:
         """One subscription, until it breaks."""
-        async with await Device.connect(self._camera.xaddr, self._camera.user, self._password) as device:
+        async with await signed_in(self._camera.xaddr, self._camera.user, self._password, self._sign_in) as device:
             point = await device.pull_point(life_s=_LIFE_S)
             try:
                 while True:
@@ -109,7 +112,7 @@ class Overhearing:
         """Until cancelled."""
         while True:
             try:
-                told = read_notifications(metadata.parse_root(await self._waiting.get()))
+                told = await asyncio.to_thread(_told, await self._waiting.get())
                 await self._news.add(told, timedelta())
             except (OnvifError, Error) as error:
                 log.debug("events of a stream: %s", printable(str(error)))
@@ -145,6 +148,10 @@ class News:
                 self._states[event.place] = event.data
             found.append(event)
         await self._events.add(found)
+
+
+def _told(document: bytes) -> tuple[Notification, ...]:
+    return read_notifications(metadata.parse_root(document))
 
 
 def _past(camera: int, told: Notification, offset: timedelta) -> Past:

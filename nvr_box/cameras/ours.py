@@ -8,10 +8,12 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from nvr_box.record.source import SignInRefused
 from onvif import digest
 from wire import meeting
-from wire.base.errors import PeerError
+from wire.base.errors import PeerError, WireError
 from wire.base.logs import printable
+from wire.base.outside_json import read_json
 from wire.keys import SigningKey
 
 TIMEOUT = aiohttp.ClientTimeout(total=15)
@@ -59,7 +61,7 @@ async def signed(
     """
     sent = b"" if body is None else json.dumps(body).encode()
     try:
-        async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+        async with new_session() as session:
             # Without the body: whoever asks for the password first gets no document to read.
             async with session.request(method, url, ssl=False, allow_redirects=False) as reply:
                 if reply.status != 401:
@@ -78,7 +80,7 @@ async def signed(
                 method, url, data=sent, headers=headers, ssl=False, allow_redirects=False
             ) as reply:
                 if reply.status == 401:
-                    raise PeerError(f"{url.host} refuses the password of {user!r}")
+                    raise SignInRefused(f"{url.host} refuses the password of {user!r}")
                 if reply.status not in (200, 201, 204):
                     raise PeerError(f"{url.host} refuses {what} with status {reply.status}: {await _why(reply)}")
                 raw = await _body(reply)
@@ -118,6 +120,11 @@ async def _body(reply: aiohttp.ClientResponse) -> bytes:
 def parsed(body: bytes, host: str | None) -> Any:
     """JSON that a camera sent, `PeerError` when it is none."""
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise PeerError(f"{host} answers with broken JSON") from error
+        return read_json(body, limit=_LARGEST, what="the answer")
+    except WireError as error:
+        raise PeerError(f"{host} answers with broken JSON: {error}") from error
+
+
+def new_session() -> aiohttp.ClientSession:
+    """For one exchange. Answers are taken as they come: unpacking makes a thousand bytes of each one."""
+    return aiohttp.ClientSession(timeout=TIMEOUT, auto_decompress=False, headers={"Accept-Encoding": "identity"})

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from nvr_box.cameras.ours import TIMEOUT, Order, json_of, signed
+from nvr_box.cameras.ours import Order, json_of, new_session, signed
 from wire import meeting
 from wire.base.errors import PeerError, SealError
 from wire.base.logs import printable
@@ -84,13 +84,13 @@ async def look(xaddr: str) -> Paired | None:
     url = _url(xaddr).with_query(nonce=nonce.hex())
     try:
         async with (
-            aiohttp.ClientSession(timeout=TIMEOUT) as session,
+            new_session() as session,
             session.get(url, ssl=False, allow_redirects=False) as reply,
         ):
             if reply.status != 200 or "json" not in reply.content_type:
                 return None
             table = await json_of(reply)
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
         raise PeerError(f"{url.host} does not answer; check its power, its cable and its address") from error
     said = _read(table)
     try:

@@ -1,18 +1,21 @@
 """The recorders that run, one thread per camera, and connections held without recording. Belongs to the event loop."""
 
 import asyncio
+import ipaddress
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from nvr_box.cameras.feeds import Wanted
 from nvr_box.cameras.holding import Holder
 from nvr_box.cameras.roster import Camera
+from nvr_box.cameras.sign_ins import SignIn, words
 from nvr_box.record.recorder import Recorder, Recording
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
-from nvr_box.record.source import Source
+from nvr_box.record.source import SignInRefused, Source
 
 log = logging.getLogger(__name__)
 # The demo promises to end within five seconds; what a recorder leaves open the next start finishes.
@@ -35,12 +38,22 @@ class Recorders:
         recorder = self._running.get(camera)
         return recorder.now if recorder else None
 
-    def start(self, camera: Camera, wanted: Wanted, told: Callable[[int, bytes], None]) -> None:
+    def start(
+        self,
+        camera: Camera,
+        wanted: Wanted,
+        told: Callable[[int, bytes], None],
+        sign_in: SignIn | None = None,
+        want_key: Callable[[], None] = lambda: None,
+    ) -> None:
         """Record `wanted` as `camera` until `stop`; one that is recorded goes on as it does.
 
         Args:
             told: called with the camera and each metadata document that has events in it.
+            sign_in: of the account that `wanted` names.
+            want_key: called when nobody could begin to watch, since the camera refreshes its picture gradually.
         """
+        sign_in = sign_in or SignIn()
         if camera.camera in self._running or self._ended:
             return
         hub = self._recordings.hub(camera.camera)
@@ -49,16 +62,28 @@ class Recorders:
             """On the recorder's thread."""
             self._loop.call_soon_threadsafe(hub.publish, *fragment)
 
+        def wanted_there() -> None:
+            """On the recorder's thread."""
+            self._loop.call_soon_threadsafe(want_key)
+
         recorder = Recorder(
             camera.camera,
             camera.name,
-            lambda: _open(wanted),
+            lambda: _open(wanted, sign_in),
             self._segments,
             segment_s=self._segment_s,
             make_room=self._retention.make_room,
             publish=publish,
             told=lambda document: self._tell(told, camera.camera, document),
+            near=is_near(wanted.uri),
+            want_key=wanted_there,
         )
+
+        def joined() -> None:
+            if recorder.now.connected and recorder.now.refreshes:
+                want_key()
+
+        hub.joined = joined
         self._running[camera.camera] = recorder
         recorder.start()
 
@@ -86,7 +111,8 @@ class Recorders:
                 del self._held[token]
         for token, wanted in streams.items():
             if token not in self._held and not self._ended:
-                holder = Holder(token, lambda wanted=wanted: _open(wanted))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                sign_in = SignIn()
+                holder = Holder(token, lambda wanted=wanted, sign_in=sign_in: _open(wanted, sign_in))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
                 self._held[token] = wanted, holder
                 holder.start()
 
@@ -103,5 +129,24 @@ class Recorders:
                 log.warning("camera %d: its recorder did not end in time; the next start finishes its segment", camera)
 
 
-def _open(wanted: Wanted) -> Source:
-    return Source(wanted.uri, wanted.user, wanted.password, wanted.transport)
+def is_near(uri: str) -> bool:
+    """Whether an address is of this network: private, link-local, this host, or a name that no public zone knows."""
+    try:
+        host = urlsplit(uri).hostname or ""
+    except ValueError:
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return bool(host) and ("." not in host or host.endswith((".local", ".lan", ".home.arpa", ".internal")))
+
+
+def _open(wanted: Wanted, sign_in: SignIn) -> Source:
+    sign_in.check()
+    try:
+        source = Source(wanted.uri, wanted.user, wanted.password, wanted.transport)
+    except SignInRefused as error:
+        sign_in.refused()
+        raise SignInRefused(words(sign_in.waiting_s)) from error
+    sign_in.accepted()
+    return source

@@ -6,6 +6,7 @@ from dataclasses import replace
 from nvr_box.cameras import pairing
 from nvr_box.cameras.introduction import Introduction
 from nvr_box.cameras.roster import Camera, Roster, entry
+from nvr_box.record.source import SignInRefused
 from nvr_box.search.intake import token_hash
 from wire.base.errors import PeerError
 
@@ -26,7 +27,14 @@ async def rekeyed(roster: Roster, introduction: Introduction, who: str, camera: 
     ok, why = introduction.pairable(seen)
     if not ok:
         raise PeerError(why)
-    said = await introduction.pair(camera.xaddr, camera.user, password, seen, token)
+    sign_in = roster.sign_in(camera.camera)
+    sign_in.check()
+    try:
+        said = await introduction.pair(camera.xaddr, camera.user, password, seen, token)
+    except SignInRefused:
+        sign_in.refused()
+        raise
+    sign_in.accepted()
     changed = replace(
         camera,
         paired=True,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from nvr_box import audit
+from nvr_box.cameras.sign_ins import SignIn
 from nvr_box.store import Store
 from wire.base.errors import Conflict, NotFound
 
@@ -69,6 +70,7 @@ class Roster:
         self._cameras: dict[int, Camera] = {}
         self._passwords: dict[int, str] = {}
         self._streams: dict[int, tuple[str, str]] = {}
+        self._sign_ins: dict[int, SignIn] = {}
 
     async def load(self) -> None:
         """Read the rows; before anything else."""
@@ -100,11 +102,15 @@ class Roster:
         """Name and password for its streams: of the account that it made for them, else what the box signs in with."""
         return self._streams.get(camera) or (self._cameras[camera].user, self._passwords[camera])
 
+    def sign_in(self, camera: int) -> SignIn:
+        """Whether its account may be tried now; whoever signs in says how it went."""
+        return self._sign_ins.setdefault(camera, SignIn())
+
     async def packets(self, camera: int) -> int:
         """How many passages of it are stored."""
-        sql = "SELECT count(*) FROM packet WHERE camera = ?"
-        (count,) = await self._store.read(lambda link: link.execute(sql, (camera,)).fetchone())
-        return int(count)
+        sql = "SELECT packets FROM usage WHERE camera = ?"
+        row = await self._store.read(lambda link: link.execute(sql, (camera,)).fetchone())
+        return int(row[0]) if row else 0
 
     async def add(
         self,
@@ -154,6 +160,7 @@ class Roster:
         *,
         push_token: str | None = None,
         stream: tuple[str, str] | None = None,
+        password: str | None = None,
     ) -> None:
         """Write a changed camera, with its audit entry in the same transaction.
 
@@ -166,6 +173,8 @@ class Roster:
             if push_token is not None:
                 link.execute("UPDATE camera SET push_token = ? WHERE camera = ?", (push_token, camera.camera))
                 _keep_stream(link, camera.camera, stream)
+            if password is not None:
+                link.execute("UPDATE camera SET password = ? WHERE camera = ?", (password, camera.camera))
             if entry:
                 entry(link)
 
@@ -173,6 +182,9 @@ class Roster:
         self._cameras[camera.camera] = camera
         if push_token is not None:
             self._remember_stream(camera.camera, stream)
+        if password is not None:
+            self._passwords[camera.camera] = password
+            self.sign_in(camera.camera).accepted()
 
     async def keep(self, camera: int, keep_s: int, entry: Callable[[sqlite3.Connection], audit.Entry]) -> None:
         """How long its recordings may be kept at most; 0 for no limit of its own."""
@@ -194,6 +206,7 @@ class Roster:
             link.execute("DELETE FROM feed WHERE recording = ?", (camera,))
             link.execute("DELETE FROM keep WHERE camera = ?", (camera,))
             _keep_stream(link, camera, None)
+            link.execute("DELETE FROM endpoint WHERE camera = ?", (camera,))
             gone = "UPDATE camera SET removed = 1, paired = 0, password = '', push_token = NULL WHERE camera = ?"
             link.execute(gone, (camera,))
             if recordings_too:
@@ -207,6 +220,7 @@ class Roster:
         self._cameras.pop(camera, None)
         self._passwords.pop(camera, None)
         self._streams.pop(camera, None)
+        self._sign_ins.pop(camera, None)
         await self._store.scrub()  # its passwords
 
     def _remember_stream(self, camera: int, stream: tuple[str, str] | None) -> None:

@@ -68,12 +68,18 @@ async def end(xaddr: str, user: str, password: str) -> Selection:
 def _read(table: Any) -> Selection:
     try:
         people = tuple(
-            Person(printable(str(one["label"]), limit=64), str(one["model"]), str(one["code"]))
+            Person(_word(one["label"], 64), _word(one["model"], 64), _word(one["code"], 4096))
             for one in table["people"]
         )
         return Selection(Mode(table["mode"]), people)
     except (KeyError, TypeError, ValueError) as error:
         raise PeerError(f"the camera's selection is broken: {error}") from error
+
+
+def _word(value: Any, most: int) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text is needed")
+    return printable(value, limit=most)
 
 
 def _url(xaddr: str, **query: str) -> URL:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from nvr_box.cameras import pairing
 from nvr_box.cameras.introduction import Introduction
+from nvr_box.cameras.roster import Camera
 from nvr_box.cameras.status import Step
 from nvr_box.record.source import Source
 from onvif.client import Camera as Device
@@ -78,6 +79,21 @@ async def tries(
     finally:
         if not kept:
             await device.close()
+
+
+def refuse_another(known: Camera, tried: Tried) -> None:
+    """Raise `ConfigError` when what was tried is another camera than the known one: its recordings would be mixed."""
+    said, who = tried.paired, tried.device.information
+    if known.camera_id is not None:
+        same = said is not None and said.camera_id == known.camera_id
+    else:
+        told = (printable(each, limit=64) for each in (who.manufacturer, who.model, who.serial))
+        same = said is None and all(
+            not before or before == now
+            for before, now in zip((known.manufacturer, known.model, known.serial), told, strict=True)
+        )
+    if not same:
+        raise ConfigError(f"another camera than {known.name} answers there; remove this one and add that one")
 
 
 def best_profile(profiles: tuple[Profile, ...]) -> Profile:

@@ -3,18 +3,23 @@
 import asyncio
 import itertools
 import logging
+import sqlite3
+import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from nvr_box.audit import Entry
 from nvr_box.cameras import pairing
+from nvr_box.cameras.device import signed_in
 from nvr_box.cameras.feeds import Feeds
 from nvr_box.cameras.introduction import Introduction
 from nvr_box.cameras.recorders import Recorders
 from nvr_box.cameras.rekey import rekeyed, same_camera
-from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.cameras.roster import Camera, Roster, entry
+from nvr_box.cameras.sign_ins import SignIn
 from nvr_box.cameras.trial import best_profile
+from nvr_box.cameras.whereabouts import Whereabouts
 from nvr_box.record.segments import Segments
-from onvif.client import Camera as Device
 from onvif.errors import OnvifError
 from wire.base.errors import ConfigError, PeerError, StoreError
 from wire.base.logs import printable
@@ -23,7 +28,21 @@ log = logging.getLogger(__name__)
 _COUNT_EVERY_S = 5.0
 # A lost camera is asked anew over ONVIF after this many counts.
 _LOOK_EVERY = 3
+_LONGEST_VISIT_S = 60.0
+_KEY_EVERY_S = 5.0
 _BOX = "the box"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """Until when a camera is left alone that answered with what nothing here expects."""
+
+    seconds: float = 0.0
+    until_mono_s: float = 0.0
+
+    def longer(self) -> "_Rest":
+        seconds = min(600.0, max(30.0, self.seconds * 2))
+        return _Rest(seconds, time.monotonic() + seconds)
 
 
 class Upkeep:
@@ -42,11 +61,18 @@ class Upkeep:
         feeds: Feeds,
         recorders: Recorders,
         start: Callable[[Camera], None],
+        whereabouts: Whereabouts | None = None,
     ) -> None:
+        self._whereabouts = whereabouts or Whereabouts(segments.store, roster)
         self._roster, self._segments, self._introduction = roster, segments, introduction
         self._feeds, self._recorders, self._start = feeds, recorders, start
         self._usage: dict[int, tuple[int, int | None, int]] = {}
         self._strange: set[int] = set()
+        self._visits: dict[int, asyncio.Task[None]] = {}
+        self._rests: dict[int, _Rest] = {}
+        self._keys_wanted: dict[int, float] = {}
+        self._asking: set[asyncio.Task[None]] = set()
+        self._elsewhere: dict[tuple[int, str], SignIn] = {}
 
     def usage(self, camera: int) -> tuple[int, int | None, int]:
         """Bytes, oldest picture (UTC microseconds) and passages of a camera; up to five seconds old."""
@@ -54,41 +80,94 @@ class Upkeep:
 
     async def run(self) -> None:
         """Until cancelled."""
-        for turn in itertools.count(1):
-            try:
-                await self._count()
+        try:
+            for turn in itertools.count(1):
+                try:
+                    await self._count()
+                except StoreError as error:
+                    # Recording goes on without the numbers; the next turn may find the disk well again.
+                    log.error("cameras: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
                 if turn % _LOOK_EVERY == 0:
-                    await self._tell_keys()
-                    for camera in self._roster.all():
-                        await self._look_after(camera)
-            except StoreError as error:
-                # Recording goes on without the numbers; the next turn may find the disk well again.
-                log.error("cameras: %s", error)  # noqa: TRY400 - an operator's sentence, not a bug's trace
-            await asyncio.sleep(_COUNT_EVERY_S)
+                    self._visit_all()
+                await asyncio.sleep(_COUNT_EVERY_S)
+        finally:
+            visits = (*self._visits.values(), *self._asking)
+            for visit in visits:
+                visit.cancel()
+            await asyncio.gather(*visits, return_exceptions=True)
+
+    def _visit_all(self) -> None:
+        """Each camera in a task of its own, so that one that answers slowly or oddly keeps nobody waiting."""
+        for camera in self._roster.all():
+            number = camera.camera
+            if number in self._visits or time.monotonic() < self._rests.get(number, _Rest()).until_mono_s:
+                continue
+            visit = asyncio.create_task(self._visit(camera), name=f"visit-{number}")
+            self._visits[number] = visit
+            visit.add_done_callback(lambda _, number=number: self._visits.pop(number, None))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+
+    def want_key(self, camera: int) -> None:
+        """Ask a camera that refreshes its picture gradually for a whole one, where nobody asked just now."""
+        now_mono_s = time.monotonic()
+        if now_mono_s - self._keys_wanted.get(camera, -_KEY_EVERY_S) < _KEY_EVERY_S:
+            return
+        self._keys_wanted[camera] = now_mono_s
+        task = asyncio.create_task(self._ask_for_key(camera), name=f"key-{camera}")
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _ask_for_key(self, number: int) -> None:
+        try:
+            camera, password = self._roster.get(number), self._roster.password(number)
+            if not camera.device:
+                return
+            async with await signed_in(camera.xaddr, camera.user, password, self._roster.sign_in(number)) as device:
+                for profile in await device.profiles():
+                    if profile.token == camera.profile:
+                        await device.synchronisation_point(profile)
+        except (OnvifError, PeerError, StoreError, OSError, KeyError) as error:
+            log.debug("camera %d: sends no whole picture: %s", number, printable(str(error)))
+
+    async def _visit(self, camera: Camera) -> None:
+        try:
+            async with asyncio.timeout(_LONGEST_VISIT_S):
+                await self._tell_keys(camera)
+                await self._look_after(camera)
+        except (StoreError, TimeoutError) as error:
+            log.warning("%s: %s", camera.name, error or "it answers too slowly to be looked after")
+        except Exception:
+            # Whatever a camera answers: it is left alone for a while, the others and the recorders go on.
+            rest = self._rests.get(camera.camera, _Rest()).longer()
+            self._rests[camera.camera] = rest
+            log.exception("%s: looking after it failed; next try in %g s", camera.name, rest.seconds)
+        else:
+            self._rests.pop(camera.camera, None)
 
     async def _count(self) -> None:
         for camera in self._roster.all():
             size, oldest = await self._segments.usage(camera.camera)
             self._usage[camera.camera] = size, oldest, await self._roster.packets(camera.camera)
 
-    async def _tell_keys(self) -> None:
+    async def _tell_keys(self, camera: Camera) -> None:
         """Every day, and whenever an operator's key came or went, cameras are given the keys anew."""
-        for camera in self._roster.all():
-            wanted = self._introduction.sealed_to(camera.camera_id) if camera.paired and camera.camera_id else ""
-            now = self._recorders.now(camera.camera)
-            told = not wanted or not camera.paired or camera.sealed_to == wanted
-            if told or now is None or not now.connected:
-                continue
-            try:
-                await rekeyed(self._roster, self._introduction, _BOX, camera)
-                log.info("%s: seals to the keys of today", camera.name)
-            except (PeerError, ConfigError) as error:
-                log.warning("%s: keeps its old keys: %s", camera.name, printable(str(error)))
+        wanted = self._introduction.sealed_to(camera.camera_id) if camera.paired and camera.camera_id else ""
+        now = self._recorders.now(camera.camera)
+        told = not wanted or not camera.paired or camera.sealed_to == wanted
+        if told or now is None or not now.connected:
+            return
+        try:
+            await rekeyed(self._roster, self._introduction, _BOX, camera)
+            log.info("%s: seals to the keys of today", camera.name)
+        except (PeerError, ConfigError) as error:
+            log.warning("%s: keeps its old keys: %s", camera.name, printable(str(error)))
 
     async def _look_after(self, camera: Camera) -> None:
         """A camera may come back at another address of its stream, or reset: ask it again while it is lost."""
         now = self._recorders.now(camera.camera)
-        if now is None or now.connected or not camera.device:
+        if now is None or not camera.device:
+            return
+        if now.connected:
+            await self._whereabouts.note()
             return
         try:
             # Before anything is believed that it says: a paired camera is its key, whatever answers at its address.
@@ -107,17 +186,56 @@ class Upkeep:
             level = logging.DEBUG if known else logging.WARNING
             log.log(level, "%s: still lost: %s", camera.name, printable(str(error)))
             self._strange.add(camera.camera)
+            await self._find(camera)
+
+    async def _find(self, camera: Camera) -> None:
+        """A camera that is not at its address may have been given another one: look for its identity."""
+        for xaddr in await self._whereabouts.of(camera):
+            try:
+                stream_uri, profile = await self._at(camera, xaddr)
+            except (OnvifError, PeerError, OSError) as error:
+                log.debug("%s: not at %s: %s", camera.name, printable(xaddr), printable(str(error)))
+                continue
+            log.warning("%s: found again at %s", camera.name, printable(xaddr))
+            there = {"xaddr": xaddr, "stream_uri": stream_uri, "profile": profile}
+            await self._follow(camera, entry(_BOX, "camera-change", camera.camera, {"xaddr": xaddr}), **there)
+            return
+
+    async def _at(self, camera: Camera, xaddr: str) -> tuple[str, str]:
+        """(stream address, profile) of the camera at another address; `PeerError` when another one answers there."""
+        said = await pairing.look(xaddr)
+        if camera.camera_id != (said.camera_id if said else None):
+            raise PeerError("another camera")
+        if said is not None:
+            same_camera(camera, said)
+        # What was refused at the old address may have been another device; here it may be refused for itself.
+        sign_in = self._elsewhere.setdefault((camera.camera, xaddr), SignIn())
+        password, who = self._roster.password(camera.camera), (camera.manufacturer, camera.model, camera.serial)
+        async with await signed_in(xaddr, camera.user, password, sign_in) as device:
+            told = device.information
+            if who != tuple(printable(each, limit=64) for each in (told.manufacturer, told.model, told.serial)):
+                raise PeerError("another camera")
+            profile = best_profile(await device.profiles())
+            return await device.stream_uri(profile), profile.token
 
     async def _followed(self, camera: Camera) -> Camera:
         """The camera with the address that its stream has now; whatever records that stream begins there."""
-        async with await Device.connect(camera.xaddr, camera.user, self._roster.password(camera.camera)) as device:
+        password, sign_in = self._roster.password(camera.camera), self._roster.sign_in(camera.camera)
+        async with await signed_in(camera.xaddr, camera.user, password, sign_in) as device:
             profile = best_profile(await device.profiles())
             uri = await device.stream_uri(profile)
         if uri == camera.stream_uri:
             return camera
         log.info("%s: its stream moved", camera.name)
-        camera = replace(camera, stream_uri=uri, profile=profile.token)
-        await self._roster.put(camera, None)
+        return await self._follow(camera, None, stream_uri=uri, profile=profile.token)
+
+    async def _follow(
+        self, camera: Camera, written: Callable[[sqlite3.Connection], Entry] | None, **changes: str
+    ) -> Camera:
+        """Keep what changed of a camera and record from there."""
+        camera = replace(self._roster.get(camera.camera), **changes)  # type: ignore[arg-type]  # texts of the fields named
+        await self._roster.put(camera, written)
+        self._roster.sign_in(camera.camera).accepted()
         for each in self._roster.all():
             if self._feeds.camera_of(each.camera) == camera.camera:
                 await self._recorders.stop(each.camera)

@@ -15,7 +15,9 @@ from typing import IO
 from nvr_box.audit import Audit
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.clock import utc_us
+from nvr_box.config import ExportConfig
 from nvr_box.export import manifest, report
+from nvr_box.export.budget import Budget, NoRoom, Share, metered
 from nvr_box.export.manifest import Listed, Manifest
 from nvr_box.export.report import Holding
 from nvr_box.keys import Keys
@@ -106,10 +108,12 @@ class Exports:
         folder: Path,
         box: str,
         account: Callable[[str], Account | None] | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._audit, self._keys, self._roster, self._account = audit, keys, roster, account
         self._recordings, self._reveals = recordings, reveals
         self._folder, self._box = folder, box
+        self._budget = budget or Budget(folder, ExportConfig().budget_mib << 20, 0)
         self._packages: dict[str, Package] = {}
         self._turn = asyncio.Semaphore(_AT_ONCE)
         shutil.rmtree(folder, ignore_errors=True)  # what was not fetched before the last stop
@@ -137,9 +141,16 @@ class Exports:
     async def _packed(self, by: Account, wish: Wish, reason: str) -> Package:
         camera, folder = self._roster.get(wish.camera), self._folder / secrets.token_urlsafe(12)
         async with self._turn:
+            self._tidy()
+            recorded = await self._recordings.recorded_bytes(wish.camera, wish.start_us, wish.end_us)
             try:
-                folder.mkdir(parents=True, mode=0o700)
-                return await self._made(by, wish, reason, camera, folder)
+                with self._budget.reserve(recorded, revealed=bool(wish.passphrase)) as share:
+                    folder.mkdir(parents=True, mode=0o700)
+                    return await self._made(by, wish, reason, camera, folder, share=share)
+            except NoRoom as refusal:
+                why = str(refusal)
+                await self._audit.write(by.name, "export", camera=wish.camera, reason=reason, granted=False, why=why)
+                raise
             except OSError as error:
                 raise StoreError(f"the package cannot be written: {error.strerror}") from error
             finally:
@@ -164,11 +175,13 @@ class Exports:
         """The box stops: nothing of evidence stays behind outside the recordings."""
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
-    async def _made(self, by: Account, wish: Wish, reason: str, camera: Camera, folder: Path) -> Package:
-        masked = await _written(self._masked(by, wish), folder, "masked")
+    async def _made(
+        self, by: Account, wish: Wish, reason: str, camera: Camera, folder: Path, *, share: Share
+    ) -> Package:
+        masked = await _written(metered(self._masked(by, wish), share), folder, "masked")
         if not masked:
             raise NotFound("nothing is recorded in that time")
-        revealed, whole = await self._revealed(by, wish, reason, folder) if wish.passphrase else ([], None)
+        revealed, whole = await self._revealed(by, wish, reason, folder, share) if wish.passphrase else ([], None)
         held, shown = await asyncio.to_thread(_holdings, masked), await asyncio.to_thread(_holdings, revealed)
         self._demand(by, wish)
         entry = await self._audit.write(
@@ -231,7 +244,9 @@ class Exports:
             for fragment, data in chunk.fragments:
                 yield timeline.place(segment_us, fragment, data)
 
-    async def _revealed(self, by: Account, wish: Wish, reason: str, folder: Path) -> "tuple[list[_File], bool]":
+    async def _revealed(
+        self, by: Account, wish: Wish, reason: str, folder: Path, share: Share
+    ) -> "tuple[list[_File], bool]":
         """The originals as a reveal shows them, with every rule of a reveal; and whether of the whole picture."""
         session = await self._reveals.start(
             by, wish.camera, reason=reason, passphrase=wish.passphrase, second_passphrase=wish.second_passphrase,
@@ -239,7 +254,7 @@ class Exports:
         )  # fmt: skip
         try:
             pieces = self._reveals.play(by, session.key, wish.start_us, wish.end_us)
-            return await _written(pieces, folder, "revealed"), session.scope.whole
+            return await _written(metered(pieces, share), folder, "revealed"), session.scope.whole
         finally:
             await self._reveals.end(by, session.key, why="exported")
 

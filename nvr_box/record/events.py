@@ -127,7 +127,11 @@ class Events:
 
     async def topics(self) -> frozenset[str]:
         """Every topic of which something is kept."""
-        sql = "SELECT DISTINCT topic FROM event"
+        sql = (
+            "WITH RECURSIVE kind(topic) AS (SELECT min(topic) FROM event UNION ALL"
+            " SELECT (SELECT min(topic) FROM event WHERE topic > kind.topic) FROM kind WHERE kind.topic IS NOT NULL)"
+            " SELECT topic FROM kind WHERE topic IS NOT NULL"
+        )
         return await self._store.read(lambda link: frozenset(topic for (topic,) in link.execute(sql)))
 
 

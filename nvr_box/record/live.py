@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from nvr_box.record.fmp4 import TIMESCALE, Fragment
@@ -36,6 +36,8 @@ class Hub:
         self._since_key: list[_Item] = []
         self._readers: set[_Reader] = set()
         self._ended = False
+        self.joined: Callable[[], None] = lambda: None
+        """Called when somebody begins to watch."""
 
     @property
     def readers(self) -> int:
@@ -66,6 +68,7 @@ class Hub:
         """Pieces from the newest key frame on; close the iterator to leave."""
         reader = _Reader(deque(self._since_key))
         self._readers.add(reader)
+        self.joined()
         timeline = Timeline()
         segment_us = None
         try:

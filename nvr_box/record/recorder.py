@@ -9,7 +9,8 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from io import FileIO
+from typing import TypeVar
 
 from av.video.stream import VideoStream
 
@@ -17,19 +18,28 @@ from nvr_box.clock import utc_us
 from nvr_box.record.fmp4 import TIMESCALE, Fragment
 from nvr_box.record.muxer import Muxer
 from nvr_box.record.parameters import Parameters
+from nvr_box.record.recovery_point import begins_whole
 from nvr_box.record.segment_file import DiskFull, SegmentFile
 from nvr_box.record.segments import Growing, Segments
 from nvr_box.record.sightings import SUFFIX, Documents, Sighting, pack
 from nvr_box.record.source import Source, Timed
-from wire.base.errors import Error, StoreError
+from wire.base.errors import Error, PeerError, StoreError
+from wire.base.logs import printable
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Publish = Callable[[bytes, str, int, Fragment, bytes], None]
 # The running wall clock may drift from the packets' by this before a new segment states the time afresh.
 _CLOCK_STEP_US = 250_000
 # Without a camera's clock packets are dated by their arrival, which jitters with the network.
 _ARRIVAL_STEP_US = 2_000_000
+# How long a recorder that ends waits for the row of its last segment; the next start finds the file without.
+_SETTLE_S = 1.5
+RECORDED = frozenset({"h264", "hevc", "mjpeg"})
+# A stream that went so long without a picture to begin with is asked for anew: a session begins with one.
+_KEYLESS_90K = 300 * TIMESCALE
+NEAR_BACK_OFF_S = (0.5, 1.0, 1.0, 2.0)
 BACK_OFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 
@@ -48,6 +58,8 @@ class Recording:
     rate_fps: float = 0.0
     last_frame_utc_us: int | None = None
     asked_utc_us: int | None = None
+    refreshes: bool = False
+    """Whether the segment began at a recovery point, from which no browser plays."""
 
 
 class Recorder:
@@ -55,6 +67,8 @@ class Recorder:
 
     Args:
         told: called on that thread with each metadata document that has events in it.
+        near: whether the camera is on the same network, where asking often costs nobody anything.
+        want_key: called on that thread when a segment begins without a whole picture; the camera shall send one.
     """
 
     def __init__(
@@ -68,6 +82,8 @@ class Recorder:
         make_room: Callable[[], bool],
         publish: Publish,
         told: Callable[[bytes], None] = lambda _document: None,
+        near: bool = False,
+        want_key: Callable[[], None] = lambda: None,
     ) -> None:
         self.camera = camera
         self.now = Recording(since_utc_us=utc_us())
@@ -80,6 +96,8 @@ class Recorder:
         self._make_room = make_room
         self._publish = publish
         self._told = told
+        self._near = near
+        self._want_key = want_key
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"record-{camera}", daemon=True)
 
@@ -107,17 +125,29 @@ class Recorder:
             except Error as error:
                 why = str(error)
                 failures = 0 if self.now.connected else failures + 1
+            except Exception as error:
+                # Whatever a stream makes libav or us raise: a thread that ends here would record nothing ever again,
+                # and its last words would go on saying that it does.
+                why = f"its stream cannot be recorded: {printable(str(error)) or type(error).__name__}"
+                failures += 1
+                log.log(logging.ERROR if failures == 1 else logging.DEBUG, "%s", self._name, exc_info=True)
             if self._stopping.is_set():
                 break
             first = self.now.connected or not self.now.message
             log.log(logging.WARNING if first else logging.DEBUG, "%s: %s", self._name, why)
             since = utc_us() if first else self.now.since_utc_us
             self.now = replace(self.now, connected=False, since_utc_us=since, message=why)
-            self._stopping.wait(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
+            back_off_s = NEAR_BACK_OFF_S if self._near else BACK_OFF_S
+            self._stopping.wait(back_off_s[min(failures, len(back_off_s) - 1)])
+        self._segments.settle(_SETTLE_S)
 
     def _record(self) -> None:
         """One connection, until it ends."""
         source = self._open_stream()
+        codec = source.stream.codec_context.name
+        if codec not in RECORDED:
+            source.close()
+            raise PeerError(f"its stream is {codec}; recorded are H.264, H.265 and JPEG")
         parameters = Parameters(source.stream)
         open_segment: _Open | None = None
 
@@ -125,18 +155,23 @@ class Recorder:
             if open_segment is not None:
                 open_segment.see(found)
 
+        source.stopping = self._stopping.is_set
         try:
             for timed in source.packets(Documents(seen, self._told).feed):
                 if self._stopping.is_set():
                     break
                 changed = timed.key and parameters.changed(timed.packet)
-                if timed.key and (open_segment is None or changed or open_segment.should_end(timed)):
+                whole = timed.key and begins_whole(timed.packet, codec)
+                at_last = whole and self.now.refreshes
+                if timed.key and (open_segment is None or changed or at_last or open_segment.should_end(timed)):
                     if open_segment is not None:
                         open_segment.finish()
-                    self._tell(parameters.stream, source.rate_fps)
+                    self._tell(parameters.stream, source.rate_fps, refreshes=not whole)
                     limit = self._first_90k if open_segment is None else self._segment_90k
                     open_segment = _Open(self, Muxer(parameters.stream), timed, limit)
                 if open_segment is not None:
+                    if open_segment.is_keyless(timed):
+                        raise PeerError("no picture to begin with for 5 min; asked for the stream anew")
                     open_segment.take(timed)
                     self.now = replace(self.now, last_frame_utc_us=timed.utc_us, clock_offset_s=timed.offset_s)
         finally:
@@ -147,7 +182,7 @@ class Recorder:
                 parameters.close()
                 source.close()
 
-    def _tell(self, stream: VideoStream, rate_fps: float) -> None:
+    def _tell(self, stream: VideoStream, rate_fps: float, *, refreshes: bool) -> None:
         """A segment begins: say what is recorded now."""
         picture = stream.codec_context
         if not self.now.connected:
@@ -155,7 +190,11 @@ class Recorder:
             self.now = Recording(connected=True, ever_connected=True, since_utc_us=utc_us(), rate_fps=rate_fps)
         elif (self.now.width, self.now.height) != (picture.width, picture.height):
             log.info("%s: the camera sends %dx%d now", self._name, picture.width, picture.height)
-        self.now = replace(self.now, codec=picture.name, width=picture.width, height=picture.height)
+        self.now = replace(
+            self.now, codec=picture.name, width=picture.width, height=picture.height, refreshes=refreshes
+        )
+        if refreshes:
+            self._want_key()
 
 
 class _Open:
@@ -171,7 +210,8 @@ class _Open:
         self._file: SegmentFile | None = None
         self._growing: Growing | None = None
         self._has_clock = first.offset_s is not None
-        self._sightings: BinaryIO | None = None
+        self._sightings: FileIO | None = None
+        self._seen_bytes = 0
         self._finished = False
 
     def should_end(self, key: Timed) -> bool:
@@ -186,6 +226,10 @@ class _Open:
         found = key.offset_s is not None and not self._has_clock
         full = age_90k + max(self._gop_90k, age_90k - self._key_90k) > self._limit_90k
         return full or stepped or found
+
+    def is_keyless(self, timed: Timed) -> bool:
+        """Whether it has gone on for so long without a key frame that it would never end."""
+        return not timed.key and timed.dts_90k - self._start_90k - self._key_90k > _KEYLESS_90K
 
     def take(self, timed: Timed) -> None:
         """One more packet."""
@@ -204,7 +248,11 @@ class _Open:
             if self._sightings is None:
                 path = self._recorder._segments.root / self._file.path.with_suffix(SUFFIX)
                 self._sightings = path.open("ab", buffering=0)
-            self._sightings.write(b"".join(pack(each) for each in found))
+            data = b"".join(pack(each) for each in found)
+            if self._sightings.write(data) != len(data):
+                self._sightings.truncate(self._seen_bytes)  # half of one would make nonsense of those behind it
+                return
+            self._seen_bytes += len(data)
         except OSError as error:
             log.debug("%s: sightings not kept: %s", self._recorder._name, error)
 
@@ -226,18 +274,25 @@ class _Open:
                 os.fsync(self._sightings.fileno())
             self._sightings.close()
         whole = self._growing.snapshot() if self._growing else None
-        if whole is None:
-            file.discard()
-        else:
-            sha256 = file.finish()
-            segments.add(replace(whole, sha256=sha256))
-        segments.growing.pop(camera, None)
+        try:
+            if whole is None:
+                file.discard()
+                segments.drop(str(file.path))
+            else:
+                segments.add(replace(whole, sha256=file.finish(), seen_bytes=self._seen_bytes))
+        except StoreError:
+            segments.drop(str(file.path), left=True)
+            raise
+        finally:
+            # A recorder that was stopped while its camera was silent may end after the next one has begun.
+            if segments.growing.get(camera) is self._growing:
+                segments.growing.pop(camera, None)
 
     def _write(self, whole: list[tuple[Fragment, bytes]]) -> None:
         muxer = self._muxer
         for fragment, data in whole:
             if self._file is None:
-                self._file = SegmentFile(self._recorder._segments.root, self._recorder.camera, self._start_us)
+                self._file = self._with_room(self._create)
                 self._store(muxer.init)
                 self._growing = Growing(
                     self._recorder.camera, self._start_us, str(self._file.path), muxer.init, muxer.mime
@@ -248,14 +303,23 @@ class _Open:
             self._growing.fragments.append(fragment)
             self._recorder._publish(muxer.init, muxer.mime, self._start_us, fragment, data)
 
+    def _create(self) -> SegmentFile:
+        segments = self._recorder._segments
+        with segments.opening() as being_written:
+            file = SegmentFile(segments.root, self._recorder.camera, self._start_us)
+            being_written.add(str(file.path))
+        return file
+
     def _store(self, data: bytes) -> None:
-        """Write `data`, making room as often as the disk is full and something may go."""
         assert self._file is not None
+        file = self._file
+        self._with_room(lambda: file.write(data))
+
+    def _with_room(self, step: Callable[[], T]) -> T:
+        """Do `step`, making room as often as the disk is full and something may go."""
         while True:
             try:
-                self._file.write(data)
+                return step()
             except DiskFull:
                 if not self._recorder._make_room():
-                    raise StoreError("the disk is full and every recording on it is locked or still open") from None
-            else:
-                return
+                    raise StoreError("the disk is full, and nothing that is on it may be removed") from None

@@ -233,6 +233,10 @@ class Recordings:
                 yield tuple(held[:ready])
                 del held[:ready]
 
+    async def recorded_bytes(self, camera: int, start_us: int, end_us: int) -> int:
+        """Of the segments that touch [start_us, end_us); without rights or audit."""
+        return sum(each.size for each in await self._segments.between(camera, start_us, end_us))
+
     async def _first(self, camera: int, start_us: int) -> Segment | None:
         covering = await self._segments.between(camera, start_us, start_us + 1)
         return covering[-1] if covering else await self._segments.following(camera, start_us, "")
@@ -265,12 +269,17 @@ def _parts(data: bytes, begin: int) -> tuple[tuple[fmp4.Fragment, bytes], ...]:
 
 def _joined(stretches: Iterable[tuple[int, int, bool]]) -> list[Span]:
     spans: list[Span] = []
+    first = last = 0
+    same: bool | None = None
     for start_us, end_us, locked in stretches:
-        last = spans[-1] if spans else None
-        if last and start_us <= last.end_us + _SAME_STRETCH_US and locked == last.locked:
-            spans[-1] = Span(last.start_us, max(last.end_us, end_us), last.locked)
-        else:
-            spans.append(Span(start_us, end_us, locked))
+        if locked == same and start_us <= last + _SAME_STRETCH_US:
+            last = max(last, end_us)
+            continue
+        if same is not None:
+            spans.append(Span(first, last, bool(same)))
+        first, last, same = start_us, end_us, locked
+    if same is not None:
+        spans.append(Span(first, last, bool(same)))
     return spans
 
 

@@ -1,26 +1,32 @@
-"""At start-up, before any recorder runs: make rows and files agree again after whatever ended the last run.
+"""After a start, while recorders run: make rows and files agree again after whatever ended the last run.
 
 A row marked as garbage loses its file, then itself. A file without a row was being written: its whole fragments are
-kept, the torn tail is cut off, and it gets its row.
+kept, the torn tail is cut off, and it gets its row. A file `START_US.gone` was removed to make room on a full disk: its
+row goes. An hour's folder at a time, the newest first; what this run writes is left alone.
 """
 
+import asyncio
 import hashlib
 import logging
 import os
 import re
-import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from nvr_box.record import fmp4, gop_index
+from nvr_box.record.full_disk import GONE
+from nvr_box.record.removal import delete_rows
 from nvr_box.record.segment_file import sync_folder
-from nvr_box.record.segments import Segment, insert
+from nvr_box.record.segments import Segment, Segments, insert
 from nvr_box.record.sightings import SUFFIX
 from nvr_box.store import Store
 from wire.base.errors import WireError
 
 log = logging.getLogger(__name__)
 _NAME = re.compile(r"(\d+)(?:_\d+)?\.mp4")
+# Between two folders: a box with a year of them does not spend its first minute on this.
+_PAUSE_S = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,38 +37,118 @@ class Salvaged:
     cut_bytes: int = 0
     removed: int = 0
 
+    def __add__(self, other: "Salvaged") -> "Salvaged":
+        """Both."""
+        return Salvaged(
+            self.finished + other.finished, self.cut_bytes + other.cut_bytes, self.removed + other.removed
+        )
 
-async def salvage(store: Store, root: Path) -> Salvaged:
-    """Bring the folder and the rows together. Raises `StoreError` when the database refuses."""
-    return await store.write(lambda link: _salvage(link, root))
+
+async def salvage(
+    store: Store, root: Path, segments: Segments | None = None, *, newest: bool = False
+) -> Salvaged:
+    """Bring the folder and the rows together.
+
+    Args:
+        segments: those of this run, where there is one.
+        newest: only the last hours of each camera, where the last run ended unless a clock jumped.
+
+    Raises:
+        StoreError: the database refuses; what was done stays done.
+    """
+    segments = segments or Segments(store, root)
+    done = await _garbage(store, root)
+    look = _last_folders if newest else _folders
+    for folder in await asyncio.to_thread(lambda: sorted(look(root), key=_newest_first, reverse=True)):
+        done += await _folder(store, segments, folder)
+        await asyncio.sleep(_PAUSE_S)
+    if done.finished or done.removed:
+        log.info(
+            "after the last run: %d segments finished, %d bytes cut, %d files removed",
+            done.finished, done.cut_bytes, done.removed,
+        )  # fmt: skip
+    return done
 
 
-def _salvage(link: sqlite3.Connection, root: Path) -> Salvaged:
-    removed = finished = cut = 0
-    for number, path in link.execute("SELECT segment, path FROM segment WHERE garbage = 1").fetchall():
+async def finish_left(segments: Segments) -> None:
+    """The same for single files that a recorder of this run could not finish."""
+    for path in segments.take_left():
+        segment, _ = await asyncio.to_thread(finish, segments.root / path, segments.root)
+        if segment is not None:
+            segments.add(segment)
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    """`CAMERA/YYYY-MM-DD/HH` of every hour."""
+    for camera in os.scandir(root):
+        if camera.is_dir(follow_symlinks=False):
+            for day in os.scandir(camera.path):
+                if day.is_dir(follow_symlinks=False):
+                    yield from (Path(hour.path) for hour in os.scandir(day.path) if hour.is_dir(follow_symlinks=False))
+
+
+def _last_folders(root: Path) -> Iterator[Path]:
+    """Of each camera the last two hours of the last two days of which there are folders."""
+    for camera in (each for each in root.iterdir() if each.is_dir()):
+        for day in sorted(each for each in camera.iterdir() if each.is_dir())[-2:]:
+            yield from sorted(each for each in day.iterdir() if each.is_dir())[-2:]
+
+
+def _newest_first(folder: Path) -> tuple[str, str]:
+    return folder.parent.name, folder.name
+
+
+async def _garbage(store: Store, root: Path) -> Salvaged:
+    sql = "SELECT segment, path FROM segment WHERE garbage = 1"
+    marked = await store.read(lambda link: link.execute(sql).fetchall())
+    for _, path in marked:
         (root / path).unlink(missing_ok=True)
         (root / path).with_suffix(SUFFIX).unlink(missing_ok=True)
-        link.execute("DELETE FROM segment WHERE segment = ?", (number,))
-        removed += 1
-    known = {path for (path,) in link.execute("SELECT path FROM segment")}
-    for file in sorted(root.rglob("*.mp4")):
-        path = str(file.relative_to(root))
-        if path in known:
-            continue
-        segment, torn = finish(file, root)
-        if segment is None:
-            file.unlink()
-            removed += 1
-        else:
-            insert(link, segment)
-            finished += 1
-            cut += torn
-    for file in root.rglob(f"*{SUFFIX}"):
-        if not file.with_suffix(".mp4").exists():
-            file.unlink()
-    if finished or removed:
-        log.info("after the last run: %d segments finished, %d bytes cut, %d files removed", finished, cut, removed)
-    return Salvaged(finished, cut, removed)
+    if marked:
+        await store.write(lambda link: delete_rows(link, marked))
+    return Salvaged(removed=len(marked))
+
+
+async def _folder(store: Store, segments: Segments, folder: Path) -> Salvaged:
+    def listed() -> tuple[set[str], frozenset[str]]:
+        with segments.opening() as being_written:
+            return {each.name for each in folder.iterdir()}, frozenset(being_written)
+
+    try:
+        names, being_written = await asyncio.to_thread(listed)
+    except FileNotFoundError:
+        return Salvaged()
+    below = f"{folder.relative_to(segments.root)}/"
+    # Later than the list: what is in neither of the two is nobody's.
+    sql = "SELECT path, segment FROM segment WHERE path >= ? AND path < ?"
+    last = below[:-1] + chr(ord("/") + 1)
+    rows = await store.read(lambda link: dict(link.execute(sql, (below, last)).fetchall()))
+    done = Salvaged()
+    emptied = [name for name in names if name.endswith(GONE)]
+    for name in sorted(name for name in names if name.endswith(".mp4")):
+        path = below + name
+        if path not in rows and path not in being_written:
+            done += await _finished(store, segments.root, path)
+    if emptied:
+        paths = [below + name.removesuffix(GONE) + ".mp4" for name in emptied]
+        gone = [(rows[path], path) for path in paths if path in rows]
+        await store.write(lambda link: delete_rows(link, gone))
+        done += Salvaged(removed=len(gone))
+    kept = {name.removesuffix(".mp4") for name in names if name.endswith(".mp4")}
+    alone = [name for name in names if name.endswith(SUFFIX) and name.removesuffix(SUFFIX) not in kept]
+    for name in (*alone, *emptied):
+        (folder / name).unlink(missing_ok=True)
+    return done
+
+
+async def _finished(store: Store, root: Path, path: str) -> Salvaged:
+    segment, torn = await asyncio.to_thread(finish, root / path, root)
+    if segment is None:
+        (root / path).unlink(missing_ok=True)
+        (root / path).with_suffix(SUFFIX).unlink(missing_ok=True)
+        return Salvaged(removed=1)
+    await store.write(lambda link: insert(link, segment))
+    return Salvaged(finished=1, cut_bytes=torn)
 
 
 def finish(file: Path, root: Path) -> tuple[Segment | None, int]:
@@ -86,6 +172,7 @@ def finish(file: Path, root: Path) -> tuple[Segment | None, int]:
     sync_folder(file.parent)
     start_us = int(named[1])
     length_90k = whole[-1].time_90k + whole[-1].duration_90k
+    seen = file.with_suffix(SUFFIX)
     segment = Segment(
         segment=0,
         camera=int(relative.parts[0]),
@@ -97,5 +184,6 @@ def finish(file: Path, root: Path) -> tuple[Segment | None, int]:
         mime=mime,
         gop_blob=gop_index.pack((each.time_90k, each.offset) for each in whole if each.key),
         locked=False,
+        seen_bytes=seen.stat().st_size if seen.exists() else 0,
     )
     return segment, len(data) - end

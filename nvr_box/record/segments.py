@@ -1,21 +1,36 @@
 """The segments that exist: finished ones as rows, the one being written per camera in memory."""
 
+import logging
 import sqlite3
-from dataclasses import dataclass, field
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from nvr_box.record import gop_index
 from nvr_box.record.fmp4 import TIMESCALE, Fragment
+from nvr_box.record.sightings import SUFFIX
 from nvr_box.store import Store
 from wire.base.errors import StoreError
 
+log = logging.getLogger(__name__)
+_LATE_S = 10.0
+# What touches a time began at most this before it.
+_LONGEST = "(SELECT longest_us FROM usage WHERE camera = :camera)"
 _COLUMNS = "segment, camera, start_us, end_us, path, bytes, sha256, mime, gop_index, locked"
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A finished or growing file. `segment` is 0 while it grows."""
+    """A finished or growing file. `segment` is 0 while it grows, or as long as the database did not take its row.
+
+    Attributes:
+        seen_bytes: of the file of sightings beside it, where it is known.
+        clock_error_us: by how much the box's clock was doubted when it was written.
+    """
 
     segment: int
     camera: int
@@ -27,6 +42,8 @@ class Segment:
     mime: str
     gop_blob: bytes
     locked: bool
+    seen_bytes: int = 0
+    clock_error_us: int = 0
 
     @cached_property
     def keys(self) -> tuple[tuple[int, int], ...]:
@@ -69,99 +86,241 @@ class Growing:
 
 
 class Segments:
-    """All segments under one folder. Queries belong to the event loop; `add` to any thread."""
+    """All segments under one folder. Queries belong to the event loop; what a recorder calls to any thread.
 
-    def __init__(self, store: Store, root: Path) -> None:
+    Args:
+        error_us: by how much the box's clock is doubted at a time.
+    """
+
+    def __init__(self, store: Store, root: Path, error_us: Callable[[int], int] = lambda _at_us: 0) -> None:
         self.root = root
         self.store = store
         self.growing: dict[int, Growing] = {}
+        self._error_us = error_us
+        # Finished, but not in the database yet: it may be busy, locked, full or damaged, and a recorder never waits.
+        self._waiting: dict[str, Segment] = {}
+        self._open: set[str] = set()
+        self._opening = threading.Lock()
+        self._left: list[str] = []
+        self._changed = threading.Condition()
+        self._writing = False
+        self._added_bytes = 0
+        self._waiting_since_s: float | None = None
 
     async def between(self, camera: int, start_us: int, end_us: int) -> tuple[Segment, ...]:
         """Segments that touch [start_us, end_us), by start, the growing one included."""
         sql = (
-            f"SELECT {_COLUMNS} FROM segment WHERE camera = ? AND garbage = 0 AND start_us < ? AND end_us > ?"  # noqa: S608
-            " ORDER BY start_us, segment"
+            f"SELECT {_COLUMNS} FROM segment WHERE camera = :camera AND garbage = 0 AND start_us < :end"  # noqa: S608
+            f" AND start_us > :start - {_LONGEST} AND end_us > :start ORDER BY start_us, segment"
         )
-        growing = self.growing.get(camera)
-        now = growing.snapshot() if growing else None
-        rows = await self.store.read(lambda link: link.execute(sql, (camera, end_us, start_us)).fetchall())
+        asked = {"camera": camera, "start": start_us, "end": end_us}
+        fresh = [each for each in self._unwritten(camera) if each.start_us < end_us and each.end_us > start_us]
+        rows = await self.store.read(lambda link: link.execute(sql, asked).fetchall())
         found = [_segment(row) for row in rows]
-        if now and now.start_us < end_us and now.end_us > start_us and now.path not in {each.path for each in found}:
-            found.append(now)
-            found.sort(key=lambda each: each.start_us)
-        return tuple(found)
+        known = {each.path for each in found}
+        found += [each for each in fresh if each.path not in known]
+        return tuple(sorted(found, key=lambda each: each.start_us) if fresh else found)
 
     async def stretches(self, camera: int, start_us: int, end_us: int) -> list[tuple[int, int, bool]]:
         """(start, end, spared) of the segments that touch [start_us, end_us), by start; a month of them is cheap."""
-        on_hold = (
-            "EXISTS (SELECT 1 FROM hold WHERE hold.camera = segment.camera AND hold.lifted_us IS NULL"
-            " AND hold.start_us < segment.end_us AND hold.end_us > segment.start_us)"
-        )
         sql = (
-            f"SELECT start_us, end_us, locked OR {on_hold} FROM segment"  # noqa: S608 - ours
-            " WHERE camera = ? AND garbage = 0 AND start_us < ? AND end_us > ? ORDER BY start_us, segment"
+            "SELECT start_us, end_us, locked FROM segment WHERE camera = :camera AND garbage = 0"  # noqa: S608 - ours
+            f" AND start_us < :end AND start_us > :start - {_LONGEST} AND end_us > :start ORDER BY start_us"
         )
-        growing = self.growing.get(camera)
-        now = growing.snapshot() if growing else None
-        rows = await self.store.read(lambda link: link.execute(sql, (camera, end_us, start_us)).fetchall())
-        found = [(start, end, bool(locked)) for start, end, locked in rows]
+        holds = (
+            "SELECT start_us, end_us FROM hold WHERE camera = :camera AND lifted_us IS NULL"
+            " AND start_us < :end AND end_us > :start"
+        )
+        asked = {"camera": camera, "start": start_us, "end": end_us}
+        fresh = [each for each in self._unwritten(camera) if each.start_us < end_us and each.end_us > start_us]
+        query = lambda link: (link.execute(sql, asked).fetchall(), link.execute(holds, asked).fetchall())  # noqa: E731
+        rows, held = await self.store.read(query)
+        found: list[tuple[int, int, bool]] = rows if not held else [
+            (start, end, locked or any(first < end and last > start for first, last in held))
+            for start, end, locked in rows
+        ]  # fmt: skip
         # A segment that was finished in between has its row already.
-        fresh = now and now.start_us not in {start for start, _, _ in found}
-        if now and fresh and now.start_us < end_us and now.end_us > start_us:
-            found.append((now.start_us, now.end_us, False))
-            found.sort(key=lambda each: each[0])
+        known = {start for start, _, _ in found} if fresh else ()
+        fresh = [each for each in fresh if each.start_us not in known]
+        if fresh:
+            found = sorted([*found, *((each.start_us, each.end_us, each.locked) for each in fresh)])
         return found
 
     async def mimes(self, camera: int) -> list[str]:
         """The types of its segments, each once, by their first appearance."""
-        sql = "SELECT mime FROM segment WHERE camera = ? AND garbage = 0 GROUP BY mime ORDER BY min(start_us)"
-        growing = self.growing.get(camera)
-        found = await self.store.read(lambda link: [mime for (mime,) in link.execute(sql, (camera,))])
-        return found + ([growing.mime] if growing else [])
+        of = "FROM segment WHERE camera = :camera AND garbage = 0"
+        sql = (
+            f"WITH RECURSIVE kind(mime) AS (SELECT min(mime) {of} UNION ALL"  # noqa: S608 - our own words
+            f" SELECT (SELECT min(mime) {of} AND mime > kind.mime) FROM kind WHERE kind.mime IS NOT NULL)"
+            f" SELECT mime FROM kind WHERE mime IS NOT NULL ORDER BY (SELECT min(start_us) {of} AND mime = kind.mime)"
+        )
+        fresh = [each.mime for each in self._unwritten(camera)]
+        found = await self.store.read(lambda link: [mime for (mime,) in link.execute(sql, {"camera": camera})])
+        return list(dict.fromkeys(found + fresh))
 
     async def following(self, camera: int, after_us: int, known: str) -> Segment | None:
         """The next segment that ends after `after_us`, other than the one at path `known`; None when there is none."""
         sql = (
-            f"SELECT {_COLUMNS} FROM segment WHERE camera = ? AND garbage = 0 AND end_us > ? AND path != ?"  # noqa: S608
-            " ORDER BY start_us, segment LIMIT 1"
+            f"SELECT {_COLUMNS} FROM segment WHERE camera = :camera AND garbage = 0"  # noqa: S608 - our own words
+            f" AND start_us > :after - {_LONGEST} AND end_us > :after AND path != :known ORDER BY start_us, segment"
+            " LIMIT 1"
         )
-        growing = self.growing.get(camera)
-        now = growing.snapshot() if growing else None
-        row = await self.store.read(lambda link: link.execute(sql, (camera, after_us, known)).fetchone())
-        if row:
-            return _segment(row)
-        return now if now and now.end_us > after_us and now.path != known else None
+        asked = {"camera": camera, "after": after_us, "known": known}
+        fresh = [each for each in self._unwritten(camera) if each.end_us > after_us and each.path != known]
+        row = await self.store.read(lambda link: link.execute(sql, asked).fetchone())
+        found = [_segment(row)] if row else []
+        return min(found + fresh, key=lambda each: each.start_us, default=None)
 
     async def usage(self, camera: int) -> tuple[int, int | None]:
         """(bytes on disk, start of the oldest) of one camera."""
-        sql = "SELECT coalesce(sum(bytes), 0), min(start_us) FROM segment WHERE camera = ? AND garbage = 0"
-        size, oldest = await self.store.read(lambda link: link.execute(sql, (camera,)).fetchone())
-        growing = self.growing.get(camera)
-        now = growing.snapshot() if growing else None
-        if now:
-            size += now.size
-            oldest = min(oldest or now.start_us, now.start_us)
+        sql = (
+            "SELECT coalesce((SELECT bytes FROM usage WHERE camera = :camera), 0),"
+            " (SELECT start_us FROM segment WHERE camera = :camera AND garbage = 0 ORDER BY start_us LIMIT 1)"
+        )
+        fresh = self._unwritten(camera)
+        size, oldest = await self.store.read(lambda link: link.execute(sql, {"camera": camera}).fetchone())
+        for each in fresh:
+            size += each.size
+            oldest = min(oldest or each.start_us, each.start_us)
         return size, oldest
 
     async def set_locked(self, camera: int, start_us: int, end_us: int, *, locked: bool) -> int:
         """Lock or unlock the finished segments that touch the range; returns how many."""
-        sql = "UPDATE segment SET locked = ? WHERE camera = ? AND start_us < ? AND end_us > ? AND garbage = 0"
-        return await self.store.write(lambda link: link.execute(sql, (locked, camera, end_us, start_us)).rowcount)
+        sql = (
+            "UPDATE segment SET locked = :locked WHERE camera = :camera AND garbage = 0"  # noqa: S608 - our own words
+            f" AND start_us < :end AND start_us > :start - {_LONGEST} AND end_us > :start"
+        )
+        asked = {"locked": locked, "camera": camera, "start": start_us, "end": end_us}
+
+        def change(link: sqlite3.Connection) -> int:
+            count = link.execute(sql, asked).rowcount
+            with self._changed:
+                for path, each in self._waiting.items():
+                    if each.camera == camera and each.start_us < end_us and each.end_us > start_us:
+                        self._waiting[path] = replace(each, locked=locked)
+                        count += 1
+            return count
+
+        return await self.store.write(change)
+
+    @contextmanager
+    def opening(self) -> Iterator[set[str]]:
+        """While a file is created, or files are looked for: the paths of those that are being written or wait."""
+        with self._opening:
+            yield self._open
 
     def add(self, segment: Segment) -> None:
-        """Write the row of a file that is already durable; returns when the row is.
+        """A file that is already durable: its row waits here until the database takes it."""
+        segment = replace(segment, clock_error_us=self._error_us(segment.end_us))
+        with self._changed:
+            self._waiting[segment.path] = segment
+            if self._waiting_since_s is None:
+                self._waiting_since_s = time.monotonic()
+            self._added_bytes += segment.size
+        self.flush()
 
-        Raises:
-            StoreError: the database refused; the file is then found again at the next start.
-        """
-        self.store.submit(lambda link: insert(link, segment)).result()
+    def drop(self, path: str, *, left: bool = False) -> None:
+        """A file that was being written is gone, or (`left`) could not be finished and waits for `salvage`."""
+        self._open.discard(path)
+        if left:
+            self._left.append(path)
+
+    def take_left(self) -> list[str]:
+        """The files that could not be finished, each once."""
+        left, self._left = self._left, []
+        return left
+
+    def give_up(self) -> int:
+        """On a full disk whose database takes no rows: remove the oldest segment that waits for its; its size, or 0."""
+        with self._changed:
+            oldest = next((each for each in self._waiting.values() if not each.locked), None)
+            if oldest is None:
+                return 0
+            del self._waiting[oldest.path]
+        for suffix in (".mp4", SUFFIX):
+            (self.root / oldest.path).with_suffix(suffix).unlink(missing_ok=True)
+        self._open.discard(oldest.path)
+        log.warning("the disk is full: %s, which had no row yet, was removed to go on recording", oldest.path)
+        return oldest.size
+
+    def flush(self) -> None:
+        """Hand the rows that wait to the database, unless that is being done."""
+        with self._changed:
+            if self._writing or not self._waiting:
+                return
+            rows, self._writing = list(self._waiting.values()), True
+
+        def change(link: sqlite3.Connection) -> None:
+            for each in rows:
+                insert(link, each)
+
+        try:
+            written = self.store.submit(change)
+        except RuntimeError:  # the box ends: the next start finds the files
+            self._writing = False
+            return
+        written.add_done_callback(lambda done: self._wrote(rows, done.exception()))
+
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until every row is in the database; whether they are."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting, timeout_s)
+
+    @property
+    def waiting(self) -> int:
+        """How many finished segments have no row yet."""
+        return len(self._waiting)
+
+    @property
+    def late(self) -> bool:
+        """Whether rows wait for longer than a busy database explains."""
+        since = self._waiting_since_s
+        return since is not None and time.monotonic() - since > _LATE_S
+
+    @property
+    def written_bytes(self) -> int:
+        """By recorders since the start."""
+        with self._changed:
+            growing = [each.fragments for each in self.growing.values() if each.fragments]
+            return self._added_bytes + sum(whole[-1].offset + whole[-1].size for whole in growing)
+
+    def _wrote(self, rows: list[Segment], error: BaseException | None) -> None:
+        """On the writer's thread."""
+        with self._changed:
+            self._writing = False
+            if error is None:
+                gone = [each.path for each in rows if each.path not in self._waiting]
+                for each in rows:
+                    self._open.discard(each.path)
+                    if self._waiting.get(each.path) == each:
+                        del self._waiting[each.path]
+                self._waiting_since_s = time.monotonic() if self._waiting else None
+                self._changed.notify_all()
+        if error is None:
+            if gone:  # given up while the database took them
+                sql = f"DELETE FROM segment WHERE path IN ({', '.join('?' * len(gone))})"  # noqa: S608 - marks
+                self.store.submit(lambda link: link.execute(sql, gone))
+            self.flush()
+        else:
+            log.warning("%d finished segments wait for their rows: %s", len(rows), error)
+
+    def _unwritten(self, camera: int) -> list[Segment]:
+        """What has no row yet, the growing segment last."""
+        growing = self.growing.get(camera)
+        now = growing.snapshot() if growing else None
+        with self._changed:
+            found = [each for each in self._waiting.values() if each.camera == camera]
+        if now and now.path not in {each.path for each in found}:
+            found.append(now)
+        return found
 
 
 def insert(link: sqlite3.Connection, segment: Segment) -> None:
-    """The row of `segment`."""
+    """The row of `segment`; of a path that has one already only the lock changes."""
     link.execute(
-        "INSERT INTO segment (camera, start_us, end_us, path, bytes, sha256, mime, gop_index, locked)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO segment (camera, start_us, end_us, path, bytes, sha256, mime, gop_index, locked, seen_bytes,"
+        " clock_error_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (path) DO UPDATE SET locked = excluded.locked",
         (
             segment.camera,
             segment.start_us,
@@ -172,6 +331,8 @@ def insert(link: sqlite3.Connection, segment: Segment) -> None:
             segment.mime,
             segment.gop_blob,
             int(segment.locked),
+            segment.seen_bytes,
+            segment.clock_error_us,
         ),
     )
 

@@ -30,6 +30,7 @@ _MOST_BYTES = 1 << 20
 _APART_US = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOSING = b"MetadataStream>"
+_TAIL_BYTES = 64
 _EVENT = b"NotificationMessage"
 _CLASSES = {
     "Human": ObjectClass.PERSON,
@@ -83,7 +84,8 @@ class Documents:
         if payload.lstrip()[:5] == b"<?xml" or len(self._held) > _MOST_BYTES:
             self._held.clear()
         self._held += payload
-        if self._held.rstrip().endswith(_CLOSING):
+        # The end alone: a copy of all that is held for each payload would cost its square.
+        if self._held[-_TAIL_BYTES:].rstrip().endswith(_CLOSING):
             document = bytes(self._held)
             self._held.clear()
             found = read_document(document)

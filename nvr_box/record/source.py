@@ -9,7 +9,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import av
@@ -20,20 +20,34 @@ from av.video.stream import VideoStream
 from nvr_box.record.credentials_guard import CredentialsGuard
 from nvr_box.record.fmp4 import TIMESCALE
 from nvr_box.record.plain import plain
+from nvr_box.record.recovery_point import is_recovery_point
+from nvr_box.record.timing import CLOCK_TOLERANCE_S, Timing, held_for_us
 from wire.base.errors import PeerError
+
+__all__ = ["CLOCK_TOLERANCE_S", "SignInRefused", "Source", "Timed"]
 
 log = logging.getLogger(__name__)
 _OPEN_S, _SILENCE_S = 10.0, 4.0
+# A camera that saves bits sends a picture in many seconds, and reports in between; it is alive for as long as bytes
+# come, and lost when nothing but reports came for so long. Asked in between whether the recorder is to stop.
+_LOOK_UP_S, _PICTURELESS_S = 20.0, 60.0
+_SCHEMES = frozenset({"rtsp", "rtsps"})
+_TRANSPORTS = frozenset({"tcp", "udp", "http"})
 _RTSP = {
     # Both, since servers may hold back sender reports of a media that is set up in part; never sound.
     "allowed_media_types": "video+data",
     "analyzeduration": "1000000",
-    "fflags": "nobuffer",
+    # What a description may lead to: nothing but streams, and no file of this machine.
+    "protocol_whitelist": "tcp,udp,rtp,srtp,tls,http,https",
 }
-# Beyond this a step of the decode time is a break (the first sender report moves it, a camera restarts), not a pause.
-_BREAK_90K = 5 * TIMESCALE
-# A camera whose clock is further off than this is recorded by the box's clock instead.
-CLOCK_TOLERANCE_S = 5.0
+_AHEAD_90K = 5 * TIMESCALE
+# What was held while the stream was looked at comes in one go; a read that takes longer waited for the camera.
+_AT_ONCE_S = 0.02
+_MOST_HELD = 512
+
+
+class SignInRefused(PeerError):
+    """The camera refuses the user or the password; trying on may lock others out of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,34 +72,59 @@ class Timed:
 
 
 class Source:
-    """An open stream. Belongs to one thread; `close` in the same."""
+    """An open stream. Belongs to one thread; `close` in the same.
+
+    Attributes:
+        stopping: asked now and then while no picture comes; ends `packets` when true.
+    """
+
+    stopping: Callable[[], bool] = staticmethod(lambda: False)
+    _opened_s = 0.0
+    _guard: CredentialsGuard | None = None
 
     def __init__(self, uri: str, user: str, password: str, transport: str = "tcp") -> None:
-        """Open it. A path instead of an RTSP address is read like a stream, as fast as it comes.
+        """Open it.
 
         Args:
+            uri: of RTSP or RTSPS.
             transport: `tcp` (interleaved), `udp`, or `http` (the tunnel).
 
         Raises:
-            PeerError: unreachable, refused, or without video.
+            SignInRefused: the user or the password is wrong.
+            PeerError: no address of RTSP, unreachable, refused, or without video.
         """
-        rtsp = uri.startswith(("rtsp://", "rtsps://"))
-        self._guard: CredentialsGuard | None = None
+        options = _RTSP | {
+            "rtsp_transport": transport if transport in _TRANSPORTS else "tcp",
+            "timeout": str(int(_SILENCE_S * 1_000_000)),
+        }
+        began_mono_s = time.monotonic()
         try:
-            if uri.startswith("rtsp://") and user:
+            whole = _with_credentials(uri, user, password)
+        except ValueError as error:
+            raise PeerError("the stream's address is none of RTSP") from error
+        try:
+            if user and urlsplit(uri).scheme.lower() == "rtsp":
                 self._guard = CredentialsGuard(uri, _OPEN_S, tunnel=transport == "http")
-            address = self._guard.uri if self._guard else uri
-            self._container: InputContainer = av.open(
-                _with_credentials(address, user, password) if rtsp else uri,
-                options=_RTSP | {"rtsp_transport": transport} if rtsp else {},
-                timeout=(_OPEN_S, _SILENCE_S) if rtsp else None,
-            )
-        except (av.FFmpegError, OSError) as error:
+                whole = _with_credentials(self._guard.uri, user, password)
+            container = av.open(whole, format="rtsp", options=options, timeout=(_OPEN_S, _LOOK_UP_S))
+        except av.HTTPUnauthorizedError as error:
+            if refusal := self._refusal():
+                raise PeerError(f"the stream cannot be opened: {refusal}") from error
+            raise SignInRefused("the camera refuses the user or the password") from error
+        except (av.FFmpegError, OSError, ValueError) as error:
             raise PeerError(f"the stream cannot be opened: {self._refusal() or _why(error)}") from error
-        if not self._container.streams.video:
+        self._take(container)
+        self._opened_s = time.monotonic() - began_mono_s
+
+    def _take(self, container: InputContainer) -> None:
+        """Record the largest of its pictures: a camera with two tracks sends the small one first as often as not."""
+        self._container = container
+        if not container.streams.video:
             self.close()
             raise PeerError("the stream has no video")
-        self.stream = self._container.streams.video[0]
+        self.stream = max(
+            container.streams.video, key=lambda each: each.codec_context.width * each.codec_context.height
+        )
 
     @property
     def rate_fps(self) -> float:
@@ -103,32 +142,70 @@ class Source:
         """
         per_tick = float(self.stream.time_base or 0) * TIMESCALE
         nominal = int(TIMESCALE / self.rate_fps) if self.rate_fps else TIMESCALE // 25
-        dts = 0
-        last = None
-        step = nominal
+        timing = Timing(nominal)
+        codec = self.stream.codec_context.name
+        for packet, arrived_us in self._held_first(per_tick, nominal, self._opened_s, self._video(metadata)):
+            stamp = packet.dts if packet.dts is not None else packet.pts
+            stamp_90k = None if stamp is None else round(stamp * per_tick)
+            place = timing.place(stamp_90k, _camera_us(packet), arrived_us)
+            ahead = 0
+            if stamp is not None and packet.pts is not None:
+                ahead = round((packet.pts - stamp) * per_tick)
+            pts_90k = place.dts_90k + max(0, min(ahead, _AHEAD_90K))
+            if not packet.is_keyframe and is_recovery_point(packet, codec):
+                packet.is_keyframe = True
+            key, step_90k = packet.is_keyframe, place.step_90k
+            yield Timed(packet, key, place.dts_90k, pts_90k, step_90k, place.utc_us, place.offset_s)
+
+    def _video(self, metadata: Callable[[bytes], None]) -> Iterator["tuple[Packet[VideoStream], int]"]:
+        """The chosen track's packets and when each came."""
+        seen_mono_s = time.monotonic()
+        while not self.stopping():
+            try:
+                for packet in self._container.demux():
+                    if not packet.size:
+                        continue
+                    if packet.stream.type == "data":
+                        metadata(bytes(packet))
+                    if packet.stream.index == self.stream.index:
+                        seen_mono_s = time.monotonic()
+                        yield cast("Packet[VideoStream]", packet), time.time_ns() // 1000
+            except av.error.ExitError as error:
+                # Ours: nothing but reports for a while. The connection is whole, so it is listened to on.
+                if time.monotonic() - seen_mono_s > _PICTURELESS_S:
+                    why = f"no picture for {_PICTURELESS_S:.0f} s, though the camera answers"
+                    raise PeerError(f"the stream broke off: {why}") from error
+            except (av.FFmpegError, OSError) as error:
+                raise PeerError(f"the stream broke off: {self._refusal() or _why(error)}") from error
+            else:
+                return
+
+    @staticmethod
+    def _held_first(
+        per_tick: float, nominal: int, opened_s: float, packets: Iterator["tuple[Packet[VideoStream], int]"]
+    ) -> Iterator["tuple[Packet[VideoStream], int]"]:
+        """The same; what came while the stream was looked at gets the times at which it came, by its time stamps."""
+        held: list[tuple[Any, int]] = []
+        asked_mono_s = time.monotonic()
+        rest: tuple[Any, int] | None = None
+        broke_off: PeerError | None = None
         try:
-            for packet in self._container.demux():
-                if not packet.size:
-                    continue
-                if packet.stream.type == "data":
-                    metadata(bytes(packet))
-                if packet.stream.index != self.stream.index:
-                    continue
-                video = cast("Packet[VideoStream]", packet)
-                stamp = packet.dts if packet.dts is not None else packet.pts
-                if stamp is None:
-                    stamp = 0 if last is None else last + int(nominal / per_tick)
-                if last is not None:
-                    moved = round((stamp - last) * per_tick)
-                    step = moved if 0 < moved <= _BREAK_90K else nominal
-                    dts += step
-                last = stamp
-                ahead = round(((packet.pts if packet.pts is not None else stamp) - stamp) * per_tick)
-                utc_us, offset_s = _wall_clock(video)
-                pts = dts + max(0, min(ahead, _BREAK_90K))
-                yield Timed(video, packet.is_keyframe, dts, pts, step, utc_us, offset_s)
-        except (av.FFmpegError, OSError) as error:
-            raise PeerError(f"the stream broke off: {self._refusal() or _why(error)}") from error
+            while (rest := next(packets, None)) is not None:
+                if time.monotonic() - asked_mono_s >= _AT_ONCE_S or len(held) >= _MOST_HELD:
+                    break
+                held.append(rest)
+                asked_mono_s = time.monotonic()
+        except PeerError as error:
+            broke_off = error
+        stamps = [packet.dts if packet.dts is not None else packet.pts for packet, _ in held]
+        stamps_90k = [None if stamp is None else round(stamp * per_tick) for stamp in stamps]
+        for (packet, arrived_us), before_us in zip(held, held_for_us(stamps_90k, nominal, opened_s), strict=True):
+            yield packet, arrived_us - before_us
+        if broke_off is not None:
+            raise broke_off
+        if rest is not None:
+            yield rest
+            yield from packets
 
     def close(self) -> None:
         """Close the connection."""
@@ -144,18 +221,20 @@ class Source:
         return self._guard.refusal
 
 
-def _wall_clock(packet: "Packet[VideoStream]") -> tuple[int, float | None]:
-    now_us = time.time_ns() // 1000
+def _camera_us(packet: "Packet[VideoStream]") -> int | None:
+    """The camera's clock, None before its first sender report."""
     if not packet.has_sidedata("prft"):
-        return now_us, None
+        return None
     # AVProducerReferenceTime: int64 microseconds, int flags.
     (camera_us,) = struct.unpack_from("<q", bytes(packet.get_sidedata("prft")))
-    offset_s = (camera_us - now_us) / 1e6
-    return (camera_us if abs(offset_s) <= CLOCK_TOLERANCE_S else now_us), offset_s
+    return int(camera_us)
 
 
 def _with_credentials(uri: str, user: str, password: str) -> str:
+    """Raises ValueError for what is no address of RTSP."""
     parts = urlsplit(uri)
+    if parts.scheme.lower() not in _SCHEMES or not parts.hostname or not uri.isprintable():
+        raise ValueError("neither rtsp nor rtsps")
     if not user:
         return uri
     host = parts.netloc.rpartition("@")[2]
@@ -163,7 +242,13 @@ def _with_credentials(uri: str, user: str, password: str) -> str:
 
 
 def _why(error: Exception) -> str:
-    """The reason without the address, which holds the password."""
+    """The reason without the address, which holds the password, in our own words."""
+    if isinstance(error, TimeoutError | av.error.TimeoutError):
+        return f"nothing came for {_SILENCE_S:g} s; check power and cable"
+    if isinstance(error, av.error.ExitError):
+        return f"no picture within {_OPEN_S:g} s; check power and cable"
+    if isinstance(error, av.error.InvalidDataError):
+        return "what it sends is no stream that we can read"
     said = getattr(error, "strerror", None) or type(error).__name__
     log.debug("libav: %s", said)
     return plain(said)

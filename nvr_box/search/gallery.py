@@ -1,14 +1,15 @@
 """Appearance codes in memory as columns, ready to be compared: one gallery per appearance model.
 
-The database is the truth; this is rebuilt from it at start. Rows are sorted by time so that a time filter is a
-slice; late packets wait in a short unsorted tail that is merged when it is full. Coarse bits lie word-major: word w
-of every row side by side, which is what the comparison reads.
+The database is the truth; this is rebuilt from it at start. Rows lie in a few runs sorted by time, so that a time
+filter is a slice; new packets are written into one short tail, which becomes a run when it is full. Coarse bits lie
+word-major: word w of every row side by side, which is what the comparison reads.
 
 Memory per row: 64 bytes of coarse bits, 64 of fine code, 41 of the rest: 169 MB for a million passages.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,13 @@ from models import coarse
 from wire.features.packet import AttributeValue, ColourShare
 from wire.features.vocabulary import CHOICES, Attribute, Colour, Part
 
+Bits = tuple[int, int]
 CODE_BYTES = 64
 WORDS = 8
 _TAIL = 8192
+_LONGEST_MERGE = 131_072
+# A quarter of an array may be of rows that are gone.
+_WASTE = 4
 # A colour counts as present from this share of its part on.
 _PRESENT = 0.2
 _SURE = 0.5
@@ -103,50 +108,104 @@ class Row:
 
 
 class Gallery:
-    """Rows of one model. Changed on the event loop only; a `parts()` snapshot may be read on any thread."""
+    """Rows of one model. Changed on the event loop only; a `parts()` snapshot may be read on any thread.
 
-    def __init__(self) -> None:
-        self._sorted = _empty()
-        self._tail: list[Columns] = []
-        self._tail_rows = 0
+    Args:
+        rows: those that it begins with, in any order of time.
+    """
+
+    def __init__(self, rows: Columns | None = None) -> None:
+        self._runs: list[Columns] = []
+        self._kept = _empty()  # what retention spared, which is older than everything else
+        if rows is not None and len(rows):
+            self._runs.append(_in_order(rows))
+        self._tail, self._filled = _room(_TAIL), 0
+        self._newest: Columns | None = None
 
     def __len__(self) -> int:
-        return len(self._sorted) + self._tail_rows
+        return len(self._kept) + sum(len(run) for run in self._runs) + self._filled
 
     def append(self, rows: Columns) -> None:
         """Add rows in any order of time."""
-        self._tail.append(rows)
-        self._tail_rows += len(rows)
-        if self._tail_rows >= _TAIL:
-            merged = Columns.joined([self._sorted, *self._tail])
-            self._sorted = merged.at(np.argsort(merged.best_us, kind="stable"))
-            self._tail, self._tail_rows = [], 0
+        at = 0
+        while at < len(rows):
+            count = min(len(rows) - at, len(self._tail) - self._filled)
+            _copy(rows.at(slice(at, at + count)), self._tail, self._filled)
+            at, self._filled, self._newest = at + count, self._filled + count, None
+            if self._filled == len(self._tail):
+                self._runs.append(_in_order(self._tail))
+                # Snapshots may still show the full one, so the next gets another.
+                self._tail, self._filled, self._newest = _room(_TAIL), 0, None
+                self._merge()
 
     def parts(self, start_us: int | None, end_us: int | None) -> list[Columns]:
-        """The rows with start_us <= best_us < end_us, in one sorted part and the tail; a stable snapshot."""
-        low = 0 if start_us is None else int(np.searchsorted(self._sorted.best_us, start_us))
-        high = len(self._sorted) if end_us is None else int(np.searchsorted(self._sorted.best_us, end_us))
-        found = [self._sorted.at(slice(low, high))]
-        for part in self._tail:
-            keep = np.ones(len(part), bool)
-            if start_us is not None:
-                keep &= part.best_us >= start_us
-            if end_us is not None:
-                keep &= part.best_us < end_us
-            found.append(part.at(np.flatnonzero(keep)))
-        return [part for part in found if len(part)]
+        """The rows with start_us <= best_us < end_us, in parts that are each in order of time; a stable snapshot."""
+        if self._newest is None:
+            self._newest = _in_order(self._tail.at(slice(0, self._filled)))
+        found = []
+        for run in (self._kept, *self._runs, self._newest):
+            low = 0 if start_us is None else int(np.searchsorted(run.best_us, start_us))
+            high = len(run) if end_us is None else int(np.searchsorted(run.best_us, end_us))
+            if low < high:
+                found.append(run.at(slice(low, high)))
+        return found
 
     def forget_before(self, utc_us: int, spared: npt.NDArray[np.int64]) -> None:
         """Retention removed every row before `utc_us` but those of the packets `spared`."""
-        old = [rows.at(np.flatnonzero(np.isin(rows.packet, spared))) for rows in self.parts(None, utc_us)]
-        kept = self.parts(utc_us, None)
-        self._sorted, self._tail, self._tail_rows = _empty(), [], 0
-        if kept:
-            self._sorted = kept[0]
-            for part in kept[1:]:
-                self.append(part)
-        for part in old:
-            self.append(part)
+        stays = (self._kept.best_us >= utc_us) | np.isin(self._kept.packet, spared)
+        heads, runs = [self._kept.at(np.flatnonzero(stays))], []
+        for run in self._runs:
+            old = int(np.searchsorted(run.best_us, utc_us))
+            heads.append(_spared(run.at(slice(0, old)), utc_us, spared))
+            if old < len(run):
+                runs.append(_compact(run.at(slice(old, None))) if old else run)
+        tail = self._tail.at(slice(0, self._filled))
+        if (tail.best_us < utc_us).any():
+            heads.append(_spared(tail, utc_us, spared))
+            self._tail, self._filled, self._newest = _room(_TAIL), 0, None
+            self.append(tail.at(np.flatnonzero(tail.best_us >= utc_us)))
+        self._runs, self._kept = runs, _in_order(Columns.joined(heads))
+
+    def _merge(self) -> None:
+        """Runs of like size become one, so that there are few; a long one is left alone, which would take too long."""
+        while len(self._runs) > 1:
+            before, last = self._runs[-2:]
+            if len(before) > len(last) or len(before) + len(last) > _LONGEST_MERGE:
+                return
+            self._runs[-2:] = [_in_order(Columns.joined([before, last]))]
+
+
+def _in_order(rows: Columns) -> Columns:
+    if len(rows) < 2 or bool((rows.best_us[1:] >= rows.best_us[:-1]).all()):
+        return rows
+    return rows.at(np.argsort(rows.best_us, kind="stable"))
+
+
+def _spared(rows: Columns, utc_us: int, spared: npt.NDArray[np.int64]) -> Columns:
+    """Of rows that are old, those that stay."""
+    return rows.at(np.flatnonzero((rows.best_us < utc_us) & np.isin(rows.packet, spared)))
+
+
+def _compact(rows: Columns) -> Columns:
+    """The same, in memory of their own where they are a small part of what they are a view of."""
+    whole = rows.packet.base
+    return Columns.joined([rows]) if whole is not None and len(rows) * _WASTE < whole.size * (_WASTE - 1) else rows
+
+
+def _room(count: int) -> Columns:
+    """Columns to be filled."""
+    made = {each.name: getattr(_empty(), each.name) for each in fields(Columns)}
+    shapes = {"words": (WORDS, count), "fine": (count, CODE_BYTES)}
+    return Columns(**{name: np.zeros(shapes.get(name, (count,)), column.dtype) for name, column in made.items()})
+
+
+def _copy(rows: Columns, to: Columns, at: int) -> None:
+    for each in fields(Columns):
+        place = getattr(to, each.name)
+        if each.name == "words":
+            place[:, at : at + len(rows)] = rows.words
+        else:
+            place[at : at + len(rows)] = getattr(rows, each.name)
 
 
 def words_of(fine: npt.NDArray[np.int8], model: str = "") -> npt.NDArray[np.uint64]:
@@ -158,6 +217,24 @@ def words_of(fine: npt.NDArray[np.int8], model: str = "") -> npt.NDArray[np.uint
 def colour_bits(shares: Sequence[ColourShare]) -> int:
     """One bit per part and colour whose share is large enough to be asked for."""
     return sum({colour_bit(each.part, each.colour) for each in shares if each.share >= _PRESENT})
+
+
+def stored_bits(colours: Sequence[tuple[int, int, float]], attributes: Sequence[tuple[int, int, float]]) -> Bits:
+    """Both for numbers as the database keeps them, without an object for each."""
+    shown = sure = 0
+    for part, colour, share in colours:
+        if share >= _PRESENT:
+            shown |= 1 << (part * len(Colour) + colour)
+    for name, value, confidence in attributes:
+        if confidence >= _SURE:
+            sure |= _stored_attribute_bit(name, value)
+    return shown, sure
+
+
+@cache
+def _stored_attribute_bit(name: int, value: int) -> int:
+    attribute = Attribute(name)
+    return attribute_bit(attribute, value) if attribute in CHOICES else 0
 
 
 def colour_bit(part: Part, colour: Colour) -> int:

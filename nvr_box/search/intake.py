@@ -52,6 +52,20 @@ class Intake:
         self._store, self._passages, self._identity = store, passages, identity
         self._clock_offset_s = clock_offset_s
 
+    async def recognise(self, token: str) -> tuple[int, str, str]:
+        """The paired camera that has this token: number, id and signing key; before a stranger's megabytes are taken.
+
+        Raises:
+            Refused: there is none.
+        """
+        sql = "SELECT camera, camera_id, signing_key FROM camera WHERE push_token = ? AND paired = 1 AND removed = 0"
+        hashed = token_hash(token)
+        row: tuple[int, str, str] | None
+        row = await self._store.read(lambda link: link.execute(sql, (hashed,)).fetchone())
+        if row is None:
+            raise Refused("no paired camera signs in with this token")
+        return row
+
     async def accept(self, token: str, batch: bytes) -> Receipt:
         """Take a pushed body (`u32 length || sealed packet`, repeated); idempotent by (camera_id, sequence).
 
@@ -63,11 +77,7 @@ class Intake:
             WireError: the framing of the batch is broken (400); nothing was taken.
             StoreError: the disk or database refused (503); the camera keeps its packets.
         """
-        sql = "SELECT camera, camera_id, signing_key FROM camera WHERE push_token = ? AND paired = 1 AND removed = 0"
-        hashed = token_hash(token)
-        row = await self._store.read(lambda link: link.execute(sql, (hashed,)).fetchone())
-        if row is None:
-            raise Refused("no paired camera signs in with this token")
+        row = await self.recognise(token)
         camera, camera_id, signing_key = row[0], bytes.fromhex(row[1]), bytes.fromhex(row[2])
         opened: list[FeaturePacket] = []
         refused: list[Refusal] = []

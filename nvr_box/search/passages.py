@@ -2,21 +2,27 @@
 
 import asyncio
 import json
+import logging
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from nvr_box.search import blocks
 from nvr_box.search.density import Density, counting
-from nvr_box.search.gallery import CODE_BYTES, Columns, Gallery, Row, attribute_bits, colour_bits
+from nvr_box.search.gallery import CODE_BYTES, Columns, Gallery, Row, attribute_bits, colour_bits, stored_bits
 from nvr_box.store import Store
 from wire import thumbnail
+from wire.base.errors import StoreError
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare, FeaturePacket
 from wire.features.vocabulary import Attribute, CodeKind, Colour, ObjectClass, Part
 
+log = logging.getLogger(__name__)
 _COLUMNS = "packet, camera, class, first_us, best_us, last_us, model, code, colours, attributes"
-_LOADED_AT_ONCE = 20_000
+_OF_ROWS = "packet, camera, class, best_us, model, code, colours, attributes"
+_NO_PACKET = 1 << 62
+_CLASSES = {int(each): each for each in ObjectClass}
 # A camera numbers its tracks afresh after a restart: the same number within this is the same object.
 _TRACK_APART_US = 60_000_000
 
@@ -34,6 +40,17 @@ class Passage:
     code: AppearanceCode | None
     colours: tuple[ColourShare, ...]
     attributes: tuple[AttributeValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One passage on the timeline."""
+
+    packet: int
+    object_class: ObjectClass
+    first_us: int
+    best_us: int
+    last_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +73,9 @@ class Passages:
         self._codes = ""
         # Whoever stores packets while the galleries are filled anew must be in them once.
         self._filling = asyncio.Lock()
+        self._loaded: asyncio.Event | None = None
+        # The newest, until they fill a block.
+        self._fresh: list[tuple[str, Columns]] = []
 
     def __len__(self) -> int:
         return sum(len(gallery) for gallery in self.galleries.values())
@@ -63,16 +83,31 @@ class Passages:
     async def load(self) -> None:
         """Fill the galleries from the database; what they held before is searched until this returns."""
         codes = await self._mark()
-        fresh: dict[str, Gallery] = {}
-        after, full = 0, True
-        while full:
-            after, full = await self._fill(fresh, after)
+        found = Loading()
+        known = await self._store.read(blocks.ranges)
+        for after, before in blocks.gaps(known):
+            await self._load_rows(found, after, before)
+            if before is not None and not await self._load_block(found, before):
+                await self._load_rows(found, before - 1, dict(known)[before] + 1)
         async with self._filling:
-            await self._fill(fresh, after)
-            self.galleries, self._codes = fresh, codes
+            await self._load_rows(found, found.last, None)
+            made = await asyncio.to_thread(found.galleries)
+            self.galleries, self._codes, self._fresh = made, codes, found.fresh
+        if self._loaded is not None:
+            self._loaded.set()
+
+    def begin(self) -> None:
+        """Searches wait from now on until `load` has returned."""
+        self._loaded = asyncio.Event()
+
+    async def ready(self) -> None:
+        """Wait until everything that is stored is searched."""
+        if self._loaded is not None:
+            await self._loaded.wait()
 
     async def follow(self) -> None:
         """Load anew when codes were made again beside us (`nvr_box/search/reencode.py`)."""
+        await self.ready()
         if await self._mark() != self._codes:
             await self.load()
 
@@ -81,16 +116,60 @@ class Passages:
         row = await self._store.read(lambda link: link.execute(sql).fetchone())
         return row[0] if row else ""
 
-    async def _fill(self, galleries: dict[str, Gallery], after: int) -> tuple[int, bool]:
-        """Add the packets behind `after`; the last one's number, and whether there may be more."""
-        sql = f"SELECT {_COLUMNS} FROM packet WHERE packet > ? ORDER BY packet LIMIT ?"  # noqa: S608
-        rows = await self._store.read(lambda link: link.execute(sql, (after, _LOADED_AT_ONCE)).fetchall())
-        _remember(galleries, [_passage(row) for row in rows])
-        return (rows[-1][0] if rows else after), len(rows) == _LOADED_AT_ONCE
+    async def _load_block(self, found: "Loading", first: int) -> bool:
+        block = await self._store.read(lambda link: blocks.load(link, first))
+        if block is None:
+            return False
+        found.add(block.rows, block.last)
+        return True
+
+    async def _load_rows(self, found: "Loading", after: int, before: int | None) -> None:
+        """Packets that are in no block, singly; as many as make one become one."""
+        sql = f"SELECT {_OF_ROWS} FROM packet WHERE packet > ? AND packet < ? ORDER BY packet LIMIT ?"  # noqa: S608
+        end = _NO_PACKET if before is None else before
+        while True:
+            rows = await self._store.read(
+                lambda link, after=after: _columns(link.execute(sql, (after, end, blocks.ROWS)).fetchall())  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            )
+            count = sum(map(len, rows.values()))
+            if not count:
+                return
+            after = max(int(columns.packet[-1]) for columns in rows.values())
+            found.add(rows, after)
+            if count == blocks.ROWS or (before is not None and count >= blocks.LEAST_ROWS):
+                await self._keep(rows)
+            elif before is None:
+                found.fresh.extend(rows.items())
+
+    async def _keep(self, rows: dict[str, Columns]) -> None:
+        try:
+            await self._store.write(lambda link: blocks.keep(link, rows))
+        except StoreError as error:
+            log.warning("a quick start is not prepared: %s", error)  # the next load does it
 
     def remember(self, passages: Sequence[Passage]) -> None:
         """Add stored passages to the galleries."""
-        _remember(self.galleries, passages)
+        by_model: dict[str, list[Row]] = {}
+        for each in passages:
+            row = Row(
+                each.packet,
+                each.best_us,
+                each.camera,
+                int(each.object_class),
+                colour_bits(each.colours),
+                attribute_bits(each.attributes),
+                each.code.data if each.code else b"",
+            )
+            by_model.setdefault(each.code.model if each.code else "", []).append(row)
+        for model, rows in by_model.items():
+            columns = Columns.of(rows, model)
+            self.galleries.setdefault(model, Gallery()).append(columns)
+            self._fresh.append((model, columns))
+
+    async def _keep_fresh(self) -> None:
+        if sum(len(columns) for _, columns in self._fresh) >= blocks.ROWS:
+            fresh, self._fresh = self._fresh, []
+            await self._keep(_by_model(fresh))
 
     async def forget_before(self, utc_us: int) -> None:
         """Retention removed what ended before `utc_us`; what it spared as evidence stays."""
@@ -113,14 +192,16 @@ class Passages:
 
         return {each.packet: each for each in await self._store.read(query)}
 
-    async def between(self, camera: int, start_us: int, end_us: int, limit: int) -> list[Passage]:
-        """Passages of one camera that touch [start_us, end_us), by first sight."""
+    async def ticks(self, camera: int, start_us: int, end_us: int, limit: int) -> list[Tick]:
+        """Passages of one camera that touch [start_us, end_us), by first sight; of too many the newest."""
         sql = (
-            f"SELECT {_COLUMNS} FROM packet WHERE camera = ? AND first_us < ? AND last_us >= ?"  # noqa: S608
-            " ORDER BY first_us LIMIT ?"
+            "SELECT packet, class, first_us, best_us, last_us FROM packet WHERE camera = :camera AND first_us < :end"
+            " AND first_us >= :start - (SELECT longest_passage_us FROM usage WHERE camera = :camera)"
+            " AND last_us >= :start ORDER BY first_us DESC LIMIT :limit"
         )
-        rows = await self._store.read(lambda link: link.execute(sql, (camera, end_us, start_us, limit)).fetchall())
-        return [_passage(row) for row in rows]
+        asked = {"camera": camera, "start": start_us, "end": end_us, "limit": limit}
+        rows = await self._store.read(lambda link: link.execute(sql, asked).fetchall())
+        return [Tick(packet, _CLASSES[class_], *times) for packet, class_, *times in reversed(rows)]
 
     async def density(self, camera: int, start_us: int, end_us: int, steps: int) -> Density:
         """How many passages of one camera touch each of `steps` steps of [start_us, end_us)."""
@@ -137,10 +218,14 @@ class Passages:
     async def of_track(self, camera: int, track: int, utc_us: int) -> Passage | None:
         """What the camera told of its track `track` nearest to `utc_us`; None when it told nothing of it then."""
         sql = (
-            f"SELECT {_COLUMNS} FROM packet WHERE camera = ? AND track = ? AND first_us < ? AND last_us > ?"  # noqa: S608
-            " ORDER BY length(code) = 0, abs(best_us - ?) LIMIT 1"
+            f"SELECT {_COLUMNS} FROM packet WHERE camera = :camera AND track = :track"  # noqa: S608
+            " AND first_us < :last AND first_us >= :first - (SELECT longest_passage_us FROM usage"
+            " WHERE camera = :camera) AND last_us > :first ORDER BY length(code) = 0, abs(best_us - :at) LIMIT 1"
         )
-        near = (camera, track, utc_us + _TRACK_APART_US, utc_us - _TRACK_APART_US, utc_us)
+        near = {
+            "camera": camera, "track": track, "at": utc_us, "first": utc_us - _TRACK_APART_US,
+            "last": utc_us + _TRACK_APART_US,
+        }  # fmt: skip
         row = await self._store.read(lambda link: link.execute(sql, near).fetchone())
         return _passage(row) if row else None
 
@@ -166,24 +251,48 @@ class Passages:
                     lambda link: [new for each in packets if (new := _insert(link, camera, each, shift_us)) is not None]
                 )
             )
+            await self._keep_fresh()
 
 
-def _remember(galleries: dict[str, Gallery], passages: Sequence[Passage]) -> None:
+class Loading:
+    """What was read so far.
+
+    Attributes:
+        last: the highest packet.
+        fresh: the newest, which fill no block yet.
+    """
+
+    def __init__(self) -> None:
+        self._parts: dict[str, list[Columns]] = {}
+        self.last = 0
+        self.fresh: list[tuple[str, Columns]] = []
+
+    def add(self, rows: dict[str, Columns], last: int) -> None:
+        """Rows up to packet `last`."""
+        for model, columns in rows.items():
+            if len(columns):
+                self._parts.setdefault(model, []).append(columns)
+        self.last = max(self.last, last)
+
+    def galleries(self) -> dict[str, Gallery]:
+        """One for each model; a second of work for ten million rows."""
+        return {model: Gallery(Columns.joined(parts)) for model, parts in self._parts.items()}
+
+
+def _by_model(parts: Iterable[tuple[str, Columns]]) -> dict[str, Columns]:
+    found: dict[str, list[Columns]] = {}
+    for model, columns in parts:
+        found.setdefault(model, []).append(columns)
+    return {model: Columns.joined(each) for model, each in found.items()}
+
+
+def _columns(rows: Iterable[tuple[int, int, int, int, str, bytes, str, str]]) -> dict[str, Columns]:
+    """Rows of `_OF_ROWS` by model."""
     by_model: dict[str, list[Row]] = {}
-    for each in passages:
-        code = each.code.data if each.code else b""
-        row = Row(
-            each.packet,
-            each.best_us,
-            each.camera,
-            int(each.object_class),
-            colour_bits(each.colours),
-            attribute_bits(each.attributes),
-            code,
-        )
-        by_model.setdefault(each.code.model if each.code else "", []).append(row)
-    for model, rows in by_model.items():
-        galleries.setdefault(model, Gallery()).append(Columns.of(rows, model))
+    for packet, camera, class_, best_us, model, code, colours, attributes in rows:
+        row = Row(packet, best_us, camera, class_, *stored_bits(json.loads(colours), json.loads(attributes)), code)
+        by_model.setdefault(model if code else "", []).append(row)
+    return {model: Columns.of(found, model) for model, found in by_model.items()}
 
 
 def _insert(link: sqlite3.Connection, camera: int, packet: FeaturePacket, shift_us: int) -> Passage | None:

@@ -12,12 +12,14 @@ from nvr_box.rights import Account, Right
 from nvr_box.search import kernel
 from nvr_box.search.density import Density
 from nvr_box.search.gallery import Columns, attribute_bit, colour_bit, words_of
-from nvr_box.search.passages import Passages, StoredShot
+from nvr_box.search.passages import Passages, StoredShot, Tick
 from nvr_box.search.stills import Stills
 from wire import thumbnail
 from wire.base.errors import NotFound
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare
 from wire.features.vocabulary import CHOICES, Attribute, Colour, ObjectClass, Part
+
+__all__ = ["Filters", "Match", "Results", "Searches", "Tick"]
 
 _STEPS = 100
 _MOST_RETURNED = 1000
@@ -80,17 +82,6 @@ class Results:
     histogram: tuple[int, ...]
     other_model: int
     narrowest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """One passage on the timeline."""
-
-    packet: int
-    object_class: ObjectClass
-    first_us: int
-    best_us: int
-    last_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +153,9 @@ class Searches:
     async def ticks(
         self, by: Account, camera: int, start_us: int, end_us: int, *, limit: int = 5000
     ) -> tuple[Tick, ...]:
-        """Passages that touch the range, ascending by `first_us`; needs `VIEW`."""
+        """Passages that touch the range, ascending by `first_us`, of too many the newest; needs `VIEW`."""
         by.demand(Right.VIEW, camera)
-        found = await self._passages.between(camera, start_us, end_us, limit)
-        return tuple(Tick(p.packet, p.object_class, p.first_us, p.best_us, p.last_us) for p in found)
+        return tuple(await self._passages.ticks(camera, start_us, end_us, limit))
 
     async def density(self, by: Account, camera: int, start_us: int, end_us: int, *, steps: int) -> Density:
         """How many passages touch each of `steps` steps of the range: none is left out; needs `VIEW`."""
@@ -182,6 +172,7 @@ class Searches:
         await self._log.demand(by, Right.VIEW, "search", camera=camera)
 
     async def _results(self, by: Account, filters: Filters, code: AppearanceCode | None, *, leave_out: int) -> Results:
+        await self._passages.ready()
         began = time.perf_counter()
         cameras = _allowed(by, filters)
         galleries = self._passages.galleries
@@ -266,13 +257,12 @@ def _compare(
     removed = {"time": everything - sum(len(rows) for rows in (*parts, *others))}
     candidates: list[tuple[Columns, npt.NDArray[np.intp]]] = []
     for rows in parts:
-        keep = np.ones(len(rows), bool)
+        keep: npt.NDArray[np.bool_] | None = None
         for name, mask in _passing(rows, filters, cameras).items():
-            removed[name] = removed.get(name, 0) + int((~mask).sum())
-            keep &= mask
-        if leave_out:
-            keep &= rows.packet != leave_out
-        candidates.append((rows, np.flatnonzero(keep)))
+            removed[name] = removed.get(name, 0) + len(mask) - int(np.count_nonzero(mask))
+            keep = mask if keep is None else keep & mask
+        chosen = np.arange(len(rows), dtype=np.intp) if keep is None else np.flatnonzero(keep)
+        candidates.append((rows, chosen))
     other = sum(_count(rows, filters, cameras) for rows in others)
     compared = sum(len(chosen) for _, chosen in candidates)
     limit = max(1, min(filters.limit, _MOST_RETURNED))
@@ -292,6 +282,11 @@ def _compare(
     packets = np.concatenate(numbers or [np.zeros(0, np.int64)])
     similarity = np.concatenate(likes or [np.zeros(0, np.float32)])
     times = np.concatenate(times_us or [np.zeros(0, np.int64)])
+    if leave_out:
+        # Only now, so that a comparison with everything reads whole arrays.
+        stays = packets != leave_out
+        compared -= len(stays) - int(np.count_nonzero(stays))
+        packets, similarity, times = packets[stays], similarity[stays], times[stays]
     histogram = np.bincount(np.minimum((similarity * _STEPS).astype(np.intp), _STEPS - 1), minlength=_STEPS)
     enough = np.flatnonzero(similarity >= filters.threshold)
     removed["threshold"] = compared - len(enough)

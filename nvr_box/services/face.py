@@ -31,6 +31,7 @@ from onvif.access import access_class
 from onvif.auth import Authenticator
 from onvif.discovery.messages import DEVICE, Endpoint
 from onvif.discovery.responder import Responder
+from onvif.doorway import Crowd, attend, runner_of
 from onvif.errors import RECEIVER, Fault, StateError
 from onvif.events import Bus
 from onvif.events.topics import RECORDER
@@ -50,6 +51,7 @@ from onvif.store import Stored
 from onvif.users import AccessClass, User
 from wire.base.errors import Error, StoreError
 from wire.base.logs import printable
+from wire.base.steady import kept_up
 
 log = logging.getLogger(__name__)
 FIRMWARE_VERSION = "0.1.0"
@@ -117,6 +119,7 @@ class OnvifFace:
     def application(self) -> web.Application:
         app = web.Application(client_max_size=2 << 20, middlewares=[guard(self.device)])
         app.add_routes(self.server.routes())
+        attend(app, Crowd())
         Tunnels(lambda: self.replay.port_of("inner"), self.replay.origins).install(app)
         app.cleanup_ctx.append(self.events.running)
         app.cleanup_ctx.append(self._telling)
@@ -131,9 +134,8 @@ class OnvifFace:
         Raises:
             StoreError: the port cannot be listened on.
         """
-        runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=1.0)
         await self.jobs.settle()
-        await runner.setup()
+        runner = await runner_of(self.application())
         self._keep_sessions()
         self.catalogue.state.listen(lambda _before, _after: self._keep_sessions())
         try:
@@ -209,7 +211,7 @@ class OnvifFace:
         self.catalogue.state.reset(next_number=self.catalogue.state.value.next_number)
 
     async def _telling(self, _app: web.Application) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._tell(), name="onvif states")
+        task = asyncio.create_task(kept_up("ONVIF states", self._tell), name="onvif states")
         yield
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -27,6 +27,7 @@ from nvr_box.web import (
 )
 from nvr_box.web.asked import ACCOUNT, BOX, SESSION, SESSIONS
 from nvr_box.web.sessions import Sessions, csrf_fits, same_origin
+from onvif.doorway import Bounds, Crowd, attend
 from wire.base.errors import Error
 
 _log = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ _OPEN = {"/", "/api/sign-in", "/api/packets", "/favicon.ico"}
 # All that an account may do whose password was made up and lies in a file.
 _UNCLAIMED = {"/api/me", "/api/claim", "/api/sign-out"}
 _MOST_PUSH_BYTES = 8 << 20
+# A wall of 64 tiles is a WebSocket each, and several guards may come from one address.
+_BOUNDS = Bounds(in_all=512, per_address=192)
 
 # Nothing but our own files runs, and nobody may frame the page. blob: is what MediaSource plays; data: are the
 # pictures that the page cuts out of a frozen frame.
@@ -57,6 +60,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def application(box: Box) -> web.Application:
     """The page of `box`, ready for an `AppRunner`; the caller serves it over TLS, or on loopback without."""
     app = web.Application(middlewares=[_say_what_went_wrong, _know_who_asks], client_max_size=_MOST_PUSH_BYTES)
+    attend(app, Crowd(_BOUNDS))
     app[BOX] = box
     app[SESSIONS] = Sessions(box)
     for part in (account, accounts, cameras, pictures, stream, searches, reveal, exports, keys, audit, packets):

@@ -4,14 +4,16 @@ import datetime as dt
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 from aiohttp import web
 
 from nvr_box.box import Box
 from nvr_box.rights import Account
 from nvr_box.web.sessions import Session, Sessions
+from onvif.doorway import read_in_time
 from wire.base.errors import Invalid
 from wire.features.packet import ColourShare
 from wire.features.vocabulary import ObjectClass
@@ -24,6 +26,7 @@ SESSION = web.RequestKey("session", Session)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999
 _MOST_BODY_BYTES = 64 * 1024
+_BODY_S = 20.0
 _MOST_TEXT = 500
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -44,10 +47,11 @@ def by(request: web.Request) -> Account:
 
 async def body(request: web.Request) -> dict[str, Any]:
     """The JSON object of the request."""
-    if (request.content_length or 0) > _MOST_BODY_BYTES:
-        raise BadField("The request is too long.", "body")
     try:
-        value = json.loads(await request.text() or "{}")
+        said = await read_in_time(request, most=_MOST_BODY_BYTES, limit_s=_BODY_S)
+        value = json.loads(said.decode(request.charset or "utf-8") or "{}")
+    except web.HTTPRequestEntityTooLarge as error:
+        raise BadField("The request is too long.", "body") from error
     except (ValueError, LookupError, RecursionError) as error:
         raise BadField("The request is not JSON.", "body") from error
     if not isinstance(value, dict):
@@ -153,6 +157,12 @@ def iso(utc_us: int) -> str:
     within = min(max(utc_us, _FIRST_US), _LAST_US)
     at = _EPOCH + dt.timedelta(microseconds=within)
     return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def isos(utc_us: Iterable[int]) -> list[str]:
+    """The same of thousands."""
+    times = np.clip(np.fromiter(utc_us, np.int64), _FIRST_US, _LAST_US).astype("datetime64[us]")
+    return [f"{each}Z" for each in np.datetime_as_string(times).tolist()]
 
 
 def maybe_iso(utc_us: int | None) -> str | None:

@@ -29,6 +29,8 @@ ACTIONS = (
     "camera-change",
     "camera-remove",
     "pair",
+    "clock",
+    "database",
     "user-change",
     "user-remove",
     "keys",

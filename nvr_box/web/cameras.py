@@ -56,10 +56,18 @@ def _camera(request: web.Request, camera: Camera) -> dict[str, object]:
 
 @routes.get("/api/cameras")
 async def listed(request: web.Request) -> web.Response:
-    """The cameras that the account may view, with their state."""
+    """The cameras that the account may view, with their state, and what is wrong with the box itself."""
     cameras, account = box(request).cameras, by(request)
     found = [_camera(request, each) for each in cameras.list(account)]
-    return web.json_response({"cameras": found})
+    notices = [{"kind": each.kind, "text": each.text} for each in box(request).notices()]
+    return web.json_response({"cameras": found, "notices": notices})
+
+
+@routes.post("/api/clock")
+async def clock(request: web.Request) -> web.Response:
+    """An administrator says that the box's clock is right: what goes by age goes on."""
+    await box(request).timekeeper.agree(by(request))
+    return web.Response(status=204)
 
 
 @routes.post("/api/cameras/discover")
@@ -132,7 +140,7 @@ async def add(request: web.Request) -> web.StreamResponse:
 
 @routes.patch(r"/api/cameras/{camera:\d{1,9}}")
 async def change(request: web.Request) -> web.Response:
-    """Rename a camera or switch its recording."""
+    """Rename a camera, switch its recording, or reach it by another address, user or password, tried first."""
     fields = await body(request)
     name = text(fields, "name", most=64).strip() if "name" in fields else None
     recording = fields.get("recording")
@@ -140,8 +148,17 @@ async def change(request: web.Request) -> web.Response:
         raise BadField("recording: true or false.", "recording")
     if name == "":
         raise BadField("name: must not be empty.", "name")
+    xaddr, user, password = (
+        text(fields, field) if fields.get(field) is not None else None for field in ("address", "user", "password")
+    )
     cameras, account = box(request).cameras, by(request)
-    camera = await cameras.change(account, camera_number(request), name=name, recording=recording)
+    if xaddr is not None and not xaddr.strip():
+        raise BadField("address: a host, host:port or device service address is needed.", "address")
+    if (xaddr, user, password) != (None, None, None):
+        where = None if xaddr is None else xaddr.strip()
+        camera = await cameras.move(account, camera_number(request), xaddr=where, user=user, password=password)
+    if name is not None or recording is not None or (xaddr, user, password) == (None, None, None):
+        camera = await cameras.change(account, camera_number(request), name=name, recording=recording)
     return web.json_response(_camera(request, camera))
 
 

@@ -4,9 +4,11 @@ from aiohttp import web
 
 from nvr_box.rights import Refused
 from nvr_box.web.asked import box
+from onvif.doorway import read_in_time
 from wire.base.errors import StoreError, WireError
 
 routes = web.RouteTableDef()
+_MOST_BYTES, _BODY_S = 8 << 20, 120.0
 
 
 @routes.post("/api/packets")
@@ -16,7 +18,9 @@ async def accept(request: web.Request) -> web.Response:
     if scheme.lower() != "bearer" or not token:
         return web.json_response({"error": "a bearer token is needed"}, status=401)
     try:
-        receipt = await box(request).intake.accept(token, await request.read())
+        await box(request).intake.recognise(token)
+        batch = await read_in_time(request, most=_MOST_BYTES, limit_s=_BODY_S)
+        receipt = await box(request).intake.accept(token, batch)
     except Refused as error:
         return web.json_response({"error": str(error)}, status=401)
     except WireError as error:

@@ -14,11 +14,13 @@ from nvr_box.web.asked import (
     camera_number,
     colour,
     iso,
+    isos,
     maybe_iso,
     object_class,
     time_us,
     whole,
 )
+from wire.features.vocabulary import ObjectClass
 
 routes = web.RouteTableDef()
 
@@ -38,6 +40,8 @@ async def timeline(request: web.Request) -> web.Response:
     ticks = await box(request).searches.ticks(account, camera, start_us, end_us, limit=_MOST_TICKS + 1)
     if len(ticks) > _MOST_TICKS:
         ticks = ()
+    first, best, last = (isos(getattr(tick, name) for tick in ticks) for name in ("first_us", "best_us", "last_us"))
+    names = {each: each.name.lower() for each in ObjectClass}
     return web.json_response(
         {
             "step_s": density.step_us / 1e6,
@@ -46,12 +50,12 @@ async def timeline(request: web.Request) -> web.Response:
             "passages": [
                 {
                     "passage": tick.packet,
-                    "class": tick.object_class.name.lower(),
-                    "first": iso(tick.first_us),
-                    "best": iso(tick.best_us),
-                    "last": iso(tick.last_us),
+                    "class": names[tick.object_class],
+                    "first": first[n],
+                    "best": best[n],
+                    "last": last[n],
                 }
-                for tick in ticks
+                for n, tick in enumerate(ticks)
             ],
         }
     )

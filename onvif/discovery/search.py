@@ -13,6 +13,8 @@ from onvif.discovery.messages import DEVICE, VIDEO_TRANSMITTER
 from onvif.errors import NotOnvif
 from onvif.names import SCOPE_ROOT
 
+_MOST = 1000
+"""Devices; anybody may answer in any number."""
 _log = logging.getLogger(__name__)
 
 
@@ -68,7 +70,8 @@ async def discover(
         with contextlib.suppress(OSError):
             data, peer = sock.recvfrom(messages.MAX_DATAGRAM)
             for device in _answers(data, asked, peer[0]):
-                found.setdefault(device.endpoint, device)
+                if len(found) < _MOST:
+                    found.setdefault(device.endpoint, device)
 
     sockets = []
     for own in interfaces or multicast.interfaces():

@@ -13,6 +13,7 @@ from onvif.digest import parameters
 from onvif.errors import NotAuthorized
 from onvif.rtsp.gst import Gio, GLib, GstRtsp, GstRtspServer
 from onvif.rtsp.live import ROLE
+from onvif.rtsp.visitors import Visitors
 from onvif.users import AccessClass, may
 
 
@@ -23,11 +24,13 @@ class Door:
         port: TCP port; 0 takes a free one.
         authenticator: knows who may watch.
         origins: the address of the client behind a connection, by that connection's own port on this host.
+        tunnelled: whether its clients come out of tunnels, which count them by address.
     """
 
     def __init__(
-        self, address: str, port: int, mounts: Any, authenticator: Authenticator, origins: Mapping[int, str]
-    ) -> None:
+        self, address: str, port: int, mounts: Any, authenticator: Authenticator, origins: Mapping[int, str],
+        *, tunnelled: bool = False,
+    ) -> None:  # fmt: skip
         self._source: Any = None
         self._port = 0
         self.server = GstRtspServer.RTSPServer()
@@ -36,6 +39,10 @@ class Door:
         self.server.set_mount_points(mounts)
         self.auth = _Auth(authenticator, origins)
         self.server.set_auth(self.auth)
+        self.visitors = Visitors(
+            lambda client: _address(client.get_connection(), origins), _hang_up, by_address=not tunnelled
+        )
+        self.server.connect("client-connected", lambda _server, client: self.visitors.came(client))
 
     @property
     def listening(self) -> bool:
@@ -165,7 +172,11 @@ class _Auth(GstRtspServer.RTSPAuth):  # type: ignore[misc]  # gi has no types
 
 def _origin(context: Any, origins: Mapping[int, str]) -> str:
     """The address of the client, behind a tunnel too; empty when it is gone already."""
-    link = context.conn.get_read_socket()
+    return _address(context.conn, origins)
+
+
+def _address(connection: Any, origins: Mapping[int, str]) -> str:
+    link = connection.get_read_socket()
     peer = None if link is None or link.is_closed() else link.get_remote_address()
     if not isinstance(peer, Gio.InetSocketAddress):
         return ""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from onvif.auth import Authenticator
+from onvif.doorway import Bounds, Crowd, listen
 from onvif.errors import NotAuthorized
 from onvif.rtsp.replay_message import (
     LINE_BYTES,
@@ -34,7 +35,10 @@ from onvif.rtsp.replay_track import Track, description
 from onvif.users import AccessClass, may
 
 log = logging.getLogger(__name__)
-MOST_CONNECTIONS = 32
+BOUNDS = Bounds(in_all=64, per_address=16, patience_s=30.0)
+"""Patience is until a session is set up, which takes credentials."""
+_REQUEST_S = 10.0
+_DROPPED = 1 << 14
 
 
 class ReplayServer:
@@ -48,9 +52,11 @@ class ReplayServer:
         self.archive = archive
         self.authenticator = authenticator
         self.timeout_s = timeout_s
-        self.tunnels: dict[str, asyncio.StreamWriter] = {}
+        self.tunnels: dict[str, Connection] = {}
+        """Their GET halves, by cookie."""
         self.origins: dict[int, str] = {}
         """The address of the client behind a connection to the inner door, by that connection's own port."""
+        self.crowd = Crowd(BOUNDS)
         self._doors: dict[str, asyncio.Server] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -66,7 +72,9 @@ class ReplayServer:
         """
         if door in self._doors and port in {0, self.port_of(door)}:
             return
-        server = await asyncio.start_server(self._connected, host, port, limit=LINE_BYTES * 4, ssl=tls)
+        # Those inside tunnels have been counted at the port that they came by.
+        link = listen(host, port, None if door == "inner" else self.crowd)
+        server = await asyncio.start_server(self._connected, sock=link, limit=LINE_BYTES * 4, ssl=tls)
         await self.close(door)
         self._doors[door] = server
 
@@ -96,11 +104,9 @@ class ReplayServer:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        if len(self._tasks) >= MOST_CONNECTIONS:
-            writer.close()
-            return
         self._tasks.add(task)
         connection = Connection(self, reader, writer)
+        connection.wait_for_a_session()
         try:
             await connection.run()
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, UnicodeDecodeError,
@@ -126,6 +132,9 @@ class Connection:
     tracks: dict[str, Track] = field(default_factory=dict)
     player: asyncio.Task[None] | None = None
     position_us: int | None = None
+    other_half: "Connection | None" = None
+    """The GET of a tunnel whose POST this is."""
+    patience: asyncio.TimerHandle | None = None
 
     def __post_init__(self) -> None:
         self.out = self.writer
@@ -138,7 +147,21 @@ class Connection:
             return
         await self._serve(self.reader, first)
 
+    def wait_for_a_session(self) -> None:
+        """End the connection if it gets no session in time."""
+        self.patience = asyncio.get_running_loop().call_later(BOUNDS.patience_s, self.writer.transport.abort)
+
+    def settle(self) -> None:
+        """It has a session, and stays for as long as that."""
+        if self.patience is not None:
+            self.patience.cancel()
+        self.server.crowd.settled(self.writer.get_extra_info("peername"))
+        if self.other_half is not None:
+            self.other_half.settle()
+
     async def end(self) -> None:
+        if self.patience is not None:
+            self.patience.cancel()
         await self._halt()
         for track in self.tracks.values():
             track.close()
@@ -154,7 +177,8 @@ class Connection:
             if line.startswith("$"):
                 line = ""
                 continue
-            request = await read_request(reader, line)
+            async with asyncio.timeout(_REQUEST_S):
+                request = await read_request(reader, line)
             line = ""
             try:
                 headers, body = await self._answer(request)
@@ -236,6 +260,7 @@ class Connection:
         if self.player is not None:
             raise Refusal(455)
         self.session = self.session or secrets.token_hex(8)
+        self.settle()
         track = Track.of(name)
         # Inside a tunnel or under TLS there is no UDP: the packets would go around what protects them.
         bare = self.out is self.writer and self.writer.get_extra_info("ssl_object") is None
@@ -317,18 +342,20 @@ class Connection:
         if not cookie or len(cookie) > 64:
             raise ValueError("HTTP, and no tunnel")
         if line.startswith("GET "):
-            self.server.tunnels[cookie] = self.writer
+            self.server.tunnels[cookie] = self
             self.writer.write(b"HTTP/1.0 200 OK\r\nContent-Type: application/x-rtsp-tunnelled\r\n"
                               b"Cache-Control: no-store\r\nPragma: no-cache\r\n\r\n")  # fmt: skip
             try:
-                await self.reader.read()
+                while await self.reader.read(_DROPPED):
+                    pass
             finally:
-                self.server.tunnels.pop(cookie, None)
+                if self.server.tunnels.get(cookie) is self:
+                    del self.server.tunnels[cookie]
             return
-        out = self.server.tunnels.get(cookie)
-        if out is None:
+        self.other_half = self.server.tunnels.get(cookie)
+        if self.other_half is None:
             raise ValueError("a POST without its GET")
-        self.out = out
+        self.out = self.other_half.writer
         inner = asyncio.StreamReader(limit=LINE_BYTES * 4)
         feeding = asyncio.create_task(decode(self.reader, inner), name="tunnel")
         try:
@@ -336,3 +363,5 @@ class Connection:
         finally:
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
+            # The session ends with its POST; another one may come.
+            self.other_half.wait_for_a_session()

@@ -74,7 +74,7 @@ class Server:
         self._mounts = GstRtspServer.RTSPMountPoints()
         self._secure_mounts = GstRtspServer.RTSPMountPoints()
         self._outer = self._door(address, port, self._mounts)
-        self._inner = self._door(LOOPBACK, 0, self._mounts)
+        self._inner = self._door(LOOPBACK, 0, self._mounts, tunnelled=True)
         self._inner.allow(through_a_tunnel)
         self._secure: Door | None = None
         self._left: list[Door] = []
@@ -245,8 +245,8 @@ class Server:
         self._done(close)
         self._thread.join(2.0)
 
-    def _door(self, address: str, port: int, mounts: Any) -> Door:
-        door = Door(address, port, mounts, self._authenticator, self.origins)
+    def _door(self, address: str, port: int, mounts: Any, *, tunnelled: bool = False) -> Door:
+        door = Door(address, port, mounts, self._authenticator, self.origins, tunnelled=tunnelled)
         door.server.connect("client-connected", self._attend)
         return door
 
@@ -318,6 +318,7 @@ class Server:
     def _forget_the_gone(self) -> bool:
         for door in self._doors():
             door.server.get_session_pool().cleanup()
+            door.visitors.sweep()
         return True
 
     def _end(self, void: Callable[[Any], bool]) -> None:

@@ -8,6 +8,7 @@ Authentication is RTSP's, inside the tunnel.
 import asyncio
 import contextlib
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 
 from aiohttp import WSMsgType, web
@@ -16,6 +17,7 @@ COOKIE = "x-sessioncookie"
 WEBSOCKET_PATH = "/onvif/rtsp"
 PROTOCOL = "rtsp.onvif.org"
 MOST_TUNNELS = 64
+MOST_PER_ADDRESS = 16
 _CHUNK = 1 << 16
 _CONNECT_S = 5.0
 _ADDRESS = re.compile(rb"(?i)(x-server-ip-address: *)[^\r\n]*")
@@ -33,7 +35,7 @@ class Tunnels:
     def __init__(self, port: Callable[[], int], origins: MutableMapping[int, str]) -> None:
         self._port = port
         self._origins = origins
-        self._open = 0
+        self._open: Counter[str] = Counter()
 
     def install(self, app: web.Application) -> None:
         """Take tunnelled requests on any path, and WebSockets on WEBSOCKET_PATH."""
@@ -50,9 +52,9 @@ class Tunnels:
     @contextlib.asynccontextmanager
     async def _server(self, origin: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         """(reader, writer) to the RTSP server; 503 when it does not answer or too many are open."""
-        if self._open >= MOST_TUNNELS:
+        if self._open.total() >= MOST_TUNNELS or self._open[origin] >= MOST_PER_ADDRESS:
             raise web.HTTPServiceUnavailable(text="too many tunnels are open")
-        self._open += 1
+        self._open[origin] += 1
         try:
             try:
                 async with asyncio.timeout(_CONNECT_S):
@@ -69,7 +71,9 @@ class Tunnels:
                 with contextlib.suppress(OSError):
                     await writer.wait_closed()
         finally:
-            self._open -= 1
+            self._open[origin] -= 1
+            if not self._open[origin]:
+                del self._open[origin]
 
     async def _http(self, request: web.Request) -> web.StreamResponse:
         async with self._server(request.remote or "") as (reader, writer):

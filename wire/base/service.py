@@ -40,6 +40,19 @@ def die_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def raise_files(wanted: int = 65_536) -> int:
+    """Let this process open as many files as it may, `wanted` at most; how many that is.
+
+    The soft limit of 1024 that shells and many units start with is for programs that use select(2); we do not.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        soft = most
+    return soft if soft != resource.RLIM_INFINITY else wanted
+
+
 def keep_secrets() -> None:
     """No core file, no debugger of another process, and what is allowed of memory locking."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

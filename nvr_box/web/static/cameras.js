@@ -7,6 +7,29 @@ import { cameraState } from "./picture-state.js";
 import { cameras, may, tell, use } from "./store.js";
 import { bytes, day, full, span } from "./times.js";
 
+// What is left empty stays as it is; the box tries it before it keeps it.
+function Reaching({ camera }) {
+  const form = useRef();
+  const [busy, setBusy] = useState(false);
+  const save = async (event) => {
+    event.preventDefault();
+    const values = Object.fromEntries([...new FormData(form.current)].filter(([, value]) => value));
+    if (!Object.keys(values).length) return;
+    setBusy(true);
+    const done = await attempt(() => call("PATCH", `/api/cameras/${camera.id}`, values), { works: "Nothing was changed.", todo: "Check the address, the user and the password at the camera.", key: `camera-${camera.id}` });
+    setBusy(false);
+    if (done === undefined) return;
+    form.current.reset();
+    refreshCameras();
+    tell(`${camera.name} answers and is used so from now on.`, { kind: "note" });
+  };
+  return html`<form ref=${form} class="adding" onSubmit=${save} aria-label=${`Address and password of ${camera.name}`} data-test="reaching">
+    <label class="field">Address <input name="address" placeholder=${camera.xaddr} autocomplete="off" spellcheck=${false} /></label>
+    <label class="field">User <input name="user" placeholder="as before" autocomplete="off" /></label>
+    <label class="field">New password <input name="password" type="password" autocomplete="off" /></label>
+    <div class="buttons"><button disabled=${busy}>${busy ? "trying…" : "Try and keep"}</button></div></form>`;
+}
+
 function Row({ camera }) {
   const [more, setMore] = useState(false);
   const now = cameraState(camera);
@@ -41,7 +64,8 @@ function Row({ camera }) {
       ${may("admin") && html`<div class="buttons start"><button onClick=${rename}>Rename…</button>
         <button onClick=${() => act(() => call("PATCH", `/api/cameras/${camera.id}`, { recording: !camera.recording }))}>${camera.recording ? "Stop recording" : "Record"}</button>
         ${camera.veilcam && html`<button onClick=${() => act(() => post(`/api/cameras/${camera.id}/pair`), "If the camera belongs to another box, unpair it there first.")}>Pair again</button>`}
-        <button class="danger" onClick=${remove}>Remove…</button></div>`}</td></tr>`}
+        <button class="danger" onClick=${remove}>Remove…</button></div>
+        ${!camera.by_client && html`<${Reaching} camera=${camera} />`}`}</td></tr>`}
   </tbody>`;
 }
 

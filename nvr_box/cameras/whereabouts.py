@@ -1,0 +1,94 @@
+"""Where a camera is now whose address changed: found again by its identity through discovery.
+
+WS-Discovery's endpoint is the same for as long as a device lives (April 2005, 2.6). It is noted while the camera is at
+its known address. A camera of ours is asked for its identifier instead, which needs no account.
+"""
+
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from yarl import URL
+
+from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.store import Store
+from onvif.discovery import Found, discover
+
+_ANEW_S = 60.0
+_LEARN_S = 3600.0
+_MOST_CANDIDATES = 16
+
+
+class Whereabouts:
+    """What the network answered last. Belongs to the event loop.
+
+    Args:
+        ask: the network for devices.
+    """
+
+    def __init__(
+        self, store: Store, roster: Roster, ask: Callable[[], Awaitable[Sequence[Found]]] = discover
+    ) -> None:
+        self._store, self._roster, self._ask = store, roster, ask
+        self._answers: Sequence[Found] = ()
+        self._asked_mono_s: float | None = None
+
+    async def note(self) -> None:
+        """Note the endpoints of the cameras, now and then.
+
+        Raises:
+            StoreError: the disk or the database refused.
+        """
+        if self._asked_mono_s is None or time.monotonic() - self._asked_mono_s > _LEARN_S:
+            await self._look()
+
+    async def of(self, camera: Camera) -> tuple[str, ...]:
+        """Addresses of device services where a lost camera may be now, none of them its known one.
+
+        Raises:
+            StoreError: the disk or the database refused.
+        """
+        if self._asked_mono_s is None or time.monotonic() - self._asked_mono_s > _ANEW_S:
+            await self._look()
+        taken = {_authority(each.xaddr) for each in self._roster.all() if each.device}
+        endpoint = await self._endpoint(camera.camera)
+        found = [
+            next((xaddr for xaddr in each.xaddrs if URL(xaddr).host == each.address), each.xaddrs[0])
+            for each in self._answers
+            if each.xaddrs and (each.endpoint == endpoint if not camera.veilcam else True)
+        ]
+        return tuple(xaddr for xaddr in found if _authority(xaddr) not in taken)[:_MOST_CANDIDATES]
+
+    async def _look(self) -> None:
+        self._asked_mono_s = time.monotonic()
+        try:
+            answers = await self._ask()
+        except OSError:
+            return  # no network that can be asked: its cameras are found by their known addresses, or not
+        self._answers = [each for each in answers if all(_authority(xaddr) for xaddr in each.xaddrs)]
+        by_place = {_authority(xaddr): each.endpoint for each in self._answers for xaddr in each.xaddrs}
+        rows = [
+            (each.camera, by_place[_authority(each.xaddr)])
+            for each in self._roster.all()
+            if each.device and _authority(each.xaddr) in by_place
+        ]
+
+        def change(link: sqlite3.Connection) -> None:
+            # The first that was seen at its address stays: who answers there later may be another device.
+            link.executemany("INSERT OR IGNORE INTO endpoint VALUES (?, ?)", rows)
+
+        if rows:
+            await self._store.write(change)
+
+    async def _endpoint(self, camera: int) -> str | None:
+        sql = "SELECT endpoint FROM endpoint WHERE camera = ?"
+        row = await self._store.read(lambda link: link.execute(sql, (camera,)).fetchone())
+        return None if row is None else str(row[0])
+
+
+def _authority(xaddr: str) -> str:
+    try:
+        url = URL(xaddr)
+    except ValueError:
+        return ""
+    return url.authority if url.scheme in {"http", "https"} and url.host else ""

@@ -1,0 +1,41 @@
+"""JSON from outside: one way to read it, bounded in size and depth."""
+
+import json
+from typing import Any
+
+from wire.base.errors import WireError
+
+MOST_DEPTH = 16
+
+
+def read_json(data: bytes, *, limit: int, what: str) -> Any:
+    """The value of an untrusted document.
+
+    A list in a list in a list costs whoever walks, prints or compares the value a frame of the stack each, so depth
+    is refused here.
+
+    Args:
+        limit: the largest size in bytes that is looked at.
+        what: what the document should be, for the message ("the pairing document").
+
+    Raises:
+        WireError: too large, not JSON, or nested deeper than `MOST_DEPTH`.
+    """
+    if len(data) > limit:
+        raise WireError(f"{what} has more than {limit} bytes")
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"{what} is no JSON") from error
+    level = [value]
+    for _ in range(MOST_DEPTH):
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return value
+    raise WireError(f"{what} is nested deeper than {MOST_DEPTH}")
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []

@@ -118,7 +118,7 @@ def test_a_camera_that_asks_for_a_digest_plays_through_it_and_nothing_stays_behi
 def test_a_camera_that_is_not_there_is_said_as_before():
     with socket.create_server(("127.0.0.1", 0)) as door:
         port = door.getsockname()[1]
-    with pytest.raises(PeerError, match="refused"):
+    with pytest.raises(PeerError, match="nothing answers"):
         Source(f"rtsp://127.0.0.1:{port}/main", USER, PASSWORD)
 
 

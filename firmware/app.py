@@ -82,7 +82,8 @@ async def run(config: CameraConfig) -> None:
     chosen = Stored(config.state / "selection.json", config.selection)
     released = Stored(config.state / "released-places.json", ReleasedPlaces())
     chooser = Chooser(networks, lambda: chosen.value)
-    planner, painter = Planner(width, height, mask, chooser.open), Painter(width, height, mask)
+    planner = Planner(width, height, mask, chooser.open, lambda: released.value.boxes)
+    painter = Painter(width, height, mask)
     pusher = Pusher(outbox, pairings)
     loop = asyncio.get_running_loop()
 

@@ -11,7 +11,9 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 from aiohttp import web
+from numpy.typing import NDArray
 
 from firmware.bound import Authorise, Bound, refused
 from onvif.store import Stored
@@ -63,6 +65,11 @@ class ReleasedPlaces:
     """All that are released on this camera."""
 
     places: tuple[Place, ...] = ()
+
+    @property
+    def boxes(self) -> NDArray[np.float32]:
+        """(n, 4) shares of the picture."""
+        return np.array([place.box for place in self.places], np.float32).reshape(-1, 4)
 
     def __post_init__(self) -> None:
         if len(self.places) > MOST_PLACES:

@@ -249,6 +249,23 @@ def test_a_place_where_a_person_is_believed_is_masked_without_a_detection():
     assert masked(follow(sights, [foreground()] * 12)[8], BODY).all()
 
 
+def test_a_released_place_is_open_for_a_thing_and_not_for_a_person_who_is_followed():
+    stand = np.array([[BODY[0] / WIDTH, BODY[1] / HEIGHT, BODY[2] / WIDTH, BODY[3] / HEIGHT]], np.float32)
+    followed = (BODY[0] + 4, BODY[1], BODY[2] + 4, BODY[3])
+
+    def drawn(sights):
+        planner = Planner(WIDTH, HEIGHT, SETTINGS, released=lambda: stand)
+        for one in sights:
+            planner.saw(one)
+        return planner.plan(5 * STEP_90K)
+
+    thing = [replace(sight(n, weak=[BODY, STRANGER]), kept=np.array([BODY], np.float32)) for n in range(10)]
+    plan = drawn(thing)
+    assert not masked(plan, BODY).any()
+    assert masked(plan, STRANGER).all(), "what stands elsewhere"
+    assert masked(drawn([sight(n, followed, weak=[BODY]) for n in range(10)]), BODY).all()
+
+
 def test_a_walker_trails_no_mask_as_long_as_the_hold():
     """Detections that nobody follows, five pictures a box's width: what was seen again later has moved on."""
     sights = [sight(n, weak=[(100 + 8 * n, 100, 140 + 8 * n, 220)]) for n in range(30)]

@@ -23,6 +23,7 @@ from firmware.mask.sightings import Sightings
 from firmware.mask.targets import UNTRACKED, Targets
 from firmware.mask.zones import ZoneGrids
 from firmware.vision.sight import Sight
+from models.detections import ious
 from wire.recovery.layout import Region
 
 CellGrid = NDArray[np.uint8]
@@ -37,6 +38,8 @@ _LONG_AGO_90K = -(1 << 60)
 _GAP_S = 0.35  # a picture that vision skipped is vouched for by sightings this near on both sides
 # A macroblock that is shown again has to be coded anew: one that comes and goes costs more than one that stays masked.
 _RELEASE_S = 0.2
+# A doubtful detection is the thing of a released place from this overlap on.
+_SAME_PLACE = 0.5
 # After the camera has moved nothing is known of the scene; and an infra-red picture is one until colours are sure.
 _MOVED_S, _COLOURLESS_S = 2.0, 2.0
 # Of its size around a person who is seen in the picture, what moves is his; around a thing that is not masked, its
@@ -77,12 +80,20 @@ class Planner:
         width, height: of the picture; multiples of 16.
         settings: see there; replaced at any time through `settings`.
         is_open: whether a followed person is to be left open; None masks everyone.
+        released: (n, 4) places that an operator released, as shares of the picture: what stands there and looks like a
+            person is a thing. Whoever is followed there is masked all the same.
     """
 
     def __init__(
-        self, width: int, height: int, settings: MaskSettings, is_open: Callable[[int], bool] | None = None
+        self,
+        width: int,
+        height: int,
+        settings: MaskSettings,
+        is_open: Callable[[int], bool] | None = None,
+        released: Callable[[], Boxes] = lambda: np.zeros((0, 4), np.float32),
     ) -> None:
-        self._is_open = is_open
+        self._is_open, self._released = is_open, released
+        self._size = np.array([width, height, width, height], np.float32)
         self._sights: deque[Sight] = deque()
         self.columns, self.rows = width // MB, height // MB
         self._seen = Sightings()
@@ -115,6 +126,7 @@ class Planner:
         if sight.blind or not _finite(sight):
             self.failed(sight.blind or "the detector answered what is no number")
             return
+        sight = self._without_released(sight)
         if sight.moved:
             self._moved_90k = sight.pts_90k
             self._remainder.forget()
@@ -222,6 +234,13 @@ class Planner:
 
     def _hazy(self, pts_90k: int) -> bool:
         return any(sight.hazy for sight in self._sights if sight.pts_90k >= pts_90k - _COLOURLESS_S * CLOCK_90K)
+
+    def _without_released(self, sight: Sight) -> Sight:
+        places = self._released() * self._size
+        if not len(places):
+            return sight
+        weak, kept = ((ious(boxes, places) < _SAME_PLACE).all(axis=1) for boxes in (sight.weak.boxes, sight.kept))
+        return replace(sight, weak=sight.weak.where(np.asarray(weak)), kept=sight.kept[kept])
 
     def _opened(self, pts_90k: int) -> frozenset[int]:
         """The people of this picture who are left open."""

@@ -61,6 +61,7 @@ ASKED = {
     "PUT /api/accounts/{name}": Asking(NOBODY, make="name", of_camera=False),
     "DELETE /api/accounts/{name}": Asking(make="account", of_camera=False),
     "GET /api/cameras": Asking(of_camera=False),
+    "POST /api/clock": Asking(of_camera=False),
     "POST /api/cameras": Asking({"address": "127.0.0.1:9", "user": "u", "password": "p"}, of_camera=False),
     "POST /api/cameras/test": Asking({"address": "127.0.0.1:9", "user": "u", "password": "p"}, of_camera=False),
     "POST /api/cameras/discover": Asking(of_camera=False),
@@ -70,6 +71,7 @@ ASKED = {
     "PUT /api/cameras/{camera}/selection": Asking({"mode": "except", "label": "guard", "passage": "{passage}"}),
     "DELETE /api/cameras/{camera}/selection": Asking(),
     "GET /api/cameras/{camera}/timeline": Asking(query=STRETCH),
+    "GET /api/cameras/{camera}/beside": Asking(query={"at": AT}),
     "GET /api/cameras/{camera}/thumbnail": Asking(query={"at": AT}),
     "POST /api/cameras/{camera}/freeze": Asking({"at": AT}),
     "POST /api/stills/{key}/picks": Asking({"box": [0.1, 0.1, 0.5, 0.9], "class": "person"}, make="still"),
@@ -107,7 +109,9 @@ ASKED = {
     "GET /api/audit": Asking(of_camera=False),
     "POST /api/audit/verify": Asking(of_camera=False),
 }  # fmt: skip
-NO_SESSION = {"GET /", "GET /favicon.ico", "POST /api/sign-in", "POST /api/packets", "GET /static"}
+NO_SESSION = {
+    "GET /", "GET /favicon.ico", "GET /static", "POST /api/sign-in", "POST /api/packets", "POST /api/claim",
+}  # fmt: skip
 
 
 NAME = "subject"
@@ -262,7 +266,7 @@ async def running(state):
                 codes=(AppearanceCode("net-1", CodeKind.INT8, 64, bytes(range(64))),),
             )  # fmt: skip
             shot = best_shot(packet, recipients, SIGNER, masked=jpeg(1, (96, 48)), clear=jpeg(100, (96, 48)))
-            await parts.passages.add(number, [shot])
+            await parts.housekeeping._passages.add(number, [shot])
         async with TestClient(TestServer(page.application(box))) as client:
             yield Running(box, parts, client, cameras)
 
@@ -297,7 +301,8 @@ and at every picture of a stream; a right that is taken away ends what runs.
 """
 TAIL = """
 Without a session: `GET /` and `GET /static/…` (the page's own files), `GET /favicon.ico`, `POST /api/sign-in`, and
-`POST /api/packets`, where a paired camera signs in with its token.
+`POST /api/packets`, where a paired camera signs in with its token. `POST /api/claim` is the first account's alone,
+until it has chosen a password of its own; until then it opens nothing else.
 
 What a reveal shows is decided by what was granted and not by what is asked of these routes (`web/api.md`); what is
 limited to a person, a stretch of time or a second person's word is opened on the box alone.

@@ -62,11 +62,14 @@ async def test_a_long_passage_fills_its_steps_and_other_cameras_and_times_count_
 
 
 async def test_only_the_range_is_read(store):
-    plans = []
-    await store.read(lambda link: link.set_trace_callback(plans.append))
-    await store.read(counting(1, 0, HOUR_US, 10))
-    await store.read(lambda link: link.set_trace_callback(None))
-    asked = next(each for each in plans if "GROUP BY" in each)
-    plan = await store.read(lambda link: link.execute(f"EXPLAIN QUERY PLAN {asked}").fetchall())
+    def plan(link):
+        asked = []
+        link.set_trace_callback(asked.append)
+        counting(1, 0, HOUR_US, 10)(link)
+        link.set_trace_callback(None)
+        (sql,) = (each for each in asked if "GROUP BY" in each)
+        return [row[3] for row in link.execute(f"EXPLAIN QUERY PLAN {sql}")]
+
     bounded = "SEARCH packet USING INDEX packet_by_time (camera=? AND first_us>? AND first_us<?)"
-    assert any(bounded in row[3] for row in plan), plan
+    found = await store.read(plan)
+    assert any(bounded in each for each in found), found

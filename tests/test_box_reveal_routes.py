@@ -31,6 +31,7 @@ from nvr_box.rights import Account, Refused, Right
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Searches
 from nvr_box.store import Store
+from nvr_box.timekeeper import Timekeeper
 from nvr_box.users import Users
 from nvr_box.web import app as page
 from nvr_box.web.asked import iso
@@ -202,7 +203,7 @@ async def place(tmp_path, scene, second_person):
     config = BoxConfig(state=tmp_path, name="box", reveal=RevealConfig(in_browser=True, second_person=second_person))
     box = Box(config=config, audit=log, users=users, cameras=None, recordings=recordings, stills=None, intake=None,
               searches=Searches(passages, None, log), reveals=reveals, exports=exports, custody=None, holds=None,
-              selections=None)  # fmt: skip
+              selections=None, timekeeper=Timekeeper(store, log))  # fmt: skip
     async with TestClient(TestServer(page.application(box))) as client:
         found = Place(box, client, t0)
         await found.sign_in()

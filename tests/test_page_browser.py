@@ -567,6 +567,7 @@ def test_an_account_is_made_changed_and_removed(browser, address):
             one.textContent.includes('night watch'))""",
         )
 
+        page.wait_for_selector("[data-test=remove-go]", state="detached")
         page.locator("[data-test=account]", has_text="admin").locator("button").click()
         page.uncheck("[data-right=admin]")
         page.click("[data-test=save]")

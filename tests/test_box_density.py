@@ -70,6 +70,6 @@ async def test_only_the_range_is_read(store):
         (sql,) = (each for each in asked if "GROUP BY" in each)
         return [row[3] for row in link.execute(f"EXPLAIN QUERY PLAN {sql}")]
 
-    bounded = "SEARCH packet USING INDEX packet_by_time (camera=? AND first_us>? AND first_us<?)"
+    bounded = "SEARCH packet USING COVERING INDEX packet_in_time (camera=? AND first_us>? AND first_us<?)"
     found = await store.read(plan)
     assert any(bounded in each for each in found), found

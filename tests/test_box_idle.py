@@ -6,6 +6,7 @@ import resource
 import signal
 import socket
 import sqlite3
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,6 +34,14 @@ def listening(pid):
     files = {str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink()}
     rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
     return [int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in files]
+
+
+def open_to_all(box):
+    """Wait for the ONVIF ports: the box records, and opens its page, before them."""
+    deadline_s = time.monotonic() + 60
+    while not any("ONVIF: http" in line for line in box.log):
+        assert time.monotonic() < deadline_s, box.log[-20:]
+        time.sleep(0.1)
 
 
 def come(port, count):
@@ -71,6 +80,7 @@ async def test_idle_connections_do_not_end_the_box_nor_leave_a_hole(tmp_path, ma
         prefix = ("sh", "-c", f'ulimit -Sn {SOFT}; exec "$@"', "sh")
         box = await asyncio.to_thread(Box, config, prefix)
         assert await asyncio.to_thread(box.recording.wait, 60)
+        await asyncio.to_thread(open_to_all, box)
         ports = listening(box.process.pid)
         assert len(ports) >= 3, "page, ONVIF and replay"
         links = []

@@ -11,6 +11,7 @@ from box_fakes import plain_h264, record_file
 
 from nvr_box import check, repair
 from nvr_box.audit import Audit
+from nvr_box.audit_head import Heads
 from nvr_box.config import RecordConfig
 from nvr_box.holds import Holds
 from nvr_box.housekeeping import Housekeeping
@@ -159,6 +160,9 @@ async def test_a_database_damaged_under_a_running_box_is_made_anew_beside_the_re
         timekeeper=timekeeper, users=users, keys=keys, audit=log, holds=Holds(store, log, keys, recordings),
         keep_days=0,
     )  # fmt: skip
+    heads = Heads(store, keys.signer, tmp_path)
+    signed = await heads.sign()
+    assert signed is not None
     pages = pages_of(tmp_path / DATABASE, "audit")
     spoil(tmp_path / DATABASE, pages)
     with pytest.raises(Damaged):
@@ -175,5 +179,9 @@ async def test_a_database_damaged_under_a_running_box_is_made_anew_beside_the_re
     assert not store.damage
     (notice,) = housekeeping.notices()
     assert "audit" in notice.text
+    # Damage proves nothing of whoever did it: the head from before stays until an administrator puts it aside.
+    assert await heads.sign() is None
     store.close()
-    assert len(findings(tmp_path)) == 1
+    damaged, cut = findings(tmp_path)
+    assert "was damaged" in damaged
+    assert f"was cut off: the box signed entry {signed.number}" in cut

@@ -1,6 +1,6 @@
 // Opens what `wire/thumbnail.md` describes: a JPEG that shows a mask, the original sealed inside. It answers whatever the
 // bytes say; the sentences are those of wire/thumbnail.py.
-import { ascii, big, concat, fromHex, SealError, sha256, u, WireError } from "./bytes.js";
+import { ascii, big, concat, fromHex, hex, SealError, sha256, u, WireError } from "./bytes.js";
 import { parseStanzas } from "./units.js";
 
 const NAME = concat(ascii("VEILCAM"), big(0, 1));

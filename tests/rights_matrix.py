@@ -244,7 +244,8 @@ async def running(state):
     onvif, web = OnvifConfig(enabled=False), WebConfig(tls=False, port=0)
     config = BoxConfig(state=state, web=web, onvif=onvif, record=RecordConfig(keep_free_mib=0))
     async with app.built(config) as (box, parts):
-        keys, segments = parts.keys, box.recordings._segments
+        keys, segments, passages = parts.keys, box.recordings._segments, parts.housekeeping._passages
+        await passages.load()  # as housekeeping does in a box that runs
         keys.create(NAME, PASSPHRASE)
         await box.users.put(CONSOLE, "root", password="the setup's password", rights=[Right.ADMIN])
         await box.users.put(CONSOLE, NAME, password="the subject's password", rights=[])
@@ -266,7 +267,7 @@ async def running(state):
                 codes=(AppearanceCode("net-1", CodeKind.INT8, 64, bytes(range(64))),),
             )  # fmt: skip
             shot = best_shot(packet, recipients, SIGNER, masked=jpeg(1, (96, 48)), clear=jpeg(100, (96, 48)))
-            await parts.housekeeping._passages.add(number, [shot])
+            await passages.add(number, [shot])
         async with TestClient(TestServer(page.application(box))) as client:
             yield Running(box, parts, client, cameras)
 

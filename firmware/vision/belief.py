@@ -30,8 +30,9 @@ _SAME = 0.4
 _BELIEVED_S, _BELIEVED_SUM = 1.0, 1.2
 # What is not believed yet is forgotten after this long without a detection; the plan's own hold covers it until then.
 _FORGOTTEN_S = 1.0
-# Looks of each size that must find the place empty before it may be given up, and for how long.
-_EMPTY_LOOKS, _EMPTY_S = 2, 0.5
+# Looks of each size that must find the place empty before it may be given up, and for how long; a size that is not the
+# usual one has every third look (`turns.py`).
+_EMPTY_LOOKS, _EMPTY_S, _TURN = 2, 0.5, 3
 # A sample differs from this many grey levels on; a place differs when more than this share of its samples do.
 _DIFFERS, _SHARE = 12.0, 0.10
 _NOISE, _MOST_NOISE = 3.5, 12.0  # … or this many times the usual noise of the sample
@@ -66,7 +67,7 @@ class Belief:
     """
 
     def __init__(self, scales: int) -> None:
-        self._needed = _EMPTY_LOOKS * scales
+        self._needed = _EMPTY_LOOKS * (1 if scales == 1 else _TURN * (scales - 1))
         self._places: list[_Place] = []
         self._scene: _Small | None = None
         self._known: NDArray[np.bool_] = np.zeros((0, 0), np.bool_)

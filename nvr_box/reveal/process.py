@@ -15,16 +15,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from nvr_box import day_keys
-from nvr_box.passphrase import unlocked
+from base import logs, service
+from base.errors import Error, SealError, WireError
+from nvr_box.keys import day as day_keys
+from nvr_box.keys.passphrase import unlocked
 from nvr_box.record.access_units import access_units
 from nvr_box.record.piece import Piece
 from nvr_box.reveal import card, pipe
 from nvr_box.reveal.render import Renderer, whole_gop
 from nvr_box.reveal.verdicts import Verdicts, added
 from wire import hold, thumbnail
-from wire.base import logs, service
-from wire.base.errors import Error, SealError, WireError
 from wire.keys import Identity, Recipient
 from wire.recovery.reader import NO_KEY_UNIT, NO_RECOVERY_DATA, Reader
 

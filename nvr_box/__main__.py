@@ -23,6 +23,10 @@ from nvr_box.state import CONSOLE, DATABASE, RECORDINGS
 from nvr_box.store import Store
 from nvr_box.users import Users
 
+CONFIG_EXIT = 78
+"""EX_CONFIG of sysexits.h: what the service manager need not try again, for the configuration is wrong."""
+SERVING = (None, "serve")
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when it went well, 1 with a sentence on standard error when not."""
@@ -31,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         return verify.main(asked.package, asked.signing_key, asked.state)
     try:
         config = toml.load(BoxConfig, asked.config)
-        if asked.command in (None, "serve"):
+        if asked.command in SERVING:
             # Here and not above: the networks take seconds to load, which the other commands do not need.
             from nvr_box import app
 
@@ -44,7 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
         return asyncio.run(_change(config, asked))
     except (Error, Refused) as error:
         print(f"nvr_box: {error}", file=sys.stderr)
-        return 1
+        service.notify(f"STATUS={error}")
+        return CONFIG_EXIT if isinstance(error, ConfigError) and asked.command in SERVING else 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -260,6 +260,7 @@ async def _run(box: Box, parts: Parts, stop: Awaitable[None]) -> None:
         tasks = [
             group.create_task(box.cameras.run(), name="cameras"),
             group.create_task(parts.housekeeping.run(), name="housekeeping"),
+            group.create_task(box.cameras.feed_watchdog(), name="watchdog"),
             group.create_task(kept_up("selections", box.selections.run), name="selections"),
             group.create_task(kept_up("audit-head", parts.heads.run), name="audit-head"),
         ]

@@ -6,10 +6,10 @@ import contextlib
 import sys
 from pathlib import Path
 
+from base import config, logs, service
+from base.errors import ConfigError, Error
 from firmware import supervisor
 from firmware.config import Config
-from wire.base import config, logs, service
-from wire.base.errors import ConfigError, Error
 
 
 def main() -> int:

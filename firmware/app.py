@@ -4,6 +4,8 @@ import asyncio
 import logging
 from pathlib import Path
 
+from base import service
+from base.errors import ConfigError
 from firmware import identity
 from firmware.analytics.engine import Engine
 from firmware.camera import Camera
@@ -43,8 +45,6 @@ from onvif.events.topics import CAMERA
 from onvif.platform import interface_of
 from onvif.rtsp.serve import Server
 from onvif.store import Stored
-from wire.base import service
-from wire.base.errors import ConfigError
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from wire.base.errors import ConfigError, WireError
+from base.errors import ConfigError, WireError
 from wire.keys import SigningKey, key_id, load_signing_key, save
 
 _FILE = "signing.key"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from wire.base.errors import SealError, StoreError, WireError
+from base.errors import SealError, StoreError, WireError
 
 log = logging.getLogger(__name__)
 

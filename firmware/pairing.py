@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from base.errors import ConfigError, SealError, WireError
+from base.files import write_private
 from firmware.bound import Authorise, Bound, refused
 from firmware.identity import CameraIdentity
 from firmware.viewer import ViewerAccount
 from onvif.errors import StateError
 from wire import meeting
-from wire.base.errors import ConfigError, SealError, WireError
-from wire.base.files import write_private
 from wire.keys import Recipient
 from wire.meeting import STREAM_INFO, VERSION
 

@@ -4,12 +4,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from base.errors import Error
 from firmware.describe.thumbnail import Clear
 from firmware.identity import CameraIdentity
 from firmware.outbox import Outbox
 from firmware.pairing import Pairings
 from wire import thumbnail
-from wire.base.errors import Error
 from wire.features import seal
 from wire.features.packet import FeaturePacket
 from wire.keys import Recipient

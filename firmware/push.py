@@ -15,10 +15,10 @@ from typing import Any
 
 import aiohttp
 
+from base.errors import PeerError, StoreError
+from base.logs import printable
 from firmware.outbox import Outbox, Queued
 from firmware.pairing import Pairing, Pairings
-from wire.base.errors import PeerError, StoreError
-from wire.base.logs import printable
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ import numpy as np
 from aiohttp import web
 from numpy.typing import NDArray
 
+from base.errors import WireError
 from firmware.bound import Authorise, Bound, refused
 from onvif.store import Stored
-from wire.base.errors import WireError
 
 log = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from aiohttp import web
 
+from base.errors import WireError
 from firmware.bound import Authorise, Bound, refused
 from firmware.mask.selection import MOST_PEOPLE, Chooser, Mode, Person, Selection
 from onvif.store import Stored
-from wire.base.errors import WireError
 
 log = logging.getLogger(__name__)
 

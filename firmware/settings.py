@@ -10,6 +10,7 @@ installer to read once.
 
 from collections.abc import Mapping
 
+from base.errors import ConfigError
 from firmware.config import Camera as CameraConfig
 from firmware.services.media_state import MediaState
 from onvif.errors import StateError
@@ -17,7 +18,6 @@ from onvif.services.device_state import DeviceState
 from onvif.services.first_account import INITIAL_PASSWORD, ensure_administrator, forget_once_changed
 from onvif.store import Stored
 from onvif.users import Level, User
-from wire.base.errors import ConfigError
 
 
 class Settings:

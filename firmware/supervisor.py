@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from wire.base import service
+from base import service
 
 log = logging.getLogger(__name__)
 

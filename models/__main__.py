@@ -8,11 +8,11 @@ import argparse
 import sys
 from dataclasses import replace
 
+from base.errors import ModelError
 from models.config import ModelsConfig
 from models.machine import PROFILES, advise, measure
 from models.precision import FLOAT, INT8, WORTH, speed_up
 from models.runtime import Session
-from wire.base.errors import ModelError
 
 
 def main() -> int:

@@ -12,11 +12,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from base.errors import ModelError
 from models import stripes
 from models.config import ModelsConfig
 from models.registry import Registry
 from models.runtime import Floats, Session
-from wire.base.errors import ModelError
 from wire.features.packet import AppearanceCode
 from wire.features.vocabulary import Attribute, CodeKind, ObjectClass
 

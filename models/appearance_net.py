@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from base.errors import ModelError
 from models.appearance import Encoder, cut, quantised
 from models.attributes import told
 from models.config import ModelsConfig
 from models.registry import Registry
 from models.runtime import Floats, Session
-from wire.base.errors import ModelError
 from wire.features.packet import AppearanceCode
 from wire.features.vocabulary import Attribute, ObjectClass
 

@@ -14,8 +14,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from base.errors import ModelError
 from models.registry import Registry
-from wire.base.errors import ModelError
 
 DIMENSIONS = 64
 BITS = 512

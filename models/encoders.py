@@ -1,11 +1,11 @@
 """Which encoder makes the appearance codes."""
 
+from base.errors import ModelError
 from models import appearance_net
 from models.appearance import Encoder, Stripes
 from models.config import ModelsConfig
 from models.registry import Registry
 from models.runtime import Session
-from wire.base.errors import ModelError
 
 
 def encoder(session: Session, registry: Registry, config: ModelsConfig) -> Encoder:

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from base.errors import ModelError
 from models.detections import Detections, suppressed
 from models.detector import ALIGNMENT, GROUPS, MASKING_THRESHOLD, NMS_IOU, Picture, Window, in_window, letterbox, tiled
 from models.runtime import Floats, Session
-from wire.base.errors import ModelError
 from wire.features.vocabulary import ObjectClass
 
 _STRIDES = (8, 16, 32)

@@ -9,13 +9,13 @@ import time
 
 import numpy as np
 
+from base.errors import ModelError
 from models import selftest
 from models.config import ModelsConfig
 from models.oidv4 import NAME
 from models.profiles import detector_for, looks_with_nanodet
 from models.registry import Registry
 from models.runtime import Session
-from wire.base.errors import ModelError
 
 log = logging.getLogger(__name__)
 

@@ -1,10 +1,10 @@
 """How much the detector may cost: the profiles that `ModelsConfig.profile` names."""
 
+from base.errors import ModelError
 from models.detector import Detector
 from models.nanodet import NanoDet
 from models.oidv4 import NAME, Oidv4
 from models.runtime import Session
-from wire.base.errors import ModelError
 
 # NanoDet: longer sides of the input, which take turns, columns and rows of tiles beside the whole picture. At any one
 # size the network hardly sees people of some heights (of 210 in photographs 16 % score below .4 at 512 and as many

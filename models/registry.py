@@ -8,8 +8,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from wire.base import config
-from wire.base.errors import ConfigError, ModelError
+from base import config
+from base.errors import ConfigError, ModelError
 
 HERE = Path(__file__).parent
 WEIGHTS = HERE / "weights"

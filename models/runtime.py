@@ -16,9 +16,9 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime  # after the switch
 
+from base.errors import ModelError
 from models.config import ModelsConfig
 from models.registry import Entry, Registry, Tensor
-from wire.base.errors import ModelError
 
 log = logging.getLogger(__name__)
 # The package exports its names without declaring them.

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from base.errors import ModelError
 from models.appearance import Encoder, similarity
 from models.detections import ious
 from models.detector import OBJECT_THRESHOLD, Detector
 from models.faces import Faces
-from wire.base.errors import ModelError
 from wire.features.vocabulary import ObjectClass
 
 PICTURE = Path(__file__).parent / "selftest.jpg"

@@ -5,6 +5,9 @@ import asyncio
 import sys
 from pathlib import Path
 
+from base import config as toml
+from base import logs, service
+from base.errors import ConfigError, Error, StoreError
 from nvr_box import audit_loss, check, keys_command
 from nvr_box.audit import Audit
 from nvr_box.config import BoxConfig
@@ -19,9 +22,6 @@ from nvr_box.rights import Refused, Right
 from nvr_box.state import CONSOLE, DATABASE, RECORDINGS
 from nvr_box.store import Store
 from nvr_box.users import Users
-from wire.base import config as toml
-from wire.base import logs, service
-from wire.base.errors import ConfigError, Error, StoreError
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,6 +13,9 @@ from typing import IO
 from aiohttp import web
 
 import models
+from base import service
+from base.errors import StoreError
+from base.steady import kept_up
 from nvr_box import repair
 from nvr_box.audit import Audit
 from nvr_box.audit_head import Heads
@@ -48,9 +51,6 @@ from nvr_box.web import certificate
 from nvr_box.web.app import application
 from onvif.doorway import runner_of
 from onvif.listener import Listener
-from wire.base import service
-from wire.base.errors import StoreError
-from wire.base.steady import kept_up
 
 log = logging.getLogger(__name__)
 

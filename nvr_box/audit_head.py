@@ -20,10 +20,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from base.errors import SealError, StoreError, WireError
+from base.files import write_private
 from nvr_box.clock import utc_us
 from nvr_box.store import Store
-from wire.base.errors import SealError, StoreError, WireError
-from wire.base.files import write_private
 from wire.keys import SigningKey, verify
 
 log = logging.getLogger(__name__)

@@ -8,10 +8,10 @@ evidence whose entries are among the lost do not verify.
 
 from pathlib import Path
 
+from base.errors import ConfigError, SealError, StoreError, WireError
 from nvr_box import audit_head, repair
 from nvr_box.audit import Audit, Detail
 from nvr_box.store import Store
-from wire.base.errors import ConfigError, SealError, StoreError, WireError
 
 
 async def accept(store: Store, log: Audit, folder: Path, *, who: str, reason: str, signing_key: str | None) -> str:

@@ -8,9 +8,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from base.errors import ConfigError, StoreError
 from nvr_box.passphrase import long_enough
 from wire import keys
-from wire.base.errors import ConfigError, StoreError
 from wire.keys import Identity, Recipient
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

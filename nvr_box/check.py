@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from base.errors import Error, StoreError, WireError
 from nvr_box import audit, audit_head, repair
 from nvr_box.config import BoxConfig
 from nvr_box.keys import Keys
@@ -17,7 +18,6 @@ from nvr_box.record.full_disk import GONE
 from nvr_box.state import DATABASE, KEYS, RECORDINGS
 from nvr_box.store import Store
 from wire import thumbnail
-from wire.base.errors import Error, StoreError, WireError
 from wire.keys import load_verifier
 from wire.recovery.verdict import Check
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wire.base.errors import SealError, StoreError, WireError
-from wire.base.files import write_private
+from base.errors import SealError, StoreError, WireError
+from base.files import write_private
 from wire.keys import Identity, Recipient
 
 _INFO = b"veilcam day key 1 "

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from base.errors import ConfigError, NotFound, StoreError
+from base.files import shred, write_private
 from nvr_box import audit
 from nvr_box.case_keys import sound_name
 from nvr_box.clock import utc_us
@@ -25,8 +27,6 @@ from nvr_box.reveal.talk import Gone, Talk, unlocking
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
 from wire import hold
-from wire.base.errors import ConfigError, NotFound, StoreError
-from wire.base.files import shred, write_private
 from wire.keys import Recipient
 
 LONGEST_US = 24 * 3_600_000_000

@@ -9,6 +9,8 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
+from base.errors import Error, StoreError
+from base.steady import kept_up
 from nvr_box import repair
 from nvr_box.audit import Audit
 from nvr_box.holds import Holds
@@ -22,8 +24,6 @@ from nvr_box.soundness import Soundness
 from nvr_box.store import Store
 from nvr_box.timekeeper import Timekeeper
 from nvr_box.users import Users
-from wire.base.errors import Error, StoreError
-from wire.base.steady import kept_up
 
 log = logging.getLogger(__name__)
 SWEEP_EVERY_S, FOLLOW_EVERY_S, FLUSH_EVERY_S = 30.0, 2.0, 1.0

@@ -26,6 +26,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from base.errors import ConfigError, Error, StoreError
+from base.files import shred, write_private
 from nvr_box import day_keys, past_keys
 from nvr_box.case_keys import CaseKeys, sound_name
 from nvr_box.clock import utc_us
@@ -33,8 +35,6 @@ from nvr_box.day_keys import DayKey, Holders
 from nvr_box.passphrase import long_enough, unlocked
 from nvr_box.past_keys import PastKey
 from wire import keys
-from wire.base.errors import ConfigError, Error, StoreError
-from wire.base.files import shred, write_private
 from wire.keys import Identity, Kem, Recipient, SigningKey
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from base.errors import ConfigError, StoreError
 from nvr_box.audit import Audit
 from nvr_box.custody import Custody
 from nvr_box.holds import Holds
@@ -19,7 +20,6 @@ from nvr_box.passphrase import long_enough
 from nvr_box.state import CONSOLE
 from wire import escrow
 from wire import keys as key_files
-from wire.base.errors import ConfigError, StoreError
 from wire.keys import Identity
 
 

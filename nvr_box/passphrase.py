@@ -4,8 +4,8 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from base.errors import ConfigError, SealError
 from wire import keys
-from wire.base.errors import ConfigError, SealError
 from wire.keys import Identity
 
 LEAST_PASSPHRASE = 12

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from wire.base.errors import StoreError
-from wire.base.files import write_private
+from base.errors import StoreError
+from base.files import write_private
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import models
+from base.errors import Error, SealError
 from models import ModelsConfig
 from nvr_box import day_keys
 from nvr_box.audit import Audit
@@ -20,7 +21,6 @@ from nvr_box.passphrase import unlocked
 from nvr_box.search.reencode import Progress, Reencoder
 from nvr_box.state import CONSOLE
 from nvr_box.store import Store
-from wire.base.errors import Error, SealError
 from wire.keys import Identity
 
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from base.errors import StoreError
 from nvr_box import audit
 from nvr_box.clock import utc_us
 from nvr_box.notices import Notice
 from nvr_box.store import Store
-from wire.base.errors import StoreError
 
 log = logging.getLogger(__name__)
 FOLDER = "damaged"

@@ -7,7 +7,7 @@ cannot differ in what they allow.
 from dataclasses import dataclass
 from enum import Enum
 
-from wire.base.errors import Error
+from base.errors import Error
 
 
 class Refused(Error):

@@ -9,9 +9,9 @@ import os
 import secrets
 from pathlib import Path
 
+from base.errors import StoreError
+from base.files import write_private
 from nvr_box.config import BoxConfig
-from wire.base.errors import StoreError
-from wire.base.files import write_private
 
 CREDENTIAL = "veilcam-box"
 _FOLDER_END, _FILE = "-secret", "box.secret"

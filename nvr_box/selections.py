@@ -8,6 +8,8 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
+from base.errors import ConfigError, NotFound, PeerError
+from base.logs import printable
 from nvr_box.audit import Audit
 from nvr_box.cameras import selection
 from nvr_box.cameras.roster import Camera, Roster
@@ -16,8 +18,6 @@ from nvr_box.record.source import SignInRefused
 from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
 from nvr_box.search.stills import Stills
-from wire.base.errors import ConfigError, NotFound, PeerError
-from wire.base.logs import printable
 from wire.features.packet import AppearanceCode
 from wire.features.vocabulary import ObjectClass
 

@@ -16,13 +16,13 @@ from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from base.errors import ConfigError, Conflict, StoreError
+from base.files import shred, write_private
 from nvr_box import audit
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
 from nvr_box.turns import Busy, Turns
 from onvif.throttle import Limits, SignIns, Throttled, place_of
-from wire.base.errors import ConfigError, Conflict, StoreError
-from wire.base.files import shred, write_private
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")

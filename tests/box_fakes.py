@@ -10,6 +10,7 @@ import av
 import cv2
 import numpy as np
 
+from base.errors import PeerError
 from firmware.encode.protected import ProtectedEncoder
 from firmware.encode.settings import EncoderSettings
 from nvr_box.record.recorder import Recorder
@@ -18,7 +19,6 @@ from onvif import metadata
 from onvif.rtsp.live import Track
 from onvif.rtsp.serve import Server
 from wire import thumbnail
-from wire.base.errors import PeerError
 from wire.recovery.layout import Region
 
 USER, PASSWORD = "viewer", "p@ss/word:1"

@@ -17,6 +17,7 @@ import av
 import cv2
 import numpy as np
 
+from base.errors import NotFound, PeerError
 from nvr_box.audit import Audit
 from nvr_box.box import Box
 from nvr_box.cameras.cameras import Camera, Found, State, Status, Step
@@ -39,7 +40,6 @@ from nvr_box.search.stills import Pick, Still
 from nvr_box.store import Store
 from nvr_box.timekeeper import Timekeeper
 from nvr_box.users import Users
-from wire.base.errors import NotFound, PeerError
 from wire.features.packet import ColourShare
 from wire.features.vocabulary import Colour, ObjectClass, Part
 

@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 
+from base.errors import SealError, StoreError, WireError
 from nvr_box import __main__ as command
 from nvr_box import audit, audit_head, check
 from nvr_box import state as places
@@ -18,7 +19,6 @@ from nvr_box.rights import Account, Right
 from nvr_box.secret import CREDENTIAL, beside, box_secret
 from nvr_box.store import Store
 from wire import keys as key_files
-from wire.base.errors import SealError, StoreError, WireError
 from wire.keys import SigningKey
 
 ADMIN = Account("console", frozenset({Right.ADMIN}))

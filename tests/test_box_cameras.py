@@ -10,6 +10,7 @@ from pairing_ends import OPERATOR, CameraEnd, Meddler, introduction
 from pairing_ends import PASSWORD as ADMIN_PASSWORD
 from pairing_ends import USER as ADMIN_USER
 
+from base.errors import ConfigError, Conflict, PeerError, StoreError
 from nvr_box.audit import Audit
 from nvr_box.cameras import pairing
 from nvr_box.cameras.cameras import Cameras, State
@@ -23,7 +24,6 @@ from nvr_box.record.segments import Segments
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
 from onvif.replies import Profile
-from wire.base.errors import ConfigError, Conflict, PeerError, StoreError
 
 ADMIN = Account("admin", frozenset(Right))
 GUARD = Account("guard", frozenset({Right.VIEW}), frozenset({1}))

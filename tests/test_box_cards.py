@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from box_fakes import CAMERA_ID, best_shot, jpeg
 
+from base.errors import StoreError
 from nvr_box import check
 from nvr_box.audit import Audit
 from nvr_box.cameras.roster import Camera, Roster
@@ -20,7 +21,6 @@ from nvr_box.search.passages import Passages
 from nvr_box.search.search import Searches
 from nvr_box.store import Store
 from wire import thumbnail
-from wire.base.errors import StoreError
 from wire.features.packet import FeaturePacket
 from wire.features.vocabulary import ObjectClass
 from wire.keys import Identity, SigningKey

@@ -9,9 +9,9 @@ from box_fakes import PASSWORD, USER, RtspCamera
 from hypothesis import given
 from hypothesis import strategies as st
 
+from base.errors import PeerError
 from nvr_box.record.credentials_guard import ELSEWHERE, IN_CLEAR, Requests
 from nvr_box.record.source import Source
-from wire.base.errors import PeerError
 
 BASIC, DIGEST = 'Basic realm="cam"', 'Digest realm="cam", nonce="0123", algorithm=MD5'
 CLEAR = base64.b64encode(f"{USER}:{PASSWORD}".encode())

@@ -29,6 +29,7 @@ from test_box_reveal import (
     streams,
 )
 
+from base.errors import StoreError, WireError
 from nvr_box import day_keys
 from nvr_box.audit_head import Head, Heads
 from nvr_box.export import budget, manifest, report
@@ -39,7 +40,6 @@ from nvr_box.export.verify import main as verify_main
 from nvr_box.export.verify import verify
 from nvr_box.rights import Account, Refused, Right
 from wire import player
-from wire.base.errors import StoreError, WireError
 from wire.keys import load_identity
 
 __all__ = ["place", "streams"]  # fixtures

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from base.errors import ConfigError
 from nvr_box import app
 from nvr_box.audit import Audit
 from nvr_box.config import BoxConfig
@@ -12,7 +13,6 @@ from nvr_box.rights import Account, Refused, Right
 from nvr_box.state import FIRST_PASSWORD
 from nvr_box.store import Store
 from nvr_box.users import Users
-from wire.base.errors import ConfigError
 
 OWN = "a password of my own"
 CONSOLE = Account("console", frozenset({Right.ADMIN}))

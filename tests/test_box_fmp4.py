@@ -8,10 +8,10 @@ from box_fakes import plain_h264
 from hypothesis import given
 from hypothesis import strategies as st
 
+from base.errors import Truncated, WireError
 from nvr_box.record import fmp4, gop_index
 from nvr_box.record.muxer import Muxer
 from nvr_box.record.piece import Timeline
-from wire.base.errors import Truncated, WireError
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import json
 import pytest
 from box_fakes import CAMERA_ID, best_shot, jpeg, masked_h264, record_file
 
+from base.errors import ConfigError, StoreError
 from nvr_box import __main__ as command
 from nvr_box import day_keys
 from nvr_box.audit import Audit
@@ -23,7 +24,6 @@ from nvr_box.rights import Account, Refused, Right
 from nvr_box.search.passages import Passages
 from nvr_box.state import CONSOLE
 from nvr_box.store import Store
-from wire.base.errors import ConfigError, StoreError
 from wire.features.packet import FeaturePacket
 from wire.features.vocabulary import ObjectClass
 from wire.keys import SigningKey

@@ -14,6 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
+from base import steady
+from base.errors import PeerError, WireError
+from base.outside_json import MOST_DEPTH, read_json
 from nvr_box.audit import Audit
 from nvr_box.cameras import pairing, selection, upkeep
 from nvr_box.cameras.holding import Holder
@@ -35,9 +38,6 @@ from onvif.notifications import read_notifications
 from onvif.users import Level
 from onvif.xml import read
 from tests.onvif_camera import PASSWORDS, running
-from wire.base import steady
-from wire.base.errors import PeerError, WireError
-from wire.base.outside_json import MOST_DEPTH, read_json
 
 DEEP = b"[" * 60_000
 NESTED = json.dumps({"mode": "everyone", "people": [{"label": [[[]]], "model": "m", "code": "c"}]}).encode()

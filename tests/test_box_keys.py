@@ -10,6 +10,7 @@ import sys
 import pytest
 from box_fakes import CAMERA_ID, masked_h264, record_file
 
+from base.errors import ConfigError, SealError, StoreError
 from nvr_box import __main__ as command
 from nvr_box import day_keys
 from nvr_box import state as places
@@ -22,7 +23,6 @@ from nvr_box.record.segments import Segments
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
-from wire.base.errors import ConfigError, SealError, StoreError
 from wire.keys import SigningKey, load_identity
 
 ANNA, BERT = "anna's own passphrase", "bert's own passphrase"

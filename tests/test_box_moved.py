@@ -13,6 +13,7 @@ from odd_camera import OddCamera, access_units
 from test_box_cameras import ADMIN, GUARD, INTRODUCTION, camera
 from test_onvif_client import INFORMATION, PASSWORD, USER, Device, serving, soap, stream
 
+from base.errors import ConfigError, PeerError
 from nvr_box.audit import Audit
 from nvr_box.cameras import upkeep
 from nvr_box.cameras.cameras import Cameras, State
@@ -28,7 +29,6 @@ from nvr_box.rights import Refused
 from nvr_box.store import Store
 from onvif import digest
 from onvif.discovery import Found
-from wire.base.errors import ConfigError, PeerError
 
 OLD, NEW = "0ld-s3cret", "n3w-s3cret"
 

@@ -17,6 +17,7 @@ from box_fakes import PASSWORD, PEOPLE, USER, RtspCamera, document, plain_h264, 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from base.errors import PeerError, StoreError
 from nvr_box.audit import Audit
 from nvr_box.config import RecordConfig
 from nvr_box.record import fmp4
@@ -35,7 +36,6 @@ from nvr_box.services.seen import frame
 from nvr_box.store import Store
 from onvif.metadata import Box, Colour, Frame, Object
 from onvif.metadata import document as metadata_document
-from wire.base.errors import PeerError, StoreError
 from wire.features.vocabulary import Colour as ColourWord
 from wire.features.vocabulary import ObjectClass, Part
 

@@ -14,6 +14,7 @@ import pytest
 from box_fakes import CAMERA_ID, best_shot, jpeg
 
 import models
+from base.errors import SealError
 from models.config import ModelsConfig
 from nvr_box import check, reencode_command
 from nvr_box import state as places
@@ -27,7 +28,6 @@ from nvr_box.search.reencode import NO_SHOT, Reencoder
 from nvr_box.search.search import Filters, Searches
 from nvr_box.store import Store
 from wire import thumbnail
-from wire.base.errors import SealError
 from wire.features.packet import FULL_SCALE, FeaturePacket
 from wire.features.vocabulary import ObjectClass
 from wire.keys import Identity, SigningKey, save

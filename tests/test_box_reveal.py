@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from box_fakes import CAMERA_ID, PEOPLE, clear_picture, i420, masked_h264, plain_h264, record_file
 
+from base.errors import StoreError, WireError
 from nvr_box.audit import Audit
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.keys import Keys
@@ -27,7 +28,6 @@ from nvr_box.reveal.spans import Spans
 from nvr_box.reveal.verdicts import Verdicts
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
-from wire.base.errors import StoreError, WireError
 from wire.keys import SigningKey, load_identity
 from wire.nal import Codec
 from wire.recording import samples

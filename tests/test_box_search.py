@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import models
+from base.errors import StoreError, WireError
 from models import coarse
 from nvr_box.audit import Audit
 from nvr_box.config import RecordConfig
@@ -23,7 +24,6 @@ from nvr_box.search.intake import Intake, split, token_hash
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Filters, Searches
 from nvr_box.store import Store
-from wire.base.errors import StoreError, WireError
 from wire.features import seal
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare, FeaturePacket
 from wire.features.vocabulary import CHOICES, Attribute, CodeKind, Colour, ObjectClass, Part

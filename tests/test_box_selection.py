@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from base.errors import ConfigError, PeerError, StoreError
 from firmware.mask.selection import Mode as CameraMode
 from nvr_box.audit import Audit
 from nvr_box.cameras.roster import Camera, Roster
@@ -16,7 +17,6 @@ from nvr_box.selections import Choice, Selections
 from nvr_box.store import Store
 from onvif.users import Level
 from tests.onvif_camera import PASSWORDS, running
-from wire.base.errors import ConfigError, PeerError, StoreError
 from wire.features.packet import AppearanceCode
 from wire.features.vocabulary import CodeKind, ObjectClass
 

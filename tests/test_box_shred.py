@@ -6,12 +6,12 @@ import sqlite3
 
 import pytest
 
+from base import files
+from base.errors import StoreError
 from nvr_box.audit import Audit
 from nvr_box.cameras.roster import Camera, Roster, entry
 from nvr_box.keys import Keys
 from nvr_box.store import Store
-from wire.base import files
-from wire.base.errors import StoreError
 
 PASSPHRASE = "an operator's passphrase"
 NEEDLE = b"a-password-of-a-camera"

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from odd_camera import OddCamera, access_units, metadata_track, video_track
 
+from base.errors import PeerError
 from nvr_box.audit import Audit
 from nvr_box.cameras.recorders import is_near
 from nvr_box.record import recorder as recording
@@ -25,7 +26,6 @@ from nvr_box.record.source import SignInRefused, Source
 from nvr_box.record.timing import Timing
 from nvr_box.rights import Account, Right
 from nvr_box.store import Store
-from wire.base.errors import PeerError
 
 GUARD = Account("guard", frozenset({Right.VIEW}))
 EVER = 1 << 60

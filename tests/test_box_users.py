@@ -5,13 +5,13 @@ import sqlite3
 
 import pytest
 
+from base.errors import ConfigError, StoreError
 from nvr_box import audit, users
 from nvr_box.audit import Audit
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.store import Store
 from nvr_box.users import Users
 from onvif.throttle import SignIns
-from wire.base.errors import ConfigError, StoreError
 
 ADMIN = Account("console", frozenset({Right.ADMIN}))
 GUARD = Account("guard", frozenset({Right.VIEW}), frozenset({1}))

@@ -7,10 +7,10 @@ import av
 import numpy as np
 import pytest
 
+from base.errors import ConfigError
 from firmware.capture import clip as module
 from firmware.capture.clip import Clip
 from firmware.capture.frame import planes
-from wire.base.errors import ConfigError
 
 WIDTH, HEIGHT, COUNT, RATE = 96, 64, 7, 25
 

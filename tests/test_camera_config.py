@@ -2,11 +2,11 @@
 
 import pytest
 
+from base import config
+from base.errors import ConfigError
 from firmware import identity
 from firmware.config import Config
 from firmware.mask.settings import Extent, Pattern
-from wire.base import config
-from wire.base.errors import ConfigError
 
 CAMERA = """
 [[camera]]

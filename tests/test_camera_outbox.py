@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from base.errors import StoreError
 from firmware.outbox import Outbox
 from firmware.pairing import Pairing, Pairings
 from firmware.push import CONTENT_TYPE, Pusher
-from wire.base.errors import StoreError
 from wire.keys import Identity
 
 NOW = 1_790_000_000.0

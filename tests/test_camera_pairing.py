@@ -9,6 +9,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from base.errors import ConfigError, SealError, WireError
 from firmware import identity
 from firmware.bound import Bound, body_of
 from firmware.outbox import Outbox
@@ -19,7 +20,6 @@ from onvif.services.device_state import DeviceState
 from onvif.store import Stored
 from onvif.users import Level, User
 from wire import meeting
-from wire.base.errors import ConfigError, SealError, WireError
 from wire.features.packet import FeaturePacket
 from wire.features.vocabulary import ObjectClass
 from wire.keys import Identity, Recipient, SigningKey

@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from base.errors import ModelError
 from firmware.capture.frame import Frame
 from firmware.encode.protected import ProtectedEncoder
 from firmware.encode.settings import EncoderSettings
@@ -17,7 +18,6 @@ from firmware.stream.channels import MainChannel
 from firmware.stream.pipeline import Pipeline, Stages
 from firmware.vision.sight import Sight, TrackBox
 from models.detections import Detections
-from wire.base.errors import ModelError
 from wire.features.vocabulary import ObjectClass
 from wire.keys import Identity, SigningKey
 from wire.nal import Codec

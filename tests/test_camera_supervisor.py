@@ -11,7 +11,7 @@ PATIENCE_S = 60
 
 CHILD = """
 import os, pathlib, signal, sys, time
-from wire.base import service
+from base import service
 service.die_with_parent()
 name = sys.argv[-1]
 folder = pathlib.Path(sys.argv[1])

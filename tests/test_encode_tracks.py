@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from wire_scene import GOP, HEIGHT, OFFICER, PICTURES, RATE, SIGNER, WIDTH, db, pixels, scene
 
+from base.errors import SealError, Truncated, WireError
 from firmware.encode.payload import alone
 from firmware.encode.protected import ProtectedEncoder
 from firmware.encode.settings import EncoderSettings
 from wire import grant, keys
-from wire.base.errors import SealError, Truncated, WireError
 from wire.compose import Composer, PictureDecoder
 from wire.keys import Identity, SigningKey
 from wire.nal import Codec

@@ -7,11 +7,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
-    "wire": set(),
-    "onvif": set(),
-    "models": {"wire"},
-    "firmware": {"onvif", "models", "wire"},
-    "nvr_box": {"onvif", "models", "wire"},
+    "base": set(),
+    "wire": {"base"},
+    "onvif": {"base"},
+    "models": {"wire", "base"},
+    "firmware": {"onvif", "models", "wire", "base"},
+    "nvr_box": {"onvif", "models", "wire", "base"},
 }
 ONLY_IN = {
     "gi": "onvif/rtsp/gst.py",

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import models
+from base.errors import ModelError
 from models import colours, selftest
 from models.appearance import CODE_BYTES, cut, quantised, similarity
-from wire.base.errors import ModelError
 from wire.features.packet import AppearanceCode
 from wire.features.vocabulary import CodeKind, Colour, ObjectClass, Part
 

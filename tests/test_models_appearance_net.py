@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import models
+from base.errors import ModelError
 from firmware.describe.words import mean_attributes
 from models import appearance_net, attributes, coarse, selftest, similarity
 from models.appearance import Stripes
 from models.config import ModelsConfig
 from models.registry import Registry
 from models.runtime import Session
-from wire.base.errors import ModelError
 from wire.features.vocabulary import Attribute, CodeKind, ObjectClass
 
 BOX = np.array([30, 10, 200, 318], np.float32)

@@ -6,9 +6,9 @@ import tomllib
 
 import pytest
 
+from base.errors import ModelError
 from models.config import ModelsConfig
 from models.machine import Timing, advise, measure
-from wire.base.errors import ModelError
 
 
 def timings(**ms):

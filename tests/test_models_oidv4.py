@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 import models
+from base.errors import ModelError
 from models import selftest
 from models.config import ModelsConfig
 from models.convert.lite_model import convert
 from models.detections import ious
 from models.oidv4 import Oidv4, anchors, calibrated, decoded
 from models.registry import WEIGHTS, Registry
-from wire.base.errors import ModelError
 from wire.features.vocabulary import ObjectClass
 
 LOW_POWER = ModelsConfig(profile="low_power")

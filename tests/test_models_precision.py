@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import models
+from base.errors import ModelError
 from models import precision, selftest
 from models.config import ModelsConfig
 from models.detections import ious
 from models.registry import Registry
 from models.runtime import Session
-from wire.base.errors import ModelError
 
 REGISTRY = Registry.read()
 AUTO = ModelsConfig(precision="auto")

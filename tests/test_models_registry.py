@@ -5,9 +5,9 @@ import shutil
 import pytest
 
 import models
+from base.errors import ModelError
 from models.config import ModelsConfig
 from models.registry import HERE, WEIGHTS, Registry
-from wire.base.errors import ModelError
 
 REGISTRY = Registry.read()
 

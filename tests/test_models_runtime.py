@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import models
+from base.errors import ModelError
 from models import runtime
 from models.config import ModelsConfig
 from models.registry import Registry, Tensor
 from models.runtime import Session
-from wire.base.errors import ModelError
 
 CONFIG = ModelsConfig()
 

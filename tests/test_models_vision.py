@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import models
+from base.errors import ModelError
 from models import detections, selftest
 from models.carried import SEEN, carried
 from models.detections import Detections, ious, suppressed
 from models.detector import letterbox
 from models.nanodet import NanoDet
-from wire.base.errors import ModelError
 from wire.features.vocabulary import Attribute, ObjectClass
 
 PERSON = np.array([[9, 9, 228, 318]], np.float32)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from base.errors import ConfigError
 from firmware.config import Camera as CameraConfig
 from firmware.config import Source
 from firmware.settings import Settings
@@ -10,7 +11,6 @@ from onvif.errors import Fault, NotAuthorized
 from onvif.names import TDS
 from onvif.users import Level
 from tests.onvif_camera import PASSWORDS, running
-from wire.base.errors import ConfigError
 
 
 def settings(state, **more):

@@ -7,6 +7,7 @@ import pytest
 from lxml import etree
 from zeep.exceptions import ValidationError
 
+from base.errors import StoreError
 from nvr_box.services.catalogue import SERVICE
 from nvr_box.services.face import OnvifFace
 from onvif import names
@@ -15,7 +16,6 @@ from onvif.names import TRC, TRP, TRV, TSE, q
 from onvif.users import Level
 from tests.onvif_box import MINUTE_US, START_US, running
 from tests.onvif_schema import problems
-from wire.base.errors import StoreError
 
 FIRST = "recording-1"
 BOTH = "boolean(//Track[TrackType = 'Video']) and boolean(//Track[TrackType = '{}'])"

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from base.errors import PeerError, WireError
+from base.outside_json import read_json
 from nvr_box.cameras import pairing, selection
 from nvr_box.record.recovery_point import is_recovery_point
 from nvr_box.record.sightings import Documents, read_document, unpack
@@ -27,8 +29,6 @@ from onvif.rtsp.replay_message import Refusal
 from onvif.rtsp.replay_play import Wish
 from onvif.xml import read
 from tests.test_onvif_client import clock, fault, profiles1, services
-from wire.base.errors import PeerError, WireError
-from wire.base.outside_json import read_json
 
 SHORT, LONG = 2_000, 1_000_000
 LARGEST = 100_000

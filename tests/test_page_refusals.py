@@ -9,10 +9,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from page_box import Scene, StandInBox
 from test_page_api import sign_in
 
+from base.errors import ConfigError, Conflict, Invalid, NotFound, PeerError, StoreError
 from nvr_box.rights import Refused
 from nvr_box.web import app as page
 from nvr_box.web import refusals
-from wire.base.errors import ConfigError, Conflict, Invalid, NotFound, PeerError, StoreError
 
 RANGE = {"start": "2020-01-01T00:00:00Z", "end": "2100-01-01T00:00:00Z"}
 RAW = re.compile(r"sqlite|SELECT|INSERT|no such table|readonly|errno|/|database or disk", re.IGNORECASE)

@@ -6,13 +6,13 @@ import aiohttp
 import pytest
 from pairing_ends import OPERATOR, PASSWORD, USER, CameraEnd, Meddler, changed, introduction
 
+from base.errors import PeerError
 from nvr_box.cameras import pairing
 from onvif import digest
 from onvif.names import TDS
 from onvif.users import Level
 from tests.onvif_camera import PASSWORDS, running
 from wire import meeting
-from wire.base.errors import PeerError
 from wire.keys import Identity, SigningKey, key_id
 
 THIRD = Identity.generate()

@@ -5,12 +5,12 @@ from dataclasses import asdict
 
 import pytest
 
+from base.errors import PeerError, WireError
 from firmware.released_places import FILE, MOST_PLACES, ReleasedPlaces, document, read
 from nvr_box.cameras.released import Place, look, put
 from onvif.store import Stored
 from onvif.users import Level
 from tests.onvif_camera import PASSWORDS, running
-from wire.base.errors import PeerError, WireError
 
 USER = Level.ADMINISTRATOR.lower()
 PASSWORD = PASSWORDS[Level.ADMINISTRATOR]

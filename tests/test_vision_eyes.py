@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import models
+from base.errors import ModelError
 from firmware.mask.plan import Planner
 from firmware.mask.settings import MaskSettings
 from firmware.vision import Eyes, VisionSettings
 from models import selftest
 from models.detections import Detections
-from wire.base.errors import ModelError
 from wire.features.vocabulary import ObjectClass
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire_scene import H264, OFFICER, PICTURES, protected
 
+from base.errors import SealError, WireError
 from wire import hold, keys
-from wire.base.errors import SealError, WireError
 from wire.escrow import Share, _inverse, _times, join, split
 from wire.keys import Identity, Kem
 from wire.player import play

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wire.base.errors import SealError, Truncated, Unsupported, WireError
+from base.errors import SealError, Truncated, Unsupported, WireError
 from wire.features import packet as packets
 from wire.features import vocabulary
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare, FeaturePacket, parse

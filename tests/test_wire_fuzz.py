@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from wire_scene import H264, OFFICER, PICTURES, SIGNER, protected
 
+from base.errors import WireError
 from wire import nal, sei
-from wire.base.errors import WireError
 from wire.features.packet import parse
 from wire.nal import Codec
 from wire.recovery import layout, tables, units

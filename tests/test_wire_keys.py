@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from base.errors import SealError, WireError
 from wire import keys
-from wire.base.errors import SealError, WireError
 from wire.keys import Identity, Kem, Recipient, SigningKey
 
 INFO = b"test"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from base.errors import Truncated, WireError
 from wire import nal, sei
-from wire.base.errors import Truncated, WireError
 from wire.nal import Codec
 
 UUID = bytes(range(16))

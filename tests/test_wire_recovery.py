@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from base.errors import WireError
 from wire import nal, sei
-from wire.base.errors import WireError
 from wire.keys import Identity, Kem, SigningKey
 from wire.nal import Codec
 from wire.recovery import layout, reader, tables, told, units

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from base.errors import WireError
 from wire import hold, keys, thumbnail
-from wire.base.errors import WireError
 from wire.keys import Identity, Kem, SigningKey
 from wire.recovery.verdict import Check
 from wire.recovery.writer import BothOf

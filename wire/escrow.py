@@ -16,8 +16,8 @@ from functools import reduce
 from operator import xor
 from pathlib import Path
 
+from base.errors import Error, SealError, WireError
 from wire import keys
-from wire.base.errors import Error, SealError, WireError
 from wire.keys import Identity
 
 _HEAD = "veilcam-share-1"

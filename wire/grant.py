@@ -18,8 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from base.errors import Error, SealError, Truncated, WireError
 from wire import keys
-from wire.base.errors import Error, SealError, Truncated, WireError
 from wire.keys import Identity, Recipient
 from wire.recording import samples
 from wire.recovery.group import TrackKey

@@ -14,8 +14,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from base.errors import Error, SealError, Truncated, WireError
 from wire import keys
-from wire.base.errors import Error, SealError, Truncated, WireError
 from wire.keys import Identity, Recipient
 from wire.recording import samples
 from wire.recovery.layout import HASH_BYTES, KEY_BYTES

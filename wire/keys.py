@@ -30,8 +30,8 @@ from cryptography.hazmat.primitives.hpke import (
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from wire.base.errors import SealError, WireError
-from wire.base.files import write_private
+from base.errors import SealError, WireError
+from base.files import write_private
 
 KID_BYTES = 8
 SIGNATURE_BYTES = 64

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wire.base.errors import SealError
+from base.errors import SealError
 from wire.keys import SigningKey, verify
 
 VERSION = 2

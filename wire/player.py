@@ -17,8 +17,8 @@ import av
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from base.errors import Error, WireError
 from wire import grant, hold
-from wire.base.errors import Error, WireError
 from wire.compose import Composer
 from wire.keys import Identity, first_line, load_identity
 from wire.recording import samples

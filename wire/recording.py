@@ -11,7 +11,7 @@ from av.bitstream import BitStreamFilterContext
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
-from wire.base.errors import WireError
+from base.errors import WireError
 from wire.nal import Codec
 
 _AVC_CONFIGURATION = b"\x01"

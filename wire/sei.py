@@ -6,7 +6,7 @@ ITU-T H.264 (08/2021) 7.3.2.3, D.1.7; ITU-T H.265 (08/2021) 7.3.5, D.2.7. Bytes 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from wire.base.errors import Truncated, WireError
+from base.errors import Truncated, WireError
 from wire.nal import Codec, escape, unescape
 
 USER_DATA_UNREGISTERED = 5

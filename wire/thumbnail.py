@@ -15,8 +15,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from base.errors import Error, SealError, Truncated, Unsupported, WireError
 from wire import hold
-from wire.base.errors import Error, SealError, Truncated, Unsupported, WireError
 from wire.keys import Identity, SigningKey, first_line, load_identity, verify
 from wire.recovery.group import unsealed
 from wire.recovery.layout import HASH_BYTES, KEY_BYTES, SIGNATURE_BYTES

@@ -14,8 +14,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from base.errors import ConfigError, Error
 from firmware.capture.frame import CLOCK_90K, Frame, Picture, planes
-from wire.base.errors import ConfigError, Error
 
 log = logging.getLogger(__name__)
 

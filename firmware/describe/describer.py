@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from base.errors import ModelError
 from firmware.describe import thumbnail
 from firmware.describe.best_shot import Passage, Shot
 from firmware.describe.stature import Stature
@@ -33,7 +34,6 @@ from models import Models, texture
 from models.carried import carried
 from models.colours import cloth
 from models.rendition import Renditions
-from wire.base.errors import ModelError
 from wire.features.packet import FULL_SCALE, ColourShare, FeaturePacket
 from wire.features.vocabulary import Colour, ObjectClass
 

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from base.errors import ModelError, WireError
 from firmware.capture.frame import CLOCK_90K, Picture
 from firmware.mask.grid import Boxes, grow
 from firmware.vision.sight import Sight, TrackBox
@@ -25,7 +26,6 @@ from models import Models
 from models.appearance import similarity
 from models.detections import areas, intersections
 from models.detector import MASKING_THRESHOLD
-from wire.base.errors import ModelError, WireError
 from wire.features.packet import AppearanceCode
 from wire.features.vocabulary import CodeKind, ObjectClass
 

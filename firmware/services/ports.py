@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from base.errors import ConfigError
 from firmware.config import Camera as CameraConfig
 from onvif.errors import StateError
 from onvif.keystore import Keystore
@@ -18,7 +19,6 @@ from onvif.listener import Listener, can_listen
 from onvif.rtsp.serve import Server
 from onvif.services.device_state import DeviceState
 from onvif.store import Stored
-from wire.base.errors import ConfigError
 
 HTTPS_PORT = 443
 """Shown while HTTPS is off and no port was chosen."""

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from base.errors import ConfigError
 from firmware.bound import authorised, authoriser
 from firmware.camera import Camera
 from firmware.mask.settings import Pattern
@@ -51,7 +52,6 @@ from onvif.services.event_brokers import EventBrokers
 from onvif.services.events import EventService, event_service
 from onvif.services.security import security_service
 from onvif.users import AccessClass
-from wire.base.errors import ConfigError
 
 REALM = "veilcam"
 FIRMWARE_VERSION = "0.1.0"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
+from base.errors import Error
 from firmware.capture.frame import CLOCK_90K, Frame, FrameSource, Picture
 from firmware.encode.access_unit import AccessUnit
 from firmware.mask.background import Background
@@ -22,7 +23,6 @@ from firmware.mask.plan import MaskPlan, Planner
 from firmware.stream.counters import Counters
 from firmware.stream.junction import Junction
 from firmware.vision.sight import Sight
-from wire.base.errors import Error
 
 log = logging.getLogger(__name__)
 

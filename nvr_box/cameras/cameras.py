@@ -9,6 +9,9 @@ from functools import partial
 
 from yarl import URL
 
+from base.errors import Conflict, PeerError
+from base.logs import printable
+from base.steady import kept_up
 from nvr_box import audit
 from nvr_box.cameras import pairing
 from nvr_box.cameras.feeds import Feed, Feeds
@@ -28,9 +31,6 @@ from nvr_box.record.segments import Segments
 from nvr_box.rights import Account, Right
 from nvr_box.search.intake import token_hash
 from onvif.discovery import discover
-from wire.base.errors import Conflict, PeerError
-from wire.base.logs import printable
-from wire.base.steady import kept_up
 
 __all__ = ["Camera", "Cameras", "Found", "Introduction", "State", "Status", "Step"]
 

@@ -8,9 +8,9 @@ import asyncio
 import sqlite3
 from dataclasses import dataclass
 
+from base.errors import StoreError
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.store import Store
-from wire.base.errors import StoreError
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from yarl import URL
 
+from base.errors import ConfigError, PeerError, SealError
 from nvr_box.cameras import pairing
 from nvr_box.cameras.ours import Order
 from wire import meeting
-from wire.base.errors import ConfigError, PeerError, SealError
 from wire.keys import Identity, Recipient, SigningKey
 
 

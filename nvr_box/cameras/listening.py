@@ -6,6 +6,9 @@ import logging
 from collections.abc import Iterable
 from datetime import timedelta
 
+from base.errors import Error
+from base.logs import printable
+from base.steady import kept_up
 from nvr_box.cameras.device import signed_in
 from nvr_box.cameras.roster import Camera
 from nvr_box.cameras.sign_ins import SignIn
@@ -15,9 +18,6 @@ from nvr_box.record.source import CLOCK_TOLERANCE_S
 from onvif import metadata
 from onvif.errors import OnvifError
 from onvif.notifications import Notification, read_notifications
-from wire.base.errors import Error
-from wire.base.logs import printable
-from wire.base.steady import kept_up
 
 log = logging.getLogger(__name__)
 _LIFE_S, _WAIT_S, _FAREWELL_S = 60, 10, 1.0

@@ -8,12 +8,12 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from base.errors import PeerError, WireError
+from base.logs import printable
+from base.outside_json import read_json
 from nvr_box.record.source import SignInRefused
 from onvif import digest
 from wire import meeting
-from wire.base.errors import PeerError, WireError
-from wire.base.logs import printable
-from wire.base.outside_json import read_json
 from wire.keys import SigningKey
 
 TIMEOUT = aiohttp.ClientTimeout(total=15)

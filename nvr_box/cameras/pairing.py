@@ -11,10 +11,10 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from base.errors import PeerError, SealError
+from base.logs import printable
 from nvr_box.cameras.ours import Order, json_of, new_session, signed
 from wire import meeting
-from wire.base.errors import PeerError, SealError
-from wire.base.logs import printable
 from wire.keys import Recipient, key_id
 
 PATH = "/veilcam/pairing"

@@ -3,12 +3,12 @@
 import secrets
 from dataclasses import replace
 
+from base.errors import PeerError
 from nvr_box.cameras import pairing
 from nvr_box.cameras.introduction import Introduction
 from nvr_box.cameras.roster import Camera, Roster, entry
 from nvr_box.record.source import SignInRefused
 from nvr_box.search.intake import token_hash
-from wire.base.errors import PeerError
 
 
 async def rekeyed(roster: Roster, introduction: Introduction, who: str, camera: Camera) -> Camera:

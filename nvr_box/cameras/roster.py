@@ -5,10 +5,10 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from base.errors import Conflict, NotFound
 from nvr_box import audit
 from nvr_box.cameras.sign_ins import SignIn
 from nvr_box.store import Store
-from wire.base.errors import Conflict, NotFound
 
 _COLUMNS = (
     "camera, name, xaddr, user, stream_uri, profile, manufacturer, model, serial, camera_id, signing_key,"

@@ -7,9 +7,9 @@ from typing import Any
 
 from yarl import URL
 
+from base.errors import PeerError
+from base.logs import printable
 from nvr_box.cameras.ours import signed
-from wire.base.errors import PeerError
-from wire.base.logs import printable
 
 PATH = "/veilcam/selection"
 

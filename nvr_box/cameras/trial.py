@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from base.errors import ConfigError, PeerError
+from base.logs import printable
 from nvr_box.cameras import pairing
 from nvr_box.cameras.introduction import Introduction
 from nvr_box.cameras.roster import Camera
@@ -13,8 +15,6 @@ from onvif.client import Camera as Device
 from onvif.client import device_address
 from onvif.errors import Fault, NotAuthorized, OnvifError, Unreachable
 from onvif.replies import Profile
-from wire.base.errors import ConfigError, PeerError
-from wire.base.logs import printable
 
 
 @dataclass(frozen=True, slots=True)

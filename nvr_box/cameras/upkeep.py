@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from base.errors import ConfigError, PeerError, StoreError
+from base.logs import printable
 from nvr_box.audit import Entry
 from nvr_box.cameras import pairing
 from nvr_box.cameras.device import signed_in
@@ -21,8 +23,6 @@ from nvr_box.cameras.trial import best_profile
 from nvr_box.cameras.whereabouts import Whereabouts
 from nvr_box.record.segments import Segments
 from onvif.errors import OnvifError
-from wire.base.errors import ConfigError, PeerError, StoreError
-from wire.base.logs import printable
 
 log = logging.getLogger(__name__)
 _COUNT_EVERY_S = 5.0

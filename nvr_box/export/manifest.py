@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wire.base.errors import WireError
+from base.errors import WireError
 
 CONTEXT = b"veilcam export 1\n"
 NAME, SIGNATURE = "manifest.json", "manifest.sig"

@@ -10,11 +10,11 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from base.errors import SealError, WireError
 from nvr_box.audit_head import Head
 from nvr_box.export import bounds, manifest, report
 from nvr_box.export.manifest import Manifest
 from nvr_box.state import DATABASE
-from wire.base.errors import SealError, WireError
 from wire.keys import verify as check_signature
 
 _MOST_BYTES = 1 << 36

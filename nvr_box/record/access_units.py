@@ -8,8 +8,8 @@ from fractions import Fraction
 import av
 from av.bitstream import BitStreamFilterContext
 
+from base.errors import StoreError
 from nvr_box.record.recordings import Chunk
-from wire.base.errors import StoreError
 from wire.nal import Codec
 
 

@@ -18,7 +18,7 @@ import socket
 import threading
 from urllib.parse import urlsplit, urlunsplit
 
-from wire.base.errors import PeerError
+from base.errors import PeerError
 
 _CHUNK = 1 << 18
 _MOST_HEAD = 1 << 16

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from wire.base.errors import Truncated, WireError
+from base.errors import Truncated, WireError
 
 TIMESCALE = 90_000
 CLAUSE = "ISO/IEC 14496-12:2022"

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from base.errors import StoreError
 from nvr_box.config import RecordConfig
 from nvr_box.notices import Notice
 from nvr_box.record import room
@@ -22,7 +23,6 @@ from nvr_box.record.room import MIB, Disk, Victim
 from nvr_box.record.segments import Segments
 from nvr_box.record.sightings import SUFFIX
 from nvr_box.store import Store
-from wire.base.errors import StoreError
 
 log = logging.getLogger(__name__)
 GONE = ".gone"

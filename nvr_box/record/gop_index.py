@@ -6,7 +6,7 @@ Layout: for each key fragment in order, two LEB128 numbers: ticks of 1/90000 s a
 
 from collections.abc import Iterable
 
-from wire.base.errors import Truncated, WireError
+from base.errors import Truncated, WireError
 
 
 def pack(keys: Iterable[tuple[int, int]]) -> bytes:

@@ -14,6 +14,8 @@ from typing import TypeVar
 
 from av.video.stream import VideoStream
 
+from base.errors import Error, PeerError, StoreError
+from base.logs import printable
 from nvr_box.clock import utc_us
 from nvr_box.record.fmp4 import TIMESCALE, Fragment
 from nvr_box.record.muxer import Muxer
@@ -23,8 +25,6 @@ from nvr_box.record.segment_file import DiskFull, SegmentFile
 from nvr_box.record.segments import Growing, Segments
 from nvr_box.record.sightings import SUFFIX, Documents, Sighting, pack
 from nvr_box.record.source import Source, Timed
-from wire.base.errors import Error, PeerError, StoreError
-from wire.base.logs import printable
 
 log = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
+from base.errors import NotFound, StoreError
 from nvr_box.audit import Audit
 from nvr_box.record import fmp4
 from nvr_box.record.events import Events
@@ -15,7 +16,6 @@ from nvr_box.record.segments import Segment, Segments
 from nvr_box.record.sightings import SUFFIX, Sighting, kept, shown
 from nvr_box.record.viewings import Viewings
 from nvr_box.rights import Account, Right
-from wire.base.errors import NotFound, StoreError
 from wire.nal import Codec
 
 __all__ = ["Chunk", "Piece", "Recordings", "Span"]

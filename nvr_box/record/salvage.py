@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from base.errors import WireError
 from nvr_box.record import fmp4, gop_index
 from nvr_box.record.full_disk import GONE
 from nvr_box.record.removal import delete_rows
@@ -21,7 +22,6 @@ from nvr_box.record.segment_file import sync_folder
 from nvr_box.record.segments import Segment, Segments, insert
 from nvr_box.record.sightings import SUFFIX
 from nvr_box.store import Store
-from wire.base.errors import WireError
 
 log = logging.getLogger(__name__)
 _NAME = re.compile(r"(\d+)(?:_\d+)?\.mp4")

@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wire.base.errors import StoreError
+from base.errors import StoreError
 
 # What a power cut may take beyond the fragment being written.
 _SYNC_EVERY_S = 5.0

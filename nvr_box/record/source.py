@@ -17,12 +17,12 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from base.errors import PeerError
 from nvr_box.record.credentials_guard import CredentialsGuard
 from nvr_box.record.fmp4 import TIMESCALE
 from nvr_box.record.plain import plain
 from nvr_box.record.recovery_point import is_recovery_point
 from nvr_box.record.timing import CLOCK_TOLERANCE_S, Timing, held_for_us
-from wire.base.errors import PeerError
 
 __all__ = ["CLOCK_TOLERANCE_S", "SignInRefused", "Source", "Timed"]
 

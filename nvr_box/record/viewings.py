@@ -8,9 +8,9 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 
+from base.errors import StoreError
 from nvr_box.audit import Audit, Detail
 from nvr_box.reveal.spans import Spans
-from wire.base.errors import StoreError
 
 log = logging.getLogger(__name__)
 _APART_S = 60.0

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
+from base.errors import NotFound
 from nvr_box.reveal.watermark import Watermark
 from wire import thumbnail
-from wire.base.errors import NotFound
 from wire.keys import Identity
 
 # A watermark can be read on a picture that is at least so high.

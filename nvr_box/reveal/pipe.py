@@ -10,7 +10,7 @@ import struct
 from collections.abc import Mapping
 from typing import IO, Any
 
-from wire.base.errors import Truncated, WireError
+from base.errors import Truncated, WireError
 
 _LENGTHS = struct.Struct(">II")
 LARGEST_HEAD, LARGEST_BODY = 1 << 20, 1 << 28

@@ -15,6 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from base import logs, service
+from base.errors import Error, SealError, WireError
 from nvr_box import day_keys
 from nvr_box.passphrase import unlocked
 from nvr_box.record.access_units import access_units
@@ -23,8 +25,6 @@ from nvr_box.reveal import card, pipe
 from nvr_box.reveal.render import Renderer, whole_gop
 from nvr_box.reveal.verdicts import Verdicts, added
 from wire import hold, thumbnail
-from wire.base import logs, service
-from wire.base.errors import Error, SealError, WireError
 from wire.keys import Identity, Recipient
 from wire.recovery.reader import NO_KEY_UNIT, NO_RECOVERY_DATA, Reader
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
 
+from base.errors import NotFound, StoreError
 from nvr_box.record import fmp4
 from nvr_box.record.access_units import access_units
 from nvr_box.record.muxer import OPTIONS, Sink
@@ -18,7 +19,6 @@ from nvr_box.reveal.scope import FOREVER_US, Point
 from nvr_box.reveal.verdicts import Verdicts, added, counted
 from nvr_box.reveal.watermark import Watermark
 from wire import compose
-from wire.base.errors import NotFound, StoreError
 from wire.compose import Composed, Composer
 from wire.keys import Identity
 from wire.nal import Codec

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from typing import Any
 
+from base.errors import NotFound
 from nvr_box.audit import Audit
 from nvr_box.cameras.roster import Roster
 from nvr_box.clock import utc_us
@@ -23,7 +24,6 @@ from nvr_box.reveal.sessions import Sessions
 from nvr_box.reveal.verdicts import Verdicts
 from nvr_box.rights import Account, Refused
 from nvr_box.search.passages import StoredShot
-from wire.base.errors import NotFound
 from wire.thumbnail import NO_ORIGINAL
 
 __all__ = ["EVERYTHING", "RevealSession", "Reveals", "Stretch", "Verdicts"]

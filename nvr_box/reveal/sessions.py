@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
+from base.errors import StoreError
 from nvr_box.audit import Audit
 from nvr_box.cameras.roster import Roster
 from nvr_box.clock import utc_us
@@ -28,7 +29,6 @@ from nvr_box.reveal.talk import Gone, Silent, Talk, unlocking
 from nvr_box.reveal.verdicts import Verdicts
 from nvr_box.rights import Account, Refused, Right
 from onvif.throttle import Attempt
-from wire.base.errors import StoreError
 
 log = logging.getLogger(__name__)
 # So long a page may take to try a passphrase; scrypt in a slow browser is some of it.

@@ -5,13 +5,13 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from base.errors import Error, SealError, Truncated, WireError
+from base.logs import printable
 from nvr_box.record.source import CLOCK_TOLERANCE_S
 from nvr_box.rights import Refused
 from nvr_box.search.passages import Passages
 from nvr_box.store import Store
 from wire import thumbnail
-from wire.base.errors import Error, SealError, Truncated, WireError
-from wire.base.logs import printable
 from wire.features import seal
 from wire.features.packet import MAX_BYTES, FeaturePacket
 from wire.keys import Identity

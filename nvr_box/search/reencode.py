@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from base.errors import ModelError
 from models import Encoder
 from nvr_box.search.gallery import CODE_BYTES
 from nvr_box.store import Store
 from wire import thumbnail
-from wire.base.errors import ModelError
 from wire.features.packet import FULL_SCALE, AppearanceCode
 from wire.features.vocabulary import CodeKind, ObjectClass
 from wire.keys import Identity

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from base.errors import NotFound
 from nvr_box.audit import Audit
 from nvr_box.rights import Account, Right
 from nvr_box.search import kernel
@@ -15,7 +16,6 @@ from nvr_box.search.gallery import Columns, attribute_bit, colour_bit, words_of
 from nvr_box.search.passages import Passages, StoredShot, Tick
 from nvr_box.search.stills import Stills
 from wire import thumbnail
-from wire.base.errors import NotFound
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare
 from wire.features.vocabulary import CHOICES, Attribute, Colour, ObjectClass, Part
 

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from base.errors import ModelError, NotFound, StoreError
 from models import Models
 from nvr_box.audit import Audit
 from nvr_box.clock import utc_us as now_us
@@ -19,7 +20,6 @@ from nvr_box.record.recordings import Chunk, Recordings
 from nvr_box.record.sightings import Sighting
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.search.passages import Passage, Passages
-from wire.base.errors import ModelError, NotFound, StoreError
 from wire.features.packet import AppearanceCode, ColourShare
 from wire.features.palette import word
 from wire.features.vocabulary import ObjectClass

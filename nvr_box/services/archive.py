@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
+from base.errors import NotFound
 from nvr_box.clock import utc_us
 from nvr_box.record.access_units import access_units
 from nvr_box.record.events import Past
@@ -15,7 +16,6 @@ from nvr_box.services.seen import frame
 from onvif import metadata
 from onvif.errors import Fault
 from onvif.rtsp.replay_play import Described, Sample
-from wire.base.errors import NotFound
 from wire.nal import Codec
 
 _CODECS = {Codec.H264: "H264", Codec.H265: "H265"}

@@ -8,12 +8,12 @@ import ssl
 
 from aiohttp import web
 
+from base.errors import StoreError
 from nvr_box.config import OnvifConfig
 from onvif.listener import Listener, can_listen
 from onvif.rtsp.replay import ReplayServer
 from onvif.services.device_state import DeviceState
 from onvif.store import Stored
-from wire.base.errors import StoreError
 
 log = logging.getLogger(__name__)
 _HTTPS_PORT = 443

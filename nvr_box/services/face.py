@@ -16,6 +16,9 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from base.errors import Error, StoreError
+from base.logs import printable
+from base.steady import kept_up
 from nvr_box.box import Box
 from nvr_box.services.archive import BoxArchive
 from nvr_box.services.catalogue import ASKING, Catalogue
@@ -49,9 +52,6 @@ from onvif.services.events import EventService, event_service
 from onvif.services.first_account import ensure_administrator
 from onvif.store import Stored
 from onvif.users import AccessClass, User
-from wire.base.errors import Error, StoreError
-from wire.base.logs import printable
-from wire.base.steady import kept_up
 
 log = logging.getLogger(__name__)
 FIRMWARE_VERSION = "0.1.0"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from base.errors import Error
 from nvr_box.box import Box
 from nvr_box.web import (
     account,
@@ -28,7 +29,6 @@ from nvr_box.web import (
 from nvr_box.web.asked import ACCOUNT, BOX, SESSION, SESSIONS
 from nvr_box.web.sessions import Sessions, csrf_fits, same_origin
 from onvif.doorway import Bounds, Crowd, attend
-from wire.base.errors import Error
 
 _log = logging.getLogger(__name__)
 _STATIC = Path(__file__).parent / "static"

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from aiohttp import web
 
+from base.errors import Invalid
 from nvr_box.box import Box
 from nvr_box.rights import Account
 from nvr_box.web.sessions import Session, Sessions
 from onvif.doorway import read_in_time
-from wire.base.errors import Invalid
 from wire.features.packet import ColourShare
 from wire.features.vocabulary import ObjectClass
 

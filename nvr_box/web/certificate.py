@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from wire.base.errors import StoreError
+from base.errors import StoreError
 
 _VALID_DAYS = 3650
 _RENEW_DAYS = 30

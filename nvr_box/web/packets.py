@@ -2,10 +2,10 @@
 
 from aiohttp import web
 
+from base.errors import StoreError, WireError
 from nvr_box.rights import Refused
 from nvr_box.web.asked import box
 from onvif.doorway import read_in_time
-from wire.base.errors import StoreError, WireError
 
 routes = web.RouteTableDef()
 _MOST_BYTES, _BODY_S = 8 << 20, 120.0

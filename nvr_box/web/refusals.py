@@ -8,8 +8,7 @@ import errno
 import sqlite3
 from collections.abc import Iterator
 
-from nvr_box.rights import Refused
-from wire.base.errors import (
+from base.errors import (
     ConfigError,
     Conflict,
     Error,
@@ -21,6 +20,7 @@ from wire.base.errors import (
     StoreError,
     WireError,
 )
+from nvr_box.rights import Refused
 
 _STATUS: tuple[tuple[type[Error], int], ...] = (
     (Refused, 403),

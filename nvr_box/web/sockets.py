@@ -7,10 +7,10 @@ from typing import Any
 
 from aiohttp import web
 
+from base.errors import Error
 from nvr_box.rights import Refused, Right
 from nvr_box.web import refusals, sessions
 from nvr_box.web.asked import BOX, SESSIONS
-from wire.base.errors import Error
 
 DONE, BROKEN = 1000, 1011
 OVER, REFUSED = 4001, 4003

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum, unique
 from typing import TypeVar
 
-from wire.base.errors import Truncated, Unsupported, WireError
+from base.errors import Truncated, Unsupported, WireError
 from wire.features.vocabulary import CHOICES, QUANTITY_STEP, Attribute, CodeKind, Colour, ObjectClass, Part
 
 MAGIC = b"VF"

@@ -1,6 +1,6 @@
 """A feature packet on the road: sealed to the box's key, signed by the camera's. See `wire/features.md`, "Sealing"."""
 
-from wire.base.errors import Truncated, Unsupported, WireError
+from base.errors import Truncated, Unsupported, WireError
 from wire.features.packet import MAX_BYTES, FeaturePacket, parse
 from wire.keys import KID_BYTES, SIGNATURE_BYTES, Identity, Recipient, SigningKey, verify
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from cryptography.hazmat.primitives.ciphers.modes import GCM
 
-from wire.base.errors import SealError
+from base.errors import SealError
 from wire.keys import Identity, expand
 from wire.recovery import layout, units
 from wire.recovery.units import KeyStanza, KeyUnit, Manifest

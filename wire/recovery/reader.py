@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from cryptography.exceptions import InvalidTag
 
+from base.errors import SealError, WireError
 from wire import nal, sei
-from wire.base.errors import SealError, WireError
 from wire.keys import Identity, verify
 from wire.nal import START_CODE, Codec
 from wire.recovery import layout, tables, units

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from wire.base.errors import Truncated, WireError
+from base.errors import Truncated, WireError
 from wire.recovery.layout import Mask, Region
 
 MAX_SIDE = 1024

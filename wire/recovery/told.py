@@ -6,7 +6,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from wire.base.errors import WireError
+from base.errors import WireError
 from wire.recovery.layout import Mask, Region
 
 _SLOTS = 256

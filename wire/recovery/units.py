@@ -8,7 +8,7 @@ import hashlib
 import struct
 from dataclasses import dataclass
 
-from wire.base.errors import Truncated, Unsupported, WireError
+from base.errors import Truncated, Unsupported, WireError
 from wire.recovery.layout import (
     HASH_BYTES,
     KNOWN_FLAGS,

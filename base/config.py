@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from wire.base.errors import ConfigError
+from base.errors import ConfigError
 
 T = TypeVar("T")
 

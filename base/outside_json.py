@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from wire.base.errors import WireError
+from base.errors import WireError
 
 MOST_DEPTH = 16
 

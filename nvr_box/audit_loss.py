@@ -7,10 +7,11 @@ evidence whose entries are among the lost do not verify.
 """
 
 from pathlib import Path
+from typing import Any
 
 from base.errors import ConfigError, SealError, StoreError, WireError
 from nvr_box import audit_head, repair
-from nvr_box.audit import Audit, Detail
+from nvr_box.audit import Audit
 from nvr_box.store import Store
 
 
@@ -38,7 +39,7 @@ async def accept(store: Store, log: Audit, folder: Path, *, who: str, reason: st
             fault = f"{path} was signed by another box"
     if not fault:
         raise ConfigError("accept-loss: the log holds everything that the box signed; nothing was lost")
-    details: dict[str, Detail] = {"why": fault}
+    details: dict[str, Any] = {"why": fault}
     if head is not None:
         details |= {"signed_entry": head.number, "signed_hash": head.hash, "signed_utc_us": head.utc_us}
     damage = await store.read(repair.last)

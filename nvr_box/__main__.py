@@ -8,20 +8,21 @@ from pathlib import Path
 from base import config as toml
 from base import logs, service
 from base.errors import ConfigError, Error, StoreError
-from nvr_box import audit_loss, check, keys_command
-from nvr_box.audit import Audit
+from nvr_box.accounts.users import Users
+from nvr_box.audit.log import Audit
 from nvr_box.config import BoxConfig
-from nvr_box.custody import Custody
+from nvr_box.custody import command as keys_command
+from nvr_box.custody.command import secret
+from nvr_box.custody.custody import Custody
+from nvr_box.custody.holds import Holds
+from nvr_box.db.database import Store
 from nvr_box.export import verify
-from nvr_box.holds import Holds
-from nvr_box.keys import Keys
-from nvr_box.keys_command import secret
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance import accept_loss, check
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
 from nvr_box.rights import Refused, Right
 from nvr_box.state import CONSOLE, DATABASE, RECORDINGS
-from nvr_box.store import Store
-from nvr_box.users import Users
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -92,11 +93,11 @@ async def _change(config: BoxConfig, asked: argparse.Namespace) -> int:
             except StoreError:
                 key = None
             by, why = CONSOLE.name, asked.reason
-            lost = await audit_loss.accept(store, log, config.state, who=by, reason=why, signing_key=key)
+            lost = await accept_loss.accept(store, log, config.state, who=by, reason=why, signing_key=key)
             print(f"accepted: {lost}. A box that runs signs on after its next start.")
         elif asked.command == "reencode":
             # Here and not above, as for `serve`.
-            from nvr_box import reencode_command
+            from nvr_box.search import reencode_command
 
             keys = Keys.open(config.key_folder, rotate=config.reveal.rotate, make=False)
             passphrases = [secret(f"operator's passphrase {number + 1}: ") for number in range(asked.operators)]

@@ -9,15 +9,17 @@ import pytest
 
 from base.errors import SealError, StoreError, WireError
 from nvr_box import __main__ as command
-from nvr_box import audit, audit_head, check
 from nvr_box import state as places
-from nvr_box.audit import Audit
-from nvr_box.audit_head import Head, Heads
+from nvr_box.audit import head as audit_head
+from nvr_box.audit import log as audit
+from nvr_box.audit.head import Head, Heads
+from nvr_box.audit.log import Audit
 from nvr_box.config import BoxConfig
-from nvr_box.keys import Keys
+from nvr_box.db.database import Store
+from nvr_box.keys.secret import CREDENTIAL, beside, box_secret
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance import check
 from nvr_box.rights import Account, Right
-from nvr_box.secret import CREDENTIAL, beside, box_secret
-from nvr_box.store import Store
 from wire import keys as key_files
 from wire.keys import SigningKey
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from nvr_box.db.database import Store
 from nvr_box.search.density import counting
 from nvr_box.search.passages import Passages
-from nvr_box.store import Store
 from wire.features.vocabulary import ObjectClass
 
 HOUR_US = 3600 * 1_000_000

@@ -9,25 +9,25 @@ import numpy as np
 import pytest
 from box_fakes import plain_h264, record_file
 
-from nvr_box import check, repair
-from nvr_box import soundness as soundness_module
-from nvr_box.audit import Audit
-from nvr_box.audit_head import Heads
+from nvr_box.accounts.users import Users
+from nvr_box.audit.head import Heads
+from nvr_box.audit.log import Audit
 from nvr_box.config import RecordConfig
-from nvr_box.holds import Holds
-from nvr_box.housekeeping import Housekeeping
-from nvr_box.keys import Keys
+from nvr_box.custody.holds import Holds
+from nvr_box.db.database import Damaged, Store
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance import check, repair
+from nvr_box.maintenance import soundness as soundness_module
+from nvr_box.maintenance.housekeeping import Housekeeping
+from nvr_box.maintenance.soundness import Soundness
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.salvage import salvage
 from nvr_box.record.segments import Segments
 from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
-from nvr_box.soundness import Soundness
 from nvr_box.state import DATABASE, RECORDINGS
-from nvr_box.store import Damaged, Store
-from nvr_box.timekeeper import Timekeeper
-from nvr_box.users import Users
+from nvr_box.timekeeping.timekeeper import Timekeeper
 from wire.features.packet import AppearanceCode, FeaturePacket
 from wire.features.vocabulary import CodeKind, ObjectClass
 

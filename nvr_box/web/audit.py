@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from nvr_box.audit import Entry
+from nvr_box.audit.log import Entry
 from nvr_box.web.asked import box, by, iso, maybe_time_us, text, whole
 
 routes = web.RouteTableDef()

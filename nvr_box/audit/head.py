@@ -23,7 +23,7 @@ from typing import Any
 from base.errors import SealError, StoreError, WireError
 from base.files import write_private
 from nvr_box.clock import utc_us
-from nvr_box.store import Store
+from nvr_box.db.database import Store
 from wire.keys import SigningKey, verify
 
 log = logging.getLogger(__name__)

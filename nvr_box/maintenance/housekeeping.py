@@ -11,19 +11,19 @@ from datetime import UTC, datetime, timedelta
 
 from base.errors import Error, StoreError
 from base.steady import kept_up
-from nvr_box import repair
-from nvr_box.audit import Audit
-from nvr_box.holds import Holds
-from nvr_box.keys import Keys
+from nvr_box.accounts.users import Users
+from nvr_box.audit.log import Audit
+from nvr_box.custody.holds import Holds
+from nvr_box.db.database import Store
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance import repair
+from nvr_box.maintenance.soundness import Soundness
 from nvr_box.notices import Notice
 from nvr_box.record.retention import Retention
 from nvr_box.record.salvage import finish_left, salvage
 from nvr_box.record.segments import Segments
 from nvr_box.search.passages import Passages
-from nvr_box.soundness import Soundness
-from nvr_box.store import Store
-from nvr_box.timekeeper import Timekeeper
-from nvr_box.users import Users
+from nvr_box.timekeeping.timekeeper import Timekeeper
 
 log = logging.getLogger(__name__)
 SWEEP_EVERY_S, FOLLOW_EVERY_S, FLUSH_EVERY_S = 30.0, 2.0, 1.0

@@ -2,7 +2,7 @@
 
 The hash of an entry is SHA-256 over the previous entry's hash (32 zero bytes before the first) and the entry's
 own fields as JSON with sorted keys and no spaces. Whoever keeps an old hash can prove that nothing before it was
-changed since; the box signs and keeps one itself (`audit_head.py`).
+changed since; the box signs and keeps one itself (`head.py`).
 """
 
 import hashlib
@@ -11,10 +11,10 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from nvr_box.audit_head import Head, Heads
+from nvr_box.audit.head import Head, Heads
 from nvr_box.clock import utc_us
+from nvr_box.db.database import Store
 from nvr_box.rights import Account, Refused, Right
-from nvr_box.store import Store
 
 Detail = str | int | float | bool | None
 FIRST = bytes(32)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from base.errors import ConfigError, SealError, StoreError, WireError
-from nvr_box import audit_head, repair
-from nvr_box.audit import Audit
-from nvr_box.store import Store
+from nvr_box.audit import head as audit_head
+from nvr_box.audit.log import Audit
+from nvr_box.db.database import Store
+from nvr_box.maintenance import repair
 
 
 async def accept(store: Store, log: Audit, folder: Path, *, who: str, reason: str, signing_key: str | None) -> str:

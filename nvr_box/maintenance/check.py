@@ -10,13 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from base.errors import Error, StoreError, WireError
-from nvr_box import audit, audit_head, repair
+from nvr_box.audit import head as audit_head
+from nvr_box.audit import log as audit
 from nvr_box.config import BoxConfig
-from nvr_box.keys import Keys
+from nvr_box.db.database import Store
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance import repair
 from nvr_box.record import fmp4, gop_index
 from nvr_box.record.full_disk import GONE
 from nvr_box.state import DATABASE, KEYS, RECORDINGS
-from nvr_box.store import Store
 from wire import thumbnail
 from wire.keys import load_verifier
 from wire.recovery.verdict import Check

@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import threading
 
-from nvr_box.store import Store, is_damage
+from nvr_box.db.database import Store, is_damage
 
 log = logging.getLogger(__name__)
 # While it reads, the write-ahead log cannot begin from its start: a table that takes longer is left half looked at.

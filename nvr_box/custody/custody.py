@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from base.errors import ConfigError
-from nvr_box import day_keys
-from nvr_box.audit import Audit
-from nvr_box.holds import Hold, Holds
-from nvr_box.keys import Keys
-from nvr_box.known_keys import KnownKey, fingerprint, known
+from nvr_box.audit.log import Audit
+from nvr_box.custody.holds import Hold, Holds
+from nvr_box.db.database import Store
+from nvr_box.keys import day as day_keys
+from nvr_box.keys.known import KnownKey, fingerprint, known
+from nvr_box.keys.store import Keys
 from nvr_box.rights import Account, Right
-from nvr_box.store import Store
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(T\d{6})?(\.[0-9a-f]{16})?")
 _DATE = 10

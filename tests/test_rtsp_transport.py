@@ -44,7 +44,7 @@ def test_what_is_understood_is_written_in_one_way(header, meaning):
     assert parse(meaning) == (found,)
 
 
-@given(st.text(st.sampled_from("RTPAVPSUDC/;=,-0159x \"multicastunicastinterleavedclient_port"), max_size=90))
+@given(st.text(st.sampled_from('RTPAVPSUDC/;=,-0159x "multicastunicastinterleavedclient_port'), max_size=90))
 def test_any_header_is_understood_or_left_out(header):
     for found in parse(header):
         assert parse(str(found)) == (found,)
@@ -109,7 +109,7 @@ def test_the_first_of_several_choices_is_the_one_that_counts(server, before):
         assert "Transport: RTP/AVP/TCP;unicast;interleaved=0-1" in head
 
 
-@pytest.mark.parametrize("header", ["RTP/AVP; unicast;client_port=5000-5001", " RTP/AVP ;unicast;client_port=5000-5001"])
+@pytest.mark.parametrize("header", ["RTP/AVP; unicast;client_port=5000-5001", "RTP/AVP ;unicast;client_port=5000-5001"])
 def test_what_gstreamer_reads_otherwise_than_we_do_is_461_or_unicast(server, header):
     with at(server, "outer") as (viewer, control):
         status, head, _ = viewer.request("SETUP", control, Transport=header)

@@ -65,7 +65,7 @@ def test_the_kind_decides_which_keys_there_are(tmp_path):
 @pytest.mark.parametrize(("lines", "names"), [
     ('kind = "webcam"', "kind.*clip, pattern"),
     ('kind = "pattern"\nclip = "a.avi"', "clip"),
-    ('kind = 3', "kind"),
+    ("kind = 3", "kind"),
     ('kind = "clip"', "clip"),
     ('kind = "pattern"\nwidth = 321', "width"),
     ('kind = "pattern"\nrate_fps = 0', "rate_fps"),
@@ -81,7 +81,7 @@ def test_a_silent_sensor_is_lost_and_closed():
     frames = EndsOnSilence(sensor, LIMIT_S).frames()
     assert len(list(itertools.islice(frames, 3))) == 3
     began_s = time.monotonic()
-    with pytest.raises(CaptureError, match="no picture for 0.5 s"):
+    with pytest.raises(CaptureError, match=r"no picture for 0\.5 s"):
         next(frames)
     assert LIMIT_S * 0.9 <= time.monotonic() - began_s < PATIENCE_S
     assert sensor.closed.is_set()

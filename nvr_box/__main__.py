@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from nvr_box.custody.command import secret
 from nvr_box.custody.custody import Custody
 from nvr_box.custody.holds import Holds
 from nvr_box.db.database import Store
+from nvr_box.db.migrate import Newer
 from nvr_box.export import verify
 from nvr_box.keys.store import Keys
 from nvr_box.maintenance import accept_loss, check
@@ -24,13 +26,13 @@ from nvr_box.record.segments import Segments
 from nvr_box.rights import Refused, Right
 from nvr_box.state import CONSOLE, DATABASE, RECORDINGS
 
-CONFIG_EXIT = 78
-"""EX_CONFIG of sysexits.h: what the service manager need not try again, for the configuration is wrong."""
 SERVING = (None, "serve")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 when it went well, 1 with a sentence on standard error when not."""
+    """Run one command; 0 when it went well, 1 (78 where another start would not help) with a sentence on standard
+    error when not.
+    """
     asked = _parser().parse_args(arguments)
     if asked.command == "verify":
         return verify.main(asked.package, asked.signing_key, asked.state)
@@ -50,7 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (Error, Refused) as error:
         print(f"nvr_box: {error}", file=sys.stderr)
         service.notify(f"STATUS={error}")
-        return CONFIG_EXIT if isinstance(error, ConfigError) and asked.command in SERVING else 1
+        # Neither the file nor which of the two programs is installed changes by starting this one again.
+        hopeless = isinstance(error, Newer) or (isinstance(error, ConfigError) and asked.command in SERVING)
+        return os.EX_CONFIG if hopeless else 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -46,13 +46,15 @@ class ChainVerdict:
     broken_at: int | None
     why: str
     head: Head | None = None
+    losses: tuple[str, ...] = ()
+    """What was lost before and accepted."""
 
 
 class Audit:
     """The log. Actions: sign-in, sign-out, view-live, view-recording, view-recording-end, freeze, search, reveal-ask,
     reveal-answer, reveal-keys, reveal, reveal-view, reveal-end, export, lock, unlock, camera-add, camera-change,
     camera-remove, pair, clock, database, user-change, user-remove, keys, hold, select, reencode, reencode-end,
-    audit-view, audit-verify, onvif.
+    audit-view, audit-verify, accept-loss, onvif.
     """
 
     def __init__(self, store: Store, heads: Heads | None = None) -> None:
@@ -127,7 +129,8 @@ class Audit:
         verdict = await self._store.read(verify)
         if self._heads is not None:
             fault, head = await self._store.read(self._heads.fault)
-            verdict = replace(verdict, head=head)
+            losses = await self._store.read(self._heads.losses)
+            verdict = replace(verdict, head=head, losses=losses)
             if fault and verdict.broken_at is None:
                 verdict = replace(verdict, broken_at=verdict.entries + 1, why=fault)
         await self.write(by.name, "audit-verify", entries=verdict.entries, broken_at=verdict.broken_at)

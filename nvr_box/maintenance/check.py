@@ -86,6 +86,8 @@ def findings(
         yield f"audit: {verdict.why}"
     keys = keys or state / KEYS
     yield from _head(link, state, keys / "signing.json", signing_key)
+    for said in audit_head.losses(link, state):
+        yield f"audit: {said}"
     unpaired = "SELECT camera FROM camera WHERE paired = 1 AND (signing_key IS NULL OR push_token IS NULL)"
     for (camera,) in link.execute(unpaired).fetchall():
         yield f"camera {camera} is paired but its keys are missing"

@@ -26,6 +26,7 @@ from nvr_box.record.segment_file import DiskFull, SegmentFile
 from nvr_box.record.segments import Growing, Segments
 from nvr_box.record.sightings import SUFFIX, Documents, Sighting, pack
 from nvr_box.record.source import Source, Timed
+from nvr_box.record.timing import CLOCK_TOLERANCE_S
 
 log = logging.getLogger(__name__)
 
@@ -223,7 +224,8 @@ class _Open:
         """Whether the next segment should begin at this key frame: full, or the wall clock says something else."""
         age_90k = key.dts_90k - self._start_90k
         drift_us = key.utc_us - (self._start_us + age_90k * 1_000_000 // TIMESCALE)
-        exact = self._has_clock and key.offset_s is not None
+        # A camera's clock that is far from the box's dates nothing: then it is the arrival, which jitters.
+        exact = self._has_clock and key.offset_s is not None and abs(key.offset_s) <= CLOCK_TOLERANCE_S
         stepped = abs(drift_us) > (_CLOCK_STEP_US if exact else _ARRIVAL_STEP_US)
         if stepped and exact:
             log.warning("%s: the clock moved by %.2f s", self._recorder.name, drift_us / 1e6)

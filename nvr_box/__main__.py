@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from nvr_box.custody.command import secret
 from nvr_box.custody.custody import Custody
 from nvr_box.custody.holds import Holds
 from nvr_box.db.database import Store
+from nvr_box.db.migrate import Newer
 from nvr_box.export import verify
 from nvr_box.keys.store import Keys
 from nvr_box.maintenance import accept_loss, check
@@ -26,7 +28,9 @@ from nvr_box.state import CONSOLE, DATABASE, RECORDINGS
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 when it went well, 1 with a sentence on standard error when not."""
+    """Run one command; 0 when it went well, 1 (78 where another start would not help) with a sentence on standard
+    error when not.
+    """
     asked = _parser().parse_args(arguments)
     if asked.command == "verify":
         return verify.main(asked.package, asked.signing_key, asked.state)
@@ -45,7 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
         return asyncio.run(_change(config, asked))
     except (Error, Refused) as error:
         print(f"nvr_box: {error}", file=sys.stderr)
-        return 1
+        # Which of the two programs is installed does not change by starting this one again.
+        return os.EX_CONFIG if isinstance(error, Newer) else 1
 
 
 def _parser() -> argparse.ArgumentParser:

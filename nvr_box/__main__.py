@@ -26,6 +26,8 @@ from nvr_box.record.segments import Segments
 from nvr_box.rights import Refused, Right
 from nvr_box.state import CONSOLE, DATABASE, RECORDINGS
 
+SERVING = (None, "serve")
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when it went well, 1 (78 where another start would not help) with a sentence on standard
@@ -36,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         return verify.main(asked.package, asked.signing_key, asked.state)
     try:
         config = toml.load(BoxConfig, asked.config)
-        if asked.command in (None, "serve"):
+        if asked.command in SERVING:
             # Here and not above: the networks take seconds to load, which the other commands do not need.
             from nvr_box import app
 
@@ -49,8 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
         return asyncio.run(_change(config, asked))
     except (Error, Refused) as error:
         print(f"nvr_box: {error}", file=sys.stderr)
-        # Which of the two programs is installed does not change by starting this one again.
-        return os.EX_CONFIG if isinstance(error, Newer) else 1
+        service.notify(f"STATUS={error}")
+        # Neither the file nor which of the two programs is installed changes by starting this one again.
+        hopeless = isinstance(error, Newer) or (isinstance(error, ConfigError) and asked.command in SERVING)
+        return os.EX_CONFIG if hopeless else 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -56,7 +56,7 @@ class Timekeeper:
                 log.warning("the clock: %s", self._words(self._trust))
 
     def has_stepped(self) -> bool:
-        """Whether it is doubted, or believed again, since `keep`: what a box that is killed now has to know afterwards."""
+        """Whether it is doubted, or believed again, since `keep`: a box that is killed has to know it afterwards."""
         return self._seen().believed != self._known().believed
 
     async def keep(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from base import config as toml
 from base import logs, service
-from base.errors import ConfigError, Error
+from base.errors import Error, Invalid
 from nvr_box import check, keys_command
 from nvr_box.audit import Audit
 from nvr_box.config import BoxConfig
@@ -18,7 +18,7 @@ from nvr_box.keys import Keys
 from nvr_box.keys_command import secret
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
-from nvr_box.rights import Refused, Right
+from nvr_box.rights import Right
 from nvr_box.state import CONSOLE, DATABASE, RECORDINGS
 from nvr_box.store import Store
 from nvr_box.users import Users
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         if asked.command == "check":
             return check.main(config, hashes=not asked.quick, signing_key=asked.signing_key)
         return asyncio.run(_change(config, asked))
-    except (Error, Refused) as error:
+    except Error as error:
         print(f"nvr_box: {error}", file=sys.stderr)
         return 1
 
@@ -114,7 +114,7 @@ async def _users(users: Users, asked: argparse.Namespace) -> None:
             every = asked.cameras == "all"
             cameras = [int(word) for word in asked.cameras.split(",")] if asked.cameras and not every else None
         except ValueError as error:
-            raise ConfigError(f"users put: {error}") from error
+            raise Invalid(f"users put: {error}", "users put") from error
         password = None if asked.keep_password else secret(f"password of {asked.name}: ")
         await users.put(CONSOLE, asked.name, password=password, rights=rights, cameras=cameras, every_camera=every)
     else:

@@ -14,7 +14,7 @@ from aiohttp import web
 
 import models
 from base import service
-from base.errors import StoreError
+from base.errors import Conflict, HostError, StoreError
 from base.steady import kept_up
 from nvr_box import repair
 from nvr_box.audit import Audit
@@ -283,7 +283,7 @@ async def _listen(runner: web.AppRunner, config: BoxConfig, tls: ssl.SSLContext 
     try:
         await listener.open(config.web.port, tls)
     except OSError as error:
-        raise StoreError(f"web.port: {config.web.host}:{config.web.port}: {error.strerror}") from error
+        raise HostError(f"web.port: {config.web.host}:{config.web.port}: {error.strerror}") from error
     return listener.port
 
 
@@ -296,6 +296,6 @@ def _alone(state: Path) -> Iterator[IO[str]]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield file
     except BlockingIOError as error:
-        raise StoreError(f"{state}: another box is running on this folder") from error
+        raise Conflict(f"{state}: another box is running on this folder") from error
     except OSError as error:
         raise StoreError(f"{state}: {error.strerror or error}") from error

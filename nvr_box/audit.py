@@ -11,9 +11,10 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from base.errors import Refused
 from nvr_box.audit_head import Head, Heads
 from nvr_box.clock import utc_us
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from nvr_box.store import Store
 
 Detail = str | int | float | bool | None

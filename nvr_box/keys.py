@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from base.errors import ConfigError, Error, StoreError
+from base.errors import Conflict, Error, Invalid, NotFound, SealError, StoreError, WireError
 from base.files import shred, write_private
 from nvr_box import day_keys, past_keys
 from nvr_box.case_keys import CaseKeys, sound_name
@@ -120,7 +120,7 @@ class Keys:
 
     def _opened(self) -> tuple[Identity, SigningKey]:
         if self._own is None:
-            raise StoreError(f"{self.folder}: the box's own keys lie under its secret, which is not at hand here")
+            raise Conflict(f"{self.folder}: the box's own keys lie under its secret, which is not at hand here")
         return self._own
 
     def recipients(self, camera_id: str = "") -> tuple[Recipient, ...]:
@@ -137,7 +137,7 @@ class Keys:
                 return ()
             chosen = (self.today(camera_id).recipient,) if self.rotate else operators
             return (*chosen, *(recipient for recipient in self.escrow()))
-        except Error as error:
+        except (WireError, SealError) as error:
             raise StoreError(str(error)) from error
 
     def operators(self) -> tuple[Recipient, ...]:
@@ -187,10 +187,10 @@ class Keys:
         """Say whose an operator's key is.
 
         Raises:
-            ConfigError: there is no such key.
+            RequestError: there is no such key.
         """
         if kid not in {path.stem for path in self._operator_files()}:
-            raise ConfigError(f"there is no key {kid}")
+            raise NotFound(f"there is no key {kid}")
         path = self.folder / "holders.json"
         fresh = path.with_suffix(".new")
         try:
@@ -244,7 +244,7 @@ class Keys:
         """A new operator's key, sealed under `passphrase`; it opens what is recorded from the next day key on.
 
         Raises:
-            ConfigError: the passphrase is too short.
+            RequestError: the passphrase is too short.
             StoreError: the folder cannot be written.
         """
         long_enough(passphrase)
@@ -272,17 +272,17 @@ class Keys:
         With a key a day the rest of this day gets another key at once, which an operator's key no longer opens.
 
         Raises:
-            ConfigError: there is no such key in force, or none would be left.
+            RequestError: there is no such key in force, or none would be left.
             StoreError: the folder cannot be written.
         """
         operators = {each.kid.hex() for each in self.operators()}
         escrow = self.folder / "escrow" / f"{kid}.json"
         if kid in operators:
             if operators == {kid}:
-                raise ConfigError("this is the only operator's key in force: make another one first")
+                raise Conflict("this is the only operator's key in force: make another one first")
             pairs = self._pairs()
             if pairs and not any(set(pair) <= operators - {kid} for pair in pairs):
-                raise ConfigError(
+                raise Conflict(
                     "dual control: no pair of operators would be left; set it anew with `keys dual` first"
                 )
             self._note(self.folder / "reveal" / f"{kid}.json", "operator")
@@ -292,18 +292,18 @@ class Keys:
             self._note(escrow, "escrow")
             _destroy(escrow)
         else:
-            raise ConfigError(f"there is no key {kid} in force")
+            raise NotFound(f"there is no key {kid} in force")
 
     def take_away(self, kid: str, to: Path) -> None:
         """Move an operator's sealed key to `to`; what stays on the box is public and opens nothing.
 
         Raises:
-            ConfigError: the key is not here, or `to` exists already.
+            RequestError: the key is not here, or `to` exists already.
             StoreError: `to` cannot be written; the key is still here then.
         """
         path = self.folder / "reveal" / f"{kid}.json"
         if path not in self._sealed_operators():
-            raise ConfigError(f"there is no key {kid} to take away")
+            raise NotFound(f"there is no key {kid} to take away")
         table = json.loads(path.read_text(encoding="utf-8"))
         try:
             with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
@@ -311,7 +311,7 @@ class Keys:
                 file.flush()
                 os.fsync(file.fileno())
         except FileExistsError as error:
-            raise ConfigError(f"{to} exists already") from error
+            raise Conflict(f"{to} exists already") from error
         except OSError as error:
             raise StoreError(f"{to}: {error.strerror}") from error
         public = {name: table[name] for name in ("veilcam_key", "kind", "label", "public")}
@@ -327,12 +327,12 @@ class Keys:
         """Dual control: day keys made from now on open only to two operators together; no pairs switches it off.
 
         Raises:
-            ConfigError: a KID that is no operator's, or a pair of one.
+            RequestError: a KID that is no operator's, or a pair of one.
         """
         known = {each.kid.hex() for each in self.operators()}
         for pair in pairs:
             if len(set(pair)) != 2 or not set(pair) <= known:
-                raise ConfigError(f"dual control: {' and '.join(pair)} are not two operators' keys")
+                raise Invalid(f"dual control: {' and '.join(pair)} are not two operators' keys", "pairs")
         self._put("policy.json", {"both": [list(pair) for pair in pairs]})
 
     @property
@@ -353,20 +353,20 @@ class Keys:
         """Keep days recoverable for a case although their keys will be destroyed: re-seal them to a key of the case.
 
         Raises:
-            ConfigError: the case's name or passphrase does not do, or a day has no key any more.
+            RequestError: the case's name or passphrase does not do, or a day has no key any more.
             SealError: the operators' passphrases do not open a day.
             StoreError: the folder cannot be written.
         """
         sound_name(case)
         long_enough(case_passphrase)
         if self.cases.public(case) is not None:
-            raise ConfigError(f"case: {case} exists already")
+            raise Conflict(f"case: {case} exists already")
         operators = unlocked(self._sealed_operators(), passphrases)
         opened = []
         for day in days:
             found = [each for each in self.days() if day in {each.day, each.date}]
             if not found:
-                raise ConfigError(f"days: there is no key of {day} any more")
+                raise NotFound(f"days: there is no key of {day} any more")
             opened += [(each.day, day_keys.unseal(each.path, operators)) for each in found]
         recipient = self.cases.ready(case, case_passphrase)
         for day, day_identity in opened:
@@ -388,7 +388,7 @@ class Keys:
             return [(each,) for each in operators.values()]
         both = [tuple(operators[kid] for kid in pair) for pair in pairs if set(pair) <= set(operators)]
         if not both:
-            raise StoreError("dual control: no pair of operators is left; set it again with `keys dual`")
+            raise Conflict("dual control: no pair of operators is left; set it again with `keys dual`")
         return both
 
     def _pairs(self) -> list[list[str]]:

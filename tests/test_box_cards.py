@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from box_fakes import CAMERA_ID, best_shot, jpeg
 
-from base.errors import StoreError
+from base.errors import NotFound, Refused, StoreError
 from nvr_box import check
 from nvr_box.audit import Audit
 from nvr_box.cameras.roster import Camera, Roster
@@ -16,7 +16,7 @@ from nvr_box.keys import Keys
 from nvr_box.record.retention import Retention
 from nvr_box.reveal.reveals import Reveals, Stretch
 from nvr_box.reveal.watermark import Watermark
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Searches
 from nvr_box.store import Store
@@ -87,7 +87,7 @@ async def test_on_the_box_a_card_is_opened_marked_and_written_down_and_all_else_
     session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
     for number, why in ((STRANGER, thumbnail.NOT_A_RECIPIENT), (PLAIN, thumbnail.NO_ORIGINAL),
                         (SHREDDED, thumbnail.NOT_A_RECIPIENT), (FORGED, thumbnail.NOT_SIGNED)):
-        with pytest.raises(StoreError, match=why):
+        with pytest.raises(NotFound, match=why):
             await card(place, session.key, number)
     with pytest.raises(Refused, match="another camera"):
         await card(place, session.key, OTHERS)

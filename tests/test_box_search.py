@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import models
-from base.errors import StoreError, WireError
+from base.errors import Refused, StoreError, WireError
 from models import coarse
 from nvr_box.audit import Audit
 from nvr_box.config import RecordConfig
 from nvr_box.record.retention import Retention
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from nvr_box.search import blocks, gallery, kernel
 from nvr_box.search import passages as passages_module
 from nvr_box.search.gallery import Columns, Gallery, Row

@@ -2,17 +2,15 @@
 
 import asyncio
 import logging
-from pathlib import Path
 
 from base import service
 from base.errors import ConfigError
 from firmware import identity
 from firmware.analytics.engine import Engine
 from firmware.camera import Camera
-from firmware.capture.clip import Clip
 from firmware.capture.frame import Frame
+from firmware.capture.sources import open_source
 from firmware.config import Camera as CameraConfig
-from firmware.config import Source
 from firmware.describe import Describer
 from firmware.encode.protected import ProtectedEncoder
 from firmware.imaging import Sensor
@@ -101,7 +99,7 @@ async def run(config: CameraConfig) -> None:
     live = Live(live_main, live_sub, planner, painter)
     drawn.listen(lambda _old, new: live.set_mask(polygons.joined(config.mask, new)))
     stages = Stages(
-        open_source=lambda: sources.pop() if sources else open_source(config.source),
+        open_source=lambda: sensor.attached(sources.pop() if sources else open_source(config.source)),
         open_eyes=lambda: Eyes(networks, rate, config.vision),
         adjust=sensor.see,
         looked=looked,
@@ -161,20 +159,6 @@ async def run(config: CameraConfig) -> None:
         outbox.close()
     if pipeline.failed is not None:
         raise pipeline.failed
-
-
-def open_source(source: Source) -> Clip:
-    """The sensor that the configuration names.
-
-    Raises:
-        ConfigError: it cannot be opened.
-    """
-    window = source.window
-    return Clip(
-        Path(source.clip).expanduser(),
-        (window[0], window[1], window[2], window[3]) if window else None,
-        follow_clock=source.follow_clock,
-    )
 
 
 async def _until_end(pipeline: Pipeline, pusher: Pusher) -> None:

@@ -16,19 +16,23 @@ import models
 from base import service
 from base.errors import Conflict, HostError, StoreError
 from base.steady import kept_up
-from nvr_box import repair
-from nvr_box.audit import Audit
-from nvr_box.audit_head import Heads
+from nvr_box.accounts.users import Users
+from nvr_box.audit.head import Heads
+from nvr_box.audit.log import Audit
 from nvr_box.box import Box
 from nvr_box.cameras.cameras import Cameras, Introduction
 from nvr_box.cameras.roster import Roster
+from nvr_box.cameras.selections import Selections
 from nvr_box.config import BoxConfig
-from nvr_box.custody import Custody
+from nvr_box.custody.custody import Custody
+from nvr_box.custody.holds import Holds
+from nvr_box.db.database import Damaged, Store
 from nvr_box.export.budget import Budget
 from nvr_box.export.exports import Exports
-from nvr_box.holds import Holds
-from nvr_box.housekeeping import Housekeeping
-from nvr_box.keys import Keys
+from nvr_box.keys.secret import box_secret
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance import repair
+from nvr_box.maintenance.housekeeping import Housekeeping
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.salvage import salvage
@@ -40,13 +44,9 @@ from nvr_box.search.intake import Intake
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Searches
 from nvr_box.search.stills import Stills
-from nvr_box.secret import box_secret
-from nvr_box.selections import Selections
 from nvr_box.services.face import OnvifFace
 from nvr_box.state import CONSOLE, DATABASE, FIRST_PASSWORD, LOCK, RECORDINGS
-from nvr_box.store import Damaged, Store
-from nvr_box.timekeeper import Timekeeper
-from nvr_box.users import Users
+from nvr_box.timekeeping.timekeeper import Timekeeper
 from nvr_box.web import certificate
 from nvr_box.web.app import application
 from onvif.doorway import runner_of

@@ -17,20 +17,20 @@ from lxml import etree
 from base import steady
 from base.errors import PeerError, WireError
 from base.outside_json import MOST_DEPTH, read_json
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.cameras import pairing, selection, upkeep
 from nvr_box.cameras.holding import Holder
 from nvr_box.cameras.listening import Listening
 from nvr_box.cameras.ours import json_of, new_session
 from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.cameras.selections import Selections
 from nvr_box.cameras.upkeep import Upkeep
+from nvr_box.db.database import Store
 from nvr_box.record import recorder as recording
 from nvr_box.record.events import Events
 from nvr_box.record.recorder import Recorder, Recording
 from nvr_box.record.segments import Segments
 from nvr_box.record.sightings import Documents
-from nvr_box.selections import Selections
-from nvr_box.store import Store
 from onvif import digest, names
 from onvif.client import Camera as Device
 from onvif.errors import NotOnvif, OnvifError
@@ -162,7 +162,7 @@ async def test_selections_of_the_others_are_known_beside_a_hostile_camera(store,
         ours = known(xaddr, camera_id="11" * 8, signing_key="ef" * 32, user=user)
         await roster.add(ours, password, None, "t")
         selections = Selections(Audit(store), roster, None, None)
-        monkeypatch.setattr("nvr_box.selections._LOOK_EVERY_S", 0.01)
+        monkeypatch.setattr("nvr_box.cameras.selections._LOOK_EVERY_S", 0.01)
         task = asyncio.create_task(selections.run())
         async with asyncio.timeout(20):
             for answer in ANSWERS.values():

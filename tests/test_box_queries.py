@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from test_box_clock import ADMIN, EVER, GUARD, NOW, Place
 
-from nvr_box import store as store_module
 from nvr_box.cameras.roster import Roster
-from nvr_box.check import findings
+from nvr_box.db import database as store_module
+from nvr_box.db.database import Store
+from nvr_box.maintenance.check import findings
 from nvr_box.record.events import Events, Past
 from nvr_box.record.recordings import Recordings
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Searches
-from nvr_box.store import Store
 
 HISTORY = ("segment", "packet", "event", "best_shot", "audit")
 # Once a start, or when somebody asks for the whole history: a list of days, a search through the log.

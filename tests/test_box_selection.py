@@ -8,13 +8,13 @@ import pytest
 
 from base.errors import NotFound, PeerError, Refused, RequestError
 from firmware.mask.selection import Mode as CameraMode
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.cameras.selection import Mode, look
+from nvr_box.cameras.selections import Choice, Selections
+from nvr_box.db.database import Store
 from nvr_box.rights import Account, Right
 from nvr_box.search.stills import Pick
-from nvr_box.selections import Choice, Selections
-from nvr_box.store import Store
 from onvif.users import Level
 from tests.onvif_camera import PASSWORDS, running
 from wire.features.packet import AppearanceCode

@@ -12,7 +12,7 @@ from yarl import URL
 from base.errors import Conflict, PeerError
 from base.logs import printable
 from base.steady import kept_up
-from nvr_box import audit
+from nvr_box.audit import log as audit
 from nvr_box.cameras import pairing
 from nvr_box.cameras.feeds import Feed, Feeds
 from nvr_box.cameras.introduction import Introduction

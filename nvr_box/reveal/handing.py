@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from base.errors import Refused
-from nvr_box import day_keys
-from nvr_box.keys import Keys
+from nvr_box.keys import day as day_keys
+from nvr_box.keys.store import Keys
 from nvr_box.reveal.scope import Scope
 
 PROOF_INFO = b"veilcam proof 1"

@@ -5,8 +5,8 @@ import time
 
 from aiohttp import web
 
+from nvr_box.accounts.users import TooMany
 from nvr_box.rights import Account
-from nvr_box.users import TooMany
 from nvr_box.web.asked import SESSION, SESSIONS, body, box, by, iso, text
 from nvr_box.web.sessions import Session, cookie_name, same_origin, set_cookie
 

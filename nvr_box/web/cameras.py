@@ -7,7 +7,7 @@ from aiohttp import web
 from base.errors import Error
 from nvr_box.cameras.cameras import Camera, Step
 from nvr_box.cameras.selection import Mode, Selection
-from nvr_box.selections import Choice
+from nvr_box.cameras.selections import Choice
 from nvr_box.web import refusals
 from nvr_box.web.asked import BadField, body, box, by, camera_number, iso, maybe_iso, text, whole
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from base.errors import Invalid, StoreError
-from nvr_box.passphrase import long_enough
+from nvr_box.keys.passphrase import long_enough
 from wire import keys
 from wire.keys import Identity, Recipient
 

@@ -14,6 +14,7 @@ import logging
 import sqlite3
 import struct
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,12 +23,14 @@ from typing import Any
 from base.errors import SealError, StoreError, WireError
 from base.files import write_private
 from nvr_box.clock import utc_us
-from nvr_box.store import Store
+from nvr_box.db.database import Store
 from wire.keys import SigningKey, verify
 
 log = logging.getLogger(__name__)
 
 FILE = "audit-head.json"
+ACCEPTED, ASIDE = "accept-loss", "audit-head-aside-{}.json"
+"""The action that accepts a loss, and where the head lies that it put aside, by the number of its entry."""
 _EMPTY = bytes(32)
 _CONTEXT = b"veilcam audit head 1\n"
 _EVERY_S = 10.0
@@ -80,7 +83,7 @@ class Head:
 
     def fault(self, link: sqlite3.Connection) -> str:
         """What the log at hand lacks of what was signed, as a sentence; empty when it still holds all of it."""
-        when = f"{datetime.fromtimestamp(self.utc_us / 1e6, UTC):%Y-%m-%d %H:%M:%S}Z"
+        when = _when(self.utc_us)
         newest = link.execute("SELECT max(number) FROM audit").fetchone()[0] or 0
         if newest < self.number:
             return f"what came after entry {newest} was cut off: the box signed entry {self.number} on {when}"
@@ -117,7 +120,7 @@ class Heads:
         row = await self._store.read(lambda link: link.execute(sql).fetchone()) or (0, _EMPTY)
         fault, before = await self._store.read(self.fault)
         if fault and fault != self._said_fault:
-            log.error("audit: %s; nothing is signed until an administrator has put %s aside", fault, self._path)
+            log.error("audit: %s; nothing is signed until an administrator accepts the loss (accept-loss)", fault)
         self._said_fault = fault
         if fault:
             return None
@@ -147,6 +150,10 @@ class Heads:
             return f"{self._path} was signed by another box", head
         return head.fault(link), head
 
+    def losses(self, link: sqlite3.Connection) -> tuple[str, ...]:
+        """What was lost before and accepted."""
+        return tuple(losses(link, self._path.parent))
+
     async def run(self) -> None:
         """Sign whatever is new, until cancelled, and once more then."""
         try:
@@ -175,13 +182,36 @@ def kept(folder: Path) -> Head | None:
     Raises:
         WireError, SealError: there is one that no box signed.
     """
-    path = folder / FILE
+    return read(folder / FILE)
+
+
+def read(path: Path) -> Head | None:
+    """The head in a file, None where there is none. Raises as `kept`."""
     try:
         return Head.from_json(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise WireError(f"{path}: not a head of an audit log: {error}") from error
+
+
+def losses(link: sqlite3.Connection, folder: Path) -> Iterator[str]:
+    """What the log lost once, whoever accepted it, and heads put aside that no entry accepts; each as a sentence."""
+    accepted: set[str] = set()
+    sql = (
+        "SELECT number, utc_us, who, reason, json_extract(details, '$.why') FROM audit"
+        " WHERE action = ? AND granted = 1 ORDER BY number"
+    )
+    for number, at_us, who, reason, why in link.execute(sql, (ACCEPTED,)):
+        accepted.add(ASIDE.format(number))
+        yield f"{why}; accepted by {who} on {_when(at_us)} in entry {number}: {reason}"
+    for path in sorted(folder.glob(ASIDE.format("*"))):
+        if path.name not in accepted:
+            yield f"{path} was put aside, and no entry says why"
+
+
+def _when(at_us: int) -> str:
+    return f"{datetime.fromtimestamp(at_us / 1e6, UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
 def _message(number: int, hashed: bytes, at_us: int) -> bytes:

@@ -3,12 +3,12 @@
     keys/box.json         opens feature packets; under the box's secret (`secret.py`), mode 0600
     keys/reveal/KID.json  operators' keys under their passphrases; public halves alone of those taken away
     keys/days/DAY.CAMERA.json  the keys that cameras seal to, one a day and camera, sealed to the operators
-                          (`day_keys.py`)
+                          (`day.py`)
     keys/holders.json     which account an operator's key belongs to, where its label is not the account's name
     keys/escrow/KID.json  public halves only: keys in pieces, kept off-line (`wire/escrow.py`)
     keys/cases/NAME/      legal holds: a key of the case under its passphrase, day keys sealed to it, and content keys
                           of single groups of pictures sealed to it, CAMERA-NUMBER.hold (`wire/hold.py`)
-    keys/past/NAME.json   public notes of what was revoked or destroyed (`past_keys.py`)
+    keys/past/NAME.json   public notes of what was revoked or destroyed (`past.py`)
     keys/policy.json      dual control: pairs of operators
     keys/signing.json     signs packages of evidence, the audit log's head and orders to cameras; as box.json
 
@@ -28,12 +28,13 @@ from typing import Any
 
 from base.errors import Conflict, Error, Invalid, NotFound, SealError, StoreError, WireError
 from base.files import shred, write_private
-from nvr_box import day_keys, past_keys
-from nvr_box.case_keys import CaseKeys, sound_name
 from nvr_box.clock import utc_us
-from nvr_box.day_keys import DayKey, Holders
-from nvr_box.passphrase import long_enough, unlocked
-from nvr_box.past_keys import PastKey
+from nvr_box.keys import day as day_keys
+from nvr_box.keys import past as past_keys
+from nvr_box.keys.case import CaseKeys, sound_name
+from nvr_box.keys.day import DayKey, Holders
+from nvr_box.keys.passphrase import long_enough, unlocked
+from nvr_box.keys.past import PastKey
 from wire import keys
 from wire.keys import Identity, Kem, Recipient, SigningKey
 

@@ -11,21 +11,24 @@ from datetime import UTC, datetime, timedelta
 
 from base.errors import Error, StoreError
 from base.steady import kept_up
-from nvr_box import repair
-from nvr_box.audit import Audit
-from nvr_box.holds import Holds
-from nvr_box.keys import Keys
+from nvr_box.accounts.users import Users
+from nvr_box.audit.log import Audit
+from nvr_box.custody.holds import Holds
+from nvr_box.db.database import Store
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance import repair
+from nvr_box.maintenance.soundness import Soundness
 from nvr_box.notices import Notice
 from nvr_box.record.retention import Retention
 from nvr_box.record.salvage import finish_left, salvage
 from nvr_box.record.segments import Segments
 from nvr_box.search.passages import Passages
-from nvr_box.store import Store
-from nvr_box.timekeeper import Timekeeper
-from nvr_box.users import Users
+from nvr_box.timekeeping.timekeeper import Timekeeper
 
 log = logging.getLogger(__name__)
 SWEEP_EVERY_S, FOLLOW_EVERY_S, FLUSH_EVERY_S = 30.0, 2.0, 1.0
+# One table at a time: all of them in about two hours.
+LOOK_EVERY_S = 300.0
 _AGAIN_S = 5.0
 _DAY_US = 86_400_000_000
 # Keys go one day at a time: a mistake about the time costs one day of recordings, not all.
@@ -54,6 +57,7 @@ class Housekeeping:
         self._timekeeper, self._users, self._keys, self._audit = timekeeper, users, keys, audit
         self._holds, self._keep_days = holds, keep_days
         self._seen: int | None = None
+        self._soundness = Soundness(store)
         self._damage: repair.Damage | None = None
 
     def notices(self) -> Iterator[Notice]:
@@ -77,6 +81,7 @@ class Housekeeping:
             group.create_task(_over_and_over("accounts", self._follow, FOLLOW_EVERY_S))
             group.create_task(_over_and_over("recordings", self._flush, FLUSH_EVERY_S))
             group.create_task(_over_and_over("database", self._mend, FLUSH_EVERY_S))
+            group.create_task(_over_and_over("soundness", self._soundness.step, LOOK_EVERY_S))
             group.create_task(_once("passages", self._passages.load))
             group.create_task(self._salvage())
 

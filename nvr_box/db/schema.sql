@@ -1,4 +1,4 @@
--- The box's truth. Times are UTC in microseconds. One writer; see nvr_box/store.py.
+-- The box's truth. Times are UTC in microseconds. One writer; see nvr_box/db/database.py.
 
 CREATE TABLE IF NOT EXISTS fact (            -- single values: box_id, schema
     name  TEXT PRIMARY KEY,
@@ -59,7 +59,7 @@ CREATE TABLE IF NOT EXISTS segment (         -- row => file with this size and h
     gop_index BLOB NOT NULL,                 -- nvr_box/record/gop_index.py
     locked    INTEGER NOT NULL DEFAULT 0,    -- evidence: retention spares it
     garbage   INTEGER NOT NULL DEFAULT 0,    -- its file is about to be unlinked
-    clock_error_us INTEGER NOT NULL DEFAULT 0, -- the box's clock was doubted by this when it was written; timekeeper.py
+    clock_error_us INTEGER NOT NULL DEFAULT 0, -- the box's clock was doubted by this when it was written; nvr_box/timekeeping/timekeeper.py
     seen_bytes INTEGER NOT NULL DEFAULT 0    -- of the file of sightings beside it
 ) STRICT;
 DROP INDEX IF EXISTS segment_by_time;
@@ -99,7 +99,7 @@ BEGIN
         longest_us = max(longest_us, new.end_us - new.start_us) WHERE new.garbage = 0 AND camera = new.camera;
 END;
 
-CREATE TABLE IF NOT EXISTS hold (            -- legal holds; nvr_box/holds.py
+CREATE TABLE IF NOT EXISTS hold (            -- legal holds; nvr_box/custody/holds.py
     hold      INTEGER PRIMARY KEY AUTOINCREMENT,
     name      TEXT NOT NULL,                 -- of the case
     camera    INTEGER NOT NULL,
@@ -224,7 +224,7 @@ CREATE TABLE IF NOT EXISTS audit (
     reason  TEXT NOT NULL,
     granted INTEGER NOT NULL,
     details TEXT NOT NULL,
-    hash    BLOB NOT NULL                    -- SHA-256 over the previous hash and this entry; nvr_box/audit.py
+    hash    BLOB NOT NULL                    -- SHA-256 over the previous hash and this entry; nvr_box/audit/log.py
 ) STRICT;
 CREATE TRIGGER IF NOT EXISTS audit_is_not_changed BEFORE UPDATE ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;

@@ -1,7 +1,7 @@
 """The box's clock as far as it is to be believed: remembered over restarts, agreed to by administrators.
 
 What goes for good by age (recordings, keys of days) goes by `now_us`, which is None while the clock is in doubt
-(`nvr_box/trust.py`). Belongs to the event loop, but for `error_us`.
+(`nvr_box/timekeeping/trust.py`). Belongs to the event loop, but for `error_us`.
 """
 
 import json
@@ -10,12 +10,13 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
-from nvr_box import audit, trust
+from nvr_box.audit import log as audit
 from nvr_box.clock import boot, boot_us, utc_us
+from nvr_box.db.database import Store
 from nvr_box.notices import Notice
 from nvr_box.rights import Account, Right
-from nvr_box.store import Store
-from nvr_box.trust import Reading, Trust
+from nvr_box.timekeeping import trust
+from nvr_box.timekeeping.trust import Reading, Trust
 
 log = logging.getLogger(__name__)
 _FACT, _BOX = "clock", "the box"

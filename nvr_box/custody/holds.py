@@ -16,16 +16,16 @@ from pathlib import Path
 
 from base.errors import HostError, Invalid, NotFound, Refused, StoreError
 from base.files import shred, write_private
-from nvr_box import audit
-from nvr_box.case_keys import sound_name
+from nvr_box.audit import log as audit
 from nvr_box.clock import utc_us
-from nvr_box.keys import Keys
-from nvr_box.passphrase import long_enough
+from nvr_box.db.database import Store
+from nvr_box.keys.case import sound_name
+from nvr_box.keys.passphrase import long_enough
+from nvr_box.keys.store import Keys
 from nvr_box.record.recordings import Recordings
 from nvr_box.reveal.brake import Brake
 from nvr_box.reveal.talk import Gone, Talk, unlocking
 from nvr_box.rights import Account, Right
-from nvr_box.store import Store
 from wire import hold
 from wire.keys import Recipient
 

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from base.errors import Conflict, Invalid, Refused, StoreError
-from nvr_box.audit import Audit
-from nvr_box.custody import Custody
-from nvr_box.holds import Holds
-from nvr_box.keys import Keys
-from nvr_box.known_keys import known
-from nvr_box.passphrase import long_enough
+from nvr_box.audit.log import Audit
+from nvr_box.custody.custody import Custody
+from nvr_box.custody.holds import Holds
+from nvr_box.keys.known import known
+from nvr_box.keys.passphrase import long_enough
+from nvr_box.keys.store import Keys
 from nvr_box.state import CONSOLE
 from wire import escrow
 from wire import keys as key_files

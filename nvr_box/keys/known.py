@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from nvr_box.keys import Keys
+from nvr_box.keys.store import Keys
 from wire import keys as key_files
 from wire.keys import Kem, Recipient
 

@@ -10,13 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from base.errors import Error, NotFound, StoreError, WireError
-from nvr_box import audit, audit_head, repair
+from nvr_box.audit import head as audit_head
+from nvr_box.audit import log as audit
 from nvr_box.config import BoxConfig
-from nvr_box.keys import Keys
+from nvr_box.db.database import Store
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance import repair
 from nvr_box.record import fmp4, gop_index
 from nvr_box.record.full_disk import GONE
 from nvr_box.state import DATABASE, KEYS, RECORDINGS
-from nvr_box.store import Store
 from wire import thumbnail
 from wire.keys import load_verifier
 from wire.recovery.verdict import Check
@@ -84,6 +86,8 @@ def findings(
         yield f"audit: {verdict.why}"
     keys = keys or state / KEYS
     yield from _head(link, state, keys / "signing.json", signing_key)
+    for said in audit_head.losses(link, state):
+        yield f"audit: {said}"
     unpaired = "SELECT camera FROM camera WHERE paired = 1 AND (signing_key IS NULL OR push_token IS NULL)"
     for (camera,) in link.execute(unpaired).fetchall():
         yield f"camera {camera} is paired but its keys are missing"

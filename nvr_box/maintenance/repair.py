@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from base.errors import StoreError
-from nvr_box import audit
+from nvr_box.audit import log as audit
 from nvr_box.clock import utc_us
+from nvr_box.db.database import Store
 from nvr_box.notices import Notice
-from nvr_box.store import Store
 
 log = logging.getLogger(__name__)
 FOLDER = "damaged"

@@ -18,10 +18,10 @@ from typing import ParamSpec, TypeVar
 
 from base.errors import Conflict, Invalid, Refused, StoreError
 from base.files import shred, write_private
-from nvr_box import audit
+from nvr_box.accounts.turns import Busy, Turns
+from nvr_box.audit import log as audit
+from nvr_box.db.database import Store
 from nvr_box.rights import Account, Right
-from nvr_box.store import Store
-from nvr_box.turns import Busy, Turns
 from onvif.throttle import Limits, SignIns, Throttled, place_of
 
 log = logging.getLogger(__name__)

@@ -14,13 +14,13 @@ from pathlib import Path
 import models
 from base.errors import Error, SealError
 from models import ModelsConfig
-from nvr_box import day_keys
-from nvr_box.audit import Audit
-from nvr_box.keys import Keys
-from nvr_box.passphrase import unlocked
+from nvr_box.audit.log import Audit
+from nvr_box.db.database import Store
+from nvr_box.keys import day as day_keys
+from nvr_box.keys.passphrase import unlocked
+from nvr_box.keys.store import Keys
 from nvr_box.search.reencode import Progress, Reencoder
 from nvr_box.state import CONSOLE
-from nvr_box.store import Store
 from wire.keys import Identity
 
 

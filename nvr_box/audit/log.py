@@ -2,7 +2,7 @@
 
 The hash of an entry is SHA-256 over the previous entry's hash (32 zero bytes before the first) and the entry's
 own fields as JSON with sorted keys and no spaces. Whoever keeps an old hash can prove that nothing before it was
-changed since; the box signs and keeps one itself (`audit_head.py`).
+changed since; the box signs and keeps one itself (`head.py`).
 """
 
 import hashlib
@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from base.errors import Refused
-from nvr_box.audit_head import Head, Heads
+from nvr_box.audit.head import Head, Heads
 from nvr_box.clock import utc_us
+from nvr_box.db.database import Store
 from nvr_box.rights import Account, Right
-from nvr_box.store import Store
 
 Detail = str | int | float | bool | None
 FIRST = bytes(32)
@@ -47,13 +47,15 @@ class ChainVerdict:
     broken_at: int | None
     why: str
     head: Head | None = None
+    losses: tuple[str, ...] = ()
+    """What was lost before and accepted."""
 
 
 class Audit:
     """The log. Actions: sign-in, sign-out, view-live, view-recording, view-recording-end, freeze, search, reveal-ask,
     reveal-answer, reveal-keys, reveal, reveal-view, reveal-end, export, lock, unlock, camera-add, camera-change,
     camera-remove, pair, clock, database, user-change, user-remove, keys, hold, select, reencode, reencode-end,
-    audit-view, audit-verify, onvif.
+    audit-view, audit-verify, accept-loss, onvif.
     """
 
     def __init__(self, store: Store, heads: Heads | None = None) -> None:
@@ -128,7 +130,8 @@ class Audit:
         verdict = await self._store.read(verify)
         if self._heads is not None:
             fault, head = await self._store.read(self._heads.fault)
-            verdict = replace(verdict, head=head)
+            losses = await self._store.read(self._heads.losses)
+            verdict = replace(verdict, head=head, losses=losses)
             if fault and verdict.broken_at is None:
                 verdict = replace(verdict, broken_at=verdict.entries + 1, why=fault)
         await self.write(by.name, "audit-verify", entries=verdict.entries, broken_at=verdict.broken_at)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from base.errors import Conflict, Invalid, NotFound, PeerError
 from base.logs import printable
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.cameras import selection
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.cameras.selection import Mode, Person, Selection

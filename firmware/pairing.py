@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from base.errors import ConfigError, SealError, StoreError, WireError
-from base.files import write_private
+from base.files import write_atomically
 from firmware.bound import Authorise, Bound, refused
 from firmware.identity import CameraIdentity
 from firmware.viewer import ViewerAccount
@@ -143,7 +143,7 @@ class Pairings:
         if pairing is None:
             self._path.unlink(missing_ok=True)
         else:
-            write_private(self._path, json.dumps(pairing.to_json()).encode())
+            write_atomically(self._path, json.dumps(pairing.to_json()).encode())
         before, self.current = self.current, pairing
         for changed in self._listeners:
             changed(before, pairing)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from base.errors import Conflict, Invalid, Refused, StoreError
-from base.files import shred, write_private
+from base.files import shred, write_atomically
 from nvr_box.accounts.turns import Busy, Turns
 from nvr_box.audit import log as audit
 from nvr_box.db.database import Store
@@ -149,7 +149,7 @@ class Users:
             raise Conflict("there is no place for the first password")
         try:
             # First the note: an account whose password nobody knows would lock everybody out.
-            await asyncio.to_thread(write_private, self._note, f"{name}\n{password}\n".encode())
+            await asyncio.to_thread(write_atomically, self._note, f"{name}\n{password}\n".encode())
         except OSError as error:
             raise StoreError(f"{self._note}: {error.strerror}") from error
         await self._put(_CONSOLE, name, password=password, rights=rights, made_up=True)

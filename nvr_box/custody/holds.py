@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from base.errors import HostError, Invalid, NotFound, Refused, StoreError
-from base.files import shred, write_private
+from base.files import shred, write_atomically
 from nvr_box.audit import log as audit
 from nvr_box.clock import utc_us
 from nvr_box.db.database import Store
@@ -271,6 +271,6 @@ def _entry(link: sqlite3.Connection, by: Account, found: Hold, what: str, reason
 def _write(path: Path, data: bytes) -> None:
     """Durable when this returns, replacing what was there in one step."""
     try:
-        write_private(path, data)
+        write_atomically(path, data)
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from error

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from base.errors import Conflict, Error, Invalid, NotFound, SealError, StoreError, WireError
-from base.files import shred, write_private
+from base.files import shred, write_atomically, write_once
 from nvr_box.clock import utc_us
 from nvr_box.keys import day as day_keys
 from nvr_box.keys import past as past_keys
@@ -106,6 +106,8 @@ class Keys:
                 (folder / name).mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
             box, signing, own = folder / _BOX, folder / _SIGNING, None
+            if make:
+                _finish_shredding(folder)
             if make and not box.exists():
                 keys.save(box, Identity.generate(label="box"), secret)
             if make and not signing.exists():
@@ -192,18 +194,11 @@ class Keys:
         """
         if kid not in {path.stem for path in self._operator_files()}:
             raise NotFound(f"there is no key {kid}")
-        path = self.folder / "holders.json"
-        fresh = path.with_suffix(".new")
-        try:
-            fresh.write_text(json.dumps({**self._holders_file(), kid: account}), encoding="utf-8")
-            fresh.replace(path)
-        except OSError as error:
-            raise StoreError(f"{path}: {error.strerror}") from error
+        self._put("holders.json", {**self._holders_file(), kid: account})
 
     def sealed_files(self, kids: frozenset[str]) -> tuple[dict[str, Any], ...]:
         """The key files of these operators as they lie on disk, for a page that opens them itself."""
-        files = (path for path in self._sealed_operators() if path.stem in kids)
-        return tuple(json.loads(path.read_text(encoding="utf-8")) for path in files)
+        return tuple(_table(path) for path in self._sealed_operators() if path.stem in kids)
 
     def days_of(self, camera_id: str, first: str, last: str) -> tuple[DayKey, ...]:
         """The day keys of a camera, those of every camera among them, from one date to another, both included."""
@@ -305,12 +300,9 @@ class Keys:
         path = self.folder / "reveal" / f"{kid}.json"
         if path not in self._sealed_operators():
             raise NotFound(f"there is no key {kid} to take away")
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = _table(path)
         try:
-            with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-                json.dump(table, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
+            write_once(to, json.dumps(table, indent=1).encode())
         except FileExistsError as error:
             raise Conflict(f"{to} exists already") from error
         except OSError as error:
@@ -319,7 +311,7 @@ class Keys:
         made_ns = path.stat().st_mtime_ns
         try:
             with _shredding(path):
-                write_private(path, json.dumps(public).encode())
+                write_atomically(path, json.dumps(public).encode())
             os.utime(path, ns=(made_ns, made_ns))  # operators are listed by age
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}") from error
@@ -376,7 +368,7 @@ class Keys:
 
     def _note(self, path: Path, kind: str, *, destroyed: bool = False) -> None:
         """Remember the public side of a key file that is about to go out of force."""
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = _table(path)
         added_us, now_us = path.stat().st_mtime_ns // 1000, utc_us()
         label = str(table.get("label") or table.get("day") or "")
         past = PastKey(path.stem, kind, label, str(table["public"]), added_us, now_us, now_us if destroyed else None)
@@ -403,14 +395,13 @@ class Keys:
 
     def _put(self, name: str, table: Mapping[str, Any]) -> None:
         try:
-            write_private(self.folder / name, json.dumps(table).encode())
+            write_atomically(self.folder / name, json.dumps(table).encode())
         except OSError as error:
             raise StoreError(f"{self.folder / name}: {error.strerror}") from error
 
     def _holders_file(self) -> dict[str, str]:
-        with contextlib.suppress(FileNotFoundError):
-            return dict(json.loads((self.folder / "holders.json").read_text(encoding="utf-8")))
-        return {}
+        path = self.folder / "holders.json"
+        return {kid: str(account) for kid, account in _table(path).items()} if path.exists() else {}
 
     def _operator_files(self) -> tuple[Path, ...]:
         return tuple(sorted((self.folder / "reveal").glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path)))
@@ -418,13 +409,24 @@ class Keys:
     def _sealed_operators(self) -> tuple[Path, ...]:
         """Those of whom the box has more than the public half."""
         files = self._operator_files()
-        return tuple(path for path in files if "sealed" in json.loads(path.read_text(encoding="utf-8")))
+        return tuple(path for path in files if "sealed" in _table(path))
 
     def _save(self, path: Path, identity: Identity, passphrase: str) -> None:
         try:
             keys.save(path, identity, passphrase)
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}") from error
+
+
+def _table(path: Path) -> dict[str, Any]:
+    """A JSON object of the key folder. Raises StoreError for half of one, and for what is none."""
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(table, dict):
+        raise StoreError(f"{path}: does not hold a JSON object")
+    return table
 
 
 def _named(day: str, camera_id: str) -> str:
@@ -442,6 +444,16 @@ def _put_under(secret: str, *files: tuple[Path, Identity | SigningKey]) -> None:
             continue
         with _shredding(path):
             keys.save(path, key, secret)
+
+
+def _finish_shredding(folder: Path) -> None:
+    """What a crash left of `_shredding`: the sealed key whose place was taken must not lie on beside it."""
+    for old in sorted(folder.rglob("*.json.old")):
+        current = old.with_name(old.name.removesuffix(".old"))
+        if current.exists() and current.samefile(old):
+            old.unlink()  # nothing took its place yet: overwriting it would destroy the key
+        else:
+            shred(old)
 
 
 @contextlib.contextmanager

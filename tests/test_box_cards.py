@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from box_fakes import CAMERA_ID, best_shot, jpeg
 
-from base.errors import NotFound, Refused, StoreError
+from base.errors import NotFound, Refused
 from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.config import RecordConfig
@@ -229,5 +229,5 @@ async def test_a_card_needs_the_right_to_view_its_camera(place):
     elsewhere = Account("elsewhere", frozenset({Right.VIEW, Right.REVEAL}), frozenset({2}))
     with pytest.raises(Refused):
         await place[1].stored_shot(elsewhere, OPENS)
-    with pytest.raises(StoreError):
+    with pytest.raises(NotFound):
         await place[1].stored_shot(CONTROLLER, 99)

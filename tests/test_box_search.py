@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import models
-from base.errors import Refused, StoreError, WireError
+from base.errors import NotFound, Refused, StoreError, WireError
 from models import coarse
 from nvr_box.audit.log import Audit
 from nvr_box.config import RecordConfig
@@ -331,7 +331,7 @@ async def test_the_best_shot_comes_back_and_says_when_there_is_none(place):
     await intake.accept(TOKEN, batch(sealed(packet(1, thumbnail=jpeg(1))), sealed(packet(2))))
     assert await searches.best_shot(GUARD, 1) == jpeg(1)
     for number in (2, 77):
-        with pytest.raises(StoreError):
+        with pytest.raises(NotFound):
             await searches.best_shot(GUARD, number)
 
 

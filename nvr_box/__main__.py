@@ -2,12 +2,13 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from pathlib import Path
 
 from base import config as toml
 from base import logs, service
-from base.errors import Error, Invalid, StoreError
+from base.errors import ConfigError, Error, Invalid, StoreError
 from nvr_box.accounts.users import Users
 from nvr_box.audit.log import Audit
 from nvr_box.config import BoxConfig
@@ -16,6 +17,7 @@ from nvr_box.custody.command import secret
 from nvr_box.custody.custody import Custody
 from nvr_box.custody.holds import Holds
 from nvr_box.db.database import Store
+from nvr_box.db.migrate import Newer
 from nvr_box.export import verify
 from nvr_box.keys.store import Keys
 from nvr_box.maintenance import accept_loss, check
@@ -24,15 +26,19 @@ from nvr_box.record.segments import Segments
 from nvr_box.rights import Right
 from nvr_box.state import CONSOLE, DATABASE, RECORDINGS
 
+SERVING = (None, "serve")
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 when it went well, 1 with a sentence on standard error when not."""
+    """Run one command; 0 when it went well, 1 (78 where another start would not help) with a sentence on standard
+    error when not.
+    """
     asked = _parser().parse_args(arguments)
     if asked.command == "verify":
         return verify.main(asked.package, asked.signing_key, asked.state)
     try:
         config = toml.load(BoxConfig, asked.config)
-        if asked.command in (None, "serve"):
+        if asked.command in SERVING:
             # Here and not above: the networks take seconds to load, which the other commands do not need.
             from nvr_box import app
 
@@ -45,7 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
         return asyncio.run(_change(config, asked))
     except Error as error:
         print(f"nvr_box: {error}", file=sys.stderr)
-        return 1
+        service.notify(f"STATUS={error}")
+        # Neither the file nor which of the two programs is installed changes by starting this one again.
+        hopeless = isinstance(error, Newer) or (isinstance(error, ConfigError) and asked.command in SERVING)
+        return os.EX_CONFIG if hopeless else 1
 
 
 def _parser() -> argparse.ArgumentParser:

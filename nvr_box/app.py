@@ -260,6 +260,7 @@ async def _run(box: Box, parts: Parts, stop: Awaitable[None]) -> None:
         tasks = [
             group.create_task(box.cameras.run(), name="cameras"),
             group.create_task(parts.housekeeping.run(), name="housekeeping"),
+            group.create_task(box.cameras.feed_watchdog(), name="watchdog"),
             group.create_task(kept_up("selections", box.selections.run), name="selections"),
             group.create_task(kept_up("audit-head", parts.heads.run), name="audit-head"),
         ]
@@ -292,10 +293,14 @@ def _alone(state: Path) -> Iterator[IO[str]]:
     """One box per state folder: two recorders on one database would delete each other's files."""
     try:
         state.mkdir(parents=True, exist_ok=True)
-        with (state / LOCK).open("w", encoding="ascii") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield file
-    except BlockingIOError as error:
-        raise Conflict(f"{state}: another box is running on this folder") from error
+        file = (state / LOCK).open("w", encoding="ascii")
     except OSError as error:
         raise StoreError(f"{state}: {error.strerror or error}") from error
+    with file:  # what the box itself meets later is not this folder's fault
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Conflict(f"{state}: another box is running on this folder") from error
+        except OSError as error:
+            raise StoreError(f"{state}: {error.strerror or error}") from error
+        yield file

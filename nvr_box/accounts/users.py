@@ -134,6 +134,10 @@ class Users:
         known = self._accounts.get(name)
         return known[0] if known else None
 
+    def credential(self, name: str) -> str:
+        """Another text after every change of the password; empty when there is no such account."""
+        return self._accounts.get(name, (None, ""))[1]
+
     def must_claim(self, name: str) -> bool:
         """Whether the account still has the password that was made up for it: it may do nothing but choose another."""
         return name == self._unclaimed

@@ -17,29 +17,10 @@ from typing import TypeVar
 
 from base.errors import StoreError
 from base.files import blank
+from nvr_box.db import migrate
 
-SCHEMA = Path(__file__).with_name("schema.sql")
-SCHEMA_VERSION = "1"
 _BUSY_MS = 30_000
 READERS = 3
-# Columns that came after the first release: a database from before gets them when it is opened.
-_COLUMNS = (
-    ("segment", "clock_error_us", "INTEGER NOT NULL DEFAULT 0"),
-    ("segment", "seen_bytes", "INTEGER NOT NULL DEFAULT 0"),
-)
-_COUNTED = """
-BEGIN IMMEDIATE;
-DELETE FROM usage;
-INSERT INTO usage (camera, bytes, span_us, longest_us)
-    SELECT camera, sum(bytes + seen_bytes), sum(end_us - start_us), max(end_us - start_us) FROM segment
-    WHERE garbage = 0 GROUP BY camera;
-INSERT INTO usage (camera, packets, longest_passage_us)
-    SELECT camera, count(*), max(last_us - first_us) FROM packet WHERE true GROUP BY camera
-    ON CONFLICT (camera) DO UPDATE SET packets = excluded.packets, longest_passage_us = excluded.longest_passage_us;
-UPDATE usage SET shot_bytes = coalesce(
-    (SELECT sum(length(jpeg)) FROM packet JOIN best_shot USING (packet) WHERE packet.camera = usage.camera), 0);
-COMMIT;
-"""
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 T = TypeVar("T")
 
@@ -74,7 +55,8 @@ class Store:
 
         Raises:
             Damaged: it is no database, or not a sound one.
-            StoreError: a database of a later version, or the disk refuses.
+            Newer: it is of a later version of this program.
+            StoreError: the disk refuses.
         """
         return cls(path, *_opened(path))
 
@@ -228,38 +210,22 @@ def _opened(path: Path) -> tuple[sqlite3.Connection, list[sqlite3.Connection]]:
     links: list[sqlite3.Connection] = []
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        links.append(writer := _connect(path))
-        version = _prepare(writer)
+        links.append(writer := connected(path))
+        migrate.upgrade(writer, path)
         for _ in range(READERS + 1):
-            links.append(reader := _connect(path))
+            links.append(reader := connected(path))
             reader.execute("PRAGMA query_only = 1")
     except (OSError, sqlite3.Error) as error:
         _close(links)
         kind = Damaged if isinstance(error, sqlite3.Error) and is_damage(error) else StoreError
         raise kind(f"{path}: cannot be opened as the box's database: {error}") from error
-    if version != SCHEMA_VERSION:
+    except BaseException:
         _close(links)
-        raise StoreError(f"{path}: has schema {version}, this program speaks {SCHEMA_VERSION}")
+        raise
     return writer, links[1:]
 
 
-def _prepare(writer: sqlite3.Connection) -> str:
-    """Bring the schema up to this program's; the version that the file says it has."""
-    tables = {name for (name,) in writer.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    for table, column, kind in _COLUMNS:
-        known = {row[1] for row in writer.execute(f"PRAGMA table_info({table})")}
-        if table in tables and column not in known:
-            writer.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
-    writer.executescript(SCHEMA.read_text(encoding="utf-8"))
-    if "usage" not in tables:
-        writer.executescript(_COUNTED)
-    found = writer.execute("SELECT value FROM fact WHERE name = 'schema'").fetchone()
-    if found is None:
-        writer.execute("INSERT INTO fact VALUES ('schema', ?)", (SCHEMA_VERSION,))
-    return str(found[0]) if found else SCHEMA_VERSION
-
-
-def _connect(path: Path) -> sqlite3.Connection:
+def connected(path: Path) -> sqlite3.Connection:
     link = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=_BUSY_MS / 1000)
     link.execute("PRAGMA journal_mode = WAL")
     link.execute("PRAGMA synchronous = FULL")

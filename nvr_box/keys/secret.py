@@ -5,6 +5,7 @@ Where it comes from, in this order: `secret_file` of nvr.toml; the credential `v
 state folder, made at the first start, so that neither the database nor a back-up of the state holds it.
 """
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -59,7 +60,10 @@ def _found(config: BoxConfig) -> Path | None:
     if config.secret_file is not None:
         return config.secret_file
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    for path in ((Path(credentials) / CREDENTIAL,) if credentials else ()) + (beside(config.state),):
-        if path.exists():
-            return path
-    return None
+    if credentials:
+        # systemd 252 leaves the folder to root alone where the machine holds no such credential.
+        with contextlib.suppress(PermissionError):
+            if (path := Path(credentials) / CREDENTIAL).exists():
+                return path
+    path = beside(config.state)
+    return path if path.exists() else None

@@ -14,6 +14,7 @@ from base.steady import kept_up
 from nvr_box.accounts.users import Users
 from nvr_box.audit.log import Audit
 from nvr_box.custody.holds import Holds
+from nvr_box.db import migrate
 from nvr_box.db.database import Store
 from nvr_box.keys.store import Keys
 from nvr_box.maintenance import repair
@@ -98,6 +99,7 @@ class Housekeeping:
             await self._passages.forget_before(oldest_us)
             await self._shred(now_us, oldest_us)
         await self._store.scrub_rest()
+        await asyncio.to_thread(migrate.let_copy_go, self._store.path)
 
     async def _shred(self, now_us: int, oldest_us: int) -> None:
         """Destroy the keys of the oldest day whose recordings are gone, one day a day.

@@ -49,7 +49,7 @@ async def body(request: web.Request) -> dict[str, Any]:
     """The JSON object of the request."""
     try:
         said = await read_in_time(request, most=_MOST_BODY_BYTES, limit_s=_BODY_S)
-        value = json.loads(said.decode(request.charset or "utf-8") or "{}")
+        value = json.loads(said.decode() or "{}")
     except web.HTTPRequestEntityTooLarge as error:
         raise BadField("The request is too long.", "body") from error
     except (ValueError, LookupError, RecursionError) as error:

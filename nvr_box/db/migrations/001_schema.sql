@@ -1,6 +1,7 @@
 -- The box's truth. Times are UTC in microseconds. One writer; see nvr_box/db/database.py.
+-- Later changes lie beside this file, one number each: nvr_box/db/migrate.py.
 
-CREATE TABLE IF NOT EXISTS fact (            -- single values: box_id, schema
+CREATE TABLE IF NOT EXISTS fact (            -- single values: schema, clock, damage, …
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -62,7 +63,6 @@ CREATE TABLE IF NOT EXISTS segment (         -- row => file with this size and h
     clock_error_us INTEGER NOT NULL DEFAULT 0, -- the box's clock was doubted by this when it was written; nvr_box/timekeeping/timekeeper.py
     seen_bytes INTEGER NOT NULL DEFAULT 0    -- of the file of sightings beside it
 ) STRICT;
-DROP INDEX IF EXISTS segment_by_time;
 CREATE INDEX IF NOT EXISTS segment_in_time ON segment (camera, start_us, end_us, locked) WHERE garbage = 0;
 CREATE INDEX IF NOT EXISTS segment_by_age ON segment (camera, end_us - clock_error_us) WHERE garbage = 0;
 CREATE INDEX IF NOT EXISTS segment_by_type ON segment (camera, mime, start_us) WHERE garbage = 0;
@@ -150,10 +150,8 @@ CREATE TABLE IF NOT EXISTS packet (
     provenance TEXT NOT NULL,
     UNIQUE (camera_id, sequence)
 ) STRICT;
-DROP INDEX IF EXISTS packet_by_time;
 CREATE INDEX IF NOT EXISTS packet_in_time ON packet (camera, first_us, last_us, best_us, class);
 CREATE INDEX IF NOT EXISTS packet_by_age ON packet (best_us, last_us);
-DROP INDEX IF EXISTS packet_by_track;
 CREATE INDEX IF NOT EXISTS packet_of_track ON packet (camera, track, first_us);
 
 CREATE TRIGGER IF NOT EXISTS usage_of_new_packet AFTER INSERT ON packet

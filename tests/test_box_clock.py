@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from box_fakes import FileSource, OnceSource, plain_h264, record_file
 
+from base.errors import Refused
 from nvr_box.accounts.users import Users
 from nvr_box.audit.log import Audit
 from nvr_box.config import RecordConfig
@@ -20,7 +21,7 @@ from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.salvage import salvage
 from nvr_box.record.segments import Segments
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
 from nvr_box.timekeeping import trust
 from nvr_box.timekeeping.timekeeper import Timekeeper

@@ -103,7 +103,7 @@ def test_it_serves(installed, away, name, config):
             assert line.startswith("READY"), log.read_text()
             if name == "box":
                 page = re.search(r"url=(\S+)", line)[1]
-            assert run(sys.executable, "-c", FETCH, page, cwd=away).strip() == "200"
+                assert run(sys.executable, "-c", FETCH, page, cwd=away).strip() == "200"
         finally:
             process.terminate()
             process.wait(60)

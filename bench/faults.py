@@ -112,8 +112,9 @@ def damage_said(findings):
     return [each for each in findings if "was damaged" in each]
 
 
-def run(kills, only, folder):
+def run(kills, only, folder, minutes):
     dice = random.Random(7)
+    until_s = time.monotonic() + minutes * 60
     rounds, kept = [], Path(folder)
     with rig.Rig(kept) as box:
         settled(box, time.time())
@@ -124,6 +125,8 @@ def run(kills, only, folder):
             print("no C compiler: the clock is not set")
         keys = set((box.state / "keys" / "days").glob("*.json"))
         for number, fault in enumerate(order, 1):
+            if time.monotonic() > until_s and fault is not inflict.damage_packets:
+                continue
             if fault is inflict.damage_packets:
                 inflict.pause(2.0)
                 before_damage = ledger.duplicates(), ledger.lost_packets(box.camera_state / "outbox.sqlite")
@@ -193,13 +196,14 @@ def main():
     words.add_argument("--only", nargs="*", default=[], help="words in the names of the faults that are run")
     words.add_argument("--report", type=Path, help="write the figures there, instead of bench/results/faults.json")
     words.add_argument("--keep", type=Path, help="a folder for logs and state that is left; the disk is not")
+    words.add_argument("--minutes", type=float, default=1e6, help="begin no other round after so many")
     asked = words.parse_args()
     rig.inside("bench.faults")
     kills = int(os.environ.get("ROUNDS", WHOLE))
     with tempfile.TemporaryDirectory(prefix="veilcam-faults-") as folder:
         place = asked.keep or Path(folder)
         place.mkdir(parents=True, exist_ok=True)
-        inputs, figures, rows = run(kills, asked.only, place)
+        inputs, figures, rows = run(kills, asked.only, place, asked.minutes)
     if asked.report:
         asked.report.write_text(json.dumps({"inputs": inputs, "figures": figures, "rows": rows}, indent=2))
         print(json.dumps(figures, indent=2))

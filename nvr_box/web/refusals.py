@@ -5,7 +5,6 @@ goes on regardless, and what to do next.
 """
 
 import errno
-import sqlite3
 from collections.abc import Iterator
 
 from base.errors import (
@@ -20,6 +19,7 @@ from base.errors import (
     StoreError,
     WireError,
 )
+from nvr_box.db.link import DatabaseError, is_full
 from nvr_box.rights import Refused
 
 _STATUS: tuple[tuple[type[Error], int], ...] = (
@@ -73,7 +73,7 @@ def sentence(error: Error) -> str:
         return FULL
     if isinstance(error, StoreError):
         causes = list(_causes(error))
-        if any(isinstance(each, sqlite3.Error) for each in causes):
+        if any(isinstance(each, DatabaseError) for each in causes):
             return DATABASE
         if any(isinstance(each, OSError) for each in causes):
             return DISK
@@ -89,7 +89,7 @@ def hides(error: Error) -> bool:
 def _full(error: Error) -> bool:
     return any(
         (isinstance(each, OSError) and each.errno in _FULL_ERRNO)
-        or (isinstance(each, sqlite3.Error) and getattr(each, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL)
+        or is_full(each)
         for each in _causes(error)
     )
 

@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+import time
+from collections.abc import Coroutine
+from typing import Any
 
 from base import service
 from base.errors import ConfigError
@@ -23,6 +26,7 @@ from firmware.osd import Overlay
 from firmware.outbox import Outbox
 from firmware.pairing import Pairing, PairingEndpoint, Pairings
 from firmware.posts import Posts
+from firmware.progress import EVERY_S, Pictures, Reporter
 from firmware.push import Pusher
 from firmware.released_places import ReleasedPlaces, ReleasedPlacesEndpoint
 from firmware.selection import SelectionEndpoint
@@ -46,12 +50,14 @@ from onvif.store import Stored
 
 log = logging.getLogger(__name__)
 
-_REPORT_S = 60.0
-_WATCHDOG_S = 5.0
+_LOG_S = 60.0
 
 
-async def run(config: CameraConfig) -> None:
+async def run(config: CameraConfig, reporter: Reporter) -> None:
     """Run this camera until SIGINT or SIGTERM.
+
+    Args:
+        reporter: is given the pictures' numbers every second.
 
     Raises:
         ConfigError: something in the configuration cannot be used.
@@ -148,9 +154,7 @@ async def run(config: CameraConfig) -> None:
         async with face.serving():
             pipeline.start()
             print(f"READY {config.name} web={face.ports.http or face.ports.https} rtsp={rtsp.port}", flush=True)
-            service.notify("READY=1")
-            await _until_end(pipeline, pusher)
-            service.notify("STOPPING=1")
+            await _until_end(pipeline, pusher, _reporting(pipeline, live, reporter))
     finally:
         await asyncio.to_thread(pipeline.stop, 2.0)
         rtsp.stop()
@@ -161,13 +165,13 @@ async def run(config: CameraConfig) -> None:
         raise pipeline.failed
 
 
-async def _until_end(pipeline: Pipeline, pusher: Pusher) -> None:
+async def _until_end(pipeline: Pipeline, pusher: Pusher, reporting: Coroutine[Any, Any, None]) -> None:
     """Until a signal, or until the pipeline or a task ends by itself."""
     tasks = [
         asyncio.create_task(service.until_signal(), name="signal"),
         asyncio.create_task(asyncio.to_thread(pipeline.ended.wait), name="pipeline"),
         asyncio.create_task(pusher.run(), name="push"),
-        asyncio.create_task(_report(pipeline), name="report"),
+        asyncio.create_task(reporting, name="report"),
     ]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     pipeline.ended.set()
@@ -179,15 +183,12 @@ async def _until_end(pipeline: Pipeline, pusher: Pusher) -> None:
             raise task.exception() or RuntimeError(task.get_name())
 
 
-async def _report(pipeline: Pipeline) -> None:
-    """The watchdog, fed by access units only, and one line of counters a minute."""
-    before, since_s = -1, 0.0
+async def _reporting(pipeline: Pipeline, live: Live, reporter: Reporter) -> None:
+    """What was seen and encoded, every second to the supervisor, and every minute one line into the log."""
+    counters, logged_s = pipeline.counters, time.monotonic()
     while True:
-        await asyncio.sleep(_WATCHDOG_S)
-        if pipeline.counters.encoded != before:
-            service.notify("WATCHDOG=1")
-        before = pipeline.counters.encoded
-        since_s += _WATCHDOG_S
-        if since_s >= _REPORT_S:
-            since_s = 0.0
-            log.info("%s", pipeline.counters.line())
+        reporter.pictures(Pictures(counters.taken_up, counters.encoded, lost=live.signal_lost))
+        if time.monotonic() - logged_s >= _LOG_S:
+            logged_s = time.monotonic()
+            log.info("%s", counters.line())
+        await asyncio.sleep(EVERY_S)

@@ -93,12 +93,22 @@ class Camera:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The whole file: a list of `[[camera]]` tables."""
+    """The whole file: a list of `[[camera]]` tables.
+
+    Args:
+        camera: the cameras of this device.
+        log_level: the least serious entries that are logged: DEBUG, INFO, WARNING or ERROR.
+        stall_s: a camera's process is killed and started again when no picture of it was encoded for so many seconds
+            although its sensor gives some; 5 to 600.
+    """
 
     camera: tuple[Camera, ...]
     log_level: str = "INFO"
+    stall_s: float = 20.0
 
     def __post_init__(self) -> None:
+        if not 5.0 <= self.stall_s <= 600.0:
+            raise ValueError(f"stall_s {self.stall_s:g}: want 5 to 600")
         if not self.camera:
             raise ValueError("at least one [[camera]] table is wanted")
         for key in ("name", "serial", "state"):

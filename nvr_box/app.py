@@ -14,7 +14,7 @@ from aiohttp import web
 
 import models
 from base import service
-from base.errors import StoreError
+from base.errors import Conflict, HostError, StoreError
 from base.steady import kept_up
 from nvr_box.accounts.users import Users
 from nvr_box.audit.head import Heads
@@ -130,7 +130,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
         await timekeeper.load()
         roster = Roster(store)
         await roster.load()
-        segments = Segments(store, root, timekeeper.error_us)
+        segments = Segments(store, root, timekeeper.error_us, timekeeper.error_before_us)
         recordings = Recordings(segments, audit)
         stack.push_async_callback(recordings.viewings.close)
         retention = Retention(store, segments, config.record, timekeeper.now_us)
@@ -260,6 +260,7 @@ async def _run(box: Box, parts: Parts, stop: Awaitable[None]) -> None:
         tasks = [
             group.create_task(box.cameras.run(), name="cameras"),
             group.create_task(parts.housekeeping.run(), name="housekeeping"),
+            group.create_task(box.cameras.feed_watchdog(), name="watchdog"),
             group.create_task(kept_up("selections", box.selections.run), name="selections"),
             group.create_task(kept_up("audit-head", parts.heads.run), name="audit-head"),
         ]
@@ -283,7 +284,7 @@ async def _listen(runner: web.AppRunner, config: BoxConfig, tls: ssl.SSLContext 
     try:
         await listener.open(config.web.port, tls)
     except OSError as error:
-        raise StoreError(f"web.port: {config.web.host}:{config.web.port}: {error.strerror}") from error
+        raise HostError(f"web.port: {config.web.host}:{config.web.port}: {error.strerror}") from error
     return listener.port
 
 
@@ -292,10 +293,14 @@ def _alone(state: Path) -> Iterator[IO[str]]:
     """One box per state folder: two recorders on one database would delete each other's files."""
     try:
         state.mkdir(parents=True, exist_ok=True)
-        with (state / LOCK).open("w", encoding="ascii") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield file
-    except BlockingIOError as error:
-        raise StoreError(f"{state}: another box is running on this folder") from error
+        file = (state / LOCK).open("w", encoding="ascii")
     except OSError as error:
         raise StoreError(f"{state}: {error.strerror or error}") from error
+    with file:  # what the box itself meets later is not this folder's fault
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Conflict(f"{state}: another box is running on this folder") from error
+        except OSError as error:
+            raise StoreError(f"{state}: {error.strerror or error}") from error
+        yield file

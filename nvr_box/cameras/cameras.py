@@ -12,6 +12,7 @@ from yarl import URL
 from base.errors import Conflict, PeerError
 from base.logs import printable
 from base.steady import kept_up
+from nvr_box import watchdog
 from nvr_box.audit import log as audit
 from nvr_box.cameras import pairing
 from nvr_box.cameras.feeds import Feed, Feeds
@@ -147,7 +148,7 @@ class Cameras:
 
         Raises:
             PeerError: unreachable, wrong password, no usable profile; or ours but paired with another box.
-            ConfigError: it is already added, or the address is no address.
+            RequestError: it is already added, or the address is no address.
         """
         await self._log.demand_everywhere(by, Right.ADMIN, "camera-add")
         await self._log.demand(by, Right.VIEW, "camera-add")
@@ -207,7 +208,7 @@ class Cameras:
 
         Raises:
             PeerError: a step of trying it failed; nothing was changed.
-            ConfigError: another camera answers there, or there is no camera behind the recording.
+            RequestError: another camera answers there, or there is no camera behind the recording.
         """
         await self._log.demand(by, Right.ADMIN, "camera-change", camera=camera)
         known = self._roster.get(camera)
@@ -312,6 +313,10 @@ class Cameras:
     async def end(self) -> None:
         """Of a box that began and never ran."""
         await asyncio.gather(self._listening.stop(), self._recorders.stop_all())
+
+    async def feed_watchdog(self) -> None:
+        """Until cancelled."""
+        await watchdog.feed(self._recorders.stuck, self._recorders.status)
 
     async def run(self) -> None:
         """Record what is to be recorded and keep an eye on it, until cancelled."""

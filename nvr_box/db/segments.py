@@ -141,7 +141,7 @@ def paths(link: Link) -> frozenset[str]:
 
 
 def last_start_us(link: Link, camera: int) -> int | None:
-    """When the last of a camera began."""
-    sql = "SELECT max(start_us) FROM segment WHERE camera = ? AND garbage = 0"
+    """When the last of a camera began, as far as the clock is believed."""
+    sql = "SELECT max(start_us - clock_error_us) FROM segment WHERE camera = ? AND garbage = 0"
     at_us: int | None = link.execute(sql, (camera,)).fetchone()[0]
     return at_us

@@ -5,12 +5,13 @@ Where it comes from, in this order: `secret_file` of nvr.toml; the credential `v
 state folder, made at the first start, so that neither the database nor a back-up of the state holds it.
 """
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
 
 from base.errors import StoreError
-from base.files import write_private
+from base.files import write_atomically
 from nvr_box.config import BoxConfig
 
 CREDENTIAL = "veilcam-box"
@@ -32,7 +33,7 @@ def box_secret(config: BoxConfig, *, make: bool = False) -> str | None:
         path = beside(config.state)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_private(path, f"{secrets.token_urlsafe(32)}\n".encode())
+            write_atomically(path, f"{secrets.token_urlsafe(32)}\n".encode())
         except OSError as error:
             raise StoreError(
                 f"{path}: the secret for the box's own keys cannot be kept ({error.strerror}); name a secret_file in"
@@ -59,7 +60,10 @@ def _found(config: BoxConfig) -> Path | None:
     if config.secret_file is not None:
         return config.secret_file
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    for path in ((Path(credentials) / CREDENTIAL,) if credentials else ()) + (beside(config.state),):
-        if path.exists():
-            return path
-    return None
+    if credentials:
+        # systemd 252 leaves the folder to root alone where the machine holds no such credential.
+        with contextlib.suppress(PermissionError):
+            if (path := Path(credentials) / CREDENTIAL).exists():
+                return path
+    path = beside(config.state)
+    return path if path.exists() else None

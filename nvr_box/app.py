@@ -13,7 +13,7 @@ from typing import IO
 from aiohttp import web
 
 import models
-from base import service
+from base import libav, service
 from base.errors import StoreError
 from base.steady import kept_up
 from nvr_box.accounts.users import Users
@@ -64,6 +64,7 @@ async def serve(config: BoxConfig) -> None:
     Raises:
         Error: it cannot start, or a part is broken for good; the message says what.
     """
+    libav.bound_allocations()
     with _alone(config.state):
         # From here on: recorders run long before everything else does, and end with their segments whole.
         stop = asyncio.create_task(service.until_signal(), name="signal")

@@ -221,7 +221,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             holds=holds,
             selections=Selections(audit, roster, stills, passages),
             timekeeper=timekeeper,
-            notices=housekeeping.notices,
+            notices=lambda: (*cameras.notices(), *housekeeping.notices()),
         )
         yield box, parts
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from base import config as toml
 from base import logs, service
-from base.errors import ConfigError, Error, StoreError
+from base.errors import ConfigError, Error, Invalid, StoreError
 from nvr_box.accounts.users import Users
 from nvr_box.audit.log import Audit
 from nvr_box.config import BoxConfig
@@ -23,7 +23,7 @@ from nvr_box.keys.store import Keys
 from nvr_box.maintenance import accept_loss, check
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
-from nvr_box.rights import Refused, Right
+from nvr_box.rights import Right
 from nvr_box.state import CONSOLE, DATABASE, RECORDINGS
 
 SERVING = (None, "serve")
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         if asked.command == "check":
             return check.main(config, hashes=not asked.quick, signing_key=asked.signing_key)
         return asyncio.run(_change(config, asked))
-    except (Error, Refused) as error:
+    except Error as error:
         print(f"nvr_box: {error}", file=sys.stderr)
         service.notify(f"STATUS={error}")
         # Neither the file nor which of the two programs is installed changes by starting this one again.
@@ -135,7 +135,7 @@ async def _users(users: Users, asked: argparse.Namespace) -> None:
             every = asked.cameras == "all"
             cameras = [int(word) for word in asked.cameras.split(",")] if asked.cameras and not every else None
         except ValueError as error:
-            raise ConfigError(f"users put: {error}") from error
+            raise Invalid(f"users put: {error}", "users put") from error
         password = None if asked.keep_password else secret(f"password of {asked.name}: ")
         await users.put(CONSOLE, asked.name, password=password, rights=rights, cameras=cameras, every_camera=every)
     else:

@@ -14,7 +14,7 @@ from aiohttp import web
 
 import models
 from base import libav, service
-from base.errors import StoreError
+from base.errors import Conflict, HostError, StoreError
 from base.steady import kept_up
 from nvr_box.accounts.users import Users
 from nvr_box.audit.head import Heads
@@ -285,7 +285,7 @@ async def _listen(runner: web.AppRunner, config: BoxConfig, tls: ssl.SSLContext 
     try:
         await listener.open(config.web.port, tls)
     except OSError as error:
-        raise StoreError(f"web.port: {config.web.host}:{config.web.port}: {error.strerror}") from error
+        raise HostError(f"web.port: {config.web.host}:{config.web.port}: {error.strerror}") from error
     return listener.port
 
 
@@ -301,7 +301,7 @@ def _alone(state: Path) -> Iterator[IO[str]]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise StoreError(f"{state}: another box is running on this folder") from error
+            raise Conflict(f"{state}: another box is running on this folder") from error
         except OSError as error:
             raise StoreError(f"{state}: {error.strerror or error}") from error
         yield file

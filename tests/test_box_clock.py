@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from box_fakes import plain_h264, record_file
 
+from base.errors import Refused
 from nvr_box.accounts.users import Users
 from nvr_box.audit.log import Audit
 from nvr_box.config import RecordConfig
@@ -17,7 +18,7 @@ from nvr_box.maintenance.housekeeping import Housekeeping
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
 from nvr_box.timekeeping import trust
 from nvr_box.timekeeping.timekeeper import Timekeeper

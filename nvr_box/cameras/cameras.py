@@ -154,7 +154,7 @@ class Cameras:
 
         Raises:
             PeerError: unreachable, wrong password, no usable profile; or ours but paired with another box.
-            ConfigError: it is already added, or the address is no address.
+            RequestError: it is already added, or the address is no address.
         """
         await self._log.demand_everywhere(by, Right.ADMIN, "camera-add")
         await self._log.demand(by, Right.VIEW, "camera-add")
@@ -214,7 +214,7 @@ class Cameras:
 
         Raises:
             PeerError: a step of trying it failed; nothing was changed.
-            ConfigError: another camera answers there, or there is no camera behind the recording.
+            RequestError: another camera answers there, or there is no camera behind the recording.
         """
         await self._log.demand(by, Right.ADMIN, "camera-change", camera=camera)
         known = self._roster.get(camera)

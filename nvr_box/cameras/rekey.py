@@ -20,7 +20,7 @@ async def rekeyed(roster: Roster, introduction: Introduction, who: str, camera: 
 
     Raises:
         PeerError: it is of another make, does not answer, refuses, or is another camera than before.
-        ConfigError: pairing needs TLS and a reveal key.
+        RequestError: pairing needs TLS and a reveal key.
     """
     token = secrets.token_urlsafe(32)
     password = roster.password(camera.camera)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from base.errors import ConfigError, PeerError, StoreError
+from base.errors import PeerError, RequestError, StoreError
 from base.logs import printable
 from nvr_box.audit.log import Audit, Entry
 from nvr_box.cameras import pairing
@@ -127,7 +127,7 @@ class Upkeep:
                 for profile in await device.profiles():
                     if profile.token == camera.profile:
                         await device.synchronisation_point(profile)
-        except (OnvifError, PeerError, StoreError, OSError, KeyError) as error:
+        except (PeerError, RequestError, StoreError, OSError, KeyError) as error:
             log.debug("camera %d: sends no whole picture: %s", number, printable(str(error)))
 
     async def _visit(self, camera: Camera) -> None:
@@ -139,7 +139,7 @@ class Upkeep:
                     return
                 await self._tell_keys(camera)
                 await self._look_after(camera)
-        except (StoreError, TimeoutError) as error:
+        except (RequestError, StoreError, TimeoutError) as error:
             log.warning("%s: %s", camera.name, error or "it answers too slowly to be looked after")
         except Exception:
             # Whatever a camera answers: it is left alone for a while, the others and the recorders go on.
@@ -164,7 +164,7 @@ class Upkeep:
         try:
             await rekeyed(self._roster, self._introduction, _BOX, camera)
             log.info("%s: seals to the keys of today", camera.name)
-        except (PeerError, ConfigError) as error:
+        except (PeerError, RequestError) as error:
             log.warning("%s: keeps its old keys: %s", camera.name, printable(str(error)))
 
     async def _look_after(self, camera: Camera) -> None:
@@ -187,8 +187,8 @@ class Upkeep:
             ):  # fmt: skip
                 await rekeyed(self._roster, self._introduction, _BOX, camera)
             self._strange.discard(camera.camera)
-        except (OnvifError, PeerError, OSError) as error:
-            known = camera.camera in self._strange or not isinstance(error, PeerError)
+        except (PeerError, OSError) as error:
+            known = camera.camera in self._strange or isinstance(error, OnvifError | OSError)
             level = logging.DEBUG if known else logging.WARNING
             log.log(level, "%s: still lost: %s", camera.name, printable(str(error)))
             self._strange.add(camera.camera)
@@ -199,7 +199,7 @@ class Upkeep:
         for xaddr in await self._whereabouts.of(camera):
             try:
                 stream_uri, profile = await self._at(camera, xaddr)
-            except (OnvifError, PeerError, OSError) as error:
+            except (PeerError, OSError) as error:
                 log.debug("%s: not at %s: %s", camera.name, printable(xaddr), printable(str(error)))
                 continue
             log.warning("%s: found again at %s", camera.name, printable(xaddr))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from base.errors import Error, StoreError, WireError
+from base.errors import Error, NotFound, StoreError, WireError
 from nvr_box.audit import head as audit_head
 from nvr_box.audit import log as audit
 from nvr_box.config import BoxConfig
@@ -30,7 +30,7 @@ def main(config: BoxConfig, *, hashes: bool = True, signing_key: str | None = No
     """Print findings and a last line; 1 when there are any."""
     path = config.state / DATABASE
     if not path.exists():
-        raise StoreError(f"{path}: there is no box here")
+        raise NotFound(f"{path}: there is no box here")
     store = Store.open(path)
     store.close()
     link = sqlite3.connect(f"file:{path}?mode=ro", uri=True)

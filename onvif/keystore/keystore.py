@@ -33,7 +33,7 @@ class Keystore:
         bus: where key status events are said.
 
     Raises:
-        StateError: the file cannot be read as a keystore.
+        StoreError: the file cannot be read as a keystore.
     """
 
     def __init__(self, folder: Path, bus: Bus) -> None:

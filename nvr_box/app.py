@@ -131,7 +131,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
         await timekeeper.load()
         roster = Roster(store)
         await roster.load()
-        segments = Segments(store, root, timekeeper.error_us)
+        segments = Segments(store, root, timekeeper.error_us, timekeeper.error_before_us)
         recordings = Recordings(segments, audit)
         stack.push_async_callback(recordings.viewings.close)
         retention = Retention(store, segments, config.record, timekeeper.now_us)

@@ -27,6 +27,7 @@ from nvr_box.record.segment_file import DiskFull, SegmentFile
 from nvr_box.record.segments import Growing, Segments
 from nvr_box.record.sightings import SUFFIX, Documents, Sighting, pack
 from nvr_box.record.source import Source, Timed
+from nvr_box.record.timing import CLOCK_TOLERANCE_S
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +165,7 @@ class Recorder:
                 action = cut(
                     None if open_segment is None else open_segment.at(timed, refreshes=self.now.refreshes),
                     key=timed.key, changed=timed.key and parameters.changed(timed.packet), whole=whole,
-                    told=timed.offset_s is not None,
+                    told=_is_told(timed),
                 )  # fmt: skip
                 if action is Cut.REOPEN:
                     raise PeerError("no picture to begin with for 5 min; the stream is opened again")
@@ -200,6 +201,11 @@ class Recorder:
             self._want_key()
 
 
+def _is_told(timed: Timed) -> bool:
+    """Whether its time is the camera's own: one that is far from the box's dates nothing."""
+    return timed.offset_s is not None and abs(timed.offset_s) <= CLOCK_TOLERANCE_S
+
+
 class _Open:
     """The segment being written: muxer, file, and where it is in time."""
 
@@ -212,7 +218,7 @@ class _Open:
         self._key_90k = self._gop_90k = 0
         self._file: SegmentFile | None = None
         self._growing: Growing | None = None
-        self._has_clock = first.offset_s is not None
+        self._has_clock = _is_told(first)
         self._sightings: FileIO | None = None
         self._seen_bytes = 0
         self._finished = False
@@ -224,7 +230,7 @@ class _Open:
         known = OpenSegment(
             age_90k, self._key_90k, self._gop_90k, self._limit_90k, drift_us, self._has_clock, refreshes
         )
-        told = timed.offset_s is not None
+        told = _is_told(timed)
         if timed.key and self._has_clock and told and known.stepped(told=told):
             log.warning("%s: the clock moved by %.2f s", self._recorder.name, drift_us / 1e6)
         return known

@@ -1,8 +1,9 @@
 """Frozen dataclasses from and to the plain values of TOML and JSON, once for configuration and stored settings.
 
 A dataclass states the names, their types and their defaults. Fields may be bool, int, float, str, `Path`, an `Enum`, a
-`Literal`, a nested dataclass, `tuple[X, ...]` or `tuple[X, Y]` or `frozenset[X]` of those, `Mapping[str, X]`, any of
-them `| None`, or one of several dataclasses, which the field `kind` tells apart: the first where it is not given.
+`Literal`, a nested dataclass (of which a key that is left out is as in the field's own default), `tuple[X, ...]` or
+`tuple[X, Y]` or `frozenset[X]` of those, `Mapping[str, X]`, any of them `| None`, or one of several dataclasses, which
+the field `kind` tells apart: the first where it is not given.
 """
 
 import types
@@ -51,7 +52,7 @@ class _Decoder:
     def __init__(self, strict: bool) -> None:  # noqa: FBT001 - private
         self._strict = strict
 
-    def dataclass(self, shape: Any, table: Any, where: str) -> Any:
+    def dataclass(self, shape: Any, table: Any, where: str, usual: object = None) -> Any:
         if not isinstance(table, Mapping):
             raise _misfit(where, f"want a table, got {table!r}")
         hints = get_type_hints(shape)
@@ -62,7 +63,11 @@ class _Decoder:
         values = {}
         for name, field in known.items():
             if name in table:
-                values[name] = self.value(hints[name], table[name], f"{where}.{name}")
+                factory = field.default_factory
+                without = factory() if factory is not MISSING else None
+                values[name] = self.value(hints[name], table[name], f"{where}.{name}", without)
+            elif isinstance(usual, shape):
+                values[name] = getattr(usual, name)
             elif field.default is MISSING and field.default_factory is MISSING:
                 raise _misfit(where, f"key {name!r} is missing")
         try:
@@ -70,7 +75,7 @@ class _Decoder:
         except (ValueError, TypeError) as error:
             raise _misfit(where, str(error)) from error
 
-    def value(self, hint: Any, value: Any, where: str) -> Any:
+    def value(self, hint: Any, value: Any, where: str, usual: object = None) -> Any:
         origin, arguments = get_origin(hint), get_args(hint)
         if hint is Any:
             return value
@@ -78,7 +83,7 @@ class _Decoder:
             if value is None and types.NoneType in arguments:
                 return None
             arms = [arm for arm in arguments if arm is not types.NoneType]
-            return self.value(_arm(arms, value, where), value, where)
+            return self.value(_arm(arms, value, where), value, where, usual)
         if origin is Literal:
             if value not in arguments:
                 raise _misfit(where, f"want one of {', '.join(map(str, arguments))}, got {value!r}")
@@ -90,7 +95,7 @@ class _Decoder:
                 raise _misfit(where, f"want a table, got {value!r}")
             return {str(key): self.value(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
         if is_dataclass(hint):
-            return self.dataclass(hint, value, where)
+            return self.dataclass(hint, value, where, usual)
         return _plain(hint, value, where)
 
     def _items(self, arguments: tuple[Any, ...], value: Any, where: str) -> list[Any]:

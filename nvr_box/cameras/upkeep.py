@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 from base.errors import PeerError, RequestError, StoreError
 from base.logs import printable
-from nvr_box.audit.log import Entry
+from nvr_box.audit.log import Audit, Entry
 from nvr_box.cameras import pairing
 from nvr_box.cameras.device import signed_in
 from nvr_box.cameras.feeds import Feeds
+from nvr_box.cameras.impostors import Impostors
 from nvr_box.cameras.introduction import Introduction
 from nvr_box.cameras.recorders import Recorders
 from nvr_box.cameras.rekey import rekeyed, same_camera
@@ -73,6 +74,7 @@ class Upkeep:
         self._keys_wanted: dict[int, float] = {}
         self._asking: set[asyncio.Task[None]] = set()
         self._elsewhere: dict[tuple[int, str], SignIn] = {}
+        self.impostors = Impostors(Audit(segments.store), self._stop_from, self._start_from)
 
     def usage(self, camera: int) -> tuple[int, int | None, int]:
         """Bytes, oldest picture (UTC microseconds) and passages of a camera; up to five seconds old."""
@@ -131,6 +133,10 @@ class Upkeep:
     async def _visit(self, camera: Camera) -> None:
         try:
             async with asyncio.timeout(_LONGEST_VISIT_S):
+                await self.impostors.look(camera, self._recorders.now(camera.camera))
+                if self.impostors.words(camera.camera):
+                    await self._find(camera)  # its address may have gone to another one
+                    return
                 await self._tell_keys(camera)
                 await self._look_after(camera)
         except (RequestError, StoreError, TimeoutError) as error:
@@ -236,9 +242,17 @@ class Upkeep:
         camera = replace(self._roster.get(camera.camera), **changes)  # type: ignore[arg-type]  # texts of the fields named
         await self._roster.put(camera, written)
         self._roster.sign_in(camera.camera).accepted()
+        await self._stop_from(camera)
+        await self._start_from(camera)
+        return camera
+
+    async def _stop_from(self, camera: Camera) -> None:
+        """Whatever records the camera's stream."""
         for each in self._roster.all():
             if self._feeds.camera_of(each.camera) == camera.camera:
                 await self._recorders.stop(each.camera)
-                if each.recording:
-                    self._start(each)
-        return camera
+
+    async def _start_from(self, camera: Camera) -> None:
+        for each in self._roster.all():
+            if each.recording and self._feeds.camera_of(each.camera) == camera.camera:
+                self._start(each)

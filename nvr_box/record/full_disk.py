@@ -32,6 +32,7 @@ _FACT = "space"
 _HOUR_US = 3_600_000_000
 _AHEAD = 64
 _ALMOST = 16 * MIB
+_SMALL = 64
 # Other data that took less than this part of the floor is not worth a notice.
 _NOTED = 8
 _ASK_S = 2.0
@@ -57,7 +58,9 @@ class FullDisk:
 
     def almost(self) -> bool:
         """Whether the database may have no room to write."""
-        return self._free() < _ALMOST
+        usage = shutil.disk_usage(self._root)
+        # Of a small disk so much may be free for ever.
+        return usage.free < min(_ALMOST, usage.total // _SMALL)
 
     async def owed(self) -> int:
         """How many bytes the recordings owe to the floor now."""
@@ -102,7 +105,7 @@ class FullDisk:
         with self._lock:
             self._victims, self._spans_us = victims, spans_us
             self._ours, self._written = disk.ours, self._segments.written_bytes
-            if not self._ours_before or disk.free > _ALMOST:
+            if not self._ours_before or not self.almost():
                 self._ours_before = disk.ours
 
     def make_room(self) -> bool:

@@ -13,7 +13,7 @@ from typing import IO
 from aiohttp import web
 
 import models
-from base import service
+from base import libav, service
 from base.errors import Conflict, HostError, StoreError
 from base.steady import kept_up
 from nvr_box.accounts.users import Users
@@ -64,6 +64,7 @@ async def serve(config: BoxConfig) -> None:
     Raises:
         Error: it cannot start, or a part is broken for good; the message says what.
     """
+    libav.bound_allocations()
     with _alone(config.state):
         # From here on: recorders run long before everything else does, and end with their segments whole.
         stop = asyncio.create_task(service.until_signal(), name="signal")
@@ -220,7 +221,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             holds=holds,
             selections=Selections(audit, roster, stills, passages),
             timekeeper=timekeeper,
-            notices=housekeeping.notices,
+            notices=lambda: (*cameras.notices(), *housekeeping.notices()),
         )
         yield box, parts
 

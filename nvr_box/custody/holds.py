@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from base.clock import utc_us
 from base.errors import HostError, Invalid, NotFound, Refused, StoreError
 from base.files import shred, write_atomically
 from nvr_box.audit import log as audit
-from nvr_box.clock import utc_us
 from nvr_box.db.database import Store
 from nvr_box.keys.case import sound_name
 from nvr_box.keys.passphrase import long_enough

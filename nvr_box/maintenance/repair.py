@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from base.clock import utc_us
 from base.errors import StoreError
 from nvr_box.audit import log as audit
-from nvr_box.clock import utc_us
 from nvr_box.db.database import Store
 from nvr_box.notices import Notice
 

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from nvr_box.clock import utc_us
+from base.clock import utc_us
 from nvr_box.config import RecordConfig
 from nvr_box.db.database import Store
 from nvr_box.notices import Notice

@@ -10,8 +10,8 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
+from base.clock import boot, boot_us, utc_us
 from nvr_box.audit import log as audit
-from nvr_box.clock import boot, boot_us, utc_us
 from nvr_box.db.database import Store
 from nvr_box.notices import Notice
 from nvr_box.rights import Account, Right

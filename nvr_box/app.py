@@ -29,10 +29,12 @@ from nvr_box.export.exports import Exports
 from nvr_box.holds import Holds
 from nvr_box.housekeeping import Housekeeping
 from nvr_box.keys import Keys
+from nvr_box.maskings import Maskings
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.salvage import salvage
 from nvr_box.record.segments import Segments
+from nvr_box.released_places import ReleasedPlaces
 from nvr_box.reveal.brake import Brake
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.rights import Right
@@ -205,6 +207,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             budget=Budget(packages, config.export.budget_mib << 20, config.record.keep_free_mib << 20),
         )
         stack.push_async_callback(exports.close)
+        maskings = Maskings(store, roster)
         box = Box(
             config=config,
             audit=audit,
@@ -218,7 +221,9 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             exports=exports,
             custody=Custody(store, audit, keys, holds),
             holds=holds,
-            selections=Selections(audit, roster, stills, passages),
+            maskings=maskings,
+            selections=Selections(audit, roster, stills, passages, maskings),
+            released_places=ReleasedPlaces(audit, roster, maskings),
             timekeeper=timekeeper,
             notices=housekeeping.notices,
         )
@@ -260,7 +265,7 @@ async def _run(box: Box, parts: Parts, stop: Awaitable[None]) -> None:
         tasks = [
             group.create_task(box.cameras.run(), name="cameras"),
             group.create_task(parts.housekeeping.run(), name="housekeeping"),
-            group.create_task(kept_up("selections", box.selections.run), name="selections"),
+            group.create_task(kept_up("maskings", box.maskings.run), name="maskings"),
             group.create_task(kept_up("audit-head", parts.heads.run), name="audit-head"),
         ]
         service.notify("READY=1")

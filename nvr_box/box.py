@@ -14,8 +14,10 @@ from nvr_box.config import BoxConfig
 from nvr_box.custody import Custody
 from nvr_box.export.exports import Exports
 from nvr_box.holds import Holds
+from nvr_box.maskings import Maskings
 from nvr_box.notices import Notices, none
 from nvr_box.record.recordings import Recordings
+from nvr_box.released_places import ReleasedPlaces
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.search.intake import Intake
 from nvr_box.search.search import Searches
@@ -41,6 +43,8 @@ class Box:
     exports: Exports
     custody: Custody
     holds: Holds
+    maskings: Maskings
     selections: Selections
+    released_places: ReleasedPlaces
     timekeeper: Timekeeper
     notices: Notices = none

@@ -230,3 +230,13 @@ CREATE TRIGGER IF NOT EXISTS audit_is_not_changed BEFORE UPDATE ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 CREATE TRIGGER IF NOT EXISTS audit_is_not_shortened BEFORE DELETE ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+
+CREATE TABLE IF NOT EXISTS masking (         -- what a camera's mask left open, and when; nvr_box/maskings.py
+    masking      INTEGER PRIMARY KEY AUTOINCREMENT,
+    camera       INTEGER NOT NULL,
+    start_us     INTEGER NOT NULL,           -- the last time that something else was known before
+    confirmed_us INTEGER NOT NULL,           -- when the camera said it last, to the minute
+    end_us       INTEGER,                    -- when it was known to be over; NULL while it is not
+    said         TEXT NOT NULL               -- JSON of nvr_box/cameras/masking.py
+) STRICT;
+CREATE INDEX IF NOT EXISTS masking_in_time ON masking (camera, end_us, start_us);

@@ -2,7 +2,8 @@
 
 A dataclass states the keys, their types and their defaults, once. Its `__post_init__` may raise `ValueError`
 for a value out of range; the message is reported under the key's full path. Fields may be bool, int, float, str,
-`Path`, a `StrEnum`, a nested dataclass, `tuple[X, ...]` of those, or any of them `| None`.
+`Path`, a `StrEnum`, a `Literal`, a nested dataclass, `tuple[X, ...]` of those, any of them `| None`, or one of several
+dataclasses, which the key `kind` tells apart: the first where it is not given.
 """
 
 import dataclasses
@@ -59,8 +60,12 @@ def build(shape: type[T], table: dict[str, Any], *, where: str) -> T:
 def _value(hint: Any, value: Any, where: str) -> Any:
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
-        inner = [arm for arm in typing.get_args(hint) if arm is not types.NoneType]
-        return _value(inner[0], value, where)
+        arms = [arm for arm in typing.get_args(hint) if arm is not types.NoneType]
+        return _value(_arm(arms, value, where), value, where)
+    if origin is typing.Literal:
+        if value not in typing.get_args(hint):
+            raise ConfigError(f"{where}: want one of {', '.join(map(str, typing.get_args(hint)))}, got {value!r}")
+        return value
     if origin is tuple:
         if not isinstance(value, list):
             raise ConfigError(f"{where}: want a list, got {value!r}")
@@ -80,3 +85,18 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise ConfigError(f"{where}: want {hint.__name__}, got {value!r}")
     return value
+
+
+def _arm(arms: list[Any], value: Any, where: str) -> Any:
+    """Which of several dataclasses is meant, by the default of their field `kind`."""
+    if len(arms) == 1 or not isinstance(value, dict):
+        return arms[0]
+    kinds = {_kind(arm): arm for arm in arms}
+    kind = value.get("kind", _kind(arms[0]))
+    if kind not in kinds:
+        raise ConfigError(f"{where}.kind: want one of {', '.join(kinds)}, got {kind!r}")
+    return kinds[kind]
+
+
+def _kind(arm: Any) -> str:
+    return str(next(field.default for field in dataclasses.fields(arm) if field.name == "kind"))

@@ -53,9 +53,14 @@ def raise_files(wanted: int = 65_536) -> int:
     return soft if soft != resource.RLIM_INFINITY else wanted
 
 
+def no_core_files() -> None:
+    """No picture of this process's memory on the disk when it crashes or is aborted."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def keep_secrets() -> None:
     """No core file, no debugger of another process, and what is allowed of memory locking."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    no_core_files()
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_DUMPABLE, 0)
     if libc.mlockall(_MCL_CURRENT):

@@ -3,12 +3,13 @@
 import argparse
 import asyncio
 import contextlib
+import faulthandler
 import sys
 from pathlib import Path
 
 from base import config, logs, service
 from base.errors import ConfigError, Error
-from firmware import supervisor
+from firmware import progress, supervisor
 from firmware.config import Config
 
 
@@ -20,6 +21,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="check the file and exit")
     arguments = parser.parse_args()
     logs.start("firmware")
+    reporter = progress.Reporter.of_this_process()
     try:
         whole = config.load(Config, arguments.config)
         if arguments.check:
@@ -28,7 +30,8 @@ def main() -> int:
         if arguments.only is None:
             logs.start("firmware", level=whole.log_level)
             command = supervisor.self_command(arguments.config)
-            return asyncio.run(supervisor.supervise(command, [camera.name for camera in whole.camera]))
+            names = [camera.name for camera in whole.camera]
+            return asyncio.run(supervisor.supervise(command, names, stall_s=whole.stall_s))
         chosen = next((camera for camera in whole.camera if camera.name == arguments.only), None)
         if chosen is None:
             known = ", ".join(camera.name for camera in whole.camera)
@@ -36,15 +39,19 @@ def main() -> int:
         logs.start(chosen.name, level=whole.log_level)
         service.die_with_parent()
         service.raise_files()
+        service.no_core_files()  # it sees clear pictures
+        faulthandler.enable()  # where every thread is, when the supervisor aborts a process that hangs
         from firmware.app import run  # models and GStreamer load here: the supervisor needs neither
 
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(run(chosen))
+            asyncio.run(run(chosen, reporter))
     except ConfigError as error:
         print(f"firmware: {error}", file=sys.stderr)
+        reporter.failed(str(error))
         return supervisor.CONFIG_EXIT
     except Error as error:
         print(f"firmware: {error}", file=sys.stderr)
+        reporter.failed(str(error))
         return 1
     return 0
 

@@ -2,17 +2,18 @@
 
 import asyncio
 import logging
-from pathlib import Path
+import time
+from collections.abc import Coroutine
+from typing import Any
 
 from base import service
 from base.errors import ConfigError
 from firmware import identity
 from firmware.analytics.engine import Engine
 from firmware.camera import Camera
-from firmware.capture.clip import Clip
 from firmware.capture.frame import Frame
+from firmware.capture.sources import open_source
 from firmware.config import Camera as CameraConfig
-from firmware.config import Source
 from firmware.describe import Describer
 from firmware.encode.protected import ProtectedEncoder
 from firmware.imaging import Sensor
@@ -25,6 +26,7 @@ from firmware.osd import Overlay
 from firmware.outbox import Outbox
 from firmware.pairing import Pairing, PairingEndpoint, Pairings
 from firmware.posts import Posts
+from firmware.progress import EVERY_S, Pictures, Reporter
 from firmware.push import Pusher
 from firmware.released_places import ReleasedPlaces, ReleasedPlacesEndpoint
 from firmware.selection import SelectionEndpoint
@@ -48,12 +50,14 @@ from onvif.store import Stored
 
 log = logging.getLogger(__name__)
 
-_REPORT_S = 60.0
-_WATCHDOG_S = 5.0
+_LOG_S = 60.0
 
 
-async def run(config: CameraConfig) -> None:
+async def run(config: CameraConfig, reporter: Reporter) -> None:
     """Run this camera until SIGINT or SIGTERM.
+
+    Args:
+        reporter: is given the pictures' numbers every second.
 
     Raises:
         ConfigError: something in the configuration cannot be used.
@@ -102,7 +106,7 @@ async def run(config: CameraConfig) -> None:
     live = Live(live_main, live_sub, planner, painter)
     drawn.listen(lambda _old, new: live.set_mask(polygons.joined(config.mask, new)))
     stages = Stages(
-        open_source=lambda: sources.pop() if sources else open_source(config.source),
+        open_source=lambda: sensor.attached(sources.pop() if sources else open_source(config.source)),
         open_eyes=lambda: Eyes(networks, rate, config.vision),
         adjust=sensor.see,
         looked=looked,
@@ -151,9 +155,7 @@ async def run(config: CameraConfig) -> None:
         async with face.serving():
             pipeline.start()
             print(f"READY {config.name} web={face.ports.http or face.ports.https} rtsp={rtsp.port}", flush=True)
-            service.notify("READY=1")
-            await _until_end(pipeline, pusher)
-            service.notify("STOPPING=1")
+            await _until_end(pipeline, pusher, _reporting(pipeline, live, reporter))
     finally:
         await asyncio.to_thread(pipeline.stop, 2.0)
         rtsp.stop()
@@ -164,27 +166,13 @@ async def run(config: CameraConfig) -> None:
         raise pipeline.failed
 
 
-def open_source(source: Source) -> Clip:
-    """The sensor that the configuration names.
-
-    Raises:
-        ConfigError: it cannot be opened.
-    """
-    window = source.window
-    return Clip(
-        Path(source.clip).expanduser(),
-        (window[0], window[1], window[2], window[3]) if window else None,
-        follow_clock=source.follow_clock,
-    )
-
-
-async def _until_end(pipeline: Pipeline, pusher: Pusher) -> None:
+async def _until_end(pipeline: Pipeline, pusher: Pusher, reporting: Coroutine[Any, Any, None]) -> None:
     """Until a signal, or until the pipeline or a task ends by itself."""
     tasks = [
         asyncio.create_task(service.until_signal(), name="signal"),
         asyncio.create_task(asyncio.to_thread(pipeline.ended.wait), name="pipeline"),
         asyncio.create_task(pusher.run(), name="push"),
-        asyncio.create_task(_report(pipeline), name="report"),
+        asyncio.create_task(reporting, name="report"),
     ]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     pipeline.ended.set()
@@ -196,15 +184,12 @@ async def _until_end(pipeline: Pipeline, pusher: Pusher) -> None:
             raise task.exception() or RuntimeError(task.get_name())
 
 
-async def _report(pipeline: Pipeline) -> None:
-    """The watchdog, fed by access units only, and one line of counters a minute."""
-    before, since_s = -1, 0.0
+async def _reporting(pipeline: Pipeline, live: Live, reporter: Reporter) -> None:
+    """What was seen and encoded, every second to the supervisor, and every minute one line into the log."""
+    counters, logged_s = pipeline.counters, time.monotonic()
     while True:
-        await asyncio.sleep(_WATCHDOG_S)
-        if pipeline.counters.encoded != before:
-            service.notify("WATCHDOG=1")
-        before = pipeline.counters.encoded
-        since_s += _WATCHDOG_S
-        if since_s >= _REPORT_S:
-            since_s = 0.0
-            log.info("%s", pipeline.counters.line())
+        reporter.pictures(Pictures(counters.taken_up, counters.encoded, lost=live.signal_lost))
+        if time.monotonic() - logged_s >= _LOG_S:
+            logged_s = time.monotonic()
+            log.info("%s", counters.line())
+        await asyncio.sleep(EVERY_S)

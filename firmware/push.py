@@ -6,7 +6,6 @@ in between, it is sent again, and the box knows it by camera and sequence.
 
 import asyncio
 import contextlib
-import json
 import logging
 import random
 import struct
@@ -15,8 +14,9 @@ from typing import Any
 
 import aiohttp
 
-from base.errors import PeerError, StoreError
+from base.errors import PeerError, StoreError, WireError
 from base.logs import printable
+from base.outside_json import read_json
 from firmware.outbox import Outbox, Queued
 from firmware.pairing import Pairing, Pairings
 
@@ -100,11 +100,12 @@ class Pusher:
         ) as response:
             if response.status != 200:
                 raise PeerError(f"the box answered {response.status} to a push")
-            text = await response.content.read(_REPLY_LIMIT)
-            try:
-                return json.loads(text)
-            except ValueError as error:
-                raise PeerError(f"the box's reply to a push is not JSON: {error}") from error
+            text = bytearray()
+            async for piece in response.content.iter_any():
+                text += piece
+                if len(text) > _REPLY_LIMIT:
+                    break
+            return _json(bytes(text))
 
 
 def _limited(batch: Sequence[Queued]) -> list[Queued]:
@@ -119,6 +120,14 @@ def _limited(batch: Sequence[Queued]) -> list[Queued]:
     return out
 
 
+def _json(text: bytes) -> Any:
+    """Raises PeerError."""
+    try:
+        return read_json(text, limit=_REPLY_LIMIT, what="the box's reply to a push")
+    except WireError as error:
+        raise PeerError(str(error)) from error
+
+
 def _read_reply(reply: Any, batch: Sequence[Queued]) -> tuple[list[int], list[tuple[int, str]]]:
     """What the box says it has and what it will never take; only numbers that were in the batch count.
 
@@ -129,14 +138,18 @@ def _read_reply(reply: Any, batch: Sequence[Queued]) -> tuple[list[int], list[tu
     known = set(sent)
     if not isinstance(reply, dict) or not isinstance(reply.get("acknowledged", []), list):
         raise PeerError("the box's reply to a push has no list of acknowledged packets")
+    if not isinstance(reply.get("refused") or [], list):
+        raise PeerError("the box's reply to a push has no list of refused packets")
     acknowledged = [n for n in reply.get("acknowledged", []) if isinstance(n, int) and n in known]
     refused = []
     for entry in reply.get("refused") or []:
         if not isinstance(entry, dict):
             continue
         sequence, index = entry.get("sequence"), entry.get("index")
+        if not isinstance(sequence, int | None):
+            continue
         if sequence not in known and isinstance(index, int) and 0 <= index < len(sent):
             sequence = sent[index]
-        if sequence in known and sequence not in acknowledged:
+        if sequence is not None and sequence in known and sequence not in acknowledged:
             refused.append((int(sequence), str(entry.get("why", ""))))
     return acknowledged, refused

@@ -16,25 +16,29 @@ import models
 from base import service
 from base.errors import StoreError
 from base.steady import kept_up
-from nvr_box import repair
-from nvr_box.audit import Audit
-from nvr_box.audit_head import Heads
+from nvr_box.accounts.users import Users
+from nvr_box.audit.head import Heads
+from nvr_box.audit.log import Audit
 from nvr_box.box import Box
 from nvr_box.cameras.cameras import Cameras, Introduction
+from nvr_box.cameras.maskings import Maskings
+from nvr_box.cameras.released_places import ReleasedPlaces
 from nvr_box.cameras.roster import Roster
+from nvr_box.cameras.selections import Selections
 from nvr_box.config import BoxConfig
-from nvr_box.custody import Custody
+from nvr_box.custody.custody import Custody
+from nvr_box.custody.holds import Holds
+from nvr_box.db.database import Damaged, Store
 from nvr_box.export.budget import Budget
 from nvr_box.export.exports import Exports
-from nvr_box.holds import Holds
-from nvr_box.housekeeping import Housekeeping
-from nvr_box.keys import Keys
-from nvr_box.maskings import Maskings
+from nvr_box.keys.secret import box_secret
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance import repair
+from nvr_box.maintenance.housekeeping import Housekeeping
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.salvage import salvage
 from nvr_box.record.segments import Segments
-from nvr_box.released_places import ReleasedPlaces
 from nvr_box.reveal.brake import Brake
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.rights import Right
@@ -42,13 +46,9 @@ from nvr_box.search.intake import Intake
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Searches
 from nvr_box.search.stills import Stills
-from nvr_box.secret import box_secret
-from nvr_box.selections import Selections
 from nvr_box.services.face import OnvifFace
 from nvr_box.state import CONSOLE, DATABASE, FIRST_PASSWORD, LOCK, RECORDINGS
-from nvr_box.store import Damaged, Store
-from nvr_box.timekeeper import Timekeeper
-from nvr_box.users import Users
+from nvr_box.timekeeping.timekeeper import Timekeeper
 from nvr_box.web import certificate
 from nvr_box.web.app import application
 from onvif.doorway import runner_of
@@ -266,6 +266,7 @@ async def _run(box: Box, parts: Parts, stop: Awaitable[None]) -> None:
             group.create_task(box.cameras.run(), name="cameras"),
             group.create_task(parts.housekeeping.run(), name="housekeeping"),
             group.create_task(kept_up("maskings", box.maskings.run), name="maskings"),
+            group.create_task(box.cameras.feed_watchdog(), name="watchdog"),
             group.create_task(kept_up("audit-head", parts.heads.run), name="audit-head"),
         ]
         service.notify("READY=1")
@@ -297,10 +298,14 @@ def _alone(state: Path) -> Iterator[IO[str]]:
     """One box per state folder: two recorders on one database would delete each other's files."""
     try:
         state.mkdir(parents=True, exist_ok=True)
-        with (state / LOCK).open("w", encoding="ascii") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield file
-    except BlockingIOError as error:
-        raise StoreError(f"{state}: another box is running on this folder") from error
+        file = (state / LOCK).open("w", encoding="ascii")
     except OSError as error:
         raise StoreError(f"{state}: {error.strerror or error}") from error
+    with file:  # what the box itself meets later is not this folder's fault
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(f"{state}: another box is running on this folder") from error
+        except OSError as error:
+            raise StoreError(f"{state}: {error.strerror or error}") from error
+        yield file

@@ -106,7 +106,7 @@ class BoxConfig:
 
     Attributes:
         secret_file: with the secret under which the box's own keys lie; without it the service's credential, or a
-            file beside the state folder (`nvr_box/secret.py`).
+            file beside the state folder (`nvr_box/keys/secret.py`).
         keys: folder of all keys; `STATE/keys` when it is left out. Elsewhere, a back-up of the state holds no key.
     """
 

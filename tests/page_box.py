@@ -18,17 +18,19 @@ import cv2
 import numpy as np
 
 from base.errors import NotFound, PeerError
-from nvr_box.audit import Audit
+from nvr_box.accounts.users import Users
+from nvr_box.audit.log import Audit
 from nvr_box.box import Box
 from nvr_box.cameras.cameras import Camera, Found, State, Status, Step
 from nvr_box.cameras.masking import Masking
+from nvr_box.cameras.masking_history import Past
 from nvr_box.cameras.released import Place
 from nvr_box.cameras.selection import Mode
 from nvr_box.config import BoxConfig, RevealConfig
-from nvr_box.custody import Custody
-from nvr_box.holds import Holds
-from nvr_box.keys import Keys
-from nvr_box.masking_history import Past
+from nvr_box.custody.custody import Custody
+from nvr_box.custody.holds import Holds
+from nvr_box.db.database import Store
+from nvr_box.keys.store import Keys
 from nvr_box.record.recorder import Recorder
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
@@ -40,9 +42,7 @@ from nvr_box.search.density import Density
 from nvr_box.search.passages import StoredShot
 from nvr_box.search.search import Match, Results, Tick
 from nvr_box.search.stills import Pick, Still
-from nvr_box.store import Store
-from nvr_box.timekeeper import Timekeeper
-from nvr_box.users import Users
+from nvr_box.timekeeping.timekeeper import Timekeeper
 from wire.features.packet import ColourShare
 from wire.features.vocabulary import Colour, ObjectClass, Part
 

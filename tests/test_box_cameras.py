@@ -11,18 +11,18 @@ from pairing_ends import PASSWORD as ADMIN_PASSWORD
 from pairing_ends import USER as ADMIN_USER
 
 from base.errors import ConfigError, Conflict, PeerError, StoreError
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.cameras import pairing
 from nvr_box.cameras.cameras import Cameras, State
 from nvr_box.cameras.rekey import rekeyed
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.cameras.trial import best_profile
 from nvr_box.config import RecordConfig
+from nvr_box.db.database import Store
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
 from nvr_box.rights import Account, Refused, Right
-from nvr_box.store import Store
 from onvif.replies import Profile
 
 ADMIN = Account("admin", frozenset(Right))

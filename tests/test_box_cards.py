@@ -8,18 +8,18 @@ import pytest
 from box_fakes import CAMERA_ID, best_shot, jpeg
 
 from base.errors import StoreError
-from nvr_box import check
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.config import RecordConfig
-from nvr_box.keys import Keys
+from nvr_box.db.database import Store
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance import check
 from nvr_box.record.retention import Retention
 from nvr_box.reveal.reveals import Reveals, Stretch
 from nvr_box.reveal.watermark import Watermark
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Searches
-from nvr_box.store import Store
 from wire import thumbnail
 from wire.features.packet import FeaturePacket
 from wire.features.vocabulary import ObjectClass

@@ -12,11 +12,11 @@ import pytest
 from box_fakes import plain_h264, record_file
 
 from nvr_box import __main__ as command
-from nvr_box import check
 from nvr_box import state as places
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
+from nvr_box.db.database import Store
+from nvr_box.maintenance import check
 from nvr_box.record.segments import Segments
-from nvr_box.store import Store
 
 T0 = 1_795_000_000_000_000
 ROOT = Path(__file__).parent.parent

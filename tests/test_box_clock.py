@@ -6,21 +6,22 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from box_fakes import plain_h264, record_file
 
-from nvr_box import day_keys, trust
-from nvr_box.audit import Audit
+from nvr_box.accounts.users import Users
+from nvr_box.audit.log import Audit
 from nvr_box.config import RecordConfig
-from nvr_box.holds import Holds
-from nvr_box.housekeeping import Housekeeping
-from nvr_box.keys import Keys
+from nvr_box.custody.holds import Holds
+from nvr_box.db.database import Store
+from nvr_box.keys import day as day_keys
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance.housekeeping import Housekeeping
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.search.passages import Passages
-from nvr_box.store import Store
-from nvr_box.timekeeper import Timekeeper
-from nvr_box.trust import Reading
-from nvr_box.users import Users
+from nvr_box.timekeeping import trust
+from nvr_box.timekeeping.timekeeper import Timekeeper
+from nvr_box.timekeeping.trust import Reading
 
 MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
 NOW = 1_795_000_000_000_000

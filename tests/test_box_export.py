@@ -30,14 +30,14 @@ from test_box_reveal import (
 )
 
 from base.errors import StoreError, WireError
-from nvr_box import day_keys
-from nvr_box.audit_head import Head, Heads
+from nvr_box.audit.head import Head, Heads
 from nvr_box.export import budget, manifest, report
 from nvr_box.export.budget import Budget
 from nvr_box.export.exports import Exports, Wish
 from nvr_box.export.manifest import Listed, Manifest
 from nvr_box.export.verify import main as verify_main
 from nvr_box.export.verify import verify
+from nvr_box.keys import day as day_keys
 from nvr_box.rights import Account, Refused, Right
 from wire import player
 from wire.keys import load_identity

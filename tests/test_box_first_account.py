@@ -7,12 +7,12 @@ import pytest
 
 from base.errors import ConfigError
 from nvr_box import app
-from nvr_box.audit import Audit
+from nvr_box.accounts.users import Users
+from nvr_box.audit.log import Audit
 from nvr_box.config import BoxConfig
+from nvr_box.db.database import Store
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.state import FIRST_PASSWORD
-from nvr_box.store import Store
-from nvr_box.users import Users
 
 OWN = "a password of my own"
 CONSOLE = Account("console", frozenset({Right.ADMIN}))

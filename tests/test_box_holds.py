@@ -8,14 +8,15 @@ from box_fakes import CAMERA_ID, best_shot, jpeg, masked_h264, record_file
 
 from base.errors import ConfigError, StoreError
 from nvr_box import __main__ as command
-from nvr_box import day_keys
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.config import RecordConfig
-from nvr_box.custody import Custody
-from nvr_box.holds import Holds
-from nvr_box.keys import Keys
-from nvr_box.passphrase import unlocked
+from nvr_box.custody.custody import Custody
+from nvr_box.custody.holds import Holds
+from nvr_box.db.database import Store
+from nvr_box.keys import day as day_keys
+from nvr_box.keys.passphrase import unlocked
+from nvr_box.keys.store import Keys
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
@@ -23,7 +24,6 @@ from nvr_box.reveal.reveals import Reveals
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.search.passages import Passages
 from nvr_box.state import CONSOLE
-from nvr_box.store import Store
 from wire.features.packet import FeaturePacket
 from wire.features.vocabulary import ObjectClass
 from wire.keys import SigningKey

@@ -20,17 +20,17 @@ from base.outside_json import MOST_DEPTH, read_json
 from nvr_box.cameras import pairing, selection, upkeep
 from nvr_box.cameras.holding import Holder
 from nvr_box.cameras.listening import Listening
+from nvr_box.cameras.maskings import Maskings
 from nvr_box.cameras.ours import json_of, new_session
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.cameras.upkeep import Upkeep
-from nvr_box.maskings import Maskings
+from nvr_box.db.database import Store
 from nvr_box.record import recorder as recording
 from nvr_box.record.events import Events
 from nvr_box.record.recorder import Recorder, Recording
 from nvr_box.record.segments import Segments
 from nvr_box.record.sightings import Documents
 from nvr_box.rights import Account, Right
-from nvr_box.store import Store
 from onvif import digest, names
 from onvif.client import Camera as Device
 from onvif.errors import NotOnvif, OnvifError
@@ -162,7 +162,7 @@ async def test_what_the_others_mask_is_known_beside_a_hostile_camera(store, monk
         ours = known(xaddr, camera_id="11" * 8, signing_key="ef" * 32, user=user)
         await roster.add(ours, password, None, "t")
         maskings, everybody = Maskings(store, roster), Account("guard", frozenset(Right))
-        monkeypatch.setattr("nvr_box.maskings._BACK_OFF_S", (0.01,))
+        monkeypatch.setattr("nvr_box.cameras.maskings._BACK_OFF_S", (0.01,))
         task = asyncio.create_task(maskings.run())
         async with asyncio.timeout(20):
             for answer in ANSWERS.values():

@@ -12,17 +12,17 @@ from box_fakes import CAMERA_ID, masked_h264, record_file
 
 from base.errors import ConfigError, SealError, StoreError
 from nvr_box import __main__ as command
-from nvr_box import day_keys
 from nvr_box import state as places
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Camera, Roster
-from nvr_box.keys import Keys
-from nvr_box.passphrase import unlocked
+from nvr_box.db.database import Store
+from nvr_box.keys import day as day_keys
+from nvr_box.keys.passphrase import unlocked
+from nvr_box.keys.store import Keys
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.rights import Account, Refused, Right
-from nvr_box.store import Store
 from wire.keys import SigningKey, load_identity
 
 ANNA, BERT = "anna's own passphrase", "bert's own passphrase"

@@ -13,16 +13,15 @@ from firmware.mask.selection import Selection
 from firmware.mask.settings import Extent, MaskSettings, Zone
 from firmware.masked_whole import MaskedWhole, Whole
 from firmware.masking import settings_document
-from nvr_box import masking_history
-from nvr_box.audit import Audit
-from nvr_box.cameras import masking
+from nvr_box.audit.log import Audit
+from nvr_box.cameras import masking, masking_history
 from nvr_box.cameras.masking import Masking, look
+from nvr_box.cameras.maskings import Maskings
+from nvr_box.cameras.released_places import ReleasedPlaces
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.cameras.selection import Mode
-from nvr_box.maskings import Maskings
-from nvr_box.released_places import ReleasedPlaces
+from nvr_box.db.database import Store
 from nvr_box.rights import Account, Refused, Right
-from nvr_box.store import Store
 from onvif.users import Level
 from tests.onvif_camera import PASSWORDS, running
 
@@ -184,7 +183,7 @@ async def test_a_camera_that_has_been_silent_is_not_believed(tmp_path, monkeypat
         await maskings.ask(1)
         assert maskings.now(GUARD, 1) == Masking()
         assert (await maskings.past(GUARD, 1, 0, 1 << 60))[-1].end_us is None
-        monkeypatch.setattr("nvr_box.maskings._BELIEVED_S", 0.0)
+        monkeypatch.setattr("nvr_box.cameras.maskings._BELIEVED_S", 0.0)
         assert maskings.now(GUARD, 1) is None
         (row,) = await maskings.past(GUARD, 1, 0, 1 << 60)
         assert row.end_us is not None, "what it does since then nobody knows"

@@ -14,19 +14,19 @@ from test_box_cameras import ADMIN, GUARD, INTRODUCTION, camera
 from test_onvif_client import INFORMATION, PASSWORD, USER, Device, serving, soap, stream
 
 from base.errors import ConfigError, PeerError
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.cameras import upkeep
 from nvr_box.cameras.cameras import Cameras, State
 from nvr_box.cameras.roster import Roster
 from nvr_box.cameras.sign_ins import WAIT_S, SignIn
 from nvr_box.cameras.whereabouts import Whereabouts
 from nvr_box.config import RecordConfig
+from nvr_box.db.database import Store
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
 from nvr_box.record.source import SignInRefused
 from nvr_box.rights import Refused
-from nvr_box.store import Store
 from onvif import digest
 from onvif.discovery import Found
 

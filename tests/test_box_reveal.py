@@ -14,20 +14,20 @@ import pytest
 from box_fakes import CAMERA_ID, PEOPLE, clear_picture, i420, masked_h264, plain_h264, record_file
 
 from base.errors import StoreError, WireError
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Camera, Roster
-from nvr_box.keys import Keys
-from nvr_box.passphrase import unlocked
+from nvr_box.db.database import Store
+from nvr_box.keys.passphrase import unlocked
+from nvr_box.keys.store import Keys
 from nvr_box.record.access_units import RecordedUnit
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
+from nvr_box.record.spans import Spans
 from nvr_box.reveal import brake, pipe, render
 from nvr_box.reveal.handing import PROOF_INFO
 from nvr_box.reveal.reveals import Reveals, Stretch
-from nvr_box.reveal.spans import Spans
 from nvr_box.reveal.verdicts import Verdicts
 from nvr_box.rights import Account, Refused, Right
-from nvr_box.store import Store
 from wire.keys import SigningKey, load_identity
 from wire.nal import Codec
 from wire.recording import samples

@@ -15,13 +15,15 @@ from aiohttp import WSMsgType
 from aiohttp.test_utils import TestClient, TestServer
 from box_fakes import CAMERA_ID, PEOPLE, best_shot, clear_picture, i420, jpeg, masked_h264, record_file
 
-from nvr_box import day_keys
-from nvr_box.audit import Audit
+from nvr_box.accounts.users import Users
+from nvr_box.audit.log import Audit
 from nvr_box.box import Box
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.config import BoxConfig, RevealConfig
+from nvr_box.db.database import Store
 from nvr_box.export.exports import Exports
-from nvr_box.keys import Keys
+from nvr_box.keys import day as day_keys
+from nvr_box.keys.store import Keys
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
 from nvr_box.reveal.handing import PROOF_INFO
@@ -30,9 +32,7 @@ from nvr_box.reveal.talk import Talk
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Searches
-from nvr_box.store import Store
-from nvr_box.timekeeper import Timekeeper
-from nvr_box.users import Users
+from nvr_box.timekeeping.timekeeper import Timekeeper
 from nvr_box.web import app as page
 from nvr_box.web.asked import iso
 from nvr_box.web.sessions import CSRF_HEADER

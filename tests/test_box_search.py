@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 import models
 from base.errors import StoreError, WireError
 from models import coarse
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.config import RecordConfig
+from nvr_box.db.database import Store
 from nvr_box.record.retention import Retention
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.search import blocks, gallery, kernel
@@ -23,7 +24,6 @@ from nvr_box.search.gallery import Columns, Gallery, Row
 from nvr_box.search.intake import Intake, split, token_hash
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Filters, Searches
-from nvr_box.store import Store
 from wire.features import seal
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare, FeaturePacket
 from wire.features.vocabulary import CHOICES, Attribute, CodeKind, Colour, ObjectClass, Part

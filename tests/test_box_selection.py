@@ -8,14 +8,14 @@ import pytest
 
 from base.errors import ConfigError, PeerError, StoreError
 from firmware.mask.selection import Mode as CameraMode
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
+from nvr_box.cameras.maskings import Maskings
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.cameras.selection import Mode, look
-from nvr_box.maskings import Maskings
+from nvr_box.cameras.selections import Choice, Selections
+from nvr_box.db.database import Store
 from nvr_box.rights import Account, Refused, Right
 from nvr_box.search.stills import Pick
-from nvr_box.selections import Choice, Selections
-from nvr_box.store import Store
 from onvif.users import Level
 from tests.onvif_camera import PASSWORDS, running
 from wire.features.packet import AppearanceCode

@@ -11,9 +11,10 @@ import pytest
 from box_fakes import plain_h264, record_file
 
 from base.errors import StoreError
-from nvr_box import check
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.config import RecordConfig
+from nvr_box.db.database import Store
+from nvr_box.maintenance import check
 from nvr_box.record import room
 from nvr_box.record.full_disk import GONE
 from nvr_box.record.recordings import Recordings
@@ -24,7 +25,6 @@ from nvr_box.record.segment_file import SegmentFile
 from nvr_box.record.segments import Segments
 from nvr_box.rights import Account, Right
 from nvr_box.state import DATABASE, RECORDINGS
-from nvr_box.store import Store
 
 T0, EVER = 1_795_000_000_000_000, 1 << 60
 MIB, GIB = 1 << 20, 1 << 30

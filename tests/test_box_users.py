@@ -6,11 +6,12 @@ import sqlite3
 import pytest
 
 from base.errors import ConfigError, StoreError
-from nvr_box import audit, users
-from nvr_box.audit import Audit
+from nvr_box.accounts import users
+from nvr_box.accounts.users import Users
+from nvr_box.audit import log as audit
+from nvr_box.audit.log import Audit
+from nvr_box.db.database import Store
 from nvr_box.rights import Account, Refused, Right
-from nvr_box.store import Store
-from nvr_box.users import Users
 from onvif.throttle import SignIns
 
 ADMIN = Account("console", frozenset({Right.ADMIN}))

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from firmware.config import Camera, Source
+from firmware.capture.sources import ClipSource
+from firmware.config import Camera
 from firmware.describe.thumbnail import Clear
 from firmware.identity import load
 from firmware.outbox import Outbox
@@ -94,4 +95,4 @@ def test_what_cannot_be_sealed_goes_masked(place):
 
 def test_a_switch_that_is_none_is_refused(tmp_path):
     with pytest.raises(ValueError, match="thumbnails"):
-        Camera(name="a", serial="1", state=tmp_path, source=Source(clip=tmp_path), thumbnails="yes")
+        Camera(name="a", serial="1", state=tmp_path, source=ClipSource(clip=tmp_path), thumbnails="yes")

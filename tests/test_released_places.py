@@ -36,6 +36,7 @@ def test_a_document_comes_back_as_it_was():
         (listed(box=[0, 0, 1.1, 1]), "box"),
         (listed(box=[0, 0, float("nan"), 1]), "box"),
         (listed(box=[0, 0, True, 1]), "box"),
+        (listed(box=[0, 0, 10**400, 1]), "box"),
         (listed(box=[0, 0, 1]), "box"),
         (listed(reason=""), "reason"),
         (listed(reason="\ud800"), "reason"),

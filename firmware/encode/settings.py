@@ -6,6 +6,7 @@ from fractions import Fraction
 from wire.nal import Codec
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+ENCODERS = ("software", "openh264")
 CODECS = {"h264": Codec.H264, "h265": Codec.H265}
 
 
@@ -15,10 +16,12 @@ class EncoderSettings:
 
     Exactly one rate control applies: `bitrate_bps` when it is set (constant bit rate, the total of base and payload),
     otherwise constant quality at `qp`, which is also the only one that lets both share an IDR picture.
+    `encoder` makes the masked stream; one that cannot be used on this machine gives way to `software`, and says why.
     `per_track` gives every masked person a payload and a key of its own, so that one can be shown without the others.
     """
 
     codec: str = "h264"
+    encoder: str = "software"
     payload_codec: str = "h264"
     preset: str = "veryfast"
     payload_preset: str = "veryfast"
@@ -35,6 +38,8 @@ class EncoderSettings:
         for name in ("codec", "payload_codec"):
             if getattr(self, name) not in CODECS:
                 raise ValueError(f"{name} {getattr(self, name)!r}: want one of {', '.join(CODECS)}")
+        if self.encoder not in ENCODERS:
+            raise ValueError(f"encoder {self.encoder!r}: want one of {', '.join(ENCODERS)}")
         for name in ("preset", "payload_preset"):
             if getattr(self, name) not in PRESETS:
                 raise ValueError(f"{name} {getattr(self, name)!r}: want one of {', '.join(PRESETS)}")

@@ -170,6 +170,7 @@ class Pipeline:
 
     def _see(self) -> None:
         for attempt in range(1 << 30):
+            self.counters.taken_up += 1
             try:
                 eyes = self._stages.open_eyes()
                 self._look(eyes)
@@ -182,6 +183,7 @@ class Pipeline:
 
     def _look(self, eyes: Eyes) -> None:
         while (frame := self._junction.to_see()) is not None:
+            self.counters.taken_up += 1
             began_s = time.thread_time()
             sight = eyes.look(frame.i420, frame.pts_90k)
             began_s = self.counters.spend("vision", began_s)

@@ -12,7 +12,8 @@ from yarl import URL
 from base.errors import Conflict, PeerError
 from base.logs import printable
 from base.steady import kept_up
-from nvr_box import audit
+from nvr_box import watchdog
+from nvr_box.audit import log as audit
 from nvr_box.cameras import pairing
 from nvr_box.cameras.feeds import Feed, Feeds
 from nvr_box.cameras.introduction import Introduction
@@ -312,6 +313,10 @@ class Cameras:
     async def end(self) -> None:
         """Of a box that began and never ran."""
         await asyncio.gather(self._listening.stop(), self._recorders.stop_all())
+
+    async def feed_watchdog(self) -> None:
+        """Until cancelled."""
+        await watchdog.feed(self._recorders.stuck, self._recorders.status)
 
     async def run(self) -> None:
         """Record what is to be recorded and keep an eye on it, until cancelled."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from base.errors import StoreError
 from nvr_box.cameras.roster import Camera, Roster
-from nvr_box.store import Store
+from nvr_box.db.database import Store
 
 
 @dataclass(frozen=True, slots=True)

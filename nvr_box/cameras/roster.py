@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from base.errors import Conflict, NotFound
-from nvr_box import audit
+from nvr_box.audit import log as audit
 from nvr_box.cameras.sign_ins import SignIn
-from nvr_box.store import Store
+from nvr_box.db.database import Store
 
 _COLUMNS = (
     "camera, name, xaddr, user, stream_uri, profile, manufacturer, model, serial, camera_id, signing_key,"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from base.errors import ConfigError, PeerError, StoreError
 from base.logs import printable
-from nvr_box.audit import Entry
+from nvr_box.audit.log import Entry
 from nvr_box.cameras import pairing
 from nvr_box.cameras.device import signed_in
 from nvr_box.cameras.feeds import Feeds

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from yarl import URL
 
 from nvr_box.cameras.roster import Camera, Roster
-from nvr_box.store import Store
+from nvr_box.db.database import Store
 from onvif.discovery import Found, discover
 
 _ANEW_S = 60.0

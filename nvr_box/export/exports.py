@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from base.errors import NotFound, StoreError
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.clock import utc_us
 from nvr_box.config import ExportConfig
@@ -21,7 +21,7 @@ from nvr_box.export import manifest, report
 from nvr_box.export.budget import Budget, NoRoom, Share, metered
 from nvr_box.export.manifest import Listed, Manifest
 from nvr_box.export.report import Holding
-from nvr_box.keys import Keys
+from nvr_box.keys.store import Keys
 from nvr_box.record.piece import Piece, Timeline
 from nvr_box.record.recordings import Recordings
 from nvr_box.reveal.approvals import sound_reason

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from base.errors import SealError, WireError
-from nvr_box.audit_head import Head
+from nvr_box.audit.head import Head
 from nvr_box.export import bounds, manifest, report
 from nvr_box.export.manifest import Manifest
 from nvr_box.state import DATABASE

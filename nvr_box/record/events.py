@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from nvr_box.store import Store
+from nvr_box.db.database import Store
 
 MOST_PER_CAMERA: Final = 100_000
 _PRUNE_EVERY = 1000

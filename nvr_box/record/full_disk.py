@@ -16,13 +16,13 @@ from pathlib import Path
 
 from base.errors import StoreError
 from nvr_box.config import RecordConfig
+from nvr_box.db.database import Store
 from nvr_box.notices import Notice
 from nvr_box.record import room
 from nvr_box.record.removal import Rows, delete_rows, oldest
 from nvr_box.record.room import MIB, Disk, Victim
 from nvr_box.record.segments import Segments
 from nvr_box.record.sightings import SUFFIX
-from nvr_box.store import Store
 
 log = logging.getLogger(__name__)
 GONE = ".gone"

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from io import FileIO
@@ -87,7 +88,9 @@ class Recorder:
     ) -> None:
         self.camera = camera
         self.now = Recording(since_utc_us=utc_us())
-        self._name = name
+        self.turned_mono_s = time.monotonic()
+        """When the thread last went on to something: a packet, an attempt, a wait."""
+        self.name = name
         self._open_stream = stream
         self._segments = segments
         self._segment_90k = segment_s * TIMESCALE
@@ -117,6 +120,7 @@ class Recorder:
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
+            self.turned_mono_s = time.monotonic()
             self.now = replace(self.now, asked_utc_us=utc_us())
             try:
                 self._record()
@@ -130,11 +134,11 @@ class Recorder:
                 # and its last words would go on saying that it does.
                 why = f"its stream cannot be recorded: {printable(str(error)) or type(error).__name__}"
                 failures += 1
-                log.log(logging.ERROR if failures == 1 else logging.DEBUG, "%s", self._name, exc_info=True)
+                log.log(logging.ERROR if failures == 1 else logging.DEBUG, "%s", self.name, exc_info=True)
             if self._stopping.is_set():
                 break
             first = self.now.connected or not self.now.message
-            log.log(logging.WARNING if first else logging.DEBUG, "%s: %s", self._name, why)
+            log.log(logging.WARNING if first else logging.DEBUG, "%s: %s", self.name, why)
             since = utc_us() if first else self.now.since_utc_us
             self.now = replace(self.now, connected=False, since_utc_us=since, message=why)
             back_off_s = NEAR_BACK_OFF_S if self._near else BACK_OFF_S
@@ -160,6 +164,7 @@ class Recorder:
             for timed in source.packets(Documents(seen, self._told).feed):
                 if self._stopping.is_set():
                     break
+                self.turned_mono_s = time.monotonic()
                 changed = timed.key and parameters.changed(timed.packet)
                 whole = timed.key and begins_whole(timed.packet, codec)
                 at_last = whole and self.now.refreshes
@@ -186,10 +191,10 @@ class Recorder:
         """A segment begins: say what is recorded now."""
         picture = stream.codec_context
         if not self.now.connected:
-            log.info("%s: recording", self._name)
+            log.info("%s: recording", self.name)
             self.now = Recording(connected=True, ever_connected=True, since_utc_us=utc_us(), rate_fps=rate_fps)
         elif (self.now.width, self.now.height) != (picture.width, picture.height):
-            log.info("%s: the camera sends %dx%d now", self._name, picture.width, picture.height)
+            log.info("%s: the camera sends %dx%d now", self.name, picture.width, picture.height)
         self.now = replace(
             self.now, codec=picture.name, width=picture.width, height=picture.height, refreshes=refreshes
         )
@@ -221,7 +226,7 @@ class _Open:
         exact = self._has_clock and key.offset_s is not None
         stepped = abs(drift_us) > (_CLOCK_STEP_US if exact else _ARRIVAL_STEP_US)
         if stepped and exact:
-            log.warning("%s: the clock moved by %.2f s", self._recorder._name, drift_us / 1e6)
+            log.warning("%s: the clock moved by %.2f s", self._recorder.name, drift_us / 1e6)
         # The camera's first sender report tells the time better than the arrival of packets did.
         found = key.offset_s is not None and not self._has_clock
         full = age_90k + max(self._gop_90k, age_90k - self._key_90k) > self._limit_90k
@@ -254,7 +259,7 @@ class _Open:
                 return
             self._seen_bytes += len(data)
         except OSError as error:
-            log.debug("%s: sightings not kept: %s", self._recorder._name, error)
+            log.debug("%s: sightings not kept: %s", self._recorder.name, error)
 
     def finish(self) -> None:
         """Write the rest, make it durable, then its row; once, whatever happens."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from nvr_box.clock import utc_us
 from nvr_box.config import RecordConfig
+from nvr_box.db.database import Store
 from nvr_box.notices import Notice
 from nvr_box.record.full_disk import FullDisk
 from nvr_box.record.removal import Rows, delete_rows, oldest
@@ -20,7 +21,6 @@ from nvr_box.record.room import MIB
 from nvr_box.record.segment_file import sync_folder
 from nvr_box.record.segments import Segments
 from nvr_box.record.sightings import SUFFIX
-from nvr_box.store import Store
 
 log = logging.getLogger(__name__)
 _DAY_US = 86_400_000_000

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from base.errors import WireError
+from nvr_box.db.database import Store
 from nvr_box.record import fmp4, gop_index
 from nvr_box.record.full_disk import GONE
 from nvr_box.record.removal import delete_rows
 from nvr_box.record.segment_file import sync_folder
 from nvr_box.record.segments import Segment, Segments, insert
 from nvr_box.record.sightings import SUFFIX
-from nvr_box.store import Store
 
 log = logging.getLogger(__name__)
 _NAME = re.compile(r"(\d+)(?:_\d+)?\.mp4")

@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 
 from base.errors import StoreError
+from nvr_box.db.database import Store
 from nvr_box.record import gop_index
 from nvr_box.record.fmp4 import TIMESCALE, Fragment
 from nvr_box.record.sightings import SUFFIX
-from nvr_box.store import Store
 
 log = logging.getLogger(__name__)
 _LATE_S = 10.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from base.errors import StoreError
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.clock import utc_us
 from nvr_box.reveal.scope import Point, Scope, sound
 from nvr_box.rights import Account, Refused, Right

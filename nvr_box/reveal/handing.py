@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nvr_box import day_keys
-from nvr_box.keys import Keys
+from nvr_box.keys import day as day_keys
+from nvr_box.keys.store import Keys
 from nvr_box.reveal.scope import Scope
 from nvr_box.rights import Refused
 

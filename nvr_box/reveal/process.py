@@ -17,8 +17,8 @@ from typing import IO, Any
 
 from base import logs, service
 from base.errors import Error, SealError, WireError
-from nvr_box import day_keys
-from nvr_box.passphrase import unlocked
+from nvr_box.keys import day as day_keys
+from nvr_box.keys.passphrase import unlocked
 from nvr_box.record.access_units import access_units
 from nvr_box.record.piece import Piece
 from nvr_box.reveal import card, pipe

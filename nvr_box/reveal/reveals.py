@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from base.errors import NotFound
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Roster
 from nvr_box.clock import utc_us
-from nvr_box.keys import Keys
+from nvr_box.keys.store import Keys
 from nvr_box.record.access_units import access_units
 from nvr_box.record.recordings import Chunk, Piece, Recordings
 from nvr_box.reveal.brake import Brake

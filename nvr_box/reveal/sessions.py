@@ -14,10 +14,10 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from base.errors import StoreError
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Roster
 from nvr_box.clock import utc_us
-from nvr_box.keys import Keys
+from nvr_box.keys.store import Keys
 from nvr_box.record.recordings import Chunk
 from nvr_box.reveal import pipe
 from nvr_box.reveal.approvals import Approvals, Request, sound_reason

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from base.errors import NotFound, WireError
-from nvr_box.keys import Sealed
+from nvr_box.keys.store import Sealed
 from nvr_box.record.recordings import Chunk
 from nvr_box.reveal import pipe
 from nvr_box.rights import Refused

@@ -2,7 +2,7 @@
 
 A block holds what the comparison needs of every packet between two numbers, array after array. It is made once, of
 some thousand rows, and never changed: a packet of it that is removed or coded anew takes the block with it (triggers
-in `nvr_box/schema.sql`), and its rows are read singly until they are in another one. The rows stay the truth.
+in `nvr_box/db/migrations/`), and its rows are read singly until they are in another one. The rows stay the truth.
 """
 
 import json

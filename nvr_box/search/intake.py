@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from base.errors import Error, SealError, Truncated, WireError
 from base.logs import printable
+from nvr_box.db.database import Store
 from nvr_box.record.source import CLOCK_TOLERANCE_S
 from nvr_box.rights import Refused
 from nvr_box.search.passages import Passages
-from nvr_box.store import Store
 from wire import thumbnail
 from wire.features import seal
 from wire.features.packet import MAX_BYTES, FeaturePacket

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from base.errors import StoreError
+from nvr_box.db.database import Store
 from nvr_box.search import blocks
 from nvr_box.search.density import Density, counting
 from nvr_box.search.gallery import CODE_BYTES, Columns, Gallery, Row, attribute_bits, colour_bits, stored_bits
-from nvr_box.store import Store
 from wire import thumbnail
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare, FeaturePacket
 from wire.features.vocabulary import Attribute, CodeKind, Colour, ObjectClass, Part

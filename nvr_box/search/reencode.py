@@ -17,8 +17,8 @@ import numpy as np
 
 from base.errors import ModelError
 from models import Encoder
+from nvr_box.db.database import Store
 from nvr_box.search.gallery import CODE_BYTES
-from nvr_box.store import Store
 from wire import thumbnail
 from wire.features.packet import FULL_SCALE, AppearanceCode
 from wire.features.vocabulary import CodeKind, ObjectClass

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from base.errors import ModelError, NotFound, StoreError
 from models import Models
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.clock import utc_us as now_us
 from nvr_box.record.recordings import Chunk, Recordings
 from nvr_box.record.sightings import Sighting

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from nvr_box.masking_history import Past
+from nvr_box.cameras.masking_history import Past
 from nvr_box.rights import Right
 from nvr_box.search.search import Filters, Match
 from nvr_box.web.asked import BadField, body, box, by, colour, iso, maybe_time_us, number, object_class, text, whole

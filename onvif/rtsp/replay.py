@@ -28,7 +28,7 @@ from onvif.rtsp.replay_message import (
     read_line,
     read_request,
 )
-from onvif.rtsp.replay_play import Archive, Described, Sample, Wish, clock_text
+from onvif.rtsp.replay_play import Archive, Described, Sample, Wish
 from onvif.rtsp.replay_play import play as play_samples
 from onvif.rtsp.replay_rtp import VIDEO_PAYLOADS, Mark, metadata_payloads, video_payloads
 from onvif.rtsp.replay_track import Track, description
@@ -272,14 +272,19 @@ class Connection:
     async def _play(self, request: Request) -> dict[str, str]:
         if not self.tracks or self.described is None:
             raise Refusal(455)
+        zero_us = self.described.start_us
         try:
-            wish = Wish.of(request.headers)
+            wish = Wish.of(request.headers, zero_us)
         except ValueError as problem:
             raise Refusal(457) from problem
+        if wish.start_us is not None and not wish.runs_from(wish.start_us):
+            raise Refusal(457)
         await self._halt()
         start = wish.start_us if wish.start_us is not None else self.position_us
         if start is None:
-            start = self.described.end_us if wish.reverse else self.described.start_us
+            start = self.described.end_us if wish.reverse else zero_us
+        if not wish.runs_from(start):
+            raise Refusal(457)
         if not wish.reverse and start > self.described.end_us:
             # It may have grown since.
             now = await self.server.archive.describe(self.token)
@@ -288,7 +293,7 @@ class Connection:
         samples = self.server.archive.samples(self.token, start, wish.end_us, reverse=wish.reverse, who=self.user)
         self.player = asyncio.create_task(self._play_out(samples, wish), name="replay")
         until = wish.end_us if wish.end_us is not None else (None if wish.reverse else self.described.end_us)
-        span = f"clock={clock_text(start)}-{clock_text(until) if until is not None else ''}"
+        span = wish.range_text(start, until, zero_us)
         base = request.url.rstrip("/")
         info = ",".join(f"url={base}/{name};seq={track.packets.sequence}" for name, track in self.tracks.items())
         return {"Session": self.session, "Range": span, "RTP-Info": info}

@@ -1,0 +1,217 @@
+"""`python -m nvr_box check`: does what is on disk agree with itself? Prints each finding; changes nothing.
+
+May run beside a running box: the segments being written have no row yet, which is no finding.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from base.errors import Error, StoreError, WireError
+from nvr_box.audit import head as audit_head
+from nvr_box.audit import log as audit
+from nvr_box.config import BoxConfig
+from nvr_box.db.database import Store
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance import repair
+from nvr_box.record import fmp4, gop_index
+from nvr_box.record.full_disk import GONE
+from nvr_box.state import DATABASE, KEYS, RECORDINGS
+from wire import thumbnail
+from wire.keys import load_verifier
+from wire.recovery.verdict import Check
+
+_WITHOUT_ROW = 2
+
+
+def main(config: BoxConfig, *, hashes: bool = True, signing_key: str | None = None) -> int:
+    """Print findings and a last line; 1 when there are any."""
+    path = config.state / DATABASE
+    if not path.exists():
+        raise StoreError(f"{path}: there is no box here")
+    store = Store.open(path)
+    store.close()
+    link = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        found = list(
+            findings(link, config.state, keys=config.key_folder, hashes=hashes, signing_key=signing_key)
+        )
+        counts = [
+            link.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
+            for table in ("segment", "packet", "best_shot WHERE sealed != x''", "audit")
+        ]
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: {error}") from error
+    finally:
+        link.close()
+    for finding in found:
+        print(finding)
+    said = f"{counts[0]} segments, {counts[1]} passages, {counts[2]} of them with a sealed original"
+    print(f"{said}, {counts[3]} audit entries: {len(found) or 'no'} findings")
+    return 1 if found else 0
+
+
+def findings(
+    link: sqlite3.Connection,
+    state: Path,
+    *,
+    keys: Path | None = None,
+    hashes: bool = True,
+    signing_key: str | None = None,
+) -> Iterator[str]:
+    """Each contradiction as a sentence.
+
+    Args:
+        keys: the folder of the keys, when it is not the usual one.
+        signing_key: the box's, hex, where it is known from elsewhere: whoever changes the state may change that too.
+    """
+    for (said,) in link.execute("PRAGMA integrity_check").fetchall():
+        if said != "ok":
+            yield f"database: {said}"
+    for table, row, parent, _ in link.execute("PRAGMA foreign_key_check").fetchall():
+        yield f"database: row {row} of {table} belongs to nothing in {parent}"
+    damage = repair.last(link)
+    if damage is not None:
+        yield f"database: at {datetime.fromtimestamp(damage.utc_us / 1e6, UTC):%Y-%m-%d %H:%M:%SZ} {damage.sentence()}"
+    yield from _counters(link)
+    yield from _segments(link, state / RECORDINGS, hashes=hashes)
+    yield from _best_shots(link, hashes=hashes)
+    twice = "SELECT hex(camera_id), sequence, count(*) FROM packet GROUP BY camera_id, sequence HAVING count(*) > 1"
+    for camera_id, sequence, count in link.execute(twice).fetchall():
+        yield f"packet {sequence} of camera {camera_id} is stored {count} times"
+    verdict = audit.verify(link)
+    if verdict.broken_at is not None:
+        yield f"audit: {verdict.why}"
+    keys = keys or state / KEYS
+    yield from _head(link, state, keys / "signing.json", signing_key)
+    for said in audit_head.losses(link, state):
+        yield f"audit: {said}"
+    unpaired = "SELECT camera FROM camera WHERE paired = 1 AND (signing_key IS NULL OR push_token IS NULL)"
+    for (camera,) in link.execute(unpaired).fetchall():
+        yield f"camera {camera} is paired but its keys are missing"
+    try:
+        found = Keys.open(keys, make=False)
+        found.operators()
+        found.days()
+        found.escrow()
+    except Error as error:
+        yield f"keys: {error}"
+
+
+def _head(link: sqlite3.Connection, state: Path, verifier: Path, signing_key: str | None) -> Iterator[str]:
+    """Whether the log still holds what the box signed. Before the box ran for the first time nothing is signed."""
+    path = state / audit_head.FILE
+    try:
+        head = audit_head.kept(state)
+        if signing_key is None and verifier.exists():
+            signing_key = load_verifier(verifier).hex()
+    except Error as error:
+        yield f"audit: {error}"
+        return
+    if head is None:
+        if verifier.exists():
+            yield f"audit: {path} is missing: whether entries were cut off cannot be told (a running box writes it)"
+    elif signing_key is not None and head.signing_key != signing_key.lower():
+        yield f"audit: {path} was signed by another box"
+    elif fault := head.fault(link):
+        yield f"audit: {fault}"
+
+
+def _counters(link: sqlite3.Connection) -> Iterator[str]:
+    """What is kept by triggers, counted anew."""
+    sql = (
+        "SELECT camera, bytes, span_us, packets,"
+        " (SELECT coalesce(sum(bytes + seen_bytes), 0) FROM segment WHERE camera = usage.camera AND garbage = 0),"
+        " (SELECT coalesce(sum(end_us - start_us), 0) FROM segment WHERE camera = usage.camera AND garbage = 0),"
+        " (SELECT count(*) FROM packet WHERE camera = usage.camera) FROM usage"
+    )
+    for camera, *counts in link.execute(sql):
+        if counts[:3] != counts[3:]:
+            yield f"database: bytes, length and passages of camera {camera} are {counts[3:]}, it counts {counts[:3]}"
+
+
+def _best_shots(link: sqlite3.Connection, *, hashes: bool) -> Iterator[str]:
+    """Thumbnails that are no thumbnails, belong to another packet, or were changed since their camera signed them."""
+    sql = (
+        "SELECT packet, packet.camera_id, sequence, signing_key, jpeg, sealed FROM best_shot JOIN packet USING (packet)"
+        " LEFT JOIN camera USING (camera)"
+    )
+    for packet, camera_id, sequence, key, jpeg, kids in link.execute(sql):
+        signing_key = bytes.fromhex(key) if key and hashes else None
+        said = _best_shot(jpeg, (camera_id, sequence), kids, signing_key)
+        if said:
+            yield f"best shot of passage {packet}: {said}"
+
+
+def _best_shot(jpeg: bytes, name: tuple[bytes, int], kids: bytes, signing_key: bytes | None) -> str:
+    try:
+        unit = thumbnail.parse(jpeg).unit
+    except WireError as error:
+        return f"is no thumbnail: {error}"
+    if unit is None:
+        return "its row names keys, but nothing is sealed in it" if kids else ""
+    if b"".join(thumbnail.holders_of(unit)) != kids:
+        return "its row names other keys than it is sealed to"
+    if (unit.label.camera_id, unit.label.sequence) != name:
+        return "it belongs to another packet"
+    if signing_key and thumbnail.open_sealed(jpeg, (), signing_key).origin is Check.NO:
+        return "it is not what its camera signed"
+    return ""
+
+
+def _segments(link: sqlite3.Connection, root: Path, *, hashes: bool) -> Iterator[str]:
+    # Files first: what is finished between the two looks then has both.
+    files = {str(path.relative_to(root)) for path in root.rglob("*.mp4")}
+    rows = link.execute("SELECT segment, path, bytes, sha256, gop_index FROM segment WHERE garbage = 0").fetchall()
+    for segment, path, size, sha256, index in rows:
+        if (root / path).with_suffix(GONE).exists():
+            continue  # removed on a full disk; its row goes as soon as the database can be written
+        said = _segment(root / path, size, sha256 if hashes else None, index)
+        still = "SELECT count(*) FROM segment WHERE segment = ? AND garbage = 0"
+        if said and link.execute(still, (segment,)).fetchone()[0]:
+            yield f"segment {segment} ({path}): {said}"
+    known = {path for (path,) in link.execute("SELECT path FROM segment")}
+    # The one that is being written, and the one before it, whose row is on its way.
+    newest: dict[str, list[str]] = {}
+    for path in sorted(files - known, key=_start):
+        camera = Path(path).parts[0]
+        waiting = newest.setdefault(camera, [])
+        waiting.append(path)
+        if len(waiting) > _WITHOUT_ROW:
+            yield f"{waiting.pop(0)}: has no row, and is not the newest file of camera {camera}"
+    last = "SELECT max(start_us) FROM segment WHERE camera = ? AND garbage = 0"
+    for camera, paths in newest.items():
+        (at,) = link.execute(last, (int(camera) if camera.isdigit() else -1,)).fetchone()
+        for path in paths:
+            if at is not None and _start(path) < at:
+                yield f"{path}: has no row, but later segments have"
+
+
+def _segment(file: Path, size: int, sha256: bytes | None, index: bytes) -> str:
+    """What is wrong with one finished segment, empty when nothing is."""
+    try:
+        if file.stat().st_size != size:
+            return f"has {file.stat().st_size} bytes, its row says {size}"
+        keys = gop_index.unpack(index)
+        if sha256 is None:
+            return ""
+        data = file.read_bytes()
+        if hashlib.sha256(data).digest() != sha256:
+            return "its content is not what was recorded (SHA-256 differs)"
+        whole = [(each.time_90k, each.offset) for each in fmp4.fragments(data, fmp4.init_size(data)) if each.key]
+        if tuple(whole) != keys:
+            return "its index does not name its key frames"
+    except FileNotFoundError:
+        return "the file is missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    except WireError as error:
+        return f"is no segment: {error}"
+    return ""
+
+
+def _start(path: str) -> int:
+    digits = Path(path).stem.split("_")[0]
+    return int(digits) if digits.isdigit() else 0

@@ -1,0 +1,138 @@
+"""The box's clock as far as it is to be believed: remembered over restarts, agreed to by administrators.
+
+What goes for good by age (recordings, keys of days) goes by `now_us`, which is None while the clock is in doubt
+(`nvr_box/timekeeping/trust.py`). Belongs to the event loop, but for `error_us`.
+"""
+
+import json
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+
+from nvr_box.audit import log as audit
+from nvr_box.clock import boot, boot_us, utc_us
+from nvr_box.db.database import Store
+from nvr_box.notices import Notice
+from nvr_box.rights import Account, Right
+from nvr_box.timekeeping import trust
+from nvr_box.timekeeping.trust import Reading, Trust
+
+log = logging.getLogger(__name__)
+_FACT, _BOX = "clock", "the box"
+_HOUR_US = 3_600_000_000
+
+
+def reading() -> Reading:
+    """The machine's clocks now."""
+    return Reading(utc_us(), boot_us(), boot())
+
+
+class Timekeeper:
+    """The clock of one box.
+
+    Args:
+        look: how the clocks are read.
+    """
+
+    def __init__(self, store: Store, log_: audit.Audit, look: Callable[[], Reading] = reading) -> None:
+        self._store, self._log, self._look = store, log_, look
+        self._trust: Trust | None = None
+
+    async def load(self) -> None:
+        """What the box knew of its clock before; before anything else. Writes nothing, so that nothing waits for it.
+
+        Raises:
+            StoreError: the database refuses.
+        """
+        sql = "SELECT value FROM fact WHERE name = ?"
+        row = await self._store.read(lambda link: link.execute(sql, (_FACT,)).fetchone())
+        if row:
+            self._trust = _from_json(row[0])
+        else:
+            self._trust = trust.first(self._look(), await self._store.read(_newest_us))
+            if not self._trust.believed:
+                log.warning("the clock: %s", self._words(self._trust))
+
+    async def keep(self) -> None:
+        """Look at the clock and remember it; say it and write it down when it has jumped or is believed again.
+
+        Raises:
+            StoreError: the database refuses.
+        """
+        before, now = self._known(), self._seen()
+        if now.believed != before.believed:
+            log.warning("the clock: %s", self._words(now))
+        await self._store.write(lambda link: self._put(link, before, now))
+        self._trust = now
+
+    def now_us(self) -> int | None:
+        """UTC, None while the clock is in doubt."""
+        now = self._seen()
+        return now.last.wall_us if now.believed else None
+
+    def error_us(self, at_us: int) -> int:
+        """How far the clock was off when it said `at_us` just now, as far as is known; from any thread."""
+        now = self._seen()
+        doubted = abs(at_us - now.last.wall_us) < abs(at_us - now.expected_us)
+        return now.error_us if doubted else 0
+
+    async def agree(self, by: Account) -> None:
+        """An administrator says that the clock is right; needs `ADMIN`."""
+        await self._log.demand(by, Right.ADMIN, "clock")
+        before = self._seen()
+        now = trust.agreed(before)
+        await self._store.write(lambda link: self._put(link, before, now, by.name))
+        self._trust = now
+
+    def notices(self) -> Iterator[Notice]:
+        """Whether it is in doubt."""
+        now = self._seen()
+        if not now.believed:
+            yield Notice("clock", self._words(now))
+
+    def _known(self) -> Trust:
+        if self._trust is None:
+            self._trust = trust.first(self._look(), None)
+        return self._trust
+
+    def _seen(self) -> Trust:
+        return trust.after(self._known(), self._look())
+
+    def _words(self, now: Trust) -> str:
+        if now.believed:
+            return "The clock is believed again."
+        hours = abs(now.error_us) / _HOUR_US
+        far = f"{hours / 24:.1f} days" if hours >= 48 else f"{hours:.1f} hours"
+        left_h = max(0.0, (trust.STEADY_US - (now.steady_us or 0)) / _HOUR_US)
+        return (
+            f"The clock jumped {far} {'ahead' if now.error_us > 0 else 'back'}, which the time that the box has run"
+            " does not explain. No recording and no key is removed by its age until an administrator confirms the"
+            f" time, or it has run without a jump for another {left_h:.0f} hours."
+        )
+
+    def _put(self, link: sqlite3.Connection, before: Trust, now: Trust, who: str = _BOX) -> None:
+        value = json.dumps(asdict(now))
+        link.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (_FACT, value))
+        if now.believed and not before.believed and not trust.returned(before, now.last):
+            # What was recorded under the doubted clock, which was right, was dated rightly as well.
+            near = (before.error_us - trust.STEP_US, before.error_us + trust.STEP_US)
+            sql = "UPDATE segment SET clock_error_us = 0 WHERE clock_error_us != 0 AND clock_error_us BETWEEN ? AND ?"
+            link.execute(sql, near)
+        if before.believed != now.believed or who != _BOX:
+            details: dict[str, audit.Detail] = {
+                "believed": now.believed,
+                "jump_s": round((before if now.believed else now).error_us / 1e6),
+            }
+            audit.append(link, who, "clock", camera=None, reason="", granted=True, details=details)
+
+
+def _newest_us(link: sqlite3.Connection) -> int | None:
+    sql = "SELECT max((SELECT end_us FROM segment WHERE camera = usage.camera AND garbage = 0 ORDER BY start_us DESC"
+    (newest,) = link.execute(f"{sql} LIMIT 1)) FROM usage").fetchone()
+    return None if newest is None else int(newest)
+
+
+def _from_json(text: str) -> Trust:
+    table = json.loads(text)
+    return Trust(**{**table, "last": Reading(**table["last"])})

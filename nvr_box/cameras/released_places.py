@@ -15,11 +15,10 @@ from nvr_box.cameras.maskings import Maskings
 from nvr_box.cameras.released import MOST_PLACES, Place
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.clock import utc_us
-from nvr_box.reveal.approvals import LEAST_REASON
 from nvr_box.rights import Account, Right
 
 Box = tuple[float, float, float, float]
-_LONGEST_REASON = 300
+_LEAST_REASON, _LONGEST_REASON = 8, 300
 
 
 class ReleasedPlaces:
@@ -45,8 +44,8 @@ class ReleasedPlaces:
         """
         known = await self._allowed(by, camera, "release-place")
         reason = printable(reason.strip(), limit=_LONGEST_REASON)
-        if len(reason) < LEAST_REASON:
-            raise Invalid(f"reason: at least {LEAST_REASON} characters are needed", "reason")
+        if len(reason) < _LEAST_REASON:
+            raise Invalid(f"reason: at least {_LEAST_REASON} characters are needed", "reason")
         async with self._turns[camera]:
             places = await released.look(*self._account(known))
             if len(places) >= MOST_PLACES:

@@ -37,6 +37,7 @@ def main() -> int:
             known = ", ".join(camera.name for camera in whole.camera)
             raise ConfigError(f"{arguments.config}: no camera is named {arguments.only!r}; known: {known}")
         logs.start(chosen.name, level=whole.log_level)
+        service.keep_files_private(chosen.state)
         service.die_with_parent()
         service.raise_files()
         service.no_core_files()  # it sees clear pictures

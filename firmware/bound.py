@@ -82,7 +82,7 @@ def authorised(
             raise NotAuthorized("this needs a user and a password")
     except NotAuthorized as refusal:
         answer = web.HTTPUnauthorized(text=str(refusal))
-        for challenge in authenticator.challenges(stale=refusal.stale, whole=body is not None):
+        for challenge in authenticator.challenges(stale=refusal.stale, whole=body is not None, md5_first=True):
             answer.headers.add("WWW-Authenticate", challenge)
         raise answer from refusal
     if not may(user.level, access):

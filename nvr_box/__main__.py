@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         return verify.main(asked.package, asked.signing_key, asked.state)
     try:
         config = toml.load(BoxConfig, asked.config)
+        service.keep_files_private(None if asked.command == "check" else config.state)
         if asked.command in SERVING:
             # Here and not above: the networks take seconds to load, which the other commands do not need.
             from nvr_box import app
@@ -87,7 +88,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _change(config: BoxConfig, asked: argparse.Namespace) -> int:
-    config.state.mkdir(parents=True, exist_ok=True)
     store = Store.open(config.state / DATABASE)
     try:
         log = Audit(store)

@@ -29,6 +29,7 @@ from onvif.values import InvalidValue, MalformedRequest
 LARGEST_REQUEST = 1 << 20
 """Bytes; the largest legitimate requests are certificate uploads of some tens of kilobytes."""
 _BODY_S = 20.0
+_ROOT = "/onvif"
 log = logging.getLogger(__name__)
 
 
@@ -76,9 +77,16 @@ class Server:
         """POST on every service's path and below its extra paths."""
         paths = {offered.path for offered in self.services}
         below = {prefix for offered in self.services for prefix in offered.extra_paths}
-        return [web.post(path, self.answer) for path in sorted(paths)] + [
-            web.post(f"{prefix.rstrip('/')}/{{tail:.*}}", self.answer) for prefix in sorted(below)
+        return [
+            *(web.post(f"{path}{slash}", self.answer) for path in sorted(paths) for slash in ("", "/")),
+            *(web.post(f"{prefix.rstrip('/')}/{{tail:.*}}", self.answer) for prefix in sorted(below)),
+            web.post(f"{_ROOT}/{{tail:.*}}", self.lost),
         ]
+
+    async def lost(self, request: web.Request) -> web.Response:
+        """Answer a request at a path below `/onvif` where no service is: a fault, which is what SOAP clients read."""
+        reason = f"there is no service at {request.path[:80]}"
+        return _fault(None, Fault(reason, "ActionNotSupported", code=RECEIVER, status=404))
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer one HTTP request; never raises for what the client sent."""
@@ -122,16 +130,16 @@ class Server:
         return _xml(content, asked.version)
 
     def _render(self, operation: Operation, asked: soap.Envelope, reply: Reply) -> bytes:
-        key = None
-        if not isinstance(reply, etree._Element) and not asked.addressed:
+        key = content = None
+        if not isinstance(reply, etree._Element):
             with contextlib.suppress(TypeError):
                 key = (operation.request, asked.version, key_of(reply))
-                if (known := self._rendered.get(key)) is not None:
-                    return known
-        content = soap.reply(asked, _encoded(operation, reply), action=operation.reply_action)
-        if key is not None:
-            self._rendered.put(key, content)
-        return content
+                content = self._rendered.get(key)
+        if content is None:
+            content = soap.plain_reply(asked.version, _encoded(operation, reply))
+            if key is not None:
+                self._rendered.put(key, content)
+        return soap.addressed(asked, content, action=operation.reply_action)
 
     async def _authorized(self, request: web.Request, asked: soap.Envelope, operation: Operation | None) -> User | None:
         # An operation of the class PRE_AUTH is answered whatever credentials come along: a client whose clock is wrong
@@ -154,7 +162,7 @@ class Server:
         # Sent in SOAP too, for clients that read the fault instead of the status.
         fault = Fault(str(refusal), "NotAuthorized", status=401)
         response = _fault(asked, fault)
-        for challenge in self.authenticator.challenges(stale=refusal.stale):
+        for challenge in self.authenticator.challenges(stale=refusal.stale, md5_first=True):
             response.headers.add("WWW-Authenticate", challenge)
         return response
 

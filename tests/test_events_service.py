@@ -21,11 +21,11 @@ MOTION = topics.MOTION_ALARM.path
 
 
 @contextlib.asynccontextmanager
-async def camera(limit=4):
+async def camera(limit=4, users=("admin",)):
     bus = Bus(topics.CAMERA)
     events = EventService(bus, limit=limit)
     async with device(event_service(events), contexts=[events.running]) as asker:
-        yield bus, asker()
+        yield bus, *(asker(user) for user in users)
 
 
 async def subscribe(client, *, life="PT60S", filter_=None):
@@ -206,6 +206,40 @@ async def test_a_consumer_is_notified():
             assert got.empty()
     finally:
         await runner.cleanup()
+
+
+async def test_who_may_only_watch_leaves_pull_points_to_those_who_run_the_device():
+    async with camera(limit=4, users=("user", "admin", "operator")) as (_, watcher, admin, operator):
+        for _ in range(2):
+            await subscribe(watcher)
+        with pytest.raises(Fault) as full:
+            await subscribe(watcher)
+        assert "SubscribeCreationFailed" in full.value.subcodes
+        with pytest.raises(Fault):
+            await watcher.ask(TEV, "Subscribe", to=PATH, ConsumerReference={"Address": "http://192.0.2.1/"})
+        await subscribe(admin)
+        await subscribe(operator)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::ffff:127.0.0.1]", "127.1.2.3", "2130706433", "localhost.",
+     "0x7f.1"],
+)  # fmt: skip
+async def test_who_may_only_watch_cannot_make_the_device_post_to_itself(host):
+    got = asyncio.Event()
+    server = await asyncio.start_server(lambda *_: got.set(), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, camera(users=("user",)) as (bus, client):
+        values = {"ConsumerReference": {"Address": f"http://{host}:{port}/"}, "InitialTerminationTime": "PT60S"}
+        try:
+            await client.ask(TEV, "Subscribe", to=PATH, **values)
+        except Fault as refused:
+            assert "SubscribeCreationFailed" in refused.subcodes  # noqa: PT017 - or it is found out on connecting
+            return
+        bus.publish(MOTION, {"Source": "source"}, {"State": True})
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(got.wait(), 1.5)
 
 
 async def test_a_consumer_must_be_an_http_address():

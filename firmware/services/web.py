@@ -36,12 +36,13 @@ from firmware.stream.multicast import Multicasting
 from onvif import names
 from onvif.auth import Authenticator
 from onvif.discovery.messages import DEVICE, VIDEO_TRANSMITTER, Endpoint
+from onvif.discovery.multicast import served_by
 from onvif.discovery.responder import Responder
 from onvif.doorway import Crowd, attend, runner_of
 from onvif.errors import StateError
 from onvif.host.platform import HostPlatform
 from onvif.keystore import Keystore
-from onvif.platform import Platform, RecordedPlatform
+from onvif.platform import Platform, RecordedPlatform, own_mac
 from onvif.rtsp.tunnel import Tunnels
 from onvif.server import Server
 from onvif.service import Service
@@ -79,7 +80,7 @@ class CameraWeb:
             settings.accounts, realm=REALM, now=self.platform.now, guard=camera.rtsp.guard
         )
         self.identity = device_identity(camera)
-        self.responder = Responder(self._endpoint)
+        self.responder = Responder(self._endpoint, interfaces=served_by(camera.config.address))
         self._announcements: set[asyncio.Task[None]] = set()
         self.events = EventService(camera.bus, now=self.platform.now)
         self.multicasting = Multicasting(camera.rtsp, settings.media, camera.group)
@@ -142,6 +143,7 @@ class CameraWeb:
         addresses = Addresses(camera, profiles)
         analytics = AnalyticsConfiguration(camera.engine)
         media = Configurations(settings, profiles, encoders, values, analytics)
+        texts = OsdOperations(camera.overlay.settings)
         context = DeviceContext(
             identity=self.identity,
             state=settings.device,
@@ -155,10 +157,10 @@ class CameraWeb:
         )
         return (
             device_service(context),
-            media_service(Media(media, addresses), osd=False),
+            media_service(Media(media, addresses), texts, osd=True),
             media2_service(
                 Media2(media, addresses),
-                OsdOperations(camera.overlay.settings),
+                texts,
                 MaskOperations(camera.polygons, self._mask_type),
                 osd=True,
                 mask=True,
@@ -260,7 +262,8 @@ def device_identity(camera: Camera) -> DeviceIdentity:
 def _platform(camera: Camera, restart: Callable[[], None]) -> Platform:
     if camera.config.host == "own":
         return HostPlatform(restart)
-    return RecordedPlatform(restart, timedelta(seconds=camera.settings.device.value.clock.offset_s))
+    offset = timedelta(seconds=camera.settings.device.value.clock.offset_s)
+    return RecordedPlatform(restart, offset, own_mac(camera.identity.camera_id))
 
 
 def _restart() -> None:

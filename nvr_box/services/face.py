@@ -33,6 +33,7 @@ from onvif import names
 from onvif.access import access_class
 from onvif.auth import Authenticator
 from onvif.discovery.messages import DEVICE, Endpoint
+from onvif.discovery.multicast import served_by
 from onvif.discovery.responder import Responder
 from onvif.doorway import Crowd, attend, runner_of
 from onvif.errors import RECEIVER, Fault, StateError
@@ -101,7 +102,7 @@ class OnvifFace:
         self.control = RecordingControl(self.catalogue, self.jobs, self.bus)
         self.receivers = Receivers(self.catalogue, self.jobs, self.bus)
         self.search = RecordingSearch(self.catalogue, self.jobs)
-        self.responder = Responder(self._endpoint)
+        self.responder = Responder(self._endpoint, interfaces=served_by(box.config.onvif.host))
         self._announcements: set[asyncio.Task[None]] = set()
         self.replay = ReplayServer(BoxArchive(self.catalogue), self.authenticator)
         self.doors = Doors(box.config.onvif, self.device, self.replay, tls)

@@ -37,6 +37,7 @@ class Subscription:
         token: names it in its own address; unguessable, so that knowing the address is having subscribed.
         wanted: which events.
         consumer: where a basic notification is posted; empty for a pull point.
+        owner: name of the account that made it.
         ends: when it dies unless it is renewed or pulled.
         dropped: how many of the oldest messages a client that never came lost.
     """
@@ -45,6 +46,7 @@ class Subscription:
     wanted: Filter
     consumer: str
     ends: datetime
+    owner: str = ""
     queue: deque[Event] = field(default_factory=lambda: deque(maxlen=_QUEUE))
     dropped: int = 0
 
@@ -63,26 +65,50 @@ class Subscription:
 
 
 class Subscriptions:
-    """All of one device's, at most `limit` at once (capability MaxPullPoints, ≥ 2)."""
+    """All of one device's, at most `limit` at once (capability MaxPullPoints, ≥ 2).
+
+    Accounts that may only watch leave some for those who run the device, and one of them leaves some for the others.
+    """
 
     def __init__(self, limit: int = 10) -> None:
         self.limit = limit
         self._alive: dict[str, Subscription] = {}
+        self._watchers: set[str] = set()
 
-    def create(self, wanted: Filter, ends: datetime, *, consumer: str = "") -> Subscription:
+    def create(
+        self, wanted: Filter, ends: datetime, *, consumer: str = "", owner: str = "", watcher: bool = False
+    ) -> Subscription:
         """A new one; call `expire` first, for what has ended still counts until then.
 
+        Args:
+            watcher: the owner is an account of the level User.
+
         Raises:
-            Fault: SubscribeCreationFailed when there are `limit` already.
+            Fault: SubscribeCreationFailed when there are `limit` already, or as many as such an account may have.
         """
+        self._room(owner, watcher=watcher)
+        subscription = Subscription(secrets.token_urlsafe(12), wanted, consumer, ends, owner)
+        self._alive[subscription.token] = subscription
+        if watcher:
+            self._watchers.add(subscription.token)
+        return subscription
+
+    def _room(self, owner: str, *, watcher: bool) -> None:
         if len(self._alive) >= self.limit:
             raise refusal(
                 "SubscribeCreationFailedFault",
                 f"There are {self.limit} subscriptions already; this device keeps no more.",
             )
-        subscription = Subscription(secrets.token_urlsafe(12), wanted, consumer, ends)
-        self._alive[subscription.token] = subscription
-        return subscription
+        if not watcher:
+            return
+        self._watchers &= self._alive.keys()
+        own = sum(self._alive[token].owner == owner for token in self._watchers)
+        if own >= max(1, self.limit // 2) or len(self._watchers) >= max(1, self.limit * 3 // 4):
+            raise refusal(
+                "SubscribeCreationFailedFault",
+                f"Accounts of the level User may keep {self.limit * 3 // 4} subscriptions, one of them "
+                f"{self.limit // 2}.",
+            )
 
     def get(self, token: str, now: datetime) -> Subscription:
         """The live subscription of that token.

@@ -14,12 +14,12 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from lxml import etree
-from yarl import URL
 
 from onvif import names
 from onvif.errors import NotOnvif, invalid
 from onvif.events.bus import Bus, Event
-from onvif.events.faults import refusal
+from onvif.events.consumers import check as check_consumer
+from onvif.events.consumers import connector
 from onvif.events.filters import compile_filter
 from onvif.events.subscriptions import (
     LONGEST_PULL,
@@ -34,6 +34,7 @@ from onvif.metadata import utc_text
 from onvif.names import TEV, WSNT, q
 from onvif.service import Call, Reply, Service, operation, service
 from onvif.services.event_brokers import EventBrokers
+from onvif.users import Level
 
 PATH = "/onvif/events"
 _log = logging.getLogger(__name__)
@@ -109,10 +110,10 @@ class EventService:
     @operation("Subscribe", WSNT)
     async def subscribe(self, call: Call) -> Reply:
         consumer = (call.element.findtext(f"{q(WSNT, 'ConsumerReference')}/{q(names.WSA, 'Address')}") or "").strip()
-        if URL(consumer).scheme not in {"http", "https"} or not URL(consumer).host:
-            raise refusal("SubscribeCreationFailedFault", f"The consumer {consumer[:80]!r} is no HTTP address.")
+        this_host = call.user is not None and call.user.level is Level.ADMINISTRATOR
+        check_consumer(consumer, this_host=this_host)
         subscription = self._subscribe(call, WSNT, consumer=consumer)
-        task = asyncio.create_task(self._deliver(subscription), name=f"notify {consumer}")
+        task = asyncio.create_task(self._deliver(subscription, this_host=this_host), name=f"notify {consumer}")
         self._deliveries.add(task)
         task.add_done_callback(self._deliveries.discard)
         return {
@@ -170,7 +171,10 @@ class EventService:
         wanted = compile_filter(call.element.find(q(namespace, "Filter")), (topic.path for topic in self._bus.topics))
         ends = termination(call.element.findtext(q(namespace, "InitialTerminationTime")), now)
         self._sweep()
-        subscription = self._subscriptions.create(wanted, ends, consumer=consumer)
+        subscription = self._subscriptions.create(
+            wanted, ends, consumer=consumer, owner=call.user.name if call.user is not None else "",
+            watcher=call.user is None or call.user.level is Level.USER,
+        )  # fmt: skip
         self._arrived[subscription.token] = asyncio.Event()
         self._queue_states(subscription)
         return subscription
@@ -206,11 +210,12 @@ class EventService:
             async with asyncio.timeout(longest.total_seconds()):
                 await arrived.wait()
 
-    async def _deliver(self, subscription: Subscription) -> None:
+    async def _deliver(self, subscription: Subscription, *, this_host: bool) -> None:
         """Post Notify documents to one consumer until its subscription ends."""
         arrived = self._arrived[subscription.token]
         pause_s = 1.0
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+        limit = aiohttp.ClientTimeout(total=10)
+        async with aiohttp.ClientSession(timeout=limit, connector=connector(this_host=this_host)) as session:
             while self._arrived.get(subscription.token) is arrived and not self._closing:
                 left_s = (subscription.ends - self._now()).total_seconds()
                 if left_s <= 0:
@@ -266,7 +271,7 @@ def _address(call: Call, subscription: Subscription) -> str:
 
 
 def _token(call: Call) -> str:
-    return call.path.rpartition("/")[2]
+    return call.path.rstrip("/").rpartition("/")[2]
 
 
 def _timeout(call: Call) -> timedelta:

@@ -34,8 +34,12 @@ def load(shape: type[T], path: Path) -> T:
     return build(shape, table, where=path.name)
 
 
-def build(shape: type[T], table: dict[str, Any], *, where: str) -> T:
+def build(shape: type[T], table: dict[str, Any], *, where: str, usual: object = None) -> T:
     """Build one `shape` from a TOML table; `where` is the path that error messages start with.
+
+    Args:
+        usual: what holds without the table, and so for every key that the table leaves out; the class's own defaults
+            when it is no `shape`.
 
     Raises:
         ConfigError: an unknown or missing key, a value of the wrong type, or one that `shape` refuses.
@@ -48,7 +52,11 @@ def build(shape: type[T], table: dict[str, Any], *, where: str) -> T:
     values = {}
     for name, field in fields.items():
         if name in table:
-            values[name] = _value(hints[name], table[name], f"{where}.{name}")
+            factory = field.default_factory
+            without = factory() if factory is not dataclasses.MISSING else None
+            values[name] = _value(hints[name], table[name], f"{where}.{name}", without)
+        elif isinstance(usual, shape):
+            values[name] = getattr(usual, name)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise ConfigError(f"{where}: key {name!r} is missing")
     try:
@@ -57,11 +65,11 @@ def build(shape: type[T], table: dict[str, Any], *, where: str) -> T:
         raise ConfigError(f"{where}: {error}") from error
 
 
-def _value(hint: Any, value: Any, where: str) -> Any:
+def _value(hint: Any, value: Any, where: str, usual: object = None) -> Any:
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         arms = [arm for arm in typing.get_args(hint) if arm is not types.NoneType]
-        return _value(_arm(arms, value, where), value, where)
+        return _value(_arm(arms, value, where), value, where, usual)
     if origin is typing.Literal:
         if value not in typing.get_args(hint):
             raise ConfigError(f"{where}: want one of {', '.join(map(str, typing.get_args(hint)))}, got {value!r}")
@@ -73,7 +81,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: want a table, got {value!r}")
-        return build(typing.cast("type[Any]", hint), value, where=where)
+        return build(typing.cast("type[Any]", hint), value, where=where, usual=usual)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         if value not in list(hint):
             raise ConfigError(f"{where}: want one of {', '.join(hint)}, got {value!r}")

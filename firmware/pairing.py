@@ -15,12 +15,11 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from base.errors import ConfigError, SealError, WireError
-from base.files import write_private
+from base.errors import ConfigError, SealError, StoreError, WireError
+from base.files import write_atomically
 from firmware.bound import Authorise, Bound, refused
 from firmware.identity import CameraIdentity
 from firmware.viewer import ViewerAccount
-from onvif.errors import StateError
 from wire import meeting
 from wire.keys import Recipient
 from wire.meeting import STREAM_INFO, VERSION
@@ -144,7 +143,7 @@ class Pairings:
         if pairing is None:
             self._path.unlink(missing_ok=True)
         else:
-            write_private(self._path, json.dumps(pairing.to_json()).encode())
+            write_atomically(self._path, json.dumps(pairing.to_json()).encode())
         before, self.current = self.current, pairing
         for changed in self._listeners:
             changed(before, pairing)
@@ -215,7 +214,7 @@ class PairingEndpoint:
             answer = self._document() | stream
         except SealError:
             return refused(409, _NOT_BY_THE_BOX if pinned else "Veilcam-Order: want the signature of box_key")
-        except (OSError, StateError) as error:
+        except (OSError, StoreError) as error:
             return refused(507, f"the pairing cannot be kept: {error}")
         return bound.answer(meeting.taken(self.identity.signer, bound.body, answer))
 
@@ -228,12 +227,12 @@ class PairingEndpoint:
             self.forget()
         except SealError:
             return refused(409, _NOT_BY_THE_BOX)
-        except (OSError, StateError) as error:
+        except (OSError, StoreError) as error:
             return refused(507, f"the pairing cannot be ended: {error}")
         return bound.answer(meeting.taken(self.identity.signer, bound.body, self._document()))
 
     def forget(self) -> None:
-        """End the pairing, as an order of the box or a hard factory default does. Raises OSError, StateError."""
+        """End the pairing, as an order of the box or a hard factory default does. Raises OSError, StoreError."""
         self.pairings.set(None)
         if self.viewer is not None:
             self.viewer.forget()

@@ -25,7 +25,7 @@ class ViewerAccount:
         """The account, made with a fresh password when it is not there.
 
         Raises:
-            StateError: it cannot be kept.
+            StoreError: it cannot be kept.
         """
         found = self._found()
         if found is None:

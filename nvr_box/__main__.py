@@ -8,7 +8,7 @@ from pathlib import Path
 
 from base import config as toml
 from base import logs, service
-from base.errors import ConfigError, Error, StoreError
+from base.errors import ConfigError, Error, Invalid, StoreError
 from nvr_box.accounts.users import Users
 from nvr_box.audit.log import Audit
 from nvr_box.config import BoxConfig
@@ -23,10 +23,10 @@ from nvr_box.keys.store import Keys
 from nvr_box.maintenance import accept_loss, check
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
-from nvr_box.rights import Refused, Right
+from nvr_box.rights import Right
 from nvr_box.state import CONSOLE, DATABASE, RECORDINGS
 
-SERVING = (None, "serve")
+SERVING, CHECK_CONFIG = (None, "serve"), "check-config"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,7 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
     if asked.command == "verify":
         return verify.main(asked.package, asked.signing_key, asked.state)
     try:
-        config = toml.load(BoxConfig, asked.config)
+        config = toml.load(BoxConfig, getattr(asked, "file", None) or asked.config)
+        if asked.command == CHECK_CONFIG:
+            print(f"{asked.file or asked.config}: good")
+            return 0
         service.keep_files_private(None if asked.command == "check" else config.state)
         if asked.command in SERVING:
             # Here and not above: the networks take seconds to load, which the other commands do not need.
@@ -50,12 +53,12 @@ def main(arguments: list[str] | None = None) -> int:
         if asked.command == "check":
             return check.main(config, hashes=not asked.quick, signing_key=asked.signing_key)
         return asyncio.run(_change(config, asked))
-    except (Error, Refused) as error:
+    except Error as error:
         print(f"nvr_box: {error}", file=sys.stderr)
         service.notify(f"STATUS={error}")
         # Neither the file nor which of the two programs is installed changes by starting this one again.
-        hopeless = isinstance(error, Newer) or (isinstance(error, ConfigError) and asked.command in SERVING)
-        return os.EX_CONFIG if hopeless else 1
+        wrong = isinstance(error, ConfigError) and asked.command in (*SERVING, CHECK_CONFIG)
+        return os.EX_CONFIG if wrong or isinstance(error, Newer) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, default=Path("nvr.toml"), help="nvr.toml (default: here)")
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="run the box (the default)")
+    config = commands.add_parser(CHECK_CONFIG, help="read the configuration, say what is wrong with it, start nothing")
+    config.add_argument("file", type=Path, nargs="?", help="the file, when it is not --config's")
     checking = commands.add_parser("check", help="compare database, files and audit chain; exit 1 when they differ")
     checking.add_argument("--signing-key", help="the box's, as `keys list` showed it when all was well")
     checking.add_argument("--quick", action="store_true", help="sizes only, without reading every recording")
@@ -135,7 +140,7 @@ async def _users(users: Users, asked: argparse.Namespace) -> None:
             every = asked.cameras == "all"
             cameras = [int(word) for word in asked.cameras.split(",")] if asked.cameras and not every else None
         except ValueError as error:
-            raise ConfigError(f"users put: {error}") from error
+            raise Invalid(f"users put: {error}", "users put") from error
         password = None if asked.keep_password else secret(f"password of {asked.name}: ")
         await users.put(CONSOLE, asked.name, password=password, rights=rights, cameras=cameras, every_camera=every)
     else:

@@ -13,8 +13,8 @@ from typing import IO
 from aiohttp import web
 
 import models
-from base import service
-from base.errors import StoreError
+from base import libav, service
+from base.errors import Conflict, HostError, StoreError
 from base.steady import kept_up
 from nvr_box.accounts.users import Users
 from nvr_box.audit.head import Heads
@@ -66,6 +66,7 @@ async def serve(config: BoxConfig) -> None:
     Raises:
         Error: it cannot start, or a part is broken for good; the message says what.
     """
+    libav.bound_allocations()
     with _alone(config.state):
         # From here on: recorders run long before everything else does, and end with their segments whole.
         stop = asyncio.create_task(service.until_signal(), name="signal")
@@ -132,7 +133,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
         await timekeeper.load()
         roster = Roster(store)
         await roster.load()
-        segments = Segments(store, root, timekeeper.error_us)
+        segments = Segments(store, root, timekeeper.error_us, timekeeper.error_before_us)
         recordings = Recordings(segments, audit)
         stack.push_async_callback(recordings.viewings.close)
         retention = Retention(store, segments, config.record, timekeeper.now_us)
@@ -225,7 +226,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             selections=Selections(audit, roster, stills, passages, maskings),
             released_places=ReleasedPlaces(audit, roster, maskings),
             timekeeper=timekeeper,
-            notices=housekeeping.notices,
+            notices=lambda: (*cameras.notices(), *housekeeping.notices()),
         )
         yield box, parts
 
@@ -289,7 +290,7 @@ async def _listen(runner: web.AppRunner, config: BoxConfig, tls: ssl.SSLContext 
     try:
         await listener.open(config.web.port, tls)
     except OSError as error:
-        raise StoreError(f"web.port: {config.web.host}:{config.web.port}: {error.strerror}") from error
+        raise HostError(f"web.port: {config.web.host}:{config.web.port}: {error.strerror}") from error
     return listener.port
 
 
@@ -305,7 +306,7 @@ def _alone(state: Path) -> Iterator[IO[str]]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise StoreError(f"{state}: another box is running on this folder") from error
+            raise Conflict(f"{state}: another box is running on this folder") from error
         except OSError as error:
             raise StoreError(f"{state}: {error.strerror or error}") from error
         yield file

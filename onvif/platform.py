@@ -35,7 +35,7 @@ class Interface:
 
 
 class Platform(Protocol):
-    """Host functions. Event loop only; what sets something raises HostRefused when the host does not do it."""
+    """Host functions. Event loop only; what sets something raises HostError when the host does not do it."""
 
     def now(self) -> datetime:
         """The device's clock in UTC."""

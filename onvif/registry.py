@@ -24,8 +24,8 @@ from zeep.wsdl import Document
 from zeep.xsd import Element, Schema
 from zeep.xsd.context import XmlParserContext
 
+from base.errors import StoreError
 from onvif import names
-from onvif.errors import OnvifError
 from onvif.rendered import Rendered, key_of
 from onvif.values import Checker, MalformedRequest
 
@@ -147,7 +147,7 @@ def load() -> Registry:
     """Read the vendored WSDLs; once per process, later calls return the same object.
 
     Raises:
-        OnvifError: a vendored file is missing or altered, or zeep no longer is the one this was written for.
+        StoreError: a vendored file is missing or altered, or zeep no longer is the one this was written for.
     """
     _verify()
     # zeep logs a traceback for each value it cannot convert; requests are checked first, devices are often wrong.
@@ -163,7 +163,7 @@ def load() -> Registry:
                     # Some port types are bound twice: by the OASIS document and by ONVIF's; the names are the same.
                     operations.setdefault(operation.request, operation)
     if len(operations) < 400:
-        raise OnvifError(f"only {len(operations)} operations found in the vendored WSDLs: zeep has changed")
+        raise StoreError(f"only {len(operations)} operations found in the vendored WSDLs: zeep has changed")
     return Registry(operations, document.types)
 
 
@@ -176,7 +176,7 @@ class _Vendored:
     def load(self, url: str) -> bytes:
         path = (ROOT / _BY_URL.get(url, url)).resolve()
         if not path.is_relative_to(ROOT.resolve()):
-            raise OnvifError(f"a schema asks for {url}, which is not among the vendored files")
+            raise StoreError(f"a schema asks for {url}, which is not among the vendored files")
         return path.read_bytes()
 
 
@@ -192,9 +192,9 @@ def _verify() -> None:
         try:
             content = (ROOT / name).read_bytes()
         except OSError as problem:
-            raise OnvifError(f"the vendored schema {name} cannot be read: {problem}") from problem
+            raise StoreError(f"the vendored schema {name} cannot be read: {problem}") from problem
         if hashlib.sha256(content).hexdigest() != digest:
-            raise OnvifError(f"the vendored schema {name} is not the published one (sha256 differs)")
+            raise StoreError(f"the vendored schema {name} is not the published one (sha256 differs)")
 
 
 def _operation(found: Any, namespace: str, schema: Schema, checker: Checker) -> Operation:

@@ -14,17 +14,18 @@ from aiohttp import web
 from lxml import etree
 from zeep.exceptions import ValidationError
 
+from base import refusals
+from base.errors import Error
 from onvif import names, soap
 from onvif.access import access_class
 from onvif.auth import Authenticator
 from onvif.doorway import read_in_time
-from onvif.errors import RECEIVER, Fault, NotAuthorized, NotOnvif, StateError
+from onvif.errors import RECEIVER, Fault, NotAuthorized, NotOnvif, fault_of
 from onvif.names import q
 from onvif.registry import Operation, Registry, load
 from onvif.rendered import Rendered, key_of
 from onvif.service import Call, Handler, Reply, Service
 from onvif.users import AccessClass, User, may
-from onvif.values import InvalidValue, MalformedRequest
 
 LARGEST_REQUEST = 1 << 20
 """Bytes; the largest legitimate requests are certificate uploads of some tens of kilobytes."""
@@ -103,9 +104,10 @@ class Server:
             return _fault(asked, fault)
         except NotOnvif as problem:
             return _fault(None, Fault(str(problem), "WellFormed"))
-        except StateError as problem:
-            log.error("settings: %s", problem)  # noqa: TRY400 - an operator's sentence
-            return _fault(asked, Fault("the device cannot keep its settings", "Action", code=RECEIVER))
+        except Error as problem:
+            if refusals.hides(problem):
+                log.error("%s", problem)  # noqa: TRY400 - an operator's sentence
+            return _fault(asked, fault_of(problem))
         except web.HTTPRequestTimeout:
             return _fault(None, Fault(f"a request may take at most {_BODY_S:g} s", "InvalidArgs", status=408))
         except web.HTTPRequestEntityTooLarge:
@@ -119,7 +121,8 @@ class Server:
         user = await self._authorized(request, asked, operation)
         if operation is None or handler is None:
             raise Fault(f"this device does not offer {tag}", "ActionNotSupported", code=RECEIVER)
-        call = Call(operation, _decoded(operation, asked.body), asked.body, asked.header, user, request, self._now())
+        values = operation.decode_request(asked.body)
+        call = Call(operation, values, asked.body, asked.header, user, request, self._now())
         try:
             content = self._render(operation, asked, await handler(call))
         except (ValidationError, TypeError, KeyError, AttributeError, ValueError, LookupError) as bug:
@@ -172,15 +175,6 @@ def _capabilities_of(offered: Service) -> Handler:
         return {"Capabilities": offered.capabilities()}
 
     return get_service_capabilities
-
-
-def _decoded(operation: Operation, body: etree._Element) -> object:
-    try:
-        return operation.decode_request(body)
-    except InvalidValue as problem:
-        raise Fault(str(problem), "InvalidArgVal") from problem
-    except MalformedRequest as problem:
-        raise Fault(str(problem), "InvalidArgs") from problem
 
 
 def _encoded(operation: Operation, reply: Reply) -> etree._Element:

@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from onvif.errors import StateError
+from base.errors import StoreError
 
 T = TypeVar("T")
 Listener = Callable[[T, T], None]
@@ -30,7 +30,7 @@ class Stored(Generic[T]):
         default: value of a device that was never configured; written by the first change only.
 
     Raises:
-        StateError: the file exists and cannot be read as this section.
+        StoreError: the file exists and cannot be read as this section.
     """
 
     def __init__(self, path: Path, default: T) -> None:
@@ -77,16 +77,16 @@ class Stored(Generic[T]):
         except FileNotFoundError:
             return self._default
         except OSError as problem:
-            raise StateError(f"{self._path} cannot be read: {problem.strerror}") from problem
+            raise StoreError(f"{self._path} cannot be read: {problem.strerror}") from problem
         try:
             loaded: T = from_json(type(self._default), json.loads(text))
         except (ValueError, TypeError, KeyError, AttributeError) as problem:
-            raise StateError(f"{self._path} does not hold {type(self._default).__name__}: {problem}") from problem
+            raise StoreError(f"{self._path} does not hold {type(self._default).__name__}: {problem}") from problem
         return loaded
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Put a file in place whole or not at all; raises StateError."""
+    """Put a file in place whole or not at all; raises StoreError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f".{path.name}.new")
@@ -102,7 +102,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         finally:
             os.close(folder)
     except OSError as problem:
-        raise StateError(f"{path} cannot be written: {problem.strerror}") from problem
+        raise StoreError(f"{path} cannot be written: {problem.strerror}") from problem
 
 
 def to_json(value: Any) -> Any:

@@ -17,7 +17,7 @@ import av
 import cv2
 import numpy as np
 
-from base.errors import NotFound, PeerError
+from base.errors import NotFound, PeerError, Refused
 from nvr_box.accounts.users import Users
 from nvr_box.audit.log import Audit
 from nvr_box.box import Box
@@ -37,7 +37,7 @@ from nvr_box.record.segments import Segments
 from nvr_box.record.source import Timed
 from nvr_box.reveal.approvals import Approvals
 from nvr_box.reveal.reveals import EVERYTHING, RevealSession, Verdicts
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from nvr_box.search.density import Density
 from nvr_box.search.passages import StoredShot
 from nvr_box.search.search import Match, Results, Tick

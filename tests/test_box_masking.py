@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from base.errors import ConfigError, Invalid, NotFound, PeerError
+from base.errors import Conflict, Invalid, NotFound, PeerError
 from firmware.mask.selection import Mode as CameraMode
 from firmware.mask.selection import Selection
 from firmware.mask.settings import Extent, MaskSettings, Zone
@@ -233,5 +233,5 @@ async def test_an_administrator_releases_a_place_with_a_reason_and_takes_it_back
         assert json.loads(granted[0][4])["box"] == "0.100 0.200 0.300 0.900"
         assert {row[0] for row in rows if not row[3]} == {"guard", "root", "b"}
         await roster.put(replace(roster.get(1), camera_id=None, signing_key=None), None)
-        with pytest.raises(ConfigError, match="another make"):
+        with pytest.raises(Conflict, match="another make"):
             await places.release(ADMIN, 1, PLACE, reason=REASON)

@@ -17,7 +17,7 @@ from box_fakes import PASSWORD, PEOPLE, USER, RtspCamera, document, plain_h264, 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from base.errors import PeerError, StoreError
+from base.errors import PeerError, Refused, StoreError
 from nvr_box.audit.log import Audit
 from nvr_box.config import RecordConfig
 from nvr_box.db.database import Store
@@ -30,7 +30,7 @@ from nvr_box.record.segments import Segments
 from nvr_box.record.sightings import Documents, Seen, Sighting, pack, read_document, shown, unpack
 from nvr_box.record.source import Source
 from nvr_box.record.viewings import Viewings
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
 from nvr_box.search.stills import Stills
 from nvr_box.services.seen import frame

@@ -15,6 +15,7 @@ from aiohttp import WSMsgType
 from aiohttp.test_utils import TestClient, TestServer
 from box_fakes import CAMERA_ID, PEOPLE, best_shot, clear_picture, i420, jpeg, masked_h264, record_file
 
+from base.errors import Refused
 from nvr_box.accounts.users import Users
 from nvr_box.audit.log import Audit
 from nvr_box.box import Box
@@ -29,7 +30,7 @@ from nvr_box.record.segments import Segments
 from nvr_box.reveal.handing import PROOF_INFO
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.reveal.talk import Talk
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Searches
 from nvr_box.timekeeping.timekeeper import Timekeeper

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import models
-from base.errors import StoreError, WireError
+from base.errors import NotFound, Refused, StoreError, WireError
 from models import coarse
 from nvr_box.audit.log import Audit
 from nvr_box.config import RecordConfig
 from nvr_box.db.database import Store
 from nvr_box.record.retention import Retention
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from nvr_box.search import blocks, gallery, kernel
 from nvr_box.search import passages as passages_module
 from nvr_box.search.gallery import Columns, Gallery, Row
@@ -331,7 +331,7 @@ async def test_the_best_shot_comes_back_and_says_when_there_is_none(place):
     await intake.accept(TOKEN, batch(sealed(packet(1, thumbnail=jpeg(1))), sealed(packet(2))))
     assert await searches.best_shot(GUARD, 1) == jpeg(1)
     for number in (2, 77):
-        with pytest.raises(StoreError):
+        with pytest.raises(NotFound):
             await searches.best_shot(GUARD, number)
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from base.errors import ConfigError, PeerError, StoreError
+from base.errors import NotFound, PeerError, Refused, RequestError
 from firmware.mask.selection import Mode as CameraMode
 from nvr_box.audit.log import Audit
 from nvr_box.cameras.maskings import Maskings
@@ -14,7 +14,7 @@ from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.cameras.selection import Mode, look
 from nvr_box.cameras.selections import Choice, Selections
 from nvr_box.db.database import Store
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from nvr_box.search.stills import Pick
 from onvif.users import Level
 from tests.onvif_camera import PASSWORDS, running
@@ -100,13 +100,13 @@ async def test_somebody_is_left_open_by_the_camera_until_the_box_ends_it(tmp_pat
 async def test_whoever_cannot_be_told_apart_for_sure_is_not_left_open(tmp_path):
     async with running(tmp_path / "camera") as camera, at_work(tmp_path, camera) as (selections, roster, _):
         for passage, says in ((CAR, "only people"), (NAMELESS, "no appearance code"), (STRANGE, "another network")):
-            with pytest.raises(ConfigError, match=says):
+            with pytest.raises(RequestError, match=says):
                 await selections.choose_passage(ADMIN, 1, EXCEPT, passage=passage)
-        with pytest.raises(ConfigError, match="has not described"):
+        with pytest.raises(RequestError, match="has not described"):
             await selections.choose_pick(ADMIN, 1, EXCEPT, still="s", pick=1)
-        with pytest.raises(ConfigError, match="called"):
+        with pytest.raises(RequestError, match="called"):
             await selections.choose_passage(ADMIN, 1, Choice(Mode.ONLY, "  "), passage=PERSON)
-        with pytest.raises(StoreError, match="no such passage"):
+        with pytest.raises(NotFound, match="no such passage"):
             await selections.choose_passage(ADMIN, 1, EXCEPT, passage=99)
         for tried in (
             selections.choose_passage(GUARD, 1, EXCEPT, passage=PERSON),

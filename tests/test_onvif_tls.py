@@ -7,9 +7,10 @@ import ssl
 import aiohttp
 import pytest
 
+from base.errors import StoreError
 from onvif import names
 from onvif.client import Camera
-from onvif.errors import Fault, StateError, Unreachable
+from onvif.errors import Fault, Unreachable
 from onvif.events.bus import Bus
 from onvif.events.topics import CAMERA
 from onvif.keystore import Keystore
@@ -86,7 +87,7 @@ async def test_the_certificate_stays_over_restarts_and_a_broken_keystore_is_said
     assert (tmp_path / "keystore.json").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["keystore.json"]
     (tmp_path / "keystore.json").write_text("nonsense")
-    with pytest.raises(StateError, match=r"keystore\.json"):
+    with pytest.raises(StoreError, match=r"keystore\.json"):
         Keystore(tmp_path, Bus(CAMERA))
 
 

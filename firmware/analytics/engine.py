@@ -20,7 +20,7 @@ CLASSES = ("Bicycle", "Human", "Vehicle")
 """The tt:ObjectType words that this camera can see."""
 
 CONFIGURATION = "analytics"
-SOURCE_CONFIGURATION = "source"
+VIDEO_SOURCE = SOURCE_CONFIGURATION = "source"
 MODULE_TYPE = q(VC, "ObjectTracker")
 RULE_TYPE = q(TT, "ObjectDetection")
 MOST_MODULES = 4
@@ -134,8 +134,4 @@ def _taken(frame: Frame, modules: Iterable[Module]) -> tuple[Object, ...]:
 
 
 def _source(rule: str) -> dict[str, str]:
-    return {
-        "VideoSourceConfigurationToken": SOURCE_CONFIGURATION,
-        "VideoAnalyticsConfigurationToken": CONFIGURATION,
-        "Rule": rule,
-    }
+    return {"VideoSource": VIDEO_SOURCE, "AnalyticsConfiguration": CONFIGURATION, "Rule": rule}

@@ -24,7 +24,7 @@ class ClipSource:
         clip: the file; any that libavcodec reads.
         window: x, y, width, height of the part this camera sees; multiples of 16; the whole picture when empty.
         follow_clock: the clip's position is UTC modulo its length, the same for every camera on that clip.
-        silence_s: without a picture for so long the sensor counts as lost and is opened again.
+        silence_s: without a picture for so long the sensor counts as lost and is opened again; 0.5 to 600 s.
     """
 
     clip: Path
@@ -50,7 +50,7 @@ class PatternSource:
         width: pixels, a multiple of 16, 64 to 7680.
         height: pixels, a multiple of 16, 64 to 4320.
         rate_fps: pictures a second, 1 to 60.
-        silence_s: without a picture for so long the sensor counts as lost and is opened again.
+        silence_s: without a picture for so long the sensor counts as lost and is opened again; 0.5 to 600 s.
     """
 
     kind: Literal["pattern"] = "pattern"

@@ -35,7 +35,7 @@ class Sensor:
         bus: where tampering is told.
 
     Raises:
-        StateError: the settings file exists and cannot be read.
+        StoreError: the settings file exists and cannot be read.
     """
 
     def __init__(self, state: Path, bus: Bus) -> None:

@@ -48,7 +48,7 @@ class PolygonSettings:
 
 
 def stored(state: Path) -> Stored[PolygonSettings]:
-    """The masks in the camera's state directory (`masks.json`); raises StateError when it cannot be read."""
+    """The masks in the camera's state directory (`masks.json`); raises StoreError when it cannot be read."""
     return Stored(state / "masks.json", PolygonSettings())
 
 

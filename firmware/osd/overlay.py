@@ -34,7 +34,7 @@ class Overlay:
         zone: the time zone that dates and times are told in.
 
     Raises:
-        StateError: the settings file exists and cannot be read.
+        StoreError: the settings file exists and cannot be read.
     """
 
     def __init__(self, state: Path, zone: Callable[[], tzinfo] = lambda: UTC) -> None:

@@ -10,9 +10,8 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from base.errors import ConfigError
+from base.errors import HostError, StoreError
 from firmware.config import Camera as CameraConfig
-from onvif.errors import StateError
 from onvif.keystore import Keystore
 from onvif.keystore.serving import ServerTls
 from onvif.listener import Listener, can_listen
@@ -78,7 +77,7 @@ class Ports:
         """Open what is wanted.
 
         Raises:
-            ConfigError: neither HTTP nor HTTPS can be served, so nobody could reach the camera.
+            HostError: neither HTTP nor HTTPS can be served, so nobody could reach the camera.
         """
         self._http, self._https = Listener(runner, self._config.address), Listener(runner, self._config.address)
         await self.follow()
@@ -87,7 +86,7 @@ class Ports:
             try:
                 await self._http.open(self._config.web_port)
             except OSError as error:
-                raise ConfigError(
+                raise HostError(
                     f"camera {self._config.name}: web_port {self._config.web_port} cannot be listened on: {error}"
                 ) from error
 
@@ -109,7 +108,7 @@ class Ports:
             return
         try:
             await listener.open(port, self._context() if name == "HTTPS" else None)
-        except (OSError, StateError) as problem:
+        except (OSError, StoreError) as problem:
             log.error("%s cannot be served on port %d: %s", name, port, problem)  # noqa: TRY400 - an operator's sentence
 
     def _follow_rtsp(self, enabled: bool, port: int) -> None:  # noqa: FBT001

@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from base.errors import ConfigError
 from firmware.bound import authorised, authoriser
 from firmware.camera import Camera
 from firmware.mask.settings import Pattern
@@ -39,7 +38,6 @@ from onvif.discovery.messages import DEVICE, VIDEO_TRANSMITTER, Endpoint
 from onvif.discovery.multicast import served_by
 from onvif.discovery.responder import Responder
 from onvif.doorway import Crowd, attend, runner_of
-from onvif.errors import StateError
 from onvif.host.platform import HostPlatform
 from onvif.keystore import Keystore
 from onvif.platform import Platform, RecordedPlatform, own_mac
@@ -69,7 +67,7 @@ class CameraWeb:
         restart: ends the process so that it is started again, as its supervisor would when left out.
 
     Raises:
-        ConfigError: the keystore's file cannot be used.
+        StoreError: the keystore's file cannot be used.
     """
 
     def __init__(self, camera: Camera, restart: Callable[[], None] | None = None) -> None:
@@ -84,10 +82,7 @@ class CameraWeb:
         self._announcements: set[asyncio.Task[None]] = set()
         self.events = EventService(camera.bus, now=self.platform.now)
         self.multicasting = Multicasting(camera.rtsp, settings.media, camera.group)
-        try:
-            self.keystore = Keystore(camera.config.state, camera.bus)
-        except StateError as problem:
-            raise ConfigError(str(problem)) from problem
+        self.keystore = Keystore(camera.config.state, camera.bus)
         self.brokers = EventBrokers(
             camera.config.state, camera.bus, f"veilcam-{camera.config.serial}", keystore=self.keystore,
             profiles=self._described_profiles,
@@ -104,7 +99,7 @@ class CameraWeb:
         """Answer on the camera's ports, and be found, until the block ends.
 
         Raises:
-            ConfigError: no port of the web services can be listened on.
+            HostError: no port of the web services can be listened on.
         """
         runner = await runner_of(self._application())
         try:

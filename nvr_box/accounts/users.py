@@ -16,12 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from base.errors import ConfigError, Conflict, StoreError
-from base.files import shred, write_private
+from base.errors import Conflict, Invalid, Refused, StoreError
+from base.files import shred, write_atomically
 from nvr_box.accounts.turns import Busy, Turns
 from nvr_box.audit import log as audit
 from nvr_box.db.database import Store
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from onvif.throttle import Limits, SignIns, Throttled, place_of
 
 log = logging.getLogger(__name__)
@@ -150,10 +150,10 @@ class Users:
         """
         password = secrets.token_urlsafe(12)
         if self._note is None:
-            raise StoreError("there is no place for the first password")
+            raise Conflict("there is no place for the first password")
         try:
             # First the note: an account whose password nobody knows would lock everybody out.
-            await asyncio.to_thread(write_private, self._note, f"{name}\n{password}\n".encode())
+            await asyncio.to_thread(write_atomically, self._note, f"{name}\n{password}\n".encode())
         except OSError as error:
             raise StoreError(f"{self._note}: {error.strerror}") from error
         await self._put(_CONSOLE, name, password=password, rights=rights, made_up=True)
@@ -163,13 +163,13 @@ class Users:
 
         Raises:
             Refused: it has one already.
-            ConfigError: the password does not do.
+            RequestError: the password does not do.
         """
         if not self.must_claim(by.name):
             raise Refused(f"{by.name} has a password of its own; an administrator changes it under Accounts")
         _, verifier = self._accounts[by.name]
         if await self._derived(_fits, password, verifier):
-            raise ConfigError("password: choose another one than the one that was made up")
+            raise Invalid("password: choose another one than the one that was made up", "password")
         await self._put(by, by.name, password=password)
 
     def list(self, by: Account) -> tuple[Account, ...]:
@@ -194,7 +194,7 @@ class Users:
 
         Raises:
             Refused: the right is missing, or it would be more than `by` may give.
-            ConfigError: the name or password does not meet the rules, or no admin would be left; says which.
+            RequestError: the name or password does not meet the rules, or no admin would be left; says which.
         """
         await self._log.demand(by, Right.ADMIN, "user-change")
         return await self._put(
@@ -213,9 +213,9 @@ class Users:
         made_up: bool = False,
     ) -> Account:
         if not _NAME.fullmatch(name):
-            raise ConfigError("name: letters, digits, blank and ._@- only, at most 64, beginning with one of the first")
+            raise Invalid("name: letters, digits, blank, . _ @ - only, at most 64, a letter or digit first", "name")
         if password is not None and len(password) < LEAST_PASSWORD:
-            raise ConfigError(f"password: at least {LEAST_PASSWORD} characters")
+            raise Invalid(f"password: at least {LEAST_PASSWORD} characters", "password")
         fresh = None if password is None else await self._derived(_verifier, password)
         # From here on one change at a time: what two read at once, the later would undo of the earlier.
         async with self._changing:
@@ -226,7 +226,7 @@ class Users:
             account = Account(name, held, where)
             await self._may_change(by, account, old, "user-change")
             if not verifier:
-                raise ConfigError("password: a new account needs one")
+                raise Invalid("password: a new account needs one", "password")
             self._keep_an_admin(account)
             limit = None if where is None else sorted(where)
             row = (name, verifier, json.dumps(sorted(r.value for r in held)), json.dumps(limit))
@@ -256,7 +256,7 @@ class Users:
         return account
 
     async def remove(self, by: Account, name: str) -> None:
-        """Remove an account; needs `ADMIN`; the last admin stays (`ConfigError`)."""
+        """Remove an account; needs `ADMIN`; the last admin stays (`RequestError`)."""
         await self._log.demand(by, Right.ADMIN, "user-remove")
         async with self._changing:
             old, _ = self._accounts.get(name, (None, ""))

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from base.errors import SealError, StoreError, WireError
-from base.files import write_private
+from base.files import write_atomically
 from nvr_box.clock import utc_us
 from nvr_box.db.database import Store
 from wire.keys import SigningKey, verify
@@ -129,7 +129,7 @@ class Heads:
             return before
         head = Head.of(self._signer, row[0], row[1], utc_us())
         try:
-            await asyncio.to_thread(write_private, self._path, json.dumps(head.to_json()).encode())
+            await asyncio.to_thread(write_atomically, self._path, json.dumps(head.to_json()).encode())
         except OSError as error:
             raise StoreError(f"{self._path}: {error.strerror}") from error
         self._newest = head

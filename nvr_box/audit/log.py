@@ -11,10 +11,11 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from base.errors import Refused
 from nvr_box.audit.head import Head, Heads
 from nvr_box.clock import utc_us
 from nvr_box.db.database import Store
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 
 Detail = str | int | float | bool | None
 FIRST = bytes(32)

@@ -8,7 +8,7 @@ import asyncio
 import sqlite3
 from dataclasses import dataclass
 
-from base.errors import StoreError
+from base.errors import NotFound
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.db.database import Store
 
@@ -93,7 +93,7 @@ class Feeds:
         if feed.source is not None:
             try:
                 camera = self._roster.get(feed.source)
-            except StoreError:
+            except NotFound:
                 return None
             if not camera.stream_uri:
                 return None

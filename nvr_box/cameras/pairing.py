@@ -149,7 +149,7 @@ def _read(table: Any) -> Paired:
             bytes.fromhex(str(table.get("stream_password", ""))),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise PeerError(f"the camera's pairing document is broken: {error}") from error
+        raise PeerError("the camera's pairing document is broken") from error
 
 
 def _word(table: Mapping[str, Any], name: str, limit: int) -> str | None:

@@ -7,7 +7,7 @@ import asyncio
 import secrets
 from collections import defaultdict
 
-from base.errors import ConfigError, Conflict, Invalid, NotFound, PeerError
+from base.errors import Conflict, Invalid, NotFound, PeerError
 from base.logs import printable
 from nvr_box.audit.log import Audit
 from nvr_box.cameras import released
@@ -37,8 +37,8 @@ class ReleasedPlaces:
 
         Raises:
             Refused: the right is missing.
-            ConfigError: no reason, or a camera that does not mask people.
-            Conflict: no more can be.
+            Invalid: no reason.
+            Conflict: no more can be, or a camera that does not mask people.
             PeerError: the camera does not answer or refuses.
             StoreError: there is no such camera.
         """
@@ -71,7 +71,7 @@ class ReleasedPlaces:
         await self._log.demand(by, Right.VIEW, action, camera=camera)
         known = self._roster.get(camera)
         if not known.veilcam or not known.device:
-            raise ConfigError(f"{known.name} is of another make: it does not mask people")
+            raise Conflict(f"{known.name} is of another make: it does not mask people")
         return known
 
     async def _put(self, by: Account, known: Camera, action: str, places: tuple[Place, ...]) -> tuple[Place, ...]:

@@ -73,7 +73,7 @@ def _read(table: Any) -> Selection:
         )
         return Selection(Mode(table["mode"]), people)
     except (KeyError, TypeError, ValueError) as error:
-        raise PeerError(f"the camera's selection is broken: {error}") from error
+        raise PeerError("the camera's selection is broken") from error
 
 
 def _word(value: Any, most: int) -> str:

@@ -6,7 +6,7 @@ person, and shows what is in force.
 
 from dataclasses import dataclass
 
-from base.errors import ConfigError, NotFound
+from base.errors import Conflict, Invalid, NotFound
 from base.logs import printable
 from nvr_box.audit.log import Audit
 from nvr_box.cameras import selection
@@ -43,7 +43,7 @@ class Selections:
         code, chosen, _ = await self._stills.code(by, still, pick)
         # A code of the masked picture, made by the box, tells nobody apart: that must not open anybody.
         if chosen.passage is None:
-            raise ConfigError("the camera has not described this person itself; choose somebody whom it has")
+            raise Conflict("the camera has not described this person itself; choose somebody whom it has")
         return await self._choose(by, camera, choice, code, chosen.object_class)
 
     async def choose_passage(self, by: Account, camera: int, choice: Choice, *, passage: int) -> Selection:
@@ -51,7 +51,7 @@ class Selections:
 
         Raises:
             Refused: the right is missing, also for the camera that saw him.
-            ConfigError: no person, no code, or one that this camera does not understand.
+            RequestError: no person, no code, or one that this camera does not understand.
             PeerError: the camera does not answer or refuses.
             StoreError: there is no such camera or passage.
         """
@@ -61,7 +61,7 @@ class Selections:
             raise NotFound("there is no such passage")
         by.demand(Right.VIEW, found.camera)
         if found.code is None:
-            raise ConfigError("the camera made no appearance code of this person")
+            raise Conflict("the camera made no appearance code of this person")
         return await self._choose(by, camera, choice, found.code, found.object_class)
 
     async def end(self, by: Account, camera: int) -> Selection:
@@ -78,14 +78,14 @@ class Selections:
     ) -> Selection:
         known, password = self._ours(camera), self._roster.password(camera)
         if choice.mode is Mode.EVERYONE:
-            raise ConfigError("mode: only or except")
+            raise Invalid("mode: only or except", "mode")
         label = printable(choice.label.strip(), limit=_LONGEST_LABEL)
         if not label:
-            raise ConfigError("label: say what this person is called")
+            raise Invalid("label: say what this person is called", "label")
         if object_class is not ObjectClass.PERSON:
-            raise ConfigError("only people can be chosen")
+            raise Conflict("only people can be chosen")
         if known.appearance_model != code.model:
-            raise ConfigError(f"{known.name} describes people with another network than the one that saw this person")
+            raise Conflict(f"{known.name} describes people with another network than the one that saw this person")
         before = await selection.look(known.xaddr, known.user, password)
         people = [each for each in before.people if before.mode is choice.mode and each.label != label]
         people.append(Person(label, code.model, code.data.hex()))
@@ -99,5 +99,5 @@ class Selections:
     def _ours(self, camera: int) -> Camera:
         known = self._roster.get(camera)
         if not known.veilcam or not known.device:
-            raise ConfigError(f"{known.name} is of another make: it does not mask people")
+            raise Conflict(f"{known.name} is of another make: it does not mask people")
         return known

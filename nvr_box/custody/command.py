@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from base.errors import ConfigError, StoreError
+from base.errors import Conflict, Invalid, Refused, StoreError
 from nvr_box.audit.log import Audit
 from nvr_box.custody.custody import Custody
 from nvr_box.custody.holds import Holds
@@ -127,7 +127,7 @@ def _create(keys: Keys, asked: argparse.Namespace) -> str:
 
 def _rotate(keys: Keys, _asked: argparse.Namespace) -> str:
     if not keys.operators():
-        raise ConfigError("keys rotate: no operator has a key yet; make one with `keys create`")
+        raise Conflict("keys rotate: no operator has a key yet; make one with `keys create`")
     days = keys.renew()
     if not days:
         print("no camera has a key of this day yet; the first will be sealed to the operators as they are now")
@@ -149,7 +149,7 @@ async def _revoke(room: Room, asked: argparse.Namespace) -> None:
 
 async def _shred(room: Room, asked: argparse.Namespace) -> None:
     if not asked.yes:
-        raise ConfigError(f"keys shred: what only {asked.name} opens is lost for good; say --yes to do it")
+        raise Refused(f"keys shred: what only {asked.name} opens is lost for good; say --yes to do it")
     await room.custody.shred(CONSOLE, asked.name)
     print(f"{asked.name} is destroyed")
 
@@ -181,7 +181,7 @@ def _dual(keys: Keys, asked: argparse.Namespace) -> str:
     for word in asked.pair:
         first, plus, second = word.partition("+")
         if not plus:
-            raise ConfigError(f"keys dual: want KID+KID, got {word!r}")
+            raise Invalid(f"keys dual: want KID+KID, got {word!r}", "dual")
         pairs.append((first, second))
     keys.require_both(pairs)
     print("day keys made from now on open to " + (", or ".join(asked.pair) if pairs else "each operator alone"))
@@ -193,7 +193,7 @@ def _escrow_create(keys: Keys, asked: argparse.Namespace) -> str:
     try:
         shares = escrow.split(identity, asked.threshold, asked.shares)
     except ValueError as error:
-        raise ConfigError(f"escrow-create: {error}") from error
+        raise Invalid(f"escrow-create: {error}", "shares") from error
     try:
         asked.folder.mkdir(parents=True, exist_ok=True)
         for share in shares:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from base.errors import ConfigError
+from base.errors import Conflict, NotFound, RequestError
 from nvr_box.audit.log import Audit
 from nvr_box.custody.holds import Hold, Holds
 from nvr_box.db.database import Store
@@ -78,12 +78,12 @@ class Custody:
 
         Raises:
             Refused: the right is missing.
-            ConfigError: there is no such key in force, or no other would be left.
+            RequestError: there is no such key in force, or no other would be left.
         """
         await self._log.demand_everywhere(by, Right.ADMIN, "keys")
         try:
             self._keys.revoke(kid)
-        except ConfigError as error:
+        except RequestError as error:
             await self._refused(by, "revoke", kid, error)
             raise
         await self._log.write(by.name, "keys", what="revoke", name=kid)
@@ -93,12 +93,12 @@ class Custody:
 
         Raises:
             Refused: the right is missing.
-            ConfigError: there is no such key, or a hold needs it that is not sealed to its case yet.
+            RequestError: there is no such key, or a hold needs it that is not sealed to its case yet.
         """
         await self._log.demand_everywhere(by, Right.ADMIN, "keys")
         try:
             names = await self._meant(name)
-        except ConfigError as error:
+        except RequestError as error:
             await self._refused(by, "shred", name, error)
             raise
         for each in names:
@@ -109,20 +109,20 @@ class Custody:
     async def _meant(self, name: str) -> list[str]:
         if not _DAY.fullmatch(name):
             if not any(each.kid == name and each.destroyed_us is None for each in known(self._keys)):
-                raise ConfigError(f"there is no key {name}")
+                raise NotFound(f"there is no key {name}")
             return [name]
         names = [each.day for each in self._keys.days() if name in {each.day, each.day[:_DATE]}]
         if not names:
-            raise ConfigError(f"there is no key {name}")
+            raise NotFound(f"there is no key {name}")
         waiting = [each for each in await self._holds.standing() if name[:_DATE] in each.days and not each.sealed]
         if waiting:
             cases = ", ".join(sorted({each.case for each in waiting}))
-            raise ConfigError(
+            raise Conflict(
                 f"{name} is on hold for {cases}: seal the hold to the key of the case, or lift it, and try again"
             )
         return names
 
-    async def _refused(self, by: Account, what: str, name: str, error: ConfigError) -> None:
+    async def _refused(self, by: Account, what: str, name: str, error: RequestError) -> None:
         await self._log.write(by.name, "keys", granted=False, what=what, name=name[:64], why=str(error))
 
     async def _days(self, standing: tuple[Hold, ...]) -> tuple[Day, ...]:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from base.errors import ConfigError, NotFound, StoreError
-from base.files import shred, write_private
+from base.errors import HostError, Invalid, NotFound, Refused, StoreError
+from base.files import shred, write_atomically
 from nvr_box.audit import log as audit
 from nvr_box.clock import utc_us
 from nvr_box.db.database import Store
@@ -25,7 +25,7 @@ from nvr_box.keys.store import Keys
 from nvr_box.record.recordings import Recordings
 from nvr_box.reveal.brake import Brake
 from nvr_box.reveal.talk import Gone, Talk, unlocking
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from wire import hold
 from wire.keys import Recipient
 
@@ -99,17 +99,17 @@ class Holds:
 
         Raises:
             Refused: the right is missing.
-            ConfigError: the case's name, the reason or the range does not do, or nothing is recorded there.
+            RequestError: the case's name, the reason or the range does not do, or nothing is recorded there.
         """
         await self._log.demand(by, Right.ADMIN, "hold", camera=camera)
         sound_name(case)
         reason = _sound(reason)
         if not 0 <= start_us < end_us <= utc_us():
-            raise ConfigError("range: must begin before it ends, and end before now")
+            raise Invalid("range: must begin before it ends, and end before now", "range")
         if end_us - start_us > LONGEST_US:
-            raise ConfigError(f"range: at most {LONGEST_US // 3_600_000_000} hours in one hold")
+            raise Invalid(f"range: at most {LONGEST_US // 3_600_000_000} hours in one hold", "range")
         if await anext(aiter(self._recordings.chunks(camera, start_us, end_us)), None) is None:
-            raise ConfigError("range: nothing is recorded there")
+            raise NotFound("range: nothing is recorded there")
         fresh = Hold(0, case, camera, start_us, end_us, reason, by.name, utc_us())
 
         def change(link: sqlite3.Connection) -> Hold:
@@ -136,7 +136,7 @@ class Holds:
 
         Raises:
             Refused: the right is missing, or the passphrases open nothing of it; both are written down.
-            ConfigError: the case's passphrase does not do.
+            RequestError: the case's passphrase does not do.
             StoreError: there is no such hold, or the disk refuses.
         """
         async with self._sealing:
@@ -189,7 +189,7 @@ class Holds:
 
         Raises:
             Refused: the right is missing.
-            ConfigError: without a reason.
+            RequestError: without a reason.
             StoreError: there is no such hold.
         """
         await self._log.demand(by, Right.ADMIN, "hold")
@@ -214,7 +214,7 @@ class Holds:
                 await talk.ask(unlock)
             except Gone as gone:
                 attempt.void()
-                raise StoreError("the reveal process could not be started; the box's log says why") from gone
+                raise HostError("the reveal process could not be started; the box's log says why") from gone
             attempt.passed()
 
     async def _records(self, talk: Talk, found: Hold, recipient: Recipient) -> tuple[list[bytes], int]:
@@ -256,7 +256,7 @@ class Holds:
 def _sound(reason: str) -> str:
     reason = re.sub(r"\s+", " ", reason).strip()
     if len(reason) < _LEAST_REASON:
-        raise ConfigError(f"reason: at least {_LEAST_REASON} characters")
+        raise Invalid(f"reason: at least {_LEAST_REASON} characters", "reason")
     return reason
 
 
@@ -271,6 +271,6 @@ def _entry(link: sqlite3.Connection, by: Account, found: Hold, what: str, reason
 def _write(path: Path, data: bytes) -> None:
     """Durable when this returns, replacing what was there in one step."""
     try:
-        write_private(path, data)
+        write_atomically(path, data)
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from error

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from base.errors import NotFound, StoreError
+from base.errors import NotFound, Refused, StoreError
 from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.clock import utc_us
@@ -26,7 +26,7 @@ from nvr_box.record.piece import Piece, Timeline
 from nvr_box.record.recordings import Recordings
 from nvr_box.reveal.approvals import sound_reason
 from nvr_box.reveal.reveals import Reveals, Stretch
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 
 LONGEST_US = 3600 * 1_000_000
 _KEPT_S = 900.0

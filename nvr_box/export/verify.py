@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from base import libav
 from base.errors import SealError, WireError
 from nvr_box.audit.head import Head
 from nvr_box.export import bounds, manifest, report
@@ -160,6 +161,7 @@ def _head(said: Manifest, state: Path | None) -> list[str]:
 
 def main(path: Path, signing_key: str | None, state: Path | None = None) -> int:
     """The command; 0 for a whole package, 1 for one that is not, with a line for each fault."""
+    libav.bound_allocations()
     try:
         found = verify(path, signing_key=bytes.fromhex(signing_key) if signing_key else None, state=state)
     except (WireError, ValueError) as error:

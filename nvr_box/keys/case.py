@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from base.errors import ConfigError, StoreError
+from base.errors import Invalid, StoreError
 from nvr_box.keys.passphrase import long_enough
 from wire import keys
 from wire.keys import Identity, Recipient
@@ -17,9 +17,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def sound_name(case: str) -> None:
-    """Raise `ConfigError` unless this can be a case's name."""
+    """Raise `RequestError` unless this can be a case's name."""
     if not _NAME.fullmatch(case):
-        raise ConfigError("case: letters, digits, dot, dash and underscore only")
+        raise Invalid("case: letters, digits, dot, dash and underscore only", "case")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class CaseKeys:
         """A case's key, made under `passphrase` where it has none yet.
 
         Raises:
-            ConfigError: the name or the passphrase does not do.
+            RequestError: the name or the passphrase does not do.
             StoreError: the folder cannot be written.
         """
         sound_name(case)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from base.errors import SealError, StoreError, WireError
-from base.files import write_private
+from base.files import write_atomically
 from wire.keys import Identity, Recipient
 
 _INFO = b"veilcam day key 1 "
@@ -70,7 +70,7 @@ def write(path: Path, day: str, identity: Identity, holders: Sequence[Holders]) 
     table = {"veilcam_day_key": 1, "day": day, "public": identity.recipient.public.hex(), "sealed": sealed}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_private(path, json.dumps(table).encode())
+        write_atomically(path, json.dumps(table).encode())
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from error
     return DayKey(day, identity.recipient, path)

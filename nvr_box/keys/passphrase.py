@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from base.errors import ConfigError, SealError
+from base.errors import Invalid, SealError
 from wire import keys
 from wire.keys import Identity
 
@@ -12,9 +12,9 @@ LEAST_PASSPHRASE = 12
 
 
 def long_enough(passphrase: str) -> None:
-    """Raise `ConfigError` for a passphrase that is too short for a key."""
+    """Raise `RequestError` for a passphrase that is too short for a key."""
     if len(passphrase) < LEAST_PASSPHRASE:
-        raise ConfigError(f"passphrase: at least {LEAST_PASSPHRASE} characters")
+        raise Invalid(f"passphrase: at least {LEAST_PASSPHRASE} characters", "passphrase")
 
 
 def unlocked(files: Sequence[Path], passphrases: Sequence[str]) -> list[Identity]:

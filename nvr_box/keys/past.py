@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from base.errors import StoreError
-from base.files import write_private
+from base.files import write_atomically
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def note(folder: Path, past: PastKey) -> None:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_private(path, json.dumps(asdict(past)).encode())
+        write_atomically(path, json.dumps(asdict(past)).encode())
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from error
 

@@ -11,7 +11,7 @@ import secrets
 from pathlib import Path
 
 from base.errors import StoreError
-from base.files import write_private
+from base.files import write_atomically
 from nvr_box.config import BoxConfig
 
 CREDENTIAL = "veilcam-box"
@@ -33,7 +33,7 @@ def box_secret(config: BoxConfig, *, make: bool = False) -> str | None:
         path = beside(config.state)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_private(path, f"{secrets.token_urlsafe(32)}\n".encode())
+            write_atomically(path, f"{secrets.token_urlsafe(32)}\n".encode())
         except OSError as error:
             raise StoreError(
                 f"{path}: the secret for the box's own keys cannot be kept ({error.strerror}); name a secret_file in"

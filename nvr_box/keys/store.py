@@ -26,8 +26,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from base.errors import ConfigError, Error, StoreError
-from base.files import shred, write_private
+from base.errors import Conflict, Error, Invalid, NotFound, SealError, StoreError, WireError
+from base.files import shred, write_atomically, write_once
 from nvr_box.clock import utc_us
 from nvr_box.keys import day as day_keys
 from nvr_box.keys import past as past_keys
@@ -106,6 +106,8 @@ class Keys:
                 (folder / name).mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
             box, signing, own = folder / _BOX, folder / _SIGNING, None
+            if make:
+                _finish_shredding(folder)
             if make and not box.exists():
                 keys.save(box, Identity.generate(label="box"), secret)
             if make and not signing.exists():
@@ -121,7 +123,7 @@ class Keys:
 
     def _opened(self) -> tuple[Identity, SigningKey]:
         if self._own is None:
-            raise StoreError(f"{self.folder}: the box's own keys lie under its secret, which is not at hand here")
+            raise Conflict(f"{self.folder}: the box's own keys lie under its secret, which is not at hand here")
         return self._own
 
     def recipients(self, camera_id: str = "") -> tuple[Recipient, ...]:
@@ -138,7 +140,7 @@ class Keys:
                 return ()
             chosen = (self.today(camera_id).recipient,) if self.rotate else operators
             return (*chosen, *(recipient for recipient in self.escrow()))
-        except Error as error:
+        except (WireError, SealError) as error:
             raise StoreError(str(error)) from error
 
     def operators(self) -> tuple[Recipient, ...]:
@@ -188,22 +190,15 @@ class Keys:
         """Say whose an operator's key is.
 
         Raises:
-            ConfigError: there is no such key.
+            RequestError: there is no such key.
         """
         if kid not in {path.stem for path in self._operator_files()}:
-            raise ConfigError(f"there is no key {kid}")
-        path = self.folder / "holders.json"
-        fresh = path.with_suffix(".new")
-        try:
-            fresh.write_text(json.dumps({**self._holders_file(), kid: account}), encoding="utf-8")
-            fresh.replace(path)
-        except OSError as error:
-            raise StoreError(f"{path}: {error.strerror}") from error
+            raise NotFound(f"there is no key {kid}")
+        self._put("holders.json", {**self._holders_file(), kid: account})
 
     def sealed_files(self, kids: frozenset[str]) -> tuple[dict[str, Any], ...]:
         """The key files of these operators as they lie on disk, for a page that opens them itself."""
-        files = (path for path in self._sealed_operators() if path.stem in kids)
-        return tuple(json.loads(path.read_text(encoding="utf-8")) for path in files)
+        return tuple(_table(path) for path in self._sealed_operators() if path.stem in kids)
 
     def days_of(self, camera_id: str, first: str, last: str) -> tuple[DayKey, ...]:
         """The day keys of a camera, those of every camera among them, from one date to another, both included."""
@@ -245,7 +240,7 @@ class Keys:
         """A new operator's key, sealed under `passphrase`; it opens what is recorded from the next day key on.
 
         Raises:
-            ConfigError: the passphrase is too short.
+            RequestError: the passphrase is too short.
             StoreError: the folder cannot be written.
         """
         long_enough(passphrase)
@@ -273,17 +268,17 @@ class Keys:
         With a key a day the rest of this day gets another key at once, which an operator's key no longer opens.
 
         Raises:
-            ConfigError: there is no such key in force, or none would be left.
+            RequestError: there is no such key in force, or none would be left.
             StoreError: the folder cannot be written.
         """
         operators = {each.kid.hex() for each in self.operators()}
         escrow = self.folder / "escrow" / f"{kid}.json"
         if kid in operators:
             if operators == {kid}:
-                raise ConfigError("this is the only operator's key in force: make another one first")
+                raise Conflict("this is the only operator's key in force: make another one first")
             pairs = self._pairs()
             if pairs and not any(set(pair) <= operators - {kid} for pair in pairs):
-                raise ConfigError(
+                raise Conflict(
                     "dual control: no pair of operators would be left; set it anew with `keys dual` first"
                 )
             self._note(self.folder / "reveal" / f"{kid}.json", "operator")
@@ -293,33 +288,30 @@ class Keys:
             self._note(escrow, "escrow")
             _destroy(escrow)
         else:
-            raise ConfigError(f"there is no key {kid} in force")
+            raise NotFound(f"there is no key {kid} in force")
 
     def take_away(self, kid: str, to: Path) -> None:
         """Move an operator's sealed key to `to`; what stays on the box is public and opens nothing.
 
         Raises:
-            ConfigError: the key is not here, or `to` exists already.
+            RequestError: the key is not here, or `to` exists already.
             StoreError: `to` cannot be written; the key is still here then.
         """
         path = self.folder / "reveal" / f"{kid}.json"
         if path not in self._sealed_operators():
-            raise ConfigError(f"there is no key {kid} to take away")
-        table = json.loads(path.read_text(encoding="utf-8"))
+            raise NotFound(f"there is no key {kid} to take away")
+        table = _table(path)
         try:
-            with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-                json.dump(table, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
+            write_once(to, json.dumps(table, indent=1).encode())
         except FileExistsError as error:
-            raise ConfigError(f"{to} exists already") from error
+            raise Conflict(f"{to} exists already") from error
         except OSError as error:
             raise StoreError(f"{to}: {error.strerror}") from error
         public = {name: table[name] for name in ("veilcam_key", "kind", "label", "public")}
         made_ns = path.stat().st_mtime_ns
         try:
             with _shredding(path):
-                write_private(path, json.dumps(public).encode())
+                write_atomically(path, json.dumps(public).encode())
             os.utime(path, ns=(made_ns, made_ns))  # operators are listed by age
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}") from error
@@ -328,12 +320,12 @@ class Keys:
         """Dual control: day keys made from now on open only to two operators together; no pairs switches it off.
 
         Raises:
-            ConfigError: a KID that is no operator's, or a pair of one.
+            RequestError: a KID that is no operator's, or a pair of one.
         """
         known = {each.kid.hex() for each in self.operators()}
         for pair in pairs:
             if len(set(pair)) != 2 or not set(pair) <= known:
-                raise ConfigError(f"dual control: {' and '.join(pair)} are not two operators' keys")
+                raise Invalid(f"dual control: {' and '.join(pair)} are not two operators' keys", "pairs")
         self._put("policy.json", {"both": [list(pair) for pair in pairs]})
 
     @property
@@ -354,20 +346,20 @@ class Keys:
         """Keep days recoverable for a case although their keys will be destroyed: re-seal them to a key of the case.
 
         Raises:
-            ConfigError: the case's name or passphrase does not do, or a day has no key any more.
+            RequestError: the case's name or passphrase does not do, or a day has no key any more.
             SealError: the operators' passphrases do not open a day.
             StoreError: the folder cannot be written.
         """
         sound_name(case)
         long_enough(case_passphrase)
         if self.cases.public(case) is not None:
-            raise ConfigError(f"case: {case} exists already")
+            raise Conflict(f"case: {case} exists already")
         operators = unlocked(self._sealed_operators(), passphrases)
         opened = []
         for day in days:
             found = [each for each in self.days() if day in {each.day, each.date}]
             if not found:
-                raise ConfigError(f"days: there is no key of {day} any more")
+                raise NotFound(f"days: there is no key of {day} any more")
             opened += [(each.day, day_keys.unseal(each.path, operators)) for each in found]
         recipient = self.cases.ready(case, case_passphrase)
         for day, day_identity in opened:
@@ -376,7 +368,7 @@ class Keys:
 
     def _note(self, path: Path, kind: str, *, destroyed: bool = False) -> None:
         """Remember the public side of a key file that is about to go out of force."""
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = _table(path)
         added_us, now_us = path.stat().st_mtime_ns // 1000, utc_us()
         label = str(table.get("label") or table.get("day") or "")
         past = PastKey(path.stem, kind, label, str(table["public"]), added_us, now_us, now_us if destroyed else None)
@@ -389,7 +381,7 @@ class Keys:
             return [(each,) for each in operators.values()]
         both = [tuple(operators[kid] for kid in pair) for pair in pairs if set(pair) <= set(operators)]
         if not both:
-            raise StoreError("dual control: no pair of operators is left; set it again with `keys dual`")
+            raise Conflict("dual control: no pair of operators is left; set it again with `keys dual`")
         return both
 
     def _pairs(self) -> list[list[str]]:
@@ -403,14 +395,13 @@ class Keys:
 
     def _put(self, name: str, table: Mapping[str, Any]) -> None:
         try:
-            write_private(self.folder / name, json.dumps(table).encode())
+            write_atomically(self.folder / name, json.dumps(table).encode())
         except OSError as error:
             raise StoreError(f"{self.folder / name}: {error.strerror}") from error
 
     def _holders_file(self) -> dict[str, str]:
-        with contextlib.suppress(FileNotFoundError):
-            return dict(json.loads((self.folder / "holders.json").read_text(encoding="utf-8")))
-        return {}
+        path = self.folder / "holders.json"
+        return {kid: str(account) for kid, account in _table(path).items()} if path.exists() else {}
 
     def _operator_files(self) -> tuple[Path, ...]:
         return tuple(sorted((self.folder / "reveal").glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path)))
@@ -418,13 +409,24 @@ class Keys:
     def _sealed_operators(self) -> tuple[Path, ...]:
         """Those of whom the box has more than the public half."""
         files = self._operator_files()
-        return tuple(path for path in files if "sealed" in json.loads(path.read_text(encoding="utf-8")))
+        return tuple(path for path in files if "sealed" in _table(path))
 
     def _save(self, path: Path, identity: Identity, passphrase: str) -> None:
         try:
             keys.save(path, identity, passphrase)
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}") from error
+
+
+def _table(path: Path) -> dict[str, Any]:
+    """A JSON object of the key folder. Raises StoreError for half of one, and for what is none."""
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(table, dict):
+        raise StoreError(f"{path}: does not hold a JSON object")
+    return table
 
 
 def _named(day: str, camera_id: str) -> str:
@@ -442,6 +444,16 @@ def _put_under(secret: str, *files: tuple[Path, Identity | SigningKey]) -> None:
             continue
         with _shredding(path):
             keys.save(path, key, secret)
+
+
+def _finish_shredding(folder: Path) -> None:
+    """What a crash left of `_shredding`: the sealed key whose place was taken must not lie on beside it."""
+    for old in sorted(folder.rglob("*.json.old")):
+        current = old.with_name(old.name.removesuffix(".old"))
+        if current.exists() and current.samefile(old):
+            old.unlink()  # nothing took its place yet: overwriting it would destroy the key
+        else:
+            shred(old)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ evidence whose entries are among the lost do not verify.
 from pathlib import Path
 from typing import Any
 
-from base.errors import ConfigError, SealError, StoreError, WireError
+from base.errors import Conflict, Invalid, SealError, StoreError, WireError
 from nvr_box.audit import head as audit_head
 from nvr_box.audit.log import Audit
 from nvr_box.db.database import Store
@@ -23,11 +23,11 @@ async def accept(store: Store, log: Audit, folder: Path, *, who: str, reason: st
         signing_key: the box's, hex, None where there is none.
 
     Raises:
-        ConfigError: nothing is lost, or no reason is given.
+        RequestError: nothing is lost, or no reason is given.
         StoreError: the log or the head cannot be written.
     """
     if not reason.strip():
-        raise ConfigError("accept-loss: give the reason in words; it stays in the log")
+        raise Invalid("accept-loss: give the reason in words; it stays in the log", "reason")
     path = folder / audit_head.FILE
     head, fault = None, ""
     try:
@@ -39,7 +39,7 @@ async def accept(store: Store, log: Audit, folder: Path, *, who: str, reason: st
         if not fault and signing_key is not None and head.signing_key != signing_key:
             fault = f"{path} was signed by another box"
     if not fault:
-        raise ConfigError("accept-loss: the log holds everything that the box signed; nothing was lost")
+        raise Conflict("accept-loss: the log holds everything that the box signed; nothing was lost")
     details: dict[str, Any] = {"why": fault}
     if head is not None:
         details |= {"signed_entry": head.number, "signed_hash": head.hash, "signed_utc_us": head.utc_us}

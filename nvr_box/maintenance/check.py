@@ -5,11 +5,12 @@ May run beside a running box: the segments being written have no row yet, which 
 
 import hashlib
 import sqlite3
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from base.errors import Error, StoreError, WireError
+from base.errors import Error, NotFound, StoreError, WireError
 from nvr_box.audit import head as audit_head
 from nvr_box.audit import log as audit
 from nvr_box.config import BoxConfig
@@ -24,13 +25,15 @@ from wire.keys import load_verifier
 from wire.recovery.verdict import Check
 
 _WITHOUT_ROW = 2
+# A recorder writes each group of pictures as it comes; the longest that is waited for takes two minutes.
+_WRITTEN_S = 150.0
 
 
 def main(config: BoxConfig, *, hashes: bool = True, signing_key: str | None = None) -> int:
     """Print findings and a last line; 1 when there are any."""
     path = config.state / DATABASE
     if not path.exists():
-        raise StoreError(f"{path}: there is no box here")
+        raise NotFound(f"{path}: there is no box here")
     store = Store.open(path)
     store.close()
     link = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
@@ -181,11 +184,12 @@ def _segments(link: sqlite3.Connection, root: Path, *, hashes: bool) -> Iterator
         waiting.append(path)
         if len(waiting) > _WITHOUT_ROW:
             yield f"{waiting.pop(0)}: has no row, and is not the newest file of camera {camera}"
-    last = "SELECT max(start_us) FROM segment WHERE camera = ? AND garbage = 0"
+    # Under a clock that is wrong by days the one that is being written may be dated before or after all others.
+    last = "SELECT max(start_us - clock_error_us) FROM segment WHERE camera = ? AND garbage = 0"
     for camera, paths in newest.items():
         (at,) = link.execute(last, (int(camera) if camera.isdigit() else -1,)).fetchone()
         for path in paths:
-            if at is not None and _start(path) < at:
+            if at is not None and _start(path) < at and not _is_written(root / path):
                 yield f"{path}: has no row, but later segments have"
 
 
@@ -210,6 +214,14 @@ def _segment(file: Path, size: int, sha256: bytes | None, index: bytes) -> str:
     except WireError as error:
         return f"is no segment: {error}"
     return ""
+
+
+def _is_written(file: Path) -> bool:
+    """Whether somebody writes to it now."""
+    try:
+        return abs(time.time() - file.stat().st_mtime) < _WRITTEN_S
+    except FileNotFoundError:
+        return True
 
 
 def _start(path: str) -> int:

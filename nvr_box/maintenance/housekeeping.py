@@ -127,7 +127,9 @@ class Housekeeping:
             await self._audit.write("the box", "keys", what="shred", name=name)
 
     async def _follow(self) -> None:
-        """The command line changes accounts and codes beside us: read them again when that was done."""
+        """The command line changes accounts and codes beside us, others set the clock: take note when that was done."""
+        if self._timekeeper.has_stepped():
+            await self._timekeeper.keep()
         version = await self._store.version()
         if version != self._seen:
             await self._users.load()

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from base.errors import WireError
@@ -128,7 +128,7 @@ async def _folder(store: Store, segments: Segments, folder: Path) -> Salvaged:
     for name in sorted(name for name in names if name.endswith(".mp4")):
         path = below + name
         if path not in rows and path not in being_written:
-            done += await _finished(store, segments.root, path)
+            done += await _finished(store, segments, path)
     if emptied:
         paths = [below + name.removesuffix(GONE) + ".mp4" for name in emptied]
         gone = [(rows[path], path) for path in paths if path in rows]
@@ -141,13 +141,15 @@ async def _folder(store: Store, segments: Segments, folder: Path) -> Salvaged:
     return done
 
 
-async def _finished(store: Store, root: Path, path: str) -> Salvaged:
+async def _finished(store: Store, segments: Segments, path: str) -> Salvaged:
+    root = segments.root
     segment, torn = await asyncio.to_thread(finish, root / path, root)
     if segment is None:
         (root / path).unlink(missing_ok=True)
         (root / path).with_suffix(SUFFIX).unlink(missing_ok=True)
         return Salvaged(removed=1)
-    await store.write(lambda link: insert(link, segment))
+    dated = replace(segment, clock_error_us=segments.error_before_us(segment.end_us))
+    await store.write(lambda link: insert(link, dated))
     return Salvaged(finished=1, cut_bytes=torn)
 
 

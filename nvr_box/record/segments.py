@@ -89,10 +89,18 @@ class Segments:
     """All segments under one folder. Queries belong to the event loop; what a recorder calls to any thread.
 
     Args:
-        error_us: by how much the box's clock is doubted at a time.
+        error_us: by how much the box's clock was off when it said this a moment ago.
+        error_before_us: the same of what it said before the box was started.
     """
 
-    def __init__(self, store: Store, root: Path, error_us: Callable[[int], int] = lambda _at_us: 0) -> None:
+    def __init__(
+        self,
+        store: Store,
+        root: Path,
+        error_us: Callable[[int], int] = lambda _at_us: 0,
+        error_before_us: Callable[[int], int] = lambda _at_us: 0,
+    ) -> None:
+        self.error_before_us = error_before_us
         self.root = root
         self.store = store
         self.growing: dict[int, Growing] = {}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from nvr_box.rights import Refused
+from base.errors import Refused
 from onvif.throttle import Attempt, Limits, Throttle, Throttled
 
 LIMITS = Limits(free=5, first_s=60.0, longest_s=900.0)

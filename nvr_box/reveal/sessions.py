@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
-from base.errors import StoreError
+from base.errors import HostError, Refused, StoreError
 from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Roster
 from nvr_box.clock import utc_us
@@ -27,7 +27,7 @@ from nvr_box.reveal.scope import EVERYTHING, Scope, Stretch
 from nvr_box.reveal.session import RevealSession, Running, begun
 from nvr_box.reveal.talk import Gone, Silent, Talk, unlocking
 from nvr_box.reveal.verdicts import Verdicts
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from onvif.throttle import Attempt
 
 log = logging.getLogger(__name__)
@@ -239,7 +239,7 @@ class Sessions:
             await self._ask(running, unlock)
         except Gone as gone:
             attempt.void()
-            raise StoreError("the reveal process could not be started; the box's log says why") from gone
+            raise HostError("the reveal process could not be started; the box's log says why") from gone
         attempt.passed()
 
     def _demand(self, by: Account, camera: int) -> None:

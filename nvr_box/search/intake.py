@@ -5,11 +5,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from base.errors import Error, SealError, Truncated, WireError
+from base.errors import Error, Refused, SealError, Truncated, WireError
 from base.logs import printable
 from nvr_box.db.database import Store
 from nvr_box.record.source import CLOCK_TOLERANCE_S
-from nvr_box.rights import Refused
 from nvr_box.search.passages import Passages
 from wire import thumbnail
 from wire.features import seal

@@ -8,7 +8,7 @@ import ssl
 
 from aiohttp import web
 
-from base.errors import StoreError
+from base.errors import HostError
 from nvr_box.config import OnvifConfig
 from onvif.listener import Listener, can_listen
 from onvif.rtsp.replay import ReplayServer
@@ -71,14 +71,14 @@ class Doors:
         try:
             await self._replay.open("inner", "127.0.0.1", 0)
         except OSError as problem:
-            raise StoreError(f"no port for tunnels can be had: {problem.strerror}") from problem
+            raise HostError(f"no port for tunnels can be had: {problem.strerror}") from problem
         await self.follow()
         for name, bound, port in (
             ("port", self.http or self.https, self._config.port),
             ("replay_port", self._replay.port or not self.wanted()["RTSP"][0], self._config.replay_port),
         ):
             if not bound:
-                raise StoreError(f"onvif.{name}: {self._config.host}:{port} cannot be listened on")
+                raise HostError(f"onvif.{name}: {self._config.host}:{port} cannot be listened on")
 
     async def follow(self) -> None:
         """Listen as wanted now; what cannot be had is logged, and the rest goes on."""

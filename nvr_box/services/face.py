@@ -17,7 +17,6 @@ from urllib.parse import quote
 from aiohttp import web
 
 from base.errors import Error, StoreError
-from base.logs import printable
 from base.steady import kept_up
 from nvr_box.box import Box
 from nvr_box.services.archive import BoxArchive
@@ -36,7 +35,6 @@ from onvif.discovery.messages import DEVICE, Endpoint
 from onvif.discovery.multicast import served_by
 from onvif.discovery.responder import Responder
 from onvif.doorway import Crowd, attend, runner_of
-from onvif.errors import RECEIVER, Fault, StateError
 from onvif.events import Bus
 from onvif.events.topics import RECORDER
 from onvif.platform import RecordedPlatform
@@ -87,12 +85,9 @@ class OnvifFace:
     ) -> None:
         self.box = box
         folder = box.config.state / "onvif"
-        try:
-            self.device = Stored(folder / "device.json", DeviceState())
-            self.catalogue = Catalogue(box, folder)
-            ensure_administrator(self.device, folder)
-        except StateError as problem:
-            raise StoreError(str(problem)) from problem
+        self.device = Stored(folder / "device.json", DeviceState())
+        self.catalogue = Catalogue(box, folder)
+        ensure_administrator(self.device, folder)
         self.platform = RecordedPlatform(restart or _restart, timedelta(seconds=self.device.value.clock.offset_s))
         self.bus = Bus(RECORDER)
         self.identity = _identity(box.config.name, serial)
@@ -172,9 +167,7 @@ class OnvifFace:
         )
 
     def _answering(self, handler: Handler) -> Handler:
-        """The same under the name of the user that asks, with what changes something in the audit log, and what the
-        box's own parts refuse as a SOAP fault.
-        """
+        """The same under the name of the user that asks, with what changes something in the audit log."""
 
         async def answer(call: Call) -> Reply:
             name = call.user.name if call.user else "nobody"
@@ -184,9 +177,6 @@ class OnvifFace:
                     # Before it is done: what cannot be written down does not happen.
                     await self.box.audit.write(name, "onvif", operation=call.operation.name, peer=call.http.remote)
                 return await handler(call)
-            except Error as problem:
-                log.warning("%s: %s", call.operation.name, problem)
-                raise Fault(printable(str(problem)), "Action", code=RECEIVER) from problem
             finally:
                 ASKING.reset(acting)
 

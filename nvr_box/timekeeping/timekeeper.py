@@ -1,7 +1,7 @@
 """The box's clock as far as it is to be believed: remembered over restarts, agreed to by administrators.
 
 What goes for good by age (recordings, keys of days) goes by `now_us`, which is None while the clock is in doubt
-(`nvr_box/timekeeping/trust.py`). Belongs to the event loop, but for `error_us`.
+(`nvr_box/timekeeping/trust.py`). Belongs to the event loop, but for `error_us` and `error_before_us`.
 """
 
 import json
@@ -38,6 +38,7 @@ class Timekeeper:
     def __init__(self, store: Store, log_: audit.Audit, look: Callable[[], Reading] = reading) -> None:
         self._store, self._log, self._look = store, log_, look
         self._trust: Trust | None = None
+        self._last_run: Trust | None = None
 
     async def load(self) -> None:
         """What the box knew of its clock before; before anything else. Writes nothing, so that nothing waits for it.
@@ -48,11 +49,15 @@ class Timekeeper:
         sql = "SELECT value FROM fact WHERE name = ?"
         row = await self._store.read(lambda link: link.execute(sql, (_FACT,)).fetchone())
         if row:
-            self._trust = _from_json(row[0])
+            self._trust = self._last_run = _from_json(row[0])
         else:
             self._trust = trust.first(self._look(), await self._store.read(_newest_us))
             if not self._trust.believed:
                 log.warning("the clock: %s", self._words(self._trust))
+
+    def has_stepped(self) -> bool:
+        """Whether it is doubted, or believed again, since `keep`: a box that is killed has to know it afterwards."""
+        return self._seen().believed != self._known().believed
 
     async def keep(self) -> None:
         """Look at the clock and remember it; say it and write it down when it has jumped or is believed again.
@@ -72,10 +77,19 @@ class Timekeeper:
         return now.last.wall_us if now.believed else None
 
     def error_us(self, at_us: int) -> int:
-        """How far the clock was off when it said `at_us` just now, as far as is known; from any thread."""
-        now = self._seen()
-        doubted = abs(at_us - now.last.wall_us) < abs(at_us - now.expected_us)
-        return now.error_us if doubted else 0
+        """How far the clock was off when it said `at_us` just now, as far as is known; from any thread.
+
+        By what it should have said: it may have been set right again since.
+        """
+        off_us = at_us - self._seen().expected_us
+        return off_us if abs(off_us) > trust.STEP_US else 0
+
+    def error_before_us(self, at_us: int) -> int:
+        """The same for `at_us` of the last run, or of this one's past; from any thread."""
+        for then in (self._last_run, self._seen()):
+            if then and not then.believed and abs(at_us - then.last.wall_us) < abs(at_us - then.expected_us):
+                return then.error_us
+        return 0
 
     async def agree(self, by: Account) -> None:
         """An administrator says that the clock is right; needs `ADMIN`."""

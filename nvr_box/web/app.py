@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from base.errors import Error
+from base.refusals import field, hides, status
 from nvr_box.box import Box
 from nvr_box.web import (
     account,
@@ -116,9 +117,9 @@ async def _say_what_went_wrong(request: web.Request, handler: Handler) -> web.St
     try:
         return await handler(request)
     except Error as error:
-        if refusals.hides(error):
+        if hides(error):
             _log.error("%s %s: %s", request.method, request.path, error)
-        return _refusal(refusals.status(error), refusals.sentence(error), refusals.field(error))
+        return _refusal(status(error), refusals.sentence(error), field(error))
     except web.HTTPRequestEntityTooLarge:
         return _refusal(413, "The request is too long.")
     except web.HTTPException as error:

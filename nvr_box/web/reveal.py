@@ -11,11 +11,11 @@ from typing import Any
 
 from aiohttp import web
 
-from base.errors import Error
+from base.errors import Error, Refused
 from nvr_box.record.recordings import Piece
 from nvr_box.reveal.approvals import Request
 from nvr_box.reveal.reveals import RevealSession, Stretch, Verdicts
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from nvr_box.web import sockets
 from nvr_box.web.asked import (
     BOX,

@@ -33,7 +33,7 @@ class Keystore:
         bus: where key status events are said.
 
     Raises:
-        StateError: the file cannot be read as a keystore.
+        StoreError: the file cannot be read as a keystore.
     """
 
     def __init__(self, folder: Path, bus: Bus) -> None:
@@ -123,6 +123,9 @@ def own_certificate(key: PrivateKey, name: str, addresses: Sequence[str]) -> x50
         .not_valid_after(now + _OWN_LIFE)
         .add_extension(x509.SubjectAlternativeName(named), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        # RFC 5280 4.2.1.1 and 4.2.1.2; Python's default since 3.13 refuses a chain without.
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(key, hashes.SHA256())
     )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from onvif.errors import RECEIVER, Fault, HostRefused, invalid
+from onvif.errors import invalid
 from onvif.service import Call, Reply, operation
 from onvif.services.device_context import DeviceContext
 
@@ -51,12 +51,9 @@ class Time:
         ntp = asked.DateTimeType == "NTP"
         utc = _utc(asked.UTCDateTime) if asked.UTCDateTime is not None else None
         wanted = replace(clock, ntp=ntp, timezone=timezone, daylight_savings=bool(asked.DaylightSavings))
-        try:
-            offset = await self._context.platform.set_clock(
-                None if ntp else utc, replace(self._context.state.value, clock=wanted)
-            )
-        except HostRefused as problem:
-            raise Fault(str(problem), "Action", code=RECEIVER) from problem
+        offset = await self._context.platform.set_clock(
+            None if ntp else utc, replace(self._context.state.value, clock=wanted)
+        )
         self._context.state.change(clock=replace(wanted, offset_s=offset.total_seconds()))
         return None
 

@@ -16,7 +16,8 @@ from typing import Any
 from aiohttp import web
 from lxml import etree
 
-from onvif.errors import Fault, OnvifError, impossible, invalid
+from base.errors import Error
+from onvif.errors import impossible, invalid
 from onvif.events import mj
 from onvif.events.broker import PROTOCOLS, Broker, BrokerSettings, client_tls
 from onvif.events.bus import Bus, Event
@@ -73,7 +74,7 @@ class EventBrokers:
         for settings in self._settings.value.brokers:
             try:
                 self._start(settings)
-            except (Fault, OnvifError) as problem:
+            except Error as problem:
                 # A topic that an older version had: the other brokers must not suffer for it.
                 _log.warning("broker %s is not used: %s", settings.address, problem)
         self._bus.listen(self._heard)

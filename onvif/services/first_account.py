@@ -4,7 +4,7 @@ import logging
 import secrets
 from pathlib import Path
 
-from onvif.errors import StateError
+from base.errors import ConfigError
 from onvif.services.device_state import DeviceState
 from onvif.store import Stored, write_atomically
 from onvif.users import Level, User
@@ -22,7 +22,8 @@ def ensure_administrator(device: Stored[DeviceState], folder: Path, password_fil
         password_file: one line with the password; None to make one up.
 
     Raises:
-        StateError: the password file cannot be read or is too short.
+        ConfigError: the password file cannot be read or is too short.
+        StoreError: the made-up password cannot be written.
     """
     if device.value.users:
         return
@@ -35,10 +36,10 @@ def ensure_administrator(device: Stored[DeviceState], folder: Path, password_fil
         try:
             password = password_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as problem:
-            raise StateError(f"password_file {password_file} cannot be read: {problem}") from problem
+            raise ConfigError(f"password_file {password_file} cannot be read: {problem}") from problem
         least = device.value.password_minimum
         if len(password) < least:
-            raise StateError(f"password_file {password_file}: want at least {least} characters")
+            raise ConfigError(f"password_file {password_file}: want at least {least} characters")
     device.change(users=(User(ADMINISTRATOR, password, Level.ADMINISTRATOR),))
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -25,6 +25,7 @@ from nvr_box.cameras.status import Found, State, Status, Step, clock_message, st
 from nvr_box.cameras.trial import Tried, refuse_another, tries
 from nvr_box.cameras.upkeep import Upkeep
 from nvr_box.clock import utc_us
+from nvr_box.notices import Notice
 from nvr_box.record.recorder import Recording
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
@@ -81,12 +82,13 @@ class Cameras:
         known = self._roster.get(camera)
         running = self._recorders.now(camera)
         now = running or Recording(since_utc_us=known.added_utc_us)
+        strange = self._upkeep.impostors.words(camera)
         size, oldest, packets = self._upkeep.usage(camera)
         return Status(
             camera=camera,
-            state=state_of(now) if running else State.OFF,
+            state=State.LOST if strange else state_of(now) if running else State.OFF,
             since_utc_us=now.since_utc_us,
-            message=now.message or clock_message(now.clock_offset_s),
+            message=strange or now.message or clock_message(now.clock_offset_s),
             clock_offset_s=now.clock_offset_s,
             codec=now.codec,
             width=now.width,
@@ -98,6 +100,10 @@ class Cameras:
             packets=packets,
             asked_utc_us=now.asked_utc_us,
         )
+
+    def notices(self) -> Iterator[Notice]:
+        """What everybody has to know of the cameras."""
+        return self._upkeep.impostors.notices()
 
     def source(self, by: Account, camera: int) -> str:
         """From where a recording gets its pictures when not from its own camera: a name or an address, else empty."""

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from base import logs, service
+from base import libav, logs, service
 from base.errors import Error, SealError, WireError
 from nvr_box.keys import day as day_keys
 from nvr_box.keys.passphrase import unlocked
@@ -190,6 +190,7 @@ def main() -> int:
     logs.start("reveal")
     service.die_with_parent()
     service.keep_secrets()
+    libav.bound_allocations()
     process = Process(sys.stdout.buffer)
     # A stray print must not break the pipe.
     sys.stdout = sys.stderr

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from base.errors import Error, StoreError
+from base.settings_file import Stored
 from base.steady import kept_up
 from nvr_box.box import Box
 from nvr_box.services.archive import BoxArchive
@@ -36,6 +37,7 @@ from onvif.discovery.multicast import served_by
 from onvif.discovery.responder import Responder
 from onvif.doorway import Crowd, attend, runner_of
 from onvif.events import Bus
+from onvif.events.settings_damage import tell_damage
 from onvif.events.topics import RECORDER
 from onvif.platform import RecordedPlatform
 from onvif.rtsp.replay import ReplayServer
@@ -49,7 +51,6 @@ from onvif.services.device_reach import guard
 from onvif.services.device_state import DeviceState
 from onvif.services.events import EventService, event_service
 from onvif.services.first_account import ensure_administrator
-from onvif.store import Stored
 from onvif.users import AccessClass, User
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class OnvifFace:
         ensure_administrator(self.device, folder)
         self.platform = RecordedPlatform(restart or _restart, timedelta(seconds=self.device.value.clock.offset_s))
         self.bus = Bus(RECORDER)
+        tell_damage(self.bus, self.device, self.catalogue.state)
         self.identity = _identity(box.config.name, serial)
         self.authenticator = Authenticator(self._accounts, realm="veilcam", now=self.platform.now)
         self.events = EventService(self.bus, now=self.platform.now)

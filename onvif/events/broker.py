@@ -29,7 +29,7 @@ from onvif.events.topics import Topic
 
 PROTOCOLS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 """Default port of each scheme."""
-_WAITING = 1000
+_WAITING, _AT_ONCE = 1000, 10
 _NO_TOPIC = "veilcam/none"
 _log = logging.getLogger(__name__)
 
@@ -131,6 +131,7 @@ class Broker:
         self._lock = threading.Lock()
         self._ready = False
         self._waiting: deque[_Message] = deque(maxlen=_WAITING)
+        self._on_their_way, self._pumping = 0, False
         url = urlsplit(settings.address)
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
@@ -150,6 +151,7 @@ class Broker:
         self._client.on_connect_fail = self._failed
         self._client.on_disconnect = self._disconnected
         self._client.on_unsubscribe = self._resume
+        self._client.on_publish = self._taken
         self._where = (url.hostname or "", url.port or PROTOCOLS[url.scheme])
 
     @property
@@ -179,11 +181,10 @@ class Broker:
             return
         message = self._message(event)
         with self._lock:
-            if self._ready:
-                self._publish(message)
-            elif self.settings.qos or not message.payload:
-                # What is gone has to go from the broker too; no later state says so.
+            # What is gone has to go from the broker too: no later state says so.
+            if self._ready or self.settings.qos or not message.payload:
                 self._waiting.append(message)
+        self._pump()
 
     def _message(self, event: Event) -> "_Message":
         """Properties are retained, so that whoever subscribes later learns the present state; one that is deleted is an
@@ -195,31 +196,52 @@ class Broker:
             return _Message(where, b"", retain=True)
         return _Message(where, ej.payload(event, described), retain=described.lasting)
 
-    def _publish(self, message: "_Message") -> None:
-        self._client.publish(message.topic, message.payload, qos=self.settings.qos, retain=message.retain)
-
     def _resume(self, *_: object) -> None:
-        """Say what waited, then how every property stands."""
+        """Say what waited, then how every property stands, then what happened meanwhile."""
         with self._lock:
-            self._drain()
+            waited = tuple(self._waiting)
+            self._waiting.clear()
         # Outside the lock: whoever publishes holds the bus and waits for it.
         states = [self._message(event) for event in self._states() if self._wanted(event)]
         with self._lock:
-            for message in states:
-                self._publish(message)
-            self._drain()  # what happened meanwhile is newer
+            self._waiting = deque((*waited, *states, *self._waiting), self._waiting.maxlen)
             self._ready = True
+        self._pump()
 
-    def _drain(self) -> None:
-        while self._waiting:
-            self._publish(self._waiting.popleft())
+    def _pump(self) -> None:
+        """Hand on what waits, one thread at a time and never under the lock: paho's callbacks take it.
+
+        A few are on their way at once. Of many that were never acknowledged paho 2.1 sends all again after a
+        reconnect, and mosquitto takes no more than the first twenty of QoS 2.
+        """
+        while True:
+            with self._lock:
+                full = bool(self.settings.qos) and self._on_their_way >= _AT_ONCE
+                if self._pumping or full or not self._ready or not self._waiting:
+                    return
+                message = self._waiting.popleft()
+                self._on_their_way += bool(self.settings.qos)
+                self._pumping = True
+            self._client.publish(message.topic, message.payload, qos=self.settings.qos, retain=message.retain)
+            with self._lock:
+                self._pumping = False
+
+    def _taken(self, *_: object) -> None:
+        """The broker has one more."""
+        with self._lock:
+            self._on_their_way = max(0, self._on_their_way - 1)
+        self._pump()
 
     def offer_metadata(self, path: str, document: bytes) -> None:
         """Publish a picture's metadata if its path is wanted. Any thread."""
-        if self._wanted_metadata is not None and self._wanted_metadata(path):
-            with self._lock:
-                self._client.publish(f"{self.settings.prefix}/{mj.PAYLOAD_PREFIX}/{path}", document,
-                                     qos=self.settings.qos)  # fmt: skip
+        if self._wanted_metadata is None or not self._wanted_metadata(path):
+            return
+        where = f"{self.settings.prefix}/{mj.PAYLOAD_PREFIX}/{path}"
+        with self._lock:
+            # Metadata never takes the room of events.
+            if self._ready and len(self._waiting) < _WAITING // 10:
+                self._waiting.append(_Message(where, document, retain=False))
+        self._pump()
 
     def _connected(self, _client: object, _data: object, _flags: object, reason: object, _properties: object) -> None:
         if getattr(reason, "is_failure", False):

@@ -13,9 +13,11 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from base.version import VERSION
 from firmware.bound import authorised, authoriser
 from firmware.camera import Camera
 from firmware.mask.settings import Pattern
+from firmware.masking import MaskingEndpoint
 from firmware.services.addresses import Addresses
 from firmware.services.analytics import AnalyticsService, analytics_service
 from firmware.services.analytics_values import AnalyticsConfiguration
@@ -53,7 +55,6 @@ from onvif.services.security import security_service
 from onvif.users import AccessClass
 
 REALM = "veilcam"
-FIRMWARE_VERSION = "0.1.0"
 log = logging.getLogger(__name__)
 _NAMESPACE = uuid.UUID("6c1f3d6e-6a0e-4e0c-9f0e-7b1b1f4f6a55")
 """Of the endpoint identifiers that are made from serial numbers; any fixed value does."""
@@ -123,6 +124,8 @@ class CameraWeb:
         app.add_routes(self.camera.pairing.routes(authoriser(self.authenticator)))
         app.add_routes(self.camera.selection.routes(authoriser(self.authenticator)))
         app.add_routes(self.camera.released.routes(authoriser(self.authenticator)))
+        masking = MaskingEndpoint(self.camera.live, self.camera.selection.stored, self.camera.released.stored)
+        app.add_routes(masking.routes(authoriser(self.authenticator)))
         attend(app, Crowd())
         Tunnels(lambda: self.camera.rtsp.inner_port, self.camera.rtsp.origins).install(app)
         return app
@@ -234,7 +237,7 @@ def device_identity(camera: Camera) -> DeviceIdentity:
     return DeviceIdentity(
         manufacturer="Veilcam",
         model="Veilcam camera",
-        firmware=FIRMWARE_VERSION,
+        firmware=VERSION,
         serial=config.serial,
         hardware=config.hardware,
         endpoint=f"urn:uuid:{uuid.uuid5(_NAMESPACE, config.serial)}",

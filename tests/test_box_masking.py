@@ -20,6 +20,7 @@ from nvr_box.cameras.maskings import Maskings
 from nvr_box.cameras.released_places import ReleasedPlaces
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.cameras.selection import Mode
+from nvr_box.clock import utc_us
 from nvr_box.db.database import Store
 from nvr_box.rights import Account, Refused, Right
 from onvif.users import Level
@@ -187,6 +188,16 @@ async def test_a_camera_that_has_been_silent_is_not_believed(tmp_path, monkeypat
         assert maskings.now(GUARD, 1) is None
         (row,) = await maskings.past(GUARD, 1, 0, 1 << 60)
         assert row.end_us is not None, "what it does since then nobody knows"
+
+
+@pytest.mark.parametrize(("ago_s", "known_since_s"), [(30, 30), (3600, 0)])
+async def test_the_first_answer_of_a_camera_counts_since_it_was_added_a_moment_ago(tmp_path, ago_s, known_since_s):
+    async with running(tmp_path / "camera") as camera, at_work(tmp_path, camera) as (_, roster, maskings):
+        now_us = utc_us()
+        roster._cameras[1] = replace(roster.get(1), added_utc_us=now_us - ago_s * 1_000_000)
+        await maskings.ask(1)
+        (row,) = await maskings.past(GUARD, 1, 0, 1 << 60)
+        assert 0 <= row.start_us - (now_us - known_since_s * 1_000_000) < 60_000_000 * (known_since_s == 0) + 1
 
 
 async def test_a_camera_that_changes_its_mind_all_day_fills_no_disk(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from base.version import VERSION
 from firmware.bound import authorised, authoriser
 from firmware.camera import Camera
 from firmware.mask.settings import Pattern
@@ -54,7 +55,6 @@ from onvif.services.security import security_service
 from onvif.users import AccessClass
 
 REALM = "veilcam"
-FIRMWARE_VERSION = "0.1.0"
 log = logging.getLogger(__name__)
 _NAMESPACE = uuid.UUID("6c1f3d6e-6a0e-4e0c-9f0e-7b1b1f4f6a55")
 """Of the endpoint identifiers that are made from serial numbers; any fixed value does."""
@@ -237,7 +237,7 @@ def device_identity(camera: Camera) -> DeviceIdentity:
     return DeviceIdentity(
         manufacturer="Veilcam",
         model="Veilcam camera",
-        firmware=FIRMWARE_VERSION,
+        firmware=VERSION,
         serial=config.serial,
         hardware=config.hardware,
         endpoint=f"urn:uuid:{uuid.uuid5(_NAMESPACE, config.serial)}",

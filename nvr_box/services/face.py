@@ -19,6 +19,7 @@ from aiohttp import web
 from base.errors import Error, StoreError
 from base.settings_file import Stored
 from base.steady import kept_up
+from base.version import VERSION
 from nvr_box.box import Box
 from nvr_box.services.archive import BoxArchive
 from nvr_box.services.catalogue import ASKING, Catalogue
@@ -54,7 +55,6 @@ from onvif.services.first_account import ensure_administrator
 from onvif.users import AccessClass, User
 
 log = logging.getLogger(__name__)
-FIRMWARE_VERSION = "0.1.0"
 _TELL_EVERY_S = 1.0
 _READING = frozenset({
     AccessClass.PRE_AUTH, AccessClass.READ_SYSTEM, AccessClass.READ_SYSTEM_SENSITIVE, AccessClass.READ_SYSTEM_SECRET,
@@ -268,7 +268,7 @@ def _identity(name: str, serial: str) -> DeviceIdentity:
     return DeviceIdentity(
         manufacturer="Veilcam",
         model="Veilcam box",
-        firmware=FIRMWARE_VERSION,
+        firmware=VERSION,
         serial=serial,
         hardware="veilcam-box",
         endpoint=f"urn:uuid:{uuid.uuid5(_NAMESPACE, serial)}",

@@ -20,7 +20,7 @@ from nvr_box.cameras.maskings import Maskings
 from nvr_box.cameras.released_places import ReleasedPlaces
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.cameras.selection import Mode
-from nvr_box.clock import utc_us
+from base.clock.py firmware.capture.sensor_clock.py tests.test_page_story import utc_us
 from nvr_box.db.database import Store
 from nvr_box.rights import Account, Refused, Right
 from onvif.users import Level

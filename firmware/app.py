@@ -8,6 +8,7 @@ from typing import Any
 
 from base import service
 from base.errors import ConfigError
+from base.settings_file import Stored
 from firmware import identity
 from firmware.analytics.engine import Engine
 from firmware.camera import Camera
@@ -21,7 +22,7 @@ from firmware.live import Live
 from firmware.mask import polygons
 from firmware.mask.paint import Painter
 from firmware.mask.plan import Planner
-from firmware.mask.selection import Chooser
+from firmware.mask.selection import Chooser, Selection
 from firmware.osd import Overlay
 from firmware.outbox import Outbox
 from firmware.pairing import Pairing, PairingEndpoint, Pairings
@@ -43,10 +44,10 @@ from firmware.vision import Eyes
 from firmware.vision.sight import Sight
 from models import load
 from onvif.events.bus import Bus
+from onvif.events.settings_damage import tell_damage, tell_lost
 from onvif.events.topics import CAMERA
 from onvif.platform import interface_of
 from onvif.rtsp.serve import Server
-from onvif.store import Stored
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +84,12 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
     )  # fmt: skip
     live_main = MainChannel(width, height, rate, encoder)
     live_sub = SubChannel(width, height, rate, config.sub)
-    chosen = Stored(config.state / "selection.json", config.selection)
+    # Where the choice was lost, nobody is left open, whoever the operator's file named before it was made.
+    chosen = Stored(config.state / "selection.json", config.selection, lost=Selection())
     released = Stored(config.state / "released-places.json", ReleasedPlaces())
+    if pairings.damage is not None:
+        pairings.listen(tell_lost(bus, pairings.damage))
+    tell_damage(bus, settings.device, settings.media, overlay.settings, drawn, chosen, released)
     chooser = Chooser(networks, lambda: chosen.value)
     planner = Planner(width, height, mask, chooser.open, lambda: released.value.boxes)
     painter = Painter(width, height, mask)
@@ -98,6 +103,7 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
     describer = Describer(networks, width, height, posts.send, originals=config.thumbnails == "recoverable")
 
     def looked(frame: Frame, sight: Sight) -> None:
+        live.whole.looked(sight.pts_90k)
         chooser.look(frame.i420, sight)
         describer.look(frame.i420, sight, frame.utc_us)
 

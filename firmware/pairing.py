@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from base.errors import ConfigError, SealError, StoreError, WireError
-from base.files import write_atomically
+from base import kept_file
+from base.errors import SealError, StoreError, WireError
 from firmware.bound import Authorise, Bound, refused
 from firmware.identity import CameraIdentity
 from firmware.viewer import ViewerAccount
@@ -106,28 +106,23 @@ class Pairings:
     Args:
         state: the state directory.
 
-    Raises:
-        ConfigError: the kept document is damaged. It is not thrown away: the camera would fall silent. One with a key
-            that nothing can be sealed to is put aside: with it the camera could never start.
+    A document that is damaged is put aside and its copy holds (`base/kept_file.py`); so is one with a key that nothing
+    can be sealed to, with which the camera could never start: then it belongs to no box, and the box pairs again.
     """
 
     def __init__(self, state: Path) -> None:
         self._path = state / _FILE
         self._listeners: list[Callable[[Pairing | None, Pairing | None], None]] = []
-        self.current: Pairing | None = None
-        try:
-            self.current = Pairing.from_json(json.loads(self._path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError, WireError) as error:
-            raise ConfigError(f"{self._path}: the pairing is damaged ({error}); remove it and pair again") from error
+        found = kept_file.read(self._path, lambda content: Pairing.from_json(json.loads(content)))
+        self.damage, self.current = found.damage, found.value
         try:
             if self.current is not None:
                 self.current.demand_usable()
         except WireError as error:
             self.current = None
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, StoreError):
                 self._path.rename(self._path.with_suffix(".refused"))
+                kept_file.remove(self._path)
             log.error("%s is put aside, the camera belongs to no box: %s", self._path, error)  # noqa: TRY400  # a sentence for the operator
 
     def listen(self, changed: Callable[[Pairing | None, Pairing | None], None]) -> None:
@@ -138,12 +133,12 @@ class Pairings:
         """Keep a new pairing, or none, and tell everybody.
 
         Raises:
-            OSError: it cannot be written; the old one holds.
+            StoreError: it cannot be written; the old one holds.
         """
         if pairing is None:
-            self._path.unlink(missing_ok=True)
+            kept_file.remove(self._path)
         else:
-            write_atomically(self._path, json.dumps(pairing.to_json()).encode())
+            kept_file.write(self._path, json.dumps(pairing.to_json()).encode())
         before, self.current = self.current, pairing
         for changed in self._listeners:
             changed(before, pairing)
@@ -214,7 +209,7 @@ class PairingEndpoint:
             answer = self._document() | stream
         except SealError:
             return refused(409, _NOT_BY_THE_BOX if pinned else "Veilcam-Order: want the signature of box_key")
-        except (OSError, StoreError) as error:
+        except StoreError as error:
             return refused(507, f"the pairing cannot be kept: {error}")
         return bound.answer(meeting.taken(self.identity.signer, bound.body, answer))
 
@@ -227,12 +222,12 @@ class PairingEndpoint:
             self.forget()
         except SealError:
             return refused(409, _NOT_BY_THE_BOX)
-        except (OSError, StoreError) as error:
+        except StoreError as error:
             return refused(507, f"the pairing cannot be ended: {error}")
         return bound.answer(meeting.taken(self.identity.signer, bound.body, self._document()))
 
     def forget(self) -> None:
-        """End the pairing, as an order of the box or a hard factory default does. Raises OSError, StoreError."""
+        """End the pairing, as an order of the box or a hard factory default does. Raises StoreError."""
         self.pairings.set(None)
         if self.viewer is not None:
             self.viewer.forget()

@@ -16,8 +16,8 @@ from aiohttp import web
 from numpy.typing import NDArray
 
 from base.errors import WireError
+from base.settings_file import Stored
 from firmware.bound import Authorise, Bound, refused
-from onvif.store import Stored
 
 log = logging.getLogger(__name__)
 

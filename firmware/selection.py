@@ -15,9 +15,9 @@ from typing import Any
 from aiohttp import web
 
 from base.errors import WireError
+from base.settings_file import Stored
 from firmware.bound import Authorise, Bound, refused
 from firmware.mask.selection import MOST_PEOPLE, Chooser, Mode, Person, Selection
-from onvif.store import Stored
 
 log = logging.getLogger(__name__)
 

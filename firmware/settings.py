@@ -10,11 +10,11 @@ installer to read once.
 
 from collections.abc import Mapping
 
+from base.settings_file import Stored
 from firmware.config import Camera as CameraConfig
 from firmware.services.media_state import MediaState
 from onvif.services.device_state import DeviceState
 from onvif.services.first_account import INITIAL_PASSWORD, ensure_administrator, forget_once_changed
-from onvif.store import Stored
 from onvif.users import Level, User
 
 
@@ -22,7 +22,7 @@ class Settings:
     """The sections and the users in them.
 
     Raises:
-        StoreError: a settings file cannot be read.
+        StoreError: a made-up password cannot be kept.
         ConfigError: the password file cannot be used.
     """
 

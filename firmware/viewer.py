@@ -3,8 +3,8 @@
 import secrets
 from dataclasses import dataclass
 
+from base.settings_file import Stored
 from onvif.services.device_state import DeviceState
-from onvif.store import Stored
 from onvif.users import Level, User
 
 NAME = "veilcam-box"

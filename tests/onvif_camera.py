@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from lxml import etree
 
+from base.settings_file import Stored
 from firmware import identity
 from firmware.analytics.engine import Engine
 from firmware.camera import Camera
@@ -40,7 +41,6 @@ from onvif.events.bus import Bus
 from onvif.events.topics import CAMERA
 from onvif.registry import load
 from onvif.rtsp.serve import Server
-from onvif.store import Stored
 from onvif.users import Level, User
 
 WIDTH, HEIGHT, RATE = 192, 128, Fraction(10)

@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from base.errors import SealError, StoreError, WireError
+from base.errors import Conflict, SealError, StoreError, WireError
 from nvr_box import __main__ as command
 from nvr_box import state as places
 from nvr_box.audit import head as audit_head
@@ -179,7 +179,7 @@ def test_the_boxs_own_keys_are_not_on_disk_in_clear(tmp_path):
         Keys.open(tmp_path, secret="another secret of a machine")
     outside = Keys.open(tmp_path)
     assert outside.verifier == made.verifier
-    with pytest.raises(StoreError, match="secret"):
+    with pytest.raises(Conflict, match="secret"):
         _ = outside.signer
 
 

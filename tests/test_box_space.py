@@ -235,6 +235,21 @@ async def test_a_full_disk_replaces_its_oldest_but_is_not_eaten_up_by_another_pr
     assert len(await place.starts()) == count - 1
 
 
+async def test_a_small_archive_is_not_eaten_up_either(place, clip):
+    """Below 16 MiB everything was within the slack, and went."""
+    await place.record(clip)
+    await place.weigh(MIB)
+    before = await place.starts()
+    retention = Retention(place.store, place.segments, RecordConfig(keep_days=0, keep_least_hours=24))
+    place.disk(40 * MIB, 20 * MIB)
+    await retention.sweep()
+    assert await place.starts() == before, "16 MiB free of 40 are not a full disk"
+    made = [await asyncio.to_thread(retention.make_room) for _ in range(2 * len(before))]
+    await place.store.write(lambda _link: None)
+    assert not made[-1]
+    assert await place.starts()
+
+
 async def test_evidence_locked_a_moment_ago_is_not_removed_for_room(place, clip):
     await place.record(clip)
     starts = await place.starts()

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from base.settings_file import Stored
 from firmware.bound import Bound, body_of
 from firmware.capture.clip import Clip
 from firmware.mask.background import Background
@@ -22,7 +23,6 @@ from firmware.vision import Eyes
 from firmware.vision.sight import Sight, TrackBox
 from models import load
 from models.detections import Detections
-from onvif.store import Stored
 from wire.features.packet import AppearanceCode
 from wire.features.vocabulary import CodeKind, ObjectClass
 

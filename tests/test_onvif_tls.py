@@ -7,12 +7,11 @@ import ssl
 import aiohttp
 import pytest
 
-from base.errors import StoreError
 from onvif import names
 from onvif.client import Camera
 from onvif.errors import Fault, Unreachable
 from onvif.events.bus import Bus
-from onvif.events.topics import CAMERA
+from onvif.events.topics import CAMERA, STORAGE_FAILURE
 from onvif.keystore import Keystore
 from onvif.keystore.serving import ServerTls
 from onvif.names import TDS
@@ -78,17 +77,21 @@ async def test_old_tls_is_refused(camera):
         await asyncio.to_thread(versions, v.TLSv1, v.TLSv1_1)
 
 
-async def test_the_certificate_stays_over_restarts_and_a_broken_keystore_is_said(tmp_path):
+async def test_the_certificate_stays_over_restarts_and_a_broken_keystore_is_put_aside(tmp_path):
     first = Keystore(tmp_path, Bus(CAMERA))
     first.ensure_own("gate", ("192.0.2.1",))
     again = Keystore(tmp_path, Bus(CAMERA))
     again.ensure_own("gate", ())
     assert ServerTls(again).fingerprint == ServerTls(first).fingerprint
     assert (tmp_path / "keystore.json").stat().st_mode & 0o777 == 0o600
-    assert [path.name for path in tmp_path.iterdir()] == ["keystore.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["keystore.json", "keystore.json.kept"]
+    assert (tmp_path / "keystore.json.kept").stat().st_mode & 0o777 == 0o600
     (tmp_path / "keystore.json").write_text("nonsense")
-    with pytest.raises(StoreError, match=r"keystore\.json"):
-        Keystore(tmp_path, Bus(CAMERA))
+    bus = Bus(CAMERA)
+    assert ServerTls(Keystore(tmp_path, bus)).fingerprint == ServerTls(first).fingerprint
+    assert [(dict(each.source), dict(each.data)) for each in bus.states() if each.topic == STORAGE_FAILURE.path] == [
+        ({"Token": "keystore.json"}, {"Failed": "true"})
+    ]
 
 
 async def test_a_port_that_is_taken_is_refused(camera):

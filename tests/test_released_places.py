@@ -6,9 +6,9 @@ from dataclasses import asdict
 import pytest
 
 from base.errors import PeerError, WireError
+from base.settings_file import Stored
 from firmware.released_places import FILE, MOST_PLACES, ReleasedPlaces, document, read
 from nvr_box.cameras.released import Place, look, put
-from onvif.store import Stored
 from onvif.users import Level
 from tests.onvif_camera import PASSWORDS, running
 

@@ -11,10 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from base.settings_file import Stored
 from onvif.events import Bus, topics
+from onvif.events.settings_damage import tell_damage
 from onvif.metadata import Frame, Object
 from onvif.names import TT, VC, q
-from onvif.store import Stored
 
 CLASSES = ("Bicycle", "Human", "Vehicle")
 """The tt:ObjectType words that this camera can see."""
@@ -84,6 +85,7 @@ class Engine:
         self._bus = bus
         self._watchers: list[Watcher] = []
         self.settings = Stored(state / "analytics.json", EngineSettings())
+        tell_damage(bus, self.settings)
         self.settings.listen(self._changed)
 
     def watch(self, watcher: Watcher) -> None:

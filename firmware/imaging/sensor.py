@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from base.errors import Error
+from base.settings_file import Stored
 from firmware.capture.controls import SensorControls
 from firmware.capture.frame import FrameSource, Picture, planes
 from firmware.imaging.adjust import NEUTRAL, Adjuster, Adjustment
 from firmware.imaging.tampering import Kind, Tampering
 from onvif.events import Bus, topics
-from onvif.store import Stored
+from onvif.events.settings_damage import tell_damage
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +34,12 @@ class Sensor:
     Args:
         state: the camera's state directory; `imaging.json` in it holds the settings.
         bus: where tampering is told.
-
-    Raises:
-        StoreError: the settings file exists and cannot be read.
     """
 
     def __init__(self, state: Path, bus: Bus) -> None:
         self._bus = bus
         self.settings = Stored(state / "imaging.json", Adjustment())
+        tell_damage(bus, self.settings)
         self._controls: SensorControls | None = None
         self._adjuster = Adjuster(self.settings.value)
         self.settings.listen(self._changed)

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from base.settings_file import Stored
 from firmware.osd.text import DATE_FORMATS, MOST, SIZES, TIME_FORMATS, Kind, Osd, OsdSettings, Position
 from onvif.errors import impossible, invalid
 from onvif.metadata import RGB
 from onvif.names import TRT
 from onvif.service import Call, Reply, operation
-from onvif.store import Stored
 
 _COLOUR = {"Color": {"X": 255.0, "Y": 255.0, "Z": 255.0, "Colorspace": RGB}}
 

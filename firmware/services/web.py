@@ -13,6 +13,7 @@ from firmware.bound import authorised, authoriser
 from firmware.camera import Camera
 from firmware.config import Camera as CameraConfig
 from firmware.mask.settings import Pattern
+from firmware.masking import MaskingEndpoint
 from firmware.services.addresses import Addresses
 from firmware.services.analytics import AnalyticsService, analytics_service
 from firmware.services.analytics_values import AnalyticsConfiguration
@@ -110,6 +111,8 @@ class CameraWeb:
         app.add_routes(self.camera.pairing.routes(authoriser(self.authenticator)))
         app.add_routes(self.camera.selection.routes(authoriser(self.authenticator)))
         app.add_routes(self.camera.released.routes(authoriser(self.authenticator)))
+        masking = MaskingEndpoint(self.camera.live, self.camera.selection.stored, self.camera.released.stored)
+        app.add_routes(masking.routes(authoriser(self.authenticator)))
         attend(app, Crowd())
         Tunnels(lambda: self.camera.rtsp.inner_port, self.camera.rtsp.origins).install(app)
         return app

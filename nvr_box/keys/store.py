@@ -81,7 +81,7 @@ class Keys:
 
     @property
     def identity(self) -> Identity:
-        """Opens feature packets. Raises StoreError for whoever has not the box's secret."""
+        """Opens feature packets. Raises Conflict for whoever has not the box's secret."""
         return self._opened()[0]
 
     @property

@@ -13,6 +13,7 @@ from pathlib import Path
 from aiohttp import web
 
 from base.errors import Error, HostError, StoreError
+from base.settings_file import Stored
 from base.steady import kept_up
 from nvr_box.box import Box
 from nvr_box.services.archive import BoxArchive
@@ -31,6 +32,7 @@ from onvif.device.ports import DevicePorts
 from onvif.discovery.messages import DEVICE
 from onvif.doorway import Crowd, attend
 from onvif.events import Bus
+from onvif.events.settings_damage import tell_damage
 from onvif.events.topics import RECORDER
 from onvif.platform import RecordedPlatform
 from onvif.rtsp.replay import ReplayServer
@@ -43,7 +45,6 @@ from onvif.services.device_reach import guard
 from onvif.services.device_state import DeviceState
 from onvif.services.events import EventService, event_service
 from onvif.services.first_account import ensure_administrator
-from onvif.store import Stored
 from onvif.users import AccessClass, User
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ class OnvifFace:
         offset = timedelta(seconds=self.device.value.clock.offset_s)
         self.platform = RecordedPlatform(restart or restart_process, offset)
         self.bus = Bus(RECORDER)
+        tell_damage(self.bus, self.device, self.catalogue.state)
         self.authenticator = Authenticator(self._accounts, realm="veilcam", now=self.platform.now)
         self.events = EventService(self.bus, now=self.platform.now)
         self.jobs = Jobs(self.catalogue)

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from base.settings_file import Stored
 from onvif import names
 from onvif.device.ports import DevicePorts
 from onvif.discovery.messages import Endpoint
@@ -23,7 +24,6 @@ from onvif.service import Service
 from onvif.services.device import PATH
 from onvif.services.device_context import DeviceContext, DeviceIdentity
 from onvif.services.device_state import DeviceState
-from onvif.store import Stored
 
 log = logging.getLogger(__name__)
 _CLEANUP_S = 1.5

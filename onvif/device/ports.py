@@ -12,9 +12,9 @@ from typing import Protocol
 from aiohttp import web
 
 from base.errors import HostError, StoreError
+from base.settings_file import Stored
 from onvif.listener import Listener, can_listen
 from onvif.services.device_state import DeviceState
-from onvif.store import Stored
 
 HTTPS_PORT = 443
 """Shown while HTTPS is off and no port was chosen."""

@@ -68,10 +68,14 @@ LAST_RESET = Topic("tns1:Monitoring/OperatingTime/LastReset", True, data=(("Stat
 PROCESSOR_USAGE = Topic(
     "tns1:Monitoring/ProcessorUsage", True, (("Token", "tt:ReferenceToken"),), data=(("Value", "xs:float"),)
 )
+STORAGE_FAILURE = Topic(
+    "tns1:Device/HardwareFailure/StorageFailure", True, (("Token", "tt:ReferenceToken"),),
+    data=(("Failed", "xs:boolean"),),
+)  # fmt: skip
 
 CAMERA: tuple[Topic, ...] = (
     MOTION_ALARM, CELL_MOTION, SIGNAL_LOSS, TOO_DARK, TOO_BRIGHT, TOO_BLURRY, SCENE_CHANGE, OBJECT_DETECTION,
-    PROFILE_CHANGED, CONFIGURATION_CHANGED, KEY_STATUS, LAST_REBOOT,
+    PROFILE_CHANGED, CONFIGURATION_CHANGED, KEY_STATUS, LAST_REBOOT, STORAGE_FAILURE,
 )  # fmt: skip
 
 _RECORDING = ("RecordingToken", "tt:ReferenceToken")
@@ -119,7 +123,7 @@ RECEIVER_FAILED = Topic(
 RECORDER: tuple[Topic, ...] = (
     JOB_STATE, RECORDING_CONFIGURATION, TRACK_CONFIGURATION, RECORDING_JOB_CONFIGURATION, CREATE_RECORDING,
     DELETE_RECORDING, CREATE_TRACK, DELETE_TRACK, DELETE_TRACK_DATA, RECORDING_STATE, TRACK_STATE, RECEIVER_STATE,
-    RECEIVER_FAILED, KEY_STATUS, LAST_REBOOT,
+    RECEIVER_FAILED, KEY_STATUS, LAST_REBOOT, STORAGE_FAILURE,
 )  # fmt: skip
 
 

@@ -4,9 +4,10 @@ import logging
 import secrets
 from pathlib import Path
 
-from base.errors import ConfigError
+from base.errors import ConfigError, StoreError
+from base.files import write_atomically
+from base.settings_file import Stored
 from onvif.services.device_state import DeviceState
-from onvif.store import Stored, write_atomically
 from onvif.users import Level, User
 
 ADMINISTRATOR = "admin"
@@ -30,7 +31,11 @@ def ensure_administrator(device: Stored[DeviceState], folder: Path, password_fil
     if password_file is None:
         password = secrets.token_urlsafe(12)
         path = folder / INITIAL_PASSWORD
-        write_atomically(path, f"{password}\n".encode())
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, f"{password}\n".encode())
+        except OSError as problem:
+            raise StoreError(f"{path} cannot be written: {problem.strerror}") from problem
         log.warning("the first ONVIF administrator is %r; the password is in %s", ADMINISTRATOR, path)
     else:
         try:

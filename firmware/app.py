@@ -34,6 +34,7 @@ from firmware.selection import SelectionEndpoint
 from firmware.services.web import CameraWeb
 from firmware.settings import Settings
 from firmware.stream.channels import MainChannel, SubChannel
+from firmware.stream.detection_pace import DetectionPace
 from firmware.stream.event_track import EventTrack
 from firmware.stream.multicast import grouping
 from firmware.stream.paths import Paths
@@ -110,9 +111,11 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
     sources = [first]
     live = Live(live_main, live_sub, planner, painter)
     drawn.listen(lambda _old, new: live.set_mask(polygons.joined(config.mask, new)))
+    pace = DetectionPace()
     stages = Stages(
         open_source=lambda: sensor.attached(sources.pop() if sources else open_source(config.source)),
-        open_eyes=lambda: Eyes(networks, rate, config.vision),
+        open_eyes=lambda: Eyes(networks, rate, config.vision, interval_s=pace.interval_s),
+        pace=pace,
         adjust=sensor.see,
         looked=looked,
         encoder=live_main,

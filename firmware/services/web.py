@@ -49,7 +49,6 @@ from onvif.services.security import security_service
 from onvif.users import AccessClass
 
 REALM = "veilcam"
-FIRMWARE_VERSION = "0.1.0"
 log = logging.getLogger(__name__)
 _NAMESPACE = uuid.UUID("6c1f3d6e-6a0e-4e0c-9f0e-7b1b1f4f6a55")
 """Of the endpoint identifiers that are made from serial numbers; any fixed value does."""
@@ -180,7 +179,7 @@ class CameraWeb:
 
 def _identity(config: CameraConfig) -> DeviceIdentity:
     return device_identity(
-        "camera", config.name, config.serial, version=FIRMWARE_VERSION, hardware=config.hardware,
+        "camera", config.name, config.serial, hardware=config.hardware,
         namespace=_NAMESPACE,
         scopes=("type/video_encoder", "type/Network_Video_Transmitter", "Profile/Streaming", "Profile/T", "Profile/M"),
     )  # fmt: skip

@@ -48,7 +48,6 @@ from onvif.services.first_account import ensure_administrator
 from onvif.users import AccessClass, User
 
 log = logging.getLogger(__name__)
-FIRMWARE_VERSION = "0.1.0"
 _TELL_EVERY_S = 1.0
 _READING = frozenset({
     AccessClass.PRE_AUTH, AccessClass.READ_SYSTEM, AccessClass.READ_SYSTEM_SENSITIVE, AccessClass.READ_SYSTEM_SECRET,
@@ -227,6 +226,6 @@ def initial_password(state: Path) -> Path:
 
 def _identity(name: str, serial: str) -> DeviceIdentity:
     return device_identity(
-        "box", name, serial, version=FIRMWARE_VERSION, hardware="veilcam-box", namespace=_NAMESPACE,
+        "box", name, serial, hardware="veilcam-box", namespace=_NAMESPACE,
         scopes=("type/Network_Video_Storage", "Profile/G"),
     )  # fmt: skip

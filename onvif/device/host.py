@@ -13,6 +13,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from base.settings_file import Stored
+from base.version import VERSION
 from onvif import names
 from onvif.device.ports import DevicePorts
 from onvif.discovery.messages import Endpoint
@@ -114,7 +115,7 @@ class DeviceHost:
 
 
 def device_identity(
-    kind: str, name: str, serial: str, *, version: str, hardware: str, namespace: uuid.UUID, scopes: tuple[str, ...]
+    kind: str, name: str, serial: str, *, hardware: str, namespace: uuid.UUID, scopes: tuple[str, ...]
 ) -> DeviceIdentity:
     """Who a device is; the endpoint follows from the serial number and so outlives every restart.
 
@@ -127,7 +128,7 @@ def device_identity(
     return DeviceIdentity(
         manufacturer="Veilcam",
         model=f"Veilcam {kind}",
-        firmware=version,
+        firmware=VERSION,
         serial=serial,
         hardware=hardware,
         endpoint=f"urn:uuid:{uuid.uuid5(namespace, serial)}",

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from base.clock import utc_us
 from base.errors import Conflict, Invalid, NotFound, PeerError
 from firmware.mask.selection import Mode as CameraMode
 from firmware.mask.selection import Selection
@@ -20,7 +21,6 @@ from nvr_box.cameras.maskings import Maskings
 from nvr_box.cameras.released_places import ReleasedPlaces
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.cameras.selection import Mode
-from base.clock.py firmware.capture.sensor_clock.py tests.test_page_story import utc_us
 from nvr_box.db.database import Store
 from nvr_box.rights import Account, Refused, Right
 from onvif.users import Level

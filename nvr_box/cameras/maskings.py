@@ -6,13 +6,13 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from base.clock import utc_us
 from base.errors import Error, PeerError, StoreError
 from base.logs import printable
 from nvr_box.cameras import masking
 from nvr_box.cameras.masking import WAIT_S, Masking, Said, Whole
 from nvr_box.cameras.masking_history import MaskingHistory, Past
 from nvr_box.cameras.roster import Camera, Roster
-from nvr_box.clock import utc_us
 from nvr_box.db.database import Store
 from nvr_box.record.source import SignInRefused
 from nvr_box.rights import Account, Right

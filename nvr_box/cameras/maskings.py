@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from base.clock import utc_us
-from base.errors import Error, PeerError, StoreError
+from base.errors import Error, PeerError, RequestError, StoreError
 from base.logs import printable
 from nvr_box.cameras import masking
 from nvr_box.cameras.masking import WAIT_S, Masking, Said, Whole
@@ -117,7 +117,7 @@ class Maskings:
                 said = await self._look(self._roster.get(camera), mark=known.mark if known else "", wait_s=WAIT_S)
                 await self._took(camera, said)
                 failures = 0
-            except (PeerError, StoreError, KeyError) as error:
+            except (PeerError, RequestError, StoreError, KeyError) as error:
                 # A camera that is away has not masked anybody again; why it masked the whole picture is over.
                 log.debug("camera %d: what it masks is not known: %s", camera, printable(str(error)))
                 failures += 1

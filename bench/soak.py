@@ -58,15 +58,17 @@ def main():
                 print(f"{(now - began) / 60:4.1f} min  {rss}", flush=True)
         assert not both.camera.exits
         assert not both.box.exits
-    settled = {name: [each for each in samples if each[0] >= (warm + minutes / 5) * 60] for name, samples in seen.items()}
+    from_s = (warm + minutes / 5) * 60
+    settled = {name: [each for each in samples if each[0] >= from_s] for name, samples in seen.items()}
     slopes = {name: slope(samples) for name, samples in settled.items()}
-    rows = [("process", "MB at a fifth", "MB at the end", "MB an hour")]
+    rows = [("process", "MB", "MB then", "MB an hour")]
     rows += [(name, settled[name][0][1] / MB, settled[name][-1][1] / MB, slopes[name]) for name in slopes]
     figures = {"rss_slope_mb_per_h": max(slopes.values())}
     for name, mb_per_h in slopes.items():
         figures[f"{name}_rss_slope_mb_per_h"] = mb_per_h
         figures[f"{name}_rss_mb"] = settled[name][-1][1] / MB
-    report("soak", {"minutes": minutes, "warm_minutes": warm, "samples": len(settled["box"]), "pictures": "384x288"}, figures, rows)
+    inputs = {"minutes": minutes, "warm_minutes": warm, "samples": len(settled["box"]), "pictures": "384x288"}
+    report("soak", inputs, figures, rows)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from base.clock import utc_us
 from base.errors import Conflict, Invalid, NotFound, PeerError
 from firmware.mask.selection import Selection
 from firmware.mask.settings import Extent, MaskSettings, Zone
@@ -186,6 +187,16 @@ async def test_a_camera_that_has_been_silent_is_not_believed(tmp_path, monkeypat
         assert maskings.now(GUARD, 1) is None
         (row,) = await maskings.past(GUARD, 1, 0, 1 << 60)
         assert row.end_us is not None, "what it does since then nobody knows"
+
+
+@pytest.mark.parametrize(("ago_s", "known_since_s"), [(30, 30), (3600, 0)])
+async def test_the_first_answer_of_a_camera_counts_since_it_was_added_a_moment_ago(tmp_path, ago_s, known_since_s):
+    async with running(tmp_path / "camera") as camera, at_work(tmp_path, camera) as (_, roster, maskings):
+        now_us = utc_us()
+        roster._cameras[1] = replace(roster.get(1), added_utc_us=now_us - ago_s * 1_000_000)
+        await maskings.ask(1)
+        (row,) = await maskings.past(GUARD, 1, 0, 1 << 60)
+        assert 0 <= row.start_us - (now_us - known_since_s * 1_000_000) < 60_000_000 * (known_since_s == 0) + 1
 
 
 async def test_a_camera_that_changes_its_mind_all_day_fills_no_disk(tmp_path, monkeypatch):

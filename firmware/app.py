@@ -25,7 +25,7 @@ from firmware.mask.plan import Planner
 from firmware.mask.selection import Chooser, Selection
 from firmware.osd import Overlay
 from firmware.outbox import Outbox
-from firmware.pairing import Pairing, PairingEndpoint, Pairings
+from firmware.pairing import PairingEndpoint, Pairings
 from firmware.posts import Posts
 from firmware.progress import EVERY_S, Pictures, Reporter
 from firmware.push import Pusher
@@ -49,6 +49,7 @@ from onvif.events.settings_damage import tell_damage, tell_lost
 from onvif.events.topics import CAMERA
 from onvif.platform import interface_of
 from onvif.rtsp.serve import Server
+from wire.pairing import Pairing
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,6 @@ import pytest
 
 from base.clock import utc_us
 from base.errors import Conflict, Invalid, NotFound, PeerError
-from firmware.mask.selection import Mode as CameraMode
 from firmware.mask.selection import Selection
 from firmware.mask.settings import Extent, MaskSettings, Zone
 from firmware.masked_whole import MaskedWhole, Whole
@@ -20,12 +19,12 @@ from nvr_box.cameras.masking import Masking, look
 from nvr_box.cameras.maskings import Maskings
 from nvr_box.cameras.released_places import ReleasedPlaces
 from nvr_box.cameras.roster import Camera, Roster
-from nvr_box.cameras.selection import Mode
 from nvr_box.db import maskings as masking_rows
 from nvr_box.db.database import Store
 from nvr_box.rights import Account, Refused, Right
 from onvif.users import Level
 from tests.onvif_camera import PASSWORDS, running
+from wire.selection import Mode
 
 ADMIN = Account("anna", frozenset({Right.ADMIN, Right.VIEW}))
 GUARD = Account("guard", frozenset(Right) - {Right.ADMIN})
@@ -145,7 +144,7 @@ async def test_the_box_follows_a_camera_and_remembers_what_held_when(tmp_path):
         assert maskings.now(GUARD, 1) is None, "nobody has said it yet"
         task = asyncio.create_task(maskings.run())
         await until(lambda: maskings.now(GUARD, 1) is not None)
-        chosen.put(Selection(mode=CameraMode.ONLY))
+        chosen.put(Selection(mode=Mode.ONLY))
         await until(lambda: maskings.now(GUARD, 1).mode is Mode.ONLY)
         camera.camera.live.whole.now = Whole("the detector is late", 4.2)
         await until(lambda: maskings.whole(GUARD, 1) == masking.Whole("the detector is late", 4.2))
@@ -170,7 +169,7 @@ async def test_the_box_follows_a_camera_and_remembers_what_held_when(tmp_path):
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         # A box that was restarted goes on with the row, and what changed meanwhile counts from the last confirmation.
-        chosen.put(Selection(mode=CameraMode.ONLY))
+        chosen.put(Selection(mode=Mode.ONLY))
         again = Maskings(store, roster)
         task = asyncio.create_task(again.run())
         past = await written(again, 4)

@@ -7,7 +7,6 @@ from box_fakes import CAMERA_ID, jpeg
 from wire_scene import H264, OFFICER, SIGNER, protected
 
 from base.errors import Error, WireError
-from nvr_box.search.intake import split
 from tests.outside_mutations import LONG, SHORT, fed
 from wire import grant, hold, nal, sei, thumbnail
 from wire.features import seal
@@ -15,6 +14,7 @@ from wire.features.packet import AppearanceCode, ColourShare, FeaturePacket, par
 from wire.features.vocabulary import CodeKind, Colour, ObjectClass, Part
 from wire.keys import Identity, SigningKey
 from wire.nal import Codec
+from wire.push import split
 from wire.recovery import layout, tables, units
 from wire.recovery.group import TrackKey
 from wire.recovery.reader import Reader

@@ -1,9 +1,9 @@
 """At which of its sizes the detector looks next.
 
 At any one size a detector hardly sees people of some heights, so no size is left out for long. Half of the looks go to
-the size that has been surest of people on this camera: on one that sees people near, that is a smaller one, which costs
-less as well; two thirds where there is but one other. The other sizes share the rest. Where pictures come slowly all sizes take equal turns, or somebody
-whom only one of them sees would go unseen for longer than a mask is held.
+the size that has been surest of people on this camera (two thirds where there is but one other): on one that sees
+people near, that is a smaller one, which costs less as well. The other sizes share the rest. Where pictures come slowly
+all sizes take equal turns, or somebody whom only one of them sees would go unseen for longer than a mask is held.
 """
 
 import numpy as np

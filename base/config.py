@@ -1,19 +1,11 @@
-"""TOML into frozen dataclasses: an unknown key is an error that names the known ones.
+"""TOML into frozen dataclasses: an unknown key is an error that names the known ones (`base/codec.py`)."""
 
-A dataclass states the keys, their types and their defaults, once. Its `__post_init__` may raise `ValueError`
-for a value out of range; the message is reported under the key's full path. Fields may be bool, int, float, str,
-`Path`, a `StrEnum`, a nested dataclass, `tuple[X, ...]` of those, or any of them `| None`.
-"""
-
-import dataclasses
 import tomllib
-import types
-import typing
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from base.errors import ConfigError
+from base import codec
+from base.errors import ConfigError, Invalid
 
 T = TypeVar("T")
 
@@ -39,44 +31,7 @@ def build(shape: type[T], table: dict[str, Any], *, where: str) -> T:
     Raises:
         ConfigError: an unknown or missing key, a value of the wrong type, or one that `shape` refuses.
     """
-    hints = typing.get_type_hints(shape)
-    fields = {field.name: field for field in dataclasses.fields(shape)}  # type: ignore[arg-type]  # T is a dataclass
-    for key in table:
-        if key not in fields:
-            raise ConfigError(f"{where}: unknown key {key!r}; known: {', '.join(sorted(fields))}")
-    values = {}
-    for name, field in fields.items():
-        if name in table:
-            values[name] = _value(hints[name], table[name], f"{where}.{name}")
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise ConfigError(f"{where}: key {name!r} is missing")
     try:
-        return shape(**values)
-    except ValueError as error:
-        raise ConfigError(f"{where}: {error}") from error
-
-
-def _value(hint: Any, value: Any, where: str) -> Any:
-    origin = typing.get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
-        inner = [arm for arm in typing.get_args(hint) if arm is not types.NoneType]
-        return _value(inner[0], value, where)
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise ConfigError(f"{where}: want a list, got {value!r}")
-        return tuple(_value(typing.get_args(hint)[0], item, f"{where}[{i}]") for i, item in enumerate(value))
-    if dataclasses.is_dataclass(hint):
-        if not isinstance(value, dict):
-            raise ConfigError(f"{where}: want a table, got {value!r}")
-        return build(typing.cast("type[Any]", hint), value, where=where)
-    if isinstance(hint, type) and issubclass(hint, StrEnum):
-        if value not in list(hint):
-            raise ConfigError(f"{where}: want one of {', '.join(hint)}, got {value!r}")
-        return hint(value)
-    if hint is Path and isinstance(value, str):
-        return Path(value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise ConfigError(f"{where}: want {hint.__name__}, got {value!r}")
-    return value
+        return codec.decode(shape, table, where)
+    except Invalid as error:
+        raise ConfigError(str(error)) from error

@@ -1,24 +1,57 @@
-"""Errors that cross a module boundary.
+"""The errors of the whole program, drawn once.
 
     Error:
+    ├── RequestError     what was asked for is not done, and nothing was changed; the words are for who asked
+    │   ├── Invalid          one value does not fit (field)
+    │   ├── NotFound         what is asked for is not there, or no longer
+    │   ├── Conflict         it stands against what is there already
+    │   └── Refused          the right, the proof or the reason for it is missing
     ├── WireError        bytes from outside broke their format (offset, clause)
     │   ├── Truncated        they stop before the structure does
     │   └── Unsupported      well formed, but a version or kind we do not speak
     ├── SealError        a key, tag or signature does not fit; nothing is released
     ├── PeerError        the other end refused, answered nonsense or went away
-    ├── ModelError       a model file or its runtime cannot be trusted
-    ├── StoreError       the disk or the database refused or contradicts itself
-    │   └── NotFound         it works, but what is asked for is not there, or no longer
-    └── ConfigError      the operator must change something
-        ├── Invalid          one value that was sent does not fit (field)
-        └── Conflict         it stands against what is there already
+    │   └── OnvifError       the same said in SOAP (`onvif/errors.py`: Fault, NotAuthorized, NotOnvif, Unreachable)
+    ├── StoreError       the disk or the database refused, or contradicts itself
+    ├── ConfigError      a file that the operator wrote cannot be used; the message names file and key
+    ├── HostError        this computer's system refused a port, a process or a setting
+    └── ModelError       a model file or its runtime cannot be trusted
 
-`onvif/` imports nothing of ours and draws its own small tree in `onvif/errors.py`.
+`base/refusals.py` says each as an HTTP status and a sentence, `onvif/errors.py` each as a SOAP fault.
 """
 
 
 class Error(Exception):
     """Something outside this program's control went wrong; the message is a sentence for an operator."""
+
+
+class RequestError(Error):
+    """What was asked for is not done, and nothing was changed; whoever asked can do something about it."""
+
+
+class Invalid(RequestError):
+    """One value that was sent does not fit.
+
+    Args:
+        message: what is wrong, a sentence that may begin with the field's name.
+        field: the name of the value, as the one who sent it knows it.
+    """
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NotFound(RequestError):
+    """What is asked for is not there, or no longer: asking again does not help."""
+
+
+class Conflict(RequestError):
+    """What is wished stands against what is there already; something else has to change first."""
+
+
+class Refused(RequestError):
+    """The right, the proof or the reason for it is missing; the message says which and why."""
 
 
 class WireError(Error):
@@ -54,29 +87,17 @@ class PeerError(Error):
     """The other end refused, answered nonsense or went away."""
 
 
-class ModelError(Error):
-    """A model file or its runtime cannot be trusted."""
-
-
 class StoreError(Error):
-    """The disk or the database refused, or contradicts itself."""
-
-
-class NotFound(StoreError):
-    """What is asked for is not there, or no longer: asking again does not help."""
+    """The disk or the database refused, or contradicts itself. Never a person's mistake."""
 
 
 class ConfigError(Error):
-    """The operator must change something; the message names the key."""
+    """A file that the operator wrote cannot be used; the message names the file and the key."""
 
 
-class Invalid(ConfigError):
-    """One value that was sent does not fit; `field` names it."""
-
-    def __init__(self, message: str, field: str) -> None:
-        super().__init__(message)
-        self.field = field
+class HostError(Error):
+    """The system of this computer refused a port, a process or a setting; the message says which."""
 
 
-class Conflict(ConfigError):
-    """What is wished stands against what is there already."""
+class ModelError(Error):
+    """A model file or its runtime cannot be trusted."""

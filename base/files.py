@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+_PRIVATE = 0o600
+
 
 def sync_folder(folder: Path) -> None:
     """Make what was created, renamed or removed in it last."""
@@ -13,16 +15,51 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Put a file of mode 0600 in place whole or not at all; it lasts when this returns. Raises OSError."""
+def write_atomically(path: Path, content: bytes, *, mode: int = _PRIVATE) -> None:
+    """Put a file in place whole or not at all; it lasts when this returns.
+
+    It is written beside `path` (`NAME.new`, which the next call replaces when this one is cut short), synced, renamed
+    over what was there, and the folder synced: whoever opens `path` at any moment, after a power cut too, reads the old
+    content or the new.
+
+    Raises:
+        OSError: it cannot be written; what was there is there still.
+    """
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    try:
+        _write_new(fresh, content, mode)
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)  # half a file must not fill the disk that was full
+        raise
+    sync_folder(path.parent)
+
+
+def write_once(path: Path, content: bytes, *, mode: int = _PRIVATE) -> None:
+    """Make a file that must not be there yet, on a stick as well, which has no links; it lasts when this returns.
+
+    Raises:
+        FileExistsError: it is there; nothing was changed.
+        OSError: it cannot be written; nothing is left of it.
+    """
+    try:
+        _write_new(path, content, mode)
+        sync_folder(path.parent)
+    except FileExistsError:
+        raise
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _write_new(path: Path, content: bytes, mode: int) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE), "wb") as file:
         file.write(content)
         file.flush()
+        if mode != _PRIVATE:
+            os.fchmod(file.fileno(), mode)  # whatever the umask says
         os.fsync(file.fileno())
-    fresh.replace(path)
-    sync_folder(path.parent)
 
 
 def blank(path: Path) -> None:

@@ -11,6 +11,9 @@ import os
 import resource
 import signal
 import socket
+from pathlib import Path
+
+from base.errors import ConfigError
 
 log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _MCL_CURRENT = 1, 4, 1
@@ -53,9 +56,31 @@ def raise_files(wanted: int = 65_536) -> int:
     return soft if soft != resource.RLIM_INFINITY else wanted
 
 
+def no_core_files() -> None:
+    """No picture of this process's memory on the disk when it crashes or is aborted."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def keep_files_private(folder: Path | None = None) -> None:
+    """What this process makes is for its user alone, and so is `folder`, the one that it keeps everything in.
+
+    Raises:
+        ConfigError: the folder can neither be made nor closed to others.
+    """
+    os.umask(0o077)
+    if folder is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if folder.stat().st_uid == os.geteuid():  # a folder that somebody else lends us is theirs to close
+            folder.chmod(folder.stat().st_mode & ~0o077)
+    except OSError as error:
+        raise ConfigError(f"{folder}: {error.strerror}") from error
+
+
 def keep_secrets() -> None:
     """No core file, no debugger of another process, and what is allowed of memory locking."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    no_core_files()
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_DUMPABLE, 0)
     if libc.mlockall(_MCL_CURRENT):

@@ -32,13 +32,13 @@ import numpy as np
 
 from bench.report import report
 from nvr_box import state as places
-from nvr_box.audit import Audit
+from nvr_box.accounts.users import Users
+from nvr_box.audit.log import Audit
+from nvr_box.db.database import Store
 from nvr_box.rights import Account, Right
 from nvr_box.search.gallery import Columns, Gallery, Row
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Filters, _compare
-from nvr_box.store import Store
-from nvr_box.users import Users
 from wire.features.packet import AppearanceCode
 from wire.features.vocabulary import CodeKind
 

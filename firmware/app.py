@@ -2,17 +2,19 @@
 
 import asyncio
 import logging
-from pathlib import Path
+import time
+from collections.abc import Coroutine
+from typing import Any
 
 from base import service
 from base.errors import ConfigError
+from base.settings_file import Stored
 from firmware import identity
 from firmware.analytics.engine import Engine
 from firmware.camera import Camera
-from firmware.capture.clip import Clip
 from firmware.capture.frame import Frame
+from firmware.capture.sources import open_source
 from firmware.config import Camera as CameraConfig
-from firmware.config import Source
 from firmware.describe import Describer
 from firmware.encode.protected import ProtectedEncoder
 from firmware.imaging import Sensor
@@ -20,17 +22,19 @@ from firmware.live import Live
 from firmware.mask import polygons
 from firmware.mask.paint import Painter
 from firmware.mask.plan import Planner
-from firmware.mask.selection import Chooser
+from firmware.mask.selection import Chooser, Selection
 from firmware.osd import Overlay
 from firmware.outbox import Outbox
-from firmware.pairing import Pairing, PairingEndpoint, Pairings
+from firmware.pairing import PairingEndpoint, Pairings
 from firmware.posts import Posts
+from firmware.progress import EVERY_S, Pictures, Reporter
 from firmware.push import Pusher
 from firmware.released_places import ReleasedPlaces, ReleasedPlacesEndpoint
 from firmware.selection import SelectionEndpoint
 from firmware.services.web import CameraWeb
 from firmware.settings import Settings
 from firmware.stream.channels import MainChannel, SubChannel
+from firmware.stream.detection_pace import DetectionPace
 from firmware.stream.event_track import EventTrack
 from firmware.stream.multicast import grouping
 from firmware.stream.paths import Paths
@@ -41,19 +45,22 @@ from firmware.vision import Eyes
 from firmware.vision.sight import Sight
 from models import load
 from onvif.events.bus import Bus
+from onvif.events.settings_damage import tell_damage, tell_lost
 from onvif.events.topics import CAMERA
 from onvif.platform import interface_of
 from onvif.rtsp.serve import Server
-from onvif.store import Stored
+from wire.pairing import Pairing
 
 log = logging.getLogger(__name__)
 
-_REPORT_S = 60.0
-_WATCHDOG_S = 5.0
+_LOG_S = 60.0
 
 
-async def run(config: CameraConfig) -> None:
+async def run(config: CameraConfig, reporter: Reporter) -> None:
     """Run this camera until SIGINT or SIGTERM.
+
+    Args:
+        reporter: is given the pictures' numbers every second.
 
     Raises:
         ConfigError: something in the configuration cannot be used.
@@ -79,8 +86,12 @@ async def run(config: CameraConfig) -> None:
     )  # fmt: skip
     live_main = MainChannel(width, height, rate, encoder)
     live_sub = SubChannel(width, height, rate, config.sub)
-    chosen = Stored(config.state / "selection.json", config.selection)
+    # Where the choice was lost, nobody is left open, whoever the operator's file named before it was made.
+    chosen = Stored(config.state / "selection.json", config.selection, lost=Selection())
     released = Stored(config.state / "released-places.json", ReleasedPlaces())
+    if pairings.damage is not None:
+        pairings.listen(tell_lost(bus, pairings.damage))
+    tell_damage(bus, settings.device, settings.media, overlay.settings, drawn, chosen, released)
     chooser = Chooser(networks, lambda: chosen.value)
     planner = Planner(width, height, mask, chooser.open, lambda: released.value.boxes)
     painter = Painter(width, height, mask)
@@ -94,15 +105,18 @@ async def run(config: CameraConfig) -> None:
     describer = Describer(networks, width, height, posts.send, originals=config.thumbnails == "recoverable")
 
     def looked(frame: Frame, sight: Sight) -> None:
+        live.whole.looked(sight.pts_90k)
         chooser.look(frame.i420, sight)
         describer.look(frame.i420, sight, frame.utc_us)
 
     sources = [first]
     live = Live(live_main, live_sub, planner, painter)
     drawn.listen(lambda _old, new: live.set_mask(polygons.joined(config.mask, new)))
+    pace = DetectionPace()
     stages = Stages(
-        open_source=lambda: sources.pop() if sources else open_source(config.source),
-        open_eyes=lambda: Eyes(networks, rate, config.vision),
+        open_source=lambda: sensor.attached(sources.pop() if sources else open_source(config.source)),
+        open_eyes=lambda: Eyes(networks, rate, config.vision, interval_s=pace.interval_s),
+        pace=pace,
         adjust=sensor.see,
         looked=looked,
         encoder=live_main,
@@ -150,9 +164,7 @@ async def run(config: CameraConfig) -> None:
         async with face.serving():
             pipeline.start()
             print(f"READY {config.name} web={face.ports.http or face.ports.https} rtsp={rtsp.port}", flush=True)
-            service.notify("READY=1")
-            await _until_end(pipeline, pusher)
-            service.notify("STOPPING=1")
+            await _until_end(pipeline, pusher, _reporting(pipeline, live, reporter))
     finally:
         await asyncio.to_thread(pipeline.stop, 2.0)
         rtsp.stop()
@@ -163,27 +175,13 @@ async def run(config: CameraConfig) -> None:
         raise pipeline.failed
 
 
-def open_source(source: Source) -> Clip:
-    """The sensor that the configuration names.
-
-    Raises:
-        ConfigError: it cannot be opened.
-    """
-    window = source.window
-    return Clip(
-        Path(source.clip).expanduser(),
-        (window[0], window[1], window[2], window[3]) if window else None,
-        follow_clock=source.follow_clock,
-    )
-
-
-async def _until_end(pipeline: Pipeline, pusher: Pusher) -> None:
+async def _until_end(pipeline: Pipeline, pusher: Pusher, reporting: Coroutine[Any, Any, None]) -> None:
     """Until a signal, or until the pipeline or a task ends by itself."""
     tasks = [
         asyncio.create_task(service.until_signal(), name="signal"),
         asyncio.create_task(asyncio.to_thread(pipeline.ended.wait), name="pipeline"),
         asyncio.create_task(pusher.run(), name="push"),
-        asyncio.create_task(_report(pipeline), name="report"),
+        asyncio.create_task(reporting, name="report"),
     ]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     pipeline.ended.set()
@@ -195,15 +193,12 @@ async def _until_end(pipeline: Pipeline, pusher: Pusher) -> None:
             raise task.exception() or RuntimeError(task.get_name())
 
 
-async def _report(pipeline: Pipeline) -> None:
-    """The watchdog, fed by access units only, and one line of counters a minute."""
-    before, since_s = -1, 0.0
+async def _reporting(pipeline: Pipeline, live: Live, reporter: Reporter) -> None:
+    """What was seen and encoded, every second to the supervisor, and every minute one line into the log."""
+    counters, logged_s = pipeline.counters, time.monotonic()
     while True:
-        await asyncio.sleep(_WATCHDOG_S)
-        if pipeline.counters.encoded != before:
-            service.notify("WATCHDOG=1")
-        before = pipeline.counters.encoded
-        since_s += _WATCHDOG_S
-        if since_s >= _REPORT_S:
-            since_s = 0.0
-            log.info("%s", pipeline.counters.line())
+        reporter.pictures(Pictures(counters.taken_up, counters.encoded, lost=live.signal_lost))
+        if time.monotonic() - logged_s >= _LOG_S:
+            logged_s = time.monotonic()
+            log.info("%s", counters.line())
+        await asyncio.sleep(EVERY_S)

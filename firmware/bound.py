@@ -13,10 +13,12 @@ from aiohttp import web
 
 from onvif import digest
 from onvif.auth import Authenticator
+from onvif.doorway import read_in_time
 from onvif.errors import NotAuthorized
 from onvif.users import AccessClass, User, may
 
 MAX_BODY = 64 * 1024
+BODY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +46,12 @@ Authorise = Callable[[web.Request], Awaitable[Bound]]
 
 
 async def body_of(request: web.Request) -> bytes:
-    """The whole body; raises 413 for one that no document of ours needs."""
-    body = await request.content.read(MAX_BODY + 1) if (request.content_length or 0) <= MAX_BODY else b""
-    while len(body) <= MAX_BODY and not request.content.at_eof():
-        body += await request.content.read(MAX_BODY + 1 - len(body))
-    if len(body) > MAX_BODY or (request.content_length or 0) > MAX_BODY:
-        raise web.HTTPRequestEntityTooLarge(
-            MAX_BODY, len(body), text=json.dumps({"error": f"the document is larger than {MAX_BODY} bytes"})
-        )
-    return body
+    """The whole body; raises 413 for one that no document of ours needs, 408 for one that does not come."""
+    try:
+        return await read_in_time(request, most=MAX_BODY, limit_s=BODY_S)
+    except web.HTTPRequestEntityTooLarge as error:
+        error.text = json.dumps({"error": f"the document is larger than {MAX_BODY} bytes"})
+        raise
 
 
 def authoriser(authenticator: Authenticator) -> Authorise:
@@ -83,7 +82,7 @@ def authorised(
             raise NotAuthorized("this needs a user and a password")
     except NotAuthorized as refusal:
         answer = web.HTTPUnauthorized(text=str(refusal))
-        for challenge in authenticator.challenges(stale=refusal.stale, whole=body is not None):
+        for challenge in authenticator.challenges(stale=refusal.stale, whole=body is not None, md5_first=True):
             answer.headers.add("WWW-Authenticate", challenge)
         raise answer from refusal
     if not may(user.level, access):

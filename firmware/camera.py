@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from base.settings_file import Stored
 from firmware.analytics import Engine
 from firmware.config import Camera as CameraConfig
 from firmware.identity import CameraIdentity
@@ -16,7 +17,6 @@ from firmware.selection import SelectionEndpoint
 from firmware.stream.multicast import GroupOf
 from onvif.events.bus import Bus
 from onvif.rtsp.serve import Server
-from onvif.store import Stored
 
 if TYPE_CHECKING:
     from firmware.settings import Settings

@@ -1,4 +1,4 @@
-"""What an operator may set in `camera.toml`, and what holds when he does not.
+"""What an operator may set in `camera.toml`, and what holds where they do not.
 
 One file may describe several cameras; each runs in a process of its own (`firmware.supervisor`). Settings that an
 ONVIF client may change at run time start from here and then live in the camera's state directory.
@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from firmware.capture.sources import SourceSettings
 from firmware.encode.settings import EncoderSettings
 from firmware.mask.selection import Selection
 from firmware.mask.settings import MaskSettings
@@ -18,27 +19,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """The sensor.
-
-    Args:
-        clip: a video file played as a live picture.
-        window: x, y, width, height of the part this camera sees; multiples of 16; the whole picture when empty.
-        follow_clock: the clip's position is UTC modulo its length, the same for every camera on that clip.
-    """
-
-    clip: Path
-    window: tuple[int, ...] = ()
-    follow_clock: bool = True
-
-    def __post_init__(self) -> None:
-        if len(self.window) not in {0, 4}:
-            raise ValueError("window wants four numbers: x, y, width, height")
-        if any(value % 16 or value < 0 for value in self.window):
-            raise ValueError("window: every number must be a multiple of 16")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
     """One camera.
 
@@ -46,7 +26,7 @@ class Camera:
         name: shown to people and in the discovery scope; unique in the file.
         serial: serial number; unique in the file.
         state: directory for keys, settings and the outbox; made with mode 700.
-        source: the sensor.
+        source: the sensor; its `kind` decides which keys it has.
         address: the address to listen on; 0.0.0.0 is every IPv4 interface.
         web_port: HTTP port of the ONVIF services; 0 takes a free one.
         rtsp_port: RTSP port; 0 takes a free one.
@@ -72,7 +52,7 @@ class Camera:
     name: str
     serial: str
     state: Path
-    source: Source
+    source: SourceSettings
     address: str = "0.0.0.0"  # noqa: S104  # a camera is there to be reached; narrow it in the file
     web_port: int = 8080
     rtsp_port: int = 8554
@@ -113,12 +93,22 @@ class Camera:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The whole file: a list of `[[camera]]` tables."""
+    """The whole file: a list of `[[camera]]` tables.
+
+    Args:
+        camera: the cameras of this device.
+        log_level: the least serious entries that are logged: DEBUG, INFO, WARNING or ERROR.
+        stall_s: a camera's process is killed and started again when no picture of it was encoded for so many seconds
+            although its sensor gives some; 5 to 600.
+    """
 
     camera: tuple[Camera, ...]
     log_level: str = "INFO"
+    stall_s: float = 20.0
 
     def __post_init__(self) -> None:
+        if not 5.0 <= self.stall_s <= 600.0:
+            raise ValueError(f"stall_s {self.stall_s:g}: want 5 to 600")
         if not self.camera:
             raise ValueError("at least one [[camera]] table is wanted")
         for key in ("name", "serial", "state"):

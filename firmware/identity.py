@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from base.errors import ConfigError, WireError
+from base.errors import ConfigError, StoreError, WireError
 from wire.keys import SigningKey, key_id, load_signing_key, save
 
 _FILE = "signing.key"
@@ -26,8 +26,8 @@ def load(state: Path) -> CameraIdentity:
     """The identity kept in the state directory, made (mode 600) when there is none.
 
     Raises:
-        ConfigError: the directory cannot be written, or the key file is damaged. A damaged key is never replaced:
-            the box would take the camera for another one.
+        StoreError: the directory cannot be written.
+        ConfigError: the key file is damaged. It is never replaced: the box would take the camera for another one.
     """
     path = state / _FILE
     try:
@@ -42,7 +42,7 @@ def load(state: Path) -> CameraIdentity:
                 os.close(descriptor)
         return CameraIdentity(load_signing_key(path))
     except OSError as error:
-        raise ConfigError(f"{state}: the state directory cannot be used: {error}") from error
+        raise StoreError(f"{state}: the state directory cannot be used: {error}") from error
     except WireError as error:
         raise ConfigError(
             f"{path}: the camera's key is damaged ({error}); restore it, or remove it to be a new camera"

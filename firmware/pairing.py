@@ -8,97 +8,25 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from base.errors import ConfigError, SealError, WireError
-from base.files import write_private
+from base import kept_file
+from base.errors import SealError, StoreError, WireError
 from firmware.bound import Authorise, Bound, refused
 from firmware.identity import CameraIdentity
 from firmware.viewer import ViewerAccount
-from onvif.errors import StateError
 from wire import meeting
-from wire.keys import Recipient
 from wire.meeting import STREAM_INFO, VERSION
+from wire.pairing import PATH, CameraDocument, Pairing, bytes_of
 
 log = logging.getLogger(__name__)
 
-PATH = "/veilcam/pairing"
 _FILE = "pairing.json"
-_MAX_RECIPIENTS = 16
-_UNPINNED = 1
-"""The version of documents that named no key of the box; kept ones are read, and end with the next offer."""
 _NOT_BY_THE_BOX = "this camera belongs to a box, whose signature this lacks; unpair it there, or reset the camera"
-
-
-@dataclass(frozen=True, slots=True)
-class Pairing:
-    """What a box told this camera. `box_key` is what the box signs with, None for what an older program kept."""
-
-    box_id: str
-    feature_key: Recipient
-    recipients: tuple[Recipient, ...]
-    push_url: str
-    push_fingerprint: bytes
-    push_token: str = field(repr=False)
-    box_key: bytes | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The document as the box posts it."""
-        key = {"box_key": self.box_key.hex()} if self.box_key else {}
-        return key | {
-            "version": VERSION if self.box_key else _UNPINNED,
-            "box_id": self.box_id,
-            "feature_key": self.feature_key.public.hex(),
-            "recipients": [recipient.to_json() for recipient in self.recipients],
-            "push_url": self.push_url,
-            "push_fingerprint": self.push_fingerprint.hex(),
-            "push_token": self.push_token,
-        }
-
-    @classmethod
-    def from_json(cls, table: Any) -> "Pairing":
-        """Read a document from outside.
-
-        Raises:
-            WireError: a field is missing, of the wrong kind, or out of range; the message names it.
-        """
-        if not isinstance(table, dict):
-            raise WireError("the pairing document must be a JSON object")
-        if table.get("version") not in (VERSION, _UNPINNED):
-            raise WireError(f"version: want {VERSION}, got {table.get('version')!r}")
-        recipients = table.get("recipients")
-        if not isinstance(recipients, list) or not 1 <= len(recipients) <= _MAX_RECIPIENTS:
-            raise WireError(f"recipients: want a list of 1 to {_MAX_RECIPIENTS} keys")
-        url = _text(table, "push_url", 1000)
-        try:
-            parts = urlsplit(url)
-            reachable = parts.scheme == "https" and parts.hostname and (parts.port or 443)
-        except ValueError:
-            reachable = None
-        if not reachable:
-            raise WireError(f"push_url: want https://host:port/path, got {url!r}")
-        return cls(
-            box_id=_hex(table, "box_id", 8).hex(),
-            feature_key=Recipient(_hex(table, "feature_key", 32), "box"),
-            recipients=tuple(Recipient.from_json(recipient) for recipient in recipients),
-            push_url=url,
-            push_fingerprint=_hex(table, "push_fingerprint", 32),
-            push_token=_text(table, "push_token", 1000),
-            box_key=_hex(table, "box_key", 32) if table["version"] == VERSION else None,
-        )
-
-    def demand_usable(self) -> None:
-        """Raise `WireError`, which names the key, unless something can be sealed to every key of it."""
-        for name, key in (("feature_key", self.feature_key), *(("recipients", each) for each in self.recipients)):
-            try:
-                key.demand_usable()
-            except SealError as error:
-                raise WireError(f"{name}: {error}") from error
 
 
 class Pairings:
@@ -107,28 +35,23 @@ class Pairings:
     Args:
         state: the state directory.
 
-    Raises:
-        ConfigError: the kept document is damaged. It is not thrown away: the camera would fall silent. One with a key
-            that nothing can be sealed to is put aside: with it the camera could never start.
+    A document that is damaged is put aside and its copy holds (`base/kept_file.py`); so is one with a key that nothing
+    can be sealed to, with which the camera could never start: then it belongs to no box, and the box pairs again.
     """
 
     def __init__(self, state: Path) -> None:
         self._path = state / _FILE
         self._listeners: list[Callable[[Pairing | None, Pairing | None], None]] = []
-        self.current: Pairing | None = None
-        try:
-            self.current = Pairing.from_json(json.loads(self._path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError, WireError) as error:
-            raise ConfigError(f"{self._path}: the pairing is damaged ({error}); remove it and pair again") from error
+        found = kept_file.read(self._path, lambda content: Pairing.from_json(json.loads(content)))
+        self.damage, self.current = found.damage, found.value
         try:
             if self.current is not None:
                 self.current.demand_usable()
         except WireError as error:
             self.current = None
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, StoreError):
                 self._path.rename(self._path.with_suffix(".refused"))
+                kept_file.remove(self._path)
             log.error("%s is put aside, the camera belongs to no box: %s", self._path, error)  # noqa: TRY400  # a sentence for the operator
 
     def listen(self, changed: Callable[[Pairing | None, Pairing | None], None]) -> None:
@@ -139,12 +62,12 @@ class Pairings:
         """Keep a new pairing, or none, and tell everybody.
 
         Raises:
-            OSError: it cannot be written; the old one holds.
+            StoreError: it cannot be written; the old one holds.
         """
         if pairing is None:
-            self._path.unlink(missing_ok=True)
+            kept_file.remove(self._path)
         else:
-            write_private(self._path, json.dumps(pairing.to_json()).encode())
+            kept_file.write(self._path, json.dumps(pairing.to_json()).encode())
         before, self.current = self.current, pairing
         for changed in self._listeners:
             changed(before, pairing)
@@ -186,7 +109,7 @@ class PairingEndpoint:
         document = self._document()
         if "nonce" in request.query:
             try:
-                nonce = _hex(dict(request.query), "nonce", meeting.NONCE_BYTES)
+                nonce = bytes_of(dict(request.query), "nonce", meeting.NONCE_BYTES)
             except WireError as error:
                 return refused(400, str(error))
             document = meeting.met(self.identity.signer, nonce, document)
@@ -200,7 +123,7 @@ class PairingEndpoint:
             pairing.demand_usable()
             if pairing.box_key is None:
                 raise WireError(f"version: want {VERSION}")
-            if _hex(table, "camera_id", 8) != self.identity.camera_id:
+            if bytes_of(table, "camera_id", 8) != self.identity.camera_id:
                 raise WireError("camera_id: this offer is for another camera")
         except (ValueError, RecursionError) as error:
             return refused(400, f"not JSON: {error}")
@@ -215,7 +138,7 @@ class PairingEndpoint:
             answer = self._document() | stream
         except SealError:
             return refused(409, _NOT_BY_THE_BOX if pinned else "Veilcam-Order: want the signature of box_key")
-        except (OSError, StateError) as error:
+        except StoreError as error:
             return refused(507, f"the pairing cannot be kept: {error}")
         return bound.answer(meeting.taken(self.identity.signer, bound.body, answer))
 
@@ -228,12 +151,12 @@ class PairingEndpoint:
             self.forget()
         except SealError:
             return refused(409, _NOT_BY_THE_BOX)
-        except (OSError, StateError) as error:
+        except StoreError as error:
             return refused(507, f"the pairing cannot be ended: {error}")
         return bound.answer(meeting.taken(self.identity.signer, bound.body, self._document()))
 
     def forget(self) -> None:
-        """End the pairing, as an order of the box or a hard factory default does. Raises OSError, StateError."""
+        """End the pairing, as an order of the box or a hard factory default does. Raises StoreError."""
         self.pairings.set(None)
         if self.viewer is not None:
             self.viewer.forget()
@@ -252,32 +175,13 @@ class PairingEndpoint:
 
     def _document(self) -> dict[str, Any]:
         current = self.pairings.current
-        return {
-            "version": VERSION,
-            "camera_id": self.identity.camera_id.hex(),
-            "name": self.name,
-            "serial": self.serial,
-            "signing_key": self.identity.signer.public.hex(),
-            "appearance_model": self.appearance_model,
-            "paired_with": current.box_id if current else None,
-            "box_key": current.box_key.hex() if current and current.box_key else None,
-            "sealed_to": [recipient.kid.hex() for recipient in current.recipients] if current else [],
-            "stream_user": self.viewer.name if self.viewer else None,
-        }
-
-
-def _text(table: dict[str, Any], key: str, limit: int) -> str:
-    value = table.get(key)
-    if not isinstance(value, str) or not 0 < len(value) <= limit or not value.isprintable():
-        raise WireError(f"{key}: want text of 1 to {limit} characters")
-    return value
-
-
-def _hex(table: dict[str, Any], key: str, count: int) -> bytes:
-    try:
-        value = bytes.fromhex(_text(table, key, count * 2))
-    except ValueError as error:
-        raise WireError(f"{key}: want {count} bytes in hexadecimal") from error
-    if len(value) != count:
-        raise WireError(f"{key}: want {count} bytes in hexadecimal, got {len(value)}")
-    return value
+        return CameraDocument(
+            signing_key=self.identity.signer.public,
+            name=self.name,
+            serial=self.serial,
+            appearance_model=self.appearance_model,
+            paired_with=current.box_id if current else None,
+            box_key=current.box_key if current else None,
+            sealed_to=tuple(recipient.kid for recipient in current.recipients) if current else (),
+            stream_user=self.viewer.name if self.viewer else None,
+        ).to_json()

@@ -16,8 +16,8 @@ from aiohttp import web
 from numpy.typing import NDArray
 
 from base.errors import WireError
+from base.settings_file import Stored
 from firmware.bound import Authorise, Bound, refused
-from onvif.store import Stored
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Place:
                 raise ValueError(f"{name}: want 1 to {longest} printable characters")
         if type(self.at_utc_us) is not int or not 0 <= self.at_utc_us < _LATEST_US:
             raise ValueError("at_utc_us: want microseconds since 1970")
-        numbers = all(type(value) in {int, float} and math.isfinite(value) for value in self.box)
+        numbers = all(type(value) is int or (type(value) is float and math.isfinite(value)) for value in self.box)
         if len(self.box) != 4 or not numbers:
             raise ValueError("box: want four numbers")
         x0, y0, x1, y1 = self.box

@@ -10,13 +10,11 @@ installer to read once.
 
 from collections.abc import Mapping
 
-from base.errors import ConfigError
+from base.settings_file import Stored
 from firmware.config import Camera as CameraConfig
 from firmware.services.media_state import MediaState
-from onvif.errors import StateError
 from onvif.services.device_state import DeviceState
 from onvif.services.first_account import INITIAL_PASSWORD, ensure_administrator, forget_once_changed
-from onvif.store import Stored
 from onvif.users import Level, User
 
 
@@ -24,18 +22,16 @@ class Settings:
     """The sections and the users in them.
 
     Raises:
-        ConfigError: a settings file or the password file cannot be used; the message names it.
+        StoreError: a made-up password cannot be kept.
+        ConfigError: the password file cannot be used.
     """
 
     def __init__(self, config: CameraConfig) -> None:
         self._folder = config.state
-        try:
-            self.device = Stored(config.state / "device.json", DeviceState(scopes=config.scopes))
-            self.media = Stored(config.state / "media.json", MediaState())
-            ensure_administrator(self.device, config.state, config.password_file)
-            forget_once_changed(self.device, config.state)
-        except StateError as problem:
-            raise ConfigError(str(problem)) from problem
+        self.device = Stored(config.state / "device.json", DeviceState(scopes=config.scopes))
+        self.media = Stored(config.state / "media.json", MediaState())
+        ensure_administrator(self.device, config.state, config.password_file)
+        forget_once_changed(self.device, config.state)
 
     def accounts(self) -> Mapping[str, User]:
         """The users at this moment, by name."""

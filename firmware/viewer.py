@@ -3,8 +3,8 @@
 import secrets
 from dataclasses import dataclass
 
+from base.settings_file import Stored
 from onvif.services.device_state import DeviceState
-from onvif.store import Stored
 from onvif.users import Level, User
 
 NAME = "veilcam-box"
@@ -25,7 +25,7 @@ class ViewerAccount:
         """The account, made with a fresh password when it is not there.
 
         Raises:
-            StateError: it cannot be kept.
+            StoreError: it cannot be kept.
         """
         found = self._found()
         if found is None:

@@ -16,7 +16,7 @@ class ModelsConfig:
     Attributes:
         providers: onnxruntime execution providers, most wanted first; one that this machine lacks is passed over with
             a warning as long as a later one is there.
-        threads: threads of one inference; 1 leaves the other cores to the encoder.
+        threads: threads of one inference; 1 leaves the other cores to the encoder; 1 to 64.
         profile: "fine" (NanoDet at 512), "standard" (at 416: two thirds of the work, misses smaller people), "tiles"
             (at 416 over the picture and a 2 × 1 grid: twice the work), "small" (at 320: 40 % of the work), "smallest"
             (at 256: a quarter), "low_power" (OIDv4 SSD at 300, in float only: a quarter as well, but it sees less

@@ -1,37 +1,48 @@
-"""`python -m nvr_box --config nvr.toml [serve | check | verify … | users … | keys … | reencode]`."""
+"""`python -m nvr_box --config nvr.toml [serve | check | accept-loss | verify … | users … | keys … | reencode]`."""
 
 import argparse
 import asyncio
+import os
 import sys
 from pathlib import Path
 
 from base import config as toml
 from base import logs, service
-from base.errors import ConfigError, Error
-from nvr_box import check, keys_command
-from nvr_box.audit import Audit
+from base.errors import ConfigError, Error, Invalid, StoreError
+from nvr_box.accounts.users import Users
+from nvr_box.audit.log import Audit
 from nvr_box.config import BoxConfig
-from nvr_box.custody import Custody
+from nvr_box.custody import command as keys_command
+from nvr_box.custody.command import secret
+from nvr_box.custody.custody import Custody
+from nvr_box.custody.holds import Holds
+from nvr_box.db.database import Store
+from nvr_box.db.migrate import Newer
 from nvr_box.export import verify
-from nvr_box.holds import Holds
-from nvr_box.keys import Keys
-from nvr_box.keys_command import secret
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance import accept_loss, check
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
-from nvr_box.rights import Refused, Right
+from nvr_box.rights import Right
 from nvr_box.state import CONSOLE, DATABASE, RECORDINGS
-from nvr_box.store import Store
-from nvr_box.users import Users
+
+SERVING, CHECK_CONFIG = (None, "serve"), "check-config"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 when it went well, 1 with a sentence on standard error when not."""
+    """Run one command; 0 when it went well, 1 (78 where another start would not help) with a sentence on standard
+    error when not.
+    """
     asked = _parser().parse_args(arguments)
     if asked.command == "verify":
         return verify.main(asked.package, asked.signing_key, asked.state)
     try:
-        config = toml.load(BoxConfig, asked.config)
-        if asked.command in (None, "serve"):
+        config = toml.load(BoxConfig, getattr(asked, "file", None) or asked.config)
+        if asked.command == CHECK_CONFIG:
+            print(f"{asked.file or asked.config}: good")
+            return 0
+        service.keep_files_private(None if asked.command == "check" else config.state)
+        if asked.command in SERVING:
             # Here and not above: the networks take seconds to load, which the other commands do not need.
             from nvr_box import app
 
@@ -42,9 +53,12 @@ def main(arguments: list[str] | None = None) -> int:
         if asked.command == "check":
             return check.main(config, hashes=not asked.quick, signing_key=asked.signing_key)
         return asyncio.run(_change(config, asked))
-    except (Error, Refused) as error:
+    except Error as error:
         print(f"nvr_box: {error}", file=sys.stderr)
-        return 1
+        service.notify(f"STATUS={error}")
+        # Neither the file nor which of the two programs is installed changes by starting this one again.
+        wrong = isinstance(error, ConfigError) and asked.command in (*SERVING, CHECK_CONFIG)
+        return os.EX_CONFIG if wrong or isinstance(error, Newer) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,9 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, default=Path("nvr.toml"), help="nvr.toml (default: here)")
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="run the box (the default)")
+    config = commands.add_parser(CHECK_CONFIG, help="read the configuration, say what is wrong with it, start nothing")
+    config.add_argument("file", type=Path, nargs="?", help="the file, when it is not --config's")
     checking = commands.add_parser("check", help="compare database, files and audit chain; exit 1 when they differ")
     checking.add_argument("--signing-key", help="the box's, as `keys list` showed it when all was well")
     checking.add_argument("--quick", action="store_true", help="sizes only, without reading every recording")
+    accepting = commands.add_parser("accept-loss", help="entries of the audit log are lost: say so and sign on")
+    accepting.add_argument("reason", help="what happened, in words; it stays in the log")
     verifying = commands.add_parser("verify", help="check a package of evidence; needs no box and no key")
     verifying.add_argument("package", type=Path)
     verifying.add_argument("--signing-key", help="the box's, as `keys list` shows it")
@@ -75,7 +93,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _change(config: BoxConfig, asked: argparse.Namespace) -> int:
-    config.state.mkdir(parents=True, exist_ok=True)
     store = Store.open(config.state / DATABASE)
     try:
         log = Audit(store)
@@ -83,9 +100,18 @@ async def _change(config: BoxConfig, asked: argparse.Namespace) -> int:
             users = Users(store, log)
             await users.load()
             await _users(users, asked)
+        elif asked.command == "accept-loss":
+            keys = Keys.open(config.key_folder, rotate=config.reveal.rotate, make=False)
+            try:
+                key = keys.verifier.hex()
+            except StoreError:
+                key = None
+            by, why = CONSOLE.name, asked.reason
+            lost = await accept_loss.accept(store, log, config.state, who=by, reason=why, signing_key=key)
+            print(f"accepted: {lost}. A box that runs signs on after its next start.")
         elif asked.command == "reencode":
             # Here and not above, as for `serve`.
-            from nvr_box import reencode_command
+            from nvr_box.search import reencode_command
 
             keys = Keys.open(config.key_folder, rotate=config.reveal.rotate, make=False)
             passphrases = [secret(f"operator's passphrase {number + 1}: ") for number in range(asked.operators)]
@@ -114,7 +140,7 @@ async def _users(users: Users, asked: argparse.Namespace) -> None:
             every = asked.cameras == "all"
             cameras = [int(word) for word in asked.cameras.split(",")] if asked.cameras and not every else None
         except ValueError as error:
-            raise ConfigError(f"users put: {error}") from error
+            raise Invalid(f"users put: {error}", "users put") from error
         password = None if asked.keep_password else secret(f"password of {asked.name}: ")
         await users.put(CONSOLE, asked.name, password=password, rights=rights, cameras=cameras, every_camera=every)
     else:

@@ -13,22 +13,28 @@ from typing import IO
 from aiohttp import web
 
 import models
-from base import service
-from base.errors import StoreError
+from base import libav, service
+from base.errors import Conflict, HostError, StoreError
 from base.steady import kept_up
-from nvr_box import repair
-from nvr_box.audit import Audit
-from nvr_box.audit_head import Heads
+from nvr_box.accounts.users import Users
+from nvr_box.audit.head import Heads
+from nvr_box.audit.log import Audit
 from nvr_box.box import Box
 from nvr_box.cameras.cameras import Cameras, Introduction
+from nvr_box.cameras.maskings import Maskings
+from nvr_box.cameras.released_places import ReleasedPlaces
 from nvr_box.cameras.roster import Roster
+from nvr_box.cameras.selections import Selections
 from nvr_box.config import BoxConfig
-from nvr_box.custody import Custody
+from nvr_box.custody.custody import Custody
+from nvr_box.custody.holds import Holds
+from nvr_box.db.database import Damaged, Store
 from nvr_box.export.budget import Budget
 from nvr_box.export.exports import Exports
-from nvr_box.holds import Holds
-from nvr_box.housekeeping import Housekeeping
-from nvr_box.keys import Keys
+from nvr_box.keys.secret import box_secret
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance import repair
+from nvr_box.maintenance.housekeeping import Housekeeping
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.salvage import salvage
@@ -40,13 +46,9 @@ from nvr_box.search.intake import Intake
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Searches
 from nvr_box.search.stills import Stills
-from nvr_box.secret import box_secret
-from nvr_box.selections import Selections
 from nvr_box.services.face import OnvifFace
 from nvr_box.state import CONSOLE, DATABASE, FIRST_PASSWORD, LOCK, RECORDINGS
-from nvr_box.store import Damaged, Store
-from nvr_box.timekeeper import Timekeeper
-from nvr_box.users import Users
+from nvr_box.timekeeping.timekeeper import Timekeeper
 from nvr_box.web import certificate
 from nvr_box.web.app import application
 from onvif.doorway import runner_of
@@ -64,6 +66,7 @@ async def serve(config: BoxConfig) -> None:
     Raises:
         Error: it cannot start, or a part is broken for good; the message says what.
     """
+    libav.bound_allocations()
     with _alone(config.state):
         # From here on: recorders run long before everything else does, and end with their segments whole.
         stop = asyncio.create_task(service.until_signal(), name="signal")
@@ -130,7 +133,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
         await timekeeper.load()
         roster = Roster(store)
         await roster.load()
-        segments = Segments(store, root, timekeeper.error_us)
+        segments = Segments(store, root, timekeeper.error_us, timekeeper.error_before_us)
         recordings = Recordings(segments, audit)
         stack.push_async_callback(recordings.viewings.close)
         retention = Retention(store, segments, config.record, timekeeper.now_us)
@@ -205,6 +208,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             budget=Budget(packages, config.export.budget_mib << 20, config.record.keep_free_mib << 20),
         )
         stack.push_async_callback(exports.close)
+        maskings = Maskings(store, roster)
         box = Box(
             config=config,
             audit=audit,
@@ -218,9 +222,11 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             exports=exports,
             custody=Custody(store, audit, keys, holds),
             holds=holds,
-            selections=Selections(audit, roster, stills, passages),
+            maskings=maskings,
+            selections=Selections(audit, roster, stills, passages, maskings),
+            released_places=ReleasedPlaces(audit, roster, maskings),
             timekeeper=timekeeper,
-            notices=housekeeping.notices,
+            notices=lambda: (*cameras.notices(), *housekeeping.notices()),
         )
         yield box, parts
 
@@ -260,7 +266,8 @@ async def _run(box: Box, parts: Parts, stop: Awaitable[None]) -> None:
         tasks = [
             group.create_task(box.cameras.run(), name="cameras"),
             group.create_task(parts.housekeeping.run(), name="housekeeping"),
-            group.create_task(kept_up("selections", box.selections.run), name="selections"),
+            group.create_task(kept_up("maskings", box.maskings.run), name="maskings"),
+            group.create_task(box.cameras.feed_watchdog(), name="watchdog"),
             group.create_task(kept_up("audit-head", parts.heads.run), name="audit-head"),
         ]
         service.notify("READY=1")
@@ -283,7 +290,7 @@ async def _listen(runner: web.AppRunner, config: BoxConfig, tls: ssl.SSLContext 
     try:
         await listener.open(config.web.port, tls)
     except OSError as error:
-        raise StoreError(f"web.port: {config.web.host}:{config.web.port}: {error.strerror}") from error
+        raise HostError(f"web.port: {config.web.host}:{config.web.port}: {error.strerror}") from error
     return listener.port
 
 
@@ -292,10 +299,14 @@ def _alone(state: Path) -> Iterator[IO[str]]:
     """One box per state folder: two recorders on one database would delete each other's files."""
     try:
         state.mkdir(parents=True, exist_ok=True)
-        with (state / LOCK).open("w", encoding="ascii") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield file
-    except BlockingIOError as error:
-        raise StoreError(f"{state}: another box is running on this folder") from error
+        file = (state / LOCK).open("w", encoding="ascii")
     except OSError as error:
         raise StoreError(f"{state}: {error.strerror or error}") from error
+    with file:  # what the box itself meets later is not this folder's fault
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Conflict(f"{state}: another box is running on this folder") from error
+        except OSError as error:
+            raise StoreError(f"{state}: {error.strerror or error}") from error
+        yield file

@@ -8,21 +8,23 @@ to the box's event loop; what blocks runs in threads behind them.
 
 from dataclasses import dataclass
 
-from nvr_box.audit import Audit
+from nvr_box.accounts.users import Users
+from nvr_box.audit.log import Audit
 from nvr_box.cameras.cameras import Cameras
+from nvr_box.cameras.maskings import Maskings
+from nvr_box.cameras.released_places import ReleasedPlaces
+from nvr_box.cameras.selections import Selections
 from nvr_box.config import BoxConfig
-from nvr_box.custody import Custody
+from nvr_box.custody.custody import Custody
+from nvr_box.custody.holds import Holds
 from nvr_box.export.exports import Exports
-from nvr_box.holds import Holds
 from nvr_box.notices import Notices, none
 from nvr_box.record.recordings import Recordings
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.search.intake import Intake
 from nvr_box.search.search import Searches
 from nvr_box.search.stills import Stills
-from nvr_box.selections import Selections
-from nvr_box.timekeeper import Timekeeper
-from nvr_box.users import Users
+from nvr_box.timekeeping.timekeeper import Timekeeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Box:
     exports: Exports
     custody: Custody
     holds: Holds
+    maskings: Maskings
     selections: Selections
+    released_places: ReleasedPlaces
     timekeeper: Timekeeper
     notices: Notices = none

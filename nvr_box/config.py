@@ -9,7 +9,14 @@ from nvr_box.state import KEYS
 
 @dataclass(frozen=True, kw_only=True)
 class WebConfig:
-    """Where the page is served. Plain HTTP is accepted on loopback only."""
+    """Where the page is served. Plain HTTP is accepted on loopback only.
+
+    Attributes:
+        host: the address to listen on.
+        port: of HTTPS, or of HTTP without `tls`; 0 to 65535, 0 takes a free one.
+        tls: serve HTTPS, with a certificate that is made at the first start; false on loopback only.
+        advertised_host: the name or address under which cameras and people reach the box; `host` where it is empty.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8443
@@ -28,6 +35,16 @@ class OnvifConfig:
     """The box as an ONVIF device (Profile G), and its RTSP server for replay; port 0 takes a free one.
 
     HTTPS and RTSPS use the page's certificate: without `web.tls` there is none, and neither of them.
+
+    Attributes:
+        enabled: serve it.
+        host: the address to listen on.
+        port: of the services over HTTP; 0 to 65535, as every port here.
+        replay_port: of RTSP.
+        https: serve the services over HTTPS as well.
+        https_port: of the services over HTTPS.
+        rtsps_port: of RTSP over TLS.
+        discovery: answer and announce by WS-Discovery.
     """
 
     enabled: bool = True
@@ -50,6 +67,9 @@ class RecordConfig:
     """Segments and how long they are kept; a limit of 0 is none.
 
     Attributes:
+        segment_s: length of one file, 2 to 60 s; more where a camera's IDR pictures are rarer.
+        keep_days: age at which recordings, packets and day keys are removed.
+        keep_mib_per_camera: size at which a camera's oldest recordings are removed, in MiB.
         keep_free_mib: free space that the recordings leave to others on their disk.
         keep_least_hours: of recorded time per camera that is not removed for the sake of free space.
     """
@@ -72,7 +92,7 @@ class RevealConfig:
     """Limits of one reveal.
 
     Attributes:
-        minutes: how long it may last.
+        minutes: how long it may last; above 0, at most 60.
         rotate: cameras seal to a key of the day, destroyed with the day's recordings.
         in_browser: pages that can, open reveals themselves: sealed keys are handed to who holds the right, and
             neither passphrases nor keys reach the box. Where it is false the box opens them, and slows down guessing.
@@ -91,7 +111,11 @@ class RevealConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportConfig:
-    """Packages of evidence: what those that are being made or wait to be fetched may take of the disk."""
+    """Packages of evidence.
+
+    Attributes:
+        budget_mib: what those that are being made or wait to be fetched may take of the disk, in MiB; 1 or more.
+    """
 
     budget_mib: int = 4096
 
@@ -105,8 +129,18 @@ class BoxConfig:
     """nvr.toml.
 
     Attributes:
+        state: folder of the database, the recordings and, unless `keys` says otherwise, the keys.
+        name: of the box, for people and in its reports.
+        log_level: the least serious entries that are logged: DEBUG, INFO, WARNING or ERROR.
+        web: the page.
+        onvif: the box as an ONVIF device.
+        record: segments and how long they are kept; a limit of 0 is none.
+        reveal: limits of one reveal.
+        export: packages of evidence.
+        models: the networks that search and make still pictures.
+        detect_threshold: score from which the detector's findings in a still picture count; 0 to 1.
         secret_file: with the secret under which the box's own keys lie; without it the service's credential, or a
-            file beside the state folder (`nvr_box/secret.py`).
+            file beside the state folder (`nvr_box/keys/secret.py`).
         keys: folder of all keys; `STATE/keys` when it is left out. Elsewhere, a back-up of the state holds no key.
     """
 

@@ -7,11 +7,7 @@ cannot differ in what they allow.
 from dataclasses import dataclass
 from enum import Enum
 
-from base.errors import Error
-
-
-class Refused(Error):
-    """The account lacks the right, or a reveal was turned down; the message says which and why."""
+from base.errors import Refused
 
 
 class Right(Enum):

@@ -18,10 +18,10 @@ from typing import Generic, TypeVar
 from aiohttp import web
 from lxml import etree
 
+from base.throttle import Attempt, Limits, SignIns, Throttle, Throttled, place_of
 from onvif import digest, names
 from onvif.errors import Fault, NotAuthorized
 from onvif.names import q
-from onvif.throttle import Limits, SignIns, Throttled
 from onvif.users import User
 
 T = TypeVar("T")
@@ -64,17 +64,19 @@ class Authenticator:
         self._guard = guard or Guard(monotonic)
         self._lock = threading.Lock()
 
-    def challenges(self, *, stale: bool = False, whole: bool = False) -> list[str]:
+    def challenges(self, *, stale: bool = False, whole: bool = False, md5_first: bool = False) -> list[str]:
         """Values for WWW-Authenticate, one per algorithm; they share one nonce, for some clients mix the lines up.
 
         Args:
+            md5_first: for HTTP, where a client that knows MD5 only tends to read the first challenge and give up;
+                those of RTSP take the last. Who knows SHA-256 chooses it wherever it stands.
             whole: asks to bind the whole body, by SHA-256 whatever the device is set to offer elsewhere.
         """
         nonce = self._nonce()
         if whole:
             return [str(digest.Challenge(self._realm, nonce, "SHA-256", "veilcam", ("auth-int",), stale))]
-        return [str(digest.Challenge(self._realm, nonce, algorithm, "veilcam", stale=stale))
-                for algorithm in self._algorithms()]  # fmt: skip
+        algorithms = sorted(self._algorithms(), key=digest.ALGORITHMS.index, reverse=md5_first)
+        return [str(digest.Challenge(self._realm, nonce, each, "veilcam", stale=stale)) for each in algorithms]
 
     def from_http(self, request: web.BaseRequest) -> User | None:
         """The user of an Authorization header, None without one; raises NotAuthorized."""
@@ -117,7 +119,7 @@ class Authenticator:
             return None
         name = token.findtext(q(names.WSSE, "Username")) or ""
         password = token.find(q(names.WSSE, "Password"))
-        nonce = (token.findtext(q(names.WSSE, "Nonce")) or "").strip()
+        nonce = "".join((token.findtext(q(names.WSSE, "Nonce")) or "").split())  # some encoders fold base64
         created = (token.findtext(q(names.WSU, "Created")) or "").strip()
         if password is None or password.get("Type") != names.PASSWORD_DIGEST or not nonce or not created:
             raise _refused("the UsernameToken needs a PasswordDigest, a Nonce and a Created")
@@ -129,12 +131,13 @@ class Authenticator:
         try:
             with self._guard.attempt(address, name) as attempt:
                 expected = token_digest(raw, created, user.password if user is not None else secrets.token_hex(8))
-                if not hmac.compare_digest(expected, (password.text or "").strip().encode()) or user is None:
+                if not hmac.compare_digest(expected, "".join((password.text or "").split()).encode()) or user is None:
                     raise _refused("the user name or password is wrong")
                 # What somebody overheard and plays back is right, too: it takes no wrong tries back.
                 attempt.void()
-                self._fresh(nonce, created)
+                self._fresh(raw.hex(), created)
                 attempt.passed()
+                self._guard.worked(address, name)
         except Throttled as held:
             raise _refused(f"too many wrong passwords; wait {held.wait_s:.0f} s before trying again") from None
         return user
@@ -161,15 +164,21 @@ class Authenticator:
             expected = digest.response(given, user=name, password=password, method=method, body=body or b"")
         except KeyError as missing:
             raise NotAuthorized(f"the digest lacks {missing}") from None
+        nonce = given.get("nonce", "")
+        right = user is not None and hmac.compare_digest(expected.encode(), given.get("response", "").lower().encode())
+        if user is not None and right and self._guard.vouches(address, name, nonce):
+            self._counted(given)
+            return user
         try:
             with self._guard.attempt(address, name) as attempt:
-                right = hmac.compare_digest(expected.encode(), given.get("response", "").lower().encode())
-                if not right or user is None:
+                if user is None or not right:
+                    self._guard.doubt(address, name, nonce)
                     raise NotAuthorized("the user name or password is wrong")
                 # What somebody overheard and plays back is right, too: it takes no wrong tries back.
                 attempt.void()
                 self._counted(given)
                 attempt.passed()
+                self._guard.worked(address, name, nonce)
         except Throttled as held:
             raise NotAuthorized(f"too many wrong passwords; wait {held.wait_s:.0f} s before trying again") from None
         return user
@@ -205,18 +214,54 @@ class Authenticator:
 class Guard(SignIns):
     """Slows down guessing: after `FREE` wrong passwords an (address, user) waits, doubling up to a quarter of an hour.
 
-    Counted per address and user, so that a stranger's guesses do not lock the owner out.
+    Counted per address and user, so that a stranger's guesses do not lock the owner out. Behind one address may be a
+    recorder with an old password and a person with the new one: what just worked from an address goes on working.
+    Whoever guesses there has the tries of the address, which are few: it waits as well.
     """
 
     FREE = 8
     FIRST_S = 15.0
     LONGEST_S = 900.0
+    KNOWN_S = 300.0
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         # An address that tries one name after the other waits a minute for each at the end.
-        super().__init__(
-            Limits(self.FREE, self.FIRST_S, self.LONGEST_S), Limits(8 * self.FREE, 1.0, 60.0), monotonic
-        )
+        address = Limits(8 * self.FREE, 1.0, 60.0)
+        super().__init__(Limits(self.FREE, self.FIRST_S, self.LONGEST_S), address, monotonic)
+        self._monotonic = monotonic
+        self._known = Throttle(Limits(1 << 30, 0.0, 0.0), monotonic)
+        self._proven_s = _Recent[float](REMEMBERED)
+        self._nonces = _Recent[bool](REMEMBERED)
+        self._memory = threading.Lock()
+
+    def attempt(self, address: str, name: str) -> Attempt:
+        """As `SignIns.attempt`; by the address alone where this name has just worked."""
+        key = f"{place_of(address)} {name[:64]}"
+        with self._memory:
+            proven_s = self._proven_s.get(key)
+        if proven_s is None or self._monotonic() - proven_s > self.KNOWN_S:
+            return super().attempt(address, name)
+        wider = self._addresses.attempt(place_of(address))
+        return self._known.attempt(key).within(wider)
+
+    def worked(self, address: str, name: str, nonce: str = "") -> None:
+        """These credentials were right; `nonce` of the digest that showed it."""
+        with self._memory:
+            self._proven_s.put(f"{place_of(address)} {name[:64]}", self._monotonic())
+            if nonce:
+                self._nonces.put(f"{place_of(address)} {name} {nonce}", True)
+
+    def vouches(self, address: str, name: str, nonce: str) -> bool:
+        """Whether that nonce was answered rightly from there: its client may go on however others guess."""
+        with self._memory:
+            return self._nonces.get(f"{place_of(address)} {name} {nonce}") is True
+
+    def doubt(self, address: str, name: str, nonce: str) -> None:
+        """It was answered wrongly since."""
+        key = f"{place_of(address)} {name} {nonce}"
+        with self._memory:
+            if self._nonces.get(key):
+                self._nonces.put(key, False)
 
 
 def token_digest(nonce: bytes, created: str, password: str) -> bytes:

@@ -132,7 +132,7 @@ class Carrier:
                 content = await _limited(response)
                 return response.status, digest.challenges(response.headers.getall("WWW-Authenticate", [])), content
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError, ValueError) as problem:
-            raise Unreachable(f"{url} does not answer: {problem or type(problem).__name__}") from problem
+            raise Unreachable(f"{url} does not answer") from problem
 
     def authorization(self, method: str, url: str) -> str:
         """Digest credentials for the present challenge."""
@@ -158,7 +158,7 @@ class Carrier:
                         return content
                     challenges = digest.challenges(response.headers.getall("WWW-Authenticate", []))
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
-                raise Unreachable(f"{url} does not answer: {problem or type(problem).__name__}") from problem
+                raise Unreachable(f"{url} does not answer") from problem
             if response.status != 401:
                 raise NotOnvif(f"{url} answers with status {response.status}")
             if not challenges or attempt:

@@ -5,6 +5,8 @@ another order or namespace, advertise addresses that only they can reach, and ha
 """
 
 import asyncio
+import ipaddress
+import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -33,6 +35,7 @@ from onvif.values import MalformedRequest
 
 DEVICE_PATH = "/onvif/device_service"
 _LONGEST_ADDRESS = 2048
+_UNSAID = frozenset({None, "", "0.0.0.0", "::", "localhost", "127.0.0.1", "::1"})  # noqa: S104 - compared
 
 
 class Camera:
@@ -220,9 +223,7 @@ class Camera:
             if len(uri) > _LONGEST_ADDRESS:
                 raise ValueError("too long")
             told, used = URL(uri.strip()), URL(self.address)
-            if told.host in {None, "", "0.0.0.0", "::", "localhost", "127.0.0.1", "::1"} or (  # noqa: S104 - compared
-                told.host == self._advertised_host
-            ):
+            if told.host == self._advertised_host or (_is_here(told.host) and not _names_same(told.host, used.host)):
                 host = used.host
                 port = told.explicit_port
                 if told.scheme == used.scheme and told.host == self._advertised_host and told.host != used.host:
@@ -231,6 +232,29 @@ class Camera:
         except ValueError as problem:
             raise NotOnvif(f"{self.address} tells an address that is none: {uri[:80]!r}") from problem
         return uri.strip()
+
+
+def _names_same(told: str | None, used: str | None) -> bool:
+    """Whether a device that is reached at a loopback address tells another of the same machine on purpose."""
+    return told not in _UNSAID and _is_here(used)
+
+
+def _is_here(host: str | None) -> bool:
+    """Whether an address leads to the machine that asks, in any spelling that a resolver takes (127.1, 0x7f000001).
+
+    Told by another machine it means that one, or is an attempt to have us ask services of our own.
+    """
+    if host in _UNSAID or (host or "").rstrip(".").lower().endswith("localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address((host or "").partition("%")[0])
+    except ValueError:
+        try:
+            address = ipaddress.ip_address(socket.inet_aton(host or ""))
+        except (OSError, ValueError):
+            return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return bool(mapped.is_loopback or mapped.is_unspecified)
 
 
 class PullPoint:

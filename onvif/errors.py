@@ -1,22 +1,23 @@
-"""Errors of the ONVIF layer; it imports nothing of ours and so draws its own tree.
+"""What is said in SOAP, below `PeerError` of the one tree in `base/errors.py`, and that tree as SOAP faults.
 
 OnvifError:
 ├── Fault             the answer is a SOAP fault: sent by a server, received by a client
 ├── NotAuthorized     the server wants (other) credentials: answered with HTTP 401
 ├── NotOnvif          the peer's bytes are not the SOAP that was asked for
-├── Unreachable       no answer: refused, timed out, closed
-├── HostRefused       the host did not do what a client set; answered with a fault
-└── StateError        the settings file cannot be read or written
+└── Unreachable       no answer: refused, timed out, closed
 """
 
 from collections.abc import Sequence
+
+from base.errors import Conflict, Error, Invalid, NotFound, PeerError, Refused, SealError, WireError
+from base.refusals import Words, sentence
 
 SENDER = "Sender"
 RECEIVER = "Receiver"
 
 
-class OnvifError(Exception):
-    """Something that the other end or the disk did; the message is a sentence for an operator."""
+class OnvifError(PeerError):
+    """The other end of a SOAP exchange refused, answered nonsense or went away."""
 
 
 class Fault(OnvifError):
@@ -69,14 +70,6 @@ class Unreachable(OnvifError):
     """No answer: refused, timed out or closed."""
 
 
-class HostRefused(OnvifError):
-    """The host did not do it; the message says what it said."""
-
-
-class StateError(OnvifError):
-    """The settings file cannot be read or written; the message names it."""
-
-
 def invalid(reason: str, subcode: str, *more: str) -> Fault:
     """Sender/ter:InvalidArgVal/ter:<subcode>: a value that this device cannot accept."""
     return Fault(reason, "InvalidArgVal", subcode, *more)
@@ -92,3 +85,30 @@ def not_supported(reason: str, subcode: str = "ActionNotSupported") -> Fault:
 def impossible(reason: str, subcode: str) -> Fault:
     """Receiver/ter:Action/ter:<subcode>: understood, but the device's state forbids it."""
     return Fault(reason, "Action", subcode, code=RECEIVER)
+
+
+_WORDS = Words(
+    full="the device's disk is full, so this was not done",
+    database="the device's database does not take this now, so nothing was changed",
+    disk="the device cannot keep or read its settings, so nothing was changed",
+    config="a file of the device's configuration cannot be used",
+    system="the device's system does not do its part of this",
+)
+_SUBCODES: tuple[tuple[type[Error], str, tuple[str, ...]], ...] = (
+    (Invalid, SENDER, ("InvalidArgVal",)),
+    (NotFound, SENDER, ("InvalidArgVal",)),
+    (Conflict, RECEIVER, ("Action",)),
+    (Refused, SENDER, ("NotAuthorized",)),
+    (SealError, SENDER, ("NotAuthorized",)),
+    (WireError, SENDER, ("InvalidArgs",)),
+)
+
+
+def fault_of(error: Error) -> Fault:
+    """The fault that says the same as `error`; Receiver/ter:Action for what is the device's own trouble."""
+    if isinstance(error, Fault):
+        return error
+    for kind, code, subcodes in _SUBCODES:
+        if isinstance(error, kind):
+            return Fault(sentence(error, _WORDS), *subcodes, code=code)
+    return Fault(sentence(error, _WORDS), "Action", code=RECEIVER)

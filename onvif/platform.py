@@ -6,11 +6,12 @@ owns its host. Which of them holds is the operator's choice in the configuration
 """
 
 import fcntl
+import hashlib
 import ipaddress
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -34,7 +35,7 @@ class Interface:
 
 
 class Platform(Protocol):
-    """Host functions. Event loop only; what sets something raises HostRefused when the host does not do it."""
+    """Host functions. Event loop only; what sets something raises HostError when the host does not do it."""
 
     def now(self) -> datetime:
         """The device's clock in UTC."""
@@ -62,11 +63,13 @@ class RecordedPlatform:
 
     Args:
         restart_process: ends the process so that its supervisor starts it again.
+        offset: how far the device's clock was set from the host's.
+        mac: of every interface, for a device that is one of several on its host; the host's own when it is empty.
     """
 
     restart_process: Callable[[], None]
     offset: timedelta = field(default_factory=timedelta)
-    """How far the device's clock was set from the host's."""
+    mac: str = ""
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.offset
@@ -79,13 +82,24 @@ class RecordedPlatform:
         return self.offset
 
     def interfaces(self) -> tuple[Interface, ...]:
-        return host_interfaces()
+        found = host_interfaces()
+        return tuple(replace(each, mac=self.mac) for each in found) if self.mac else found
 
     async def apply_network(self, old: "DeviceState", new: "DeviceState") -> None:
         """Nothing on a host that belongs to others; the state tells it back."""
 
     async def restart(self, *, hard: bool) -> None:  # noqa: ARG002 - the process is all that is ours here
         self.restart_process()
+
+
+def own_mac(identity: bytes) -> str:
+    """A locally administered address (IEEE 802c) that follows from who a device is.
+
+    Clients that know a device by its MAC, as Home Assistant does, take all cameras of one host for one otherwise.
+    """
+    made = bytearray(hashlib.sha256(b"veilcam mac " + identity).digest()[:6])
+    made[0] = made[0] & 0xFC | 0x02
+    return made.hex(":").upper()
 
 
 def host_interfaces() -> tuple[Interface, ...]:

@@ -6,10 +6,11 @@ answered from the vendored files, any other is refused. zeep is a client library
 documented face (`binding._operations`, `message.body`) is confined to this file, pinned, and checked when loading.
 """
 
+import contextlib
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
@@ -23,8 +24,9 @@ from zeep.wsdl import Document
 from zeep.xsd import Element, Schema
 from zeep.xsd.context import XmlParserContext
 
+from base.errors import StoreError
 from onvif import names
-from onvif.errors import OnvifError
+from onvif.rendered import Rendered, key_of
 from onvif.values import Checker, MalformedRequest
 
 ROOT = Path(str(files("onvif") / "wsdl"))
@@ -102,6 +104,7 @@ class Registry:
     operations: Mapping[str, Operation]
     """By the Clark name of the request element."""
     schema: Schema
+    _elements: Rendered = field(default_factory=Rendered)
 
     def operation(self, service: str, name: str) -> Operation:
         """By the service's namespace and the operation's name; KeyError when the WSDLs have none."""
@@ -111,8 +114,20 @@ class Registry:
         raise KeyError(f"{service} has no operation {name}")
 
     def element(self, namespace: str, name: str, values: Mapping[str, Any]) -> etree._Element:
-        """A global element of the schemas, rendered from values; for what travels in xsd:any."""
-        return _render(self.schema.get_element(names.q(namespace, name)), values)
+        """A global element of the schemas, rendered from values; for what travels in xsd:any.
+
+        Rendered once for the same values: the capabilities of eight services took 15 ms at each GetServices, which
+        nobody needs credentials for.
+        """
+        key = None
+        with contextlib.suppress(TypeError):
+            key = (namespace, name, key_of(values))
+            if (known := self._elements.get(key)) is not None:
+                return etree.fromstring(known)
+        rendered = _render(self.schema.get_element(names.q(namespace, name)), values)
+        if key is not None:
+            self._elements.put(key, etree.tostring(rendered))
+        return rendered
 
     def read(self, element: etree._Element, *, strict: bool = True) -> Any:
         """The value of a global element that the schemas know; for what arrived in xsd:any."""
@@ -132,7 +147,7 @@ def load() -> Registry:
     """Read the vendored WSDLs; once per process, later calls return the same object.
 
     Raises:
-        OnvifError: a vendored file is missing or altered, or zeep no longer is the one this was written for.
+        StoreError: a vendored file is missing or altered, or zeep no longer is the one this was written for.
     """
     _verify()
     # zeep logs a traceback for each value it cannot convert; requests are checked first, devices are often wrong.
@@ -148,7 +163,7 @@ def load() -> Registry:
                     # Some port types are bound twice: by the OASIS document and by ONVIF's; the names are the same.
                     operations.setdefault(operation.request, operation)
     if len(operations) < 400:
-        raise OnvifError(f"only {len(operations)} operations found in the vendored WSDLs: zeep has changed")
+        raise StoreError(f"only {len(operations)} operations found in the vendored WSDLs: zeep has changed")
     return Registry(operations, document.types)
 
 
@@ -161,7 +176,7 @@ class _Vendored:
     def load(self, url: str) -> bytes:
         path = (ROOT / _BY_URL.get(url, url)).resolve()
         if not path.is_relative_to(ROOT.resolve()):
-            raise OnvifError(f"a schema asks for {url}, which is not among the vendored files")
+            raise StoreError(f"a schema asks for {url}, which is not among the vendored files")
         return path.read_bytes()
 
 
@@ -177,9 +192,9 @@ def _verify() -> None:
         try:
             content = (ROOT / name).read_bytes()
         except OSError as problem:
-            raise OnvifError(f"the vendored schema {name} cannot be read: {problem}") from problem
+            raise StoreError(f"the vendored schema {name} cannot be read: {problem}") from problem
         if hashlib.sha256(content).hexdigest() != digest:
-            raise OnvifError(f"the vendored schema {name} is not the published one (sha256 differs)")
+            raise StoreError(f"the vendored schema {name} is not the published one (sha256 differs)")
 
 
 def _operation(found: Any, namespace: str, schema: Schema, checker: Checker) -> Operation:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from lxml import etree
+
 MOST = 256
 LARGEST = 1 << 16
 """Bytes; together at most 16 MiB."""
@@ -38,8 +40,10 @@ def key_of(value: Any) -> Any:
     """A hashable picture of a reply's values, in which different values differ.
 
     Raises:
-        TypeError: something in it has no value to compare: an XML element, a zeep object.
+        TypeError: something in it has no value to compare: a zeep object.
     """
+    if isinstance(value, etree._Element):
+        return (etree._Element, etree.tostring(value))
     if isinstance(value, _PLAIN):
         # True and 1 are equal in Python and differ in XML.
         return (type(value), value)

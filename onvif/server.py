@@ -14,21 +14,23 @@ from aiohttp import web
 from lxml import etree
 from zeep.exceptions import ValidationError
 
+from base import refusals
+from base.errors import Error
 from onvif import names, soap
 from onvif.access import access_class
 from onvif.auth import Authenticator
 from onvif.doorway import read_in_time
-from onvif.errors import RECEIVER, Fault, NotAuthorized, NotOnvif, StateError
+from onvif.errors import RECEIVER, Fault, NotAuthorized, NotOnvif, fault_of
 from onvif.names import q
 from onvif.registry import Operation, Registry, load
 from onvif.rendered import Rendered, key_of
 from onvif.service import Call, Handler, Reply, Service
 from onvif.users import AccessClass, User, may
-from onvif.values import InvalidValue, MalformedRequest
 
 LARGEST_REQUEST = 1 << 20
 """Bytes; the largest legitimate requests are certificate uploads of some tens of kilobytes."""
 _BODY_S = 20.0
+_ROOT = "/onvif"
 log = logging.getLogger(__name__)
 
 
@@ -76,9 +78,16 @@ class Server:
         """POST on every service's path and below its extra paths."""
         paths = {offered.path for offered in self.services}
         below = {prefix for offered in self.services for prefix in offered.extra_paths}
-        return [web.post(path, self.answer) for path in sorted(paths)] + [
-            web.post(f"{prefix.rstrip('/')}/{{tail:.*}}", self.answer) for prefix in sorted(below)
+        return [
+            *(web.post(f"{path}{slash}", self.answer) for path in sorted(paths) for slash in ("", "/")),
+            *(web.post(f"{prefix.rstrip('/')}/{{tail:.*}}", self.answer) for prefix in sorted(below)),
+            web.post(f"{_ROOT}/{{tail:.*}}", self.lost),
         ]
+
+    async def lost(self, request: web.Request) -> web.Response:
+        """Answer a request at a path below `/onvif` where no service is: a fault, which is what SOAP clients read."""
+        reason = f"there is no service at {request.path[:80]}"
+        return _fault(None, Fault(reason, "ActionNotSupported", code=RECEIVER, status=404))
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer one HTTP request; never raises for what the client sent."""
@@ -95,9 +104,10 @@ class Server:
             return _fault(asked, fault)
         except NotOnvif as problem:
             return _fault(None, Fault(str(problem), "WellFormed"))
-        except StateError as problem:
-            log.error("settings: %s", problem)  # noqa: TRY400 - an operator's sentence
-            return _fault(asked, Fault("the device cannot keep its settings", "Action", code=RECEIVER))
+        except Error as problem:
+            if refusals.hides(problem):
+                log.error("%s", problem)  # noqa: TRY400 - an operator's sentence
+            return _fault(asked, fault_of(problem))
         except web.HTTPRequestTimeout:
             return _fault(None, Fault(f"a request may take at most {_BODY_S:g} s", "InvalidArgs", status=408))
         except web.HTTPRequestEntityTooLarge:
@@ -111,7 +121,8 @@ class Server:
         user = await self._authorized(request, asked, operation)
         if operation is None or handler is None:
             raise Fault(f"this device does not offer {tag}", "ActionNotSupported", code=RECEIVER)
-        call = Call(operation, _decoded(operation, asked.body), asked.body, asked.header, user, request, self._now())
+        values = operation.decode_request(asked.body)
+        call = Call(operation, values, asked.body, asked.header, user, request, self._now())
         try:
             content = self._render(operation, asked, await handler(call))
         except (ValidationError, TypeError, KeyError, AttributeError, ValueError, LookupError) as bug:
@@ -122,16 +133,16 @@ class Server:
         return _xml(content, asked.version)
 
     def _render(self, operation: Operation, asked: soap.Envelope, reply: Reply) -> bytes:
-        key = None
-        if not isinstance(reply, etree._Element) and not asked.addressed:
+        key = content = None
+        if not isinstance(reply, etree._Element):
             with contextlib.suppress(TypeError):
                 key = (operation.request, asked.version, key_of(reply))
-                if (known := self._rendered.get(key)) is not None:
-                    return known
-        content = soap.reply(asked, _encoded(operation, reply), action=operation.reply_action)
-        if key is not None:
-            self._rendered.put(key, content)
-        return content
+                content = self._rendered.get(key)
+        if content is None:
+            content = soap.plain_reply(asked.version, _encoded(operation, reply))
+            if key is not None:
+                self._rendered.put(key, content)
+        return soap.addressed(asked, content, action=operation.reply_action)
 
     async def _authorized(self, request: web.Request, asked: soap.Envelope, operation: Operation | None) -> User | None:
         # An operation of the class PRE_AUTH is answered whatever credentials come along: a client whose clock is wrong
@@ -154,7 +165,7 @@ class Server:
         # Sent in SOAP too, for clients that read the fault instead of the status.
         fault = Fault(str(refusal), "NotAuthorized", status=401)
         response = _fault(asked, fault)
-        for challenge in self.authenticator.challenges(stale=refusal.stale):
+        for challenge in self.authenticator.challenges(stale=refusal.stale, md5_first=True):
             response.headers.add("WWW-Authenticate", challenge)
         return response
 
@@ -164,15 +175,6 @@ def _capabilities_of(offered: Service) -> Handler:
         return {"Capabilities": offered.capabilities()}
 
     return get_service_capabilities
-
-
-def _decoded(operation: Operation, body: etree._Element) -> object:
-    try:
-        return operation.decode_request(body)
-    except InvalidValue as problem:
-        raise Fault(str(problem), "InvalidArgVal") from problem
-    except MalformedRequest as problem:
-        raise Fault(str(problem), "InvalidArgs") from problem
 
 
 def _encoded(operation: Operation, reply: Reply) -> etree._Element:

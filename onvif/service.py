@@ -49,19 +49,41 @@ class Call:
     @property
     def base_url(self) -> str:
         """Scheme, host and port by which the client reached us, without a trailing slash."""
-        return f"{self.http.scheme}://{self.http.host}"
+        return f"{self.http.scheme}://{authority(self.http)}"
 
     @property
     def host(self) -> str:
         """The host by which the client reached us, without the port; an IPv6 address keeps its brackets."""
-        host = self.http.host
-        if host.startswith("["):
-            return host.partition("]")[0] + "]"
-        return host.partition(":")[0]
+        return _split(authority(self.http))[0]
 
     @property
     def path(self) -> str:
         return self.http.path
+
+
+def authority(request: web.BaseRequest) -> str:
+    """Host and port by which a client reached us.
+
+    Some clients leave the port out of Host, and HTTP/1.0 knows no Host: the port, and at need the address, are then
+    those of the connection. An address of ours without its port would lead to whatever listens on port 80.
+    """
+    ours = request.transport.get_extra_info("sockname") if request.transport is not None else None
+    host, port = _split(request.headers.get("Host", "").strip())
+    if not host and ours is not None:
+        address = str(ours[0]).partition("%")[0]
+        host = f"[{address}]" if ":" in address else address
+    if not port and ours is not None and int(ours[1]) != {"http": 80, "https": 443}[request.scheme]:
+        port = str(ours[1])
+    return f"{host or 'localhost'}:{port}" if port else host or "localhost"
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Host, with the brackets of an IPv6 address, and port; either may be empty."""
+    if text.startswith("["):
+        host, _, rest = text.partition("]")
+        return f"{host}]", rest.removeprefix(":")
+    host, _, port = text.partition(":")
+    return host, port
 
 
 Handler = Callable[[Call], Awaitable[Reply]]

@@ -71,7 +71,22 @@ def request(body: etree._Element, *, action: str = "", to: str = "", headers: Se
 
 def reply(asked: Envelope, body: etree._Element, *, action: str) -> bytes:
     """The reply to a request, in its SOAP version, with WS-Addressing headers when the request carried them."""
-    return _envelope(asked.version, _addressing(asked, action), body)
+    return addressed(asked, plain_reply(asked.version, body), action=action)
+
+
+def plain_reply(version: str, body: etree._Element) -> bytes:
+    """A reply without headers, which is the same for everybody who asks the same."""
+    return _envelope(version, [], body)
+
+
+def addressed(asked: Envelope, plain: bytes, *, action: str) -> bytes:
+    """A `plain_reply` with the WS-Addressing headers that answer a request; as it is where that carried none."""
+    blocks = _addressing(asked, action)
+    if not blocks:
+        return plain
+    header = etree.Element(q(asked.version, "Header"), nsmap={"env": asked.version, "wsa": names.WSA})
+    header.extend(blocks)
+    return plain.replace(b"<env:Body", etree.tostring(header, encoding="utf-8") + b"<env:Body", 1)
 
 
 def fault_reply(asked: Envelope | None, fault: Fault) -> bytes:

@@ -17,19 +17,18 @@ from zeep.xsd import AnyAttribute, ComplexType, Element
 from zeep.xsd.elements.indicators import Choice, Indicator
 from zeep.xsd.types.collection import ListType, UnionType
 
+from base.errors import Invalid, WireError
 from onvif import names
-from onvif.errors import OnvifError
 
 
-class InvalidValue(OnvifError):
-    """A value outside its type; `path` names the element or attribute."""
+class InvalidValue(Invalid):
+    """A value outside its type; `field` is the path of the element or attribute."""
 
     def __init__(self, path: str, text: str, why: str) -> None:
-        super().__init__(f"{path}: {text[:80]!r} {why}")
-        self.path = path
+        super().__init__(f"{path}: {text[:80]!r} {why}", path)
 
 
-class MalformedRequest(OnvifError):
+class MalformedRequest(WireError):
     """An element or attribute is missing, unknown or misplaced."""
 
 

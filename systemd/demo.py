@@ -71,6 +71,7 @@ async def demo(state: Path, clip: Path, *, until_ready: bool) -> None:
 async def introduced(state: Path, clip: Path, parts: list[Part]) -> None:
     """Start both programs into `parts`, introduce them to each other, and print what a person needs."""
     begun = time.monotonic()
+    print(f"demo: {clip.name}, two cameras and the box on loopback; state in {state}; Ctrl-C ends it", flush=True)
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     first_start = not (state / "box").exists()
     words = Secrets.kept_in(state / "secrets.json")
@@ -80,13 +81,18 @@ async def introduced(state: Path, clip: Path, parts: list[Part]) -> None:
     box_config = written(state / "nvr.toml", nvr_toml(state, box_port))
     firmware = Part("firmware", camera_config, state / "camera.log")
     parts.append(firmware)
+    say_step(begun, "the cameras load and test their networks")
     if first_start:
+        say_step(begun, "first start: accounts and a reveal key are made")
         await accounts(words, box_config)
+    say_step(begun, "the box starts")
     box = Part("nvr_box", box_config, state / "box.log")
     parts.append(box)
     served = await box.until_ready()
+    say_step(begun, f"the page is there: {served['url']}")
     addresses = sorted([f"127.0.0.1:{(await firmware.until_ready())['web']}" for _ in range(2)])
     async with Page(served["url"], served["fingerprint"]) as page:
+        say_step(begun, f"the cameras serve: {', '.join(addresses)}; the box is introduced to them")
         await page.sign_in("admin", words.admin_password)
         known = {str(camera["xaddr"]) for camera in await page.cameras()}
         for address in addresses:
@@ -96,8 +102,14 @@ async def introduced(state: Path, clip: Path, parts: list[Part]) -> None:
         async def recording() -> bool:
             return all(camera["state"] == "recording" for camera in await page.cameras())
 
+        say_step(begun, "waiting for the first recorded pictures")
         await eventually("recording of both cameras", recording)
     say(served, words, state, addresses, time.monotonic() - begun)
+
+
+def say_step(begun_s: float, what: str) -> None:
+    """One line of progress: a person who waits wants to know for what."""
+    print(f"  {time.monotonic() - begun_s:5.1f} s  {what}", flush=True)
 
 
 def say(served: dict[str, str], words: Secrets, state: Path, cameras: list[str], took_s: float) -> None:

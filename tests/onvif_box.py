@@ -4,18 +4,18 @@ import asyncio
 import contextlib
 from types import SimpleNamespace
 
-from nvr_box.audit import Audit
+from nvr_box.accounts.users import Users
+from nvr_box.audit.log import Audit
 from nvr_box.box import Box
 from nvr_box.cameras.cameras import Cameras, Introduction
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.config import BoxConfig, OnvifConfig, RecordConfig
+from nvr_box.db.database import Store
 from nvr_box.record import gop_index
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segment, Segments
 from nvr_box.services.face import OnvifFace
-from nvr_box.store import Store
-from nvr_box.users import Users
 from onvif import names
 from onvif.users import Level
 from tests.onvif_camera import ACCOUNTS, PASSWORDS, Client

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from lxml import etree
 
+from base.settings_file import Stored
 from firmware import identity
 from firmware.analytics.engine import Engine
 from firmware.camera import Camera
+from firmware.capture.sources import ClipSource
 from firmware.config import Camera as CameraConfig
-from firmware.config import Source
 from firmware.encode.protected import ProtectedEncoder
 from firmware.encode.settings import EncoderSettings
 from firmware.imaging import Sensor
@@ -40,7 +41,6 @@ from onvif.events.bus import Bus
 from onvif.events.topics import CAMERA
 from onvif.registry import load
 from onvif.rtsp.serve import Server
-from onvif.store import Stored
 from onvif.users import Level, User
 
 WIDTH, HEIGHT, RATE = 192, 128, Fraction(10)
@@ -106,7 +106,7 @@ def body_url(base, path):
 
 def build(state: Path, *, bus=None, https=False, address="127.0.0.1") -> Camera:
     """The camera's context over its state folder, as `firmware.app` builds it."""
-    config = CameraConfig(name="Test camera", serial="T-1", state=state, source=Source(clip=Path("none.avi")),
+    config = CameraConfig(name="Test camera", serial="T-1", state=state, source=ClipSource(clip=Path("none.avi")),
                           discovery=False, https=https, address=address, web_port=0, rtsp_port=0)  # fmt: skip
     bus = bus or Bus(CAMERA)
     who = identity.load(state)

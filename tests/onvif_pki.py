@@ -12,6 +12,12 @@ NOW = dt.datetime.now(dt.UTC)
 SOON = NOW + dt.timedelta(days=30)
 
 
+KEY_USES = (
+    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+    "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+)  # fmt: skip
+
+
 def ecc():
     return ec.generate_private_key(ec.SECP256R1())
 
@@ -33,7 +39,12 @@ def certificate(name, key, issuer=None, *, ends=SOON, addresses=(), ca=False, si
         .not_valid_before(min(NOW, ends) - dt.timedelta(days=1))
         .not_valid_after(ends)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(by_key.public_key()), critical=False)
     )
+    if ca:
+        signs = dict.fromkeys(KEY_USES, False) | {"key_cert_sign": True, "crl_sign": True}
+        builder = builder.add_extension(x509.KeyUsage(**signs), critical=True)
     if addresses:
         names = [x509.IPAddress(one) for one in addresses]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)

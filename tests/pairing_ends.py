@@ -6,6 +6,7 @@ import json
 import aiohttp
 from aiohttp import web
 
+from base.settings_file import Stored
 from firmware import identity
 from firmware.bound import authoriser
 from firmware.pairing import PairingEndpoint, Pairings
@@ -13,7 +14,6 @@ from firmware.viewer import ViewerAccount
 from nvr_box.cameras.introduction import Introduction
 from onvif.auth import Authenticator
 from onvif.services.device_state import DeviceState
-from onvif.store import Stored
 from onvif.users import Level, User
 from wire.keys import Identity, SigningKey
 

@@ -52,7 +52,8 @@ def play(properties, chain, buffers):
 
     def link(_source, pad):
         with lock:
-            video = (pad.get_current_caps() or pad.query_caps()).get_structure(0).get_string("media") == "video"
+            # As text: gst-python 1.26 wraps structures, 1.22 does not.
+            video = "media=(string)video" in (pad.get_current_caps() or pad.query_caps()).to_string()
             into = Gst.parse_bin_from_description(chain if video else "fakesink", True)
             pipeline.add(into)
             if video:

@@ -2,11 +2,12 @@
 
 import pytest
 
-from nvr_box.audit import Audit
+from base.errors import Refused
+from nvr_box.audit.log import Audit
+from nvr_box.db.database import Store
 from nvr_box.reveal import approvals as approvals_
 from nvr_box.reveal.approvals import Approvals, State
-from nvr_box.rights import Account, Refused, Right
-from nvr_box.store import Store
+from nvr_box.rights import Account, Right
 
 ASKER = Account("asker", frozenset({Right.VIEW, Right.REVEAL, Right.APPROVE}))
 OFFICER = Account("officer", frozenset({Right.APPROVE}))

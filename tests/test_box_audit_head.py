@@ -7,17 +7,19 @@ import sqlite3
 
 import pytest
 
-from base.errors import SealError, StoreError, WireError
+from base.errors import Conflict, SealError, StoreError, WireError
 from nvr_box import __main__ as command
-from nvr_box import audit, audit_head, check
 from nvr_box import state as places
-from nvr_box.audit import Audit
-from nvr_box.audit_head import Head, Heads
+from nvr_box.audit import head as audit_head
+from nvr_box.audit import log as audit
+from nvr_box.audit.head import Head, Heads
+from nvr_box.audit.log import Audit
 from nvr_box.config import BoxConfig
-from nvr_box.keys import Keys
+from nvr_box.db.database import Store
+from nvr_box.keys.secret import CREDENTIAL, beside, box_secret
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance import check
 from nvr_box.rights import Account, Right
-from nvr_box.secret import CREDENTIAL, beside, box_secret
-from nvr_box.store import Store
 from wire import keys as key_files
 from wire.keys import SigningKey
 
@@ -177,7 +179,7 @@ def test_the_boxs_own_keys_are_not_on_disk_in_clear(tmp_path):
         Keys.open(tmp_path, secret="another secret of a machine")
     outside = Keys.open(tmp_path)
     assert outside.verifier == made.verifier
-    with pytest.raises(StoreError, match="secret"):
+    with pytest.raises(Conflict, match="secret"):
         _ = outside.signer
 
 
@@ -233,3 +235,48 @@ def test_the_secret_is_the_credentials_or_lies_beside_the_state(tmp_path, monkey
         box_secret(BoxConfig(state=tmp_path / "box", secret_file=named))
 
 
+
+
+def accepting(folder, reason="the disk lost a page"):
+    """As the command line does it."""
+    config = folder / "nvr.toml"
+    config.write_text(f'state = "{folder}"\n')
+    return command.main(["--config", str(config), "accept-loss", reason])
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        (lambda folder: changed(folder, "DELETE FROM audit WHERE number > 3"), "what came after entry 3 was cut off"),
+        (rewritten, "was rewritten"),
+        (lambda folder: (folder / audit_head.FILE).write_text("{}"), "not a head"),
+    ],
+)
+async def test_a_loss_that_was_accepted_is_signed_on_and_reported_for_ever(place, harm, says, capsys):
+    folder, store, _, heads = place
+    await heads.sign()
+    before = (folder / audit_head.FILE).read_bytes()
+    assert await asyncio.to_thread(accepting, folder) == 1, "nothing is lost"
+    assert await asyncio.to_thread(accepting, folder, " ") == 1
+    assert (folder / audit_head.FILE).read_bytes() == before
+    harm(folder)
+    lost = (folder / audit_head.FILE).read_bytes()
+    assert await asyncio.to_thread(accepting, folder) == 0
+    assert says in capsys.readouterr().out
+    (aside,) = folder.glob("audit-head-aside-*.json")
+    assert aside.read_bytes() == lost, "the proof stays"
+    started = Heads(store, Keys.open(folder / places.KEYS, secret=SECRET).signer, folder)
+    again = Audit(store, started)
+    assert await again.head() is not None, "the box signs on after its next start"
+    for _ in range(2):
+        (found,) = findings(folder)
+        assert all(words in found for words in (says, "console", "the disk lost a page"))
+        verdict = await again.verify(ADMIN)
+        assert verdict.broken_at is None
+        assert says in verdict.losses[0]
+    entry = next(each for each in await again.entries(ADMIN) if each.action == "accept-loss")
+    assert says in entry.details["why"]
+    if says != "not a head":
+        assert entry.details["signed_entry"] == json.loads(lost)["number"]
+    changed(folder, f"DELETE FROM audit WHERE number >= {entry.number}")
+    assert any("no entry says why" in each for each in findings(folder)), "nor can the acceptance be cut off"

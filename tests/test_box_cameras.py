@@ -10,19 +10,19 @@ from pairing_ends import OPERATOR, CameraEnd, Meddler, introduction
 from pairing_ends import PASSWORD as ADMIN_PASSWORD
 from pairing_ends import USER as ADMIN_USER
 
-from base.errors import ConfigError, Conflict, PeerError, StoreError
-from nvr_box.audit import Audit
+from base.errors import Conflict, NotFound, PeerError, Refused, RequestError
+from nvr_box.audit.log import Audit
 from nvr_box.cameras import pairing
 from nvr_box.cameras.cameras import Cameras, State
 from nvr_box.cameras.rekey import rekeyed
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.cameras.trial import best_profile
 from nvr_box.config import RecordConfig
+from nvr_box.db.database import Store
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
-from nvr_box.rights import Account, Refused, Right
-from nvr_box.store import Store
+from nvr_box.rights import Account, Right
 from onvif.replies import Profile
 
 ADMIN = Account("admin", frozenset(Right))
@@ -138,9 +138,9 @@ def test_a_camera_of_another_box_is_not_taken_over():
 
 
 def test_pairing_wants_tls_and_a_reveal_key():
-    with pytest.raises(ConfigError, match=r"web\.tls"):
+    with pytest.raises(RequestError, match=r"web\.tls"):
         dataclasses.replace(INTRODUCTION, fingerprint="").offer("http://127.0.0.1/", "00", "t")
-    with pytest.raises(ConfigError, match="keys create"):
+    with pytest.raises(RequestError, match="keys create"):
         dataclasses.replace(INTRODUCTION, recipients=lambda _camera_id: ()).offer("http://127.0.0.1/", "00", "t")
 
 
@@ -157,7 +157,7 @@ def test_the_largest_h264_profile_is_recorded_since_every_browser_plays_it():
 
 async def test_an_address_that_is_none_and_one_that_does_not_answer(cameras):
     known, _, log = cameras
-    with pytest.raises(ConfigError, match="address"):
+    with pytest.raises(RequestError, match="address"):
         await known.add(ADMIN, "ftp://x", "u", "p")
     with pytest.raises(PeerError, match="does not answer"):
         await known.add(ADMIN, "127.0.0.1:9", "u", "p")
@@ -194,7 +194,7 @@ async def test_a_removed_camera_of_ours_that_comes_back_keeps_its_number(cameras
     first = await roster.add(ours, PASSWORD, None, "test")
     await known.remove(ADMIN, first.camera)
     assert known.list(ADMIN) == ()
-    with pytest.raises(StoreError, match="no camera"):
+    with pytest.raises(NotFound, match="no camera"):
         known.get(ADMIN, first.camera)
     again = await roster.add(ours, PASSWORD, None, "test")
     assert again.camera == first.camera

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 from box_fakes import CAMERA_ID, best_shot, jpeg
 
-from base.errors import StoreError
-from nvr_box import check
-from nvr_box.audit import Audit
+from base.errors import NotFound, Refused
+from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.config import RecordConfig
-from nvr_box.keys import Keys
+from nvr_box.db.database import Store
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance import check
 from nvr_box.record.retention import Retention
 from nvr_box.reveal.reveals import Reveals, Stretch
 from nvr_box.reveal.watermark import Watermark
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Searches
-from nvr_box.store import Store
 from wire import thumbnail
 from wire.features.packet import FeaturePacket
 from wire.features.vocabulary import ObjectClass
@@ -87,7 +87,7 @@ async def test_on_the_box_a_card_is_opened_marked_and_written_down_and_all_else_
     session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
     for number, why in ((STRANGER, thumbnail.NOT_A_RECIPIENT), (PLAIN, thumbnail.NO_ORIGINAL),
                         (SHREDDED, thumbnail.NOT_A_RECIPIENT), (FORGED, thumbnail.NOT_SIGNED)):
-        with pytest.raises(StoreError, match=why):
+        with pytest.raises(NotFound, match=why):
             await card(place, session.key, number)
     with pytest.raises(Refused, match="another camera"):
         await card(place, session.key, OTHERS)
@@ -229,5 +229,5 @@ async def test_a_card_needs_the_right_to_view_its_camera(place):
     elsewhere = Account("elsewhere", frozenset({Right.VIEW, Right.REVEAL}), frozenset({2}))
     with pytest.raises(Refused):
         await place[1].stored_shot(elsewhere, OPENS)
-    with pytest.raises(StoreError):
+    with pytest.raises(NotFound):
         await place[1].stored_shot(CONTROLLER, 99)

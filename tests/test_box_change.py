@@ -19,14 +19,14 @@ from firmware.encode.protected import ProtectedEncoder
 from firmware.encode.settings import EncoderSettings
 from firmware.mask.plan import MaskPlan
 from firmware.stream.channels import MainChannel
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
+from nvr_box.db.database import Store
 from nvr_box.record.recorder import Recorder
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
 from nvr_box.record.source import Source
 from nvr_box.reveal.render import Renderer
 from nvr_box.rights import Account, Right
-from nvr_box.store import Store
 from onvif.rtsp.live import Track
 from onvif.rtsp.serve import Server
 from wire.keys import Identity, SigningKey

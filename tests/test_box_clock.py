@@ -1,26 +1,31 @@
 """The box's clock: what a jump of it may cost. Nothing goes by age until the clock is believed."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from box_fakes import plain_h264, record_file
+from box_fakes import FileSource, OnceSource, plain_h264, record_file
 
-from nvr_box import day_keys, trust
-from nvr_box.audit import Audit
+from base.errors import Refused
+from nvr_box.accounts.users import Users
+from nvr_box.audit.log import Audit
 from nvr_box.config import RecordConfig
-from nvr_box.holds import Holds
-from nvr_box.housekeeping import Housekeeping
-from nvr_box.keys import Keys
+from nvr_box.custody.holds import Holds
+from nvr_box.db.database import Store
+from nvr_box.keys import day as day_keys
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance.housekeeping import Housekeeping
+from nvr_box.record.recorder import Recorder
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
+from nvr_box.record.salvage import salvage
 from nvr_box.record.segments import Segments
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
-from nvr_box.store import Store
-from nvr_box.timekeeper import Timekeeper
-from nvr_box.trust import Reading
-from nvr_box.users import Users
+from nvr_box.timekeeping import trust
+from nvr_box.timekeeping.timekeeper import Timekeeper
+from nvr_box.timekeeping.trust import Reading
 
 MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
 NOW = 1_795_000_000_000_000
@@ -108,7 +113,7 @@ class Place:
         root.mkdir()
         self.log = Audit(self.store)
         self.timekeeper = Timekeeper(self.store, self.log, self.clocks)
-        self.segments = Segments(self.store, root, self.timekeeper.error_us)
+        self.segments = Segments(self.store, root, self.timekeeper.error_us, self.timekeeper.error_before_us)
         self.keys = Keys.open(folder / "keys")
         self.keys.create("anna", "a long enough passphrase")
         recordings = Recordings(self.segments, self.log)
@@ -210,6 +215,51 @@ async def test_what_was_recorded_under_a_wrong_clock_is_kept_as_long_as_everythi
         place.clocks.run(DAY)
         await place.housekeeping.sweep()
         assert len(await place.starts()) == (day < 30), day
+
+
+async def test_what_was_begun_under_a_wrong_clock_is_kept_when_it_ends_under_the_right_one(place, clip):
+    place.clocks.run(10_000_000, -37 * DAY)
+    wrong_us = place.clocks.wall_us
+    place.clocks.run(10_000_000, 37 * DAY)
+    await place.record(clip, wrong_us)
+    await place.housekeeping.sweep()
+    assert await place.starts() == [wrong_us]
+
+
+async def test_what_a_killed_box_recorded_under_a_wrong_clock_is_kept(place, clip):
+    """Its file has no row: the next start finds it."""
+    place.clocks.run(10_000_000, -37 * DAY)
+    await place.housekeeping._follow()
+    wrong_us = place.clocks.wall_us
+    await place.record(clip, wrong_us)
+    await place.store.write(lambda link: link.execute("DELETE FROM segment"))
+    place.clocks.run(20_000_000, 37 * DAY)
+    again = Timekeeper(place.store, place.log, place.clocks)
+    await again.load()
+    segments = Segments(place.store, place.segments.root, again.error_us, again.error_before_us)
+    assert (await salvage(place.store, segments.root, segments)).finished == 1
+    retention = Retention(place.store, segments, RecordConfig(keep_days=30, keep_free_mib=0), again.now_us)
+    assert await retention.sweep() == 0
+    assert await place.starts() == [wrong_us]
+
+
+class FarClock(FileSource):
+    """A camera whose clock is a day off: pictures are dated by their arrival, which jitters."""
+
+    def packets(self, seen):
+        for number, timed in enumerate(super().packets(seen)):
+            yield replace(timed, utc_us=timed.utc_us + number * 7919 % 11 * 60_000, offset_s=-86_400.0)
+
+
+async def test_a_camera_with_a_wrong_clock_is_not_cut_into_pieces(place, clip):
+    once = OnceSource(lambda: FarClock(clip, NOW))
+    recorder = Recorder(1, "file", once, place.segments, segment_s=60, make_room=lambda: False,
+                        publish=lambda *_: None)  # fmt: skip
+    recorder.start()
+    assert await asyncio.to_thread(once.gone.wait, 60)
+    recorder.stop()
+    assert await asyncio.to_thread(recorder.join, 30)
+    assert len(await place.starts()) == 1
 
 
 async def test_what_a_doubted_clock_dated_stands_when_it_was_right(place, clip):

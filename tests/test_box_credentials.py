@@ -86,6 +86,14 @@ def test_who_asks_for_the_password_in_clear_does_not_get_it(answers, transport):
     assert PASSWORD not in str(caught.value)
 
 
+@pytest.mark.parametrize("user", [USER, ""])
+def test_a_description_without_an_end_is_not_taken(user):
+    """Libav makes room for as many bytes as the head says, and fills it: 1.9 GB in 10 s."""
+    said = "RTSP/1.0 200 OK\r\nContent-Type: application/sdp\r\nContent-Length: 2000000000\r\n\r\nv=0\r\n"
+    with Asking(OK, said + "a=tool:x\r\n" * 300_000) as peer, pytest.raises(PeerError, match="longer than 1024 kB"):
+        Source(f"rtsp://127.0.0.1:{peer.port}/main", user, PASSWORD if user else "")
+
+
 def test_where_both_are_offered_the_digest_is_sent():
     with Asking(OK, challenge(BASIC, DIGEST)) as peer:
         with pytest.raises(PeerError):

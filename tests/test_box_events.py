@@ -8,12 +8,12 @@ import pytest
 from lxml import etree
 
 from nvr_box.cameras.listening import Listening, News
+from nvr_box.db.database import Store
 from nvr_box.record import events as history
 from nvr_box.record.events import Events, Past, kept
 from nvr_box.record.sightings import Documents, read_document
 from nvr_box.services.archive import BoxArchive
 from nvr_box.services.catalogue import SERVICE
-from nvr_box.store import Store
 from onvif import metadata, names
 from onvif.errors import Fault
 from onvif.events.bus import Event, Operation

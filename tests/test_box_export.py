@@ -29,16 +29,16 @@ from test_box_reveal import (
     streams,
 )
 
-from base.errors import StoreError, WireError
-from nvr_box import day_keys
-from nvr_box.audit_head import Head, Heads
+from base.errors import NotFound, Refused, WireError
+from nvr_box.audit.head import Head, Heads
 from nvr_box.export import budget, manifest, report
 from nvr_box.export.budget import Budget
 from nvr_box.export.exports import Exports, Wish
 from nvr_box.export.manifest import Listed, Manifest
 from nvr_box.export.verify import main as verify_main
 from nvr_box.export.verify import verify
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.keys import day as day_keys
+from nvr_box.rights import Account, Right
 from wire import player
 from wire.keys import load_identity
 
@@ -204,14 +204,14 @@ async def test_refusals_leave_no_package_and_an_entry(exports, place, tmp_path):
     ):
         with pytest.raises(Refused, match=why):
             await exports.make(who, what)
-    with pytest.raises(StoreError, match="nothing is recorded"):
+    with pytest.raises(NotFound, match="nothing is recorded"):
         await exports.make(OPERATOR, Wish(1, T0 + 10**12, T0 + 10**12 + 5, REASON))
     assert not list((tmp_path / "exports").iterdir())
     tried = await place[2].entries(ADMIN, action="export")
     assert sum(not entry.granted for entry in tried) == 6
     assert sum(entry.granted for entry in tried) == 0, "what came to nothing is not written down as made"
     package = await exports.make(OPERATOR, wish())
-    with pytest.raises(StoreError, match="gone"):
+    with pytest.raises(NotFound, match="gone"):
         exports.get(BOTH, package.key)
     await exports.close()
     assert not package.path.exists()

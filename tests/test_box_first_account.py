@@ -5,14 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from base.errors import ConfigError
+from base.errors import Refused, RequestError
 from nvr_box import app
-from nvr_box.audit import Audit
+from nvr_box.accounts.users import Users
+from nvr_box.audit.log import Audit
 from nvr_box.config import BoxConfig
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.db.database import Store
+from nvr_box.rights import Account, Right
 from nvr_box.state import FIRST_PASSWORD
-from nvr_box.store import Store
-from nvr_box.users import Users
 
 OWN = "a password of my own"
 CONSOLE = Account("console", frozenset({Right.ADMIN}))
@@ -55,7 +55,7 @@ async def test_claiming_it_ends_the_old_password_and_its_file(tmp_path):
         witness.hardlink_to(tmp_path / FIRST_PASSWORD)
         account = users.get(name)
         for wrong, says in (("short", "at least"), (password, "another one")):
-            with pytest.raises(ConfigError, match=says):
+            with pytest.raises(RequestError, match=says):
                 await users.claim(account, wrong)
         await users.claim(account, OWN)
         assert not users.must_claim(name)

@@ -6,24 +6,24 @@ import json
 import pytest
 from box_fakes import CAMERA_ID, best_shot, jpeg, masked_h264, record_file
 
-from base.errors import ConfigError, StoreError
+from base.errors import NotFound, Refused, RequestError
 from nvr_box import __main__ as command
-from nvr_box import day_keys
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.config import RecordConfig
-from nvr_box.custody import Custody
-from nvr_box.holds import Holds
-from nvr_box.keys import Keys
-from nvr_box.passphrase import unlocked
+from nvr_box.custody.custody import Custody
+from nvr_box.custody.holds import Holds
+from nvr_box.db.database import Store
+from nvr_box.keys import day as day_keys
+from nvr_box.keys.passphrase import unlocked
+from nvr_box.keys.store import Keys
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
 from nvr_box.reveal.reveals import Reveals
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
 from nvr_box.state import CONSOLE
-from nvr_box.store import Store
 from wire.features.packet import FeaturePacket
 from wire.features.vocabulary import ObjectClass
 from wire.keys import SigningKey
@@ -84,7 +84,7 @@ class Scene:
             try:
                 await self.reveals.card(WHO, session.key, await self.passages.best_shot(number + 1))
                 self.best_shots += "O"
-            except StoreError:
+            except NotFound:
                 self.best_shots += "m"
         await self.reveals.end(WHO, session.key)
         return letters
@@ -109,11 +109,11 @@ async def test_what_is_held_outlives_its_day_and_nothing_else_does(scene):
     # From the middle of the third group into the fourth: these two and no other.
     start_us, end_us = T0 + 2 * GOP_US + 90_000, T0 + 3 * GOP_US + 90_000
     placed = await scene.holds.place(CONSOLE, "case-7", 1, start_us, end_us, reason=WHY)
-    with pytest.raises(ConfigError, match="on hold for case-7"):
+    with pytest.raises(RequestError, match="on hold for case-7"):
         await scene.custody.shred(CONSOLE, DAY)
     with pytest.raises(Refused, match="opens no"):
         await scene.holds.seal(CONSOLE, placed.number, passphrases=["wrong passphrase"], case_passphrase=CASE)
-    with pytest.raises(ConfigError, match="at least"):
+    with pytest.raises(RequestError, match="at least"):
         await scene.holds.seal(CONSOLE, placed.number, passphrases=[ANNA], case_passphrase="short")
     sealed = await scene.holds.seal(CONSOLE, placed.number, passphrases=[ANNA], case_passphrase=CASE)
     assert (sealed.kept, sealed.missed) == (2, 0)
@@ -160,7 +160,7 @@ async def test_a_hold_that_makes_no_sense_is_refused(scene):
         ("case-7", T0 + hour_us, T0 + 2 * hour_us, WHY, "nothing is recorded"),
         ("case-7", T0, T0 + GOP_US, "because", "reason"),
     ):
-        with pytest.raises(ConfigError, match=says):
+        with pytest.raises(RequestError, match=says):
             await scene.holds.place(CONSOLE, case, 1, from_us, to_us, reason=reason)
     assert await scene.holds.standing() == ()
 
@@ -178,7 +178,7 @@ async def test_only_an_administrator_may(scene):
         with pytest.raises(Refused):
             await tried
     assert len(scene.keys.operators()) == 2
-    with pytest.raises(StoreError, match="no hold 1"):
+    with pytest.raises(NotFound, match="no hold 1"):
         await scene.holds.lift(CONSOLE, 1, reason=WHY)
 
 
@@ -192,7 +192,7 @@ async def test_a_revoked_key_is_sealed_to_no_more_and_still_opens_the_past(scene
     past = unlocked(scene.keys.sealed().operators, [ANNA])
     assert day_keys.unseal(scene.keys.folder / "days" / f"{DAY}.json", past)
     for kid, says in ((scene.anna.kid.hex(), "no key"), (scene.bert.kid.hex(), "only operator"), ("../x", "no key")):
-        with pytest.raises(ConfigError, match=says):
+        with pytest.raises(RequestError, match=says):
             await scene.custody.revoke(CONSOLE, kid)
 
 

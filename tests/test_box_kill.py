@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 from box_fakes import CAMERA_ID, PASSWORD, USER, RtspCamera, jpeg
 
-from nvr_box import check
 from nvr_box import state as places
-from nvr_box.keys import Keys
+from nvr_box.db.database import Store
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance import check
 from nvr_box.search.intake import token_hash
-from nvr_box.store import Store
 from wire.features import seal
 from wire.features.packet import AppearanceCode, FeaturePacket
 from wire.features.vocabulary import CodeKind, ObjectClass
@@ -179,5 +179,6 @@ def test_two_kills_lose_nothing_finished_and_nothing_acknowledged(tmp_path):
 
 @pytest.mark.e2e
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_twenty_kills_lose_nothing_finished_and_nothing_acknowledged(tmp_path):
     prove(*rounds(tmp_path, 20))

@@ -13,20 +13,19 @@ from odd_camera import OddCamera, access_units
 from test_box_cameras import ADMIN, GUARD, INTRODUCTION, camera
 from test_onvif_client import INFORMATION, PASSWORD, USER, Device, serving, soap, stream
 
-from base.errors import ConfigError, PeerError
-from nvr_box.audit import Audit
+from base.errors import PeerError, Refused, RequestError
+from nvr_box.audit.log import Audit
 from nvr_box.cameras import upkeep
 from nvr_box.cameras.cameras import Cameras, State
 from nvr_box.cameras.roster import Roster
 from nvr_box.cameras.sign_ins import WAIT_S, SignIn
 from nvr_box.cameras.whereabouts import Whereabouts
 from nvr_box.config import RecordConfig
+from nvr_box.db.database import Store
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
 from nvr_box.record.source import SignInRefused
-from nvr_box.rights import Refused
-from nvr_box.store import Store
 from onvif import digest
 from onvif.discovery import Found
 
@@ -163,11 +162,11 @@ async def test_another_camera_at_the_new_address_is_not_taken(place, play):
                     ) as device:  # fmt: skip
         known = camera(xaddr="http://127.0.0.1:9/", user=USER, manufacturer="ACME", model="1", serial="3")
         await roster.add(known, PASSWORD, None, "test")
-        with pytest.raises(ConfigError, match="another camera than yard"):
+        with pytest.raises(RequestError, match="another camera than yard"):
             await cameras.move(ADMIN, 1, xaddr=device.base)
         assert roster.get(1).xaddr == "http://127.0.0.1:9/"
         await roster.add(camera(xaddr=""), "", None, "test")
-        with pytest.raises(ConfigError, match="no camera"):
+        with pytest.raises(RequestError, match="no camera"):
             await cameras.move(ADMIN, 2, password="x")
 
 

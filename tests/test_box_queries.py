@@ -5,20 +5,19 @@ import contextlib
 import re
 import sqlite3
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 from test_box_clock import ADMIN, EVER, GUARD, NOW, Place
 
-from nvr_box import store as store_module
 from nvr_box.cameras.roster import Roster
-from nvr_box.check import findings
+from nvr_box.db import migrate
+from nvr_box.db.database import Store
+from nvr_box.maintenance.check import findings
 from nvr_box.record.events import Events, Past
 from nvr_box.record.recordings import Recordings
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Searches
-from nvr_box.store import Store
 
 HISTORY = ("segment", "packet", "event", "best_shot", "audit")
 # Once a start, or when somebody asks for the whole history: a list of days, a search through the log.
@@ -139,6 +138,7 @@ async def test_counters_are_what_counting_says(tmp_path):
         made = link.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name LIKE 'usage%'").fetchall()
         assert len(made) == 7
         link.executescript("".join(f"DROP TRIGGER {name};" for (name,) in made) + "DROP TABLE usage;")
+        link.execute("PRAGMA user_version = 0")
     store = Store.open(tmp_path / "box.db")
     again = [*store._writer.execute("SELECT * FROM usage ORDER BY camera")]
     # The longest ever may be gone meanwhile.
@@ -147,7 +147,7 @@ async def test_counters_are_what_counting_says(tmp_path):
 
 
 async def test_a_database_of_the_first_release_is_brought_up_to_date(tmp_path):
-    schema = Path(store_module.__file__).with_name("schema.sql").read_text(encoding="utf-8")
+    schema = (migrate.FOLDER / "001_schema.sql").read_text(encoding="utf-8")
     tables = {name: re.search(rf"CREATE TABLE IF NOT EXISTS {name} .*?STRICT;", schema, re.DOTALL)[0]
               for name in ("segment", "packet", "best_shot")}  # fmt: skip
     since = r",\s+--[^\n]*\n\s+clock_error_us.*?\n\) STRICT;"

@@ -17,9 +17,10 @@ from box_fakes import PASSWORD, PEOPLE, USER, RtspCamera, document, plain_h264, 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from base.errors import PeerError, StoreError
-from nvr_box.audit import Audit
+from base.errors import PeerError, Refused, StoreError
+from nvr_box.audit.log import Audit
 from nvr_box.config import RecordConfig
+from nvr_box.db.database import Store
 from nvr_box.record import fmp4
 from nvr_box.record.recorder import Recorder
 from nvr_box.record.recordings import Recordings
@@ -29,11 +30,10 @@ from nvr_box.record.segments import Segments
 from nvr_box.record.sightings import Documents, Seen, Sighting, pack, read_document, shown, unpack
 from nvr_box.record.source import Source
 from nvr_box.record.viewings import Viewings
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
 from nvr_box.search.stills import Stills
 from nvr_box.services.seen import frame
-from nvr_box.store import Store
 from onvif.metadata import Box, Colour, Frame, Object
 from onvif.metadata import document as metadata_document
 from wire.features.vocabulary import Colour as ColourWord

@@ -6,7 +6,8 @@ import contextlib
 import pytest
 from box_fakes import PASSWORD, USER, RtspCamera
 
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
+from nvr_box.db.database import Store
 from nvr_box.record import recorder as recording
 from nvr_box.record import source
 from nvr_box.record.recorder import Recorder
@@ -14,7 +15,6 @@ from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
 from nvr_box.record.source import Source
 from nvr_box.rights import Account, Right
-from nvr_box.store import Store
 
 GUARD = Account("guard", frozenset({Right.VIEW}))
 PATIENCE_S = 90

@@ -16,17 +16,18 @@ from box_fakes import CAMERA_ID, best_shot, jpeg
 import models
 from base.errors import SealError
 from models.config import ModelsConfig
-from nvr_box import check, reencode_command
 from nvr_box import state as places
-from nvr_box.audit import Audit
-from nvr_box.audit_head import Heads
+from nvr_box.audit.head import Heads
+from nvr_box.audit.log import Audit
 from nvr_box.config import BoxConfig
-from nvr_box.keys import Keys
+from nvr_box.db.database import Store
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance import check
 from nvr_box.rights import Account, Right
+from nvr_box.search import reencode_command
 from nvr_box.search.passages import Passages
 from nvr_box.search.reencode import NO_SHOT, Reencoder
 from nvr_box.search.search import Filters, Searches
-from nvr_box.store import Store
 from wire import thumbnail
 from wire.features.packet import FULL_SCALE, FeaturePacket
 from wire.features.vocabulary import ObjectClass

@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 from box_fakes import plain_h264, record_file
 
-from nvr_box import check, repair
-from nvr_box.audit import Audit
-from nvr_box.audit_head import Heads
+from nvr_box.accounts.users import Users
+from nvr_box.audit.head import Heads
+from nvr_box.audit.log import Audit
 from nvr_box.config import RecordConfig
-from nvr_box.holds import Holds
-from nvr_box.housekeeping import Housekeeping
-from nvr_box.keys import Keys
+from nvr_box.custody.holds import Holds
+from nvr_box.db.database import Damaged, Store
+from nvr_box.keys.store import Keys
+from nvr_box.maintenance import check, repair
+from nvr_box.maintenance import soundness as soundness_module
+from nvr_box.maintenance.housekeeping import Housekeeping
+from nvr_box.maintenance.soundness import Soundness
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.salvage import salvage
@@ -23,9 +27,7 @@ from nvr_box.record.segments import Segments
 from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
 from nvr_box.state import DATABASE, RECORDINGS
-from nvr_box.store import Damaged, Store
-from nvr_box.timekeeper import Timekeeper
-from nvr_box.users import Users
+from nvr_box.timekeeping.timekeeper import Timekeeper
 from wire.features.packet import AppearanceCode, FeaturePacket
 from wire.features.vocabulary import CodeKind, ObjectClass
 
@@ -185,3 +187,31 @@ async def test_a_database_damaged_under_a_running_box_is_made_anew_beside_the_re
     damaged, cut = findings(tmp_path)
     assert "was damaged" in damaged
     assert f"was cut off: the box signed entry {signed.number}" in cut
+
+
+async def test_damage_that_nobody_reads_is_found_table_by_table(tmp_path, clip):
+    await filled(tmp_path, clip)
+    store, _, _ = await opened(tmp_path)
+    soundness = Soundness(store)
+    with contextlib.closing(sqlite3.connect(tmp_path / DATABASE)) as link:
+        (tables,) = link.execute("SELECT count(*) FROM sqlite_schema WHERE type = 'table'").fetchone()
+    for _ in range(tables):
+        await soundness.step()
+    assert not store.damage, "a sound database is left alone"
+    spoil(tmp_path / DATABASE, pages_of(tmp_path / DATABASE, "audit")[-1:])
+    writing = asyncio.create_task(store.write(lambda link: link.execute("INSERT INTO fact VALUES ('a', 'b')")))
+    for _ in range(tables):
+        await soundness.step()
+    await writing
+    assert store.damage.startswith("audit: ")
+    store.close()
+
+
+async def test_looking_at_a_table_ends_in_time_and_harms_nobody(tmp_path, clip, monkeypatch):
+    await filled(tmp_path, clip)
+    store, _, _ = await opened(tmp_path)
+    monkeypatch.setattr(soundness_module, "_LONGEST_S", 0.0)
+    for _ in range(30):
+        await Soundness(store).step()
+    assert not store.damage
+    store.close()

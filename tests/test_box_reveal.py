@@ -13,21 +13,21 @@ import numpy as np
 import pytest
 from box_fakes import CAMERA_ID, PEOPLE, clear_picture, i420, masked_h264, plain_h264, record_file
 
-from base.errors import StoreError, WireError
-from nvr_box.audit import Audit
+from base.errors import NotFound, Refused, WireError
+from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Camera, Roster
-from nvr_box.keys import Keys
-from nvr_box.passphrase import unlocked
+from nvr_box.db.database import Store
+from nvr_box.keys.passphrase import unlocked
+from nvr_box.keys.store import Keys
 from nvr_box.record.access_units import RecordedUnit
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
+from nvr_box.record.spans import Spans
 from nvr_box.reveal import brake, pipe, render
 from nvr_box.reveal.handing import PROOF_INFO
 from nvr_box.reveal.reveals import Reveals, Stretch
-from nvr_box.reveal.spans import Spans
 from nvr_box.reveal.verdicts import Verdicts
-from nvr_box.rights import Account, Refused, Right
-from nvr_box.store import Store
+from nvr_box.rights import Account, Right
 from wire.keys import SigningKey, load_identity
 from wire.nal import Codec
 from wire.recording import samples
@@ -334,7 +334,7 @@ async def test_the_process_is_closed_to_others_and_opens_no_file(place):
 async def test_a_time_without_recording_says_so(place):
     reveals, *_ = place
     session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
-    with pytest.raises(StoreError, match="nothing is recorded"):
+    with pytest.raises(NotFound, match="nothing is recorded"):
         await reveals.still(CONTROLLER, session.key, T0 - 3_600_000_000)
 
 

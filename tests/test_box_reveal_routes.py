@@ -15,24 +15,25 @@ from aiohttp import WSMsgType
 from aiohttp.test_utils import TestClient, TestServer
 from box_fakes import CAMERA_ID, PEOPLE, best_shot, clear_picture, i420, jpeg, masked_h264, record_file
 
-from nvr_box import day_keys
-from nvr_box.audit import Audit
+from base.errors import Refused
+from nvr_box.accounts.users import Users
+from nvr_box.audit.log import Audit
 from nvr_box.box import Box
 from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.config import BoxConfig, RevealConfig
+from nvr_box.db.database import Store
 from nvr_box.export.exports import Exports
-from nvr_box.keys import Keys
+from nvr_box.keys import day as day_keys
+from nvr_box.keys.store import Keys
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
 from nvr_box.reveal.handing import PROOF_INFO
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.reveal.talk import Talk
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Searches
-from nvr_box.store import Store
-from nvr_box.timekeeper import Timekeeper
-from nvr_box.users import Users
+from nvr_box.timekeeping.timekeeper import Timekeeper
 from nvr_box.web import app as page
 from nvr_box.web.asked import iso
 from nvr_box.web.sessions import CSRF_HEADER
@@ -203,7 +204,7 @@ async def place(tmp_path, scene, second_person):
     config = BoxConfig(state=tmp_path, name="box", reveal=RevealConfig(in_browser=True, second_person=second_person))
     box = Box(config=config, audit=log, users=users, cameras=None, recordings=recordings, stills=None, intake=None,
               searches=Searches(passages, None, log), reveals=reveals, exports=exports, custody=None, holds=None,
-              selections=None, timekeeper=Timekeeper(store, log))  # fmt: skip
+              maskings=None, selections=None, released_places=None, timekeeper=Timekeeper(store, log))  # fmt: skip
     async with TestClient(TestServer(page.application(box))) as client:
         found = Place(box, client, t0)
         await found.sign_in()

@@ -7,7 +7,8 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from rights_matrix import CONSOLE, DOCUMENT, NAME, PASSPHRASE, REASON, T0, matrix, running
 
-from nvr_box.rights import Account, Refused, Right
+from base.errors import Refused
+from nvr_box.rights import Account, Right
 from nvr_box.search.search import Filters
 from nvr_box.web import app as page
 from nvr_box.web.asked import iso

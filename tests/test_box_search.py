@@ -11,23 +11,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import models
-from base.errors import StoreError, WireError
+from base.errors import NotFound, Refused, StoreError, WireError
 from models import coarse
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.config import RecordConfig
+from nvr_box.db import blocks as block_rows
+from nvr_box.db.database import Store
 from nvr_box.record.retention import Retention
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from nvr_box.search import blocks, gallery, kernel
 from nvr_box.search import passages as passages_module
 from nvr_box.search.gallery import Columns, Gallery, Row
-from nvr_box.search.intake import Intake, split, token_hash
+from nvr_box.search.intake import Intake, token_hash
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Filters, Searches
-from nvr_box.store import Store
 from wire.features import seal
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare, FeaturePacket
 from wire.features.vocabulary import CHOICES, Attribute, CodeKind, Colour, ObjectClass, Part
 from wire.keys import Identity, SigningKey
+from wire.push import split
 
 T0_MS = 1_795_000_000_000
 GUARD = Account("guard", frozenset({Right.VIEW, Right.OPERATE}))
@@ -331,7 +333,7 @@ async def test_the_best_shot_comes_back_and_says_when_there_is_none(place):
     await intake.accept(TOKEN, batch(sealed(packet(1, thumbnail=jpeg(1))), sealed(packet(2))))
     assert await searches.best_shot(GUARD, 1) == jpeg(1)
     for number in (2, 77):
-        with pytest.raises(StoreError):
+        with pytest.raises(NotFound):
             await searches.best_shot(GUARD, number)
 
 
@@ -373,11 +375,11 @@ async def test_a_start_reads_blocks_and_finds_what_rows_would_say(place, monkeyp
     sent = [packet(n, codes=(coded[n],) if n % 3 < 2 else ()) for n in range(350)]
     for start in range(0, 350, 50):
         await passages.add(1, sent[start : start + 50])
-    kept = await store.read(blocks.ranges)
+    kept = await store.read(block_rows.ranges)
     assert [last - first + 1 for first, last in kept] == [100, 100, 100], "sealed as they came"
     singly = Passages(store)
     with monkeypatch.context() as without:
-        without.setattr(blocks, "ranges", lambda _link: [])
+        without.setattr(block_rows, "ranges", lambda _link: [])
         without.setattr(blocks, "keep", lambda *_: False)
         await singly.load()
     quick = Passages(store)
@@ -392,13 +394,13 @@ async def test_a_start_reads_blocks_and_finds_what_rows_would_say(place, monkeyp
     await store.write(lambda link: link.execute("DELETE FROM packet WHERE packet = 130"))
     await store.write(lambda link: link.execute("UPDATE packet SET model = 'net-2', code = ? WHERE packet = 7",
                                                 (fine[0].tobytes(),)))  # fmt: skip
-    assert await store.read(blocks.ranges) == [(201, 300)]
+    assert await store.read(block_rows.ranges) == [(201, 300)]
     monkeypatch.setattr(blocks, "LEAST_ROWS", 10)
     again = Passages(store)
     await again.load()
     assert len(again) == 349
     assert len(again.galleries["net-2"]) == len(passages.galleries["net-2"]) + 1
-    assert [first for first, _ in await store.read(blocks.ranges)] == [1, 101, 201]
+    assert [first for first, _ in await store.read(block_rows.ranges)] == [1, 101, 201]
     once_more = Passages(store)
     await once_more.load()
     assert contents(once_more) == contents(again)

@@ -8,10 +8,10 @@ import pytest
 
 from base import files
 from base.errors import StoreError
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Camera, Roster, entry
-from nvr_box.keys import Keys
-from nvr_box.store import Store
+from nvr_box.db.database import Store
+from nvr_box.keys.store import Keys
 
 PASSPHRASE = "an operator's passphrase"
 NEEDLE = b"a-password-of-a-camera"

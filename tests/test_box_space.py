@@ -11,9 +11,10 @@ import pytest
 from box_fakes import plain_h264, record_file
 
 from base.errors import StoreError
-from nvr_box import check
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.config import RecordConfig
+from nvr_box.db.database import Store
+from nvr_box.maintenance import check
 from nvr_box.record import room
 from nvr_box.record.full_disk import GONE
 from nvr_box.record.recordings import Recordings
@@ -24,7 +25,6 @@ from nvr_box.record.segment_file import SegmentFile
 from nvr_box.record.segments import Segments
 from nvr_box.rights import Account, Right
 from nvr_box.state import DATABASE, RECORDINGS
-from nvr_box.store import Store
 
 T0, EVER = 1_795_000_000_000_000, 1 << 60
 MIB, GIB = 1 << 20, 1 << 30
@@ -233,6 +233,21 @@ async def test_a_full_disk_replaces_its_oldest_but_is_not_eaten_up_by_another_pr
     assert "recording stands still" in notice.text
     await place.store.write(lambda _link: None)
     assert len(await place.starts()) == count - 1
+
+
+async def test_a_small_archive_is_not_eaten_up_either(place, clip):
+    """Below 16 MiB everything was within the slack, and went."""
+    await place.record(clip)
+    await place.weigh(MIB)
+    before = await place.starts()
+    retention = Retention(place.store, place.segments, RecordConfig(keep_days=0, keep_least_hours=24))
+    place.disk(40 * MIB, 20 * MIB)
+    await retention.sweep()
+    assert await place.starts() == before, "16 MiB free of 40 are not a full disk"
+    made = [await asyncio.to_thread(retention.make_room) for _ in range(2 * len(before))]
+    await place.store.write(lambda _link: None)
+    assert not made[-1]
+    assert await place.starts()
 
 
 async def test_evidence_locked_a_moment_ago_is_not_removed_for_room(place, clip):

@@ -11,8 +11,8 @@ import models
 from nvr_box import app
 from nvr_box import state as places
 from nvr_box.config import BoxConfig, OnvifConfig, WebConfig
+from nvr_box.db.database import Store
 from nvr_box.search.passages import Passages
-from nvr_box.store import Store
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from odd_camera import OddCamera, access_units, metadata_track, video_track
 
 from base.errors import PeerError
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.cameras.recorders import is_near
+from nvr_box.db.database import Store
 from nvr_box.record import recorder as recording
 from nvr_box.record import source as sources
 from nvr_box.record.access_units import access_units as recorded_units
@@ -25,7 +26,6 @@ from nvr_box.record.segments import Segments
 from nvr_box.record.source import SignInRefused, Source
 from nvr_box.record.timing import Timing
 from nvr_box.rights import Account, Right
-from nvr_box.store import Store
 
 GUARD = Account("guard", frozenset({Right.VIEW}))
 EVER = 1 << 60

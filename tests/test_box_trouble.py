@@ -12,8 +12,8 @@ import pytest
 from box_fakes import RtspCamera
 from test_box_kill import Box, grown, prepared
 
-from nvr_box import check
 from nvr_box import state as places
+from nvr_box.maintenance import check
 
 PAGE = 4096
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from nvr_box.turns import Busy, Turns
+from nvr_box.accounts.turns import Busy, Turns
 
 
 async def having(turns, key, number, done, gate, *, known=False):

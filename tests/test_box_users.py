@@ -5,13 +5,14 @@ import sqlite3
 
 import pytest
 
-from base.errors import ConfigError, StoreError
-from nvr_box import audit, users
-from nvr_box.audit import Audit
-from nvr_box.rights import Account, Refused, Right
-from nvr_box.store import Store
-from nvr_box.users import Users
-from onvif.throttle import SignIns
+from base.errors import Refused, RequestError, StoreError
+from base.throttle import SignIns
+from nvr_box.accounts import users
+from nvr_box.accounts.users import Users
+from nvr_box.audit import log as audit
+from nvr_box.audit.log import Audit
+from nvr_box.db.database import Store
+from nvr_box.rights import Account, Right
 
 ADMIN = Account("console", frozenset({Right.ADMIN}))
 GUARD = Account("guard", frozenset({Right.VIEW}), frozenset({1}))
@@ -138,16 +139,16 @@ async def test_who_was_here_before_does_not_stand_behind_strangers(place, monkey
 )
 async def test_rules_for_names_and_passwords_say_which(place, name, password, says):
     _, _, known = place
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(RequestError, match=says):
         await known.put(ADMIN, name, password=password, rights=[])
 
 
 async def test_the_last_admin_stays_and_others_may_not_change_accounts(place):
     _, log, known = place
     await known.put(ADMIN, "root", password=PASSWORD, rights=[Right.ADMIN])
-    with pytest.raises(ConfigError, match="last admin"):
+    with pytest.raises(RequestError, match="last admin"):
         await known.remove(ADMIN, "root")
-    with pytest.raises(ConfigError, match="last admin"):
+    with pytest.raises(RequestError, match="last admin"):
         await known.put(ADMIN, "root", rights=[Right.VIEW])
     with pytest.raises(Refused):
         await known.put(GUARD, "eve", password=PASSWORD, rights=[Right.ADMIN])

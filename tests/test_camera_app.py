@@ -1,5 +1,6 @@
 """The camera as a process: what it says when something is wrong, what it serves, how it ends."""
 
+import os
 import re
 import socket
 import subprocess
@@ -122,3 +123,41 @@ def test_a_name_that_is_not_in_the_file_is_told(tmp_path, clip):
     _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 78
     assert "attic" in said
+
+
+HANGING = """
+import pathlib, sys, threading
+from firmware import __main__, supervisor
+from firmware.stream.channels import MainChannel
+encode, numbers, hung = MainChannel.encode, iter(range(10**9)), pathlib.Path(__file__).with_name("hung")
+def hanging(self, *picture):
+    if next(numbers) == 20 and not hung.exists():
+        hung.touch()
+        threading.Event().wait()
+    return encode(self, *picture)
+MainChannel.encode = hanging
+supervisor.self_command = lambda config: [sys.executable, __file__, "--config", str(config)]
+sys.exit(__main__.main())
+"""
+
+
+def test_a_hung_encoder_says_where_and_the_camera_serves_again(tmp_path, clip):
+    """The encode thread of the first process waits for ever at its 21st picture."""
+    config = configure(tmp_path, clip)
+    config.write_text("stall_s = 5.0\n" + config.read_text())
+    program, log = tmp_path / "hanging.py", tmp_path / "log"
+    program.write_text(HANGING)
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, str(program), "--config", str(config)],
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    try:
+        assert process.stdout.readline().startswith("READY attic")
+        assert process.stdout.readline().startswith("READY attic"), log.read_text()
+        assert "no picture has been encoded for 5 s" in log.read_text()
+        assert "in hanging" in log.read_text()
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0

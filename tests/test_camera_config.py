@@ -1,5 +1,7 @@
 """The configuration file: every mistake named, identity and state kept."""
 
+from dataclasses import replace
+
 import pytest
 
 from base import config
@@ -95,3 +97,10 @@ def test_a_damaged_identity_is_named_and_kept(tmp_path):
     with pytest.raises(ConfigError, match=r"signing\.key"):
         identity.load(tmp_path)
     assert (tmp_path / "signing.key").read_text() == "{}"
+
+
+def test_a_table_that_sets_one_key_leaves_the_others_as_they_are_without_it(tmp_path):
+    def main(table):
+        return load(tmp_path, CAMERA + table).camera[0].main
+
+    assert main("[camera.main]\nqp = 24") == replace(main(""), qp=24)

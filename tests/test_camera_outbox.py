@@ -17,9 +17,11 @@ from cryptography.x509.oid import NameOID
 
 from base.errors import StoreError
 from firmware.outbox import Outbox
-from firmware.pairing import Pairing, Pairings
-from firmware.push import CONTENT_TYPE, Pusher
+from firmware.pairing import Pairings
+from firmware.push import Pusher
 from wire.keys import Identity
+from wire.pairing import Pairing
+from wire.push import CONTENT_TYPE
 
 NOW = 1_790_000_000.0
 PATIENCE_S = 60
@@ -250,7 +252,11 @@ async def test_one_bad_packet_does_not_hold_up_the_others(tmp_path, outbox):
     await pushing(tmp_path, outbox, Box(tmp_path, answer), lambda _pusher: outbox.counts() == (0, 1))
 
 
-@pytest.mark.parametrize("reply", ["null", "[]", '{"acknowledged": 5}', "no json", '{"acknowledged": [1, "x", null]}'])
+NONSENSE = ["null", "[]", '{"acknowledged": 5}', "no json", '{"acknowledged": [1, "x", null]}', '{"refused": 5}',
+            '{"refused": [{"sequence": [1], "index": 9}]}', "[" * 60_000, "[" * 900 + "]" * 900]  # fmt: skip
+
+
+@pytest.mark.parametrize("reply", NONSENSE, ids=range(len(NONSENSE)))
 async def test_a_nonsense_reply_forgets_nothing(tmp_path, outbox, reply):
     outbox.add(sealed)
     box = Box(tmp_path, lambda _batch: web.Response(text=reply, content_type="application/json"))

@@ -9,20 +9,21 @@ from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from base.errors import ConfigError, SealError, WireError
+from base.errors import SealError, WireError
+from base.settings_file import Stored
 from firmware import identity
 from firmware.bound import Bound, body_of
 from firmware.outbox import Outbox
-from firmware.pairing import PATH, Pairing, PairingEndpoint, Pairings
+from firmware.pairing import PairingEndpoint, Pairings
 from firmware.posts import Posts
 from firmware.viewer import NAME, ViewerAccount
 from onvif.services.device_state import DeviceState
-from onvif.store import Stored
 from onvif.users import Level, User
 from wire import meeting
 from wire.features.packet import FeaturePacket
 from wire.features.vocabulary import ObjectClass
 from wire.keys import Identity, Recipient, SigningKey
+from wire.pairing import PATH, Pairing
 
 BOX, REVEAL, SIGNER = Identity.generate(), Identity.generate(), SigningKey.generate()
 DOCUMENT = {
@@ -188,11 +189,22 @@ async def test_a_body_that_is_no_document_is_refused(client, body):
     assert (await client.post(PATH, data=body, headers=ADMIN)).status in {400, 413}
 
 
-def test_a_damaged_file_is_named_and_not_thrown_away(tmp_path):
-    (tmp_path / "pairing.json").write_text(json.dumps(DOCUMENT)[:50])
-    with pytest.raises(ConfigError, match=r"pairing\.json"):
-        Pairings(tmp_path)
-    assert (tmp_path / "pairing.json").exists()
+def test_a_damaged_file_is_put_aside_and_ends_no_camera(tmp_path, caplog):
+    half = json.dumps(DOCUMENT)[:50]
+    (tmp_path / "pairing.json").write_text(half)
+    pairings = Pairings(tmp_path)
+    assert (pairings.current, pairings.damage.restored) == (None, False)
+    assert "pairing.json" in caplog.text
+    (aside,) = tmp_path.glob("pairing.json.damaged-*")
+    assert aside.read_text() == half
+    pairings.set(Pairing.from_json(DOCUMENT))
+    for torn in (b"", half.encode(), b"\xff" * 40, b"[]", b"[" * 100_000):
+        (tmp_path / "pairing.json").write_bytes(torn)
+        again = Pairings(tmp_path)
+        assert (again.current, again.damage.restored) == (pairings.current, True), "the copy holds"
+        assert Pairings(tmp_path).damage is None
+    again.set(None)
+    assert list(tmp_path.iterdir()) == [], "a push token was in each of them"
 
 
 @pytest.mark.parametrize("changes", [{"feature_key": "00" * 32}, {"recipients": [NO_POINT.to_json()]}])

@@ -6,16 +6,18 @@ import cv2
 import numpy as np
 import pytest
 
-from firmware.config import Camera, Source
+from firmware.capture.sources import ClipSource
+from firmware.config import Camera
 from firmware.describe.thumbnail import Clear
 from firmware.identity import load
 from firmware.outbox import Outbox
-from firmware.pairing import Pairing, Pairings
+from firmware.pairing import Pairings
 from firmware.posts import Posts
 from wire.features.packet import FeaturePacket
 from wire.features.seal import open_sealed
 from wire.features.vocabulary import ObjectClass
 from wire.keys import Identity
+from wire.pairing import Pairing
 from wire.recovery.verdict import Check
 from wire.thumbnail import NO_ORIGINAL, NOT_A_RECIPIENT, Opened
 from wire.thumbnail import open_sealed as opened
@@ -94,4 +96,4 @@ def test_what_cannot_be_sealed_goes_masked(place):
 
 def test_a_switch_that_is_none_is_refused(tmp_path):
     with pytest.raises(ValueError, match="thumbnails"):
-        Camera(name="a", serial="1", state=tmp_path, source=Source(clip=tmp_path), thumbnails="yes")
+        Camera(name="a", serial="1", state=tmp_path, source=ClipSource(clip=tmp_path), thumbnails="yes")

@@ -1,5 +1,7 @@
 """RTSP serving: independent readers over every transport, digest, tracks set up singly, the wall clock, our SEI."""
 
+import base64
+import re
 import subprocess
 import threading
 import time
@@ -80,6 +82,9 @@ def test_a_path_that_is_not_there_is_not_found(client):
 def test_the_description_names_both_tracks(client):
     sdp = client().play((0, 1))
     assert "H264/90000" in sdp
+    sets = re.search(r"a=fmtp:96 .*sprop-parameter-sets=([^,\s]+)", sdp)[1]
+    profile_and_level = base64.b64decode(sets)[1:4].hex()
+    assert re.search(rf"a=fmtp:96 .*profile-level-id={profile_and_level}\b", sdp), sdp
     assert "a=rtpmap:107 VND.ONVIF.METADATA/90000" in sdp
 
 

@@ -13,7 +13,7 @@ from lxml import etree
 from onvif.discovery import Endpoint, Responder, discover, messages, multicast
 from onvif.discovery.messages import DEVICE, VIDEO_TRANSMITTER, Probe
 from onvif.errors import NotOnvif
-from onvif.names import DN, ENV12, WSA04, WSD, q
+from onvif.names import DN, ENV12, WSA, WSA04, WSD, q
 
 LOOPBACK = "127.0.0.1"
 CAMERA = Endpoint(
@@ -100,10 +100,69 @@ def test_types_may_declare_their_prefix_where_they_stand():
     assert messages.parse_probe(messages.parse(text)).types == (VIDEO_TRANSMITTER,)
 
 
-def test_an_undeclared_prefix_is_refused():
+def test_an_undeclared_prefix_means_what_its_name_says():
+    _, data = messages.probe([VIDEO_TRANSMITTER, DEVICE])
+    spelled = data.replace(b">dn:", b">nope:").replace(b" tds:", b" other:")
+    assert spelled != data
+    assert messages.parse_probe(messages.parse(spelled)).matches(CAMERA)
+    unknown = messages.parse_probe(messages.parse(data.replace(b">dn:NetworkVideoTransmitter", b">x:NetworkDoor")))
+    assert not unknown.matches(CAMERA)
+
+
+def test_a_trailing_nul_is_no_part_of_the_message():
     _, data = messages.probe([VIDEO_TRANSMITTER])
-    with pytest.raises(NotOnvif):
-        messages.parse_probe(messages.parse(data.replace(b">dn:", b">nope:")))
+    assert messages.parse_probe(messages.parse(data + b"\0\0")).matches(CAMERA)
+
+
+def later(data):
+    """The same message with the WS-Addressing of 2005/08."""
+    return data.replace(WSA04.encode() + b"/role/anonymous", WSA.encode() + b"/anonymous").replace(
+        WSA04.encode(), WSA.encode()
+    )
+
+
+async def test_a_probe_and_a_resolve_of_the_later_addressing_are_answered_in_it(port):
+    async with present(port):
+        for message_id, data in (messages.probe([VIDEO_TRANSMITTER]), messages.resolve(CAMERA.address)):
+            (answer,) = await asked(port, later(data))
+            assert WSA04.encode() not in answer
+            root = etree.fromstring(answer)
+            assert root.findtext(f".//{q(WSA, 'RelatesTo')}") == message_id
+            assert root.findtext(f".//{q(WSA, 'To')}") == f"{WSA}/anonymous"
+            assert root.findtext(f".//{q(WSD, 'XAddrs')}") == CAMERA.xaddrs[0]
+            assert messages.parse_endpoints(messages.parse(answer)) == (CAMERA,)
+
+
+@pytest.mark.parametrize(
+    ("address", "interfaces"),
+    [("0.0.0.0", None), ("::", None), ("", None), ("192.0.2.7", ("192.0.2.7",)), ("127.0.0.1", (LOOPBACK,)),
+     ("2001:db8::7", ())],
+)  # fmt: skip
+def test_discovery_serves_the_interfaces_of_the_services(address, interfaces):
+    assert multicast.served_by(address) == interfaces
+
+
+@pytest.mark.parametrize("group", [True, False])
+async def test_who_comes_by_an_interface_where_nothing_listens_is_not_answered(port, group):
+    responder = Responder(lambda _: CAMERA, interfaces=["127.0.0.9"], port=port, max_delay_s=0.02)
+    greeted = multicast.listener((LOOPBACK,), port)
+    await responder.start()
+    try:
+        assert await asked(port, messages.probe([VIDEO_TRANSMITTER])[1], group=group) == []
+        assert all(peer[0] == "127.0.0.9" for _, peer in heard(greeted) if peer)
+    finally:
+        await responder.stop()
+        greeted.close()
+
+
+def heard(sock):
+    found = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            data, peer, _ = multicast.receive(sock, 65507)
+            if b"Hello" in data:
+                found.append((data, peer))
+    return found
 
 
 def test_hello_and_matches_come_back():

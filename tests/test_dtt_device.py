@@ -258,12 +258,38 @@ async def test_the_clock_is_shown_and_set(camera):
     assert abs(utc(await clock(client)) - datetime.now(UTC)) < timedelta(seconds=30)
 
 
+@pytest.mark.parametrize(("month", "hour"), [(1, 13), (7, 14)])
+async def test_a_zone_may_be_named_as_the_iana_names_it(camera, month, hour):
+    client = camera.client()
+    await client(TDS, "SetSystemDateAndTime", DateTimeType="Manual", DaylightSavings=True,
+                 TimeZone={"TZ": "Europe/Berlin"}, UTCDateTime=moment(2031, month, 3, 12, 4, 5))  # fmt: skip
+    shown = await clock(client)
+    assert shown.TimeZone.TZ == "Europe/Berlin"
+    assert (shown.UTCDateTime.Time.Hour, shown.LocalDateTime.Time.Hour) == (12, hour)
+
+
+async def test_each_camera_of_a_host_has_a_mac_of_its_own_that_outlives_a_restart(tmp_path):
+    async def mac(folder):
+        async with running(tmp_path / folder) as started:
+            interfaces = await started.client()(TDS, "GetNetworkInterfaces")
+            (one,) = {found.Info.HwAddress for found in interfaces.NetworkInterfaces}
+            return one
+
+    yard, door, again = await mac("yard"), await mac("door"), await mac("yard")
+    assert yard == again != door
+    for found in (yard, door):
+        first = int(found.split("-")[0], 16)
+        assert (first & 0x01, first & 0x02) == (0, 0x02), "unicast, locally administered"
+
+
 @pytest.mark.case("DEVICE-3-1-4", "DEVICE-3-1-5")
 @pytest.mark.parametrize(
     ("values", "subcode"),
     [
         ({"TimeZone": {"TZ": "INVALIDTIMEZONE"}}, "InvalidTimeZone"),
-        ({"TimeZone": {"TZ": "Europe/Berlin"}}, "InvalidTimeZone"),
+        ({"TimeZone": {"TZ": "Europe/Atlantis"}}, "InvalidTimeZone"),
+        ({"TimeZone": {"TZ": "../../etc/localtime"}}, "InvalidTimeZone"),
+        ({"TimeZone": {"TZ": "Europe"}}, "InvalidTimeZone"),
         ({"UTCDateTime": moment(2001, 1, 1, 26, 70, 7)}, "InvalidDateTime"),
         ({"UTCDateTime": moment(2001, 2, 30, 1, 1, 1)}, "InvalidDateTime"),
         ({"UTCDateTime": moment(1, 1, 1, 1, 1, 1)}, "InvalidDateTime"),

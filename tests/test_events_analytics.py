@@ -97,6 +97,15 @@ async def test_rules_act_on_events_and_survive(engine, bus, tmp_path):
         engine.tell([("Human", 0.9), ("Vehicle", 0.4)], NOW)
         engine.tell([("Vehicle", 0.6)], NOW)
         told = [(dict(event.source)["Rule"], dict(event.data)["ClassTypes"]) for event in heard]
+        assert [[name for name, _ in event.source] for event in heard[:2]] == [
+            ["VideoSource", "AnalyticsConfiguration", "Rule"]
+        ] * 2
+        described = await client.ask(TAN, "GetSupportedRules", to=PATH, ConfigurationToken="analytics")
+        source = described.find(f".//{q(TT, 'Messages')}/{q(TT, 'Source')}")
+        assert [(item.get("Name"), item.get("Type")) for item in source] == [
+            ("VideoSource", "tt:ReferenceToken"), ("AnalyticsConfiguration", "tt:ReferenceToken"),
+            ("Rule", "xs:string"),
+        ]  # fmt: skip
         assert told == [
             ("ObjectDetection", "Human Vehicle"), ("Cars", ""), ("ObjectDetection", "Vehicle"), ("Cars", "Vehicle"),
         ]  # fmt: skip

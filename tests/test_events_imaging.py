@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from base.settings_file import Stored
 from firmware.capture.frame import CLOCK_90K, planes
 from firmware.imaging import Adjuster, Adjustment, Sensor, Tampering
 from firmware.imaging.tampering import Kind
@@ -11,7 +12,6 @@ from firmware.services.imaging import PATH, ImagingService, imaging_service
 from onvif.errors import Fault
 from onvif.events import Bus, topics
 from onvif.names import TIMG
-from onvif.store import Stored
 from tests.onvif_device import device
 from tests.onvif_schema import problems
 

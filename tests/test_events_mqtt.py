@@ -167,7 +167,7 @@ async def test_events_reach_the_broker_by_every_protocol(broker, tmp_path, proto
             _, document, _, _ = await next_of(heard, where)
     assert document["Data"] == {"State": True}
     assert document["Source"] == {"Source": "source"}
-    assert document["PropertyOperation"] == "Initialized"
+    assert set(document) == {"UtcTime", "Source", "Data"}, "no PropertyOperation: it is retained"
     assert dt.datetime.fromisoformat(document["UtcTime"]).tzinfo is not None
 
 
@@ -220,6 +220,82 @@ async def test_a_broker_that_was_away_hears_again(broker, tmp_path):
         with broker.ear() as heard:
             found = await next_of(heard, "site/gate/onvif-ej/VideoSource/MotionAlarm/&source")
     assert found[1]["Data"] == {"State": True}
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+async def test_a_deleted_property_is_an_empty_retained_message_and_nothing_else(broker, tmp_path, qos):
+    where = "site/gate/onvif-ej/VideoSource/MotionAlarm/&source"
+    async with camera(tmp_path) as (bus, client):
+        await client.ask(TEV, "AddEventBroker", to=PATH, EventBroker=settings(broker, QoS=qos))
+        await until_connected(client, broker.address("mqtt"))
+        with broker.ear() as heard:
+            bus.publish(MOTION, {"Source": "source"}, {"State": True})
+            bus.retire(MOTION, {"Source": "source"})
+            bus.publish("tns1:Media/ProfileChanged", {"Token": "last"})
+            found = [(await asyncio.to_thread(heard.get, timeout=DEADLINE_S))[:2] for _ in range(3)]
+        assert [topic for topic, _ in found[:2]] == [where, where]
+        assert found[1][1] is None
+        assert found[2][0].endswith("ProfileChanged/&last")
+        with broker.ear("site/gate/onvif-ej/VideoSource/#") as heard:
+            bus.publish(MOTION, {"Source": "other"}, {"State": True})
+            first = await asyncio.to_thread(heard.get, timeout=DEADLINE_S)
+        assert first[0].endswith("&other"), "nothing is retained for the one that is gone"
+
+
+class Wire:
+    """Between a device and its broker: it can be cut and mended while the broker goes on for others."""
+
+    def __init__(self, target):
+        self._target, self._links, self._server, self.port = target, set(), None, 0
+
+    async def mend(self):
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self):
+        self._server.close()
+        for writer in tuple(self._links):
+            writer.transport.abort()
+
+    async def _carry(self, reader, writer):
+        there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        self._links |= {writer, back}
+
+        async def copy(source, sink):
+            with contextlib.suppress(OSError):
+                while data := await source.read(65536):
+                    sink.write(data)
+                    await sink.drain()
+            sink.close()
+
+        await asyncio.gather(copy(reader, back), copy(there, writer))
+        self._links -= {writer, back}
+
+
+@pytest.mark.parametrize("qos", [1, 2])
+async def test_after_a_broker_was_away_what_waited_comes_in_order_and_the_present_state_last(broker, tmp_path, qos):
+    where, wire = "site/gate/onvif-ej/VideoSource/MotionAlarm/&source", Wire(broker.ports["mqtt"])
+    await wire.mend()
+    address = f"mqtt://127.0.0.1:{wire.port}"
+    states = [number % 2 == 0 for number in range(60)]  # more than paho has on its way at once
+    with broker.ear() as heard:
+        async with camera(tmp_path) as (bus, client):
+            bus.publish(MOTION, {"Source": "source"}, {"State": False})
+            wanted = {**settings(broker, QoS=qos), "Address": address}
+            await client.ask(TEV, "AddEventBroker", to=PATH, EventBroker=wanted)
+            await until_connected(client, address)
+            await next_of(heard, where)
+            await wire.cut()
+            for number, state in enumerate(states):
+                bus.publish(MOTION, {"Source": "source"}, {"State": state})
+                bus.publish("tns1:Media/ProfileChanged", {"Token": str(number)})
+            await wire.mend()
+            told = [await asyncio.to_thread(heard.get, timeout=DEADLINE_S) for _ in range(2 * len(states) + 1)]
+            await wire.cut()
+    assert [int(document["Source"]["Token"]) for topic, document, *_ in told if topic != where] == list(range(60))
+    alarms = [document["Data"]["State"] for topic, document, *_ in told if topic == where]
+    assert alarms == [*states, states[-1]]
+    assert told[-1][0] == where
 
 
 async def test_a_broker_is_listed_without_its_password_changed_and_deleted(broker, tmp_path):

@@ -13,8 +13,9 @@ from firmware.osd import Kind, Osd, OsdSettings, Overlay, Position
 from firmware.services.masks import MaskOperations
 from firmware.services.osd import OsdOperations
 from onvif.errors import Fault
-from onvif.names import TR2
+from onvif.names import TR2, TRT
 from onvif.service import service
+from tests.onvif_camera import running
 from tests.onvif_device import device
 from tests.onvif_schema import problems
 
@@ -51,6 +52,30 @@ def osd(token=None, text="Gate 4", place="UpperLeft", **more):
         "Position": {"Type": place, **more.pop("pos", {})},
         "TextString": {"Type": "Plain", "PlainText": text, **more},
     }
+
+
+async def test_the_first_media_service_has_the_same_texts(tmp_path):
+    async with running(tmp_path) as camera:
+        client = camera.client()
+        made = await client(TRT, "CreateOSD", OSD=osd(text="Gate 4"))
+        token = made.OSDToken
+        (seen,) = (await client(TR2, "GetOSDs", OSDToken=token)).OSDs
+        assert seen.TextString.PlainText == "Gate 4"
+        await client(TR2, "SetOSD", OSD=osd(token, text="Gate 5"))
+        one = await client(TRT, "GetOSD", OSDToken=token)
+        assert one.OSD.TextString.PlainText == "Gate 5"
+        everything = await client(TRT, "GetOSDs")
+        assert [found.token for found in everything.OSDs] == [token]
+        options = await client(TRT, "GetOSDOptions", ConfigurationToken="source")
+        assert options.OSDOptions.Type == ["Text"]
+        await client(TRT, "SetOSD", OSD=osd(token, text="Gate 6"))
+        await client(TRT, "DeleteOSD", OSDToken=token)
+        assert not (await client(TR2, "GetOSDs")).OSDs
+        for operation in ("GetOSD", "DeleteOSD"):
+            with pytest.raises(Fault) as gone:
+                await client(TRT, operation, OSDToken=token)
+            assert gone.value.subcodes == ("InvalidArgVal", "NoConfig")
+        assert (await client(TRT, "GetServiceCapabilities")).Capabilities.OSD is True
 
 
 def mask(token=None, points=((-1, 1), (0, 1), (0, 0), (-1, 0)), *, type_="Pixelated", enabled=True):

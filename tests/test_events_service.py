@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
@@ -21,11 +22,11 @@ MOTION = topics.MOTION_ALARM.path
 
 
 @contextlib.asynccontextmanager
-async def camera(limit=4):
+async def camera(limit=4, users=("admin",), **clocks):
     bus = Bus(topics.CAMERA)
-    events = EventService(bus, limit=limit)
+    events = EventService(bus, limit=limit, **clocks)
     async with device(event_service(events), contexts=[events.running]) as asker:
-        yield bus, asker()
+        yield bus, *(asker(user) for user in users)
 
 
 async def subscribe(client, *, life="PT60S", filter_=None):
@@ -208,6 +209,40 @@ async def test_a_consumer_is_notified():
         await runner.cleanup()
 
 
+async def test_who_may_only_watch_leaves_pull_points_to_those_who_run_the_device():
+    async with camera(limit=4, users=("user", "admin", "operator")) as (_, watcher, admin, operator):
+        for _ in range(2):
+            await subscribe(watcher)
+        with pytest.raises(Fault) as full:
+            await subscribe(watcher)
+        assert "SubscribeCreationFailed" in full.value.subcodes
+        with pytest.raises(Fault):
+            await watcher.ask(TEV, "Subscribe", to=PATH, ConsumerReference={"Address": "http://192.0.2.1/"})
+        await subscribe(admin)
+        await subscribe(operator)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::ffff:127.0.0.1]", "127.1.2.3", "2130706433", "localhost.",
+     "0x7f.1"],
+)  # fmt: skip
+async def test_who_may_only_watch_cannot_make_the_device_post_to_itself(host):
+    got = asyncio.Event()
+    server = await asyncio.start_server(lambda *_: got.set(), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, camera(users=("user",)) as (bus, client):
+        values = {"ConsumerReference": {"Address": f"http://{host}:{port}/"}, "InitialTerminationTime": "PT60S"}
+        try:
+            await client.ask(TEV, "Subscribe", to=PATH, **values)
+        except Fault as refused:
+            assert "SubscribeCreationFailed" in refused.subcodes  # noqa: PT017 - or it is found out on connecting
+            return
+        bus.publish(MOTION, {"Source": "source"}, {"State": True})
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(got.wait(), 1.5)
+
+
 async def test_a_consumer_must_be_an_http_address():
     async with camera() as (_, client):
         for address in ("file:///etc/passwd", "ear", ""):
@@ -218,3 +253,36 @@ async def test_a_consumer_must_be_an_http_address():
 
 def _seconds(text):
     return parse_utc(text).timestamp()
+
+
+class Clocks:
+    """The wall's, which a test sets, and the monotonic one, which it lets run."""
+
+    def __init__(self):
+        self.utc, self.mono_s = datetime(2026, 5, 4, 12, tzinfo=UTC), 1000.0
+
+    def pass_s(self, seconds):
+        self.utc, self.mono_s = self.utc + timedelta(seconds=seconds), self.mono_s + seconds
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=400), timedelta(days=-400), timedelta(hours=2)])
+async def test_setting_the_clock_ends_no_subscription_and_lengthens_none(jump):
+    """A pull point died, or stayed for days, when SetSystemDateAndTime or the first NTP answer set the clock."""
+    clocks = Clocks()
+    async with camera(now=lambda: clocks.utc, mono_s=lambda: clocks.mono_s) as (_, client):
+        address = await subscribe(client)
+        clocks.pass_s(30)
+        clocks.utc += jump
+        reply = await client.ask(TEV, "PullMessages", to=address, Timeout="PT0S", MessageLimit=1)
+        current, ends = (parse_utc(reply.findtext(q(TEV, name))) for name in ("CurrentTime", "TerminationTime"))
+        assert current == clocks.utc
+        assert ends - current == timedelta(seconds=60), "shown on the clock as it is set now"
+        renewed = await client.ask(TEV, "Renew", to=address, TerminationTime="PT90S")
+        assert parse_utc(renewed.findtext(q(WSNT, "TerminationTime"))) == clocks.utc + timedelta(seconds=90)
+        clocks.pass_s(89)
+        clocks.utc -= 2 * jump
+        await client.ask(TEV, "PullMessages", to=address, Timeout="PT0S", MessageLimit=1)
+        clocks.mono_s += 61  # and the wall stands still
+        with pytest.raises(Fault) as ended:
+            await client.ask(TEV, "PullMessages", to=address, Timeout="PT0S", MessageLimit=1)
+        assert ended.value.subcodes[-1] == "ResourceUnknown"

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from lxml import etree
 
+from base.settings_file import Stored
 from firmware.analytics import Engine
 from firmware.analytics.palette import coloured
 from firmware.services.analytics import PATH, AnalyticsService, analytics_service
@@ -16,7 +17,6 @@ from onvif.errors import Fault
 from onvif.events import Bus, topics
 from onvif.metadata import Box, Frame, Object, document, parse, parse_root
 from onvif.names import TAN, TRT, TT, WSNT, q
-from onvif.store import Stored
 from tests.onvif_camera import running
 from tests.onvif_device import device
 from tests.onvif_schema import problems

@@ -171,6 +171,19 @@ async def test_04_stream_addresses_that_lead_nowhere(told):
         assert await camera.stream_uri(profile) == "rtsp://127.0.0.1:8554/x"
 
 
+@pytest.mark.parametrize("told", [
+    "127.0.0.1", "127.8.9.1", "127.1", "0", "0x7f000001", "2130706433", "localhost.", "a.localhost", "[::1]", "[::]",
+    "[::ffff:127.0.0.1]", "[::ffff:0.0.0.0]",
+])  # fmt: skip
+def test_no_device_sends_us_to_services_of_our_own_machine(told):
+    camera = Camera("http://192.0.2.7/onvif/device_service", None)
+    assert camera._reachable(f"rtsp://{told}:6379/x") == "rtsp://192.0.2.7:6379/x"
+    assert camera._reachable(f"http://{told}/onvif/media") == "http://192.0.2.7/onvif/media"
+    assert camera._reachable("rtsp://192.0.2.8:554/x") == "rtsp://192.0.2.8:554/x", "a recorder's other addresses"
+    here = Camera("http://127.0.0.1/onvif/device_service", None)
+    assert here._reachable("rtsp://127.0.0.2:554/x") == "rtsp://127.0.0.2:554/x"
+
+
 async def test_05_a_clock_of_last_year_and_a_username_token():
     there = datetime.now(UTC) - timedelta(days=400)
     device = Device(GetSystemDateAndTime=clock(there))

@@ -3,8 +3,8 @@
 import pytest
 
 from base.errors import ConfigError
+from firmware.capture.sources import ClipSource
 from firmware.config import Camera as CameraConfig
-from firmware.config import Source
 from firmware.settings import Settings
 from onvif.auth import Guard
 from onvif.errors import Fault, NotAuthorized
@@ -14,7 +14,7 @@ from tests.onvif_camera import PASSWORDS, running
 
 
 def settings(state, **more):
-    return Settings(CameraConfig(name="a", serial="b", state=state, source=Source(clip=state / "none.avi"), **more))
+    return Settings(CameraConfig(name="a", serial="b", state=state, source=ClipSource(clip=state / "none.avi"), **more))
 
 
 def test_a_new_camera_has_no_password_that_anybody_knows(tmp_path):

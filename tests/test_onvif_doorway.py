@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import resource
 import socket
 import ssl
@@ -276,3 +277,31 @@ async def test_the_camera_s_rtsp_port_ends_who_says_nothing(monkeypatch):
         for _, writer in (*idle, *said):
             writer.close()
 
+
+
+@pytest.mark.parametrize("packing", ["gzip", "deflate", "br", "GZIP, identity"])
+async def test_what_is_packed_is_refused_and_never_unpacked(packing):
+    """200 kB of gzip are 200 MB of zeros, which no limit of a route sees before the event loop has unpacked them."""
+    bomb = gzip.compress(bytes(1 << 20))
+
+    @web.middleware
+    async def note(request, handler):
+        seen.append(len(await request.content.read()))
+        return await handler(request)
+
+    seen = []
+    app = web.Application()
+    attend(app, Crowd(Bounds()))
+    app.middlewares.insert(0, note)
+    app.add_routes([web.post("/", lambda _request: web.Response(text="here"))])
+    runner = await runner_of(app)
+    listener = Listener(runner, "127.0.0.1")
+    await listener.open(0)
+    try:
+        async with aiohttp.ClientSession(skip_auto_headers=["Accept-Encoding"]) as session:
+            url, headers = f"http://127.0.0.1:{listener.port}/", {"Content-Encoding": packing}
+            async with session.post(url, data=bomb, headers=headers) as reply:
+                assert reply.status == 415
+        assert seen == [len(bomb)]
+    finally:
+        await runner.cleanup()

@@ -1,6 +1,7 @@
 """Profile G on the box: recordings, jobs, receivers, searches and replay addresses over real recordings."""
 
 import asyncio
+import sqlite3
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -433,10 +434,10 @@ async def test_states_of_recordings_are_said(box):
 
 async def test_what_the_disk_refuses_is_a_fault(box, monkeypatch):
     async def refused(*_values):
-        raise StoreError("the database refused: disk I/O error")
+        raise StoreError("the database refused: disk I/O error") from sqlite3.OperationalError("disk I/O error")
 
     monkeypatch.setattr(box.box.recordings._segments, "stretches", refused)
-    with pytest.raises(Fault, match="disk I/O error") as caught:
+    with pytest.raises(Fault, match="the device's database does not take this now") as caught:
         await box.client()(TRC, "GetRecordings")
     assert (caught.value.code, caught.value.subcodes[0]) == ("Receiver", "Action")
     monkeypatch.undo()

@@ -6,9 +6,9 @@ import socket
 import pytest
 from lxml import etree
 
+from base.errors import StoreError
 from onvif import names, registry
 from onvif.access import classes
-from onvif.errors import OnvifError
 from onvif.registry import ROOT, load
 from onvif.values import InvalidValue, MalformedRequest
 
@@ -51,7 +51,7 @@ def test_an_altered_schema_is_refused(tmp_path, monkeypatch):
     target = tmp_path / "ver10/replay.wsdl"
     target.write_bytes(target.read_bytes() + b"\n")
     monkeypatch.setattr(registry, "ROOT", tmp_path)
-    with pytest.raises(OnvifError, match=r"ver10/replay\.wsdl"):
+    with pytest.raises(StoreError, match=r"ver10/replay\.wsdl"):
         load.__wrapped__()
 
 

@@ -192,6 +192,9 @@ async def test_describe_tells_tracks_and_range(box):
         assert "PLAY" in (await client.ask("OPTIONS"))[1]["public"]
         sdp = await client.set_up("video", "metadata")
         assert "a=rtpmap:96 H264/90000" in sdp
+        sets = re.search(r"a=fmtp:96 .*sprop-parameter-sets=(\S+),(\S+)", sdp)
+        assert [base64.b64decode(each)[0] & 31 for each in sets.groups()] == [7, 8]
+        assert f";profile-level-id={base64.b64decode(sets[1])[1:4].hex()};" in sdp
         assert "a=rtpmap:107 vnd.onvif.metadata/90000" in sdp
         assert f"a=range:clock={clock_text(START_US)}-" in sdp
         assert (await client.ask("GET_PARAMETER"))[0] == 200
@@ -293,6 +296,35 @@ async def test_key_frames_alone(box):
         assert [seconds(one) for one in found] == [0.0, 1.0, 2.0, 3.0]
 
 
+@pytest.mark.parametrize(
+    ("span", "first", "last"),
+    [("npt=1.5-1.9", 1.0, 1.9), ("npt=3-", 3.0, 4.0), ("npt=0:00:02.0-0:00:02.5", 2.0, 2.5), ("npt=-1.0", 0.0, 1.0),
+     ("npt=0-", 0.0, 4.0), ("npt=now-", 0.0, 4.0)],
+)  # fmt: skip
+async def test_normal_play_time_counts_from_the_beginning_of_the_recording(box, span, first, last):
+    async with Client(box) as client:
+        await client.set_up()
+        status, told, _ = await client.ask("PLAY", Range=span, Rate_Control="no")
+        assert status == 200
+        assert told["range"].startswith("npt=")
+        found = samples(await client.until(0, ended))
+        assert seconds(found[0]) == first
+        assert last - 0.1 <= seconds(found[-1]) <= last
+
+
+async def test_a_range_against_the_direction_is_refused_and_what_plays_goes_on(box):
+    async with Client(box) as client:
+        await client.set_up()
+        early, late = clock_text(START_US + 1_000_000), clock_text(START_US + 3_000_000)
+        await client.ask("PLAY")
+        assert (await client.ask("PLAY", Range=f"clock={late}-{early}"))[0] == 457
+        assert (await client.ask("PLAY", Range="npt=3-1"))[0] == 457
+        assert (await client.ask("PLAY", Range=f"clock={early}-{late}", Scale="-1.0"))[0] == 457
+        already = len(client.packets.get(0, ()))
+        await client.until(0, lambda packets: len(packets) > already)
+        assert (await client.ask("PLAY", Range=f"clock={late}-{early}", Scale="-1.0", Rate_Control="no"))[0] == 200
+
+
 async def test_what_cannot_be_played_is_said(box):
     async with Client(box) as client:
         assert (await client.ask("DESCRIBE", client.url.replace("recording-1", "recording-9")))[0] == 404
@@ -303,7 +335,8 @@ async def test_what_cannot_be_played_is_said(box):
         assert (await client.ask("PLAY", Scale="100"))[0] == 457
         assert (await client.ask("SETUP", f"{client.url}/audio", Transport="RTP/AVP/TCP;interleaved=8-9"))[0] == 404
         multicast = "RTP/AVP;multicast;client_port=5000-5001"
-        assert (await client.ask("SETUP", f"{client.url}/video", Transport=multicast))[0] == 461
+        for transport in (multicast, "RTP/AVP/TCP;multicast", "X/TCP", "RTP/SAVP/TCP;unicast;interleaved=0-1", "junk"):
+            assert (await client.ask("SETUP", f"{client.url}/video", Transport=transport))[0] == 461
         assert (await client.ask("RECORD"))[0] == 405
         assert (await client.ask("DESCRIBE", Require="something-else"))[0] == 551
         client.session = "not-mine"

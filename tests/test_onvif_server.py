@@ -111,7 +111,7 @@ async def test_an_empty_body_is_challenged_as_curl_expects(camera):
     async with client.carrier.session.post(f"{camera.base}/onvif/device_service", data=b"") as response:
         challenges = response.headers.getall("WWW-Authenticate")
     assert response.status == 401
-    assert [text.split("algorithm=")[1].split(",")[0] for text in challenges] == ["SHA-256", "MD5"]
+    assert [text.split("algorithm=")[1].split(",")[0] for text in challenges] == ["MD5", "SHA-256"]
 
 
 async def test_public_operations_answer_whatever_credentials_come(camera):

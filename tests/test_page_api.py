@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from page_box import PASSPHRASE, ROOT, Scene, StandInBox
 
-from nvr_box import timekeeper, trust
 from nvr_box.rights import Right
+from nvr_box.timekeeping import timekeeper, trust
 from nvr_box.web import app as page
 from nvr_box.web import asked, certificate
 from nvr_box.web.sessions import CSRF_HEADER

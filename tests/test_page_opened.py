@@ -13,7 +13,8 @@ from test_wire_thumbnail import read as thumbnail_vector
 from test_wire_vectors import FILES, read
 from wire_scene import H264, OFFICER, protected
 
-from nvr_box import day_keys, web
+from nvr_box import web
+from nvr_box.keys import day as day_keys
 from wire import keys
 from wire.keys import Identity, Kem
 from wire.nal import Codec

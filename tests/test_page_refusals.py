@@ -9,8 +9,22 @@ from aiohttp.test_utils import TestClient, TestServer
 from page_box import Scene, StandInBox
 from test_page_api import sign_in
 
-from base.errors import ConfigError, Conflict, Invalid, NotFound, PeerError, StoreError
-from nvr_box.rights import Refused
+import base.refusals
+from base.errors import (
+    ConfigError,
+    Conflict,
+    HostError,
+    Invalid,
+    ModelError,
+    NotFound,
+    PeerError,
+    Refused,
+    SealError,
+    StoreError,
+    WireError,
+)
+from nvr_box.accounts.users import Users
+from nvr_box.rights import Account, Right
 from nvr_box.web import app as page
 from nvr_box.web import refusals
 
@@ -72,7 +86,7 @@ async def test_a_full_disk_is_507_and_says_so(client, stand_in):
 
     with pytest.raises(StoreError) as full:
         await stand_in._store.write(fill)
-    assert (refusals.status(full.value), refusals.sentence(full.value)) == (507, refusals.FULL)
+    assert (base.refusals.status(full.value), refusals.sentence(full.value)) == (507, refusals.FULL)
     stand_in._store._writer.execute("PRAGMA max_page_count = 1")
     many = {"password": "a long enough one", "rights": ["viewer"], "cameras": list(range(1, 60))}
     replies = [await client.put(f"/api/accounts/number {n}", json=many) for n in range(60)]
@@ -101,7 +115,11 @@ def caused(error, cause):
     [
         (NotFound("there is no hold 7"), 404, "There is no hold 7."),
         (caused(NotFound("there is no camera 9"), KeyError(9)), 404, "There is no camera 9."),
-        (StoreError("the reveal process could not be started; the box's log says why"), 503, "The reveal process"),
+        (HostError("the reveal process could not be started; the box's log says why"), 503, "The reveal process"),
+        (caused(HostError("/usr/x: no such file"), OSError(errno.ENOENT, "no")), 503, refusals.SYSTEM),
+        (ModelError("codes of another network"), 503, "Codes of another network."),
+        (caused(ModelError("onnx: /srv/x"), RuntimeError("onnx")), 503, refusals.SYSTEM),
+        (StoreError("/srv/policy.json: not a policy"), 503, refusals.DISK),
         (caused(StoreError("/srv/x: I/O"), OSError(errno.EIO, "I/O")), 503, refusals.DISK),
         (caused(StoreError("x: No space"), OSError(errno.ENOSPC, "No space")), 507, refusals.FULL),
         (caused(StoreError("x: Quota"), OSError(errno.EDQUOT, "Quota")), 507, refusals.FULL),
@@ -109,11 +127,48 @@ def caused(error, cause):
         (Refused("no"), 403, "No."),
         (Invalid("name: too long", "name"), 400, "Name: too long."),
         (Conflict("this camera is already added"), 409, "This camera is already added."),
-        (ConfigError("mode: only or except"), 400, "Mode: only or except."),
+        (ConfigError("nvr.toml: unknown key"), 503, refusals.CONFIG),
+        (WireError("no key file"), 400, "No key file."),
+        (SealError("wrong passphrase"), 403, "Wrong passphrase."),
         (PeerError("the camera does not answer"), 502, "The camera does not answer."),
     ],
 )
 def test_every_kind_has_its_status_and_its_words(error, status, words):
-    assert refusals.status(error) == status
+    assert base.refusals.status(error) == status
     assert refusals.sentence(error).startswith(words)
-    assert refusals.field(error) == ("name" if isinstance(error, Invalid) else None)
+    assert base.refusals.field(error) == ("name" if isinstance(error, Invalid) else None)
+
+
+async def test_a_browser_does_not_choose_how_its_json_is_decoded(client):
+    """60 kB as punycode hold the event loop for 0.9 s, before anybody signed in; JSON is UTF-8 (RFC 8259 §8.1)."""
+    body = b'{"name": "guard", "password": "guard password"}'
+    for charset in ("punycode", "utf-16", "zip", "no such thing"):
+        reply = await client.post("/api/sign-in", data=body, headers={"Content-Type": f"text/x; charset={charset}"})
+        assert reply.status == 200, charset
+    assert (await refused(await client.post("/api/sign-in", data=b"\xff")))[0] == 400
+
+
+async def test_a_session_ends_with_the_password_it_began_with_whoever_changes_that(client, stand_in):
+    """On the command line as well: the box reads the accounts anew, and no session outlives the old password."""
+    cli = Users(stand_in._store, stand_in.box.audit)
+    await cli.load()
+    setup = Account("console", frozenset({Right.ADMIN}))
+    async with TestClient(client.server) as other:
+        await sign_in(other, "admin")
+        assert (await other.get("/api/me")).status == 200
+        await cli.put(setup, "admin", rights=[Right.ADMIN, Right.VIEW])
+        await stand_in.box.users.load()
+        assert (await other.get("/api/me")).status == 200, "other rights are no other password"
+        # Changed by its own session, that one goes on.
+        reply = await client.put("/api/accounts/admin", json={"password": "another password"})
+        assert reply.status == 200
+        assert ((await client.get("/api/me")).status, (await other.get("/api/me")).status) == (200, 401)
+        await cli.load()
+        await cli.put(setup, "admin", password="a third password")
+        await stand_in.box.users.load()
+        assert (await client.get("/api/me")).status == 401
+        await sign_in(other, "guard")
+        await cli.remove(setup, "guard")
+        await cli.put(setup, "guard", password="guard password", rights=list(Right))
+        await stand_in.box.users.load()
+        assert (await other.get("/api/me")).status == 401, "another account of the same name"

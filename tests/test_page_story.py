@@ -13,8 +13,8 @@ from demo_process import Browser
 from page_browser import chromium, opened, pixels, sign_in, until
 from page_sent import said_by
 
-from nvr_box import day_keys
 from nvr_box.export.verify import verify
+from nvr_box.keys import day as day_keys
 from wire.keys import Identity, load_identity, save
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]

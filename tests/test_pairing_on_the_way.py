@@ -1,5 +1,6 @@
 """Pairing between a real camera's end and a real box's with somebody in between who changes what passes."""
 
+import asyncio
 import json
 
 import aiohttp
@@ -7,6 +8,7 @@ import pytest
 from pairing_ends import OPERATOR, PASSWORD, USER, CameraEnd, Meddler, changed, introduction
 
 from base.errors import PeerError
+from firmware import bound
 from nvr_box.cameras import pairing
 from onvif import digest
 from onvif.names import TDS
@@ -216,3 +218,18 @@ async def test_the_whole_camera_pairs_and_a_hard_factory_default_forgets_the_box
         await client(TDS, "SetSystemFactoryDefault", FactoryDefault="Hard")
         assert pairings.current is None
         assert camera.camera.settings.device.value.users == ()
+
+
+@pytest.mark.parametrize("part", [b"", b"5\r\nhello\r\n"])
+async def test_a_body_that_does_not_come_ends_in_time(camera, monkeypatch, part):
+    monkeypatch.setattr(bound, "BODY_S", 0.2)
+    host, port = camera.xaddr.split("/")[2].split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        head = f"POST {pairing.PATH} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        writer.write(head.encode() + part)
+        async with asyncio.timeout(30):
+            answer = await reader.read()  # the camera closes: the rest of the body would be taken for a request
+        assert answer.startswith(b"HTTP/1.1 408"), answer
+    finally:
+        writer.close()

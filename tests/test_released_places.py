@@ -6,9 +6,9 @@ from dataclasses import asdict
 import pytest
 
 from base.errors import PeerError, WireError
+from base.settings_file import Stored
 from firmware.released_places import FILE, MOST_PLACES, ReleasedPlaces, document, read
 from nvr_box.cameras.released import Place, look, put
-from onvif.store import Stored
 from onvif.users import Level
 from tests.onvif_camera import PASSWORDS, running
 
@@ -36,6 +36,7 @@ def test_a_document_comes_back_as_it_was():
         (listed(box=[0, 0, 1.1, 1]), "box"),
         (listed(box=[0, 0, float("nan"), 1]), "box"),
         (listed(box=[0, 0, True, 1]), "box"),
+        (listed(box=[0, 0, 10**400, 1]), "box"),
         (listed(box=[0, 0, 1]), "box"),
         (listed(reason=""), "reason"),
         (listed(reason="\ud800"), "reason"),

@@ -17,6 +17,7 @@ from operator import xor
 from pathlib import Path
 
 from base.errors import Error, SealError, WireError
+from base.files import write_once
 from wire import keys
 from wire.keys import Identity
 
@@ -160,8 +161,7 @@ def main() -> int:
         if wanted.command == "split":
             for share in split(keys.load_identity(wanted.key, phrase), wanted.needed, wanted.of):
                 path = wanted.folder / f"share-{share.x}-of-{wanted.of}.txt"
-                with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                    file.write(f"{share}\n")
+                write_once(path, f"{share}\n".encode())
                 print(path)
         else:
             identity = join([Share.parse(path.read_text(encoding="utf-8")) for path in wanted.shares])

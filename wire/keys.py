@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from base.errors import SealError, WireError
-from base.files import write_private
+from base.files import write_atomically
 
 KID_BYTES = 8
 SIGNATURE_BYTES = 64
@@ -230,7 +230,7 @@ def save(path: Path, key: Identity | SigningKey, passphrase: str | None) -> None
         nonce = os.urandom(12)
         sealed = AESGCM(_derive(head, passphrase)).encrypt(nonce, key.private, _canonical(head))
         table = head | {"nonce": nonce.hex(), "sealed": sealed.hex()}
-    write_private(path, json.dumps(table, indent=1).encode())
+    write_atomically(path, json.dumps(table, indent=1).encode())
 
 
 def load_identity(path: Path, passphrase: str | None = None) -> Identity:

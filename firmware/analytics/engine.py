@@ -11,16 +11,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from base.settings_file import Stored
 from onvif.events import Bus, topics
+from onvif.events.settings_damage import tell_damage
 from onvif.metadata import Frame, Object
 from onvif.names import TT, VC, q
-from onvif.store import Stored
 
 CLASSES = ("Bicycle", "Human", "Vehicle")
 """The tt:ObjectType words that this camera can see."""
 
 CONFIGURATION = "analytics"
-SOURCE_CONFIGURATION = "source"
+VIDEO_SOURCE = SOURCE_CONFIGURATION = "source"
 MODULE_TYPE = q(VC, "ObjectTracker")
 RULE_TYPE = q(TT, "ObjectDetection")
 MOST_MODULES = 4
@@ -84,6 +85,7 @@ class Engine:
         self._bus = bus
         self._watchers: list[Watcher] = []
         self.settings = Stored(state / "analytics.json", EngineSettings())
+        tell_damage(bus, self.settings)
         self.settings.listen(self._changed)
 
     def watch(self, watcher: Watcher) -> None:
@@ -134,8 +136,4 @@ def _taken(frame: Frame, modules: Iterable[Module]) -> tuple[Object, ...]:
 
 
 def _source(rule: str) -> dict[str, str]:
-    return {
-        "VideoSourceConfigurationToken": SOURCE_CONFIGURATION,
-        "VideoAnalyticsConfigurationToken": CONFIGURATION,
-        "Rule": rule,
-    }
+    return {"VideoSource": VIDEO_SOURCE, "AnalyticsConfiguration": CONFIGURATION, "Rule": rule}

@@ -15,6 +15,7 @@ import av
 import numpy as np
 
 from base.errors import ConfigError, Error
+from firmware.capture.controls import SensorControls
 from firmware.capture.frame import CLOCK_90K, Frame, Picture, planes
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class Clip:
             raise ConfigError(f"{path}: window {self.window}: x, y, width and height must be multiples of 16")
         if x + self.width > width or y + self.height > height:
             raise ConfigError(f"{path}: window {self.window} does not fit the picture of {width}x{height}")
+        self.controls: SensorControls | None = None
         self._first = int(time.time() * self.rate) % self.frame_count if follow_clock else 0
 
     def frames(self) -> Iterator[Frame]:

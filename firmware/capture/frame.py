@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware.capture.controls import SensorControls
+
 Picture = NDArray[np.uint8]
 """I420: (height * 3 // 2, width) uint8, the luma plane above the two quarter-size chroma planes."""
 
@@ -32,9 +34,17 @@ class Frame:
 class FrameSource(Protocol):
     """A sensor. `frames` is called once, on the capture thread; `close` on any thread ends it."""
 
-    width: int
-    height: int
-    rate: Fraction
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def rate(self) -> Fraction: ...
+
+    @property
+    def controls(self) -> SensorControls | None:
+        """What the sensor sets about its picture by itself; None where it sets nothing."""
+        ...
 
     def frames(self) -> Iterator[Frame]:
         """Yield pictures as they are taken, at `rate`; ends after `close`.

@@ -12,6 +12,7 @@ from functools import cache
 
 import numpy as np
 
+from firmware.encode.base_encoders import BaseEncoder, open_base_encoder, usable
 from firmware.encode.picture_encoder import BUFFER_S, I420, IDR_QP_STEP, PictureEncoder
 from firmware.encode.settings import EncoderSettings
 from wire import nal
@@ -32,11 +33,11 @@ class Start(Enum):
     NEAR = "the base's IDR picture, which its encoder codes again almost without loss"
 
 
-def base_encoder(width: int, height: int, rate: Fraction, settings: EncoderSettings) -> PictureEncoder:
+def base_encoder(width: int, height: int, rate: Fraction, settings: EncoderSettings) -> BaseEncoder:
     """The encoder of the masked stream; its share of a bit rate does not depend on what the originals show."""
     total = settings.bitrate_bps
-    return PictureEncoder(
-        settings.base, width, height, rate, preset=settings.preset, qp=settings.qp, threads=settings.threads,
+    return open_base_encoder(
+        width, height, rate, settings,
         bitrate_bps=None if total is None else shares(settings, rate)[0],
         # An IDR picture may use the whole channel's buffer: a payload that starts from it has none of its own.
         buffer_bits=None if total is None else int(BUFFER_S * total),
@@ -74,7 +75,13 @@ def possible_start(width: int, height: int, rate: Fraction, settings: EncoderSet
     """The cheapest start that these encoders allow, found by trying them on a picture of every kind of detail."""
     if not settings.shared_idr or settings.codec != settings.payload_codec:
         return Start.OWN
-    for start in (Start.EXACT, Start.NEAR) if settings.bitrate_bps is None else (Start.NEAR,):
+    if settings.encoder != "software" and usable(settings.encoder, settings.base):
+        # Another maker's parameter sets: its IDR picture is decoded with them and with no others, so the payload's
+        # encoder can only stand near it, and only where the trial below finds that both decode alike.
+        exact = False
+    else:
+        exact = settings.bitrate_bps is None
+    for start in (Start.EXACT, Start.NEAR) if exact else (Start.NEAR,):
         difference_db = _difference_db(width, height, rate, settings, start)
         if difference_db >= (_NEAR_DB if start is Start.NEAR else np.inf):
             return start

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from firmware.encode.base_encoders import open_base_encoder
 from firmware.encode.pair import Start, base_encoder, payload_encoder, possible_start, shares
 from firmware.encode.payload import FirstPicture, Payload, alone
 from firmware.encode.payload_rate import PayloadRate
@@ -164,10 +165,7 @@ class PlainEncoder:
 
     def __init__(self, width: int, height: int, rate: Fraction, settings: EncoderSettings) -> None:
         self.settings = settings
-        self._encoder = PictureEncoder(
-            settings.base, width, height, rate, preset=settings.preset, qp=settings.qp,
-            bitrate_bps=settings.bitrate_bps, threads=settings.threads,
-        )  # fmt: skip
+        self._encoder = open_base_encoder(width, height, rate, settings, bitrate_bps=settings.bitrate_bps)
         self._in_gop = 0
 
     def encode(self, masked: I420, *, force_idr: bool = False) -> tuple[bytes, bool]:

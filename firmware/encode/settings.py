@@ -6,6 +6,7 @@ from fractions import Fraction
 from wire.nal import Codec
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+ENCODERS = ("software", "openh264")
 CODECS = {"h264": Codec.H264, "h265": Codec.H265}
 
 
@@ -15,10 +16,28 @@ class EncoderSettings:
 
     Exactly one rate control applies: `bitrate_bps` when it is set (constant bit rate, the total of base and payload),
     otherwise constant quality at `qp`, which is also the only one that lets both share an IDR picture.
-    `per_track` gives every masked person a payload and a key of its own, so that one can be shown without the others.
+
+    Args:
+        codec: of the masked stream: `h264` or `h265`.
+        encoder: makes the masked stream: `software` or `openh264`; one that cannot be used on this machine gives way
+            to `software`, and says why.
+        payload_codec: of the sealed original: `h264` or `h265`.
+        preset: of the masked stream's encoder: `ultrafast`, `superfast`, `veryfast`, `faster`, `fast`, `medium`,
+            `slow`, `slower` or `veryslow`; every step costs computing time and saves bits.
+        payload_preset: the same of the sealed original.
+        gop_frames: pictures from one IDR picture to the next; 1 to 1000.
+        qp: constant quality, 0 (best) to 51.
+        payload_qp_offset: added to `qp` for the sealed original; the sum is 0 to 51.
+        bitrate_bps: constant bit rate in place of `qp`, masked stream and sealed original together; 16000 to 200000000.
+        payload_share: the part of `bitrate_bps` that the sealed original gets; 0.05 to 0.95.
+        shared_idr: whether both share their IDR pictures where the codecs allow it.
+        per_track: give every masked person a payload and a key of their own, so that one can be shown without the
+            others.
+        threads: of each encoder; 1 to 16.
     """
 
     codec: str = "h264"
+    encoder: str = "software"
     payload_codec: str = "h264"
     preset: str = "veryfast"
     payload_preset: str = "veryfast"
@@ -35,6 +54,8 @@ class EncoderSettings:
         for name in ("codec", "payload_codec"):
             if getattr(self, name) not in CODECS:
                 raise ValueError(f"{name} {getattr(self, name)!r}: want one of {', '.join(CODECS)}")
+        if self.encoder not in ENCODERS:
+            raise ValueError(f"encoder {self.encoder!r}: want one of {', '.join(ENCODERS)}")
         for name in ("preset", "payload_preset"):
             if getattr(self, name) not in PRESETS:
                 raise ValueError(f"{name} {getattr(self, name)!r}: want one of {', '.join(PRESETS)}")

@@ -7,8 +7,8 @@ their originals travel sealed like all others.
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from base.settings_file import Stored
 from firmware.mask.settings import MaskSettings, Zone
-from onvif.store import Stored
 
 MOST = 8
 MOST_POINTS = 16
@@ -47,9 +47,14 @@ class PolygonSettings:
     masks: tuple[Polygon, ...] = ()
 
 
+_LOST = "settings-were-lost"
+LOST = PolygonSettings(masks=(Polygon(token=_LOST, points=(-1, -1, 1, -1, 1, 1, -1, 1)),))
+"""Where the masks cannot be read: all of the picture, until a client deletes this one and draws its own again."""
+
+
 def stored(state: Path) -> Stored[PolygonSettings]:
-    """The masks in the camera's state directory (`masks.json`); raises StateError when it cannot be read."""
-    return Stored(state / "masks.json", PolygonSettings())
+    """The masks in the camera's state directory (`masks.json`)."""
+    return Stored(state / "masks.json", PolygonSettings(), lost=LOST)
 
 
 def joined(configured: MaskSettings, polygons: PolygonSettings) -> MaskSettings:

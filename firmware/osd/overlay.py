@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from base.settings_file import Stored
 from firmware.capture.frame import Picture, planes
 from firmware.osd.text import Osd, OsdSettings, Position
-from onvif.store import Stored
 
 _WHITE, _DARK, _NEUTRAL = 220, 24, 128
 _REFERENCE_LINES = 720
@@ -32,9 +32,6 @@ class Overlay:
     Args:
         state: the camera's state directory; `osd.json` in it holds the texts.
         zone: the time zone that dates and times are told in.
-
-    Raises:
-        StateError: the settings file exists and cannot be read.
     """
 
     def __init__(self, state: Path, zone: Callable[[], tzinfo] = lambda: UTC) -> None:

@@ -6,11 +6,11 @@ A fixed-focus sensor has no focus to move: Move, Stop, GetMoveOptions and GetSta
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from base.settings_file import Stored
 from firmware.imaging.adjust import LEAST, MOST, Adjustment
 from onvif import names
 from onvif.errors import Fault, invalid
 from onvif.service import Call, Reply, Service, operation, service
-from onvif.store import Stored
 
 PATH = "/onvif/imaging"
 _ELEMENTS = {

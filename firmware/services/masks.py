@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from base.settings_file import Stored
 from firmware.mask.polygons import MOST, MOST_POINTS, Polygon, PolygonSettings
 from onvif.errors import impossible, invalid
 from onvif.metadata import RGB
 from onvif.service import Call, Reply, operation
-from onvif.store import Stored
 
 _GREY = {"X": 112.0, "Y": 112.0, "Z": 112.0, "Colorspace": RGB}
 

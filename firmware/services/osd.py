@@ -1,21 +1,25 @@
-"""The OSD operations of Media 2 (ONVIF Media 2 26.06, 5.9): text on the picture; images are not drawn."""
+"""The OSD operations: text on the picture; images are not drawn.
+
+ONVIF Media 2 26.06, 5.9, and Media 26.06, 5.15: the same texts, which Media asks for one by one as well.
+"""
 
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from base.settings_file import Stored
 from firmware.osd.text import DATE_FORMATS, MOST, SIZES, TIME_FORMATS, Kind, Osd, OsdSettings, Position
 from onvif.errors import impossible, invalid
 from onvif.metadata import RGB
+from onvif.names import TRT
 from onvif.service import Call, Reply, operation
-from onvif.store import Stored
 
 _COLOUR = {"Color": {"X": 255.0, "Y": 255.0, "Z": 255.0, "Colorspace": RGB}}
 
 
 class OsdOperations:
-    """The handlers, a part of the Media 2 service.
+    """The handlers, a part of the Media and of the Media 2 service.
 
     Args:
         settings: drawn by `firmware.osd.Overlay`.
@@ -32,12 +36,16 @@ class OsdOperations:
 
     @operation("GetOSDs")
     async def get_osds(self, call: Call) -> Reply:
-        token = call.request.OSDToken if call.request is not None else None
-        configuration = call.request.ConfigurationToken if call.request is not None else None
+        token = getattr(call.request, "OSDToken", None)
+        configuration = getattr(call.request, "ConfigurationToken", None)
         if configuration is not None:
             self._check(configuration)
         osds = [self._get(token)] if token is not None else self._settings.value.osds
         return {"OSDs": [self._values(osd) for osd in osds]}
+
+    @operation("GetOSD", TRT)
+    async def get_osd(self, call: Call) -> Reply:
+        return {"OSD": self._values(self._get(call.request.OSDToken))}
 
     @operation("GetOSDOptions")
     async def get_osd_options(self, call: Call) -> Reply:

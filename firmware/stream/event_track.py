@@ -12,12 +12,12 @@ from typing import Protocol
 
 from lxml import etree
 
+from base.settings_file import Stored
 from firmware.services.media_state import MediaState
 from onvif import metadata
 from onvif.errors import Fault
 from onvif.events.bus import Bus, Event
 from onvif.events.filters import Filter, compile_filter
-from onvif.store import Stored
 
 _JOINING_S = 0.3
 """A viewer that pressed PLAY hears what is sent a moment later."""

@@ -3,6 +3,18 @@
 The sensor never waits: when too many pictures wait, the oldest is dropped and counted. Vision gets its own short queue
 with the same rule. A picture leaves the junction when the sightings its mask needs are there, or when it reaches the
 deadline: then it leaves all the same and will be masked whole.
+
+What holds of one picture, P, and of vision:
+
+| event | P waits, vision works | P waits, vision is down (also before its first sighting) |
+|---|---|---|
+| its sightings suffice (`ready`) | P leaves, masked by them | - |
+| P reaches the deadline | P leaves, masked whole | - |
+| `blind` | all that waits leaves, masked whole; older sightings are forgotten | stays so |
+| `saw` | taken in order, P may be ready by it | vision works from here on |
+| `put` into a full room | the oldest picture is dropped and counted | the same; it leaves at once anyway |
+| `put` while vision has three to look at | it skips the oldest, which is masked and encoded | the same |
+| `close` | P is not encoded any more; all waiting calls end | the same |
 """
 
 import threading
@@ -108,6 +120,13 @@ class Junction:
                         return oldest.frame
                 self._changed.wait(wait_s)
             return None
+
+    def waited(self) -> float:
+        """How long the oldest picture has waited, as a share of its deadline."""
+        with self._changed:
+            if not self._frames:
+                return 0.0
+            return (self._clock() - self._frames[0].taken_s) / self._deadline_s()
 
     def close(self) -> None:
         """Wake everybody and end."""

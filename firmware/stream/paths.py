@@ -12,13 +12,13 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from base.settings_file import Stored
 from firmware.encode.access_unit import AccessUnit
 from firmware.live import Live
 from firmware.services.media_state import METADATA, MediaState, Multicast, Profile
 from onvif.rtsp.live import Live as Stream
 from onvif.rtsp.live import Track
 from onvif.rtsp.serve import Group, Server
-from onvif.store import Stored
 
 SECURE = "srtp/"
 """In front of a token: the same stream by SRTP, on the RTSPS port only."""

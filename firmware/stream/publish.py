@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from firmware.analytics import Engine
+from firmware.analytics.engine import CONFIGURATION, SOURCE_CONFIGURATION
 from firmware.analytics.palette import coloured
 from firmware.capture.frame import CLOCK_90K, Picture
 from firmware.encode.access_unit import AccessUnit
@@ -18,11 +19,16 @@ from firmware.stream.pipeline import Masked
 from firmware.vision.sight import Sight, TrackBox
 from onvif import metadata
 from onvif.events.bus import Bus
-from onvif.events.topics import MOTION_ALARM, SIGNAL_LOSS
+from onvif.events.topics import CELL_MOTION, MOTION_ALARM, SIGNAL_LOSS
 from wire.features.packet import ColourShare
 from wire.features.vocabulary import ObjectClass
 
 SOURCE = {"Source": "source"}
+CELL_MOTION_SOURCE = {
+    "VideoSourceConfigurationToken": SOURCE_CONFIGURATION, "VideoAnalyticsConfigurationToken": CONFIGURATION,
+    "Rule": "Motion",
+}  # fmt: skip
+"""Of the same alarm in the form that recorders of Profile S listen for."""
 _TYPES = {
     ObjectClass.PERSON: ("Human", ""),
     ObjectClass.BICYCLE: ("Bicycle", "Bicycle"),
@@ -113,7 +119,9 @@ class Publisher:
     def _describe(self, masked: Masked, sight: Sight) -> None:
         utc = datetime.fromtimestamp(masked.utc_us / 1e6, UTC)
         shown = [track for track in sight.tracks if track.age_s >= _CONFIRMED_S]
-        self.bus.publish(MOTION_ALARM.path, SOURCE, {"State": self.alarm.look(sight)}, at=utc)
+        moving = self.alarm.look(sight)
+        self.bus.publish(MOTION_ALARM.path, SOURCE, {"State": moving}, at=utc)
+        self.bus.publish(CELL_MOTION.path, CELL_MOTION_SOURCE, {"IsMotion": moving}, at=utc)
         self.engine.tell([(_TYPES[track.class_][0], track.score) for track in shown], utc)
         frame = self.engine.describe(self._frame(shown, sight, utc))
         self.events.picture(masked.pts_90k, masked.utc_us)

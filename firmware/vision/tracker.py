@@ -15,8 +15,8 @@ from math import exp, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment as _assign  # type: ignore[attr-defined]  # stubs do not re-export it
 
+from firmware.vision.assignment import assign
 from firmware.vision.motion import Motion
 from firmware.vision.sight import TrackBox
 from firmware.vision.tuning import Tuning
@@ -299,8 +299,15 @@ def _apart(box: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 
 def _assigned(value: NDArray[np.float32], possible: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """The pairs of the best assignment that are possible."""
-    rows, columns = _assign(np.where(possible, value, -10.0), maximize=True)
-    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if possible[r, c]]
+    across, down = possible.sum(axis=1), possible.sum(axis=0)
+    # Most have no choice: one possible partner, which has none but them. Only the others need solving.
+    settled = possible & (across == 1)[:, None] & (down == 1)
+    rows = np.flatnonzero((across > 0) & ~settled.any(axis=1))
+    columns = np.flatnonzero((down > 0) & ~settled.any(axis=0))
+    pairs = [(int(row), int(column)) for row, column in np.argwhere(settled)]
+    open_ = np.where(possible, value, np.float32(-10.0))[np.ix_(rows, columns)]
+    pairs += [(int(rows[row]), int(columns[column])) for row, column in assign(open_)]
+    return sorted(pair for pair in pairs if possible[pair])
 
 
 def _heights(boxes: Boxes) -> NDArray[np.float32]:

@@ -3,16 +3,18 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
 from yarl import URL
 
+from base.clock import utc_us
 from base.errors import Conflict, PeerError
 from base.logs import printable
 from base.steady import kept_up
-from nvr_box import audit
+from nvr_box import watchdog
+from nvr_box.audit import log as audit
 from nvr_box.cameras import pairing
 from nvr_box.cameras.feeds import Feed, Feeds
 from nvr_box.cameras.introduction import Introduction
@@ -23,7 +25,7 @@ from nvr_box.cameras.roster import Camera, Roster, entry
 from nvr_box.cameras.status import Found, State, Status, Step, clock_message, state_of
 from nvr_box.cameras.trial import Tried, refuse_another, tries
 from nvr_box.cameras.upkeep import Upkeep
-from nvr_box.clock import utc_us
+from nvr_box.notices import Notice
 from nvr_box.record.recorder import Recording
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
@@ -80,12 +82,13 @@ class Cameras:
         known = self._roster.get(camera)
         running = self._recorders.now(camera)
         now = running or Recording(since_utc_us=known.added_utc_us)
+        strange = self._upkeep.impostors.words(camera)
         size, oldest, packets = self._upkeep.usage(camera)
         return Status(
             camera=camera,
-            state=state_of(now) if running else State.OFF,
+            state=State.LOST if strange else state_of(now) if running else State.OFF,
             since_utc_us=now.since_utc_us,
-            message=now.message or clock_message(now.clock_offset_s),
+            message=strange or now.message or clock_message(now.clock_offset_s),
             clock_offset_s=now.clock_offset_s,
             codec=now.codec,
             width=now.width,
@@ -97,6 +100,10 @@ class Cameras:
             packets=packets,
             asked_utc_us=now.asked_utc_us,
         )
+
+    def notices(self) -> Iterator[Notice]:
+        """What everybody has to know of the cameras."""
+        return self._upkeep.impostors.notices()
 
     def source(self, by: Account, camera: int) -> str:
         """From where a recording gets its pictures when not from its own camera: a name or an address, else empty."""
@@ -147,7 +154,7 @@ class Cameras:
 
         Raises:
             PeerError: unreachable, wrong password, no usable profile; or ours but paired with another box.
-            ConfigError: it is already added, or the address is no address.
+            RequestError: it is already added, or the address is no address.
         """
         await self._log.demand_everywhere(by, Right.ADMIN, "camera-add")
         await self._log.demand(by, Right.VIEW, "camera-add")
@@ -207,7 +214,7 @@ class Cameras:
 
         Raises:
             PeerError: a step of trying it failed; nothing was changed.
-            ConfigError: another camera answers there, or there is no camera behind the recording.
+            RequestError: another camera answers there, or there is no camera behind the recording.
         """
         await self._log.demand(by, Right.ADMIN, "camera-change", camera=camera)
         known = self._roster.get(camera)
@@ -312,6 +319,10 @@ class Cameras:
     async def end(self) -> None:
         """Of a box that began and never ran."""
         await asyncio.gather(self._listening.stop(), self._recorders.stop_all())
+
+    async def feed_watchdog(self) -> None:
+        """Until cancelled."""
+        await watchdog.feed(self._recorders.stuck, self._recorders.status)
 
     async def run(self) -> None:
         """Record what is to be recorded and keep an eye on it, until cancelled."""

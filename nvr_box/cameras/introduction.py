@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from yarl import URL
 
-from base.errors import ConfigError, PeerError, SealError
+from base.errors import Conflict, PeerError, SealError
 from nvr_box.cameras import pairing
 from nvr_box.cameras.ours import Order
 from wire import meeting
@@ -56,7 +56,7 @@ class Introduction:
         """Give the camera that was `seen` at `xaddr` our keys, and `token` for its packets.
 
         Raises:
-            ConfigError: pairing needs TLS and a reveal key.
+            RequestError: pairing needs TLS and a reveal key.
             PeerError: no way leads to the camera, or it does not take them.
         """
         offer, order = self.offer(xaddr, seen.camera_id, token), self.order(seen.camera_id)
@@ -84,14 +84,14 @@ class Introduction:
         """What is given to the camera at `xaddr`.
 
         Raises:
-            ConfigError: pairing needs TLS and a reveal key.
+            RequestError: pairing needs TLS and a reveal key.
             PeerError: no way leads to the camera.
         """
         if not self.fingerprint:
-            raise ConfigError("web.tls: cameras deliver their packets over TLS only; switch it on to pair with one")
+            raise Conflict("web.tls: cameras deliver their packets over TLS only; switch it on to pair with one")
         recipients = self.recipients(camera_id)
         if not recipients:
-            raise ConfigError("no reveal key yet: make one with `python -m nvr_box keys create` before pairing")
+            raise Conflict("no reveal key yet: make one with `python -m nvr_box keys create` before pairing")
         host = self.host or _facing(URL(xaddr).host or "127.0.0.1")
         url = URL.build(scheme="https", host=host, port=self.port(), path="/api/packets")
         return pairing.Offer(

@@ -6,17 +6,16 @@ import logging
 from collections.abc import Iterable
 from datetime import timedelta
 
+from base.clock import utc_us
 from base.errors import Error
 from base.logs import printable
 from base.steady import kept_up
 from nvr_box.cameras.device import signed_in
 from nvr_box.cameras.roster import Camera
 from nvr_box.cameras.sign_ins import SignIn
-from nvr_box.clock import utc_us
 from nvr_box.record.events import Events, Items, Past, fit, kept
 from nvr_box.record.source import CLOCK_TOLERANCE_S
 from onvif import metadata
-from onvif.errors import OnvifError
 from onvif.notifications import Notification, read_notifications
 
 log = logging.getLogger(__name__)
@@ -74,7 +73,7 @@ class Listener:
         while True:
             try:
                 await self._listen()
-            except (OnvifError, Error, OSError, TimeoutError) as error:
+            except (Error, OSError, TimeoutError) as error:
                 log.debug("%s: no events: %s", self._camera.name, printable(str(error)))
             await asyncio.sleep(_BACK_OFF_S[min(self._failures, len(_BACK_OFF_S) - 1)])
             self._failures += 1
@@ -114,7 +113,7 @@ class Overhearing:
             try:
                 told = await asyncio.to_thread(_told, await self._waiting.get())
                 await self._news.add(told, timedelta())
-            except (OnvifError, Error) as error:
+            except Error as error:
                 log.debug("events of a stream: %s", printable(str(error)))
 
 

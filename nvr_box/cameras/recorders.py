@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,6 +38,16 @@ class Recorders:
         """How the recorder of `camera` is doing, None when it has none."""
         recorder = self._running.get(camera)
         return recorder.now if recorder else None
+
+    def stuck(self, after_s: float) -> list[str]:
+        """The cameras whose recorder's thread has not gone on for so long."""
+        since_mono_s = time.monotonic() - after_s
+        return [recorder.name for recorder in self._running.values() if recorder.turned_mono_s < since_mono_s]
+
+    def status(self) -> str:
+        """How many are recorded, of how many."""
+        recorded = sum(recorder.now.connected for recorder in self._running.values())
+        return f"{recorded} of {len(self._running)} cameras are recorded"
 
     def start(
         self,

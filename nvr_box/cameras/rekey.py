@@ -11,12 +11,16 @@ from nvr_box.record.source import SignInRefused
 from nvr_box.search.intake import token_hash
 
 
+class AnotherCamera(PeerError):
+    """What answers proves that it is not the camera that was added."""
+
+
 async def rekeyed(roster: Roster, introduction: Introduction, who: str, camera: Camera) -> Camera:
     """Give a camera today's keys and a new token, and write down what it says of itself.
 
     Raises:
         PeerError: it is of another make, does not answer, refuses, or is another camera than before.
-        ConfigError: pairing needs TLS and a reveal key.
+        RequestError: pairing needs TLS and a reveal key.
     """
     token = secrets.token_urlsafe(32)
     password = roster.password(camera.camera)
@@ -50,9 +54,9 @@ async def rekeyed(roster: Roster, introduction: Introduction, who: str, camera: 
 
 
 def same_camera(camera: Camera, seen: pairing.Paired) -> None:
-    """Raise `PeerError` when another camera answers than the one that was added: its key is kept, and never another.
+    """Raise `AnotherCamera` when another camera answers than the one that was added: its key is kept.
 
     A camera of an older row without a key is known by what it says now.
     """
     if camera.camera_id not in (None, seen.camera_id) or camera.signing_key not in (None, seen.signing_key):
-        raise PeerError(f"another camera answers at the address of {camera.name}; remove it and add it afresh")
+        raise AnotherCamera(f"another camera answers at the address of {camera.name}; remove it and add it afresh")

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from base.errors import ConfigError, PeerError
+from base.errors import Conflict, Invalid, PeerError
 from base.logs import printable
 from nvr_box.cameras import pairing
 from nvr_box.cameras.introduction import Introduction
@@ -33,12 +33,12 @@ async def tries(
     """The steps of trying a camera; the last comes with what was found when all went well.
 
     Raises:
-        ConfigError: the address is none.
+        RequestError: the address is none.
     """
     try:
         address = device_address(xaddr)
     except OnvifError as error:
-        raise ConfigError(f"address: {error}") from error
+        raise Invalid(f"address: {error}", "address") from error
     try:
         device = await Device.connect(address, user, password)
     except NotAuthorized as error:
@@ -56,7 +56,7 @@ async def tries(
         try:
             profile = best_profile(await device.profiles())
             uri = await device.stream_uri(profile)
-        except (OnvifError, PeerError) as error:
+        except PeerError as error:
             yield Step("profiles", ok=False, detail=_said(error)), None
             return
         sides = f"{profile.width}×{profile.height}"
@@ -82,7 +82,7 @@ async def tries(
 
 
 def refuse_another(known: Camera, tried: Tried) -> None:
-    """Raise `ConfigError` when what was tried is another camera than the known one: its recordings would be mixed."""
+    """Raise `RequestError` when what was tried is another camera than the known one: its recordings would be mixed."""
     said, who = tried.paired, tried.device.information
     if known.camera_id is not None:
         same = said is not None and said.camera_id == known.camera_id
@@ -93,7 +93,7 @@ def refuse_another(known: Camera, tried: Tried) -> None:
             for before, now in zip((known.manufacturer, known.model, known.serial), told, strict=True)
         )
     if not same:
-        raise ConfigError(f"another camera than {known.name} answers there; remove this one and add that one")
+        raise Conflict(f"another camera than {known.name} answers there; remove this one and add that one")
 
 
 def best_profile(profiles: tuple[Profile, ...]) -> Profile:

@@ -3,17 +3,17 @@
 import asyncio
 import itertools
 import logging
-import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from base.errors import ConfigError, PeerError, StoreError
+from base.errors import PeerError, RequestError, StoreError
 from base.logs import printable
-from nvr_box.audit import Entry
+from nvr_box.audit.log import Audit, Entry
 from nvr_box.cameras import pairing
 from nvr_box.cameras.device import signed_in
 from nvr_box.cameras.feeds import Feeds
+from nvr_box.cameras.impostors import Impostors
 from nvr_box.cameras.introduction import Introduction
 from nvr_box.cameras.recorders import Recorders
 from nvr_box.cameras.rekey import rekeyed, same_camera
@@ -21,6 +21,7 @@ from nvr_box.cameras.roster import Camera, Roster, entry
 from nvr_box.cameras.sign_ins import SignIn
 from nvr_box.cameras.trial import best_profile
 from nvr_box.cameras.whereabouts import Whereabouts
+from nvr_box.db.link import Link
 from nvr_box.record.segments import Segments
 from onvif.errors import OnvifError
 
@@ -73,6 +74,7 @@ class Upkeep:
         self._keys_wanted: dict[int, float] = {}
         self._asking: set[asyncio.Task[None]] = set()
         self._elsewhere: dict[tuple[int, str], SignIn] = {}
+        self.impostors = Impostors(Audit(segments.store), self._stop_from, self._start_from)
 
     def usage(self, camera: int) -> tuple[int, int | None, int]:
         """Bytes, oldest picture (UTC microseconds) and passages of a camera; up to five seconds old."""
@@ -125,15 +127,19 @@ class Upkeep:
                 for profile in await device.profiles():
                     if profile.token == camera.profile:
                         await device.synchronisation_point(profile)
-        except (OnvifError, PeerError, StoreError, OSError, KeyError) as error:
+        except (PeerError, RequestError, StoreError, OSError, KeyError) as error:
             log.debug("camera %d: sends no whole picture: %s", number, printable(str(error)))
 
     async def _visit(self, camera: Camera) -> None:
         try:
             async with asyncio.timeout(_LONGEST_VISIT_S):
+                await self.impostors.look(camera, self._recorders.now(camera.camera))
+                if self.impostors.words(camera.camera):
+                    await self._find(camera)  # its address may have gone to another one
+                    return
                 await self._tell_keys(camera)
                 await self._look_after(camera)
-        except (StoreError, TimeoutError) as error:
+        except (RequestError, StoreError, TimeoutError) as error:
             log.warning("%s: %s", camera.name, error or "it answers too slowly to be looked after")
         except Exception:
             # Whatever a camera answers: it is left alone for a while, the others and the recorders go on.
@@ -158,7 +164,7 @@ class Upkeep:
         try:
             await rekeyed(self._roster, self._introduction, _BOX, camera)
             log.info("%s: seals to the keys of today", camera.name)
-        except (PeerError, ConfigError) as error:
+        except (PeerError, RequestError) as error:
             log.warning("%s: keeps its old keys: %s", camera.name, printable(str(error)))
 
     async def _look_after(self, camera: Camera) -> None:
@@ -181,8 +187,8 @@ class Upkeep:
             ):  # fmt: skip
                 await rekeyed(self._roster, self._introduction, _BOX, camera)
             self._strange.discard(camera.camera)
-        except (OnvifError, PeerError, OSError) as error:
-            known = camera.camera in self._strange or not isinstance(error, PeerError)
+        except (PeerError, OSError) as error:
+            known = camera.camera in self._strange or isinstance(error, OnvifError | OSError)
             level = logging.DEBUG if known else logging.WARNING
             log.log(level, "%s: still lost: %s", camera.name, printable(str(error)))
             self._strange.add(camera.camera)
@@ -193,7 +199,7 @@ class Upkeep:
         for xaddr in await self._whereabouts.of(camera):
             try:
                 stream_uri, profile = await self._at(camera, xaddr)
-            except (OnvifError, PeerError, OSError) as error:
+            except (PeerError, OSError) as error:
                 log.debug("%s: not at %s: %s", camera.name, printable(xaddr), printable(str(error)))
                 continue
             log.warning("%s: found again at %s", camera.name, printable(xaddr))
@@ -230,15 +236,23 @@ class Upkeep:
         return await self._follow(camera, None, stream_uri=uri, profile=profile.token)
 
     async def _follow(
-        self, camera: Camera, written: Callable[[sqlite3.Connection], Entry] | None, **changes: str
+        self, camera: Camera, written: Callable[[Link], Entry] | None, **changes: str
     ) -> Camera:
         """Keep what changed of a camera and record from there."""
         camera = replace(self._roster.get(camera.camera), **changes)  # type: ignore[arg-type]  # texts of the fields named
         await self._roster.put(camera, written)
         self._roster.sign_in(camera.camera).accepted()
+        await self._stop_from(camera)
+        await self._start_from(camera)
+        return camera
+
+    async def _stop_from(self, camera: Camera) -> None:
+        """Whatever records the camera's stream."""
         for each in self._roster.all():
             if self._feeds.camera_of(each.camera) == camera.camera:
                 await self._recorders.stop(each.camera)
-                if each.recording:
-                    self._start(each)
-        return camera
+
+    async def _start_from(self, camera: Camera) -> None:
+        for each in self._roster.all():
+            if each.recording and self._feeds.camera_of(each.camera) == camera.camera:
+                self._start(each)

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from base.errors import Refused
 from nvr_box.record.piece import Piece
-from nvr_box.rights import Refused
 
 MIB = 1 << 20
 # The files of a package and the package itself are there at once for a moment.

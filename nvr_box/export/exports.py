@@ -12,21 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from base.errors import NotFound, StoreError
-from nvr_box.audit import Audit
+from base.clock import utc_us
+from base.errors import NotFound, Refused, StoreError
+from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Camera, Roster
-from nvr_box.clock import utc_us
 from nvr_box.config import ExportConfig
 from nvr_box.export import manifest, report
 from nvr_box.export.budget import Budget, NoRoom, Share, metered
 from nvr_box.export.manifest import Listed, Manifest
 from nvr_box.export.report import Holding
-from nvr_box.keys import Keys
+from nvr_box.keys.store import Keys
 from nvr_box.record.piece import Piece, Timeline
 from nvr_box.record.recordings import Recordings
 from nvr_box.reveal.approvals import sound_reason
 from nvr_box.reveal.reveals import Reveals, Stretch
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 
 LONGEST_US = 3600 * 1_000_000
 _KEPT_S = 900.0

@@ -3,7 +3,8 @@
 libavformat answers whatever the other end asks for, Basic too, which is the password in clear for whoever listens or
 answers in the camera's place. It has no option against it, and asking the camera beforehand would prove nothing: who
 wants the password says Digest first. So the connection goes through here, on loopback, and ends where a request
-carries a Basic password, or an answer sends the client to another address, to which it would take its password along.
+carries a Basic password, where an answer sends the client to another address, to which it would take its password
+along, or where what comes before the stream has no end.
 
 Once the stream plays, what comes from the camera is passed on unread. In the HTTP tunnel (two connections, the requests
 in base64 on the second) the same holds for HTTP's own heads and for what is inside.
@@ -22,6 +23,8 @@ from base.errors import PeerError
 
 _CHUNK = 1 << 18
 _MOST_HEAD = 1 << 16
+# What a camera says before its stream plays: descriptions have a few kB.
+_MOST_SAID = 1 << 20
 _PORT = 554
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _BASIC = re.compile(rb"^\s*authorization\s*:\s*basic\b", re.IGNORECASE | re.MULTILINE)
@@ -36,6 +39,7 @@ IN_CLEAR = (
     "it asks for the password in clear (RTSP Basic) on a connection that can be listened to, so it was not sent;"
     " switch the camera to digest authentication, or to RTSPS"
 )
+ENDLESS = f"what it says before its stream begins is longer than {_MOST_SAID >> 10} kB"
 ELSEWHERE = "it sends its clients to another address; give that address instead"
 
 
@@ -212,7 +216,7 @@ class CredentialsGuard:
                 pass  # one end is gone; closing both tells the other
 
     def _pass_on(self, client: socket.socket, camera: socket.socket) -> None:
-        requests, seen = Requests(tunnel=self._tunnel), b""
+        requests, seen, said = Requests(tunnel=self._tunnel), b"", 0
         with selectors.DefaultSelector() as waiting:
             waiting.register(client, selectors.EVENT_READ)
             waiting.register(camera, selectors.EVENT_READ)
@@ -228,6 +232,9 @@ class CredentialsGuard:
                         continue
                     if not self._playing:
                         seen = seen[-_OVERLAP:] + data
+                        said += len(data)
+                        if said > _MOST_SAID:
+                            raise PeerError(ENDLESS)
                         if _REDIRECT.search(seen):
                             raise PeerError(ELSEWHERE)
                     client.sendall(data)

@@ -8,7 +8,6 @@ the row follows as soon as the database can be written. After a crash in between
 import json
 import logging
 import shutil
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,13 +15,16 @@ from pathlib import Path
 
 from base.errors import StoreError
 from nvr_box.config import RecordConfig
+from nvr_box.db import facts
+from nvr_box.db import retention as rows
+from nvr_box.db.database import Store
+from nvr_box.db.link import Link
+from nvr_box.db.retention import Rows
 from nvr_box.notices import Notice
 from nvr_box.record import room
-from nvr_box.record.removal import Rows, delete_rows, oldest
 from nvr_box.record.room import MIB, Disk, Victim
 from nvr_box.record.segments import Segments
 from nvr_box.record.sightings import SUFFIX
-from nvr_box.store import Store
 
 log = logging.getLogger(__name__)
 GONE = ".gone"
@@ -30,6 +32,7 @@ _FACT = "space"
 _HOUR_US = 3_600_000_000
 _AHEAD = 64
 _ALMOST = 16 * MIB
+_SMALL = 64
 # Other data that took less than this part of the floor is not worth a notice.
 _NOTED = 8
 _ASK_S = 2.0
@@ -55,27 +58,27 @@ class FullDisk:
 
     def almost(self) -> bool:
         """Whether the database may have no room to write."""
-        return self._free() < _ALMOST
+        usage = shutil.disk_usage(self._root)
+        # Of a small disk so much may be free for ever.
+        return usage.free < min(_ALMOST, usage.total // _SMALL)
 
     async def owed(self) -> int:
         """How many bytes the recordings owe to the floor now."""
         if not self._loaded:
-            sql = "SELECT value FROM fact WHERE name = ?"
-            row = await self._store.read(lambda link: link.execute(sql, (_FACT,)).fetchone())
-            self._others_before = json.loads(row[0])["others"] if row else None
+            said = await self._store.read(lambda link: facts.get(link, _FACT))
+            self._others_before = json.loads(said)["others"] if said else None
             self._loaded = True
-        disk = self._disk(await self._store.read(_bytes))
+        disk = self._disk(await self._store.read(rows.recorded_bytes))
         found = room.owed(disk, self._others_before, self._floor)
         if found.others_before != self._others_before:
             value = json.dumps({"others": found.others_before})
-            sql = "INSERT OR REPLACE INTO fact VALUES (?, ?)"
             with suppress(StoreError):  # a full disk; the next look finds the same
-                await self._store.write(lambda link: link.execute(sql, (_FACT, value)))
+                await self._store.write(lambda link: facts.put(link, _FACT, value))
         self._others_before, self._others = found.others_before, found.others
         self._refused = ""
         return found.bytes
 
-    def owing(self, link: sqlite3.Connection, owed: int) -> list[Victim]:
+    def owing(self, link: Link, owed: int) -> list[Victim]:
         """The oldest segments that pay `owed` bytes without going below the least span of their camera."""
         spans_us, victims = _oldest(link)
         chosen: list[Victim] = []
@@ -94,15 +97,15 @@ class FullDisk:
         """Look at what could go next, and forget the rows of what went without the database."""
         emptied = list(self._emptied.items())
         if emptied:
-            await self._store.write(lambda link: delete_rows(link, emptied))
+            await self._store.write(lambda link: rows.remove(link, emptied))
             self._forget(emptied)
-        ours = await self._store.read(_bytes)
+        ours = await self._store.read(rows.recorded_bytes)
         spans_us, victims = await self._store.read(_oldest)
         disk = self._disk(ours)
         with self._lock:
             self._victims, self._spans_us = victims, spans_us
             self._ours, self._written = disk.ours, self._segments.written_bytes
-            if not self._ours_before or disk.free > _ALMOST:
+            if not self._ours_before or not self.almost():
                 self._ours_before = disk.ours
 
     def make_room(self) -> bool:
@@ -160,7 +163,7 @@ class FullDisk:
         try:
             self._spans_us, self._victims = self._store.ask(_oldest).result(_ASK_S)
             if not self._ours:
-                self._ours = self._disk(self._store.ask(_bytes).result(_ASK_S)).ours
+                self._ours = self._disk(self._store.ask(rows.recorded_bytes).result(_ASK_S)).ours
                 self._written = self._segments.written_bytes
                 self._ours_before = self._ours
         except (StoreError, TimeoutError) as error:
@@ -169,10 +172,8 @@ class FullDisk:
 
     def _loose(self, victim: Victim) -> bool:
         """Whether it may still go. A database that cannot be asked cannot have taken a lock meanwhile either."""
-        sql = "SELECT count(*) FROM loose WHERE segment = ?"
         try:
-            asked = self._store.ask(lambda link: link.execute(sql, (victim.segment,)).fetchone())
-            return bool(asked.result(_ASK_S)[0])
+            return self._store.ask(lambda link: rows.is_loose(link, victim.segment)).result(_ASK_S)
         except (StoreError, TimeoutError):
             return True
 
@@ -193,7 +194,7 @@ class FullDisk:
             return False
         self._emptied[victim.segment] = victim.path
         emptied = [(victim.segment, victim.path)]
-        deleted = self._store.submit(lambda link: delete_rows(link, emptied))
+        deleted = self._store.submit(lambda link: rows.remove(link, emptied))
         # What is refused now, `remember` does.
         deleted.add_done_callback(lambda done: None if done.exception() else self._forget(emptied))
         return True
@@ -215,14 +216,14 @@ class FullDisk:
         return shutil.disk_usage(self._root).free
 
 
-def _bytes(link: sqlite3.Connection) -> int:
-    (recorded,) = link.execute("SELECT coalesce(sum(bytes), 0) FROM usage").fetchone()
-    return int(recorded)
+def oldest(link: Link, camera: int, count: int) -> list[Victim]:
+    """The segments of a camera that go first."""
+    return [Victim(*row) for row in rows.oldest(link, camera, count)]
 
 
-def _oldest(link: sqlite3.Connection) -> tuple[dict[int, int], list[Victim]]:
+def _oldest(link: Link) -> tuple[dict[int, int], list[Victim]]:
     """Recorded time by camera, and the segments that go first, oldest first."""
-    spans_us: dict[int, int] = dict(link.execute("SELECT camera, span_us FROM usage").fetchall())
+    spans_us = rows.spans_us(link)
     victims = sorted(each for camera in spans_us for each in oldest(link, camera, _AHEAD))
     return spans_us, victims
 

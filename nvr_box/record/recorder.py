@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from io import FileIO
@@ -14,31 +15,27 @@ from typing import TypeVar
 
 from av.video.stream import VideoStream
 
+from base.clock import utc_us
 from base.errors import Error, PeerError, StoreError
 from base.logs import printable
-from nvr_box.clock import utc_us
 from nvr_box.record.fmp4 import TIMESCALE, Fragment
 from nvr_box.record.muxer import Muxer
 from nvr_box.record.parameters import Parameters
 from nvr_box.record.recovery_point import begins_whole
+from nvr_box.record.segment_cut import Cut, OpenSegment, cut
 from nvr_box.record.segment_file import DiskFull, SegmentFile
 from nvr_box.record.segments import Growing, Segments
 from nvr_box.record.sightings import SUFFIX, Documents, Sighting, pack
 from nvr_box.record.source import Source, Timed
+from nvr_box.record.timing import CLOCK_TOLERANCE_S
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Publish = Callable[[bytes, str, int, Fragment, bytes], None]
-# The running wall clock may drift from the packets' by this before a new segment states the time afresh.
-_CLOCK_STEP_US = 250_000
-# Without a camera's clock packets are dated by their arrival, which jitters with the network.
-_ARRIVAL_STEP_US = 2_000_000
 # How long a recorder that ends waits for the row of its last segment; the next start finds the file without.
 _SETTLE_S = 1.5
 RECORDED = frozenset({"h264", "hevc", "mjpeg"})
-# A stream that went so long without a picture to begin with is asked for anew: a session begins with one.
-_KEYLESS_90K = 300 * TIMESCALE
 NEAR_BACK_OFF_S = (0.5, 1.0, 1.0, 2.0)
 BACK_OFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
@@ -87,7 +84,9 @@ class Recorder:
     ) -> None:
         self.camera = camera
         self.now = Recording(since_utc_us=utc_us())
-        self._name = name
+        self.turned_mono_s = time.monotonic()
+        """When the thread last went on to something: a packet, an attempt, a wait."""
+        self.name = name
         self._open_stream = stream
         self._segments = segments
         self._segment_90k = segment_s * TIMESCALE
@@ -117,6 +116,7 @@ class Recorder:
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
+            self.turned_mono_s = time.monotonic()
             self.now = replace(self.now, asked_utc_us=utc_us())
             try:
                 self._record()
@@ -130,11 +130,11 @@ class Recorder:
                 # and its last words would go on saying that it does.
                 why = f"its stream cannot be recorded: {printable(str(error)) or type(error).__name__}"
                 failures += 1
-                log.log(logging.ERROR if failures == 1 else logging.DEBUG, "%s", self._name, exc_info=True)
+                log.log(logging.ERROR if failures == 1 else logging.DEBUG, "%s", self.name, exc_info=True)
             if self._stopping.is_set():
                 break
             first = self.now.connected or not self.now.message
-            log.log(logging.WARNING if first else logging.DEBUG, "%s: %s", self._name, why)
+            log.log(logging.WARNING if first else logging.DEBUG, "%s: %s", self.name, why)
             since = utc_us() if first else self.now.since_utc_us
             self.now = replace(self.now, connected=False, since_utc_us=since, message=why)
             back_off_s = NEAR_BACK_OFF_S if self._near else BACK_OFF_S
@@ -160,18 +160,22 @@ class Recorder:
             for timed in source.packets(Documents(seen, self._told).feed):
                 if self._stopping.is_set():
                     break
-                changed = timed.key and parameters.changed(timed.packet)
+                self.turned_mono_s = time.monotonic()
                 whole = timed.key and begins_whole(timed.packet, codec)
-                at_last = whole and self.now.refreshes
-                if timed.key and (open_segment is None or changed or at_last or open_segment.should_end(timed)):
+                action = cut(
+                    None if open_segment is None else open_segment.at(timed, refreshes=self.now.refreshes),
+                    key=timed.key, changed=timed.key and parameters.changed(timed.packet), whole=whole,
+                    told=_is_told(timed),
+                )  # fmt: skip
+                if action is Cut.REOPEN:
+                    raise PeerError("no picture to begin with for 5 min; the stream is opened again")
+                if action in {Cut.BEGIN, Cut.ROLL}:
                     if open_segment is not None:
                         open_segment.finish()
                     self._tell(parameters.stream, source.rate_fps, refreshes=not whole)
                     limit = self._first_90k if open_segment is None else self._segment_90k
                     open_segment = _Open(self, Muxer(parameters.stream), timed, limit)
                 if open_segment is not None:
-                    if open_segment.is_keyless(timed):
-                        raise PeerError("no picture to begin with for 5 min; asked for the stream anew")
                     open_segment.take(timed)
                     self.now = replace(self.now, last_frame_utc_us=timed.utc_us, clock_offset_s=timed.offset_s)
         finally:
@@ -186,15 +190,20 @@ class Recorder:
         """A segment begins: say what is recorded now."""
         picture = stream.codec_context
         if not self.now.connected:
-            log.info("%s: recording", self._name)
+            log.info("%s: recording", self.name)
             self.now = Recording(connected=True, ever_connected=True, since_utc_us=utc_us(), rate_fps=rate_fps)
         elif (self.now.width, self.now.height) != (picture.width, picture.height):
-            log.info("%s: the camera sends %dx%d now", self._name, picture.width, picture.height)
+            log.info("%s: the camera sends %dx%d now", self.name, picture.width, picture.height)
         self.now = replace(
             self.now, codec=picture.name, width=picture.width, height=picture.height, refreshes=refreshes
         )
         if refreshes:
             self._want_key()
+
+
+def _is_told(timed: Timed) -> bool:
+    """Whether its time is the camera's own: one that is far from the box's dates nothing."""
+    return timed.offset_s is not None and abs(timed.offset_s) <= CLOCK_TOLERANCE_S
 
 
 class _Open:
@@ -209,27 +218,22 @@ class _Open:
         self._key_90k = self._gop_90k = 0
         self._file: SegmentFile | None = None
         self._growing: Growing | None = None
-        self._has_clock = first.offset_s is not None
+        self._has_clock = _is_told(first)
         self._sightings: FileIO | None = None
         self._seen_bytes = 0
         self._finished = False
 
-    def should_end(self, key: Timed) -> bool:
-        """Whether the next segment should begin at this key frame: full, or the wall clock says something else."""
-        age_90k = key.dts_90k - self._start_90k
-        drift_us = key.utc_us - (self._start_us + age_90k * 1_000_000 // TIMESCALE)
-        exact = self._has_clock and key.offset_s is not None
-        stepped = abs(drift_us) > (_CLOCK_STEP_US if exact else _ARRIVAL_STEP_US)
-        if stepped and exact:
-            log.warning("%s: the clock moved by %.2f s", self._recorder._name, drift_us / 1e6)
-        # The camera's first sender report tells the time better than the arrival of packets did.
-        found = key.offset_s is not None and not self._has_clock
-        full = age_90k + max(self._gop_90k, age_90k - self._key_90k) > self._limit_90k
-        return full or stepped or found
-
-    def is_keyless(self, timed: Timed) -> bool:
-        """Whether it has gone on for so long without a key frame that it would never end."""
-        return not timed.key and timed.dts_90k - self._start_90k - self._key_90k > _KEYLESS_90K
+    def at(self, timed: Timed, *, refreshes: bool) -> OpenSegment:
+        """What is known of it when this packet comes."""
+        age_90k = timed.dts_90k - self._start_90k
+        drift_us = timed.utc_us - (self._start_us + age_90k * 1_000_000 // TIMESCALE)
+        known = OpenSegment(
+            age_90k, self._key_90k, self._gop_90k, self._limit_90k, drift_us, self._has_clock, refreshes
+        )
+        told = _is_told(timed)
+        if timed.key and self._has_clock and told and known.stepped(told=told):
+            log.warning("%s: the clock moved by %.2f s", self._recorder.name, drift_us / 1e6)
+        return known
 
     def take(self, timed: Timed) -> None:
         """One more packet."""
@@ -254,7 +258,7 @@ class _Open:
                 return
             self._seen_bytes += len(data)
         except OSError as error:
-            log.debug("%s: sightings not kept: %s", self._recorder._name, error)
+            log.debug("%s: sightings not kept: %s", self._recorder.name, error)
 
     def finish(self) -> None:
         """Write the rest, make it durable, then its row; once, whatever happens."""

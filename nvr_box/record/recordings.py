@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
 from base.errors import NotFound, StoreError
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.record import fmp4
 from nvr_box.record.events import Events
 from nvr_box.record.live import Hub

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 MIB = 1 << 20
 # There is plenty of room from this many floors on.
 _PLENTY = 1.25
-# The database and the file system take a little of what is removed.
+# The database and the file system take a little of what is removed; of a small archive no more than half.
 _SLACK = 16
+_PART = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +68,4 @@ def spared(victim: Victim, span_us: int, least_us: int) -> bool:
 
 def replaces(ours: int, ours_before: int) -> bool:
     """Whether the recordings take at least what they took before the disk became full."""
-    return ours >= ours_before - max(_SLACK * MIB, ours_before // _SLACK)
+    return ours >= ours_before - min(max(_SLACK * MIB, ours_before // _SLACK), ours_before // _PART)

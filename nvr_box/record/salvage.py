@@ -11,17 +11,18 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from base.errors import WireError
+from nvr_box.db import retention as retention_rows
+from nvr_box.db import segments as segment_rows
+from nvr_box.db.database import Store
 from nvr_box.record import fmp4, gop_index
 from nvr_box.record.full_disk import GONE
-from nvr_box.record.removal import delete_rows
 from nvr_box.record.segment_file import sync_folder
 from nvr_box.record.segments import Segment, Segments, insert
 from nvr_box.record.sightings import SUFFIX
-from nvr_box.store import Store
 
 log = logging.getLogger(__name__)
 _NAME = re.compile(r"(\d+)(?:_\d+)?\.mp4")
@@ -99,13 +100,12 @@ def _newest_first(folder: Path) -> tuple[str, str]:
 
 
 async def _garbage(store: Store, root: Path) -> Salvaged:
-    sql = "SELECT segment, path FROM segment WHERE garbage = 1"
-    marked = await store.read(lambda link: link.execute(sql).fetchall())
+    marked = await store.read(retention_rows.marked)
     for _, path in marked:
         (root / path).unlink(missing_ok=True)
         (root / path).with_suffix(SUFFIX).unlink(missing_ok=True)
     if marked:
-        await store.write(lambda link: delete_rows(link, marked))
+        await store.write(lambda link: retention_rows.remove(link, marked))
     return Salvaged(removed=len(marked))
 
 
@@ -120,19 +120,17 @@ async def _folder(store: Store, segments: Segments, folder: Path) -> Salvaged:
         return Salvaged()
     below = f"{folder.relative_to(segments.root)}/"
     # Later than the list: what is in neither of the two is nobody's.
-    sql = "SELECT path, segment FROM segment WHERE path >= ? AND path < ?"
-    last = below[:-1] + chr(ord("/") + 1)
-    rows = await store.read(lambda link: dict(link.execute(sql, (below, last)).fetchall()))
+    rows = await store.read(lambda link: segment_rows.in_folder(link, below))
     done = Salvaged()
     emptied = [name for name in names if name.endswith(GONE)]
     for name in sorted(name for name in names if name.endswith(".mp4")):
         path = below + name
         if path not in rows and path not in being_written:
-            done += await _finished(store, segments.root, path)
+            done += await _finished(store, segments, path)
     if emptied:
         paths = [below + name.removesuffix(GONE) + ".mp4" for name in emptied]
         gone = [(rows[path], path) for path in paths if path in rows]
-        await store.write(lambda link: delete_rows(link, gone))
+        await store.write(lambda link: retention_rows.remove(link, gone))
         done += Salvaged(removed=len(gone))
     kept = {name.removesuffix(".mp4") for name in names if name.endswith(".mp4")}
     alone = [name for name in names if name.endswith(SUFFIX) and name.removesuffix(SUFFIX) not in kept]
@@ -141,13 +139,15 @@ async def _folder(store: Store, segments: Segments, folder: Path) -> Salvaged:
     return done
 
 
-async def _finished(store: Store, root: Path, path: str) -> Salvaged:
+async def _finished(store: Store, segments: Segments, path: str) -> Salvaged:
+    root = segments.root
     segment, torn = await asyncio.to_thread(finish, root / path, root)
     if segment is None:
         (root / path).unlink(missing_ok=True)
         (root / path).with_suffix(SUFFIX).unlink(missing_ok=True)
         return Salvaged(removed=1)
-    await store.write(lambda link: insert(link, segment))
+    dated = replace(segment, clock_error_us=segments.error_before_us(segment.end_us))
+    await store.write(lambda link: insert(link, dated))
     return Salvaged(finished=1, cut_bytes=torn)
 
 

@@ -103,7 +103,7 @@ class Source:
         except ValueError as error:
             raise PeerError("the stream's address is none of RTSP") from error
         try:
-            if user and urlsplit(uri).scheme.lower() == "rtsp":
+            if urlsplit(uri).scheme.lower() == "rtsp" and (user or transport != "udp"):
                 self._guard = CredentialsGuard(uri, _OPEN_S, tunnel=transport == "http")
                 whole = _with_credentials(self._guard.uri, user, password)
             container = av.open(whole, format="rtsp", options=options, timeout=(_OPEN_S, _LOOK_UP_S))

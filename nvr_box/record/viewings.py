@@ -9,8 +9,8 @@ import logging
 from dataclasses import dataclass, field
 
 from base.errors import StoreError
-from nvr_box.audit import Audit, Detail
-from nvr_box.reveal.spans import Spans
+from nvr_box.audit.log import Audit, Detail
+from nvr_box.record.spans import Spans
 
 log = logging.getLogger(__name__)
 _APART_S = 60.0

@@ -7,11 +7,11 @@ import secrets
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from base.errors import StoreError
-from nvr_box.audit import Audit
-from nvr_box.clock import utc_us
+from base.clock import utc_us
+from base.errors import Refused, StoreError
+from nvr_box.audit.log import Audit
 from nvr_box.reveal.scope import Point, Scope, sound
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 
 LEAST_REASON = 8
 _LASTS_US = 10 * 60_000_000

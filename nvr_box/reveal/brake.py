@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from nvr_box.rights import Refused
-from onvif.throttle import Attempt, Limits, Throttle, Throttled
+from base.errors import Refused
+from base.throttle import Attempt, Limits, Throttle, Throttled
 
 LIMITS = Limits(free=5, first_s=60.0, longest_s=900.0)
 

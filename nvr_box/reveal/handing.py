@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nvr_box import day_keys
-from nvr_box.keys import Keys
+from base.errors import Refused
+from nvr_box.keys import day as day_keys
+from nvr_box.keys.store import Keys
 from nvr_box.reveal.scope import Scope
-from nvr_box.rights import Refused
 
 PROOF_INFO = b"veilcam proof 1"
 _NONCE_BYTES = 32

@@ -15,10 +15,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from base import logs, service
+from base import libav, logs, service
 from base.errors import Error, SealError, WireError
-from nvr_box import day_keys
-from nvr_box.passphrase import unlocked
+from nvr_box.keys import day as day_keys
+from nvr_box.keys.passphrase import unlocked
 from nvr_box.record.access_units import access_units
 from nvr_box.record.piece import Piece
 from nvr_box.reveal import card, pipe
@@ -190,6 +190,7 @@ def main() -> int:
     logs.start("reveal")
     service.die_with_parent()
     service.keep_secrets()
+    libav.bound_allocations()
     process = Process(sys.stdout.buffer)
     # A stray print must not break the pipe.
     sys.stdout = sys.stderr

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
 
-from base.errors import NotFound, StoreError
+from base.errors import HostError, NotFound
 from nvr_box.record import fmp4
 from nvr_box.record.access_units import access_units
 from nvr_box.record.muxer import OPTIONS, Sink
@@ -128,7 +128,7 @@ class Renderer:
         bgr = cv2.cvtColor(self._seen.composed.i420, cv2.COLOR_YUV2BGR_I420)
         ok, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
         if not ok:
-            raise StoreError("the picture cannot be written as JPEG")
+            raise HostError("the picture cannot be written as JPEG")
         return jpeg.tobytes(), self._seen.said
 
     def _pictures(self, init: bytes, segment_us: int, data: bytes) -> Iterator[Shown]:

@@ -9,11 +9,11 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from typing import Any
 
-from base.errors import NotFound
-from nvr_box.audit import Audit
+from base.clock import utc_us
+from base.errors import NotFound, Refused
+from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Roster
-from nvr_box.clock import utc_us
-from nvr_box.keys import Keys
+from nvr_box.keys.store import Keys
 from nvr_box.record.access_units import access_units
 from nvr_box.record.recordings import Chunk, Piece, Recordings
 from nvr_box.reveal.brake import Brake
@@ -22,7 +22,7 @@ from nvr_box.reveal.scope import EVERYTHING, Stretch
 from nvr_box.reveal.session import RevealSession, Running, Units
 from nvr_box.reveal.sessions import Sessions
 from nvr_box.reveal.verdicts import Verdicts
-from nvr_box.rights import Account, Refused
+from nvr_box.rights import Account
 from nvr_box.search.passages import StoredShot
 from wire.thumbnail import NO_ORIGINAL
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from nvr_box.rights import Refused
+from base.errors import Refused
 
 FOREVER_US = 1 << 60
 # Without a stated end a reveal reaches so far around the time that was asked for: one may go back and forth in it.

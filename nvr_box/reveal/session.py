@@ -5,13 +5,13 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from base.clock import utc_us
 from nvr_box.cameras.roster import Camera
-from nvr_box.clock import utc_us
 from nvr_box.record.access_units import RecordedUnit
+from nvr_box.record.spans import Spans
 from nvr_box.reveal.approvals import Request
 from nvr_box.reveal.handing import Handed
 from nvr_box.reveal.scope import Scope
-from nvr_box.reveal.spans import Spans
 from nvr_box.reveal.talk import Talk
 from nvr_box.reveal.verdicts import Verdicts
 from nvr_box.rights import Account

@@ -13,11 +13,12 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
-from base.errors import StoreError
-from nvr_box.audit import Audit
+from base.clock import utc_us
+from base.errors import HostError, Refused, StoreError
+from base.throttle import Attempt
+from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Roster
-from nvr_box.clock import utc_us
-from nvr_box.keys import Keys
+from nvr_box.keys.store import Keys
 from nvr_box.record.recordings import Chunk
 from nvr_box.reveal import pipe
 from nvr_box.reveal.approvals import Approvals, Request, sound_reason
@@ -27,8 +28,7 @@ from nvr_box.reveal.scope import EVERYTHING, Scope, Stretch
 from nvr_box.reveal.session import RevealSession, Running, begun
 from nvr_box.reveal.talk import Gone, Silent, Talk, unlocking
 from nvr_box.reveal.verdicts import Verdicts
-from nvr_box.rights import Account, Refused, Right
-from onvif.throttle import Attempt
+from nvr_box.rights import Account, Right
 
 log = logging.getLogger(__name__)
 # So long a page may take to try a passphrase; scrypt in a slow browser is some of it.
@@ -239,7 +239,7 @@ class Sessions:
             await self._ask(running, unlock)
         except Gone as gone:
             attempt.void()
-            raise StoreError("the reveal process could not be started; the box's log says why") from gone
+            raise HostError("the reveal process could not be started; the box's log says why") from gone
         attempt.passed()
 
     def _demand(self, by: Account, camera: int) -> None:

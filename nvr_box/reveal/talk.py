@@ -7,11 +7,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from base.errors import NotFound, WireError
-from nvr_box.keys import Sealed
+from base.errors import NotFound, Refused, WireError
+from nvr_box.keys.store import Sealed
 from nvr_box.record.recordings import Chunk
 from nvr_box.reveal import pipe
-from nvr_box.rights import Refused
 
 _ANSWER_S = 30.0
 _END_S = 2.0

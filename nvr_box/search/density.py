@@ -1,15 +1,16 @@
 """Passages along a stretch of time, counted by step and class in the database: nothing is left out, however many."""
 
-import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from nvr_box.db import packets as packet_rows
+from nvr_box.db.link import Link
 from wire.features.vocabulary import ObjectClass
 
-# A passage that began before the stretch still touches it; none lasts longer than this.
-_LONGEST_US = 24 * 3600 * 1_000_000
+# More than there are classes: a packet's number of a class has eight bits.
+_KINDS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +21,22 @@ class Density:
     classes: Mapping[ObjectClass, tuple[tuple[int, int], ...]]
 
 
-def counting(camera: int, start_us: int, end_us: int, steps: int) -> Callable[[sqlite3.Connection], Density]:
+def counting(camera: int, start_us: int, end_us: int, steps: int) -> Callable[[Link], Density]:
     """The query for `Store.read`: [start_us, end_us) in at most `steps` steps."""
     step_us = max(1, -(-(end_us - start_us) // steps))
-    sql = (
-        "SELECT class, max(0, (first_us - :start) / :step), min(:steps - 1, (last_us - :start) / :step), count(*)"
-        " FROM packet WHERE camera = :camera AND first_us >= :start - :longest AND first_us < :end"
-        " AND last_us >= :start GROUP BY 1, 2, 3"
-    )
-    values = {"camera": camera, "start": start_us, "end": end_us, "step": step_us, "steps": steps}
-
-    def query(link: sqlite3.Connection) -> Density:
-        changes: dict[ObjectClass, np.ndarray[tuple[int], np.dtype[np.int64]]] = {}
-        for class_, first, last, count in link.execute(sql, values | {"longest": _LONGEST_US}):
-            change = changes.setdefault(ObjectClass(class_), np.zeros(steps + 1, np.int64))
-            change[first] += count
-            change[max(first, last) + 1] -= count
-        return Density(step_us, {kind: _sparse(np.cumsum(change[:-1])) for kind, change in changes.items()})
+    def query(link: Link) -> Density:
+        text = packet_rows.places(link, camera, start_us, end_us, step_us=step_us, steps=steps, kinds=_KINDS)
+        if text is None:
+            return Density(step_us, {})
+        places, kinds = np.divmod(np.fromstring(text, np.int64, sep=","), _KINDS)
+        firsts, lasts = np.divmod(places, steps)
+        found = {}
+        for kind in np.unique(kinds):
+            these = kinds == kind
+            begun = np.bincount(firsts[these], minlength=steps + 1)
+            ended = np.bincount(np.maximum(firsts, lasts)[these] + 1, minlength=steps + 1)
+            found[ObjectClass(int(kind))] = _sparse(np.cumsum(begun - ended)[:-1])
+        return Density(step_us, found)
 
     return query
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from base.errors import NotFound
-from nvr_box.audit import Audit
+from nvr_box.audit.log import Audit
 from nvr_box.rights import Account, Right
 from nvr_box.search import kernel
 from nvr_box.search.density import Density

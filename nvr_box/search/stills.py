@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from base.errors import ModelError, NotFound, StoreError
+from base.clock import utc_us as now_us
+from base.errors import HostError, ModelError, NotFound, Refused
 from models import Models
-from nvr_box.audit import Audit
-from nvr_box.clock import utc_us as now_us
+from nvr_box.audit.log import Audit
 from nvr_box.record.recordings import Chunk, Recordings
 from nvr_box.record.sightings import Sighting
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passage, Passages
 from wire.features.packet import AppearanceCode, ColourShare
 from wire.features.palette import word
@@ -265,5 +265,5 @@ def _scaled(rgb: Picture, width: int) -> Picture:
 def _jpeg(rgb: Picture, quality: int) -> bytes:
     ok, data = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not ok:
-        raise StoreError("the picture cannot be written as JPEG")
+        raise HostError("the picture cannot be written as JPEG")
     return data.tobytes()

@@ -1,10 +1,12 @@
 """The box's recordings as samples for replay: access units with their SEI untouched, and what the camera saw."""
 
+import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from base.errors import NotFound
-from nvr_box.clock import utc_us
+from base.clock import utc_us
+from base.errors import NotFound, StoreError
 from nvr_box.record.access_units import access_units
 from nvr_box.record.events import Past
 from nvr_box.record.fmp4 import TIMESCALE
@@ -16,8 +18,9 @@ from nvr_box.services.seen import frame
 from onvif import metadata
 from onvif.errors import Fault
 from onvif.rtsp.replay_play import Described, Sample
-from wire.nal import Codec
+from wire.nal import Codec, split
 
+log = logging.getLogger(__name__)
 _CODECS = {Codec.H264: "H264", Codec.H265: "H265"}
 _SAME_SECTION_US = 300_000
 _SEEN_EVERY_US = 200_000
@@ -39,7 +42,10 @@ class BoxArchive:
             return None
         codecs = await self._catalogue.box.recordings.codecs(recording.camera.camera)
         words = tuple(dict.fromkeys(_CODECS[codec] for codec in codecs if codec in _CODECS))
-        return Described(words, recording.earliest_us, recording.latest_us, (VIDEO, METADATA)) if words else None
+        if not words:
+            return None
+        sets = await self._parameter_sets(recording.camera.camera, recording.latest_us)
+        return Described(words, recording.earliest_us, recording.latest_us, (VIDEO, METADATA), sets)
 
     async def samples(
         self, token: str, start_us: int, end_us: int | None, *, reverse: bool, who: str
@@ -102,6 +108,15 @@ class BoxArchive:
         sighting = await self._catalogue.box.recordings.sighting(camera, at_us)
         return metadata.document((frame(sighting or Sighting(at_us, ())),), [event(each).xml() for each in told])
 
+    async def _parameter_sets(self, camera: int, latest_us: int) -> dict[str, tuple[bytes, ...]]:
+        """What the latest picture is decoded with, by its codec; nothing where that cannot be read."""
+        try:
+            chunk = await self._catalogue.box.recordings.showing(camera, latest_us)
+            return await asyncio.to_thread(_parameter_sets, chunk)
+        except (NotFound, StoreError) as problem:
+            log.warning("a recording is described without its parameter sets: %s", problem)
+            return {}
+
     def _number(self, token: str) -> int:
         for camera in self._catalogue.box.cameras.list(SERVICE):
             if recording_token(camera) == token:
@@ -114,3 +129,10 @@ def _until(told: list[Past], at_us: int) -> list[Past]:
     taken = [each for each in told if each.utc_us <= at_us]
     del told[: len(taken)]
     return taken
+
+
+def _parameter_sets(chunk: Chunk) -> dict[str, tuple[bytes, ...]]:
+    codec, units = access_units(chunk)
+    first = next(units, None)
+    found = tuple(unit for unit in split(first.data) if codec.is_parameter_set(unit)) if first is not None else ()
+    return {_CODECS[codec]: found}

@@ -1,4 +1,4 @@
-"""What the box remembers of its recording services: one section of the settings (`onvif.store`)."""
+"""What the box remembers of its recording services: one section of the settings (`base.settings_file`)."""
 
 from dataclasses import dataclass, field
 

@@ -5,8 +5,8 @@ import time
 
 from aiohttp import web
 
+from nvr_box.accounts.users import TooMany
 from nvr_box.rights import Account
-from nvr_box.users import TooMany
 from nvr_box.web.asked import SESSION, SESSIONS, body, box, by, iso, text
 from nvr_box.web.sessions import Session, cookie_name, same_origin, set_cookie
 
@@ -66,7 +66,7 @@ async def claim(request: web.Request) -> web.Response:
     """Choose a password in the place of the one that was made up; every other session of the account ends."""
     account = by(request)
     await box(request).users.claim(account, text(await body(request), "password", most=1024))
-    request.app[SESSIONS].end_all(account.name, but=request)
+    request.app[SESSIONS].renew(request)
     return _answer(request, account, request[SESSION])
 
 

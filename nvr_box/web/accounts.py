@@ -40,8 +40,8 @@ async def put(request: web.Request) -> web.Response:
         cameras=None if every or "cameras" not in fields else _cameras(fields["cameras"]),
         every_camera=every,
     )
-    if password is not None:
-        request.app[SESSIONS].end_all(name, but=request)
+    if password is not None and name == by(request).name:
+        request.app[SESSIONS].renew(request)
     return web.json_response(_answer(account))
 
 

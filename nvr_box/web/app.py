@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from base.errors import Error
+from base.refusals import field, hides, status
 from nvr_box.box import Box
 from nvr_box.web import (
     account,
@@ -19,6 +20,7 @@ from nvr_box.web import (
     cameras,
     exports,
     keys,
+    masking,
     packets,
     pictures,
     refusals,
@@ -63,7 +65,8 @@ def application(box: Box) -> web.Application:
     attend(app, Crowd(_BOUNDS))
     app[BOX] = box
     app[SESSIONS] = Sessions(box)
-    for part in (account, accounts, cameras, pictures, stream, searches, reveal, exports, keys, audit, packets):
+    watched = (cameras, masking, pictures, stream, searches, reveal, exports)
+    for part in (account, accounts, *watched, keys, audit, packets):
         app.add_routes(part.routes)
     app.router.add_get("/", _page)
     app.router.add_get("/favicon.ico", _mark)
@@ -114,9 +117,9 @@ async def _say_what_went_wrong(request: web.Request, handler: Handler) -> web.St
     try:
         return await handler(request)
     except Error as error:
-        if refusals.hides(error):
+        if hides(error):
             _log.error("%s %s: %s", request.method, request.path, error)
-        return _refusal(refusals.status(error), refusals.sentence(error), refusals.field(error))
+        return _refusal(status(error), refusals.sentence(error), field(error))
     except web.HTTPRequestEntityTooLarge:
         return _refusal(413, "The request is too long.")
     except web.HTTPException as error:

@@ -1,7 +1,6 @@
 """Reading what the browser asks for, strictly: a value of the right kind, or a sentence that names the field."""
 
 import datetime as dt
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -10,7 +9,8 @@ from typing import Any
 import numpy as np
 from aiohttp import web
 
-from base.errors import Invalid
+from base.errors import Invalid, WireError
+from base.outside_json import read_json
 from nvr_box.box import Box
 from nvr_box.rights import Account
 from nvr_box.web.sessions import Session, Sessions
@@ -49,10 +49,16 @@ async def body(request: web.Request) -> dict[str, Any]:
     """The JSON object of the request."""
     try:
         said = await read_in_time(request, most=_MOST_BODY_BYTES, limit_s=_BODY_S)
-        value = json.loads(said.decode(request.charset or "utf-8") or "{}")
     except web.HTTPRequestEntityTooLarge as error:
         raise BadField("The request is too long.", "body") from error
-    except (ValueError, LookupError, RecursionError) as error:
+    return fields_of(said or b"{}")
+
+
+def fields_of(said: bytes) -> dict[str, Any]:
+    """The JSON object in a request, or in a message of a page."""
+    try:
+        value = read_json(said, limit=_MOST_BODY_BYTES, what="the request")
+    except WireError as error:
         raise BadField("The request is not JSON.", "body") from error
     if not isinstance(value, dict):
         raise BadField("The request must be a JSON object.", "body")

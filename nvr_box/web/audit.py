@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from nvr_box.audit import Entry
+from nvr_box.audit.log import Entry
 from nvr_box.web.asked import box, by, iso, maybe_time_us, text, whole
 
 routes = web.RouteTableDef()
@@ -41,6 +41,7 @@ ACTIONS = (
     "onvif",
     "audit-view",
     "audit-verify",
+    "accept-loss",
 )
 
 
@@ -86,6 +87,7 @@ async def verify(request: web.Request) -> web.Response:
             "entries": verdict.entries,
             "broken_at": verdict.broken_at,
             "why": verdict.why,
+            "lost": verdict.losses,
             "head": {"number": head.number, "hash": head.hash, "signed": iso(head.utc_us)} if head else None,
         }
     )

@@ -3,7 +3,6 @@
 import datetime as dt
 import hashlib
 import ipaddress
-import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from base.errors import StoreError
+from base.files import write_atomically
 
 _VALID_DAYS = 3650
 _RENEW_DAYS = 30
@@ -70,6 +70,9 @@ def _make(crt: Path, key: Path, names: tuple[str, ...]) -> None:
         .not_valid_after(now + dt.timedelta(days=_VALID_DAYS))
         .add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        # RFC 5280 4.2.1.1 and 4.2.1.2; Python's default since 3.13 refuses a chain without.
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(secret.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(secret.public_key()), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(secret, hashes.SHA256())
     )
@@ -77,8 +80,8 @@ def _make(crt: Path, key: Path, names: tuple[str, ...]) -> None:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     # The key first: a certificate without its key would be refused at the next start, a key alone is made again.
-    _write(key, private, 0o600)
-    _write(crt, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    write_atomically(key, private)
+    write_atomically(crt, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
 
 
 def _general(name: str) -> x509.GeneralName:
@@ -86,14 +89,3 @@ def _general(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
-
-
-def _write(path: Path, data: bytes, mode: int) -> None:
-    draft = path.with_suffix(path.suffix + ".new")
-    draft.unlink(missing_ok=True)
-    number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(number, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

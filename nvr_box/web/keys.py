@@ -5,9 +5,9 @@ The refusals are those of the command line, because the parts that refuse are th
 
 from aiohttp import web
 
-from nvr_box.custody import Day
-from nvr_box.holds import Hold
-from nvr_box.known_keys import KnownKey
+from nvr_box.custody.custody import Day
+from nvr_box.custody.holds import Hold
+from nvr_box.keys.known import KnownKey
 from nvr_box.web.asked import BadField, body, box, by, iso, maybe_iso, text, time_us, whole
 
 routes = web.RouteTableDef()

@@ -2,8 +2,7 @@
 
 from aiohttp import web
 
-from base.errors import StoreError, WireError
-from nvr_box.rights import Refused
+from base.errors import Refused
 from nvr_box.web.asked import box
 from onvif.doorway import read_in_time
 
@@ -23,13 +22,4 @@ async def accept(request: web.Request) -> web.Response:
         receipt = await box(request).intake.accept(token, batch)
     except Refused as error:
         return web.json_response({"error": str(error)}, status=401)
-    except WireError as error:
-        return web.json_response({"error": str(error)}, status=400)
-    except StoreError as error:
-        return web.json_response({"error": str(error)}, status=503)
-    return web.json_response(
-        {
-            "acknowledged": list(receipt.acknowledged),
-            "refused": [{"sequence": one.sequence, "index": one.index, "why": one.why} for one in receipt.refused],
-        }
-    )
+    return web.json_response(receipt.to_json())

@@ -11,13 +11,26 @@ from typing import Any
 
 from aiohttp import web
 
-from base.errors import Error
+from base.errors import Error, Refused
 from nvr_box.record.recordings import Piece
 from nvr_box.reveal.approvals import Request
 from nvr_box.reveal.reveals import RevealSession, Stretch, Verdicts
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right
 from nvr_box.web import sockets
-from nvr_box.web.asked import BOX, BadField, body, box, by, iso, maybe_point, maybe_time_us, text, time_us, whole
+from nvr_box.web.asked import (
+    BOX,
+    BadField,
+    body,
+    box,
+    by,
+    fields_of,
+    iso,
+    maybe_point,
+    maybe_time_us,
+    text,
+    time_us,
+    whole,
+)
 
 routes = web.RouteTableDef()
 _log = logging.getLogger(__name__)
@@ -246,9 +259,10 @@ async def units(request: web.Request) -> web.StreamResponse:
     async def listen() -> sockets.End:
         async for message in socket:
             try:
-                for _ in range(whole(json.loads(message.data), "more", 1, 16)):
+                said = message.data if isinstance(message.data, bytes) else str(message.data).encode()
+                for _ in range(whole(fields_of(said), "more", 1, 16)):
                     more.release()
-            except (ValueError, TypeError, AttributeError, RecursionError, BadField):
+            except (ValueError, BadField):
                 return sockets.REFUSED, "This is not what the page may say here."
         return sockets.DONE, ""
 

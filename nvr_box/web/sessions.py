@@ -23,9 +23,14 @@ CSRF_HEADER = "X-Veilcam-CSRF"
 
 @dataclass(slots=True)
 class Session:
-    """One browser that signed in; times are monotonic seconds."""
+    """One browser that signed in; times are monotonic seconds.
+
+    `credential` is the account's when it began: whoever signed in with a password that holds no more is signed out,
+    also when the command line changed it, or another account has the name now.
+    """
 
     name: str
+    credential: str
     csrf: str
     began_s: float
     used_s: float
@@ -45,7 +50,7 @@ class Sessions:
         while len(self._held) >= _MOST_SESSIONS:
             del self._held[min(self._held, key=lambda token: self._held[token].used_s)]
         token = secrets.token_urlsafe(32)
-        session = Session(account.name, secrets.token_urlsafe(24), now, now)
+        session = Session(account.name, self.box.users.credential(account.name), secrets.token_urlsafe(24), now, now)
         self._held[token] = session
         return token, session
 
@@ -58,7 +63,7 @@ class Sessions:
             self._held.pop(token, None)
             return None
         account = self.box.users.get(session.name)
-        if account is None:
+        if account is None or session.credential != self.box.users.credential(session.name):
             del self._held[token]
             return None
         session.used_s = now
@@ -68,10 +73,11 @@ class Sessions:
         """Forget the session of this request."""
         self._held.pop(request.cookies.get(cookie_name(request), ""), None)
 
-    def end_all(self, name: str, *, but: web.Request) -> None:
-        """Sign `name` out everywhere but here."""
-        here = but.cookies.get(cookie_name(but), "")
-        self._held = {token: each for token, each in self._held.items() if each.name != name or token == here}
+    def renew(self, request: web.Request) -> None:
+        """The account of this request's session has another password now: this session alone goes on."""
+        session = self._held.get(request.cookies.get(cookie_name(request), ""))
+        if session is not None:
+            session.credential = self.box.users.credential(session.name)
 
 
 def _alive(session: Session, now: float) -> bool:

@@ -7,8 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
-from base.errors import Error
-from nvr_box.rights import Refused, Right
+from base.errors import Error, Refused
+from nvr_box.rights import Right
 from nvr_box.web import refusals, sessions
 from nvr_box.web.asked import BOX, SESSIONS
 

@@ -16,7 +16,7 @@ from aiohttp import WSMsgType, web
 from nvr_box.record.recordings import Piece
 from nvr_box.rights import Right
 from nvr_box.web import reveal, sockets
-from nvr_box.web.asked import BadField, box, by, camera_number, iso, maybe_time_us, time_us
+from nvr_box.web.asked import BadField, box, by, camera_number, fields_of, iso, maybe_time_us, time_us
 from nvr_box.web.sockets import End
 
 routes = web.RouteTableDef()
@@ -92,9 +92,8 @@ class _Feed:
             if message.type is not WSMsgType.TEXT:
                 continue
             try:
-                wish = json.loads(message.data)
-                until_us = time_us(wish, "until") if isinstance(wish, dict) else 0
-            except (ValueError, RecursionError, BadField):
+                until_us = time_us(fields_of(message.data.encode()), "until")
+            except BadField:
                 return sockets.REFUSED, "This is not what the page may say here."
             if self.until_us is not None and until_us > self.until_us:
                 self.until_us = until_us

@@ -1,6 +1,7 @@
 """The WS-Discovery messages: bytes ↔ dataclasses, matching of types and scopes. No sockets, no clocks.
 
-WS-Discovery (April 2005) 4 to 6 with WS-Addressing (August 2004), SOAP 1.2; ONVIF Core 26.06, 7.3.
+WS-Discovery (April 2005) 4 to 6 with WS-Addressing (August 2004), SOAP 1.2; ONVIF Core 26.06, 7.3. Some clients use the
+later WS-Addressing (August 2005): they are read as well, and answered in their own.
 """
 
 import uuid
@@ -11,14 +12,16 @@ from urllib.parse import unquote, urlsplit
 from lxml import etree
 
 from onvif.errors import NotOnvif
-from onvif.names import DN, ENV11, ENV12, TDS, WSA04, WSD, q, split
+from onvif.names import DN, ENV11, ENV12, TDS, WSA, WSA04, WSD, q, split
 from onvif.xml import read
 
 MAX_DATAGRAM = 65507
 TO_ALL = "urn:schemas-xmlsoap-org:ws:2005:04:discovery"
 ANONYMOUS = f"{WSA04}/role/anonymous"
+_ANONYMOUS = {WSA04: ANONYMOUS, WSA: f"{WSA}/anonymous"}
 VIDEO_TRANSMITTER = q(DN, "NetworkVideoTransmitter")
 DEVICE = q(TDS, "Device")
+_BY_NAME = {"NetworkVideoTransmitter": VIDEO_TRANSMITTER, "Device": DEVICE}
 
 _RULES = {f"{WSD}/{name}" for name in ("rfc2396", "rfc3986", "strcmp0", "none")}
 _PREFIXES = {"env": ENV12, "wsa": WSA04, "d": WSD, "dn": DN, "tds": TDS}
@@ -52,6 +55,8 @@ class Message:
     relates_to: str
     reply_to: str
     body: etree._Element
+    addressing: str = WSA04
+    """Namespace of its WS-Addressing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,27 +104,30 @@ def parse(data: bytes) -> Message:
     Raises:
         NotOnvif: not XML, not SOAP, or without the headers that WS-Discovery demands.
     """
-    root = read(data, limit=MAX_DATAGRAM, what="The discovery message")
+    # C programs send the zero behind their strings.
+    root = read(data.rstrip(b"\0"), limit=MAX_DATAGRAM, what="The discovery message")
     namespace, name = split(str(root.tag))
     if namespace not in {ENV11, ENV12} or name != "Envelope":
         raise NotOnvif("The discovery message is no SOAP envelope.")
     header, body = root.find(q(namespace, "Header")), root.find(q(namespace, "Body"))
     if header is None or body is None or len(body) == 0:
         raise NotOnvif("The discovery message lacks a header or a body.")
-    action = _text(header, q(WSA04, "Action"))
+    used = WSA if header.find(q(WSA, "Action")) is not None else WSA04
+    action = _text(header, q(used, "Action"))
     if not action.startswith(f"{WSD}/"):
         raise NotOnvif(f"The action {action[:80]!r} is none of WS-Discovery.")
     return Message(
         action.removeprefix(f"{WSD}/"),
-        _text(header, q(WSA04, "MessageID"))[:256],
-        _text(header, q(WSA04, "RelatesTo"))[:256],
-        _text(header, f"{q(WSA04, 'ReplyTo')}/{q(WSA04, 'Address')}"),
+        _text(header, q(used, "MessageID"))[:256],
+        _text(header, q(used, "RelatesTo"))[:256],
+        _text(header, f"{q(used, 'ReplyTo')}/{q(used, 'Address')}"),
         body[0],
+        used,
     )
 
 
 def parse_probe(message: Message) -> Probe:
-    """Raises NotOnvif when the body is no Probe or a type has an undeclared prefix."""
+    """Raises NotOnvif when the body is no Probe."""
     if message.body.tag != q(WSD, "Probe"):
         raise NotOnvif("The body is no Probe.")
     scopes = message.body.find(q(WSD, "Scopes"))
@@ -132,7 +140,7 @@ def parse_resolve(message: Message) -> str:
     """The endpoint address that is looked for. Raises NotOnvif when the body is no Resolve."""
     if message.body.tag != q(WSD, "Resolve"):
         raise NotOnvif("The body is no Resolve.")
-    return _text(message.body, f"{q(WSA04, 'EndpointReference')}/{q(WSA04, 'Address')}")
+    return _text(message.body, _reference_path(message.addressing))
 
 
 def parse_endpoints(message: Message) -> tuple[Endpoint, ...]:
@@ -141,13 +149,10 @@ def parse_endpoints(message: Message) -> tuple[Endpoint, ...]:
     nodes = [root] if split(str(root.tag))[1] in {"Hello", "Bye"} else list(root)
     found = []
     for node in nodes[:256]:
-        address = _text(node, f"{q(WSA04, 'EndpointReference')}/{q(WSA04, 'Address')}")
+        address = _text(node, _reference_path(message.addressing))
         if not address:
             continue
-        try:
-            types = _types(node.find(q(WSD, "Types")))
-        except NotOnvif:
-            types = ()  # Several devices write undeclared prefixes; they are cameras all the same.
+        types = _types(node.find(q(WSD, "Types")))
         version = _text(node, q(WSD, "MetadataVersion"))
         found.append(
             Endpoint(
@@ -177,10 +182,11 @@ def matches(asked: Message, endpoints: Iterable[Endpoint], sequence: tuple[int, 
     kind = "Resolve" if asked.action == "Resolve" else "Probe"
     body = etree.Element(q(WSD, f"{kind}Matches"))
     for endpoint in endpoints:
-        body.append(_described(f"{kind}Match", endpoint))
+        body.append(_described(f"{kind}Match", endpoint, asked.addressing))
     return _envelope(
-        f"{kind}Matches", body, to=asked.reply_to or ANONYMOUS, sequence=sequence, relates_to=asked.message_id
-    )
+        f"{kind}Matches", body, to=asked.reply_to or _ANONYMOUS[asked.addressing], sequence=sequence,
+        relates_to=asked.message_id, addressing=asked.addressing,
+    )  # fmt: skip
 
 
 def rule_not_supported(asked: Message, sequence: tuple[int, int]) -> bytes:
@@ -195,7 +201,10 @@ def rule_not_supported(asked: Message, sequence: tuple[int, int]) -> bytes:
     reason.set("{http://www.w3.org/XML/1998/namespace}lang", "en")
     detail = etree.SubElement(fault, q(ENV12, "Detail"))
     etree.SubElement(detail, q(WSD, "SupportedMatchingRules")).text = " ".join(sorted(_RULES))
-    return _envelope("fault", fault, to=asked.reply_to or ANONYMOUS, sequence=sequence, relates_to=asked.message_id)
+    return _envelope(
+        "fault", fault, to=asked.reply_to or _ANONYMOUS[asked.addressing], sequence=sequence,
+        relates_to=asked.message_id, addressing=asked.addressing,
+    )  # fmt: skip
 
 
 def probe(types: Sequence[str] = (), scopes: Sequence[str] = ()) -> tuple[str, bytes]:
@@ -225,16 +234,18 @@ def _envelope(
     relates_to: str = "",
     message_id: str = "",
     reply_to: str = "",
+    addressing: str = WSA04,
 ) -> bytes:
-    envelope = etree.Element(q(ENV12, "Envelope"), nsmap=_PREFIXES)
+    envelope = etree.Element(q(ENV12, "Envelope"), nsmap={**_PREFIXES, "wsa": addressing})
     header = etree.SubElement(envelope, q(ENV12, "Header"))
-    etree.SubElement(header, q(WSA04, "MessageID")).text = message_id or f"urn:uuid:{uuid.uuid4()}"
+    etree.SubElement(header, q(addressing, "MessageID")).text = message_id or f"urn:uuid:{uuid.uuid4()}"
     if relates_to:
-        etree.SubElement(header, q(WSA04, "RelatesTo")).text = relates_to
+        etree.SubElement(header, q(addressing, "RelatesTo")).text = relates_to
     if reply_to:
-        etree.SubElement(etree.SubElement(header, q(WSA04, "ReplyTo")), q(WSA04, "Address")).text = reply_to
-    etree.SubElement(header, q(WSA04, "To")).text = to
-    etree.SubElement(header, q(WSA04, "Action")).text = f"{WSD}/{action}"
+        holder = etree.SubElement(header, q(addressing, "ReplyTo"))
+        etree.SubElement(holder, q(addressing, "Address")).text = reply_to
+    etree.SubElement(header, q(addressing, "To")).text = to
+    etree.SubElement(header, q(addressing, "Action")).text = f"{WSD}/{action}"
     if sequence is not None:
         instance, number = sequence
         etree.SubElement(header, q(WSD, "AppSequence"), InstanceId=str(instance), MessageNumber=str(number))
@@ -242,9 +253,9 @@ def _envelope(
     return etree.tostring(envelope, xml_declaration=True, encoding="UTF-8")
 
 
-def _described(name: str, endpoint: Endpoint) -> etree._Element:
-    node = etree.Element(q(WSD, name), nsmap=_PREFIXES)
-    node.append(_reference(endpoint.address))
+def _described(name: str, endpoint: Endpoint, addressing: str = WSA04) -> etree._Element:
+    node = etree.Element(q(WSD, name), nsmap={**_PREFIXES, "wsa": addressing})
+    node.append(_reference(endpoint.address, addressing))
     etree.SubElement(node, q(WSD, "Types")).text = _qnames(endpoint.types)
     etree.SubElement(node, q(WSD, "Scopes")).text = " ".join(endpoint.scopes)
     etree.SubElement(node, q(WSD, "XAddrs")).text = " ".join(endpoint.xaddrs)
@@ -252,10 +263,14 @@ def _described(name: str, endpoint: Endpoint) -> etree._Element:
     return node
 
 
-def _reference(address: str) -> etree._Element:
-    reference = etree.Element(q(WSA04, "EndpointReference"), nsmap={"wsa": WSA04})
-    etree.SubElement(reference, q(WSA04, "Address")).text = address
+def _reference(address: str, addressing: str = WSA04) -> etree._Element:
+    reference = etree.Element(q(addressing, "EndpointReference"), nsmap={"wsa": addressing})
+    etree.SubElement(reference, q(addressing, "Address")).text = address
     return reference
+
+
+def _reference_path(addressing: str) -> str:
+    return f"{q(addressing, 'EndpointReference')}/{q(addressing, 'Address')}"
 
 
 def _qnames(types: Iterable[str]) -> str:
@@ -264,14 +279,18 @@ def _qnames(types: Iterable[str]) -> str:
 
 
 def _types(element: etree._Element | None) -> tuple[str, ...]:
-    """xs:list of xs:QName, resolved by the element's own declarations: clients choose any prefix they like."""
+    """xs:list of xs:QName, resolved by the element's own declarations: clients choose any prefix they like.
+
+    Several clients and devices declare none; what they mean is known by its local name.
+    """
     names = []
     for word in ((element.text or "") if element is not None else "").split()[:64]:
         prefix, _, local = word.rpartition(":")
         namespace = element.nsmap.get(prefix or None) if element is not None else None
         if prefix and namespace is None:
-            raise NotOnvif(f"The prefix of the type {word[:80]!r} is not declared.")
-        names.append(f"{{{namespace}}}{local}" if namespace else local)
+            names.append(_BY_NAME.get(local, word))
+        else:
+            names.append(f"{{{namespace}}}{local}" if namespace else local)
     return tuple(names)
 
 

@@ -27,6 +27,21 @@ def interfaces() -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def served_by(address: str) -> tuple[str, ...] | None:
+    """The interfaces on which services that listen on `address` can be reached, by their IPv4 addresses.
+
+    Returns:
+        None for every interface; nothing for an address of IPv6, whose interface this discovery does not serve.
+    """
+    try:
+        listened = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    if listened.is_unspecified:
+        return None
+    return (address,) if listened.version == 4 else ()
+
+
 def listener(addresses: tuple[str, ...], port: int = PORT) -> socket.socket:
     """A non-blocking socket that hears the group on each of these interfaces, and unicast.
 

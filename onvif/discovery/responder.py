@@ -35,7 +35,8 @@ class Responder:
     Args:
         describe: how the device stands now, for clients that reach it by the address of ours given to it; None while
             it does not want to be found (DiscoveryMode NonDiscoverable): it then neither greets nor answers.
-        interfaces: IPv4 addresses to be found on, every interface by default.
+        interfaces: IPv4 addresses to be found on, every interface by default. Whoever comes by another one is not
+            answered: the services do not listen there.
         port: another one for tests only.
     """
 
@@ -53,6 +54,7 @@ class Responder:
         self._max_delay_s = max_delay_s
         self._socket: socket.socket | None = None
         self._senders: dict[str, socket.socket] = {}
+        self._passing: socket.socket | None = None
         self._answered: deque[tuple[str, str, int]] = deque(maxlen=_WAITING)
         self._answers: set[asyncio.Task[None]] = set()
         self._instance = int(time.time())
@@ -64,11 +66,14 @@ class Responder:
         Raises:
             OSError: the port is taken by a program that does not share it, or no interface has multicast.
         """
-        addresses = self._interfaces or multicast.interfaces()
-        self._socket = multicast.listener(addresses, self._port)
+        addresses = self._interfaces if self._interfaces is not None else multicast.interfaces()
+        # Loopback is joined for what other devices of this host pass on.
+        self._socket = multicast.listener(tuple(dict.fromkeys((*addresses, _LOOPBACK))), self._port)
         for address in addresses:
             with contextlib.suppress(OSError):
                 self._senders[address] = multicast.sender(address)
+        with contextlib.suppress(OSError):
+            self._passing = multicast.sender(_LOOPBACK)
         asyncio.get_running_loop().add_reader(self._socket, self._readable)
         await self.hello()
 
@@ -83,9 +88,10 @@ class Responder:
         await asyncio.gather(*self._answers, return_exceptions=True)
         self._socket.close()
         self._socket = None
-        for sender in self._senders.values():
+        for sender in (*self._senders.values(), *([self._passing] if self._passing is not None else [])):
             sender.close()
         self._senders.clear()
+        self._passing = None
 
     async def hello(self) -> None:
         """Greet on every interface: after a start, and whenever scopes, types or addresses change."""
@@ -142,11 +148,10 @@ class Responder:
             task.add_done_callback(self._answers.discard)
 
     def _pass_on(self, data: bytes, peer: tuple[str, int]) -> None:
-        sender = self._senders.get(_LOOPBACK)
-        if sender is not None:
+        if self._passing is not None:
             with contextlib.suppress(OSError):
                 head = _PASSED_ON + f"{peer[0]} {peer[1]}\n".encode()
-                sender.sendto(head + data, (multicast.GROUP, self._port))
+                self._passing.sendto(head + data, (multicast.GROUP, self._port))
 
     async def _answer(self, data: bytes, peer: tuple[str, int], to_group: bool, *, first: bool) -> None:  # noqa: FBT001
         try:
@@ -167,6 +172,8 @@ class Responder:
 
     def _reply(self, message: Message, address: str, *, to_group: bool, first: bool) -> bytes | None:
         if message.action not in {"Probe", "Resolve"}:
+            return None
+        if self._interfaces is not None and address not in self._interfaces:
             return None
         endpoint = self._describe(address)
         if endpoint is None:

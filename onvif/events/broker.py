@@ -3,13 +3,16 @@
 ONVIF Core 26.06, 9.11; metadata: ONVIF Analytics 26.06, "Metadata in JSON over MQTT".
 
 paho-mqtt's own thread connects, reconnects with back-off and sends; `offer` may be called on any thread and returns at
-once. While the broker is away QoS 0 events are lost, as the standard has it, others wait in a bounded queue.
+once. While the broker is away QoS 0 events are lost, as the standard has it, others wait in a bounded queue. After each
+connection what waited goes out in its order, then the present state of every property: the last word that is retained
+is true.
 """
 
 import logging
 import ssl
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,7 +29,8 @@ from onvif.events.topics import Topic
 
 PROTOCOLS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 """Default port of each scheme."""
-_WAITING = 1000
+_WAITING, _AT_ONCE = 1000, 10
+_NO_TOPIC = "veilcam/none"
 _log = logging.getLogger(__name__)
 
 
@@ -91,6 +95,13 @@ class BrokerSettings:
         return urlsplit(self.address).scheme in {"mqtts", "wss"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Message:
+    topic: str
+    payload: bytes
+    retain: bool
+
+
 class Broker:
     """A running connection.
 
@@ -118,6 +129,9 @@ class Broker:
         self._states = states
         self._status = Status.OFFLINE
         self._lock = threading.Lock()
+        self._ready = False
+        self._waiting: deque[_Message] = deque(maxlen=_WAITING)
+        self._on_their_way, self._pumping = 0, False
         url = urlsplit(settings.address)
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
@@ -136,6 +150,8 @@ class Broker:
         self._client.on_connect = self._connected
         self._client.on_connect_fail = self._failed
         self._client.on_disconnect = self._disconnected
+        self._client.on_unsubscribe = self._resume
+        self._client.on_publish = self._taken
         self._where = (url.hostname or "", url.port or PROTOCOLS[url.scheme])
 
     @property
@@ -163,21 +179,69 @@ class Broker:
         """Publish the event if it is wanted. Any thread."""
         if not self._wanted(event):
             return
+        message = self._message(event)
+        with self._lock:
+            # What is gone has to go from the broker too: no later state says so.
+            if self._ready or self.settings.qos or not message.payload:
+                self._waiting.append(message)
+        self._pump()
+
+    def _message(self, event: Event) -> "_Message":
+        """Properties are retained, so that whoever subscribes later learns the present state; one that is deleted is an
+        empty message, which takes the retained one away (ONVIF Core 26.06, 9.11.2).
+        """
         described = self._topics[event.topic]
         where = ej.topic(self.settings.prefix, event)
-        # Properties are retained, so that whoever subscribes later learns the present state; a deleted one is not.
-        lasting = described.lasting and event.operation is not Operation.DELETED
+        if event.operation is Operation.DELETED:
+            return _Message(where, b"", retain=True)
+        return _Message(where, ej.payload(event, described), retain=described.lasting)
+
+    def _resume(self, *_: object) -> None:
+        """Say what waited, then how every property stands, then what happened meanwhile."""
         with self._lock:
-            self._client.publish(where, ej.payload(event, described), qos=self.settings.qos, retain=lasting)
-            if event.operation is Operation.DELETED:
-                self._client.publish(where, b"", qos=self.settings.qos, retain=True)
+            waited = tuple(self._waiting)
+            self._waiting.clear()
+        # Outside the lock: whoever publishes holds the bus and waits for it.
+        states = [self._message(event) for event in self._states() if self._wanted(event)]
+        with self._lock:
+            self._waiting = deque((*waited, *states, *self._waiting), self._waiting.maxlen)
+            self._ready = True
+        self._pump()
+
+    def _pump(self) -> None:
+        """Hand on what waits, one thread at a time and never under the lock: paho's callbacks take it.
+
+        A few are on their way at once. Of many that were never acknowledged paho 2.1 sends all again after a
+        reconnect, and mosquitto takes no more than the first twenty of QoS 2.
+        """
+        while True:
+            with self._lock:
+                full = bool(self.settings.qos) and self._on_their_way >= _AT_ONCE
+                if self._pumping or full or not self._ready or not self._waiting:
+                    return
+                message = self._waiting.popleft()
+                self._on_their_way += bool(self.settings.qos)
+                self._pumping = True
+            self._client.publish(message.topic, message.payload, qos=self.settings.qos, retain=message.retain)
+            with self._lock:
+                self._pumping = False
+
+    def _taken(self, *_: object) -> None:
+        """The broker has one more."""
+        with self._lock:
+            self._on_their_way = max(0, self._on_their_way - 1)
+        self._pump()
 
     def offer_metadata(self, path: str, document: bytes) -> None:
         """Publish a picture's metadata if its path is wanted. Any thread."""
-        if self._wanted_metadata is not None and self._wanted_metadata(path):
-            with self._lock:
-                self._client.publish(f"{self.settings.prefix}/{mj.PAYLOAD_PREFIX}/{path}", document,
-                                     qos=self.settings.qos)  # fmt: skip
+        if self._wanted_metadata is None or not self._wanted_metadata(path):
+            return
+        where = f"{self.settings.prefix}/{mj.PAYLOAD_PREFIX}/{path}"
+        with self._lock:
+            # Metadata never takes the room of events.
+            if self._ready and len(self._waiting) < _WAITING // 10:
+                self._waiting.append(_Message(where, document, retain=False))
+        self._pump()
 
     def _connected(self, _client: object, _data: object, _flags: object, reason: object, _properties: object) -> None:
         if getattr(reason, "is_failure", False):
@@ -185,8 +249,9 @@ class Broker:
             _log.warning("broker %s refuses: %s", self.settings.address, reason)
             return
         self._status, self._away = Status.CONNECTED, False
-        for event in self._states():
-            self.offer(event)
+        # paho repeats what the broker has not acknowledged only after this call. The answer to a request that changes
+        # nothing comes behind that, and with it what is newer.
+        self._client.unsubscribe(_NO_TOPIC)
 
     def _failed(self, _client: object, _data: object) -> None:
         # Called while the reason is being handled; it says what to do: the port, the name, the certificate.
@@ -196,6 +261,8 @@ class Broker:
         self._status = Status.CONNECTING
 
     def _disconnected(self, _client: object, _data: object, _flags: object, reason: object, _more: object) -> None:
+        with self._lock:
+            self._ready = False
         if self._status is Status.CONNECTED:
             _log.warning("broker %s: %s", self.settings.address, reason)
             self._status = Status.CONNECTING

@@ -19,10 +19,11 @@ def topic(prefix: str, event: Event) -> str:
 
 
 def payload(event: Event, described: Topic) -> bytes:
-    """The JSON document; Boolean and numeric items are native by the types in the topic's description."""
+    """The JSON document; Boolean and numeric items are native by the types in the topic's description.
+
+    Without PropertyOperation: retained messages have none (ONVIF Core 26.06, 9.11.2, Property events).
+    """
     document: dict[str, object] = {"UtcTime": event.xml_time()}
-    if event.operation is not None:
-        document["PropertyOperation"] = event.operation.value
     types = dict((*described.source, *described.key, *described.data))
     for name, items in (("Source", event.source), ("Key", event.key), ("Data", event.data)):
         if items:

@@ -36,11 +36,14 @@ class Topic:
 
 _SOURCE = (("Source", "tt:ReferenceToken"),)
 _STATE = (("State", "xs:boolean"),)
-_RULE = (
+_RULE = (("VideoSource", "tt:ReferenceToken"), ("AnalyticsConfiguration", "tt:ReferenceToken"), ("Rule", "xs:string"))
+"""ONVIF Analytics 26.06, A.1.1."""
+_CELL_MOTION = (
     ("VideoSourceConfigurationToken", "tt:ReferenceToken"),
     ("VideoAnalyticsConfigurationToken", "tt:ReferenceToken"),
     ("Rule", "xs:string"),
 )
+"""ONVIF Analytics 26.06, Annex B, which kept the older names; so do the clients that listen for it."""
 
 MOTION_ALARM = Topic("tns1:VideoSource/MotionAlarm", True, _SOURCE, data=_STATE)
 SIGNAL_LOSS = Topic("tns1:VideoSource/SignalLoss", True, _SOURCE, data=_STATE)
@@ -48,6 +51,9 @@ TOO_DARK = Topic("tns1:VideoSource/ImageTooDark/ImagingService", True, _SOURCE, 
 TOO_BRIGHT = Topic("tns1:VideoSource/ImageTooBright/ImagingService", True, _SOURCE, data=_STATE)
 TOO_BLURRY = Topic("tns1:VideoSource/ImageTooBlurry/ImagingService", True, _SOURCE, data=_STATE)
 SCENE_CHANGE = Topic("tns1:VideoSource/GlobalSceneChange/ImagingService", True, _SOURCE, data=_STATE)
+CELL_MOTION = Topic(
+    "tns1:RuleEngine/CellMotionDetector/Motion", True, _CELL_MOTION, data=(("IsMotion", "xs:boolean"),)
+)
 OBJECT_DETECTION = Topic("tns1:RuleEngine/ObjectDetection/Object", True, _RULE, data=(("ClassTypes", "tt:StringList"),))
 PROFILE_CHANGED = Topic("tns1:Media/ProfileChanged", False, (("Token", "tt:ReferenceToken"),))
 CONFIGURATION_CHANGED = Topic(
@@ -62,10 +68,14 @@ LAST_RESET = Topic("tns1:Monitoring/OperatingTime/LastReset", True, data=(("Stat
 PROCESSOR_USAGE = Topic(
     "tns1:Monitoring/ProcessorUsage", True, (("Token", "tt:ReferenceToken"),), data=(("Value", "xs:float"),)
 )
+STORAGE_FAILURE = Topic(
+    "tns1:Device/HardwareFailure/StorageFailure", True, (("Token", "tt:ReferenceToken"),),
+    data=(("Failed", "xs:boolean"),),
+)  # fmt: skip
 
 CAMERA: tuple[Topic, ...] = (
-    MOTION_ALARM, SIGNAL_LOSS, TOO_DARK, TOO_BRIGHT, TOO_BLURRY, SCENE_CHANGE, OBJECT_DETECTION,
-    PROFILE_CHANGED, CONFIGURATION_CHANGED, KEY_STATUS, LAST_REBOOT,
+    MOTION_ALARM, CELL_MOTION, SIGNAL_LOSS, TOO_DARK, TOO_BRIGHT, TOO_BLURRY, SCENE_CHANGE, OBJECT_DETECTION,
+    PROFILE_CHANGED, CONFIGURATION_CHANGED, KEY_STATUS, LAST_REBOOT, STORAGE_FAILURE,
 )  # fmt: skip
 
 _RECORDING = ("RecordingToken", "tt:ReferenceToken")
@@ -113,7 +123,7 @@ RECEIVER_FAILED = Topic(
 RECORDER: tuple[Topic, ...] = (
     JOB_STATE, RECORDING_CONFIGURATION, TRACK_CONFIGURATION, RECORDING_JOB_CONFIGURATION, CREATE_RECORDING,
     DELETE_RECORDING, CREATE_TRACK, DELETE_TRACK, DELETE_TRACK_DATA, RECORDING_STATE, TRACK_STATE, RECEIVER_STATE,
-    RECEIVER_FAILED, KEY_STATUS, LAST_REBOOT,
+    RECEIVER_FAILED, KEY_STATUS, LAST_REBOOT, STORAGE_FAILURE,
 )  # fmt: skip
 
 

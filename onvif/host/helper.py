@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
+from base.files import write_atomically
 from onvif.host.verbs import Content, Refused, Step, steps
 
 LONGEST = 8192
@@ -48,10 +49,7 @@ def _do(step: Step, root: Path, path: str) -> None:
     if isinstance(step, Content):
         file = root / step.path
         file.parent.mkdir(parents=True, exist_ok=True)
-        aside = file.with_name(f".{file.name}.new")
-        aside.write_text(step.text, encoding="utf-8")
-        aside.chmod(0o644)
-        aside.replace(file)
+        write_atomically(file, step.text.encode(), mode=0o644)
         return
     program = _program(step.arguments[0], path)
     result = subprocess.run(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from onvif.errors import HostRefused
+from base.errors import HostError
 from onvif.platform import Interface, host_interfaces
 from onvif.services.device_state import DeviceState, InterfaceSettings
 
@@ -34,14 +34,14 @@ class HostPlatform:
         return host_interfaces()
 
     async def set_clock(self, utc: datetime | None, state: DeviceState) -> timedelta:
-        """As the protocol; the time zone stays in the state. Raises HostRefused."""
+        """As the protocol; the time zone stays in the state. Raises HostError."""
         await self._ask_ntp(state)
         if utc is not None and not state.clock.ntp:
             await self._ask("clock", utc=utc.timestamp())
         return timedelta()
 
     async def apply_network(self, old: DeviceState, new: DeviceState) -> None:
-        """Raises HostRefused."""
+        """Raises HostError."""
         if new.hostname and new.hostname != old.hostname:
             await self._ask("hostname", name=new.hostname)
         if (new.ntp_servers, new.ntp_from_dhcp) != (old.ntp_servers, old.ntp_from_dhcp):
@@ -77,10 +77,10 @@ class HostPlatform:
                 finally:
                     writer.close()
         except (OSError, TimeoutError, ValueError) as problem:
-            raise HostRefused(f"the host cannot be asked for {verb}: {problem or type(problem).__name__}") from problem
+            raise HostError(f"the host cannot be asked for {verb}: {problem or type(problem).__name__}") from problem
         if not isinstance(said, dict) or said.get("done") is not True:
             why = said.get("refused") or said.get("failed") if isinstance(said, dict) else said
-            raise HostRefused(f"the host did not do {verb}: {str(why)[:300]}")
+            raise HostError(f"the host did not do {verb}: {str(why)[:300]}")
 
 
 def _shared(state: DeviceState) -> tuple[object, ...]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from base.settings_file import Stored
 from onvif.errors import impossible, invalid
 from onvif.keystore.certificates import Certificates
 from onvif.keystore.state import TLS_VERSIONS, KeystoreState, Path
-from onvif.store import Stored
 
 MOST_ASSIGNED = 4
 

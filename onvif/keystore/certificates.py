@@ -7,12 +7,12 @@ from itertools import pairwise
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
+from base.settings_file import Stored
 from onvif.errors import impossible, invalid
 from onvif.keystore import uploads
 from onvif.keystore.algorithms import PrivateKey, certificate_pem, supported
 from onvif.keystore.keys import LONGEST_ALIAS, Keys
 from onvif.keystore.state import Certificate, KeystoreState, Path, Policy
-from onvif.store import Stored
 
 MOST_CERTIFICATES = 32
 MOST_PATHS = 8

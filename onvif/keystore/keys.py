@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from base.settings_file import Stored
 from onvif.errors import impossible, invalid
 from onvif.keystore.algorithms import PrivateKey, PublicKey, private_pem, public_pem
 from onvif.keystore.state import Key, KeystoreState, Passphrase
-from onvif.store import Stored
 
 MOST_KEYS = 16
 MOST_PASSPHRASES = 8

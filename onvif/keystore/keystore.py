@@ -9,15 +9,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from base.settings_file import Stored
 from onvif.errors import invalid
 from onvif.events.bus import Bus
+from onvif.events.settings_damage import tell_damage
 from onvif.events.topics import KEY_STATUS
 from onvif.keystore.algorithms import PrivateKey, generate_ecc, private_pem
 from onvif.keystore.assignments import Assignments
 from onvif.keystore.certificates import Certificates
 from onvif.keystore.keys import Keys
 from onvif.keystore.state import KeystoreState
-from onvif.store import Stored
 
 OWN = "made by the device"
 """Alias of the key, certificate and path that a device makes when HTTPS is on and nothing was assigned."""
@@ -31,13 +32,11 @@ class Keystore:
     Args:
         folder: of the device's state; `keystore.json` in it has mode 0600.
         bus: where key status events are said.
-
-    Raises:
-        StateError: the file cannot be read as a keystore.
     """
 
     def __init__(self, folder: Path, bus: Bus) -> None:
         self._stored = Stored(folder / "keystore.json", KeystoreState())
+        tell_damage(bus, self._stored)
         self.folder = folder
         self._bus = bus
         self.keys = Keys(self._stored, self._tell)
@@ -123,6 +122,9 @@ def own_certificate(key: PrivateKey, name: str, addresses: Sequence[str]) -> x50
         .not_valid_after(now + _OWN_LIFE)
         .add_extension(x509.SubjectAlternativeName(named), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        # RFC 5280 4.2.1.1 and 4.2.1.2; Python's default since 3.13 refuses a chain without.
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(key, hashes.SHA256())
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from onvif.errors import StateError
+from base.errors import StoreError
 from onvif.keystore.keystore import Keystore
 
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -24,7 +24,7 @@ class ServerTls:
         keystore: has an assigned path when this is made.
 
     Raises:
-        StateError: the assigned key or certificate cannot be used.
+        StoreError: the assigned key or certificate cannot be used.
     """
 
     def __init__(self, keystore: Keystore) -> None:
@@ -47,7 +47,7 @@ class ServerTls:
     def _fresh(self) -> ssl.SSLContext:
         pem = self._keystore.server_pem()
         if pem is None:
-            raise StateError("no certificate is assigned to the TLS server")
+            raise StoreError("no certificate is assigned to the TLS server")
         self._pem = pem
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -73,7 +73,7 @@ def load_chain(context: ssl.SSLContext, chain: str, key: str, folder: Path) -> N
     """Give a context its certificate; by a file of mode 0600 that is gone afterwards, for `ssl` reads files only.
 
     Raises:
-        StateError: they cannot be used together, or the folder cannot be written.
+        StoreError: they cannot be used together, or the folder cannot be written.
     """
     try:
         with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".tls-", encoding="ascii") as file:
@@ -81,4 +81,4 @@ def load_chain(context: ssl.SSLContext, chain: str, key: str, folder: Path) -> N
             file.flush()
             context.load_cert_chain(file.name)
     except (OSError, ssl.SSLError, ValueError) as problem:
-        raise StateError(f"the TLS certificate cannot be used: {problem}") from problem
+        raise StoreError(f"the TLS certificate cannot be used: {problem}") from problem

@@ -1,4 +1,4 @@
-"""What a keystore remembers: one section of the settings (`onvif.store`), mode 0600, for private keys are inside.
+"""What a keystore remembers: one section of the settings (`base.settings_file`), mode 0600: it holds private keys.
 
 Identifiers are made here and never used twice; aliases are the client's own words.
 """

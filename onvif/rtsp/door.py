@@ -13,6 +13,7 @@ from onvif.digest import parameters
 from onvif.errors import NotAuthorized
 from onvif.rtsp.gst import Gio, GLib, GstRtsp, GstRtspServer
 from onvif.rtsp.live import ROLE
+from onvif.rtsp.transport import Judge, Transport, parse
 from onvif.rtsp.visitors import Visitors
 from onvif.users import AccessClass, may
 
@@ -24,15 +25,17 @@ class Door:
         port: TCP port; 0 takes a free one.
         authenticator: knows who may watch.
         origins: the address of the client behind a connection, by that connection's own port on this host.
+        judge: which transports it offers.
         tunnelled: whether its clients come out of tunnels, which count them by address.
     """
 
     def __init__(
         self, address: str, port: int, mounts: Any, authenticator: Authenticator, origins: Mapping[int, str],
-        *, tunnelled: bool = False,
+        *, judge: Judge, tunnelled: bool = False,
     ) -> None:  # fmt: skip
         self._source: Any = None
         self._port = 0
+        self._mounts, self._judge = mounts, judge
         self.server = GstRtspServer.RTSPServer()
         self.server.set_address(address)
         self.server.set_service(str(port))
@@ -43,6 +46,9 @@ class Door:
             lambda client: _address(client.get_connection(), origins), _hang_up, by_address=not tunnelled
         )
         self.server.connect("client-connected", lambda _server, client: self.visitors.came(client))
+        self.server.connect(
+            "client-connected", lambda _server, client: client.connect("pre-setup-request", self._judged)
+        )
 
     @property
     def listening(self) -> bool:
@@ -60,15 +66,25 @@ class Door:
         self._source = context.find_source_by_id(number)
         self._port = self.server.get_bound_port()
 
-    def allow(self, transport: Callable[[str], bool]) -> None:
-        """Refuse each SETUP none of whose transports, in upper case, is allowed."""
+    def _judged(self, _client: Any, context: Any) -> Any:
+        """The status of a SETUP by its transport."""
+        status = GstRtsp.RTSPStatusCode
+        return status.OK if self._fits(context) else status.UNSUPPORTED_TRANSPORT
 
-        def judge(_client: Any, context: Any) -> Any:
-            _, asked = context.request.get_header(GstRtsp.RTSPHeaderField.TRANSPORT, 0)
-            fits = any(transport(one) for one in (asked or "").upper().split(","))
-            return GstRtsp.RTSPStatusCode.OK if fits else GstRtsp.RTSPStatusCode.UNSUPPORTED_TRANSPORT
+    def _fits(self, context: Any) -> bool:
+        """Whether the transport that gst-rtsp-server is about to take is understood and offered here."""
+        try:
+            # Of several it takes the first; it splits them at the commas itself.
+            _, header = context.request.get_header(GstRtsp.RTSPHeaderField.TRANSPORT, 0)
+        except UnicodeDecodeError:
+            return False
+        asked = parse(header or "")
+        return len(asked) == 1 and self._offers(asked[0], context.uri) and _reads_alike(asked[0], header)
 
-        self.server.connect("client-connected", lambda _server, client: client.connect("pre-setup-request", judge))
+    def _offers(self, transport: Transport, uri: Any) -> bool:
+        factory, _ = self._mounts.match(uri.abspath)
+        srtp = factory is not None and bool(factory.get_profiles() & GstRtsp.RTSPProfile.SAVP)
+        return transport.encrypted == srtp and self._judge(transport)
 
     def leave(self) -> None:
         """Listen no more; connections go on."""
@@ -113,14 +129,13 @@ def _hang_up(client: Any) -> Any:
     return GstRtspServer.RTSPFilterResult.KEEP
 
 
-def through_a_tunnel(transport: str) -> bool:
-    """Not to an address: the one that a tunnelled request seems to come from is the tunnel's own."""
-    return "/TCP" in transport or "MULTICAST" in transport
-
-
-def under_tls(transport: str) -> bool:
-    """Not in the clear: inside the connection or by SRTP."""
-    return "/TCP" in transport or "/SAVP" in transport
+def _reads_alike(asked: Transport, header: str) -> bool:
+    """Whether GStreamer understands the same: it takes multicast for granted where it understands nothing."""
+    kinds, profiles = GstRtsp.RTSPLowerTrans, GstRtsp.RTSPProfile
+    status, read = GstRtsp.RTSPTransport.parse(header)
+    kind = kinds.TCP if asked.tcp else kinds.UDP_MCAST if asked.multicast else kinds.UDP
+    profile = profiles.SAVP if asked.encrypted else profiles.AVP
+    return bool(status == GstRtsp.RTSPResult.OK and read.lower_transport == kind and read.profile == profile)
 
 
 class _Auth(GstRtspServer.RTSPAuth):  # type: ignore[misc]  # gi has no types

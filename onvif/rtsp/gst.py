@@ -1,6 +1,6 @@
 """GStreamer's door: the one file that imports `gi`, and what has to be true before it does.
 
-`live` and `serve` take their modules from here.
+`live`, `serve` and the encoders that GStreamer offers take their modules from here.
 """
 
 import ctypes
@@ -20,8 +20,9 @@ import gi  # noqa: E402  # after libgcc
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402  # versions first
+gi.require_version("GstVideo", "1.0")
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer, GstVideo  # noqa: E402  # versions first
 
-__all__ = ["GLib", "Gio", "Gst", "GstRtsp", "GstRtspServer"]
+__all__ = ["GLib", "Gio", "Gst", "GstRtsp", "GstRtspServer", "GstVideo"]
 
 Gst.init(None)

@@ -14,6 +14,7 @@ from typing import Any
 
 from onvif.rtsp import jpeg_rtp, metadata_rtp
 from onvif.rtsp.entries import Entries
+from onvif.rtsp.fmtp import with_profile_level_id
 from onvif.rtsp.gst import GLib, Gst, GstRtsp, GstRtspServer
 
 ROLE = "viewer"
@@ -76,6 +77,7 @@ class Live:
         """How many encodings it has carried; a description holds for one of them."""
         self._ssrc = {"video": secrets.randbits(32), "metadata": secrets.randbits(32)}
         self.factory = _Factory(self._asked)
+        self.factory.set_media_gtype(_Media.__gtype__)
         self.factory.set_launch(self._launch())
         self.factory.set_shared(True)
         self.factory.set_latency(0)
@@ -293,6 +295,23 @@ class _Factory(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]  # gi has 
 
     def do_gen_key(self, _url: Any) -> str:
         return self._key()
+
+
+class _Media(GstRtspServer.RTSPMedia):  # type: ignore[misc]  # gi has no types
+    """A media whose description says the H.264 profile and level too: rtph264pay keeps them to itself."""
+
+    def do_setup_sdp(self, sdp: Any, info: Any) -> bool:
+        """Called with the description of the media while it is made."""
+        if not GstRtspServer.RTSPMedia.do_setup_sdp(self, sdp, info):
+            return False
+        for media in (sdp.get_media(index) for index in range(sdp.medias_len())):
+            for index in range(media.attributes_len()):
+                found = media.get_attribute(index)
+                if found.key == "fmtp" and (longer := with_profile_level_id(found.value)) != found.value:
+                    media.remove_attribute(index)
+                    media.add_attribute("fmtp", longer)
+                    break
+        return True
 
 
 def _push(source: Any, data: bytes, pts: int) -> None:

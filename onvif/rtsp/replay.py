@@ -28,9 +28,10 @@ from onvif.rtsp.replay_message import (
     read_line,
     read_request,
 )
-from onvif.rtsp.replay_play import Archive, Described, Sample, Wish, clock_text
+from onvif.rtsp.replay_play import Archive, Described, Sample, Wish
 from onvif.rtsp.replay_play import play as play_samples
 from onvif.rtsp.replay_rtp import VIDEO_PAYLOADS, Mark, metadata_payloads, video_payloads
+from onvif.rtsp.replay_session import END_OF_RANGE, SessionState, after
 from onvif.rtsp.replay_track import Track, description
 from onvif.users import AccessClass, may
 
@@ -119,12 +120,13 @@ class ReplayServer:
 
 @dataclass(slots=True)
 class Connection:
-    """One client."""
+    """One client; what it may ask when is `replay_session`'s table."""
 
     server: ReplayServer
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     out: asyncio.StreamWriter = field(init=False)
+    state: SessionState = SessionState.INIT
     session: str = ""
     user: str = ""
     token: str = ""
@@ -185,6 +187,7 @@ class Connection:
                 await self._reply(request, 200, headers.items(), body)
             except Refusal as refusal:
                 await self._reply(request, refusal.status, refusal.headers, b"")
+                continue
             if request.method == "TEARDOWN":
                 return
 
@@ -199,26 +202,26 @@ class Connection:
         wanted = request.headers.get("require", "")
         if wanted and wanted != "onvif-replay":
             raise Refusal(551, ("Unsupported", wanted))
-        match request.method:
-            case "DESCRIBE":
-                return await self._describe(request)
-            case "SETUP":
-                return await self._setup(request), b""
+        if request.method == "DESCRIBE":
+            return await self._describe(request)
+        following = after(self.state, request.method)
+        if following == 405:
+            raise Refusal(405, ("Allow", METHODS))
         session = request.headers.get("session", "").partition(";")[0]
-        if f" {request.method}" in METHODS and (not self.session or session not in {self.session, ""}):
+        if request.method != "SETUP" and session not in {self.session, ""}:
             raise Refusal(454)
+        if isinstance(following, int):
+            raise Refusal(following)
+        headers = {}
         match request.method:
+            case "SETUP":
+                headers = await self._setup(request)
             case "PLAY":
-                return await self._play(request), b""
-            case "PAUSE":
+                headers = await self._play(request)
+            case "PAUSE" | "TEARDOWN":
                 await self._halt()
-                return {"Session": self.session}, b""
-            case "TEARDOWN":
-                await self._halt()
-                return {"Session": self.session}, b""
-            case "GET_PARAMETER" | "SET_PARAMETER":
-                return {"Session": self.session}, b""
-        raise Refusal(405, ("Allow", METHODS))
+        self.state = following
+        return {"Session": self.session} | headers, b""
 
     def _authorise(self, request: Request) -> None:
         address, port = (self.writer.get_extra_info("peername") or ("", 0))[:2]
@@ -257,8 +260,6 @@ class Connection:
         name = request.path[-1] if len(request.path) > 1 else "video"
         if name not in found.tracks:
             raise Refusal(404)
-        if self.player is not None:
-            raise Refusal(455)
         self.session = self.session or secrets.token_hex(8)
         self.settle()
         track = Track.of(name)
@@ -270,16 +271,20 @@ class Connection:
                 "Transport": f"{transport};ssrc={track.packets.ssrc:08X}"}  # fmt: skip
 
     async def _play(self, request: Request) -> dict[str, str]:
-        if not self.tracks or self.described is None:
-            raise Refusal(455)
+        assert self.described is not None  # a track was set up
+        zero_us = self.described.start_us
         try:
-            wish = Wish.of(request.headers)
+            wish = Wish.of(request.headers, zero_us)
         except ValueError as problem:
             raise Refusal(457) from problem
+        if wish.start_us is not None and not wish.runs_from(wish.start_us):
+            raise Refusal(457)
         await self._halt()
         start = wish.start_us if wish.start_us is not None else self.position_us
         if start is None:
-            start = self.described.end_us if wish.reverse else self.described.start_us
+            start = self.described.end_us if wish.reverse else zero_us
+        if not wish.runs_from(start):
+            raise Refusal(457)
         if not wish.reverse and start > self.described.end_us:
             # It may have grown since.
             now = await self.server.archive.describe(self.token)
@@ -288,7 +293,7 @@ class Connection:
         samples = self.server.archive.samples(self.token, start, wish.end_us, reverse=wish.reverse, who=self.user)
         self.player = asyncio.create_task(self._play_out(samples, wish), name="replay")
         until = wish.end_us if wish.end_us is not None else (None if wish.reverse else self.described.end_us)
-        span = f"clock={clock_text(start)}-{clock_text(until) if until is not None else ''}"
+        span = wish.range_text(start, until, zero_us)
         base = request.url.rstrip("/")
         info = ",".join(f"url={base}/{name};seq={track.packets.sequence}" for name, track in self.tracks.items())
         return {"Session": self.session, "Range": span, "RTP-Info": info}
@@ -302,10 +307,15 @@ class Connection:
                 await samples.aclose()
         for track in self.tracks.values():
             track.send(track.packets.bye(self.position_us or 0), self.out, rtcp=True)
+        following = after(self.state, END_OF_RANGE)
+        assert isinstance(following, SessionState)
+        self.state = following
 
     async def _halt(self) -> None:
         """Stop playing and wait until nothing more is sent."""
         player, self.player = self.player, None
+        if self.state is SessionState.PLAYING:
+            self.state = SessionState.READY
         if player is not None:
             player.cancel()
             results = await asyncio.gather(player, return_exceptions=True)

@@ -4,13 +4,15 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 from onvif.rtsp.replay_rtp import Mark
 
 _CLOCK = re.compile(r"clock=(\d{8}T\d{6}(?:\.\d+)?Z)?-(\d{8}T\d{6}(?:\.\d+)?Z)?")
+_NPT_TIME = r"(now|\d{1,9}(?::[0-5]?\d:[0-5]?\d)?(?:\.\d*)?)?"
+_NPT = re.compile(f"npt={_NPT_TIME}-{_NPT_TIME}")
 _REPORT_EVERY_S = 5.0
 
 
@@ -36,6 +38,8 @@ class Described:
     start_us: int
     end_us: int
     tracks: tuple[str, ...]
+    parameter_sets: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
+    """By codec: NAL units that its latest pictures are decoded with; those of earlier ones come with the pictures."""
 
 
 class Archive(Protocol):
@@ -69,15 +73,20 @@ class Wish:
     rate_control: bool = True
     keys_only: bool = False
     sequence: int = 0
+    by_npt: bool = False
 
     @classmethod
-    def of(cls, headers: Mapping[str, str]) -> "Wish":
+    def of(cls, headers: Mapping[str, str], zero_us: int = 0) -> "Wish":
         """Read the headers of a PLAY request.
+
+        Args:
+            zero_us: UTC of normal play time zero, the beginning of the recording.
 
         Raises:
             ValueError: a header that cannot be obeyed (457, or 501 for the scale).
         """
-        start, end = read_range(headers["range"]) if "range" in headers else (None, None)
+        span = headers.get("range", "")
+        start, end = read_range(span, zero_us) if span else (None, None)
         scale = float(headers.get("scale", "1.0"))
         if not 0.1 <= abs(scale) <= 16:
             raise ValueError("a scale of 0.1 to 16 in either direction can be played")
@@ -92,17 +101,36 @@ class Wish:
             rate_control=headers.get("rate-control", "yes").strip().lower() != "no",
             keys_only=frames.startswith("intra"),
             sequence=int(headers.get("cseq", "0")) & 0xFF,
+            by_npt=span.strip().startswith("npt"),
         )
 
+    def runs_from(self, start_us: int) -> bool:
+        """Whether the end lies on the side of this start that is played towards."""
+        return self.end_us is None or (self.end_us <= start_us if self.reverse else self.end_us >= start_us)
 
-def read_range(text: str) -> tuple[int | None, int | None]:
-    """UTC microseconds of a `clock=` range; raises ValueError for another."""
-    if text.strip().startswith("npt="):
-        return None, None
-    found = _CLOCK.fullmatch(text.strip().partition(";")[0].replace(" ", ""))
-    if found is None:
-        raise ValueError(f"{text[:60]!r} is no range of absolute time")
-    return _moment(found.group(1)), _moment(found.group(2))
+    def range_text(self, start_us: int, end_us: int | None, zero_us: int) -> str:
+        """The Range of the answer, in the unit of the question."""
+        if not self.by_npt:
+            return f"clock={clock_text(start_us)}-{clock_text(end_us) if end_us is not None else ''}"
+        end = f"{(end_us - zero_us) / 1e6:.3f}" if end_us is not None else ""
+        return f"npt={(start_us - zero_us) / 1e6:.3f}-{end}"
+
+
+def read_range(text: str, zero_us: int = 0) -> tuple[int | None, int | None]:
+    """UTC microseconds of a `clock=` or `npt=` range (RFC 2326 3.7, 3.6); `now` is where the session stands.
+
+    Args:
+        zero_us: UTC of normal play time zero.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    plain = text.strip().partition(";")[0].replace(" ", "")
+    if (found := _CLOCK.fullmatch(plain)) is not None:
+        return _moment(found[1]), _moment(found[2])
+    if (found := _NPT.fullmatch(plain)) is not None and (found[1] or found[2]):
+        return _after(found[1], zero_us), _after(found[2], zero_us)
+    raise ValueError(f"{text[:60]!r} is no range of absolute or normal play time")
 
 
 def clock_text(us: int) -> str:
@@ -151,3 +179,12 @@ def _moment(text: str | None) -> int | None:
     whole, _, fraction = text.rstrip("Z").partition(".")
     at = datetime.strptime(whole, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
     return int(at.timestamp()) * 1_000_000 + int((fraction + "000000")[:6] if fraction else 0)
+
+
+def _after(text: str | None, zero_us: int) -> int | None:
+    """`npt-sec` or `npt-hhmmss` after zero; None for an open side and for `now`."""
+    if not text or text == "now":
+        return None
+    whole, _, fraction = text.partition(".")
+    hours, minutes, seconds = (int(part) for part in (whole if ":" in whole else f"0:0:{whole}").split(":"))
+    return zero_us + (hours * 3600 + minutes * 60 + seconds) * 1_000_000 + int((fraction + "000000")[:6])

@@ -4,9 +4,11 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 
+from onvif.rtsp.fmtp import fmtp
 from onvif.rtsp.replay_message import Refusal
 from onvif.rtsp.replay_play import Described, clock_text
 from onvif.rtsp.replay_rtp import METADATA_PAYLOAD, VIDEO_PAYLOADS, Packetiser
+from onvif.rtsp.transport import parse
 
 
 @dataclass(slots=True)
@@ -36,20 +38,16 @@ class Track:
             Refusal: none of them is offered.
             OSError: there is no socket for it.
         """
-        for choice in transports.split(","):
-            parts = [part.strip() for part in choice.split(";")]
-            fields = dict(part.partition("=")[::2] for part in parts)
-            if parts[0] == "RTP/AVP/TCP":
-                first = fields.get("interleaved", "").partition("-")[0]
-                self.channel = int(first) if first.isdigit() and int(first) < 255 else 2 * number
+        for choice in parse(transports):
+            if choice.encrypted or choice.multicast or not (choice.tcp or udp):
+                continue
+            if choice.tcp:
+                pair = choice.pair or (2 * number, 2 * number + 1)
+                self.channel = pair[0]
                 return f"RTP/AVP/TCP;unicast;interleaved={self.channel}-{self.channel + 1}"
-            if parts[0] in {"RTP/AVP", "RTP/AVP/UDP"} and "multicast" not in fields and "client_port" in fields:
-                low, _, high = fields["client_port"].partition("-")
-                if not udp or not low.isdigit():
-                    break
-                ports = (int(low), int(high) if high.isdigit() else int(low) + 1)
-                mine = await self._sockets(line, ports)
-                return f"RTP/AVP;unicast;client_port={ports[0]}-{ports[1]};server_port={mine[0]}-{mine[1]}"
+            if choice.pair is not None:
+                mine = await self._sockets(line, choice.pair)
+                return f"{choice};server_port={mine[0]}-{mine[1]}"
         raise Refusal(461)
 
     async def _sockets(self, line: asyncio.StreamWriter, ports: tuple[int, int]) -> list[int]:
@@ -89,8 +87,8 @@ def description(token: str, found: Described) -> bytes:
     lines.append(f"m=video 0 RTP/AVP {' '.join(map(str, video))}")
     for payload, codec in video.items():
         lines.append(f"a=rtpmap:{payload} {codec}/90000")
-        if codec == "H264":
-            lines.append(f"a=fmtp:{payload} packetization-mode=1")
+        if value := fmtp(codec, found.parameter_sets.get(codec, ())):
+            lines.append(f"a=fmtp:{payload} {value}")
     lines += ["a=control:video", "a=x-onvif-track:video"]
     if "metadata" in found.tracks:
         lines += [f"m=application 0 RTP/AVP {METADATA_PAYLOAD}",

@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from onvif.auth import Authenticator, Guard
-from onvif.rtsp.door import Door, through_a_tunnel, under_tls
+from onvif.rtsp.door import Door
 from onvif.rtsp.gst import Gio, GLib, GstRtsp, GstRtspServer
 from onvif.rtsp.live import Live, Track
+from onvif.rtsp.transport import Judge, anywhere, through_a_tunnel, under_tls
 from onvif.users import Level, User
 
 Users = Callable[[], Mapping[str, tuple[str, str]]]
@@ -73,9 +74,8 @@ class Server:
         self._loop = GLib.MainLoop.new(self._context, False)
         self._mounts = GstRtspServer.RTSPMountPoints()
         self._secure_mounts = GstRtspServer.RTSPMountPoints()
-        self._outer = self._door(address, port, self._mounts)
-        self._inner = self._door(LOOPBACK, 0, self._mounts, tunnelled=True)
-        self._inner.allow(through_a_tunnel)
+        self._outer = self._door(address, port, self._mounts, anywhere)
+        self._inner = self._door(LOOPBACK, 0, self._mounts, through_a_tunnel, tunnelled=True)
         self._secure: Door | None = None
         self._left: list[Door] = []
         self._thread = threading.Thread(target=self._run, name="rtsp", daemon=True)
@@ -195,7 +195,7 @@ class Server:
         if before.listening and port == before.port:
             return
         if port:
-            door = self._door(self._address, port, self._mounts)
+            door = self._door(self._address, port, self._mounts, anywhere)
             door.open(self._context)
             self._outer = door
             self._left.append(before)
@@ -218,8 +218,7 @@ class Server:
             self._secure.auth.set_tls_certificate(certificate)
             return
         self.end_tls()
-        door = self._door(self._address, port, self._secure_mounts)
-        door.allow(under_tls)
+        door = self._door(self._address, port, self._secure_mounts, under_tls)
         door.auth.set_tls_certificate(certificate)
         door.open(self._context)
         self._secure = door
@@ -245,8 +244,8 @@ class Server:
         self._done(close)
         self._thread.join(2.0)
 
-    def _door(self, address: str, port: int, mounts: Any, *, tunnelled: bool = False) -> Door:
-        door = Door(address, port, mounts, self._authenticator, self.origins, tunnelled=tunnelled)
+    def _door(self, address: str, port: int, mounts: Any, judge: Judge, *, tunnelled: bool = False) -> Door:
+        door = Door(address, port, mounts, self._authenticator, self.origins, judge=judge, tunnelled=tunnelled)
         door.server.connect("client-connected", self._attend)
         return door
 

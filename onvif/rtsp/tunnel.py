@@ -106,7 +106,7 @@ class Tunnels:
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
         async with self._server(request.remote or "") as (reader, writer):
-            socket = web.WebSocketResponse(protocols=(PROTOCOL,), max_msg_size=1 << 20, heartbeat=30.0)
+            socket = web.WebSocketResponse(protocols=(PROTOCOL,), max_msg_size=1 << 20, heartbeat=30.0, compress=False)
             await socket.prepare(request)
 
             async def outward() -> None:

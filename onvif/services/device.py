@@ -8,8 +8,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from base.errors import HostError
 from onvif import digest, names
-from onvif.errors import HostRefused
 from onvif.registry import load
 from onvif.service import Call, Reply, Service, operation, service
 from onvif.services.capabilities import legacy_capabilities
@@ -103,7 +103,7 @@ class Device:
         self._context.factory_default(call.request.FactoryDefault == "Hard")
         try:
             await self._context.platform.apply_network(before, self._context.state.value)
-        except HostRefused as problem:
+        except HostError as problem:
             log.error("factory default: %s", problem)  # noqa: TRY400 - an operator's sentence
         self._restart(hard=False)
         return None
@@ -115,7 +115,7 @@ class Device:
         await asyncio.sleep(RESTART_AFTER_S)
         try:
             await self._context.platform.restart(hard=hard)
-        except HostRefused as problem:
+        except HostError as problem:
             # Whoever asked for it has been told that it comes: the process, at least, is ours.
             log.error("restart: %s", problem)  # noqa: TRY400 - an operator's sentence
             await self._context.platform.restart(hard=False)

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from onvif.errors import RECEIVER, Fault, HostRefused
+from base.settings_file import Stored
 from onvif.platform import Platform
 from onvif.service import Service
 from onvif.services.device_state import DeviceState
-from onvif.store import Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +50,10 @@ class DeviceContext:
     factory_default: Callable[[bool], None] = field(default=lambda _hard: None)
 
     async def change_network(self, **changes: object) -> None:
-        """Change the state of the network once the host has taken it; ter:Action when it does not."""
+        """Change the state of the network once the host has taken it; HostError when it does not."""
         before = self.state.value
         after = replace(before, **changes)  # type: ignore[arg-type]  # field names and types are the callers' literals
-        try:
-            await self.platform.apply_network(before, after)
-        except HostRefused as problem:
-            raise Fault(str(problem), "Action", code=RECEIVER) from problem
+        await self.platform.apply_network(before, after)
         self.state.put(after)
 
     def announce_change(self, **changes: object) -> None:

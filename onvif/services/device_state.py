@@ -1,4 +1,4 @@
-"""What a device remembers of its device management service: one section of the settings (`onvif.store`)."""
+"""What a device remembers of its device management service: one section of the settings (`base.settings_file`)."""
 
 from dataclasses import dataclass, field
 

@@ -4,8 +4,9 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from onvif.errors import RECEIVER, Fault, HostRefused, invalid
+from onvif.errors import invalid
 from onvif.service import Call, Reply, operation
 from onvif.services.device_context import DeviceContext
 
@@ -16,6 +17,7 @@ _OFFSET = r"[+-]?\d{1,2}(?::[0-5]\d(?::[0-5]\d)?)?"
 _RULE = rf",(?:M\d{{1,2}}\.[1-5]\.[0-6]|J?\d{{1,3}})(?:/{_OFFSET})?"
 _POSIX = re.compile(rf"{_NAME}({_OFFSET})({_NAME}(?:{_OFFSET})?(?:{_RULE}{_RULE})?)?")
 """IEEE Std 1003.1, 8.3: std offset [dst[offset][,start[/time],end[/time]]]."""
+_REGION = re.compile(r"[A-Za-z]+(?:/[A-Za-z0-9_+-]+){0,2}")
 
 
 class Time:
@@ -34,7 +36,7 @@ class Time:
                 "DaylightSavings": clock.daylight_savings,
                 "TimeZone": {"TZ": clock.timezone},
                 "UTCDateTime": _values(now),
-                "LocalDateTime": _values(now - standard_offset(clock.timezone)),
+                "LocalDateTime": _values(local(now, clock.timezone)),
             }
         }
 
@@ -44,18 +46,31 @@ class Time:
         timezone = clock.timezone
         if asked.TimeZone is not None:
             timezone = str(asked.TimeZone.TZ or "").strip()
-            if not _POSIX.fullmatch(timezone):
-                raise invalid(f"{timezone[:60]!r} is no POSIX time zone", "InvalidTimeZone")
+            if not _POSIX.fullmatch(timezone) and _region(timezone) is None:
+                raise invalid(f"{timezone[:60]!r} is no POSIX time zone and no name of one", "InvalidTimeZone")
         ntp = asked.DateTimeType == "NTP"
         utc = _utc(asked.UTCDateTime) if asked.UTCDateTime is not None else None
         wanted = replace(clock, ntp=ntp, timezone=timezone, daylight_savings=bool(asked.DaylightSavings))
-        try:
-            offset = await self._context.platform.set_clock(
-                None if ntp else utc, replace(self._context.state.value, clock=wanted)
-            )
-        except HostRefused as problem:
-            raise Fault(str(problem), "Action", code=RECEIVER) from problem
+        offset = await self._context.platform.set_clock(
+            None if ntp else utc, replace(self._context.state.value, clock=wanted)
+        )
         self._context.state.change(clock=replace(wanted, offset_s=offset.total_seconds()))
+        return None
+
+
+def local(utc: datetime, timezone: str) -> datetime:
+    """Local time: that of the place for a name such as `Europe/Oslo`, standard time for a POSIX string."""
+    region = _region(timezone)
+    return utc.astimezone(region) if region is not None else utc - standard_offset(timezone)
+
+
+def _region(timezone: str) -> ZoneInfo | None:
+    """The zone of a name of the IANA's database that this host knows; clients send them though ONVIF wants POSIX."""
+    if _POSIX.fullmatch(timezone) or not _REGION.fullmatch(timezone):
+        return None
+    try:
+        return ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         return None
 
 

@@ -16,16 +16,18 @@ from typing import Any
 from aiohttp import web
 from lxml import etree
 
-from onvif.errors import Fault, OnvifError, impossible, invalid
+from base.errors import Error
+from base.settings_file import Stored
+from onvif.errors import impossible, invalid
 from onvif.events import mj
 from onvif.events.broker import PROTOCOLS, Broker, BrokerSettings, client_tls
 from onvif.events.bus import Bus, Event
+from onvif.events.settings_damage import tell_damage
 from onvif.keystore import Keystore
 from onvif.keystore.serving import load_chain
 from onvif.metadata import Frame
 from onvif.names import TEV, q
 from onvif.service import Call, Reply, operation
-from onvif.store import Stored
 
 MOST = 4
 _log = logging.getLogger(__name__)
@@ -60,6 +62,7 @@ class EventBrokers:
         profiles: Callable[[], Iterable[str]] | None = None,
     ) -> None:
         self._settings = Stored(state / "brokers.json", BrokersSettings())
+        tell_damage(bus, self._settings)
         self._bus = bus
         self._device = device
         self._keystore = keystore
@@ -73,7 +76,7 @@ class EventBrokers:
         for settings in self._settings.value.brokers:
             try:
                 self._start(settings)
-            except (Fault, OnvifError) as problem:
+            except Error as problem:
                 # A topic that an older version had: the other brokers must not suffer for it.
                 _log.warning("broker %s is not used: %s", settings.address, problem)
         self._bus.listen(self._heard)

@@ -4,9 +4,10 @@ import logging
 import secrets
 from pathlib import Path
 
-from onvif.errors import StateError
+from base.errors import ConfigError, StoreError
+from base.files import write_atomically
+from base.settings_file import Stored
 from onvif.services.device_state import DeviceState
-from onvif.store import Stored, write_atomically
 from onvif.users import Level, User
 
 ADMINISTRATOR = "admin"
@@ -22,23 +23,28 @@ def ensure_administrator(device: Stored[DeviceState], folder: Path, password_fil
         password_file: one line with the password; None to make one up.
 
     Raises:
-        StateError: the password file cannot be read or is too short.
+        ConfigError: the password file cannot be read or is too short.
+        StoreError: the made-up password cannot be written.
     """
     if device.value.users:
         return
     if password_file is None:
         password = secrets.token_urlsafe(12)
         path = folder / INITIAL_PASSWORD
-        write_atomically(path, f"{password}\n".encode())
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, f"{password}\n".encode())
+        except OSError as problem:
+            raise StoreError(f"{path} cannot be written: {problem.strerror}") from problem
         log.warning("the first ONVIF administrator is %r; the password is in %s", ADMINISTRATOR, path)
     else:
         try:
             password = password_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as problem:
-            raise StateError(f"password_file {password_file} cannot be read: {problem}") from problem
+            raise ConfigError(f"password_file {password_file} cannot be read: {problem}") from problem
         least = device.value.password_minimum
         if len(password) < least:
-            raise StateError(f"password_file {password_file}: want at least {least} characters")
+            raise ConfigError(f"password_file {password_file}: want at least {least} characters")
     device.change(users=(User(ADMINISTRATOR, password, Level.ADMINISTRATOR),))
 
 

@@ -58,6 +58,7 @@ export function Audit() {
       ${verdict.busy ? "recomputing…" : verdict.whole ? `The chain is whole: ${verdict.entries} entries, none changed or missing.${verdict.head
           ? ` The box signed entry ${verdict.head.number} at ${full(us(verdict.head.signed))}: ${verdict.head.hash}` : ""}`
         : `The chain is broken at entry ${verdict.broken_at}: ${verdict.why}`}</p>`}
+    ${(verdict?.lost ?? []).map((words) => html`<p class="verdict bad" role="status">Lost before: ${words}</p>`)}
     ${entries && html`<div class="scroll"><table class="list"><thead><tr><th>Time</th><th>Who</th><th>What</th><th>Camera</th><th>Reason</th><th></th></tr></thead>
       ${entries.map((entry) => html`<${Row} key=${entry.number} entry=${entry} />`)}</table></div>`}
     ${entries && !entries.length && html`<p>No entry passes these filters.</p>`}

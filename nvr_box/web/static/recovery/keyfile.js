@@ -1,5 +1,5 @@
 // The key files of the box, opened here: identities under a passphrase (scrypt, AES-256-GCM) and the keys of a day,
-// sealed to identities. The layouts are those of wire/keys.py and nvr_box/day_keys.py.
+// sealed to identities. The layouts are those of wire/keys.py and nvr_box/keys/day.py.
 import { ascii, concat, fromHex, hex, SealError, WireError } from "./bytes.js";
 import { Identity, X25519_BYTES } from "./hpke.js";
 import { scrypt } from "./scrypt.js";

@@ -1,0 +1,104 @@
+"""Choosing on the page whom a camera leaves open or masks alone: by clothing and an unbroken track, never by face.
+
+The camera decides and masks whoever is in doubt; the box tells it the appearance code that the camera itself made of a
+person, and shows what is in force.
+"""
+
+from dataclasses import dataclass
+
+from base.errors import Conflict, Invalid, NotFound
+from base.logs import printable
+from nvr_box.audit.log import Audit
+from nvr_box.cameras import selection
+from nvr_box.cameras.maskings import Maskings
+from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.cameras.selection import Selection
+from nvr_box.rights import Account, Right
+from nvr_box.search.passages import Passages
+from nvr_box.search.stills import Stills
+from wire.features.packet import AppearanceCode
+from wire.features.vocabulary import ObjectClass
+from wire.selection import ChosenPerson, Mode
+
+_LONGEST_LABEL = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is wished for a person: to be left open (`EXCEPT`) or to be masked alone (`ONLY`), and what to call them."""
+
+    mode: Mode
+    label: str
+
+
+class Selections:
+    """Changing one needs `ADMIN`; every change is written down. What is in force `Maskings` knows."""
+
+    def __init__(self, log_: Audit, roster: Roster, stills: Stills, passages: Passages, maskings: Maskings) -> None:
+        self._log, self._roster, self._stills, self._passages = log_, roster, stills, passages
+        self._maskings = maskings
+
+    async def choose_pick(self, by: Account, camera: int, choice: Choice, *, still: str, pick: int) -> Selection:
+        """Choose somebody of a frozen picture. Raises as `choose_passage`; `StoreError` also for an old still."""
+        await self._log.demand(by, Right.ADMIN, "select", camera=camera)
+        code, chosen, _ = await self._stills.code(by, still, pick)
+        # A code of the masked picture, made by the box, tells nobody apart: that must not open anybody.
+        if chosen.passage is None:
+            raise Conflict("the camera has not described this person itself; choose somebody whom it has")
+        return await self._choose(by, camera, choice, code, chosen.object_class)
+
+    async def choose_passage(self, by: Account, camera: int, choice: Choice, *, passage: int) -> Selection:
+        """Choose the person of a search result; added to whom the same mode names already.
+
+        Raises:
+            Refused: the right is missing, also for the camera that saw him.
+            RequestError: no person, no code, or one that this camera does not understand.
+            PeerError: the camera does not answer or refuses.
+            StoreError: there is no such camera or passage.
+        """
+        await self._log.demand(by, Right.ADMIN, "select", camera=camera)
+        found = (await self._passages.get([passage])).get(passage)
+        if found is None:
+            raise NotFound("there is no such passage")
+        by.demand(Right.VIEW, found.camera)
+        if found.code is None:
+            raise Conflict("the camera made no appearance code of this person")
+        return await self._choose(by, camera, choice, found.code, found.object_class)
+
+    async def end(self, by: Account, camera: int) -> Selection:
+        """Mask everyone again. Raises as `choose_passage`."""
+        await self._log.demand(by, Right.ADMIN, "select", camera=camera)
+        known = self._ours(camera)
+        now = await selection.end(known.xaddr, known.user, self._roster.password(camera))
+        await self._maskings.ask(camera)
+        await self._log.write(by.name, "select", camera=camera, mode=now.mode.value, people=", ".join(now.labels))
+        return now
+
+    async def _choose(
+        self, by: Account, camera: int, choice: Choice, code: AppearanceCode, object_class: ObjectClass
+    ) -> Selection:
+        known, password = self._ours(camera), self._roster.password(camera)
+        if choice.mode is Mode.EVERYONE:
+            raise Invalid("mode: only or except", "mode")
+        label = printable(choice.label.strip(), limit=_LONGEST_LABEL)
+        if not label:
+            raise Invalid("label: say what this person is called", "label")
+        if object_class is not ObjectClass.PERSON:
+            raise Conflict("only people can be chosen")
+        if known.appearance_model != code.model:
+            raise Conflict(f"{known.name} describes people with another network than the one that saw this person")
+        before = await selection.look(known.xaddr, known.user, password)
+        people = [each for each in before.people if before.mode is choice.mode and each.label != label]
+        people.append(ChosenPerson(label, code.model, code.data.hex()))
+        # Written down before it happens: from here on somebody may be seen.
+        named = ", ".join(each.label for each in people)
+        await self._log.write(by.name, "select", camera=camera, mode=choice.mode.value, people=named)
+        now = await selection.choose(known.xaddr, known.user, password, choice.mode, people)
+        await self._maskings.ask(camera)
+        return now
+
+    def _ours(self, camera: int) -> Camera:
+        known = self._roster.get(camera)
+        if not known.veilcam or not known.device:
+            raise Conflict(f"{known.name} is of another make: it does not mask people")
+        return known

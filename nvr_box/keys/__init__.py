@@ -1,0 +1,1 @@
+"""Keys of days, cases and operators, as files."""

@@ -1,0 +1,1 @@
+"""Whether the clock may be trusted."""

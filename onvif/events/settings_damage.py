@@ -1,0 +1,27 @@
+"""Settings that were lost, said as ONVIF says a failure of storage, until they are set again."""
+
+from collections.abc import Callable
+from typing import Any
+
+from base.kept_file import Damage
+from base.settings_file import Stored
+from onvif.events.bus import Bus
+from onvif.events.topics import STORAGE_FAILURE
+
+
+def tell_damage(bus: Bus, *settings: Stored[Any]) -> None:
+    """Say of each that was damaged that it was; `Failed` goes back to false with its next change."""
+    for each in settings:
+        if each.damage is not None:
+            each.listen(tell_lost(bus, each.damage))
+
+
+def tell_lost(bus: Bus, damage: Damage) -> Callable[[object, object], None]:
+    """Say that a file was damaged; what comes back is to be called when it was set again."""
+    source = {"Token": damage.file}
+    bus.publish(STORAGE_FAILURE.path, source, {"Failed": True})
+
+    def set_again(_old: object, _new: object) -> None:
+        bus.publish(STORAGE_FAILURE.path, source, {"Failed": False})
+
+    return set_again

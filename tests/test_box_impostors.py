@@ -1,0 +1,73 @@
+"""A paired camera proves its key at each connection; whatever else answers at its address is not recorded as it."""
+
+import dataclasses
+
+import pytest
+from odd_camera import OddCamera
+from pairing_ends import PASSWORD as ADMIN_PASSWORD
+from pairing_ends import USER as ADMIN_USER
+from pairing_ends import CameraEnd
+from test_box_cameras import ADMIN, camera
+from test_box_moved import place, play, until  # noqa: F401 - fixtures
+from test_onvif_client import Device, serving
+
+from nvr_box.cameras.cameras import State
+
+
+@pytest.fixture
+async def ends(tmp_path):
+    async with CameraEnd(tmp_path / "ours").serving() as ours, CameraEnd(tmp_path / "other").serving() as other:
+        yield ours, other
+
+
+async def recorded(cameras, roster, end, rtsp):
+    who = end.who
+    row = camera(xaddr=end.xaddr, user=ADMIN_USER, camera_id=who.camera_id.hex(), paired=True, stream_uri=rtsp.uri,
+                 signing_key=who.signer.public.hex())  # fmt: skip
+    added = await roster.add(row, ADMIN_PASSWORD, None, "test")
+    cameras._start(added)
+    await until(lambda: cameras.status(ADMIN, added.camera).state is State.RECORDING)
+    return added
+
+
+async def test_another_camera_at_the_address_is_not_recorded_and_everybody_is_told(place, play, ends):  # noqa: F811
+    cameras, roster, log = place
+    ours, other = ends
+    with OddCamera(play) as rtsp:
+        added = await recorded(cameras, roster, ours, rtsp)
+        for _ in range(2):
+            await cameras._upkeep._visit(added)
+        assert cameras.status(ADMIN, added.camera).state is State.RECORDING, "it has the right key"
+        assert not list(cameras.notices())
+        there = await roster.put(dataclasses.replace(added, xaddr=other.xaddr), None) or roster.get(added.camera)
+        await cameras._recorders.stop(added.camera)
+        cameras._start(there)
+        await until(lambda: cameras.status(ADMIN, added.camera).state is State.RECORDING)
+        for _ in range(2):
+            await cameras._upkeep._visit(there)
+            status = cameras.status(ADMIN, added.camera)
+            assert status.state is State.LOST
+            assert "another device answers" in status.message
+            assert cameras._recorders.now(added.camera) is None, "nothing of it is recorded"
+            assert [notice.kind for notice in cameras.notices()] == ["identity"]
+        found = [each for each in await log.entries(ADMIN) if each.action == "camera-change"]
+        assert [(each.granted, each.camera, each.who) for each in found] == [(False, added.camera, "the box")]
+        await roster.put(added, None)
+        await cameras._upkeep._visit(added)
+        await until(lambda: cameras.status(ADMIN, added.camera).state is State.RECORDING)
+        assert not list(cameras.notices())
+
+
+async def test_a_device_of_another_make_is_taken_for_one_when_it_answers_twice(place, play, ends):  # noqa: F811
+    cameras, roster, _ = place
+    with OddCamera(play) as rtsp:
+        added = await recorded(cameras, roster, ends[0], rtsp)
+        async with serving(Device()) as device:
+            there = dataclasses.replace(added, xaddr=f"{device.base}/onvif/device_service")
+            await roster.put(there, None)
+            await cameras._upkeep._visit(there)
+            assert cameras.status(ADMIN, added.camera).state is State.RECORDING, "a camera that starts may say nothing"
+            await cameras._upkeep._visit(there)
+            assert cameras.status(ADMIN, added.camera).state is State.LOST
+        await cameras._upkeep._visit(there)
+        assert "another device" in cameras.status(ADMIN, added.camera).message, "until it proves itself"

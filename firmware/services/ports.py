@@ -13,11 +13,11 @@ from aiohttp import web
 from base.errors import HostError, StoreError
 from base.settings_file import Stored
 from firmware.config import Camera as CameraConfig
+from onvif.device_state import DeviceState
 from onvif.keystore import Keystore
 from onvif.keystore.serving import ServerTls
 from onvif.listener import Listener, can_listen
 from onvif.rtsp.serve import Server
-from onvif.services.device_state import DeviceState
 
 HTTPS_PORT = 443
 """Shown while HTTPS is off and no port was chosen."""

@@ -11,9 +11,9 @@ from aiohttp import web
 from base.errors import HostError
 from base.settings_file import Stored
 from nvr_box.config import OnvifConfig
+from onvif.device_state import DeviceState
 from onvif.listener import Listener, can_listen
 from onvif.rtsp.replay import ReplayServer
-from onvif.services.device_state import DeviceState
 
 log = logging.getLogger(__name__)
 _HTTPS_PORT = 443

@@ -32,6 +32,7 @@ from nvr_box.services.states import tell_recordings
 from onvif import names
 from onvif.access import access_class
 from onvif.auth import Authenticator
+from onvif.device_state import DeviceState
 from onvif.discovery.messages import DEVICE, Endpoint
 from onvif.discovery.multicast import served_by
 from onvif.discovery.responder import Responder
@@ -48,7 +49,6 @@ from onvif.services.device import PATH as DEVICE_PATH
 from onvif.services.device import device_service
 from onvif.services.device_context import DeviceContext, DeviceIdentity
 from onvif.services.device_reach import guard
-from onvif.services.device_state import DeviceState
 from onvif.services.events import EventService, event_service
 from onvif.services.first_account import ensure_administrator
 from onvif.users import AccessClass, User

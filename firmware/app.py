@@ -103,6 +103,7 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
     describer = Describer(networks, width, height, posts.send, originals=config.thumbnails == "recoverable")
 
     def looked(frame: Frame, sight: Sight) -> None:
+        live.whole.looked(sight.pts_90k)
         chooser.look(frame.i420, sight)
         describer.look(frame.i420, sight, frame.utc_us)
 

@@ -16,7 +16,7 @@ from firmware.outbox import Queued
 from firmware.pairing import Pairing
 from firmware.push import _json, _read_reply
 from firmware.selection import SelectionEndpoint
-from nvr_box.cameras import pairing, selection
+from nvr_box.cameras import masking, pairing, selection
 from nvr_box.export.manifest import Manifest
 from nvr_box.record.recovery_point import is_recovery_point
 from nvr_box.record.sightings import Documents, read_document, unpack
@@ -50,6 +50,11 @@ SEEN = metadata.document([metadata.Frame(datetime(2026, 11, 30, tzinfo=UTC), (
 ))])  # fmt: skip
 PAIRING = (b'{"version":1,"camera_id":"00112233445566aa","name":"yard","serial":"S1","signing_key":"' + b"ab" * 32
            + b'","appearance_model":"net-1","paired_with":null}')  # fmt: skip
+MASKING = (
+    b'{"version":1,"mark":"0a","whole":{"reason":"late","behind_s":2.5},"people":true,"extent":"bodies",'
+    b'"never":[[0,0,1,0,1,1]],"selection":{"mode":"except","people":["a"]},'
+    b'"places":[{"id":"a","box":[0,0,0.5,1],"reason":"a stand","by":"anna","at_utc_us":1}]}'
+)
 SELECTION = b'{"version":1,"mode":"except","people":[{"label":"a","model":"m","code":"00"}],"alike":0.8,"unlike":0.5}'
 CHALLENGE = b'Digest realm="a", qop="auth", algorithm=MD5, nonce="n\\"1", opaque="", stale=true, Basic realm="b"'
 OFFER = (b'{"version":2,"box_id":"00112233445566aa","feature_key":"' + b"09" + b"00" * 31 + b'","recipients":[{"kid":"'
@@ -196,6 +201,7 @@ READERS = {
     "JSON": (json_by(str), [PAIRING, SELECTION], (WireError,)),
     "pairing": (json_by(pairing._read), [PAIRING], (WireError, PeerError)),
     "selection": (json_by(selection._read), [SELECTION], (WireError, PeerError)),
+    "masking": (json_by(masking.read), [MASKING], (WireError, PeerError)),
     "pairing at the camera": (json_by(belongs), [OFFER], (WireError,)),
     "selection at the camera": (json_by(SelectionEndpoint(None, Nobody())._read), [SELECTION], (WireError,)),
     "released places": (json_by(released_places.read), [PLACES], (WireError,)),

@@ -16,6 +16,7 @@ from aiohttp import web
 from firmware.bound import authorised, authoriser
 from firmware.camera import Camera
 from firmware.mask.settings import Pattern
+from firmware.masking import MaskingEndpoint
 from firmware.services.addresses import Addresses
 from firmware.services.analytics import AnalyticsService, analytics_service
 from firmware.services.analytics_values import AnalyticsConfiguration
@@ -123,6 +124,8 @@ class CameraWeb:
         app.add_routes(self.camera.pairing.routes(authoriser(self.authenticator)))
         app.add_routes(self.camera.selection.routes(authoriser(self.authenticator)))
         app.add_routes(self.camera.released.routes(authoriser(self.authenticator)))
+        masking = MaskingEndpoint(self.camera.live, self.camera.selection.stored, self.camera.released.stored)
+        app.add_routes(masking.routes(authoriser(self.authenticator)))
         attend(app, Crowd())
         Tunnels(lambda: self.camera.rtsp.inner_port, self.camera.rtsp.origins).install(app)
         return app

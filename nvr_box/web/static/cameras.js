@@ -55,6 +55,7 @@ function Row({ camera }) {
       ${camera.by_client ? html`<dt>Made</dt><dd>${full(camera.added_us)} by an ONVIF client, which decides what is recorded</dd>
         <dt>Source</dt><dd>${camera.source || "none now"}</dd>` : html`
       <dt>Address</dt><dd>${camera.xaddr}</dd><dt>Make</dt><dd>${[camera.manufacturer, camera.model, camera.serial].filter(Boolean).join(" · ") || "–"}</dd>
+      <dt>Mask</dt><dd>${mask.masked ? "everybody, whole bodies" : `${mask.tag}: ${mask.why}`}</dd>
       <dt>Stream</dt><dd>${camera.profile}, ${camera.codec || "–"}</dd>
       <dt>Added</dt><dd>${full(camera.added_us)}</dd>
       <dt>Clock</dt><dd>${camera.clock_offset_s === null ? "not known" : Math.abs(camera.clock_offset_s) > 2 ? `${span(Math.abs(camera.clock_offset_s))} off; set the camera's time server` : "right"}</dd>

@@ -25,7 +25,6 @@ from nvr_box.cameras.cameras import Camera, Found, State, Status, Step
 from nvr_box.cameras.masking import Masking
 from nvr_box.cameras.masking_history import Past
 from nvr_box.cameras.released import Place
-from nvr_box.cameras.selection import Mode
 from nvr_box.config import BoxConfig, RevealConfig
 from nvr_box.custody.custody import Custody
 from nvr_box.custody.holds import Holds
@@ -45,6 +44,7 @@ from nvr_box.search.stills import Pick, Still
 from nvr_box.timekeeping.timekeeper import Timekeeper
 from wire.features.packet import ColourShare
 from wire.features.vocabulary import Colour, ObjectClass, Part
+from wire.selection import Mode
 
 CLIP = Path.home() / ".cache/veilcam/vtest.avi"
 RATE, FRAMES, GOP = 10, 100, 10

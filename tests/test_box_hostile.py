@@ -38,6 +38,7 @@ from onvif.notifications import read_notifications
 from onvif.users import Level
 from onvif.xml import read
 from tests.onvif_camera import PASSWORDS, running
+from wire.selection import ChosenPerson, Mode
 
 DEEP = b"[" * 60_000
 NESTED = json.dumps({"mode": "everyone", "people": [{"label": [[[]]], "model": "m", "code": "c"}]}).encode()
@@ -153,11 +154,11 @@ async def test_an_answer_comes_in_pieces_of_any_size():
 
 
 async def test_what_the_others_mask_is_known_beside_a_hostile_camera(store, monkeypatch, tmp_path):
-    roster, guest = Roster(store), selection.Person("the guest", "net-1", bytes(64).hex())
+    roster, guest = Roster(store), ChosenPerson("the guest", "net-1", bytes(64).hex())
     user, password = Level.ADMINISTRATOR.lower(), PASSWORDS[Level.ADMINISTRATOR]
     async with hostile() as bad, running(tmp_path / "camera") as well:
         xaddr = f"{well.base}/onvif/device_service"
-        await selection.choose(xaddr, user, password, selection.Mode.EXCEPT, [guest])
+        await selection.choose(xaddr, user, password, Mode.EXCEPT, [guest])
         await roster.add(known(bad.xaddr, camera_id="00" * 8, signing_key="cd" * 32), PASSWORD, None, "t")
         ours = known(xaddr, camera_id="11" * 8, signing_key="ef" * 32, user=user)
         await roster.add(ours, password, None, "t")

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from base.clock import utc_us
 from base.errors import Conflict, Invalid, NotFound, PeerError
-from firmware.mask.selection import Mode as CameraMode
 from firmware.mask.selection import Selection
 from firmware.mask.settings import Extent, MaskSettings, Zone
 from firmware.masked_whole import MaskedWhole, Whole
@@ -19,11 +19,12 @@ from nvr_box.cameras.masking import Masking, look
 from nvr_box.cameras.maskings import Maskings
 from nvr_box.cameras.released_places import ReleasedPlaces
 from nvr_box.cameras.roster import Camera, Roster
-from nvr_box.cameras.selection import Mode
+from nvr_box.db import maskings as masking_rows
 from nvr_box.db.database import Store
 from nvr_box.rights import Account, Refused, Right
 from onvif.users import Level
 from tests.onvif_camera import PASSWORDS, running
+from wire.selection import Mode
 
 ADMIN = Account("anna", frozenset({Right.ADMIN, Right.VIEW}))
 GUARD = Account("guard", frozenset(Right) - {Right.ADMIN})
@@ -143,7 +144,7 @@ async def test_the_box_follows_a_camera_and_remembers_what_held_when(tmp_path):
         assert maskings.now(GUARD, 1) is None, "nobody has said it yet"
         task = asyncio.create_task(maskings.run())
         await until(lambda: maskings.now(GUARD, 1) is not None)
-        chosen.put(Selection(mode=CameraMode.ONLY))
+        chosen.put(Selection(mode=Mode.ONLY))
         await until(lambda: maskings.now(GUARD, 1).mode is Mode.ONLY)
         camera.camera.live.whole.now = Whole("the detector is late", 4.2)
         await until(lambda: maskings.whole(GUARD, 1) == masking.Whole("the detector is late", 4.2))
@@ -168,7 +169,7 @@ async def test_the_box_follows_a_camera_and_remembers_what_held_when(tmp_path):
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         # A box that was restarted goes on with the row, and what changed meanwhile counts from the last confirmation.
-        chosen.put(Selection(mode=CameraMode.ONLY))
+        chosen.put(Selection(mode=Mode.ONLY))
         again = Maskings(store, roster)
         task = asyncio.create_task(again.run())
         past = await written(again, 4)
@@ -187,6 +188,16 @@ async def test_a_camera_that_has_been_silent_is_not_believed(tmp_path, monkeypat
         assert maskings.now(GUARD, 1) is None
         (row,) = await maskings.past(GUARD, 1, 0, 1 << 60)
         assert row.end_us is not None, "what it does since then nobody knows"
+
+
+@pytest.mark.parametrize(("ago_s", "known_since_s"), [(30, 30), (3600, 0)])
+async def test_the_first_answer_of_a_camera_counts_since_it_was_added_a_moment_ago(tmp_path, ago_s, known_since_s):
+    async with running(tmp_path / "camera") as camera, at_work(tmp_path, camera) as (_, roster, maskings):
+        now_us = utc_us()
+        roster._cameras[1] = replace(roster.get(1), added_utc_us=now_us - ago_s * 1_000_000)
+        await maskings.ask(1)
+        (row,) = await maskings.past(GUARD, 1, 0, 1 << 60)
+        assert 0 <= row.start_us - (now_us - known_since_s * 1_000_000) < 60_000_000 * (known_since_s == 0) + 1
 
 
 async def test_a_camera_that_changes_its_mind_all_day_fills_no_disk(tmp_path, monkeypatch):
@@ -235,3 +246,21 @@ async def test_an_administrator_releases_a_place_with_a_reason_and_takes_it_back
         await roster.put(replace(roster.get(1), camera_id=None, signing_key=None), None)
         with pytest.raises(Conflict, match="another make"):
             await places.release(ADMIN, 1, PLACE, reason=REASON)
+
+
+async def test_what_held_is_found_by_its_index_whatever_history_there_is(tmp_path):
+    store = Store.open(tmp_path / "box.db")
+    said = []
+
+    def ask(link):
+        link.set_trace_callback(said.append)
+        masking_rows.between(link, 1, 10, 20, 5)
+        link.set_trace_callback(None)
+
+    await store.read(ask)
+    (asked,) = said
+    plan = await store.read(lambda link: link.execute(f"EXPLAIN QUERY PLAN {asked}").fetchall())
+    steps = [step[-1] for step in plan if "masking" in step[-1]]
+    assert steps
+    assert all(step.startswith("SEARCH") and "masking_in_time (camera=? AND end_us" in step for step in steps), steps
+    store.close()

@@ -12,9 +12,7 @@ import pytest
 from base.errors import PeerError, WireError
 from base.outside_json import read_json
 from firmware import released_places
-from firmware.outbox import Queued
-from firmware.pairing import Pairing
-from firmware.push import _json, _read_reply
+from firmware.push import _json
 from firmware.selection import SelectionEndpoint
 from nvr_box.cameras import masking, pairing, selection
 from nvr_box.export.manifest import Manifest
@@ -38,6 +36,8 @@ from onvif.xml import read
 from tests.outside_mutations import LARGEST, LONG, SHORT, fed
 from tests.test_onvif_client import clock, fault, profiles1, services
 from wire.keys import Identity
+from wire.pairing import Pairing
+from wire.push import Receipt
 
 NOTICE = (
     f'<r xmlns:wsnt="{names.WSNT}" xmlns:tt="{names.TT}" xmlns:tns1="{names.TNS1}"><wsnt:NotificationMessage>'
@@ -77,7 +77,7 @@ TOKEN = (
     f'<u:Created xmlns:u="{names.WSU}">2026-01-01T00:00:00Z</u:Created></w:UsernameToken></w:Security></s:Header>'
     "<s:Body/></s:Envelope>"
 ).encode()
-SENT = [Queued(number, b"") for number in (1, 2, 3)]
+SENT = [1, 2, 3]
 REQUESTS = [
     b"PLAY rtsp://h/r RTSP/1.0\r\nCSeq: 4\r\nRange: clock=20261130T200000Z-\r\nScale: -1.0\r\n\r\n",
     b"$\0\0\4abcdOPTIONS * RTSP/1.0\r\nCSeq: 1\r\nContent-Length: 3\r\n\r\nabc",
@@ -205,7 +205,7 @@ READERS = {
     "pairing at the camera": (json_by(belongs), [OFFER], (WireError,)),
     "selection at the camera": (json_by(SelectionEndpoint(None, Nobody())._read), [SELECTION], (WireError,)),
     "released places": (json_by(released_places.read), [PLACES], (WireError,)),
-    "answers to a push": (lambda data: _read_reply(_json(data), SENT), [RECEIPT], (PeerError,)),
+    "answers to a push": (lambda data: Receipt.from_json(_json(data), SENT), [RECEIPT], (PeerError,)),
     "packages": (Manifest.parse, [PACKAGE], (WireError,)),
     "requests of a page": (page, ASKED, (asked.BadField,)),
     "who asks": (sign_in, [AUTHORIZED], ()),

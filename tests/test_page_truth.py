@@ -10,8 +10,8 @@ from page_browser import CONTRAST, NAMELESS, chromium, opened, served, sign_in, 
 from nvr_box.cameras.masking import Masking, Whole
 from nvr_box.cameras.masking_history import Past
 from nvr_box.cameras.released import Place
-from nvr_box.cameras.selection import Mode
 from nvr_box.cameras.status import State
+from wire.selection import Mode
 
 pytestmark = pytest.mark.e2e
 STATE = """async ([more, player, shown, age_s, live]) => {

@@ -10,9 +10,9 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from base.clock import utc_us
 from base.errors import Refused
 from nvr_box.audit.head import Head, Heads
-from nvr_box.clock import utc_us
 from nvr_box.db import audit as audit_rows
 from nvr_box.db.database import Store
 from nvr_box.db.link import Link

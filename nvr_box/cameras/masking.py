@@ -10,7 +10,7 @@ from base.errors import PeerError
 from base.logs import printable
 from nvr_box.cameras import released
 from nvr_box.cameras.ours import signed
-from nvr_box.cameras.selection import Mode
+from wire.selection import Mode
 
 PATH = "/veilcam/masking"
 WAIT_S = 10.0

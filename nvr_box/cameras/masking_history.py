@@ -5,13 +5,14 @@ last time that the camera said something else.
 """
 
 import json
-import sqlite3
 from dataclasses import dataclass
 
 from base.errors import PeerError
 from nvr_box.cameras import masking
 from nvr_box.cameras.masking import Masking
+from nvr_box.db import maskings as masking_rows
 from nvr_box.db.database import Store
+from nvr_box.db.link import Link
 
 _MOST_ROWS = 2000
 MOST_TOLD = 500
@@ -42,8 +43,7 @@ class MaskingHistory:
 
     async def last(self) -> dict[int, Last]:
         """What holds, by camera, as far as it was written down."""
-        sql = "SELECT camera, said, confirmed_us FROM masking WHERE end_us IS NULL ORDER BY masking"
-        rows = await self._store.read(lambda link: link.execute(sql).fetchall())
+        rows = await self._store.read(masking_rows.lasting)
         found = {camera: (_read(said), confirmed_us) for camera, said, confirmed_us in rows}
         return {camera: Last(what, confirmed_us) for camera, (what, confirmed_us) in found.items() if what is not None}
 
@@ -51,36 +51,21 @@ class MaskingHistory:
         """Something else holds: since `start_us` at the earliest, and what held before until now at the latest."""
         said = json.dumps(masking.document(what))
 
-        def write(link: sqlite3.Connection) -> None:
-            link.execute("UPDATE masking SET end_us = ?, confirmed_us = ? WHERE camera = ? AND end_us IS NULL",
-                         (now_us, now_us, camera))  # fmt: skip
-            link.execute(
-                "INSERT INTO masking (camera, start_us, confirmed_us, said) VALUES (?, ?, ?, ?)",
-                (camera, min(start_us, now_us), now_us, said),
-            )
-            # What is older than every recording, and what a camera that changes its mind all day would fill.
-            oldest = "coalesce((SELECT min(start_us) FROM segment WHERE camera = ?1 AND garbage = 0), 0)"
-            most = "(SELECT masking FROM masking WHERE camera = ?1 ORDER BY masking DESC LIMIT 1 OFFSET ?2)"
-            link.execute(f"DELETE FROM masking WHERE camera = ?1 AND end_us < {oldest}", (camera,))  # noqa: S608
-            link.execute(f"DELETE FROM masking WHERE camera = ?1 AND masking <= {most}", (camera, _MOST_ROWS))  # noqa: S608
+        def write(link: Link) -> None:
+            masking_rows.begin(link, camera, said, min(start_us, now_us), now_us)
+            # A camera that changes its mind all day fills no disk.
+            masking_rows.forget(link, camera, _MOST_ROWS)
 
         await self._store.write(write)
 
     async def confirm(self, camera: int, now_us: int) -> None:
         """What holds still does."""
-        sql = "UPDATE masking SET confirmed_us = ? WHERE camera = ? AND end_us IS NULL"
-        await self._store.write(lambda link: link.execute(sql, (now_us, camera)))
+        await self._store.write(lambda link: masking_rows.confirm(link, camera, now_us))
 
     async def between(self, camera: int, start_us: int, end_us: int) -> tuple[Past, ...]:
         """What held at some time in [start, end), the newest `MOST_TOLD`; a time that none covers is not known."""
-        sql = (
-            "SELECT masking, start_us, end_us, said FROM masking WHERE camera = ? AND end_us > ? AND start_us < ?"
-            " UNION ALL SELECT masking, start_us, end_us, said FROM masking"
-            " WHERE camera = ? AND end_us IS NULL AND start_us < ? ORDER BY masking DESC LIMIT ?"
-        )
-        asked = (camera, start_us, end_us, camera, end_us, MOST_TOLD)
-        rows = await self._store.read(lambda link: link.execute(sql, asked).fetchall())
-        read = [(start, end, _read(said)) for _, start, end, said in reversed(rows)]
+        rows = await self._store.read(lambda link: masking_rows.between(link, camera, start_us, end_us, MOST_TOLD))
+        read = [(start, end, _read(said)) for start, end, said in rows]
         return tuple(Past(start, end, what) for start, end, what in read if what is not None)
 
 

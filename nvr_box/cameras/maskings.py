@@ -6,13 +6,13 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from base.errors import Error, PeerError, StoreError
+from base.clock import utc_us
+from base.errors import Error, PeerError, RequestError, StoreError
 from base.logs import printable
 from nvr_box.cameras import masking
 from nvr_box.cameras.masking import WAIT_S, Masking, Said, Whole
 from nvr_box.cameras.masking_history import MaskingHistory, Past
 from nvr_box.cameras.roster import Camera, Roster
-from nvr_box.clock import utc_us
 from nvr_box.db.database import Store
 from nvr_box.record.source import SignInRefused
 from nvr_box.rights import Account, Right
@@ -25,6 +25,7 @@ _BACK_OFF_S = (2.0, 5.0, 15.0, 30.0)
 _BELIEVED_S = 120.0
 """For how long what a camera said is what it does: then nobody knows."""
 _CONFIRM_EVERY_S = 60.0
+_NEW_US = 120_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Maskings:
                 said = await self._look(self._roster.get(camera), mark=known.mark if known else "", wait_s=WAIT_S)
                 await self._took(camera, said)
                 failures = 0
-            except (PeerError, StoreError, KeyError) as error:
+            except (PeerError, RequestError, StoreError, KeyError) as error:
                 # A camera that is away has not masked anybody again; why it masked the whole picture is over.
                 log.debug("camera %d: what it masks is not known: %s", camera, printable(str(error)))
                 failures += 1
@@ -127,6 +128,11 @@ class Maskings:
             if failures and camera in self._known:
                 self._known[camera] = replace(self._known[camera], whole=None, mark="")
             await asyncio.sleep(_BACK_OFF_S[min(failures, len(_BACK_OFF_S)) - 1] if failures else _PAUSE_S)
+
+    def _first_us(self, camera: int, now_us: int) -> int:
+        """Since when the first answer of a camera counts: it is asked as soon as it is added, and answers in time."""
+        added_us = self._roster.get(camera).added_utc_us
+        return added_us if 0 <= now_us - added_us < _NEW_US else now_us
 
     async def _look(self, camera: Camera, *, mark: str, wait_s: float) -> Said:
         sign_in = self._roster.sign_in(camera.camera)
@@ -152,7 +158,7 @@ class Maskings:
             if same:
                 await self._history.confirm(camera, now_us)
             else:
-                start_us = before.confirmed_us if before else now_us
+                start_us = before.confirmed_us if before else self._first_us(camera, now_us)
                 await self._history.begin(camera, said.masking, start_us, now_us)
         except Error:
             # Written down the next time; until then nobody takes the past for known.

@@ -7,6 +7,7 @@ import asyncio
 import secrets
 from collections import defaultdict
 
+from base.clock import utc_us
 from base.errors import Conflict, Invalid, NotFound, PeerError
 from base.logs import printable
 from nvr_box.audit.log import Audit
@@ -14,7 +15,6 @@ from nvr_box.cameras import released
 from nvr_box.cameras.maskings import Maskings
 from nvr_box.cameras.released import MOST_PLACES, Place
 from nvr_box.cameras.roster import Camera, Roster
-from nvr_box.clock import utc_us
 from nvr_box.rights import Account, Right
 
 Box = tuple[float, float, float, float]

@@ -12,12 +12,13 @@ from nvr_box.audit.log import Audit
 from nvr_box.cameras import selection
 from nvr_box.cameras.maskings import Maskings
 from nvr_box.cameras.roster import Camera, Roster
-from nvr_box.cameras.selection import Mode, Person, Selection
+from nvr_box.cameras.selection import Selection
 from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
 from nvr_box.search.stills import Stills
 from wire.features.packet import AppearanceCode
 from wire.features.vocabulary import ObjectClass
+from wire.selection import ChosenPerson, Mode
 
 _LONGEST_LABEL = 64
 
@@ -88,7 +89,7 @@ class Selections:
             raise Conflict(f"{known.name} describes people with another network than the one that saw this person")
         before = await selection.look(known.xaddr, known.user, password)
         people = [each for each in before.people if before.mode is choice.mode and each.label != label]
-        people.append(Person(label, code.model, code.data.hex()))
+        people.append(ChosenPerson(label, code.model, code.data.hex()))
         # Written down before it happens: from here on somebody may be seen.
         named = ", ".join(each.label for each in people)
         await self._log.write(by.name, "select", camera=camera, mode=choice.mode.value, people=named)

@@ -5,9 +5,9 @@ from aiohttp import web
 from nvr_box.cameras import released
 from nvr_box.cameras.masking import Masking
 from nvr_box.cameras.masking_history import Past
-from nvr_box.cameras.selection import Mode
 from nvr_box.cameras.selections import Choice
 from nvr_box.web.asked import BadField, body, box, box_share, by, camera_number, iso, maybe_iso, text, whole
+from wire.selection import Mode
 
 routes = web.RouteTableDef()
 

@@ -70,8 +70,8 @@ export function PlacesPanel({ camera, box, onBox, onClose }) {
     onBox(next);
   };
   return html`<section class="places" aria-label="Released places" data-test="places">
-    <h2>Released places <button class="quiet push" onClick=${onClose}>Close</button></h2>
-    <p><small>For a thing that the camera takes for a person. What is doubtful there is not masked any more; whoever is followed there, and whoever it is sure of, is masked all the same.</small></p>
+    <h2>Released places <span class="push"></span><button class="quiet" onClick=${onClose}>Close</button></h2>
+    <p><small>For a thing that the camera takes for a person. What stands still there, or is doubtful, is not masked any more; whoever is followed there is masked all the same.</small></p>
     ${places.length ? html`<ul>${places.map((one) => html`<li key=${one.id} data-test="place-row"><span><b>${one.reason}</b> <small>${one.who}, ${full(us(one.at))}</small></span>
       ${admin && html`<button onClick=${() => takeBack(one)} data-test="take-back" aria-label=${`Take back: ${one.reason}`}>Take back</button>`}</li>`)}</ul>` : html`<p>None on this camera.</p>`}
     ${admin && html`<form onSubmit=${release}>

@@ -169,7 +169,7 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
       ${!revealed && html`<${Outlines} camera=${camera} at_us=${taken_us} drawn=${placing?.box} onDraw=${placing && !frozen && may("admin") ? (box) => setPlacing({ box }) : null} />`}
       ${frozen && html`<${Frozen} still=${frozen} camera=${camera} whole=${now.kind === "whole" ? now.words : ""} onClose=${() => setFrozen(null)} onStill=${setFrozen} />`}
       ${covered && html`<p class="over" role="status" data-test="over"><b>${now.words}</b> ${now.detail}</p>`}
-      ${now.kind === "whole" && !frozen && html`<p class="over whole" role="status" data-test="over"><b>${now.words}</b> ${now.detail}</p>`}
+      ${now.kind === "whole" && !frozen && html`<p class="over whole" role="status" data-test="over"><b>${now.words}</b> <span class="narrow-hide">${now.detail}</span></p>`}
       ${revealed && html`<p class="watermark" aria-hidden="true">${revealed.watermark}</p>`}
       ${doubt && html`<p class="verdicts" role="status" data-test="verdicts">${doubt}</p>`}
       <${SelectionBanner} camera=${camera} />

@@ -15,6 +15,7 @@ from base.errors import NotFound, Refused, StoreError, WireError
 from models import coarse
 from nvr_box.audit.log import Audit
 from nvr_box.config import RecordConfig
+from nvr_box.db import blocks as block_rows
 from nvr_box.db.database import Store
 from nvr_box.record.retention import Retention
 from nvr_box.rights import Account, Right
@@ -373,11 +374,11 @@ async def test_a_start_reads_blocks_and_finds_what_rows_would_say(place, monkeyp
     sent = [packet(n, codes=(coded[n],) if n % 3 < 2 else ()) for n in range(350)]
     for start in range(0, 350, 50):
         await passages.add(1, sent[start : start + 50])
-    kept = await store.read(blocks.ranges)
+    kept = await store.read(block_rows.ranges)
     assert [last - first + 1 for first, last in kept] == [100, 100, 100], "sealed as they came"
     singly = Passages(store)
     with monkeypatch.context() as without:
-        without.setattr(blocks, "ranges", lambda _link: [])
+        without.setattr(block_rows, "ranges", lambda _link: [])
         without.setattr(blocks, "keep", lambda *_: False)
         await singly.load()
     quick = Passages(store)
@@ -392,13 +393,13 @@ async def test_a_start_reads_blocks_and_finds_what_rows_would_say(place, monkeyp
     await store.write(lambda link: link.execute("DELETE FROM packet WHERE packet = 130"))
     await store.write(lambda link: link.execute("UPDATE packet SET model = 'net-2', code = ? WHERE packet = 7",
                                                 (fine[0].tobytes(),)))  # fmt: skip
-    assert await store.read(blocks.ranges) == [(201, 300)]
+    assert await store.read(block_rows.ranges) == [(201, 300)]
     monkeypatch.setattr(blocks, "LEAST_ROWS", 10)
     again = Passages(store)
     await again.load()
     assert len(again) == 349
     assert len(again.galleries["net-2"]) == len(passages.galleries["net-2"]) + 1
-    assert [first for first, _ in await store.read(blocks.ranges)] == [1, 101, 201]
+    assert [first for first, _ in await store.read(block_rows.ranges)] == [1, 101, 201]
     once_more = Passages(store)
     await once_more.load()
     assert contents(once_more) == contents(again)

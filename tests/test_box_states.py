@@ -216,10 +216,11 @@ def killed_at(path, statement):
     script = f"""
     import os, signal
     from pathlib import Path
-    from nvr_box.db import database, migrate
+    from nvr_box.db import migrate
+    from nvr_box.db.link import connected
 
     path, left = Path({str(path)!r}), {statement}
-    link = database.connected(path)
+    link = connected(path)
 
     def traced(_statement):
         global left

@@ -1,6 +1,7 @@
 """The arrows of docs/design.md, executable: which folder may import which, and what only one file may import."""
 
 import ast
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -100,3 +101,34 @@ def test_the_rooms_of_a_package_import_each_other_one_way(package):
 def test_a_circle_is_found():
     assert circle({"a": {"b": ""}, "b": {"c": ""}, "c": {"b": ""}}) == ["b", "c", "b"]
     assert circle({"a": {"b": "", "c": ""}, "b": {"c": ""}}) == []
+
+
+WORDS = "SELECT|INSERT|UPDATE|DELETE|REPLACE|CREATE|DROP|ALTER|PRAGMA|WITH|BEGIN"
+STATEMENT = re.compile(rf"\s*({WORDS})\s+[\w(*].*", re.DOTALL)
+CALLS = {"execute", "executemany", "executescript"}
+
+
+def sql_of(source):
+    """Lines of a file that hold a statement, hand one to a database, or import one."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
+            if any((name or "").split(".")[0] in {"sqlite3", "sqlite_utils"} for name in names):
+                yield node.lineno
+        elif isinstance(node, ast.Attribute) and node.attr in CALLS:
+            yield node.lineno
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and STATEMENT.fullmatch(node.value):
+            words = node.value.split()
+            if words[0] != "WITH" or "SELECT" in words:
+                yield node.lineno
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "nvr_box").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_sql_of_the_box_lies_in_one_folder(path):
+    lines = list(sql_of(path.read_text(encoding="utf-8")))
+    if path.relative_to(ROOT).parts[1] != "db":
+        assert not lines, f"{path.relative_to(ROOT)}: SQL in lines {lines}; it belongs into nvr_box/db/"
+
+
+def test_sql_is_found():
+    assert [*sql_of('import sqlite3\nsql = "SELECT 1 FROM a"\nlink.execute(x)\nwords = "Select a camera"')] == [1, 2, 3]

@@ -8,7 +8,6 @@ import logging
 import os
 import re
 import secrets
-import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,10 @@ from base.errors import Conflict, Invalid, Refused, StoreError
 from base.files import shred, write_atomically
 from nvr_box.accounts.turns import Busy, Turns
 from nvr_box.audit import log as audit
+from nvr_box.db import accounts as account_rows
+from nvr_box.db import facts
 from nvr_box.db.database import Store
+from nvr_box.db.link import Link
 from nvr_box.rights import Account, Right
 from onvif.throttle import Limits, SignIns, Throttled, place_of
 
@@ -72,11 +74,9 @@ class Users:
 
     async def load(self) -> None:
         """Read the accounts; before anything else, and when the command line may have changed them."""
-        rows = await self._store.read(lambda link: link.execute("SELECT * FROM account").fetchall())
+        rows = await self._store.read(account_rows.everyone)
         before, self._accounts = self._accounts, {row[0]: (_account(row), row[1]) for row in rows}
-        fact = "SELECT value FROM fact WHERE name = ?"
-        first = await self._store.read(lambda link: link.execute(fact, (_FIRST,)).fetchone())
-        self._unclaimed = first[0] if first else None
+        self._unclaimed = await self._store.read(lambda link: facts.get(link, _FIRST))
         await self._let_note_go()
         if before != self._accounts:
             self._tell()
@@ -231,12 +231,12 @@ class Users:
             limit = None if where is None else sorted(where)
             row = (name, verifier, json.dumps(sorted(r.value for r in held)), json.dumps(limit))
 
-            def change(link: sqlite3.Connection) -> None:
-                link.execute("INSERT OR REPLACE INTO account VALUES (?, ?, ?, ?)", row)
+            def change(link: Link) -> None:
+                account_rows.put(link, row)
                 if password is not None:
-                    link.execute("DELETE FROM fact WHERE name = ? AND value = ?", (_FIRST, name))
+                    facts.forget(link, _FIRST, name)
                 if made_up:
-                    link.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (_FIRST, name))
+                    facts.put(link, _FIRST, name)
                 details: dict[str, audit.Detail] = {
                     "account": name,
                     "rights": row[2],
@@ -263,9 +263,9 @@ class Users:
             await self._may_change(by, Account(name, frozenset(), frozenset()), old, "user-remove")
             self._keep_an_admin(Account(name, frozenset()))
 
-            def change(link: sqlite3.Connection) -> None:
-                link.execute("DELETE FROM account WHERE name = ?", (name,))
-                link.execute("DELETE FROM fact WHERE name = ? AND value = ?", (_FIRST, name))
+            def change(link: Link) -> None:
+                account_rows.remove(link, name)
+                facts.forget(link, _FIRST, name)
                 details = {"account": name}
                 audit.append(link, by.name, "user-remove", camera=None, reason="", granted=True, details=details)
 

@@ -11,7 +11,6 @@ rewritten before it. What the last seconds before a theft of the machine added h
 import asyncio
 import json
 import logging
-import sqlite3
 import struct
 import time
 from collections.abc import Iterator
@@ -23,7 +22,9 @@ from typing import Any
 from base.errors import SealError, StoreError, WireError
 from base.files import write_atomically
 from nvr_box.clock import utc_us
+from nvr_box.db import audit as audit_rows
 from nvr_box.db.database import Store
+from nvr_box.db.link import Link
 from wire.keys import SigningKey, verify
 
 log = logging.getLogger(__name__)
@@ -81,16 +82,16 @@ class Head:
             raise WireError(f"not a head of an audit log: {error}") from error
         return head
 
-    def fault(self, link: sqlite3.Connection) -> str:
+    def fault(self, link: Link) -> str:
         """What the log at hand lacks of what was signed, as a sentence; empty when it still holds all of it."""
         when = _when(self.utc_us)
-        newest = link.execute("SELECT max(number) FROM audit").fetchone()[0] or 0
+        newest, _ = audit_rows.newest(link) or (0, _EMPTY)
         if newest < self.number:
             return f"what came after entry {newest} was cut off: the box signed entry {self.number} on {when}"
         if not self.number:
             return ""
-        row = link.execute("SELECT hash FROM audit WHERE number = ?", (self.number,)).fetchone()
-        if row is None or bytes(row[0]).hex() != self.hash:
+        hashed = audit_rows.hash_of(link, self.number)
+        if hashed is None or hashed.hex() != self.hash:
             return f"entry {self.number} or one before it was rewritten after the box signed it on {when}"
         return ""
 
@@ -116,8 +117,7 @@ class Heads:
         Raises:
             StoreError: it cannot be read or kept.
         """
-        sql = "SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1"
-        row = await self._store.read(lambda link: link.execute(sql).fetchone()) or (0, _EMPTY)
+        row = await self._store.read(audit_rows.newest) or (0, _EMPTY)
         fault, before = await self._store.read(self.fault)
         if fault and fault != self._said_fault:
             log.error("audit: %s; nothing is signed until an administrator accepts the loss (accept-loss)", fault)
@@ -136,7 +136,7 @@ class Heads:
         self._say(head)
         return head
 
-    def fault(self, link: sqlite3.Connection) -> tuple[str, Head | None]:
+    def fault(self, link: Link) -> tuple[str, Head | None]:
         """What the log lacks of what was signed last, empty when nothing; and that head, None before the first."""
         try:
             head = kept(self._path.parent)
@@ -150,7 +150,7 @@ class Heads:
             return f"{self._path} was signed by another box", head
         return head.fault(link), head
 
-    def losses(self, link: sqlite3.Connection) -> tuple[str, ...]:
+    def losses(self, link: Link) -> tuple[str, ...]:
         """What was lost before and accepted."""
         return tuple(losses(link, self._path.parent))
 
@@ -195,14 +195,11 @@ def read(path: Path) -> Head | None:
         raise WireError(f"{path}: not a head of an audit log: {error}") from error
 
 
-def losses(link: sqlite3.Connection, folder: Path) -> Iterator[str]:
+def losses(link: Link, folder: Path) -> Iterator[str]:
     """What the log lost once, whoever accepted it, and heads put aside that no entry accepts; each as a sentence."""
     accepted: set[str] = set()
-    sql = (
-        "SELECT number, utc_us, who, reason, json_extract(details, '$.why') FROM audit"
-        " WHERE action = ? AND granted = 1 ORDER BY number"
-    )
-    for number, at_us, who, reason, why in link.execute(sql, (ACCEPTED,)):
+    for number, at_us, who, _, _, reason, _, details, _ in audit_rows.granted(link, ACCEPTED):
+        why = json.loads(details).get("why")
         accepted.add(ASIDE.format(number))
         yield f"{why}; accepted by {who} on {_when(at_us)} in entry {number}: {reason}"
     for path in sorted(folder.glob(ASIDE.format("*"))):

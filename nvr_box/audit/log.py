@@ -7,14 +7,15 @@ changed since; the box signs and keeps one itself (`head.py`).
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from base.errors import Refused
 from nvr_box.audit.head import Head, Heads
 from nvr_box.clock import utc_us
+from nvr_box.db import audit as audit_rows
 from nvr_box.db.database import Store
+from nvr_box.db.link import Link
 from nvr_box.rights import Account, Right
 
 Detail = str | int | float | bool | None
@@ -113,15 +114,11 @@ class Audit:
         """
         await self._demand_reader(by, "audit-view")
         await self.write(by.name, "audit-view")
-        wanted = {"number <": before, "who =": who, "camera =": camera, "action =": action}
-        wanted |= {"utc_us >=": start_us, "utc_us <": end_us}
-        terms = {term: value for term, value in wanted.items() if value is not None}
-        where = " AND ".join(f"{term} ?" for term in terms) or "1"
-        if by.cameras is not None:
-            known = ", ".join(str(int(number)) for number in sorted(by.cameras))
-            where += f" AND (camera IS NULL OR camera IN ({known}))"
-        sql = f"SELECT * FROM audit WHERE {where} ORDER BY number DESC LIMIT ?"  # noqa: S608 - terms are ours
-        rows = await self._store.read(lambda link: link.execute(sql, (*terms.values(), max(1, limit))).fetchall())
+        named = {
+            "before": before, "who": who, "camera": camera, "action": action, "start_us": start_us, "end_us": end_us,
+        }  # fmt: skip
+        wanted = {name: value for name, value in named.items() if value is not None}
+        rows = await self._store.read(lambda link: audit_rows.page(link, wanted, by.cameras, max(1, limit)))
         return tuple(_entry(row) for row in rows)
 
     async def verify(self, by: Account) -> ChainVerdict:
@@ -151,7 +148,7 @@ class Audit:
 
 
 def append(
-    link: sqlite3.Connection,
+    link: Link,
     who: str,
     action: str,
     *,
@@ -167,18 +164,18 @@ def append(
     who, action, reason = _sound(who), _sound(action), _sound(reason)
     said = {name: _sound(value) if isinstance(value, str) else value for name, value in details.items()}
     camera = camera if camera is None or 0 <= camera < 1 << 63 else -1
-    newest = link.execute("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1").fetchone() or (0, FIRST)
+    newest = audit_rows.newest(link) or (0, FIRST)
     number = newest[0] + 1
     row = (number, utc_us(), who, action, camera, reason, int(granted), _json(said))
     hashed = _hash(newest[1], row)
-    link.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, hashed))
+    audit_rows.append(link, (*row, hashed))
     return _entry((*row, hashed))
 
 
-def verify(link: sqlite3.Connection) -> ChainVerdict:
+def verify(link: Link) -> ChainVerdict:
     """Recompute every hash from the first entry on."""
     previous, count = FIRST, 0
-    for row in link.execute("SELECT * FROM audit ORDER BY number"):
+    for row in audit_rows.every(link):
         count += 1
         if row[0] != count:
             return ChainVerdict(count, count, f"entry {count} is missing")

@@ -5,12 +5,13 @@ after a crash before any client asks.
 """
 
 import asyncio
-import sqlite3
 from dataclasses import dataclass
 
 from base.errors import NotFound
 from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.db import feeds as feed_rows
 from nvr_box.db.database import Store
+from nvr_box.db.link import Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,8 @@ class Feeds:
         async with self._loading:
             if self._loaded:
                 return
-            sql = "SELECT recording, source, uri, user, password, transport FROM feed"
-            for recording, *fields in await self._store.read(lambda link: link.execute(sql).fetchall()):
-                self._feeds[recording] = Feed(*fields)
+            for recording, source, uri, user, password, transport in await self._store.read(feed_rows.every):
+                self._feeds[recording] = Feed(source, uri, user, password, transport)
             self._loaded = True
 
     def get(self, recording: int) -> Feed | None:
@@ -68,11 +68,11 @@ class Feeds:
         if self._feeds.get(recording) == feed:
             return
 
-        def change(link: sqlite3.Connection) -> None:
-            link.execute("DELETE FROM feed WHERE recording = ?", (recording,))
+        def change(link: Link) -> None:
+            feed_rows.remove(link, recording)
             if feed is not None:
                 row = (recording, feed.source, feed.uri, feed.user, feed.password, feed.transport)
-                link.execute("INSERT INTO feed VALUES (?, ?, ?, ?, ?, ?)", row)
+                feed_rows.add(link, row)
 
         await self._store.write(change)
         if feed is None:

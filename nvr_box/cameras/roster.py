@@ -1,20 +1,19 @@
 """The list of added cameras: rows in the database, a copy in memory. Belongs to the event loop."""
 
 import hashlib
-import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from base.errors import Conflict, NotFound
 from nvr_box.audit import log as audit
 from nvr_box.cameras.sign_ins import SignIn
+from nvr_box.db import cameras as camera_rows
+from nvr_box.db import events as event_rows
+from nvr_box.db import feeds as feed_rows
+from nvr_box.db import packets as packet_rows
+from nvr_box.db import retention as retention_rows
 from nvr_box.db.database import Store
-
-_COLUMNS = (
-    "camera, name, xaddr, user, stream_uri, profile, manufacturer, model, serial, camera_id, signing_key,"
-    " appearance_model, paired, recording, added_utc_us, sealed_to"
-)
-_MARKS = ", ".join("?" * 16)
+from nvr_box.db.link import Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +73,11 @@ class Roster:
 
     async def load(self) -> None:
         """Read the rows; before anything else."""
-        sql = f"SELECT password, {_COLUMNS} FROM camera WHERE removed = 0 ORDER BY camera"  # noqa: S608
-        for password, *fields in await self._store.read(lambda link: link.execute(sql).fetchall()):
+        for password, *fields in await self._store.read(camera_rows.every):
             camera = _camera(fields)
             self._cameras[camera.camera] = camera
-            self._passwords[camera.camera] = password
-        streams = "SELECT camera, user, password FROM stream_account"
-        rows = await self._store.read(lambda link: link.execute(streams).fetchall())
-        self._streams = {camera: (user, password) for camera, user, password in rows}
+            self._passwords[camera.camera] = str(password)
+        self._streams = await self._store.read(camera_rows.stream_accounts)
 
     def all(self) -> tuple[Camera, ...]:
         """In order of adding."""
@@ -108,9 +104,7 @@ class Roster:
 
     async def packets(self, camera: int) -> int:
         """How many passages of it are stored."""
-        sql = "SELECT packets FROM usage WHERE camera = ?"
-        row = await self._store.read(lambda link: link.execute(sql, (camera,)).fetchone())
-        return int(row[0]) if row else 0
+        return await self._store.read(lambda link: packet_rows.count_of(link, camera))
 
     async def add(
         self,
@@ -127,22 +121,15 @@ class Roster:
             StoreError: a camera of this id was here with another key; or the disk refuses.
         """
 
-        def change(link: sqlite3.Connection) -> Camera:
-            sql = "SELECT camera, signing_key FROM camera WHERE camera_id = ?"
-            row = link.execute(sql, (fresh.camera_id,)).fetchone()
+        def change(link: Link) -> Camera:
+            row = camera_rows.known_by(link, fresh.camera_id)
             if row and row[1] not in (None, fresh.signing_key):
                 raise Conflict(f"a camera {fresh.camera_id} with another key was here before")
-            if row:
-                number = row[0]
-            else:
-                empty = "INSERT INTO camera (name, xaddr, user, password, stream_uri, profile, manufacturer, model,"
-                values = " VALUES ('', '', '', '', '', '', '', '', '', 0)"
-                number = link.execute(f"{empty} serial, added_utc_us){values}").lastrowid
+            number = row[0] if row else camera_rows.begin(link)
             camera = replace(fresh, camera=number)
             _update(link, camera)
-            back = "UPDATE camera SET password = ?, push_token = ?, removed = 0 WHERE camera = ?"
-            link.execute(back, (password, push_token, number))
-            _keep_stream(link, number, stream)
+            camera_rows.add_secrets(link, number, password, push_token)
+            camera_rows.set_stream_account(link, number, stream)
             details: dict[str, audit.Detail] = {"name": camera.name, "xaddr": camera.xaddr, "paired": camera.paired}
             audit.append(link, who, "camera-add", camera=number, reason="", granted=True, details=details)
             return camera
@@ -156,7 +143,7 @@ class Roster:
     async def put(
         self,
         camera: Camera,
-        entry: Callable[[sqlite3.Connection], audit.Entry] | None,
+        entry: Callable[[Link], audit.Entry] | None,
         *,
         push_token: str | None = None,
         stream: tuple[str, str] | None = None,
@@ -168,13 +155,13 @@ class Roster:
             push_token, stream: come with another pairing, and only then: the account for the streams (None for none).
         """
 
-        def change(link: sqlite3.Connection) -> None:
+        def change(link: Link) -> None:
             _update(link, camera)
             if push_token is not None:
-                link.execute("UPDATE camera SET push_token = ? WHERE camera = ?", (push_token, camera.camera))
-                _keep_stream(link, camera.camera, stream)
+                camera_rows.set_push_token(link, camera.camera, push_token)
+                camera_rows.set_stream_account(link, camera.camera, stream)
             if password is not None:
-                link.execute("UPDATE camera SET password = ? WHERE camera = ?", (password, camera.camera))
+                camera_rows.set_password(link, camera.camera, password)
             if entry:
                 entry(link)
 
@@ -186,34 +173,27 @@ class Roster:
             self._passwords[camera.camera] = password
             self.sign_in(camera.camera).accepted()
 
-    async def keep(self, camera: int, keep_s: int, entry: Callable[[sqlite3.Connection], audit.Entry]) -> None:
+    async def keep(self, camera: int, keep_s: int, entry: Callable[[Link], audit.Entry]) -> None:
         """How long its recordings may be kept at most; 0 for no limit of its own."""
 
-        def change(link: sqlite3.Connection) -> None:
-            link.execute("DELETE FROM keep WHERE camera = ?", (camera,))
-            if keep_s:
-                link.execute("INSERT INTO keep VALUES (?, ?)", (camera, keep_s))
+        def change(link: Link) -> None:
+            camera_rows.set_term(link, camera, keep_s)
             entry(link)
 
         await self._store.write(change)
 
     async def remove(
-        self, camera: int, *, recordings_too: bool, entry: Callable[[sqlite3.Connection], audit.Entry]
+        self, camera: int, *, recordings_too: bool, entry: Callable[[Link], audit.Entry]
     ) -> None:
         """Mark the row as removed; with `recordings_too` whatever of it is neither locked nor on hold as garbage."""
 
-        def change(link: sqlite3.Connection) -> None:
-            link.execute("DELETE FROM feed WHERE recording = ?", (camera,))
-            link.execute("DELETE FROM keep WHERE camera = ?", (camera,))
-            _keep_stream(link, camera, None)
-            link.execute("DELETE FROM endpoint WHERE camera = ?", (camera,))
-            gone = "UPDATE camera SET removed = 1, paired = 0, password = '', push_token = NULL WHERE camera = ?"
-            link.execute(gone, (camera,))
+        def change(link: Link) -> None:
+            feed_rows.remove(link, camera)
+            camera_rows.remove(link, camera)
             if recordings_too:
-                loose = "SELECT segment FROM loose WHERE camera = ?"
-                link.execute(f"UPDATE segment SET garbage = 1 WHERE segment IN ({loose})", (camera,))  # noqa: S608
-                link.execute("DELETE FROM packet WHERE camera = ?", (camera,))
-                link.execute("DELETE FROM event WHERE camera = ?", (camera,))
+                retention_rows.mark_loose(link, camera)
+                packet_rows.remove_of(link, camera)
+                event_rows.remove_of(link, camera)
             entry(link)
 
         await self._store.write(change)
@@ -229,17 +209,10 @@ class Roster:
             self._streams[camera] = stream
 
 
-def _keep_stream(link: sqlite3.Connection, camera: int, stream: tuple[str, str] | None) -> None:
-    link.execute("DELETE FROM stream_account WHERE camera = ?", (camera,))
-    if stream is not None:
-        link.execute("INSERT INTO stream_account VALUES (?, ?, ?)", (camera, *stream))
-
-
-def _update(link: sqlite3.Connection, camera: Camera) -> None:
-    fields = _COLUMNS.replace("camera, ", "", 1)
-    marks = _MARKS.removeprefix("?, ")
-    link.execute(
-        f"UPDATE camera SET ({fields}) = ({marks}) WHERE camera = ?",  # noqa: S608
+def _update(link: Link, camera: Camera) -> None:
+    camera_rows.update(
+        link,
+        camera.camera,
         (
             camera.name,
             camera.xaddr,
@@ -256,12 +229,11 @@ def _update(link: sqlite3.Connection, camera: Camera) -> None:
             int(camera.recording),
             camera.added_utc_us,
             camera.sealed_to,
-            camera.camera,
         ),
     )
 
 
-def _camera(fields: list[object]) -> Camera:
+def _camera(fields: Sequence[object]) -> Camera:
     values = dict(zip(Camera.__dataclass_fields__, fields, strict=True))
     values["paired"], values["recording"] = bool(values["paired"]), bool(values["recording"])
     return Camera(**values)  # type: ignore[arg-type]  # columns of a STRICT table in the order of the fields
@@ -269,6 +241,6 @@ def _camera(fields: list[object]) -> Camera:
 
 def entry(
     who: str, action: str, camera: int, details: dict[str, audit.Detail]
-) -> Callable[[sqlite3.Connection], audit.Entry]:
+) -> Callable[[Link], audit.Entry]:
     """An audit entry to be written in the same transaction as the change."""
     return lambda link: audit.append(link, who, action, camera=camera, reason="", granted=True, details=details)

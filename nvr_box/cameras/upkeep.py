@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import logging
-import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from nvr_box.cameras.roster import Camera, Roster, entry
 from nvr_box.cameras.sign_ins import SignIn
 from nvr_box.cameras.trial import best_profile
 from nvr_box.cameras.whereabouts import Whereabouts
+from nvr_box.db.link import Link
 from nvr_box.record.segments import Segments
 from onvif.errors import OnvifError
 
@@ -236,7 +236,7 @@ class Upkeep:
         return await self._follow(camera, None, stream_uri=uri, profile=profile.token)
 
     async def _follow(
-        self, camera: Camera, written: Callable[[sqlite3.Connection], Entry] | None, **changes: str
+        self, camera: Camera, written: Callable[[Link], Entry] | None, **changes: str
     ) -> Camera:
         """Keep what changed of a camera and record from there."""
         camera = replace(self._roster.get(camera.camera), **changes)  # type: ignore[arg-type]  # texts of the fields named

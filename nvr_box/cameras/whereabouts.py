@@ -4,13 +4,13 @@ WS-Discovery's endpoint is the same for as long as a device lives (April 2005, 2
 its known address. A camera of ours is asked for its identifier instead, which needs no account.
 """
 
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from yarl import URL
 
 from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.db import cameras as camera_rows
 from nvr_box.db.database import Store
 from onvif.discovery import Found, discover
 
@@ -73,17 +73,12 @@ class Whereabouts:
             if each.device and _authority(each.xaddr) in by_place
         ]
 
-        def change(link: sqlite3.Connection) -> None:
-            # The first that was seen at its address stays: who answers there later may be another device.
-            link.executemany("INSERT OR IGNORE INTO endpoint VALUES (?, ?)", rows)
-
         if rows:
-            await self._store.write(change)
+            # The first that was seen at its address stays: who answers there later may be another device.
+            await self._store.write(lambda link: camera_rows.note_endpoints(link, rows))
 
     async def _endpoint(self, camera: int) -> str | None:
-        sql = "SELECT endpoint FROM endpoint WHERE camera = ?"
-        row = await self._store.read(lambda link: link.execute(sql, (camera,)).fetchone())
-        return None if row is None else str(row[0])
+        return await self._store.read(lambda link: camera_rows.endpoint(link, camera))
 
 
 def _authority(xaddr: str) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 from base.errors import Conflict, NotFound, RequestError
 from nvr_box.audit.log import Audit
 from nvr_box.custody.holds import Hold, Holds
+from nvr_box.db import segments as segment_rows
 from nvr_box.db.database import Store
 from nvr_box.keys import day as day_keys
 from nvr_box.keys.known import KnownKey, fingerprint, known
@@ -127,7 +127,7 @@ class Custody:
 
     async def _days(self, standing: tuple[Hold, ...]) -> tuple[Day, ...]:
         recorded: defaultdict[str, dict[int, int]] = defaultdict(dict)
-        for camera, day, length_us in await self._store.read(_recorded):
+        for camera, day, length_us in await self._store.read(segment_rows.recorded_by_day):
             recorded[f"{datetime.fromtimestamp(day * _DAY_US / 1e6, UTC):%Y-%m-%d}"][camera] = length_us
         labels = {each.kid: each.label or each.kid for each in known(self._keys)}
         names: defaultdict[str, list[str]] = defaultdict(list)
@@ -151,18 +151,3 @@ class Custody:
     def _cases(self, standing: tuple[Hold, ...]) -> dict[str, str | None]:
         public = {each.case: self._keys.cases.public(each.case) for each in standing}
         return {case: fingerprint(key) if key else None for case, key in public.items()}
-
-
-def _recorded(link: sqlite3.Connection) -> list[tuple[int, int, int]]:
-    """(camera, day since 1970, recorded microseconds): day by day along the index, without sorting a history."""
-    of = "FROM segment WHERE camera = ? AND garbage = 0 AND start_us >= ?"
-    found = []
-    for (camera,) in link.execute("SELECT camera FROM usage").fetchall():
-        after_us = 0
-        while (first_us := link.execute(f"SELECT min(start_us) {of}", (camera, after_us)).fetchone()[0]) is not None:
-            day = first_us // _DAY_US
-            after_us = (day + 1) * _DAY_US
-            sql = f"SELECT sum(end_us - start_us) {of} AND start_us < ?"
-            (length_us,) = link.execute(sql, (camera, first_us, after_us)).fetchone()
-            found.append((camera, day, length_us))
-    return found

@@ -8,7 +8,6 @@ and whoever holds the case's key opens this stretch and nothing else of them.
 import asyncio
 import contextlib
 import re
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,7 +17,11 @@ from base.errors import HostError, Invalid, NotFound, Refused, StoreError
 from base.files import shred, write_atomically
 from nvr_box.audit import log as audit
 from nvr_box.clock import utc_us
+from nvr_box.db import cameras as camera_rows
+from nvr_box.db import holds as hold_rows
+from nvr_box.db import packets as packet_rows
 from nvr_box.db.database import Store
+from nvr_box.db.link import Link
 from nvr_box.keys.case import sound_name
 from nvr_box.keys.passphrase import long_enough
 from nvr_box.keys.store import Keys
@@ -33,7 +36,6 @@ LONGEST_US = 24 * 3_600_000_000
 _DAY_US = 86_400_000_000
 # A camera that was away at midnight may have sealed a little of the next day with the key of the day before.
 _BEFORE_US = 3_600_000_000
-_COLUMNS = "hold, name, camera, start_us, end_us, reason, who, placed_us, kept, missed, lifted_us"
 _LONGEST_SEALING_S = 3600.0
 _LEAST_REASON = 8
 
@@ -86,8 +88,7 @@ class Holds:
 
     async def standing(self) -> tuple[Hold, ...]:
         """Those that are on, oldest first; without rights, for the parts of the box."""
-        sql = f"SELECT {_COLUMNS} FROM hold WHERE lifted_us IS NULL ORDER BY hold"  # noqa: S608
-        rows = await self._store.read(lambda link: link.execute(sql).fetchall())
+        rows = await self._store.read(hold_rows.standing)
         return tuple(Hold(*row) for row in rows)
 
     async def days_needed(self) -> frozenset[str]:
@@ -112,14 +113,9 @@ class Holds:
             raise NotFound("range: nothing is recorded there")
         fresh = Hold(0, case, camera, start_us, end_us, reason, by.name, utc_us())
 
-        def change(link: sqlite3.Connection) -> Hold:
+        def change(link: Link) -> Hold:
             values = (fresh.case, camera, start_us, end_us, reason, by.name, fresh.placed_us)
-            row = link.execute(
-                "INSERT INTO hold (name, camera, start_us, end_us, reason, who, placed_us)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                values,
-            )
-            placed = replace(fresh, number=row.lastrowid or 0)
+            placed = replace(fresh, number=hold_rows.place(link, values))
             _entry(link, by, placed, "place", reason)
             return placed
 
@@ -177,8 +173,8 @@ class Holds:
         await asyncio.to_thread(_write, path, hold.file_of([*records, *best_shots]))
         done = replace(found, kept=len(records), missed=missed)
 
-        def change(link: sqlite3.Connection) -> None:
-            link.execute("UPDATE hold SET kept = ?, missed = ? WHERE hold = ?", (done.kept, missed, number))
+        def change(link: Link) -> None:
+            hold_rows.seal(link, number, done.kept, missed)
             _entry(link, by, done, "seal", found.reason)
 
         await self._store.write(change)
@@ -202,8 +198,8 @@ class Holds:
         except OSError as error:
             raise StoreError(f"{path}: what was sealed to the case cannot be destroyed: {error.strerror}") from error
 
-        def change(link: sqlite3.Connection) -> None:
-            link.execute("UPDATE hold SET lifted_us = ? WHERE hold = ?", (utc_us(), number))
+        def change(link: Link) -> None:
+            hold_rows.lift(link, number, utc_us())
             _entry(link, by, found, "lift", reason)
 
         await self._store.write(change)
@@ -231,20 +227,15 @@ class Holds:
 
     async def _best_shots(self, talk: Talk, found: Hold, recipient: Recipient) -> list[bytes]:
         """The same for the best shots that were taken in it and open."""
-        sql = (
-            "SELECT jpeg FROM best_shot JOIN packet USING (packet) WHERE camera = ? AND best_us >= ? AND best_us < ?"
-            " AND length(sealed) > 0"
+        jpegs = await self._store.read(
+            lambda link: packet_rows.sealed_shots(link, found.camera, found.start_us, found.end_us)
         )
-        asked = (found.camera, found.start_us, found.end_us)
-        jpegs = await self._store.read(lambda link: link.execute(sql, asked).fetchall())
         ask = {"op": "hold-card", "case": recipient.public.hex()}
-        records = [(await talk.ask(ask, body=jpeg))[-1][1] for (jpeg,) in jpegs]
+        records = [(await talk.ask(ask, body=jpeg))[-1][1] for jpeg in jpegs]
         return [record for record in records if record]
 
     async def _camera_id(self, camera: int) -> str:
-        sql = "SELECT camera_id FROM camera WHERE camera = ?"
-        row = await self._store.read(lambda link: link.execute(sql, (camera,)).fetchone())
-        return str(row[0] or "") if row else ""
+        return await self._store.read(lambda link: camera_rows.id_of(link, camera)) or ""
 
     async def _get(self, number: int) -> Hold:
         found = [each for each in await self.standing() if each.number == number]
@@ -260,7 +251,7 @@ def _sound(reason: str) -> str:
     return reason
 
 
-def _entry(link: sqlite3.Connection, by: Account, found: Hold, what: str, reason: str) -> None:
+def _entry(link: Link, by: Account, found: Hold, what: str, reason: str) -> None:
     details: dict[str, audit.Detail] = {
         "what": what, "number": found.number, "case": found.case, "start_us": found.start_us, "end_us": found.end_us,
         "groups": found.kept, "missed": found.missed,

@@ -18,10 +18,9 @@ from typing import TypeVar
 from base.errors import StoreError
 from base.files import blank
 from nvr_box.db import migrate
+from nvr_box.db.link import BUSY_MS, Link, connected, is_damage
 
-_BUSY_MS = 30_000
 READERS = 3
-_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 T = TypeVar("T")
 
 
@@ -32,10 +31,10 @@ class Damaged(StoreError):
 class Store:
     """An open database. Create with `Store.open`, end with `close`."""
 
-    def __init__(self, path: Path, writer: sqlite3.Connection, readers: list[sqlite3.Connection]) -> None:
+    def __init__(self, path: Path, writer: Link, readers: list[Link]) -> None:
         self.path = path
         self._watched = threading.Lock()
-        self._free: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        self._free: queue.SimpleQueue[Link] = queue.SimpleQueue()
         self._use(writer, readers)
         self._write_thread = ThreadPoolExecutor(1, "store-write")
         self._unscrubbed = True
@@ -43,7 +42,7 @@ class Store:
         self.damage = ""
         """What was found wrong with the file while it was used, empty while nothing was."""
 
-    def _use(self, writer: sqlite3.Connection, readers: list[sqlite3.Connection]) -> None:
+    def _use(self, writer: Link, readers: list[Link]) -> None:
         # One connection alone sees `data_version` grow; the others wait for whoever reads next.
         self._writer, self._watch = writer, readers[0]
         for reader in readers[1:]:
@@ -60,7 +59,7 @@ class Store:
         """
         return cls(path, *_opened(path))
 
-    async def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, change: Callable[[Link], T]) -> T:
         """Run `change` in one transaction on the writer's thread.
 
         Raises:
@@ -68,11 +67,11 @@ class Store:
         """
         return await asyncio.wrap_future(self.submit(change))
 
-    def submit(self, change: Callable[[sqlite3.Connection], T]) -> "Future[T]":
+    def submit(self, change: Callable[[Link], T]) -> "Future[T]":
         """`write` for callers on other threads."""
         return self._write_thread.submit(self._transact, change)
 
-    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+    async def read(self, query: Callable[[Link], T]) -> T:
         """Run `query` on a reader's thread; it sees everything written before.
 
         Raises:
@@ -80,7 +79,7 @@ class Store:
         """
         return await asyncio.wrap_future(self.ask(query))
 
-    def ask(self, query: Callable[[sqlite3.Connection], T]) -> "Future[T]":
+    def ask(self, query: Callable[[Link], T]) -> "Future[T]":
         """`read` for callers on other threads."""
         return self._read_threads.submit(self._reading, query)
 
@@ -132,7 +131,7 @@ class Store:
             self._use(*links)
             self.damage = ""
 
-    def _let_go(self) -> list[sqlite3.Connection]:
+    def _let_go(self) -> list[Link]:
         links = [self._writer, self._watch, *(self._free.get() for _ in range(READERS))]
         _close(links)
         return links
@@ -160,10 +159,10 @@ class Store:
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"the database refused: {error}") from error
         finally:
-            self._writer.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+            self._writer.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         return True
 
-    def _transact(self, change: Callable[[sqlite3.Connection], T]) -> T:
+    def _transact(self, change: Callable[[Link], T]) -> T:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -177,7 +176,7 @@ class Store:
             raise self._refused(error) from error
         return result
 
-    def _reading(self, query: Callable[[sqlite3.Connection], T]) -> T:
+    def _reading(self, query: Callable[[Link], T]) -> T:
         link = self._free.get()
         try:
             return query(link)
@@ -201,13 +200,8 @@ class Store:
         return StoreError(f"the database refused: {error}")
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether SQLite says that the file itself is not sound."""
-    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGE
-
-
-def _opened(path: Path) -> tuple[sqlite3.Connection, list[sqlite3.Connection]]:
-    links: list[sqlite3.Connection] = []
+def _opened(path: Path) -> tuple[Link, list[Link]]:
+    links: list[Link] = []
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         links.append(writer := connected(path))
@@ -225,15 +219,6 @@ def _opened(path: Path) -> tuple[sqlite3.Connection, list[sqlite3.Connection]]:
     return writer, links[1:]
 
 
-def connected(path: Path) -> sqlite3.Connection:
-    link = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=_BUSY_MS / 1000)
-    link.execute("PRAGMA journal_mode = WAL")
-    link.execute("PRAGMA synchronous = FULL")
-    link.execute("PRAGMA foreign_keys = 1")
-    link.execute("PRAGMA secure_delete = ON")
-    return link
-
-
-def _close(links: list[sqlite3.Connection]) -> None:
+def _close(links: list[Link]) -> None:
     for link in links:
         link.close()

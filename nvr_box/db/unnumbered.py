@@ -85,7 +85,7 @@ def _move(link: sqlite3.Connection, table: str) -> None:
     """The rows from aside, and the number that the next row must not go below."""
     there = {column[0] for column in _columns(link, table + _ASIDE)}
     named = ", ".join(str(column[0]) for column in _columns(link, table) if column[0] in there)
-    link.execute(f"INSERT INTO {table} ({named}) SELECT {named} FROM {table}{_ASIDE}")  # noqa: S608 - names of our schema
+    link.execute(f"INSERT INTO {table} ({named}) SELECT {named} FROM {table}{_ASIDE}")
     if _columns(link, "sqlite_sequence"):
         last = link.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table + _ASIDE,)).fetchone()
         if last:

@@ -1,8 +1,6 @@
 """`python -m nvr_box verify PACKAGE`: whether a package is what the box signed, by nothing but the package itself."""
 
-import contextlib
 import hashlib
-import sqlite3
 import sys
 import tempfile
 import zipfile
@@ -13,6 +11,8 @@ from pathlib import Path
 from base import libav
 from base.errors import SealError, WireError
 from nvr_box.audit.head import Head
+from nvr_box.db import audit as audit_rows
+from nvr_box.db.link import DatabaseError, looking
 from nvr_box.export import bounds, manifest, report
 from nvr_box.export.manifest import Manifest
 from nvr_box.state import DATABASE
@@ -146,15 +146,15 @@ def _head(said: Manifest, state: Path | None) -> list[str]:
     if state is None:
         return []
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{state / DATABASE}?mode=ro", uri=True)) as link:
+        with looking(state / DATABASE) as link:
             number, hashed = int(said.about["audit_entry"]), str(said.about["audit_hash"])
-            row = link.execute("SELECT hash FROM audit WHERE number = ?", (number,)).fetchone()
-            if row is None:
+            there = audit_rows.hash_of(link, number)
+            if there is None:
                 return [f"audit log: entry {number}, of this package, is missing: entries were cut off"]
-            if bytes(row[0]).hex() != hashed:
+            if there.hex() != hashed:
                 return [f"audit log: entry {number}, of this package, or one before it was rewritten"]
             fault = head.fault(link) if head else ""
-    except (sqlite3.Error, KeyError, TypeError, ValueError) as error:
+    except (DatabaseError, KeyError, TypeError, ValueError) as error:
         return [f"audit log: {state / DATABASE} cannot be compared: {error}"]
     return [f"audit log: {fault}"] if fault else []
 

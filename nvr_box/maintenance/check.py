@@ -4,7 +4,6 @@ May run beside a running box: the segments being written have no row yet, which 
 """
 
 import hashlib
-import sqlite3
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,7 +13,11 @@ from base.errors import Error, NotFound, StoreError, WireError
 from nvr_box.audit import head as audit_head
 from nvr_box.audit import log as audit
 from nvr_box.config import BoxConfig
+from nvr_box.db import packets as packet_rows
+from nvr_box.db import segments as segment_rows
+from nvr_box.db import soundness
 from nvr_box.db.database import Store
+from nvr_box.db.link import DatabaseError, Link, looking
 from nvr_box.keys.store import Keys
 from nvr_box.maintenance import repair
 from nvr_box.record import fmp4, gop_index
@@ -36,19 +39,14 @@ def main(config: BoxConfig, *, hashes: bool = True, signing_key: str | None = No
         raise NotFound(f"{path}: there is no box here")
     store = Store.open(path)
     store.close()
-    link = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
-        found = list(
-            findings(link, config.state, keys=config.key_folder, hashes=hashes, signing_key=signing_key)
-        )
-        counts = [
-            link.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
-            for table in ("segment", "packet", "best_shot WHERE sealed != x''", "audit")
-        ]
-    except sqlite3.Error as error:
+        with looking(path) as link:
+            found = list(
+                findings(link, config.state, keys=config.key_folder, hashes=hashes, signing_key=signing_key)
+            )
+            counts = soundness.sizes(link)
+    except DatabaseError as error:
         raise StoreError(f"{path}: {error}") from error
-    finally:
-        link.close()
     for finding in found:
         print(finding)
     said = f"{counts[0]} segments, {counts[1]} passages, {counts[2]} of them with a sealed original"
@@ -57,7 +55,7 @@ def main(config: BoxConfig, *, hashes: bool = True, signing_key: str | None = No
 
 
 def findings(
-    link: sqlite3.Connection,
+    link: Link,
     state: Path,
     *,
     keys: Path | None = None,
@@ -70,10 +68,9 @@ def findings(
         keys: the folder of the keys, when it is not the usual one.
         signing_key: the box's, hex, where it is known from elsewhere: whoever changes the state may change that too.
     """
-    for (said,) in link.execute("PRAGMA integrity_check").fetchall():
-        if said != "ok":
-            yield f"database: {said}"
-    for table, row, parent, _ in link.execute("PRAGMA foreign_key_check").fetchall():
+    for said in soundness.whole_check(link):
+        yield f"database: {said}"
+    for table, row, parent in soundness.without_parent(link):
         yield f"database: row {row} of {table} belongs to nothing in {parent}"
     damage = repair.last(link)
     if damage is not None:
@@ -81,8 +78,7 @@ def findings(
     yield from _counters(link)
     yield from _segments(link, state / RECORDINGS, hashes=hashes)
     yield from _best_shots(link, hashes=hashes)
-    twice = "SELECT hex(camera_id), sequence, count(*) FROM packet GROUP BY camera_id, sequence HAVING count(*) > 1"
-    for camera_id, sequence, count in link.execute(twice).fetchall():
+    for camera_id, sequence, count in soundness.stored_twice(link):
         yield f"packet {sequence} of camera {camera_id} is stored {count} times"
     verdict = audit.verify(link)
     if verdict.broken_at is not None:
@@ -91,8 +87,7 @@ def findings(
     yield from _head(link, state, keys / "signing.json", signing_key)
     for said in audit_head.losses(link, state):
         yield f"audit: {said}"
-    unpaired = "SELECT camera FROM camera WHERE paired = 1 AND (signing_key IS NULL OR push_token IS NULL)"
-    for (camera,) in link.execute(unpaired).fetchall():
+    for camera in soundness.paired_without_keys(link):
         yield f"camera {camera} is paired but its keys are missing"
     try:
         found = Keys.open(keys, make=False)
@@ -103,7 +98,7 @@ def findings(
         yield f"keys: {error}"
 
 
-def _head(link: sqlite3.Connection, state: Path, verifier: Path, signing_key: str | None) -> Iterator[str]:
+def _head(link: Link, state: Path, verifier: Path, signing_key: str | None) -> Iterator[str]:
     """Whether the log still holds what the box signed. Before the box ran for the first time nothing is signed."""
     path = state / audit_head.FILE
     try:
@@ -122,26 +117,16 @@ def _head(link: sqlite3.Connection, state: Path, verifier: Path, signing_key: st
         yield f"audit: {fault}"
 
 
-def _counters(link: sqlite3.Connection) -> Iterator[str]:
+def _counters(link: Link) -> Iterator[str]:
     """What is kept by triggers, counted anew."""
-    sql = (
-        "SELECT camera, bytes, span_us, packets,"
-        " (SELECT coalesce(sum(bytes + seen_bytes), 0) FROM segment WHERE camera = usage.camera AND garbage = 0),"
-        " (SELECT coalesce(sum(end_us - start_us), 0) FROM segment WHERE camera = usage.camera AND garbage = 0),"
-        " (SELECT count(*) FROM packet WHERE camera = usage.camera) FROM usage"
-    )
-    for camera, *counts in link.execute(sql):
-        if counts[:3] != counts[3:]:
-            yield f"database: bytes, length and passages of camera {camera} are {counts[3:]}, it counts {counts[:3]}"
+    for camera, counted, said in soundness.counters(link):
+        if counted != said:
+            yield f"database: bytes, length and passages of camera {camera} are {counted}, it counts {said}"
 
 
-def _best_shots(link: sqlite3.Connection, *, hashes: bool) -> Iterator[str]:
+def _best_shots(link: Link, *, hashes: bool) -> Iterator[str]:
     """Thumbnails that are no thumbnails, belong to another packet, or were changed since their camera signed them."""
-    sql = (
-        "SELECT packet, packet.camera_id, sequence, signing_key, jpeg, sealed FROM best_shot JOIN packet USING (packet)"
-        " LEFT JOIN camera USING (camera)"
-    )
-    for packet, camera_id, sequence, key, jpeg, kids in link.execute(sql):
+    for packet, camera_id, sequence, key, jpeg, kids in packet_rows.every_shot(link):
         signing_key = bytes.fromhex(key) if key and hashes else None
         said = _best_shot(jpeg, (camera_id, sequence), kids, signing_key)
         if said:
@@ -164,18 +149,16 @@ def _best_shot(jpeg: bytes, name: tuple[bytes, int], kids: bytes, signing_key: b
     return ""
 
 
-def _segments(link: sqlite3.Connection, root: Path, *, hashes: bool) -> Iterator[str]:
+def _segments(link: Link, root: Path, *, hashes: bool) -> Iterator[str]:
     # Files first: what is finished between the two looks then has both.
     files = {str(path.relative_to(root)) for path in root.rglob("*.mp4")}
-    rows = link.execute("SELECT segment, path, bytes, sha256, gop_index FROM segment WHERE garbage = 0").fetchall()
-    for segment, path, size, sha256, index in rows:
+    for segment, path, size, sha256, index in segment_rows.files(link):
         if (root / path).with_suffix(GONE).exists():
             continue  # removed on a full disk; its row goes as soon as the database can be written
         said = _segment(root / path, size, sha256 if hashes else None, index)
-        still = "SELECT count(*) FROM segment WHERE segment = ? AND garbage = 0"
-        if said and link.execute(still, (segment,)).fetchone()[0]:
+        if said and segment_rows.is_there(link, segment):
             yield f"segment {segment} ({path}): {said}"
-    known = {path for (path,) in link.execute("SELECT path FROM segment")}
+    known = segment_rows.paths(link)
     # The one that is being written, and the one before it, whose row is on its way.
     newest: dict[str, list[str]] = {}
     for path in sorted(files - known, key=_start):
@@ -185,9 +168,8 @@ def _segments(link: sqlite3.Connection, root: Path, *, hashes: bool) -> Iterator
         if len(waiting) > _WITHOUT_ROW:
             yield f"{waiting.pop(0)}: has no row, and is not the newest file of camera {camera}"
     # Under a clock that is wrong by days the one that is being written may be dated before or after all others.
-    last = "SELECT max(start_us - clock_error_us) FROM segment WHERE camera = ? AND garbage = 0"
     for camera, paths in newest.items():
-        (at,) = link.execute(last, (int(camera) if camera.isdigit() else -1,)).fetchone()
+        at = segment_rows.last_start_us(link, int(camera) if camera.isdigit() else -1)
         for path in paths:
             if at is not None and _start(path) < at and not _is_written(root / path):
                 yield f"{path}: has no row, but later segments have"

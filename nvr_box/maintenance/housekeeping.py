@@ -5,7 +5,6 @@ A step that fails is said and done again: none of them ends the box.
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +13,8 @@ from base.steady import kept_up
 from nvr_box.accounts.users import Users
 from nvr_box.audit.log import Audit
 from nvr_box.custody.holds import Holds
-from nvr_box.db import migrate
+from nvr_box.db import facts, migrate
+from nvr_box.db import retention as retention_rows
 from nvr_box.db.database import Store
 from nvr_box.keys.store import Keys
 from nvr_box.maintenance import repair
@@ -106,19 +106,18 @@ class Housekeeping:
 
         Locked evidence and open holds keep their days' keys, and so does what retention has not removed yet.
         """
-        done_us = await self._store.read(_shredded_us)
-        if done_us is not None and 0 <= now_us - done_us < _SHRED_EVERY_US:
+        done_us = await self._store.read(lambda link: facts.get(link, _FACT))
+        if done_us is not None and 0 <= now_us - int(done_us) < _SHRED_EVERY_US:
             return
         # A camera that was away at midnight may have sealed the first minutes of the day after with the same key.
         first = f"{datetime.fromtimestamp(oldest_us / 1e6, UTC) - timedelta(days=1):%Y-%m-%d}"
-        left = await self._store.read(lambda link: _days_left(link, oldest_us))
+        left = await self._store.read(lambda link: retention_rows.days_left(link, oldest_us))
         spared = left | await self._holds.days_needed()
         days = sorted({each.day[:10] for each in await asyncio.to_thread(self._keys.days)})
         due = [day for day in days if day < first and day not in spared]
         if not due:
             return
-        sql = "INSERT OR REPLACE INTO fact VALUES (?, ?)"
-        await self._store.write(lambda link: link.execute(sql, (_FACT, str(now_us))))
+        await self._store.write(lambda link: facts.put(link, _FACT, str(now_us)))
         spared |= set(days) - {due[0]}
         gone = await asyncio.to_thread(self._keys.shred_days_before, first, spared=frozenset(spared))
         if gone:
@@ -178,19 +177,3 @@ async def _once(what: str, step: Callable[[], Awaitable[object]]) -> None:
             await asyncio.sleep(_AGAIN_S)
 
     await kept_up(what, until_well, back_off_s=(_AGAIN_S,))
-
-
-def _shredded_us(link: sqlite3.Connection) -> int | None:
-    row = link.execute("SELECT value FROM fact WHERE name = ?", (_FACT,)).fetchone()
-    return int(row[0]) if row else None
-
-
-def _days_left(link: sqlite3.Connection, before_us: int) -> frozenset[str]:
-    """Days before a time of which something is recorded that its own day's key has to open."""
-    sql = (
-        "SELECT DISTINCT date(segment.start_us / 1000000, 'unixepoch') FROM usage CROSS JOIN segment USING (camera)"
-        " WHERE garbage = 0 AND segment.start_us < ? AND (locked = 1 OR NOT EXISTS (SELECT 1 FROM hold"
-        " WHERE hold.camera = segment.camera AND hold.lifted_us IS NULL AND hold.start_us < segment.end_us"
-        " AND hold.end_us > segment.start_us))"
-    )
-    return frozenset(day for (day,) in link.execute(sql, (before_us,)))

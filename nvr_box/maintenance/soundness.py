@@ -6,17 +6,16 @@ own it holds no writer back.
 """
 
 import asyncio
-import contextlib
 import logging
-import sqlite3
 import threading
 
-from nvr_box.db.database import Store, is_damage
+from nvr_box.db.database import Store
+from nvr_box.db.link import DatabaseError, is_damage, looking
+from nvr_box.db.soundness import quick_check, tables
 
 log = logging.getLogger(__name__)
 # While it reads, the write-ahead log cannot begin from its start: a table that takes longer is left half looked at.
 _LONGEST_S = 20.0
-_TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
 
 
 class Soundness:
@@ -38,17 +37,17 @@ class Soundness:
         """The table that was looked at, behind `last` in turn, and what is wrong with it."""
         table = last
         try:
-            with contextlib.closing(sqlite3.connect(f"file:{self._store.path}?mode=ro", uri=True)) as link:
-                tables = [name for (name,) in link.execute(_TABLES)]
-                table = next((name for name in tables if name > last), min(tables, default=""))
+            with looking(self._store.path) as link:
+                names = tables(link)
+                table = next((name for name in names if name > last), min(names, default=""))
                 late = threading.Timer(_LONGEST_S, link.interrupt)
                 late.start()
                 try:
-                    said = [words for (words,) in link.execute(f"PRAGMA quick_check('{table}')") if words != "ok"]
+                    said = quick_check(link, table)
                 finally:
                     late.cancel()
                     late.join()  # it may hold the connection, which is closed next
-        except sqlite3.Error as error:
+        except DatabaseError as error:
             if is_damage(error):
                 return table, f"{table}: {error}" if table else str(error)
             log.debug("%s was not looked at to its end: %s", table or "the database", error)

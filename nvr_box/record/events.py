@@ -6,12 +6,13 @@ a closed list of names are kept, so that no camera can make this a register of p
 """
 
 import json
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from nvr_box.db import events as event_rows
 from nvr_box.db.database import Store
+from nvr_box.db.link import Link
 
 MOST_PER_CAMERA: Final = 100_000
 _PRUNE_EVERY = 1000
@@ -23,7 +24,6 @@ _DATA: Final = frozenset({
     "Active", "ClassTypes", "Count", "Direction", "Duration", "IsCrossed", "IsDetected", "IsInside", "IsMotion",
     "IsSoundDetected", "IsTamper", "Level", "LogicalState", "ObjectId", "State", "Status", "Value",
 })  # fmt: skip
-_COLUMNS = "event, camera, utc_us, topic, operation, items"
 
 Items = tuple[tuple[str, str], ...]
 
@@ -89,11 +89,11 @@ class Events:
         prune = self._added % _PRUNE_EVERY + len(rows) >= _PRUNE_EVERY or not self._added
         self._added += len(rows)
 
-        def change(link: sqlite3.Connection) -> None:
-            link.executemany("INSERT INTO event (camera, utc_us, topic, operation, items) VALUES (?, ?, ?, ?, ?)", rows)
+        def change(link: Link) -> None:
+            event_rows.add(link, rows)
             if prune:
                 for camera in {row[0] for row in rows}:
-                    _prune(link, camera)
+                    event_rows.prune(link, camera, MOST_PER_CAMERA)
 
         await self._store.write(change)
 
@@ -105,41 +105,21 @@ class Events:
         Args:
             reverse: the latest first.
         """
-        sign, order = ("<", "DESC") if reverse else (">", "ASC")
-        sql = f"SELECT {_COLUMNS} FROM event WHERE camera = ? AND utc_us BETWEEN ? AND ?"  # noqa: S608 - our own words
-        values: tuple[int, ...] = (camera, start_us, end_us)
-        if after is not None:
-            sql += f" AND (utc_us, event) {sign} (?, ?)"
-            values += (after.utc_us, after.number)
-        sql += f" ORDER BY utc_us {order}, event {order} LIMIT {_PAGE}"
-        return await self._store.read(lambda link: tuple(_past(row) for row in link.execute(sql, values)))
+        behind = None if after is None else (after.utc_us, after.number)
+        rows = await self._store.read(
+            lambda link: event_rows.page(link, camera, start_us, end_us, after=behind, reverse=reverse, limit=_PAGE)
+        )
+        return tuple(_past(row) for row in rows)
 
     async def states(self, camera: int, at_us: int) -> tuple[Past, ...]:
         """How each property of the camera stood at `at_us`: its last event until then, unless that was its end."""
-        sql = (
-            f"SELECT {_COLUMNS} FROM (SELECT *, row_number() OVER ("  # noqa: S608 - our own words
-            " PARTITION BY topic, json_extract(items, '$[0]'), json_extract(items, '$[1]')"
-            " ORDER BY utc_us DESC, event DESC) AS age FROM event"
-            " WHERE camera = ? AND utc_us <= ? AND operation != '') WHERE age = 1 ORDER BY topic, event"
-        )
-        found = await self._store.read(lambda link: [_past(row) for row in link.execute(sql, (camera, at_us))])
+        rows = await self._store.read(lambda link: event_rows.last_states(link, camera, at_us))
+        found = [_past(row) for row in rows]
         return tuple(each for each in found if each.operation != "Deleted")
 
     async def topics(self) -> frozenset[str]:
         """Every topic of which something is kept."""
-        sql = (
-            "WITH RECURSIVE kind(topic) AS (SELECT min(topic) FROM event UNION ALL"
-            " SELECT (SELECT min(topic) FROM event WHERE topic > kind.topic) FROM kind WHERE kind.topic IS NOT NULL)"
-            " SELECT topic FROM kind WHERE topic IS NOT NULL"
-        )
-        return await self._store.read(lambda link: frozenset(topic for (topic,) in link.execute(sql)))
-
-
-def _prune(link: sqlite3.Connection, camera: int) -> None:
-    oldest = "SELECT utc_us FROM event WHERE camera = ? ORDER BY utc_us DESC LIMIT 1 OFFSET ?"
-    found = link.execute(oldest, (camera, MOST_PER_CAMERA)).fetchone()
-    if found:
-        link.execute("DELETE FROM event WHERE camera = ? AND utc_us <= ?", (camera, found[0]))
+        return await self._store.read(event_rows.topics)
 
 
 def _items(event: Past) -> str:

@@ -8,7 +8,6 @@ the row follows as soon as the database can be written. After a crash in between
 import json
 import logging
 import shutil
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,10 +15,13 @@ from pathlib import Path
 
 from base.errors import StoreError
 from nvr_box.config import RecordConfig
+from nvr_box.db import facts
+from nvr_box.db import retention as rows
 from nvr_box.db.database import Store
+from nvr_box.db.link import Link
+from nvr_box.db.retention import Rows
 from nvr_box.notices import Notice
 from nvr_box.record import room
-from nvr_box.record.removal import Rows, delete_rows, oldest
 from nvr_box.record.room import MIB, Disk, Victim
 from nvr_box.record.segments import Segments
 from nvr_box.record.sightings import SUFFIX
@@ -63,22 +65,20 @@ class FullDisk:
     async def owed(self) -> int:
         """How many bytes the recordings owe to the floor now."""
         if not self._loaded:
-            sql = "SELECT value FROM fact WHERE name = ?"
-            row = await self._store.read(lambda link: link.execute(sql, (_FACT,)).fetchone())
-            self._others_before = json.loads(row[0])["others"] if row else None
+            said = await self._store.read(lambda link: facts.get(link, _FACT))
+            self._others_before = json.loads(said)["others"] if said else None
             self._loaded = True
-        disk = self._disk(await self._store.read(_bytes))
+        disk = self._disk(await self._store.read(rows.recorded_bytes))
         found = room.owed(disk, self._others_before, self._floor)
         if found.others_before != self._others_before:
             value = json.dumps({"others": found.others_before})
-            sql = "INSERT OR REPLACE INTO fact VALUES (?, ?)"
             with suppress(StoreError):  # a full disk; the next look finds the same
-                await self._store.write(lambda link: link.execute(sql, (_FACT, value)))
+                await self._store.write(lambda link: facts.put(link, _FACT, value))
         self._others_before, self._others = found.others_before, found.others
         self._refused = ""
         return found.bytes
 
-    def owing(self, link: sqlite3.Connection, owed: int) -> list[Victim]:
+    def owing(self, link: Link, owed: int) -> list[Victim]:
         """The oldest segments that pay `owed` bytes without going below the least span of their camera."""
         spans_us, victims = _oldest(link)
         chosen: list[Victim] = []
@@ -97,9 +97,9 @@ class FullDisk:
         """Look at what could go next, and forget the rows of what went without the database."""
         emptied = list(self._emptied.items())
         if emptied:
-            await self._store.write(lambda link: delete_rows(link, emptied))
+            await self._store.write(lambda link: rows.remove(link, emptied))
             self._forget(emptied)
-        ours = await self._store.read(_bytes)
+        ours = await self._store.read(rows.recorded_bytes)
         spans_us, victims = await self._store.read(_oldest)
         disk = self._disk(ours)
         with self._lock:
@@ -163,7 +163,7 @@ class FullDisk:
         try:
             self._spans_us, self._victims = self._store.ask(_oldest).result(_ASK_S)
             if not self._ours:
-                self._ours = self._disk(self._store.ask(_bytes).result(_ASK_S)).ours
+                self._ours = self._disk(self._store.ask(rows.recorded_bytes).result(_ASK_S)).ours
                 self._written = self._segments.written_bytes
                 self._ours_before = self._ours
         except (StoreError, TimeoutError) as error:
@@ -172,10 +172,8 @@ class FullDisk:
 
     def _loose(self, victim: Victim) -> bool:
         """Whether it may still go. A database that cannot be asked cannot have taken a lock meanwhile either."""
-        sql = "SELECT count(*) FROM loose WHERE segment = ?"
         try:
-            asked = self._store.ask(lambda link: link.execute(sql, (victim.segment,)).fetchone())
-            return bool(asked.result(_ASK_S)[0])
+            return self._store.ask(lambda link: rows.is_loose(link, victim.segment)).result(_ASK_S)
         except (StoreError, TimeoutError):
             return True
 
@@ -196,7 +194,7 @@ class FullDisk:
             return False
         self._emptied[victim.segment] = victim.path
         emptied = [(victim.segment, victim.path)]
-        deleted = self._store.submit(lambda link: delete_rows(link, emptied))
+        deleted = self._store.submit(lambda link: rows.remove(link, emptied))
         # What is refused now, `remember` does.
         deleted.add_done_callback(lambda done: None if done.exception() else self._forget(emptied))
         return True
@@ -218,14 +216,14 @@ class FullDisk:
         return shutil.disk_usage(self._root).free
 
 
-def _bytes(link: sqlite3.Connection) -> int:
-    (recorded,) = link.execute("SELECT coalesce(sum(bytes), 0) FROM usage").fetchone()
-    return int(recorded)
+def oldest(link: Link, camera: int, count: int) -> list[Victim]:
+    """The segments of a camera that go first."""
+    return [Victim(*row) for row in rows.oldest(link, camera, count)]
 
 
-def _oldest(link: sqlite3.Connection) -> tuple[dict[int, int], list[Victim]]:
+def _oldest(link: Link) -> tuple[dict[int, int], list[Victim]]:
     """Recorded time by camera, and the segments that go first, oldest first."""
-    spans_us: dict[int, int] = dict(link.execute("SELECT camera, span_us FROM usage").fetchall())
+    spans_us = rows.spans_us(link)
     victims = sorted(each for camera in spans_us for each in oldest(link, camera, _AHEAD))
     return spans_us, victims
 

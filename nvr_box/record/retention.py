@@ -7,16 +7,17 @@ legal hold is spared by every rule (the view `loose`). What goes by age goes by 
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nvr_box.clock import utc_us
 from nvr_box.config import RecordConfig
+from nvr_box.db import retention as rows
 from nvr_box.db.database import Store
+from nvr_box.db.link import Link
+from nvr_box.db.retention import Rows
 from nvr_box.notices import Notice
-from nvr_box.record.full_disk import FullDisk
-from nvr_box.record.removal import Rows, delete_rows, oldest
+from nvr_box.record.full_disk import FullDisk, oldest
 from nvr_box.record.room import MIB
 from nvr_box.record.segment_file import sync_folder
 from nvr_box.record.segments import Segments
@@ -51,7 +52,8 @@ class Retention:
         if await asyncio.to_thread(self._full.almost):
             # The database could not even mark what is to go.
             await asyncio.to_thread(self._full.make_room)
-        gone = await self._all(_garbage)
+        # What was marked but not removed: after a camera was deleted with its recordings.
+        gone = await self._all(lambda link: rows.marked(link, _BATCH))
         for choose in (self._too_old, self._past_its_term, self._over_quota):
             gone += await self._all(choose)
         gone += await self._under_floor()
@@ -69,51 +71,43 @@ class Retention:
         """What is wrong with the disk."""
         return self._full.notices()
 
-    async def _all(self, choose: Callable[[sqlite3.Connection], Rows]) -> int:
+    async def _all(self, choose: Callable[[Link], Rows]) -> int:
         gone = 0
         while victims := await self._store.write(choose):
             await self._remove(victims)
             gone += len(victims)
         return gone
 
-    def _too_old(self, link: sqlite3.Connection) -> Rows:
+    def _too_old(self, link: Link) -> Rows:
         before = self._oldest_us()
         if before is None:
             return []
-        sql = (
-            "SELECT segment, path FROM usage CROSS JOIN loose USING (camera)"
-            " WHERE loose.end_us - loose.clock_error_us < ? LIMIT ?"
-        )
-        return _mark(link, link.execute(sql, (before, _BATCH)).fetchall())
+        return rows.mark(link, rows.older_than(link, before, _BATCH))
 
     def _oldest_us(self) -> int | None:
         now_us = self._now_us()
         return now_us - int(self._config.keep_days * _DAY_US) if self._config.keep_days and now_us is not None else None
 
-    def _past_its_term(self, link: sqlite3.Connection) -> Rows:
+    def _past_its_term(self, link: Link) -> Rows:
         """Older than what was set for its recording."""
         now_us = self._now_us()
         if now_us is None:
             return []
-        sql = (
-            "SELECT segment, path FROM keep CROSS JOIN loose USING (camera)"
-            " WHERE loose.end_us - loose.clock_error_us < ? - keep_s * 1000000 LIMIT ?"
-        )
-        return _mark(link, link.execute(sql, (now_us, _BATCH)).fetchall())
+        return rows.mark(link, rows.past_their_term(link, now_us, _BATCH))
 
-    def _over_quota(self, link: sqlite3.Connection) -> Rows:
+    def _over_quota(self, link: Link) -> Rows:
         if not self._config.keep_mib_per_camera:
             return []
         victims: Rows = []
         limit = self._config.keep_mib_per_camera * MIB
-        for camera, held in link.execute("SELECT camera, bytes + shot_bytes FROM usage").fetchall():
+        for camera, held in rows.bytes_by_camera(link):
             over = held - limit
             for each in oldest(link, camera, _BATCH) if over > 0 else ():
                 if over <= 0:
                     break
                 victims.append((each.segment, each.path))
                 over -= each.bytes
-        return _mark(link, victims)
+        return rows.mark(link, victims)
 
     async def _under_floor(self) -> int:
         gone, owed = 0, await self._full.owed()
@@ -122,51 +116,24 @@ class Retention:
             if not chosen:
                 break
             victims = [(each.segment, each.path) for each in chosen]
-            await self._remove(await self._store.write(lambda link, victims=victims: _mark(link, victims)))  # type: ignore[misc]  # as above
+            await self._remove(await self._store.write(lambda link, victims=victims: rows.mark(link, victims)))  # type: ignore[misc]  # as above
             owed -= sum(each.bytes for each in chosen)
             gone += len(chosen)
         return gone
 
     async def _remove(self, victims: Rows) -> None:
         await asyncio.to_thread(_unlink, self._root, [path for _, path in victims])
-        await self._store.write(lambda link: delete_rows(link, victims))
+        await self._store.write(lambda link: rows.remove(link, victims))
 
     async def _forget(self) -> None:
         """What was seen and told during kept evidence is kept with it, best shots and all; the rest goes with age."""
         before = self._oldest_us()
         if before is None:
             return
-        asked = {"before": before, "rows": _ROWS}
-        for sql in _PAST:
+        for forget in (rows.forget_packets, rows.forget_events):
             count = _ROWS
             while count == _ROWS:
-                count = await self._store.write(lambda link, sql=sql: link.execute(sql, asked).rowcount)  # type: ignore[misc]  # as above
-
-
-def _unseen(table: str, first: str, last: str, old: str) -> str:
-    """Removes rows of a table that are old and of whose time nothing is recorded any more, some at once."""
-    return (
-        f"DELETE FROM {table} WHERE {table} IN (SELECT {table} FROM {table} WHERE {old} AND NOT EXISTS"  # noqa: S608
-        f" (SELECT 1 FROM segment WHERE segment.camera = {table}.camera AND garbage = 0"
-        f" AND start_us <= {table}.{last} AND end_us >= {table}.{first} AND start_us >= {table}.{first}"
-        f" - coalesce((SELECT longest_us FROM usage WHERE usage.camera = {table}.camera), 0)) LIMIT :rows)"
-    )
-
-
-_PAST = (
-    _unseen("packet", "first_us", "last_us", "best_us < :before AND last_us < :before"),
-    _unseen("event", "utc_us", "utc_us", "utc_us < :before"),
-)
-
-
-def _garbage(link: sqlite3.Connection) -> Rows:
-    """What was marked but not removed: after a camera was deleted with its recordings."""
-    return link.execute("SELECT segment, path FROM segment WHERE garbage = 1 LIMIT ?", (_BATCH,)).fetchall()
-
-
-def _mark(link: sqlite3.Connection, victims: Rows) -> Rows:
-    link.executemany("UPDATE segment SET garbage = 1 WHERE segment = ?", [(segment,) for segment, _ in victims])
-    return victims
+                count = await self._store.write(lambda link, forget=forget: forget(link, before, _ROWS))  # type: ignore[misc]  # as above
 
 
 def _unlink(root: Path, paths: list[str]) -> None:

@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from base.errors import WireError
+from nvr_box.db import retention as retention_rows
+from nvr_box.db import segments as segment_rows
 from nvr_box.db.database import Store
 from nvr_box.record import fmp4, gop_index
 from nvr_box.record.full_disk import GONE
-from nvr_box.record.removal import delete_rows
 from nvr_box.record.segment_file import sync_folder
 from nvr_box.record.segments import Segment, Segments, insert
 from nvr_box.record.sightings import SUFFIX
@@ -99,13 +100,12 @@ def _newest_first(folder: Path) -> tuple[str, str]:
 
 
 async def _garbage(store: Store, root: Path) -> Salvaged:
-    sql = "SELECT segment, path FROM segment WHERE garbage = 1"
-    marked = await store.read(lambda link: link.execute(sql).fetchall())
+    marked = await store.read(retention_rows.marked)
     for _, path in marked:
         (root / path).unlink(missing_ok=True)
         (root / path).with_suffix(SUFFIX).unlink(missing_ok=True)
     if marked:
-        await store.write(lambda link: delete_rows(link, marked))
+        await store.write(lambda link: retention_rows.remove(link, marked))
     return Salvaged(removed=len(marked))
 
 
@@ -120,9 +120,7 @@ async def _folder(store: Store, segments: Segments, folder: Path) -> Salvaged:
         return Salvaged()
     below = f"{folder.relative_to(segments.root)}/"
     # Later than the list: what is in neither of the two is nobody's.
-    sql = "SELECT path, segment FROM segment WHERE path >= ? AND path < ?"
-    last = below[:-1] + chr(ord("/") + 1)
-    rows = await store.read(lambda link: dict(link.execute(sql, (below, last)).fetchall()))
+    rows = await store.read(lambda link: segment_rows.in_folder(link, below))
     done = Salvaged()
     emptied = [name for name in names if name.endswith(GONE)]
     for name in sorted(name for name in names if name.endswith(".mp4")):
@@ -132,7 +130,7 @@ async def _folder(store: Store, segments: Segments, folder: Path) -> Salvaged:
     if emptied:
         paths = [below + name.removesuffix(GONE) + ".mp4" for name in emptied]
         gone = [(rows[path], path) for path in paths if path in rows]
-        await store.write(lambda link: delete_rows(link, gone))
+        await store.write(lambda link: retention_rows.remove(link, gone))
         done += Salvaged(removed=len(gone))
     kept = {name.removesuffix(".mp4") for name in names if name.endswith(".mp4")}
     alone = [name for name in names if name.endswith(SUFFIX) and name.removesuffix(SUFFIX) not in kept]

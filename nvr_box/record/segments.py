@@ -1,7 +1,6 @@
 """The segments that exist: finished ones as rows, the one being written per camera in memory."""
 
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,16 +10,16 @@ from functools import cached_property
 from pathlib import Path
 
 from base.errors import StoreError
+from nvr_box.db import holds as hold_rows
+from nvr_box.db import segments as segment_rows
 from nvr_box.db.database import Store
+from nvr_box.db.link import Link
 from nvr_box.record import gop_index
 from nvr_box.record.fmp4 import TIMESCALE, Fragment
 from nvr_box.record.sightings import SUFFIX
 
 log = logging.getLogger(__name__)
 _LATE_S = 10.0
-# What touches a time began at most this before it.
-_LONGEST = "(SELECT longest_us FROM usage WHERE camera = :camera)"
-_COLUMNS = "segment, camera, start_us, end_us, path, bytes, sha256, mime, gop_index, locked"
 
 
 @dataclass(frozen=True)
@@ -117,13 +116,8 @@ class Segments:
 
     async def between(self, camera: int, start_us: int, end_us: int) -> tuple[Segment, ...]:
         """Segments that touch [start_us, end_us), by start, the growing one included."""
-        sql = (
-            f"SELECT {_COLUMNS} FROM segment WHERE camera = :camera AND garbage = 0 AND start_us < :end"  # noqa: S608
-            f" AND start_us > :start - {_LONGEST} AND end_us > :start ORDER BY start_us, segment"
-        )
-        asked = {"camera": camera, "start": start_us, "end": end_us}
         fresh = [each for each in self._unwritten(camera) if each.start_us < end_us and each.end_us > start_us]
-        rows = await self.store.read(lambda link: link.execute(sql, asked).fetchall())
+        rows = await self.store.read(lambda link: segment_rows.between(link, camera, start_us, end_us))
         found = [_segment(row) for row in rows]
         known = {each.path for each in found}
         found += [each for each in fresh if each.path not in known]
@@ -131,18 +125,13 @@ class Segments:
 
     async def stretches(self, camera: int, start_us: int, end_us: int) -> list[tuple[int, int, bool]]:
         """(start, end, spared) of the segments that touch [start_us, end_us), by start; a month of them is cheap."""
-        sql = (
-            "SELECT start_us, end_us, locked FROM segment WHERE camera = :camera AND garbage = 0"  # noqa: S608 - ours
-            f" AND start_us < :end AND start_us > :start - {_LONGEST} AND end_us > :start ORDER BY start_us"
-        )
-        holds = (
-            "SELECT start_us, end_us FROM hold WHERE camera = :camera AND lifted_us IS NULL"
-            " AND start_us < :end AND end_us > :start"
-        )
-        asked = {"camera": camera, "start": start_us, "end": end_us}
         fresh = [each for each in self._unwritten(camera) if each.start_us < end_us and each.end_us > start_us]
-        query = lambda link: (link.execute(sql, asked).fetchall(), link.execute(holds, asked).fetchall())  # noqa: E731
-        rows, held = await self.store.read(query)
+        rows, held = await self.store.read(
+            lambda link: (
+                segment_rows.stretches(link, camera, start_us, end_us),
+                hold_rows.ranges(link, camera, start_us, end_us),
+            )
+        )
         found: list[tuple[int, int, bool]] = rows if not held else [
             (start, end, locked or any(first < end and last > start for first, last in held))
             for start, end, locked in rows
@@ -156,37 +145,21 @@ class Segments:
 
     async def mimes(self, camera: int) -> list[str]:
         """The types of its segments, each once, by their first appearance."""
-        of = "FROM segment WHERE camera = :camera AND garbage = 0"
-        sql = (
-            f"WITH RECURSIVE kind(mime) AS (SELECT min(mime) {of} UNION ALL"  # noqa: S608 - our own words
-            f" SELECT (SELECT min(mime) {of} AND mime > kind.mime) FROM kind WHERE kind.mime IS NOT NULL)"
-            f" SELECT mime FROM kind WHERE mime IS NOT NULL ORDER BY (SELECT min(start_us) {of} AND mime = kind.mime)"
-        )
         fresh = [each.mime for each in self._unwritten(camera)]
-        found = await self.store.read(lambda link: [mime for (mime,) in link.execute(sql, {"camera": camera})])
+        found = await self.store.read(lambda link: segment_rows.mimes(link, camera))
         return list(dict.fromkeys(found + fresh))
 
     async def following(self, camera: int, after_us: int, known: str) -> Segment | None:
         """The next segment that ends after `after_us`, other than the one at path `known`; None when there is none."""
-        sql = (
-            f"SELECT {_COLUMNS} FROM segment WHERE camera = :camera AND garbage = 0"  # noqa: S608 - our own words
-            f" AND start_us > :after - {_LONGEST} AND end_us > :after AND path != :known ORDER BY start_us, segment"
-            " LIMIT 1"
-        )
-        asked = {"camera": camera, "after": after_us, "known": known}
         fresh = [each for each in self._unwritten(camera) if each.end_us > after_us and each.path != known]
-        row = await self.store.read(lambda link: link.execute(sql, asked).fetchone())
+        row = await self.store.read(lambda link: segment_rows.following(link, camera, after_us, known))
         found = [_segment(row)] if row else []
         return min(found + fresh, key=lambda each: each.start_us, default=None)
 
     async def usage(self, camera: int) -> tuple[int, int | None]:
         """(bytes on disk, start of the oldest) of one camera."""
-        sql = (
-            "SELECT coalesce((SELECT bytes FROM usage WHERE camera = :camera), 0),"
-            " (SELECT start_us FROM segment WHERE camera = :camera AND garbage = 0 ORDER BY start_us LIMIT 1)"
-        )
         fresh = self._unwritten(camera)
-        size, oldest = await self.store.read(lambda link: link.execute(sql, {"camera": camera}).fetchone())
+        size, oldest = await self.store.read(lambda link: segment_rows.size_and_oldest(link, camera))
         for each in fresh:
             size += each.size
             oldest = min(oldest or each.start_us, each.start_us)
@@ -194,14 +167,8 @@ class Segments:
 
     async def set_locked(self, camera: int, start_us: int, end_us: int, *, locked: bool) -> int:
         """Lock or unlock the finished segments that touch the range; returns how many."""
-        sql = (
-            "UPDATE segment SET locked = :locked WHERE camera = :camera AND garbage = 0"  # noqa: S608 - our own words
-            f" AND start_us < :end AND start_us > :start - {_LONGEST} AND end_us > :start"
-        )
-        asked = {"locked": locked, "camera": camera, "start": start_us, "end": end_us}
-
-        def change(link: sqlite3.Connection) -> int:
-            count = link.execute(sql, asked).rowcount
+        def change(link: Link) -> int:
+            count = segment_rows.set_locked(link, camera, start_us, end_us, locked=locked)
             with self._changed:
                 for path, each in self._waiting.items():
                     if each.camera == camera and each.start_us < end_us and each.end_us > start_us:
@@ -258,7 +225,7 @@ class Segments:
                 return
             rows, self._writing = list(self._waiting.values()), True
 
-        def change(link: sqlite3.Connection) -> None:
+        def change(link: Link) -> None:
             for each in rows:
                 insert(link, each)
 
@@ -306,8 +273,7 @@ class Segments:
                 self._changed.notify_all()
         if error is None:
             if gone:  # given up while the database took them
-                sql = f"DELETE FROM segment WHERE path IN ({', '.join('?' * len(gone))})"  # noqa: S608 - marks
-                self.store.submit(lambda link: link.execute(sql, gone))
+                self.store.submit(lambda link: segment_rows.remove_paths(link, gone))
             self.flush()
         else:
             log.warning("%d finished segments wait for their rows: %s", len(rows), error)
@@ -323,12 +289,10 @@ class Segments:
         return found
 
 
-def insert(link: sqlite3.Connection, segment: Segment) -> None:
+def insert(link: Link, segment: Segment) -> None:
     """The row of `segment`; of a path that has one already only the lock changes."""
-    link.execute(
-        "INSERT INTO segment (camera, start_us, end_us, path, bytes, sha256, mime, gop_index, locked, seen_bytes,"
-        " clock_error_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (path) DO UPDATE SET locked = excluded.locked",
+    segment_rows.add(
+        link,
         (
             segment.camera,
             segment.start_us,
@@ -345,6 +309,6 @@ def insert(link: sqlite3.Connection, segment: Segment) -> None:
     )
 
 
-def _segment(row: tuple[int, int, int, int, str, int, bytes, str, bytes, int]) -> Segment:
+def _segment(row: segment_rows.Row) -> Segment:
     number, camera, start_us, end_us, path, size, sha256, mime, blob, locked = row
     return Segment(number, camera, start_us, end_us, path, size, sha256, mime, blob, bool(locked))

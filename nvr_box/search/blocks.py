@@ -6,7 +6,6 @@ in `nvr_box/db/migrations/`), and its rows are read singly until they are in ano
 """
 
 import json
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +13,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from nvr_box.db import blocks as block_rows
+from nvr_box.db.link import Link
 from nvr_box.search.gallery import CODE_BYTES, WORDS, Columns, words_of
 
 ROWS = 8192
@@ -83,26 +84,19 @@ def _sound(rows: Columns, model: str) -> Columns:
     return Columns(words=words_of(rows.fine, model), **values)
 
 
-def ranges(link: sqlite3.Connection) -> list[tuple[int, int]]:
-    """(first, last) of every block, in order."""
-    return link.execute("SELECT block, last FROM block ORDER BY block").fetchall()
-
-
-def load(link: sqlite3.Connection, first: int) -> Block | None:
+def load(link: Link, first: int) -> Block | None:
     """One block, None when it is gone or of another form."""
-    row = link.execute("SELECT block, last, form, models, data FROM block WHERE block = ?", (first,)).fetchone()
+    row = block_rows.get(link, first)
     return unpack(*row) if row else None
 
 
-def keep(link: sqlite3.Connection, rows: dict[str, Columns]) -> bool:
+def keep(link: Link, rows: dict[str, Columns]) -> bool:
     """Write a block of these rows; False when they are not what the database has between the first and the last."""
     packed = pack(rows)
-    sql = "SELECT model, count(*) FROM packet WHERE packet BETWEEN ? AND ? GROUP BY model"
-    there = dict(link.execute(sql, packed[:2]).fetchall())
+    there = block_rows.counts(link, packed[0], packed[1])
     if there != {model: len(columns) for model, columns in rows.items() if len(columns)}:
         return False
-    link.execute("DELETE FROM block WHERE block <= ? AND last >= ?", (packed[1], packed[0]))
-    link.execute("INSERT INTO block VALUES (?, ?, ?, ?, ?)", packed)
+    block_rows.put(link, packed)
     return True
 
 

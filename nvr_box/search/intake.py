@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from base.errors import Error, Refused, SealError, Truncated, WireError
 from base.logs import printable
+from nvr_box.db import cameras as camera_rows
 from nvr_box.db.database import Store
 from nvr_box.record.source import CLOCK_TOLERANCE_S
 from nvr_box.search.passages import Passages
@@ -57,10 +58,7 @@ class Intake:
         Raises:
             Refused: there is none.
         """
-        sql = "SELECT camera, camera_id, signing_key FROM camera WHERE push_token = ? AND paired = 1 AND removed = 0"
-        hashed = token_hash(token)
-        row: tuple[int, str, str] | None
-        row = await self._store.read(lambda link: link.execute(sql, (hashed,)).fetchone())
+        row = await self._store.read(lambda link: camera_rows.signed_in_by(link, token_hash(token)))
         if row is None:
             raise Refused("no paired camera signs in with this token")
         return row

@@ -3,14 +3,17 @@
 import asyncio
 import json
 import logging
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from base.errors import StoreError
+from nvr_box.db import blocks as block_rows
+from nvr_box.db import facts
+from nvr_box.db import packets as packet_rows
 from nvr_box.db.database import Store
+from nvr_box.db.link import Link
 from nvr_box.search import blocks
 from nvr_box.search.density import Density, counting
 from nvr_box.search.gallery import CODE_BYTES, Columns, Gallery, Row, attribute_bits, colour_bits, stored_bits
@@ -19,9 +22,8 @@ from wire.features.packet import AppearanceCode, AttributeValue, ColourShare, Fe
 from wire.features.vocabulary import Attribute, CodeKind, Colour, ObjectClass, Part
 
 log = logging.getLogger(__name__)
-_COLUMNS = "packet, camera, class, first_us, best_us, last_us, model, code, colours, attributes"
-_OF_ROWS = "packet, camera, class, best_us, model, code, colours, attributes"
-_NO_PACKET = 1 << 62
+CODES = "codes"
+"""The fact that changes when codes were made again beside us."""
 _CLASSES = {int(each): each for each in ObjectClass}
 # A camera numbers its tracks afresh after a restart: the same number within this is the same object.
 _TRACK_APART_US = 60_000_000
@@ -84,7 +86,7 @@ class Passages:
         """Fill the galleries from the database; what they held before is searched until this returns."""
         codes = await self._mark()
         found = Loading()
-        known = await self._store.read(blocks.ranges)
+        known = await self._store.read(block_rows.ranges)
         for after, before in blocks.gaps(known):
             await self._load_rows(found, after, before)
             if before is not None and not await self._load_block(found, before):
@@ -112,9 +114,7 @@ class Passages:
             await self.load()
 
     async def _mark(self) -> str:
-        sql = "SELECT value FROM fact WHERE name = 'codes'"
-        row = await self._store.read(lambda link: link.execute(sql).fetchone())
-        return row[0] if row else ""
+        return await self._store.read(lambda link: facts.get(link, CODES)) or ""
 
     async def _load_block(self, found: "Loading", first: int) -> bool:
         block = await self._store.read(lambda link: blocks.load(link, first))
@@ -125,11 +125,9 @@ class Passages:
 
     async def _load_rows(self, found: "Loading", after: int, before: int | None) -> None:
         """Packets that are in no block, singly; as many as make one become one."""
-        sql = f"SELECT {_OF_ROWS} FROM packet WHERE packet > ? AND packet < ? ORDER BY packet LIMIT ?"  # noqa: S608
-        end = _NO_PACKET if before is None else before
         while True:
             rows = await self._store.read(
-                lambda link, after=after: _columns(link.execute(sql, (after, end, blocks.ROWS)).fetchall())  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                lambda link, after=after: _columns(packet_rows.codes(link, after, before, blocks.ROWS))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
             )
             count = sum(map(len, rows.values()))
             if not count:
@@ -173,8 +171,7 @@ class Passages:
 
     async def forget_before(self, utc_us: int) -> None:
         """Retention removed what ended before `utc_us`; what it spared as evidence stays."""
-        sql = "SELECT packet FROM packet WHERE best_us < ?"
-        left = await self._store.read(lambda link: [packet for (packet,) in link.execute(sql, (utc_us,))])
+        left = await self._store.read(lambda link: packet_rows.best_before(link, utc_us))
         for gallery in self.galleries.values():
             gallery.forget_before(utc_us, np.array(left, np.int64))
 
@@ -182,25 +179,12 @@ class Passages:
         """The named passages; what retention took meanwhile is missing."""
         wanted = list(packets)
 
-        def query(link: sqlite3.Connection) -> list[Passage]:
-            found = []
-            for number in wanted:
-                row = link.execute(f"SELECT {_COLUMNS} FROM packet WHERE packet = ?", (number,)).fetchone()  # noqa: S608
-                if row:
-                    found.append(_passage(row))
-            return found
-
-        return {each.packet: each for each in await self._store.read(query)}
+        rows = await self._store.read(lambda link: packet_rows.get(link, wanted))
+        return {each.packet: each for each in map(_passage, rows)}
 
     async def ticks(self, camera: int, start_us: int, end_us: int, limit: int) -> list[Tick]:
         """Passages of one camera that touch [start_us, end_us), by first sight; of too many the newest."""
-        sql = (
-            "SELECT packet, class, first_us, best_us, last_us FROM packet WHERE camera = :camera AND first_us < :end"
-            " AND first_us >= :start - (SELECT longest_passage_us FROM usage WHERE camera = :camera)"
-            " AND last_us >= :start ORDER BY first_us DESC LIMIT :limit"
-        )
-        asked = {"camera": camera, "start": start_us, "end": end_us, "limit": limit}
-        rows = await self._store.read(lambda link: link.execute(sql, asked).fetchall())
+        rows = await self._store.read(lambda link: packet_rows.ticks(link, camera, start_us, end_us, limit))
         return [Tick(packet, _CLASSES[class_], *times) for packet, class_, *times in reversed(rows)]
 
     async def density(self, camera: int, start_us: int, end_us: int, steps: int) -> Density:
@@ -209,32 +193,19 @@ class Passages:
 
     async def beside(self, camera: int, at_us: int, *, later: bool) -> int | None:
         """When the passage after `at_us`, or the one before, was first seen; None when there is none."""
-        sql = "SELECT min(first_us) FROM packet WHERE camera = ? AND first_us > ?"
-        if not later:
-            sql = "SELECT max(first_us) FROM packet WHERE camera = ? AND first_us < ?"
-        (first_us,) = await self._store.read(lambda link: link.execute(sql, (camera, at_us)).fetchone())
-        return None if first_us is None else int(first_us)
+        return await self._store.read(lambda link: packet_rows.beside(link, camera, at_us, later=later))
 
     async def of_track(self, camera: int, track: int, utc_us: int) -> Passage | None:
         """What the camera told of its track `track` nearest to `utc_us`; None when it told nothing of it then."""
-        sql = (
-            f"SELECT {_COLUMNS} FROM packet WHERE camera = :camera AND track = :track"  # noqa: S608
-            " AND first_us < :last AND first_us >= :first - (SELECT longest_passage_us FROM usage"
-            " WHERE camera = :camera) AND last_us > :first ORDER BY length(code) = 0, abs(best_us - :at) LIMIT 1"
+        row = await self._store.read(
+            lambda link: packet_rows.of_track(link, camera, track, utc_us, _TRACK_APART_US)
         )
-        near = {
-            "camera": camera, "track": track, "at": utc_us, "first": utc_us - _TRACK_APART_US,
-            "last": utc_us + _TRACK_APART_US,
-        }  # fmt: skip
-        row = await self._store.read(lambda link: link.execute(sql, near).fetchone())
         return _passage(row) if row else None
 
     async def best_shot(self, packet: int) -> StoredShot | None:
         """What the camera sent of this passage's best shot; None when it sent none, or the passage is gone."""
-        columns = "camera, best_us, jpeg, length(sealed) > 0"
-        sql = f"SELECT {columns} FROM best_shot JOIN packet USING (packet) WHERE packet = ?"  # noqa: S608 - our own
-        row = await self._store.read(lambda link: link.execute(sql, (packet,)).fetchone())
-        return StoredShot(packet, row[0], row[1], row[2], bool(row[3])) if row else None
+        row = await self._store.read(lambda link: packet_rows.best_shot(link, packet))
+        return StoredShot(packet, *row) if row else None
 
     async def add(self, camera: int, packets: Sequence[FeaturePacket], shift_us: int = 0) -> None:
         """Store packets, once each by (camera_id, sequence); on disk when this returns.
@@ -286,8 +257,8 @@ def _by_model(parts: Iterable[tuple[str, Columns]]) -> dict[str, Columns]:
     return {model: Columns.joined(each) for model, each in found.items()}
 
 
-def _columns(rows: Iterable[tuple[int, int, int, int, str, bytes, str, str]]) -> dict[str, Columns]:
-    """Rows of `_OF_ROWS` by model."""
+def _columns(rows: Iterable[packet_rows.CodeRow]) -> dict[str, Columns]:
+    """Rows by model."""
     by_model: dict[str, list[Row]] = {}
     for packet, camera, class_, best_us, model, code, colours, attributes in rows:
         row = Row(packet, best_us, camera, class_, *stored_bits(json.loads(colours), json.loads(attributes)), code)
@@ -295,7 +266,7 @@ def _columns(rows: Iterable[tuple[int, int, int, int, str, bytes, str, str]]) ->
     return {model: Columns.of(found, model) for model, found in by_model.items()}
 
 
-def _insert(link: sqlite3.Connection, camera: int, packet: FeaturePacket, shift_us: int) -> Passage | None:
+def _insert(link: Link, camera: int, packet: FeaturePacket, shift_us: int) -> Passage | None:
     code = comparable(packet)
     passage = Passage(
         packet=0,
@@ -308,9 +279,8 @@ def _insert(link: sqlite3.Connection, camera: int, packet: FeaturePacket, shift_
         colours=packet.colours,
         attributes=packet.attributes,
     )
-    done = link.execute(
-        "INSERT OR IGNORE INTO packet (camera, camera_id, sequence, track, class, first_us, best_us, last_us, quality,"
-        " model, code, box, colours, attributes, provenance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    number = packet_rows.add(
+        link,
         (
             camera,
             packet.camera_id,
@@ -329,13 +299,12 @@ def _insert(link: sqlite3.Connection, camera: int, packet: FeaturePacket, shift_
             packet.provenance,
         ),
     )
-    if not done.rowcount:
+    if number is None:
         return None
-    number = done.lastrowid or 0
     if packet.thumbnail:
         unit = thumbnail.parse(packet.thumbnail).unit
         kids = b"".join(thumbnail.holders_of(unit)) if unit else b""
-        link.execute("INSERT INTO best_shot VALUES (?, ?, ?)", (number, packet.thumbnail, kids))
+        packet_rows.add_shot(link, number, packet.thumbnail, kids)
     return Passage(
         number,
         passage.camera,

@@ -7,7 +7,6 @@ open keeps its code and its model; codes of different models are never compared.
 
 import asyncio
 import secrets
-import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +16,12 @@ import numpy as np
 
 from base.errors import ModelError
 from models import Encoder
+from nvr_box.db import facts
+from nvr_box.db import packets as packet_rows
 from nvr_box.db.database import Store
+from nvr_box.db.link import Link
 from nvr_box.search.gallery import CODE_BYTES
+from nvr_box.search.passages import CODES
 from wire import thumbnail
 from wire.features.packet import FULL_SCALE, AppearanceCode
 from wire.features.vocabulary import CodeKind, ObjectClass
@@ -27,7 +30,6 @@ from wire.keys import Identity
 NO_SHOT = "no best shot was sent"
 NO_PICTURE = "its original is no picture"
 _BATCH = 16
-_OTHERS = "packet.model != CASE WHEN class = :person_class THEN :person ELSE :other END"
 
 
 @dataclass(slots=True)
@@ -76,9 +78,7 @@ class Reencoder:
 
     async def count(self) -> int:
         """How many passages carry another model's code, or none."""
-        sql = f"SELECT count(*) FROM packet WHERE {_OTHERS}"  # noqa: S608 - our own words
-        found: int = await self._store.read(lambda link: link.execute(sql, self._models).fetchone()[0])
-        return found
+        return await self._store.read(lambda link: packet_rows.count_others(link, self._models))
 
     async def run(self) -> AsyncIterator[Progress]:
         """Work through them; progress after every batch that is on disk.
@@ -102,13 +102,7 @@ class Reencoder:
         await self._store.write(_tell)
 
     async def _next(self, after: int) -> list[_Row]:
-        sql = (
-            "SELECT packet, packet.camera_id, sequence, class, packet.model, jpeg, signing_key FROM packet"  # noqa: S608
-            f" LEFT JOIN best_shot USING (packet) LEFT JOIN camera USING (camera) WHERE packet > :after AND {_OTHERS}"
-            " ORDER BY packet LIMIT :limit"
-        )
-        asked = {**self._models, "after": after, "limit": _BATCH}
-        rows = await self._store.read(lambda link: link.execute(sql, asked).fetchall())
+        rows = await self._store.read(lambda link: packet_rows.others(link, self._models, after, _BATCH))
         return [
             _Row(packet, camera_id, sequence, ObjectClass(class_), model, jpeg, bytes.fromhex(key) if key else None)
             for packet, camera_id, sequence, class_, model, jpeg, key in rows
@@ -139,12 +133,11 @@ class Reencoder:
         return _Made(row.packet, row.model, code)
 
 
-def _keep(link: sqlite3.Connection, made: Sequence[_Made]) -> int:
+def _keep(link: Link, made: Sequence[_Made]) -> int:
     """Replace the codes; a passage that retention took meanwhile is none."""
-    sql = "UPDATE packet SET model = ?, code = ? WHERE packet = ? AND model = ?"
-    return sum(link.execute(sql, (m.code.model, m.code.data, m.packet, m.old_model)).rowcount for m in made)
+    return sum(packet_rows.set_code(link, m.packet, m.code.model, m.code.data, before=m.old_model) for m in made)
 
 
-def _tell(link: sqlite3.Connection) -> None:
+def _tell(link: Link) -> None:
     """A running box loads its codes anew: `Passages.follow`."""
-    link.execute("INSERT OR REPLACE INTO fact VALUES ('codes', ?)", (secrets.token_hex(8),))
+    facts.put(link, CODES, secrets.token_hex(8))

@@ -6,13 +6,15 @@ What goes for good by age (recordings, keys of days) goes by `now_us`, which is 
 
 import json
 import logging
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 from nvr_box.audit import log as audit
 from nvr_box.clock import boot, boot_us, utc_us
+from nvr_box.db import facts
+from nvr_box.db import segments as segment_rows
 from nvr_box.db.database import Store
+from nvr_box.db.link import Link
 from nvr_box.notices import Notice
 from nvr_box.rights import Account, Right
 from nvr_box.timekeeping import trust
@@ -46,12 +48,11 @@ class Timekeeper:
         Raises:
             StoreError: the database refuses.
         """
-        sql = "SELECT value FROM fact WHERE name = ?"
-        row = await self._store.read(lambda link: link.execute(sql, (_FACT,)).fetchone())
-        if row:
-            self._trust = self._last_run = _from_json(row[0])
+        said = await self._store.read(lambda link: facts.get(link, _FACT))
+        if said:
+            self._trust = self._last_run = _from_json(said)
         else:
-            self._trust = trust.first(self._look(), await self._store.read(_newest_us))
+            self._trust = trust.first(self._look(), await self._store.read(segment_rows.newest_us))
             if not self._trust.believed:
                 log.warning("the clock: %s", self._words(self._trust))
 
@@ -125,26 +126,18 @@ class Timekeeper:
             f" time, or it has run without a jump for another {left_h:.0f} hours."
         )
 
-    def _put(self, link: sqlite3.Connection, before: Trust, now: Trust, who: str = _BOX) -> None:
+    def _put(self, link: Link, before: Trust, now: Trust, who: str = _BOX) -> None:
         value = json.dumps(asdict(now))
-        link.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (_FACT, value))
+        facts.put(link, _FACT, value)
         if now.believed and not before.believed and not trust.returned(before, now.last):
             # What was recorded under the doubted clock, which was right, was dated rightly as well.
-            near = (before.error_us - trust.STEP_US, before.error_us + trust.STEP_US)
-            sql = "UPDATE segment SET clock_error_us = 0 WHERE clock_error_us != 0 AND clock_error_us BETWEEN ? AND ?"
-            link.execute(sql, near)
+            segment_rows.believe_clock(link, before.error_us - trust.STEP_US, before.error_us + trust.STEP_US)
         if before.believed != now.believed or who != _BOX:
             details: dict[str, audit.Detail] = {
                 "believed": now.believed,
                 "jump_s": round((before if now.believed else now).error_us / 1e6),
             }
             audit.append(link, who, "clock", camera=None, reason="", granted=True, details=details)
-
-
-def _newest_us(link: sqlite3.Connection) -> int | None:
-    sql = "SELECT max((SELECT end_us FROM segment WHERE camera = usage.camera AND garbage = 0 ORDER BY start_us DESC"
-    (newest,) = link.execute(f"{sql} LIMIT 1)) FROM usage").fetchone()
-    return None if newest is None else int(newest)
 
 
 def _from_json(text: str) -> Trust:

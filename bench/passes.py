@@ -21,6 +21,7 @@ from models import detector as detector_code
 from models import load, nanodet, oidv4
 from models.config import ModelsConfig
 from models.detections import Detections
+from models.precision import eight_bits
 from models.profiles import looks_with_nanodet
 from models.registry import Registry
 
@@ -47,7 +48,7 @@ def run(profile: str, precision: str = "float") -> Pass:
     """The pass of this profile over CLIP=, from the cache when nothing changed."""
     clip = clips.clip_path()
     looks = nanodet if looks_with_nanodet(profile) else oidv4
-    name = oidv4.NAME if looks is oidv4 else "nanodet" if precision == "float" else "nanodet-int8"
+    name = oidv4.NAME if looks is oidv4 else "nanodet" if precision == "float" else eight_bits()
     network = Registry.read().entry(name)
     digest = hashlib.sha256(clips.digest(clip))
     for source in (detector_code.__file__, looks.__file__, boxes_code.__file__, turns_code.__file__):

@@ -36,7 +36,9 @@ def inside(module):
     if os.environ.get(_INSIDE) == "yes":
         return
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    command = ["unshare", *user, "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    spaces = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    # unshare ignores SIGTERM: it goes with us, and the rest with it.
+    command = ["setpriv", "--pdeathsig", "KILL", "unshare", *user, *spaces]
     words = [*command, sys.executable, "-m", module, *sys.argv[1:]]
     sys.stdout.flush()
     sys.exit(subprocess.run(words, cwd=ROOT, env=os.environ | {_INSIDE: "yes"}, check=False).returncode)

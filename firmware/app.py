@@ -25,7 +25,7 @@ from firmware.mask.plan import Planner
 from firmware.mask.selection import Chooser, Selection
 from firmware.osd import Overlay
 from firmware.outbox import Outbox
-from firmware.pairing import Pairing, PairingEndpoint, Pairings
+from firmware.pairing import PairingEndpoint, Pairings
 from firmware.posts import Posts
 from firmware.progress import EVERY_S, Pictures, Reporter
 from firmware.push import Pusher
@@ -34,6 +34,7 @@ from firmware.selection import SelectionEndpoint
 from firmware.services.web import CameraWeb
 from firmware.settings import Settings
 from firmware.stream.channels import MainChannel, SubChannel
+from firmware.stream.detection_pace import DetectionPace
 from firmware.stream.event_track import EventTrack
 from firmware.stream.multicast import grouping
 from firmware.stream.paths import Paths
@@ -48,6 +49,7 @@ from onvif.events.settings_damage import tell_damage, tell_lost
 from onvif.events.topics import CAMERA
 from onvif.platform import interface_of
 from onvif.rtsp.serve import Server
+from wire.pairing import Pairing
 
 log = logging.getLogger(__name__)
 
@@ -103,15 +105,18 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
     describer = Describer(networks, width, height, posts.send, originals=config.thumbnails == "recoverable")
 
     def looked(frame: Frame, sight: Sight) -> None:
+        live.whole.looked(sight.pts_90k)
         chooser.look(frame.i420, sight)
         describer.look(frame.i420, sight, frame.utc_us)
 
     sources = [first]
     live = Live(live_main, live_sub, planner, painter)
     drawn.listen(lambda _old, new: live.set_mask(polygons.joined(config.mask, new)))
+    pace = DetectionPace()
     stages = Stages(
         open_source=lambda: sensor.attached(sources.pop() if sources else open_source(config.source)),
-        open_eyes=lambda: Eyes(networks, rate, config.vision),
+        open_eyes=lambda: Eyes(networks, rate, config.vision, interval_s=pace.interval_s),
+        pace=pace,
         adjust=sensor.see,
         looked=looked,
         encoder=live_main,

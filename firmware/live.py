@@ -10,6 +10,7 @@ from firmware.encode.settings import VideoFormat
 from firmware.mask.paint import Painter
 from firmware.mask.plan import Planner
 from firmware.mask.settings import MaskSettings
+from firmware.masked_whole import MaskedWhole
 from firmware.stream.channels import MainChannel, Shape, SubChannel
 from firmware.stream.counters import Counters
 from firmware.stream.pipeline import Masked
@@ -33,6 +34,7 @@ class Live:
         changing: within it a stream, by token, is changed over to an encoding; on the thread that sets it.
         latest: the last masked picture.
         signal_lost: whether the sensor gives no picture.
+        whole: whether the whole picture is masked, and why.
         joined: told whenever somebody joins a stream or asks for a synchronisation point.
     """
 
@@ -44,6 +46,7 @@ class Live:
     changing: Callable[[str, str], AbstractContextManager[None]] = lambda _token, _encoding: nullcontext()
     latest: Masked | None = None
     signal_lost: bool = False
+    whole: MaskedWhole = field(default_factory=MaskedWhole)
     joined: Callable[[], None] = field(default=_nobody)
 
     @property
@@ -101,6 +104,8 @@ class Live:
     def show(self, masked: Masked) -> None:
         """A new latest picture; encode thread."""
         self.latest = masked
+        waited_s = self.planner.settings.deadline_s
+        self.whole.masked(masked.pts_90k, masked.plan.why, waited_s=waited_s, full=masked.plan.full)
 
     def _channel(self, token: str) -> MainChannel | SubChannel:
         if token not in TOKENS:

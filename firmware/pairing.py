@@ -8,10 +8,9 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -21,83 +20,13 @@ from firmware.bound import Authorise, Bound, refused
 from firmware.identity import CameraIdentity
 from firmware.viewer import ViewerAccount
 from wire import meeting
-from wire.keys import Recipient
 from wire.meeting import STREAM_INFO, VERSION
+from wire.pairing import PATH, CameraDocument, Pairing, bytes_of
 
 log = logging.getLogger(__name__)
 
-PATH = "/veilcam/pairing"
 _FILE = "pairing.json"
-_MAX_RECIPIENTS = 16
-_UNPINNED = 1
-"""The version of documents that named no key of the box; kept ones are read, and end with the next offer."""
 _NOT_BY_THE_BOX = "this camera belongs to a box, whose signature this lacks; unpair it there, or reset the camera"
-
-
-@dataclass(frozen=True, slots=True)
-class Pairing:
-    """What a box told this camera. `box_key` is what the box signs with, None for what an older program kept."""
-
-    box_id: str
-    feature_key: Recipient
-    recipients: tuple[Recipient, ...]
-    push_url: str
-    push_fingerprint: bytes
-    push_token: str = field(repr=False)
-    box_key: bytes | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The document as the box posts it."""
-        key = {"box_key": self.box_key.hex()} if self.box_key else {}
-        return key | {
-            "version": VERSION if self.box_key else _UNPINNED,
-            "box_id": self.box_id,
-            "feature_key": self.feature_key.public.hex(),
-            "recipients": [recipient.to_json() for recipient in self.recipients],
-            "push_url": self.push_url,
-            "push_fingerprint": self.push_fingerprint.hex(),
-            "push_token": self.push_token,
-        }
-
-    @classmethod
-    def from_json(cls, table: Any) -> "Pairing":
-        """Read a document from outside.
-
-        Raises:
-            WireError: a field is missing, of the wrong kind, or out of range; the message names it.
-        """
-        if not isinstance(table, dict):
-            raise WireError("the pairing document must be a JSON object")
-        if table.get("version") not in (VERSION, _UNPINNED):
-            raise WireError(f"version: want {VERSION}, got {table.get('version')!r}")
-        recipients = table.get("recipients")
-        if not isinstance(recipients, list) or not 1 <= len(recipients) <= _MAX_RECIPIENTS:
-            raise WireError(f"recipients: want a list of 1 to {_MAX_RECIPIENTS} keys")
-        url = _text(table, "push_url", 1000)
-        try:
-            parts = urlsplit(url)
-            reachable = parts.scheme == "https" and parts.hostname and (parts.port or 443)
-        except ValueError:
-            reachable = None
-        if not reachable:
-            raise WireError(f"push_url: want https://host:port/path, got {url!r}")
-        return cls(
-            box_id=_hex(table, "box_id", 8).hex(),
-            feature_key=Recipient(_hex(table, "feature_key", 32), "box"),
-            recipients=tuple(Recipient.from_json(recipient) for recipient in recipients),
-            push_url=url,
-            push_fingerprint=_hex(table, "push_fingerprint", 32),
-            push_token=_text(table, "push_token", 1000),
-            box_key=_hex(table, "box_key", 32) if table["version"] == VERSION else None,
-        )
-
-    def demand_usable(self) -> None:
-        """Raise `WireError`, which names the key, unless something can be sealed to every key of it."""
-        for name, key in (("feature_key", self.feature_key), *(("recipients", each) for each in self.recipients)):
-            try:
-                key.demand_usable()
-            except SealError as error:
-                raise WireError(f"{name}: {error}") from error
 
 
 class Pairings:
@@ -180,7 +109,7 @@ class PairingEndpoint:
         document = self._document()
         if "nonce" in request.query:
             try:
-                nonce = _hex(dict(request.query), "nonce", meeting.NONCE_BYTES)
+                nonce = bytes_of(dict(request.query), "nonce", meeting.NONCE_BYTES)
             except WireError as error:
                 return refused(400, str(error))
             document = meeting.met(self.identity.signer, nonce, document)
@@ -194,7 +123,7 @@ class PairingEndpoint:
             pairing.demand_usable()
             if pairing.box_key is None:
                 raise WireError(f"version: want {VERSION}")
-            if _hex(table, "camera_id", 8) != self.identity.camera_id:
+            if bytes_of(table, "camera_id", 8) != self.identity.camera_id:
                 raise WireError("camera_id: this offer is for another camera")
         except (ValueError, RecursionError) as error:
             return refused(400, f"not JSON: {error}")
@@ -246,32 +175,13 @@ class PairingEndpoint:
 
     def _document(self) -> dict[str, Any]:
         current = self.pairings.current
-        return {
-            "version": VERSION,
-            "camera_id": self.identity.camera_id.hex(),
-            "name": self.name,
-            "serial": self.serial,
-            "signing_key": self.identity.signer.public.hex(),
-            "appearance_model": self.appearance_model,
-            "paired_with": current.box_id if current else None,
-            "box_key": current.box_key.hex() if current and current.box_key else None,
-            "sealed_to": [recipient.kid.hex() for recipient in current.recipients] if current else [],
-            "stream_user": self.viewer.name if self.viewer else None,
-        }
-
-
-def _text(table: dict[str, Any], key: str, limit: int) -> str:
-    value = table.get(key)
-    if not isinstance(value, str) or not 0 < len(value) <= limit or not value.isprintable():
-        raise WireError(f"{key}: want text of 1 to {limit} characters")
-    return value
-
-
-def _hex(table: dict[str, Any], key: str, count: int) -> bytes:
-    try:
-        value = bytes.fromhex(_text(table, key, count * 2))
-    except ValueError as error:
-        raise WireError(f"{key}: want {count} bytes in hexadecimal") from error
-    if len(value) != count:
-        raise WireError(f"{key}: want {count} bytes in hexadecimal, got {len(value)}")
-    return value
+        return CameraDocument(
+            signing_key=self.identity.signer.public,
+            name=self.name,
+            serial=self.serial,
+            appearance_model=self.appearance_model,
+            paired_with=current.box_id if current else None,
+            box_key=current.box_key if current else None,
+            sealed_to=tuple(recipient.kid for recipient in current.recipients) if current else (),
+            stream_user=self.viewer.name if self.viewer else None,
+        ).to_json()

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import logging
 import random
-import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,11 +17,12 @@ from base.errors import PeerError, StoreError, WireError
 from base.logs import printable
 from base.outside_json import read_json
 from firmware.outbox import Outbox, Queued
-from firmware.pairing import Pairing, Pairings
+from firmware.pairing import Pairings
+from wire import push
+from wire.pairing import Pairing
 
 log = logging.getLogger(__name__)
 
-CONTENT_TYPE = "application/vnd.veilcam.packets"
 _BATCH, _BATCH_BYTES = 64, 4 << 20
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
 _TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
@@ -82,18 +82,19 @@ class Pusher:
         if not batch:
             return False
         reply = await self._post(session, pairing, batch)
-        acknowledged, refused = _read_reply(reply, batch)
-        await asyncio.to_thread(self._outbox.acknowledge, acknowledged)
-        for sequence, why in refused:
-            log.warning("the box refused packet %d: %s", sequence, printable(why))
-            await asyncio.to_thread(self._outbox.refuse, sequence, why)
-        if not acknowledged and not refused:
+        receipt = push.Receipt.from_json(reply, [packet.sequence for packet in batch])
+        await asyncio.to_thread(self._outbox.acknowledge, receipt.acknowledged)
+        for each in receipt.refused:
+            if each.sequence is not None:
+                log.warning("the box refused packet %d: %s", each.sequence, printable(each.why))
+                await asyncio.to_thread(self._outbox.refuse, each.sequence, each.why)
+        if not receipt.acknowledged and not receipt.refused:
             raise PeerError("the box took the packets but acknowledged none of them")
         return True
 
     async def _post(self, session: aiohttp.ClientSession, pairing: Pairing, batch: Sequence[Queued]) -> Any:
-        body = b"".join(struct.pack(">I", len(packet.sealed)) + packet.sealed for packet in batch)
-        headers = {"Authorization": f"Bearer {pairing.push_token}", "Content-Type": CONTENT_TYPE}
+        body = push.join(packet.sealed for packet in batch)
+        headers = {"Authorization": f"Bearer {pairing.push_token}", "Content-Type": push.CONTENT_TYPE}
         pinned = aiohttp.Fingerprint(pairing.push_fingerprint)
         async with session.post(
             pairing.push_url, data=body, headers=headers, ssl=pinned, allow_redirects=False
@@ -113,7 +114,7 @@ def _limited(batch: Sequence[Queued]) -> list[Queued]:
     out: list[Queued] = []
     size = 0
     for packet in batch:
-        size += len(packet.sealed) + 4
+        size += push.framed_bytes(packet.sealed)
         if out and size > _BATCH_BYTES:
             break
         out.append(packet)
@@ -126,30 +127,3 @@ def _json(text: bytes) -> Any:
         return read_json(text, limit=_REPLY_LIMIT, what="the box's reply to a push")
     except WireError as error:
         raise PeerError(str(error)) from error
-
-
-def _read_reply(reply: Any, batch: Sequence[Queued]) -> tuple[list[int], list[tuple[int, str]]]:
-    """What the box says it has and what it will never take; only numbers that were in the batch count.
-
-    Raises:
-        PeerError: the reply has another shape.
-    """
-    sent = [packet.sequence for packet in batch]
-    known = set(sent)
-    if not isinstance(reply, dict) or not isinstance(reply.get("acknowledged", []), list):
-        raise PeerError("the box's reply to a push has no list of acknowledged packets")
-    if not isinstance(reply.get("refused") or [], list):
-        raise PeerError("the box's reply to a push has no list of refused packets")
-    acknowledged = [n for n in reply.get("acknowledged", []) if isinstance(n, int) and n in known]
-    refused = []
-    for entry in reply.get("refused") or []:
-        if not isinstance(entry, dict):
-            continue
-        sequence, index = entry.get("sequence"), entry.get("index")
-        if not isinstance(sequence, int | None):
-            continue
-        if sequence not in known and isinstance(index, int) and 0 <= index < len(sent):
-            sequence = sent[index]
-        if sequence is not None and sequence in known and sequence not in acknowledged:
-            refused.append((int(sequence), str(entry.get("why", ""))))
-    return acknowledged, refused

@@ -1,9 +1,7 @@
 """Choosing who is left open, over HTTP: `/veilcam/selection`, for administrators.
 
-GET shows the selection; PUT replaces it: `{"version": 1, "mode": "everyone" | "only" | "except", "people": [...],
-"alike": 0.8, "unlike": 0.5}`, where each of the people is `{"label", "model", "code"}` or `{"label", "track"}`:
-somebody whose number GET told in `followed` a moment ago. A track becomes the code of its clothing at once, because
-the numbers of tracks end with the tracks. DELETE masks everyone again. Every change is written to the log.
+The document is that of `wire/selection.md`. A track becomes the code of its clothing at once, because the numbers of
+tracks end with the tracks. Every change is written to the log.
 """
 
 import json
@@ -17,13 +15,11 @@ from aiohttp import web
 from base.errors import WireError
 from base.settings_file import Stored
 from firmware.bound import Authorise, Bound, refused
-from firmware.mask.selection import MOST_PEOPLE, Chooser, Mode, Person, Selection
+from firmware.mask.selection import Chooser, Person, Selection
+from wire.selection import PATH, ChosenPerson, FollowedPerson, SelectionDocument
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
-PATH = "/veilcam/selection"
-_KEYS = {"version", "mode", "people", "alike", "unlike"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,38 +83,26 @@ class SelectionEndpoint:
 
     def _read(self, table: Any) -> Selection:
         """Raises WireError, which names what is wrong."""
-        if not isinstance(table, dict) or table.get("version") != VERSION:
-            raise WireError(f"version: want a JSON object of version {VERSION}")
-        if unknown := set(table) - _KEYS:
-            raise WireError(f"unknown key {min(unknown)!r}; known: {', '.join(sorted(_KEYS))}")
-        people = table.get("people", [])
-        if not isinstance(people, list) or len(people) > MOST_PEOPLE:
-            raise WireError(f"people: want a list of at most {MOST_PEOPLE}")
-        if table.get("mode") not in list(Mode):
-            raise WireError(f"mode: want one of {', '.join(Mode)}")
-        limits = {key: table[key] for key in ("alike", "unlike") if key in table}
-        if any(isinstance(value, bool) or not isinstance(value, int | float) for value in limits.values()):
-            raise WireError("alike, unlike: want numbers")
+        asked = SelectionDocument.from_json(table)
+        limits = {"alike": asked.alike, "unlike": asked.unlike}
         try:
-            return Selection(mode=Mode(table["mode"]), people=tuple(self._person(one) for one in people), **limits)
+            return Selection(
+                mode=asked.mode, people=tuple(self._person(one) for one in asked.people),
+                **{name: value for name, value in limits.items() if value is not None},
+            )  # fmt: skip
         except ValueError as error:
             raise WireError(str(error)) from error
 
-    def _person(self, table: Any) -> Person:
-        if not isinstance(table, dict) or not isinstance(table.get("label"), str):
-            raise WireError("people: want objects with a label")
-        if set(table) == {"label", "track"} and type(table["track"]) is int:
-            found = self.chooser.person(table["track"], table["label"])
-            if found is None:
-                raise WireError(f"track {table['track']}: nobody of that number is followed and known well enough")
-            return found
-        if set(table) != {"label", "model", "code"} or not all(isinstance(value, str) for value in table.values()):
-            raise WireError("people: want label and track, or label, model and code")
-        return Person(**table)
+    def _person(self, asked: ChosenPerson | FollowedPerson) -> Person:
+        if isinstance(asked, ChosenPerson):
+            return Person(label=asked.label, model=asked.model, code=asked.code)
+        found = self.chooser.person(asked.track, asked.label)
+        if found is None:
+            raise WireError(f"track {asked.track}: nobody of that number is followed and known well enough")
+        return found
 
 
 def document(selection: Selection) -> dict[str, Any]:
     """The selection as JSON values."""
-    people = [{"label": one.label, "model": one.model, "code": one.code} for one in selection.people]
-    return {"version": VERSION, "mode": selection.mode.value, "people": people,
-            "alike": selection.alike, "unlike": selection.unlike}  # fmt: skip
+    people = tuple(ChosenPerson(one.label, one.model, one.code) for one in selection.people)
+    return SelectionDocument(selection.mode, people, selection.alike, selection.unlike).to_json()

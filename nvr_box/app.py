@@ -21,6 +21,8 @@ from nvr_box.audit.head import Heads
 from nvr_box.audit.log import Audit
 from nvr_box.box import Box
 from nvr_box.cameras.cameras import Cameras, Introduction
+from nvr_box.cameras.maskings import Maskings
+from nvr_box.cameras.released_places import ReleasedPlaces
 from nvr_box.cameras.roster import Roster
 from nvr_box.cameras.selections import Selections
 from nvr_box.config import BoxConfig
@@ -206,6 +208,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             budget=Budget(packages, config.export.budget_mib << 20, config.record.keep_free_mib << 20),
         )
         stack.push_async_callback(exports.close)
+        maskings = Maskings(store, roster)
         box = Box(
             config=config,
             audit=audit,
@@ -219,7 +222,9 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             exports=exports,
             custody=Custody(store, audit, keys, holds),
             holds=holds,
-            selections=Selections(audit, roster, stills, passages),
+            maskings=maskings,
+            selections=Selections(audit, roster, stills, passages, maskings),
+            released_places=ReleasedPlaces(audit, roster, maskings),
             timekeeper=timekeeper,
             notices=lambda: (*cameras.notices(), *housekeeping.notices()),
         )
@@ -261,8 +266,8 @@ async def _run(box: Box, parts: Parts, stop: Awaitable[None]) -> None:
         tasks = [
             group.create_task(box.cameras.run(), name="cameras"),
             group.create_task(parts.housekeeping.run(), name="housekeeping"),
+            group.create_task(kept_up("maskings", box.maskings.run), name="maskings"),
             group.create_task(box.cameras.feed_watchdog(), name="watchdog"),
-            group.create_task(kept_up("selections", box.selections.run), name="selections"),
             group.create_task(kept_up("audit-head", parts.heads.run), name="audit-head"),
         ]
         service.notify("READY=1")

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from nvr_box.accounts.users import Users
 from nvr_box.audit.log import Audit
 from nvr_box.cameras.cameras import Cameras
+from nvr_box.cameras.maskings import Maskings
+from nvr_box.cameras.released_places import ReleasedPlaces
 from nvr_box.cameras.selections import Selections
 from nvr_box.config import BoxConfig
 from nvr_box.custody.custody import Custody
@@ -41,6 +43,8 @@ class Box:
     exports: Exports
     custody: Custody
     holds: Holds
+    maskings: Maskings
     selections: Selections
+    released_places: ReleasedPlaces
     timekeeper: Timekeeper
     notices: Notices = none

@@ -18,10 +18,10 @@ from typing import Generic, TypeVar
 from aiohttp import web
 from lxml import etree
 
+from base.throttle import Attempt, Limits, SignIns, Throttle, Throttled, place_of
 from onvif import digest, names
 from onvif.errors import Fault, NotAuthorized
 from onvif.names import q
-from onvif.throttle import Attempt, Limits, SignIns, Throttle, Throttled, place_of
 from onvif.users import User
 
 T = TypeVar("T")

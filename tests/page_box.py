@@ -22,7 +22,9 @@ from nvr_box.accounts.users import Users
 from nvr_box.audit.log import Audit
 from nvr_box.box import Box
 from nvr_box.cameras.cameras import Camera, Found, State, Status, Step
-from nvr_box.cameras.selection import Person, Selection
+from nvr_box.cameras.masking import Masking
+from nvr_box.cameras.masking_history import Past
+from nvr_box.cameras.released import Place
 from nvr_box.config import BoxConfig, RevealConfig
 from nvr_box.custody.custody import Custody
 from nvr_box.custody.holds import Holds
@@ -42,6 +44,7 @@ from nvr_box.search.stills import Pick, Still
 from nvr_box.timekeeping.timekeeper import Timekeeper
 from wire.features.packet import ColourShare
 from wire.features.vocabulary import Colour, ObjectClass, Part
+from wire.selection import Mode
 
 CLIP = Path.home() / ".cache/veilcam/vtest.avi"
 RATE, FRAMES, GOP = 10, 100, 10
@@ -209,26 +212,59 @@ class _Camera(Camera):
         return "3f2a 77c1 9d04 5be8 20aa 1c67 f0d3 98be"
 
 
-class StandInSelections:
-    """What is asked of cameras; they do it at once."""
+class StandInMaskings:
+    """What cameras say at once, and have said since ever; `history` by camera where it was otherwise."""
 
     def __init__(self):
-        self.asked, self.on = [], {}
+        self.said, self.wholes, self.history = {}, {}, {}
 
     def now(self, by, camera):
         by.demand(Right.VIEW, camera)
-        return self.on.get(camera, Selection())
+        return self.said.get(camera, Masking())
+
+    def whole(self, by, camera):
+        by.demand(Right.VIEW, camera)
+        return self.wholes.get(camera)
+
+    async def past(self, by, camera, start_us, end_us):
+        return self.history.get(camera, (Past(0, None, self.now(by, camera)),))
+
+    def change(self, camera, **changes):
+        self.said[camera] = replace(self.said.get(camera, Masking()), **changes)
+
+
+class StandInSelections:
+    """What is asked of cameras; they do it at once."""
+
+    def __init__(self, maskings):
+        self.asked, self._maskings = [], maskings
 
     async def choose_pick(self, by, camera, choice, *, still, pick):
         by.demand(Right.ADMIN)
         self.asked.append((by.name, camera, choice.mode.value, choice.label))
-        self.on[camera] = Selection(choice.mode, (Person(choice.label, "net-1", "00"),))
-        return self.on[camera]
+        self._maskings.change(camera, mode=choice.mode, labels=(choice.label,))
 
     async def end(self, by, camera):
         by.demand(Right.ADMIN)
-        self.on.pop(camera, None)
-        return Selection()
+        self._maskings.change(camera, mode=Mode.EVERYONE, labels=())
+
+
+class StandInReleasedPlaces:
+    """The same for places."""
+
+    def __init__(self, maskings):
+        self._maskings = maskings
+
+    async def release(self, by, camera, box, *, reason):
+        by.demand(Right.ADMIN, camera)
+        before = self._maskings.now(by, camera).places
+        place = Place(secrets.token_hex(8), box, reason, by.name, time.time_ns() // 1000)
+        self._maskings.change(camera, places=(*before, place))
+
+    async def take_back(self, by, camera, place):
+        by.demand(Right.ADMIN, camera)
+        before = self._maskings.now(by, camera).places
+        self._maskings.change(camera, places=tuple(each for each in before if each.id != place))
 
 
 class StandInStills:
@@ -516,7 +552,7 @@ class StandInBox:
         shutil.copytree(self.scene.folder / "keys", self.state / "keys", dirs_exist_ok=True)
         keys = Keys.open(self.state / "keys")
         keys.today()
-        holds = Holds(store, audit, keys, recordings)
+        holds, maskings = Holds(store, audit, keys, recordings), StandInMaskings()
         return Box(
             config=BoxConfig(state=self.state, name="Harbour office", reveal=RevealConfig(in_browser=False)),
             audit=audit,
@@ -530,7 +566,9 @@ class StandInBox:
             exports=None,
             custody=Custody(store, audit, keys, holds),
             holds=holds,
-            selections=StandInSelections(),
+            maskings=maskings,
+            selections=StandInSelections(maskings),
+            released_places=StandInReleasedPlaces(maskings),
             timekeeper=Timekeeper(store, audit),
         )
 

@@ -70,6 +70,8 @@ ASKED = {
     "DELETE /api/cameras/{camera}": Asking(),
     "PUT /api/cameras/{camera}/selection": Asking({"mode": "except", "label": "guard", "passage": "{passage}"}),
     "DELETE /api/cameras/{camera}/selection": Asking(),
+    "POST /api/cameras/{camera}/released-places": Asking({"box": [0.1, 0.1, 0.3, 0.9], "reason": REASON}),
+    "DELETE /api/cameras/{camera}/released-places/{place}": Asking(make="place"),
     "GET /api/cameras/{camera}/timeline": Asking(query=STRETCH),
     "GET /api/cameras/{camera}/beside": Asking(query={"at": AT}),
     "GET /api/cameras/{camera}/thumbnail": Asking(query={"at": AT}),
@@ -224,7 +226,7 @@ class Running:
             case "hold":
                 placed = await self.box.holds.place(CONSOLE, "case-1", camera, T0, T0 + 2_000_000, reason=REASON)
                 return {"number": placed.number}
-        return {"kid": "0" * 16, "day": "2001-01-01"}
+        return {"kid": "0" * 16, "day": "2001-01-01", "place": "stand"}
 
 
 def _filled(value, filled):

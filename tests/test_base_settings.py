@@ -17,14 +17,17 @@ from base import codec, config
 from base.errors import ConfigError, Invalid, StoreError
 from base.kept_file import MOST_DAMAGED
 from base.settings_file import Stored
+from firmware.config import Camera
 from firmware.imaging import Sensor
 from firmware.mask import polygons
 from firmware.mask.settings import MaskSettings
 from firmware.mask.zones import ZoneGrids
 from firmware.osd import Overlay
+from firmware.settings import Settings
 from onvif.events.bus import Bus
 from onvif.events.settings_damage import tell_damage
 from onvif.events.topics import CAMERA
+from onvif.users import Level
 
 
 class Colour(StrEnum):
@@ -246,3 +249,17 @@ def test_half_a_settings_file_ends_no_camera_and_is_said_until_it_is_set_again(t
     sensor.settings.change(brightness=61.0)
     assert (failed("osd.json"), failed("imaging.json")) == (["true"], ["false"])
     assert Sensor(tmp_path, bus).settings.value.brightness == 61.0
+
+
+@pytest.mark.parametrize("half", [b"", b'{"users": [{"name": "admin", "passw'])
+def test_half_a_device_json_keeps_the_accounts_or_makes_a_first_one(tmp_path, half):
+    table = {"name": "yard", "serial": "1", "state": str(tmp_path), "source": {"kind": "clip", "clip": "yard.mp4"}}
+    camera = config.build(Camera, table, where="camera")
+    accounts = Settings(camera).accounts()
+    (tmp_path / "device.json").write_bytes(half)
+    assert Settings(camera).accounts() == accounts
+    for name in ("device.json", "device.json.kept"):
+        (tmp_path / name).write_bytes(half)
+    again = Settings(camera)
+    assert [user.level for user in again.accounts().values()] == [Level.ADMINISTRATOR]
+    assert (tmp_path / "initial-password").read_text().strip() == next(iter(again.accounts().values())).password

@@ -6,7 +6,7 @@ import json
 import pytest
 from box_fakes import CAMERA_ID, best_shot, jpeg, masked_h264, record_file
 
-from base.errors import NotFound, Refused, RequestError, StoreError
+from base.errors import NotFound, Refused, RequestError
 from nvr_box import __main__ as command
 from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Camera, Roster
@@ -84,7 +84,7 @@ class Scene:
             try:
                 await self.reveals.card(WHO, session.key, await self.passages.best_shot(number + 1))
                 self.best_shots += "O"
-            except StoreError:
+            except NotFound:
                 self.best_shots += "m"
         await self.reveals.end(WHO, session.key)
         return letters

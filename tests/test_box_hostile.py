@@ -17,13 +17,12 @@ from lxml import etree
 from base import steady
 from base.errors import PeerError, WireError
 from base.outside_json import MOST_DEPTH, read_json
-from nvr_box.audit.log import Audit
 from nvr_box.cameras import pairing, selection, upkeep
 from nvr_box.cameras.holding import Holder
 from nvr_box.cameras.listening import Listening
+from nvr_box.cameras.maskings import Maskings
 from nvr_box.cameras.ours import json_of, new_session
 from nvr_box.cameras.roster import Camera, Roster
-from nvr_box.cameras.selections import Selections
 from nvr_box.cameras.upkeep import Upkeep
 from nvr_box.db.database import Store
 from nvr_box.record import recorder as recording
@@ -31,6 +30,7 @@ from nvr_box.record.events import Events
 from nvr_box.record.recorder import Recorder, Recording
 from nvr_box.record.segments import Segments
 from nvr_box.record.sightings import Documents
+from nvr_box.rights import Account, Right
 from onvif import digest, names
 from onvif.client import Camera as Device
 from onvif.errors import NotOnvif, OnvifError
@@ -38,6 +38,7 @@ from onvif.notifications import read_notifications
 from onvif.users import Level
 from onvif.xml import read
 from tests.onvif_camera import PASSWORDS, running
+from wire.selection import ChosenPerson, Mode
 
 DEEP = b"[" * 60_000
 NESTED = json.dumps({"mode": "everyone", "people": [{"label": [[[]]], "model": "m", "code": "c"}]}).encode()
@@ -152,27 +153,28 @@ async def test_an_answer_comes_in_pieces_of_any_size():
     server.close()
 
 
-async def test_selections_of_the_others_are_known_beside_a_hostile_camera(store, monkeypatch, tmp_path):
-    roster, guest = Roster(store), selection.Person("the guest", "net-1", bytes(64).hex())
+async def test_what_the_others_mask_is_known_beside_a_hostile_camera(store, monkeypatch, tmp_path):
+    roster, guest = Roster(store), ChosenPerson("the guest", "net-1", bytes(64).hex())
     user, password = Level.ADMINISTRATOR.lower(), PASSWORDS[Level.ADMINISTRATOR]
     async with hostile() as bad, running(tmp_path / "camera") as well:
         xaddr = f"{well.base}/onvif/device_service"
-        await selection.choose(xaddr, user, password, selection.Mode.EXCEPT, [guest])
+        await selection.choose(xaddr, user, password, Mode.EXCEPT, [guest])
         await roster.add(known(bad.xaddr, camera_id="00" * 8, signing_key="cd" * 32), PASSWORD, None, "t")
         ours = known(xaddr, camera_id="11" * 8, signing_key="ef" * 32, user=user)
         await roster.add(ours, password, None, "t")
-        selections = Selections(Audit(store), roster, None, None)
-        monkeypatch.setattr("nvr_box.cameras.selections._LOOK_EVERY_S", 0.01)
-        task = asyncio.create_task(selections.run())
+        maskings, everybody = Maskings(store, roster), Account("guard", frozenset(Right))
+        monkeypatch.setattr("nvr_box.cameras.maskings._BACK_OFF_S", (0.01,))
+        task = asyncio.create_task(maskings.run())
         async with asyncio.timeout(20):
             for answer in ANSWERS.values():
                 bad.answer, before = answer, bad.asked
                 while bad.asked < before + 2:
                     assert not task.done(), task.exception()
                     await asyncio.sleep(0.01)
-            while 2 not in selections._known:  # noqa: ASYNC110 - it says so nowhere
+            while maskings.now(everybody, 2) is None:  # noqa: ASYNC110 - it says so nowhere
                 await asyncio.sleep(0.01)
-        assert selections._known[2].labels == ("the guest",)
+        assert maskings.now(everybody, 2).labels == ("the guest",)
+        assert maskings.now(everybody, 1) is None, "what it says is nonsense: nobody knows what it masks"
         task.cancel()
 
 

@@ -179,5 +179,6 @@ def test_two_kills_lose_nothing_finished_and_nothing_acknowledged(tmp_path):
 
 @pytest.mark.e2e
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_twenty_kills_lose_nothing_finished_and_nothing_acknowledged(tmp_path):
     prove(*rounds(tmp_path, 20))

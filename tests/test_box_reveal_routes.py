@@ -204,7 +204,7 @@ async def place(tmp_path, scene, second_person):
     config = BoxConfig(state=tmp_path, name="box", reveal=RevealConfig(in_browser=True, second_person=second_person))
     box = Box(config=config, audit=log, users=users, cameras=None, recordings=recordings, stills=None, intake=None,
               searches=Searches(passages, None, log), reveals=reveals, exports=exports, custody=None, holds=None,
-              selections=None, timekeeper=Timekeeper(store, log))  # fmt: skip
+              maskings=None, selections=None, released_places=None, timekeeper=Timekeeper(store, log))  # fmt: skip
     async with TestClient(TestServer(page.application(box))) as client:
         found = Place(box, client, t0)
         await found.sign_in()

@@ -22,13 +22,14 @@ from nvr_box.rights import Account, Right
 from nvr_box.search import blocks, gallery, kernel
 from nvr_box.search import passages as passages_module
 from nvr_box.search.gallery import Columns, Gallery, Row
-from nvr_box.search.intake import Intake, split, token_hash
+from nvr_box.search.intake import Intake, token_hash
 from nvr_box.search.passages import Passages
 from nvr_box.search.search import Filters, Searches
 from wire.features import seal
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare, FeaturePacket
 from wire.features.vocabulary import CHOICES, Attribute, CodeKind, Colour, ObjectClass, Part
 from wire.keys import Identity, SigningKey
+from wire.push import split
 
 T0_MS = 1_795_000_000_000
 GUARD = Account("guard", frozenset({Right.VIEW, Right.OPERATE}))

@@ -6,13 +6,13 @@ import sqlite3
 import pytest
 
 from base.errors import Refused, RequestError, StoreError
+from base.throttle import SignIns
 from nvr_box.accounts import users
 from nvr_box.accounts.users import Users
 from nvr_box.audit import log as audit
 from nvr_box.audit.log import Audit
 from nvr_box.db.database import Store
 from nvr_box.rights import Account, Right
-from onvif.throttle import SignIns
 
 ADMIN = Account("console", frozenset({Right.ADMIN}))
 GUARD = Account("guard", frozenset({Right.VIEW}), frozenset({1}))

@@ -17,9 +17,11 @@ from cryptography.x509.oid import NameOID
 
 from base.errors import StoreError
 from firmware.outbox import Outbox
-from firmware.pairing import Pairing, Pairings
-from firmware.push import CONTENT_TYPE, Pusher
+from firmware.pairing import Pairings
+from firmware.push import Pusher
 from wire.keys import Identity
+from wire.pairing import Pairing
+from wire.push import CONTENT_TYPE
 
 NOW = 1_790_000_000.0
 PATIENCE_S = 60

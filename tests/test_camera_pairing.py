@@ -14,7 +14,7 @@ from base.settings_file import Stored
 from firmware import identity
 from firmware.bound import Bound, body_of
 from firmware.outbox import Outbox
-from firmware.pairing import PATH, Pairing, PairingEndpoint, Pairings
+from firmware.pairing import PairingEndpoint, Pairings
 from firmware.posts import Posts
 from firmware.viewer import NAME, ViewerAccount
 from onvif.services.device_state import DeviceState
@@ -23,6 +23,7 @@ from wire import meeting
 from wire.features.packet import FeaturePacket
 from wire.features.vocabulary import ObjectClass
 from wire.keys import Identity, Recipient, SigningKey
+from wire.pairing import PATH, Pairing
 
 BOX, REVEAL, SIGNER = Identity.generate(), Identity.generate(), SigningKey.generate()
 DOCUMENT = {

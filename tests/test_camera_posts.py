@@ -11,12 +11,13 @@ from firmware.config import Camera
 from firmware.describe.thumbnail import Clear
 from firmware.identity import load
 from firmware.outbox import Outbox
-from firmware.pairing import Pairing, Pairings
+from firmware.pairing import Pairings
 from firmware.posts import Posts
 from wire.features.packet import FeaturePacket
 from wire.features.seal import open_sealed
 from wire.features.vocabulary import ObjectClass
 from wire.keys import Identity
+from wire.pairing import Pairing
 from wire.recovery.verdict import Check
 from wire.thumbnail import NO_ORIGINAL, NOT_A_RECIPIENT, Opened
 from wire.thumbnail import open_sealed as opened

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
@@ -21,9 +22,9 @@ MOTION = topics.MOTION_ALARM.path
 
 
 @contextlib.asynccontextmanager
-async def camera(limit=4, users=("admin",)):
+async def camera(limit=4, users=("admin",), **clocks):
     bus = Bus(topics.CAMERA)
-    events = EventService(bus, limit=limit)
+    events = EventService(bus, limit=limit, **clocks)
     async with device(event_service(events), contexts=[events.running]) as asker:
         yield bus, *(asker(user) for user in users)
 
@@ -252,3 +253,36 @@ async def test_a_consumer_must_be_an_http_address():
 
 def _seconds(text):
     return parse_utc(text).timestamp()
+
+
+class Clocks:
+    """The wall's, which a test sets, and the monotonic one, which it lets run."""
+
+    def __init__(self):
+        self.utc, self.mono_s = datetime(2026, 5, 4, 12, tzinfo=UTC), 1000.0
+
+    def pass_s(self, seconds):
+        self.utc, self.mono_s = self.utc + timedelta(seconds=seconds), self.mono_s + seconds
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=400), timedelta(days=-400), timedelta(hours=2)])
+async def test_setting_the_clock_ends_no_subscription_and_lengthens_none(jump):
+    """A pull point died, or stayed for days, when SetSystemDateAndTime or the first NTP answer set the clock."""
+    clocks = Clocks()
+    async with camera(now=lambda: clocks.utc, mono_s=lambda: clocks.mono_s) as (_, client):
+        address = await subscribe(client)
+        clocks.pass_s(30)
+        clocks.utc += jump
+        reply = await client.ask(TEV, "PullMessages", to=address, Timeout="PT0S", MessageLimit=1)
+        current, ends = (parse_utc(reply.findtext(q(TEV, name))) for name in ("CurrentTime", "TerminationTime"))
+        assert current == clocks.utc
+        assert ends - current == timedelta(seconds=60), "shown on the clock as it is set now"
+        renewed = await client.ask(TEV, "Renew", to=address, TerminationTime="PT90S")
+        assert parse_utc(renewed.findtext(q(WSNT, "TerminationTime"))) == clocks.utc + timedelta(seconds=90)
+        clocks.pass_s(89)
+        clocks.utc -= 2 * jump
+        await client.ask(TEV, "PullMessages", to=address, Timeout="PT0S", MessageLimit=1)
+        clocks.mono_s += 61  # and the wall stands still
+        with pytest.raises(Fault) as ended:
+            await client.ask(TEV, "PullMessages", to=address, Timeout="PT0S", MessageLimit=1)
+        assert ended.value.subcodes[-1] == "ResourceUnknown"

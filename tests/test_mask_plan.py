@@ -194,6 +194,12 @@ def test_what_no_detection_explains_is_masked_when_strict_and_open_otherwise():
     assert not follow(sights, before)[5].mask.any()
 
 
+@pytest.mark.parametrize("doubt", ["hazy", "sparse"])
+def test_where_detection_misses_people_what_nothing_explains_is_masked(doubt):
+    sights = [replace(sight(n), **{doubt: True}) for n in range(15)]
+    assert masked(follow(sights, [foreground(STRANGER)] * 12)[5], STRANGER).all()
+
+
 def test_strict_masks_whole_until_the_scene_is_known():
     sights = [sight(n) for n in range(10)]
     assert follow(sights, [foreground(learnt=False)] * 5, STRICT)[4].full

@@ -16,15 +16,16 @@ from firmware.capture.clip import Clip
 from firmware.mask.background import Background
 from firmware.mask.grid import MB
 from firmware.mask.plan import Planner
-from firmware.mask.selection import Chooser, Mode, Person, Selection
+from firmware.mask.selection import Chooser, Person, Selection
 from firmware.mask.settings import MaskSettings
-from firmware.selection import PATH, SelectionEndpoint
+from firmware.selection import SelectionEndpoint
 from firmware.vision import Eyes
 from firmware.vision.sight import Sight, TrackBox
 from models import load
 from models.detections import Detections
 from wire.features.packet import AppearanceCode
 from wire.features.vocabulary import CodeKind, ObjectClass
+from wire.selection import PATH, Mode
 
 WIDTH, HEIGHT, STEP_90K = 640, 480, 9000
 PICTURE = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)

@@ -7,6 +7,7 @@ import pytest
 import models
 from base.errors import ModelError
 from models.config import ModelsConfig
+from models.precision import eight_bits
 from models.registry import HERE, WEIGHTS, Registry
 
 REGISTRY = Registry.read()
@@ -60,7 +61,7 @@ def test_one_flipped_bit_is_another_version(weights, at):
 
 
 def test_unknown_model_names_the_known_ones():
-    with pytest.raises(ModelError, match=r"no model is called 'yolo'; known: nanodet, nanodet-int8, centerface"):
+    with pytest.raises(ModelError, match=r"is called 'yolo'; known: nanodet, nanodet-int8, nanodet-uint8, centerface"):
         REGISTRY.entry("yolo")
 
 
@@ -87,8 +88,9 @@ def test_no_registry(tmp_path):
 
 @pytest.mark.parametrize("precision", ["auto", "int8"])
 def test_a_broken_network_in_eight_bits_is_not_passed_over_in_silence(weights, precision):
-    path = weights / "nanodet-int8.onnx"
+    name = eight_bits()
+    path = weights / f"{name}.onnx"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ModelError, match=r"nanodet-int8.*truncated"):
+    with pytest.raises(ModelError, match=rf"{name}.*truncated"):
         models.load(ModelsConfig(weights=weights, precision=precision))
     models.load(ModelsConfig(weights=weights, precision="float"))

@@ -51,15 +51,15 @@ def frames(address, transport):
 
 
 async def test_services_and_replay_under_tls(box):
-    secure = at_port(box, box.face.doors.https, "https")
-    assert (await protocols(secure))["HTTPS"] == (True, box.face.doors.https)
+    secure = at_port(box, box.face.ports.https, "https")
+    assert (await protocols(secure))["HTTPS"] == (True, box.face.ports.https)
     uri = (await secure(TRP, "GetReplayUri", StreamSetup=SETUP, RecordingToken="recording-1")).Uri
     assert uri == f"rtsps://127.0.0.1:{box.face.replay.port_of('tls')}/recording-1"
     plain = (await box.client()(TRP, "GetReplayUri", StreamSetup=SETUP, RecordingToken="recording-1")).Uri
     assert plain.startswith("rtsp://")
     account = f"user:{PASSWORDS[Level.USER]}@"
     assert await asyncio.to_thread(frames, uri.replace("://", f"://{account}"), "tcp") >= 8
-    tunnel = f"rtsp://{account}127.0.0.1:{box.face.doors.https}/recording-1"
+    tunnel = f"rtsp://{account}127.0.0.1:{box.face.ports.https}/recording-1"
     assert await asyncio.to_thread(frames, tunnel, "https") >= 8
     served = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", box.face.replay.port_of("tls")))
     assert hashlib.sha256(ssl.PEM_cert_to_DER_cert(served)).hexdigest() == box.fingerprint
@@ -70,7 +70,7 @@ async def test_old_tls_is_refused(box):
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
     old.maximum_version = ssl.TLSVersion.TLSv1_1
-    for port in (box.face.doors.https, box.face.replay.port_of("tls")):
+    for port in (box.face.ports.https, box.face.replay.port_of("tls")):
         with pytest.raises((ssl.SSLError, OSError)):
             await asyncio.open_connection("127.0.0.1", port, ssl=old)
 
@@ -83,15 +83,15 @@ def free_port():
 async def test_protocols_move_at_once_and_stay(tmp_path):
     page, port = certificate.ensure(tmp_path / "web", ("127.0.0.1",)), free_port()
     async with running(tmp_path, cameras=1, tls=page.context) as box:
-        before = box.face.doors.http
+        before = box.face.ports.http
         wanted = [{"Name": "HTTP", "Enabled": True, "Port": [port]}, {"Name": "RTSP", "Enabled": False, "Port": [554]}]
         await box.client()(names.TDS, "SetNetworkProtocols", NetworkProtocols=wanted)
         moved = at_port(box, port)
         async with asyncio.timeout(60):
-            while box.face.doors.http != port or box.face.replay_port():  # noqa: ASYNC110 - a socket tells nobody
+            while box.face.ports.http != port or box.face.replay_port():  # noqa: ASYNC110 - a socket tells nobody
                 await asyncio.sleep(0.05)
         assert await protocols(moved) == {
-            "HTTP": (True, port), "RTSP": (False, 554), "HTTPS": (True, box.face.doors.https),
+            "HTTP": (True, port), "RTSP": (False, 554), "HTTPS": (True, box.face.ports.https),
         }  # fmt: skip
         with pytest.raises(Unreachable):
             await protocols(at_port(box, before))
@@ -103,7 +103,7 @@ async def test_protocols_move_at_once_and_stay(tmp_path):
             with pytest.raises(Fault, match=subcode):
                 await moved(names.TDS, "SetNetworkProtocols", NetworkProtocols=odd)
     async with running(tmp_path, cameras=1, tls=page.context) as box:
-        assert box.face.doors.http == port
+        assert box.face.ports.http == port
         assert box.face.replay_port() == 0
         assert box.face.replay.port_of("inner")
 
@@ -111,4 +111,4 @@ async def test_protocols_move_at_once_and_stay(tmp_path):
 async def test_a_box_without_a_certificate_offers_none(tmp_path):
     async with running(tmp_path, cameras=1) as box:
         assert set(await protocols(box.client())) == {"HTTP", "RTSP"}
-        assert box.face.doors.https == box.face.replay.port_of("tls") == 0
+        assert box.face.ports.https == box.face.replay.port_of("tls") == 0

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from nvr_box.clock import utc_us
+from base.clock import utc_us
 from nvr_box.config import RecordConfig
 from nvr_box.record.retention import Retention
 from nvr_box.services.archive import BoxArchive

@@ -86,7 +86,7 @@ async def path_of(ask, *certificates):
 
 async def follow(camera):
     async with asyncio.timeout(DEADLINE_S):
-        await asyncio.gather(*camera.web._announcements)
+        await asyncio.gather(*camera.web.host._tasks)
 
 
 async def https(camera, *, on=True):
@@ -371,7 +371,7 @@ async def test_the_running_listener_takes_the_assigned_certificate(camera, ask):
     assert camera.web.ports.https == port  # no restart, no new listener
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         assert (await shown(port, version=version, trust=pki.pem(ca[0])))[0] == pki.der(leaf)
-    assert camera.web.ports.tls.fingerprint == leaf.fingerprint(hashes.SHA256()).hex()
+    assert camera.web.rtsp_ports.tls.fingerprint == leaf.fingerprint(hashes.SHA256()).hex()
 
     trusted = await path_of(ask, root)
     assert await refused(ask("AddServerCertificateAssignment", CertificationPathID=trusted)) == "NoPrivateKey"

@@ -24,7 +24,7 @@ async def switch(camera, *, on, port):
     wanted = [{"Name": "HTTPS", "Enabled": on, "Port": [port]}]
     await camera.client()(TDS, "SetNetworkProtocols", NetworkProtocols=wanted)
     async with asyncio.timeout(60):
-        await asyncio.gather(*camera.web._announcements)
+        await asyncio.gather(*camera.web.host._tasks)
 
 
 def free_port():
@@ -45,7 +45,7 @@ async def test_https_is_switched_on_used_pinned_and_switched_off(camera):
     shown = {one.Name: one for one in (await camera.client()(TDS, "GetNetworkProtocols")).NetworkProtocols}
     assert (shown["HTTPS"].Enabled, shown["HTTPS"].Port) == (True, [port])
     address, password = f"https://127.0.0.1:{port}", PASSWORDS[Level.USER]
-    pin = aiohttp.Fingerprint(bytes.fromhex(camera.web.ports.tls.fingerprint))
+    pin = aiohttp.Fingerprint(bytes.fromhex(camera.web.rtsp_ports.tls.fingerprint))
     async with await Camera.connect(address, "user", password, tls=pin) as client:
         assert client.services[names.TR2] == f"{address}/onvif/media2"
         (profile, _) = await client.profiles()
@@ -110,7 +110,7 @@ async def test_http_moves_goes_and_comes_back(camera, tmp_path):
     wanted = [{"Name": "HTTP", "Enabled": True, "Port": [http]}, {"Name": "HTTPS", "Enabled": True, "Port": [https]}]
     await client(TDS, "SetNetworkProtocols", NetworkProtocols=wanted)
     async with asyncio.timeout(60):
-        await asyncio.gather(*camera.web._announcements)
+        await asyncio.gather(*camera.web.host._tasks)
     assert (camera.web.ports.http, camera.web.ports.https) == (http, https)
     client.base = f"http://127.0.0.1:{http}"
     assert await client(TDS, "GetHostname")
@@ -119,7 +119,7 @@ async def test_http_moves_goes_and_comes_back(camera, tmp_path):
     secure.base = f"https://127.0.0.1:{https}"
     await secure(TDS, "SetNetworkProtocols", NetworkProtocols=[{"Name": "HTTP", "Enabled": False, "Port": [http]}])
     async with asyncio.timeout(60):
-        await asyncio.gather(*camera.web._announcements)
+        await asyncio.gather(*camera.web.host._tasks)
     assert await reachable(f"http://127.0.0.1:{http}") is False
     shown = {one.Name: one.Enabled for one in (await secure(TDS, "GetNetworkProtocols")).NetworkProtocols}
     assert shown == {"HTTP": False, "HTTPS": True, "RTSP": True}
@@ -131,7 +131,7 @@ async def test_the_chosen_ports_outlive_a_restart(tmp_path):
         await camera.client()(TDS, "SetNetworkProtocols",
                               NetworkProtocols=[{"Name": "HTTP", "Enabled": True, "Port": [http]}])  # fmt: skip
         async with asyncio.timeout(60):
-            await asyncio.gather(*camera.web._announcements)
+            await asyncio.gather(*camera.web.host._tasks)
     async with running(tmp_path) as camera:
         assert camera.web.ports.http == http
     with socket.create_server(("127.0.0.1", http)):

@@ -12,11 +12,9 @@ import pytest
 from base.errors import PeerError, WireError
 from base.outside_json import read_json
 from firmware import released_places
-from firmware.outbox import Queued
-from firmware.pairing import Pairing
-from firmware.push import _json, _read_reply
+from firmware.push import _json
 from firmware.selection import SelectionEndpoint
-from nvr_box.cameras import pairing, selection
+from nvr_box.cameras import masking, pairing, selection
 from nvr_box.export.manifest import Manifest
 from nvr_box.record.recovery_point import is_recovery_point
 from nvr_box.record.sightings import Documents, read_document, unpack
@@ -38,6 +36,8 @@ from onvif.xml import read
 from tests.outside_mutations import LARGEST, LONG, SHORT, fed
 from tests.test_onvif_client import clock, fault, profiles1, services
 from wire.keys import Identity
+from wire.pairing import Pairing
+from wire.push import Receipt
 
 NOTICE = (
     f'<r xmlns:wsnt="{names.WSNT}" xmlns:tt="{names.TT}" xmlns:tns1="{names.TNS1}"><wsnt:NotificationMessage>'
@@ -50,6 +50,11 @@ SEEN = metadata.document([metadata.Frame(datetime(2026, 11, 30, tzinfo=UTC), (
 ))])  # fmt: skip
 PAIRING = (b'{"version":1,"camera_id":"00112233445566aa","name":"yard","serial":"S1","signing_key":"' + b"ab" * 32
            + b'","appearance_model":"net-1","paired_with":null}')  # fmt: skip
+MASKING = (
+    b'{"version":1,"mark":"0a","whole":{"reason":"late","behind_s":2.5},"people":true,"extent":"bodies",'
+    b'"never":[[0,0,1,0,1,1]],"selection":{"mode":"except","people":["a"]},'
+    b'"places":[{"id":"a","box":[0,0,0.5,1],"reason":"a stand","by":"anna","at_utc_us":1}]}'
+)
 SELECTION = b'{"version":1,"mode":"except","people":[{"label":"a","model":"m","code":"00"}],"alike":0.8,"unlike":0.5}'
 CHALLENGE = b'Digest realm="a", qop="auth", algorithm=MD5, nonce="n\\"1", opaque="", stale=true, Basic realm="b"'
 OFFER = (b'{"version":2,"box_id":"00112233445566aa","feature_key":"' + b"09" + b"00" * 31 + b'","recipients":[{"kid":"'
@@ -72,7 +77,7 @@ TOKEN = (
     f'<u:Created xmlns:u="{names.WSU}">2026-01-01T00:00:00Z</u:Created></w:UsernameToken></w:Security></s:Header>'
     "<s:Body/></s:Envelope>"
 ).encode()
-SENT = [Queued(number, b"") for number in (1, 2, 3)]
+SENT = [1, 2, 3]
 REQUESTS = [
     b"PLAY rtsp://h/r RTSP/1.0\r\nCSeq: 4\r\nRange: clock=20261130T200000Z-\r\nScale: -1.0\r\n\r\n",
     b"$\0\0\4abcdOPTIONS * RTSP/1.0\r\nCSeq: 1\r\nContent-Length: 3\r\n\r\nabc",
@@ -196,10 +201,11 @@ READERS = {
     "JSON": (json_by(str), [PAIRING, SELECTION], (WireError,)),
     "pairing": (json_by(pairing._read), [PAIRING], (WireError, PeerError)),
     "selection": (json_by(selection._read), [SELECTION], (WireError, PeerError)),
+    "masking": (json_by(masking.read), [MASKING], (WireError, PeerError)),
     "pairing at the camera": (json_by(belongs), [OFFER], (WireError,)),
     "selection at the camera": (json_by(SelectionEndpoint(None, Nobody())._read), [SELECTION], (WireError,)),
     "released places": (json_by(released_places.read), [PLACES], (WireError,)),
-    "answers to a push": (lambda data: _read_reply(_json(data), SENT), [RECEIPT], (PeerError,)),
+    "answers to a push": (lambda data: Receipt.from_json(_json(data), SENT), [RECEIPT], (PeerError,)),
     "packages": (Manifest.parse, [PACKAGE], (WireError,)),
     "requests of a page": (page, ASKED, (asked.BadField,)),
     "who asks": (sign_in, [AUTHORIZED], ()),

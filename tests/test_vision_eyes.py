@@ -74,6 +74,17 @@ def test_every_picture_is_looked_at_where_nothing_else_is_set(loaded):
     assert counting.looked == list(range(6))
 
 
+def test_the_detector_runs_no_sooner_than_the_machine_affords(loaded):
+    counting, interval_s = Counting(), 0.3
+    eyes = Eyes(replace(loaded, detector=counting), Fraction(10), interval_s=lambda: interval_s)
+    for counting.number in range(6):
+        assert not eyes.look(picture(100), counting.number * 9000).sparse
+    interval_s = 0.6
+    for counting.number in range(6, 12):
+        assert eyes.look(picture(100), counting.number * 9000).sparse
+    assert counting.looked == [0, 3, 9]
+
+
 def test_faces_are_looked_for_on_tracked_people_and_can_be_left_out(loaded):
     eyes = Eyes(loaded, Fraction(10))
     faces = [eyes.look(picture(100), n * 9000).faces for n in range(4)][-1]

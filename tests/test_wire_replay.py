@@ -51,7 +51,7 @@ async def test_a_recorded_segment_keeps_everything(box, tmp_path):
 @pytest.mark.parametrize("transport", ["tcp", "udp", "http", "https", "rtsps"])
 async def test_a_replay_keeps_everything(box, tmp_path, transport):
     scheme = "rtsps" if transport == "rtsps" else "rtsp"
-    port = {"https": box.face.doors.https, "rtsps": box.face.replay.port_of("tls")}.get(
+    port = {"https": box.face.ports.https, "rtsps": box.face.replay.port_of("tls")}.get(
         transport, box.face.replay_port()
     )
     uri = f"{scheme}://user:{PASSWORDS[Level.USER]}@127.0.0.1:{port}/recording-1"

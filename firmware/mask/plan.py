@@ -172,7 +172,7 @@ class Planner:
         infrared = abs(pts_90k - self._colourless_90k) <= _COLOURLESS_S * CLOCK_90K
         if infrared and self._settings.infrared is Infrared.WHOLE:
             return self.whole("no colours: in infra-red light people are missed")
-        strict = self._settings.strict or infrared or self._hazy(pts_90k)
+        strict = self._settings.strict or infrared or self._doubtful(pts_90k)
         if strict and (foreground is None or not foreground.learnt):
             return self.whole("the scene is not known yet")
         cells, fills, regions, claims = self._drawn(pts_90k, foreground, strict=strict)
@@ -232,8 +232,10 @@ class Planner:
         fills[(cells > 0) & (fills == Fill.CLEAR)] = self._settings.fill
         return cells, fills, tuple(regions.values()), tuple(claims)
 
-    def _hazy(self, pts_90k: int) -> bool:
-        return any(sight.hazy for sight in self._sights if sight.pts_90k >= pts_90k - _COLOURLESS_S * CLOCK_90K)
+    def _doubtful(self, pts_90k: int) -> bool:
+        """Whether people may be there whom no detection tells of."""
+        since_90k = pts_90k - _COLOURLESS_S * CLOCK_90K
+        return any((sight.hazy or sight.sparse) and sight.pts_90k >= since_90k for sight in self._sights)
 
     def _without_released(self, sight: Sight) -> Sight:
         places = self._released() * self._size

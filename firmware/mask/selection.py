@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import cv2
 import numpy as np
@@ -28,10 +27,10 @@ from models.detections import areas, intersections
 from models.detector import MASKING_THRESHOLD
 from wire.features.packet import AppearanceCode
 from wire.features.vocabulary import CodeKind, ObjectClass
+from wire.selection import MOST_PEOPLE, Mode
 
 log = logging.getLogger(__name__)
 
-MOST_PEOPLE = 32
 _EVERY_S = 0.4
 _LOOKS_PER_PICTURE = 2
 _LOOKS, _KEPT = 3, 8  # before a decision, and remembered
@@ -43,14 +42,6 @@ _CROSSES = 0.3
 # Light and pose change on a walk; while nobody crosses him, the tracker vouches for him as well.
 _STAYS = 0.1
 _ATTENDS_S = 60.0
-
-
-class Mode(StrEnum):
-    """Who is masked."""
-
-    EVERYONE = "everyone"
-    ONLY = "only"  # the people in the list, and who is in doubt
-    EXCEPT = "except"  # everybody but the people in the list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ class Counters:
         dropped_raw: pictures dropped before they were masked because encoding was behind.
         skipped_by_vision: pictures that vision did not look at because it was behind.
         taken_up: times that vision began with a picture or with its networks, whatever came of it.
+        detect_interval_ms: least time between two runs of the detector now; 0 where the machine affords every one.
         encoded: access units that left the main encoder; each of them is sent.
         masked_whole: pictures masked whole.
         waiting: pictures in the delay line now.
@@ -24,6 +25,7 @@ class Counters:
     dropped_raw: int = 0
     skipped_by_vision: int = 0
     taken_up: int = 0
+    detect_interval_ms: int = 0
     encoded: int = 0
     masked_whole: int = 0
     waiting: int = 0

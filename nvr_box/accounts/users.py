@@ -17,6 +17,7 @@ from typing import ParamSpec, TypeVar
 
 from base.errors import Conflict, Invalid, Refused, StoreError
 from base.files import shred, write_atomically
+from base.throttle import Limits, SignIns, Throttled, place_of
 from nvr_box.accounts.turns import Busy, Turns
 from nvr_box.audit import log as audit
 from nvr_box.db import accounts as account_rows
@@ -24,7 +25,6 @@ from nvr_box.db import facts
 from nvr_box.db.database import Store
 from nvr_box.db.link import Link
 from nvr_box.rights import Account, Right
-from onvif.throttle import Limits, SignIns, Throttled, place_of
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")

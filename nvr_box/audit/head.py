@@ -19,9 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from base.clock import utc_us
 from base.errors import SealError, StoreError, WireError
 from base.files import write_atomically
-from nvr_box.clock import utc_us
 from nvr_box.db import audit as audit_rows
 from nvr_box.db.database import Store
 from nvr_box.db.link import Link

@@ -10,9 +10,9 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from base.clock import utc_us
 from base.errors import Refused
 from nvr_box.audit.head import Head, Heads
-from nvr_box.clock import utc_us
 from nvr_box.db import audit as audit_rows
 from nvr_box.db.database import Store
 from nvr_box.db.link import Link
@@ -55,8 +55,8 @@ class ChainVerdict:
 class Audit:
     """The log. Actions: sign-in, sign-out, view-live, view-recording, view-recording-end, freeze, search, reveal-ask,
     reveal-answer, reveal-keys, reveal, reveal-view, reveal-end, export, lock, unlock, camera-add, camera-change,
-    camera-remove, pair, clock, database, user-change, user-remove, keys, hold, select, reencode, reencode-end,
-    audit-view, audit-verify, accept-loss, onvif.
+    camera-remove, pair, clock, database, user-change, user-remove, keys, hold, select, release-place,
+    take-back-place, reencode, reencode-end, audit-view, audit-verify, accept-loss, onvif.
     """
 
     def __init__(self, store: Store, heads: Heads | None = None) -> None:

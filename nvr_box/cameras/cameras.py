@@ -9,6 +9,7 @@ from functools import partial
 
 from yarl import URL
 
+from base.clock import utc_us
 from base.errors import Conflict, PeerError
 from base.logs import printable
 from base.steady import kept_up
@@ -24,7 +25,6 @@ from nvr_box.cameras.roster import Camera, Roster, entry
 from nvr_box.cameras.status import Found, State, Status, Step, clock_message, state_of
 from nvr_box.cameras.trial import Tried, refuse_another, tries
 from nvr_box.cameras.upkeep import Upkeep
-from nvr_box.clock import utc_us
 from nvr_box.notices import Notice
 from nvr_box.record.recorder import Recording
 from nvr_box.record.recordings import Recordings

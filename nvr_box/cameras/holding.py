@@ -5,9 +5,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+from base.clock import utc_us
 from base.errors import Error
 from base.logs import printable
-from nvr_box.clock import utc_us
 from nvr_box.record.recorder import BACK_OFF_S, Recording
 from nvr_box.record.source import Source
 

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Iterable
 from datetime import timedelta
 
+from base.clock import utc_us
 from base.errors import Error
 from base.logs import printable
 from base.steady import kept_up
 from nvr_box.cameras.device import signed_in
 from nvr_box.cameras.roster import Camera
 from nvr_box.cameras.sign_ins import SignIn
-from nvr_box.clock import utc_us
 from nvr_box.record.events import Events, Items, Past, fit, kept
 from nvr_box.record.source import CLOCK_TOLERANCE_S
 from onvif import metadata

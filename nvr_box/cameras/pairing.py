@@ -4,20 +4,18 @@ A camera is its key: at every meeting it signs a nonce of ours, and its id has t
 """
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
-from base.errors import PeerError, SealError
+from base.errors import PeerError, SealError, WireError
 from base.logs import printable
 from nvr_box.cameras.ours import Order, json_of, new_session, signed
 from wire import meeting
-from wire.keys import Recipient, key_id
-
-PATH = "/veilcam/pairing"
+from wire.keys import Recipient
+from wire.pairing import PATH, CameraDocument, Pairing
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +59,11 @@ class Offer:
 
     def to_json(self) -> dict[str, Any]:
         """The body of the POST."""
-        return {
-            "version": meeting.VERSION,
-            "camera_id": self.camera_id,
-            "box_id": self.box_id,
-            "box_key": self.box_key,
-            "feature_key": self.feature_key.public.hex(),
-            "recipients": [each.to_json() for each in self.recipients],
-            "push_url": self.push_url,
-            "push_fingerprint": self.push_fingerprint,
-            "push_token": self.push_token,
-        }
+        given = Pairing(
+            self.box_id, self.feature_key, self.recipients, self.push_url, bytes.fromhex(self.push_fingerprint),
+            self.push_token, bytes.fromhex(self.box_key),
+        )  # fmt: skip
+        return given.to_json() | {"camera_id": self.camera_id}
 
 
 async def look(xaddr: str) -> Paired | None:
@@ -131,30 +123,21 @@ def _read(table: Any) -> Paired:
         if table["version"] != meeting.VERSION:
             mine = meeting.VERSION
             raise PeerError(f"the camera speaks version {table['version']!r} of the pairing, this box speaks {mine}")
-        camera_id, signing_key = bytes.fromhex(table["camera_id"]), bytes.fromhex(table["signing_key"])
-        if len(camera_id) != 8 or len(signing_key) != 32:
-            raise ValueError("a key of the wrong length")
-        if key_id(signing_key) != camera_id:
-            raise ValueError("camera_id is not the id of signing_key")
+        said = CameraDocument.from_json(table)
         return Paired(
-            camera_id.hex(),
-            printable(str(table["name"]), limit=64),
-            printable(str(table["serial"]), limit=64),
-            signing_key.hex(),
-            printable(str(table["appearance_model"]), limit=64),
-            _word(table, "paired_with", 16),
-            _word(table, "box_key", 64),
-            " ".join(printable(str(kid), limit=16) for kid in table["sealed_to"]),
-            _word(table, "stream_user", 32),
+            said.camera_id.hex(),
+            printable(said.name, limit=64),
+            printable(said.serial, limit=64),
+            said.signing_key.hex(),
+            printable(said.appearance_model, limit=64),
+            printable(said.paired_with, limit=16) if said.paired_with is not None else None,
+            said.box_key.hex() if said.box_key is not None else None,
+            " ".join(kid.hex() for kid in said.sealed_to),
+            printable(said.stream_user, limit=32) if said.stream_user is not None else None,
             bytes.fromhex(str(table.get("stream_password", ""))),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, WireError) as error:
         raise PeerError("the camera's pairing document is broken") from error
-
-
-def _word(table: Mapping[str, Any], name: str, limit: int) -> str | None:
-    value = table[name]
-    return None if value is None else printable(str(value), limit=limit)
 
 
 def _url(xaddr: str) -> URL:

@@ -11,6 +11,7 @@ from base.logs import printable
 from nvr_box.cameras.ours import signed
 
 PATH = "/veilcam/released-places"
+MOST_PLACES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +31,29 @@ async def look(xaddr: str, user: str, password: str) -> tuple[Place, ...]:
     Raises:
         PeerError: the camera refuses, does not answer, or answers nonsense.
     """
-    return _read((await signed("GET", _url(xaddr), user, password, None, what="the released places")).said)
+    return read((await signed("GET", _url(xaddr), user, password, None, what="the released places")).said)
 
 
 async def put(xaddr: str, user: str, password: str, places: Sequence[Place]) -> tuple[Place, ...]:
     """Release these places and no others; what the camera then says. Raises as `look`."""
+    answer = await signed("PUT", _url(xaddr), user, password, document(places), what="the released places")
+    return read(answer.said)
+
+
+def document(places: Sequence[Place]) -> dict[str, Any]:
+    """The places as JSON values."""
     listed = [
         {"id": each.id, "box": list(each.box), "reason": each.reason, "by": each.by, "at_utc_us": each.at_utc_us}
         for each in places
     ]
-    answer = await signed("PUT", _url(xaddr), user, password, {"places": listed}, what="the released places")
-    return _read(answer.said)
+    return {"places": listed}
 
 
-def _read(table: Any) -> tuple[Place, ...]:
+def read(table: Any) -> tuple[Place, ...]:
+    """The places of a document, in which there may be more. Raises `PeerError` where they are broken."""
     try:
+        if len(table["places"]) > MOST_PLACES:
+            raise ValueError("too many")
         return tuple(_place(one) for one in table["places"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise PeerError("the camera's list of released places is broken") from error
@@ -52,6 +61,8 @@ def _read(table: Any) -> tuple[Place, ...]:
 
 def _place(one: Any) -> Place:
     x0, y0, x1, y1 = (float(value) for value in one["box"])
+    if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1):
+        raise ValueError("box")
     reason, by = printable(str(one["reason"]), limit=300), printable(str(one["by"]), limit=64)
     return Place(printable(str(one["id"]), limit=64), (x0, y0, x1, y1), reason, by, int(one["at_utc_us"]))
 

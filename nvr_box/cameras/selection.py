@@ -2,33 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from yarl import URL
 
-from base.errors import PeerError
+from base.errors import PeerError, WireError
 from base.logs import printable
 from nvr_box.cameras.ours import signed
-
-PATH = "/veilcam/selection"
-
-
-class Mode(Enum):
-    """Who is masked: everyone; only the people in the list; everybody except them."""
-
-    EVERYONE = "everyone"
-    ONLY = "only"
-    EXCEPT = "except"
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody's clothing on one occasion; `code` is hex, of the network `model`."""
-
-    label: str
-    model: str
-    code: str
+from wire.selection import PATH, ChosenPerson, Mode, SelectionDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +17,7 @@ class Selection:
     """What a camera says, or is to do."""
 
     mode: Mode = Mode.EVERYONE
-    people: tuple[Person, ...] = ()
+    people: tuple[ChosenPerson, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -53,10 +34,9 @@ async def look(xaddr: str, user: str, password: str) -> Selection:
     return _read((await signed("GET", _url(xaddr, attend="no"), user, password, None, what="the selection")).said)
 
 
-async def choose(xaddr: str, user: str, password: str, mode: Mode, people: Sequence[Person]) -> Selection:
+async def choose(xaddr: str, user: str, password: str, mode: Mode, people: Sequence[ChosenPerson]) -> Selection:
     """Put another selection in force; what the camera then says. Raises as `look`."""
-    listed = [{"label": each.label, "model": each.model, "code": each.code} for each in people]
-    body = {"version": 1, "mode": mode.value, "people": listed}
+    body = SelectionDocument(mode, tuple(people)).to_json()
     return _read((await signed("PUT", _url(xaddr), user, password, body, what="the selection")).said)
 
 
@@ -67,19 +47,13 @@ async def end(xaddr: str, user: str, password: str) -> Selection:
 
 def _read(table: Any) -> Selection:
     try:
-        people = tuple(
-            Person(_word(one["label"], 64), _word(one["model"], 64), _word(one["code"], 4096))
-            for one in table["people"]
-        )
-        return Selection(Mode(table["mode"]), people)
-    except (KeyError, TypeError, ValueError) as error:
-        raise PeerError("the camera's selection is broken") from error
-
-
-def _word(value: Any, most: int) -> str:
-    if not isinstance(value, str):
-        raise TypeError("a text is needed")
-    return printable(value, limit=most)
+        said = SelectionDocument.from_json(table)
+    except WireError as error:
+        raise PeerError(f"the camera's selection is broken: {error}") from error
+    people = (each for each in said.people if isinstance(each, ChosenPerson))
+    shown = tuple(ChosenPerson(printable(each.label, limit=64), printable(each.model, limit=64),
+                               printable(each.code, limit=4096)) for each in people)  # fmt: skip
+    return Selection(said.mode, shown)
 
 
 def _url(xaddr: str, **query: str) -> URL:

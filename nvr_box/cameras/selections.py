@@ -4,25 +4,22 @@ The camera decides and masks whoever is in doubt; the box tells it the appearanc
 person, and shows what is in force.
 """
 
-import asyncio
-import logging
 from dataclasses import dataclass
 
-from base.errors import Conflict, Invalid, NotFound, PeerError
+from base.errors import Conflict, Invalid, NotFound
 from base.logs import printable
 from nvr_box.audit.log import Audit
 from nvr_box.cameras import selection
+from nvr_box.cameras.maskings import Maskings
 from nvr_box.cameras.roster import Camera, Roster
-from nvr_box.cameras.selection import Mode, Person, Selection
-from nvr_box.record.source import SignInRefused
+from nvr_box.cameras.selection import Selection
 from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
 from nvr_box.search.stills import Stills
 from wire.features.packet import AppearanceCode
 from wire.features.vocabulary import ObjectClass
+from wire.selection import ChosenPerson, Mode
 
-log = logging.getLogger(__name__)
-_LOOK_EVERY_S = 20.0
 _LONGEST_LABEL = 64
 
 
@@ -35,27 +32,11 @@ class Choice:
 
 
 class Selections:
-    """What is in force on each camera. Seeing it needs `VIEW`, changing it `ADMIN`; every change is written down."""
+    """Changing one needs `ADMIN`; every change is written down. What is in force `Maskings` knows."""
 
-    def __init__(self, log_: Audit, roster: Roster, stills: Stills, passages: Passages) -> None:
+    def __init__(self, log_: Audit, roster: Roster, stills: Stills, passages: Passages, maskings: Maskings) -> None:
         self._log, self._roster, self._stills, self._passages = log_, roster, stills, passages
-        self._known: dict[int, Selection] = {}
-
-    def now(self, by: Account, camera: int) -> Selection:
-        """What the camera said last; up to half a minute old where it was changed elsewhere."""
-        by.demand(Right.VIEW, camera)
-        return self._known.get(camera, Selection())
-
-    async def run(self) -> None:
-        """Ask the cameras now and then, until cancelled: a selection may be older than this process, or not ours."""
-        while True:
-            cameras = [each for each in self._roster.all() if each.veilcam and each.device]
-            found = await asyncio.gather(*(self._look(each) for each in cameras), return_exceptions=True)
-            for camera, problem in zip(cameras, found, strict=True):
-                if isinstance(problem, Exception):
-                    # Whatever one camera answers, the others are asked.
-                    log.error("%s: asking for its selection failed", camera.name, exc_info=problem)
-            await asyncio.sleep(_LOOK_EVERY_S)
+        self._maskings = maskings
 
     async def choose_pick(self, by: Account, camera: int, choice: Choice, *, still: str, pick: int) -> Selection:
         """Choose somebody of a frozen picture. Raises as `choose_passage`; `StoreError` also for an old still."""
@@ -89,7 +70,7 @@ class Selections:
         await self._log.demand(by, Right.ADMIN, "select", camera=camera)
         known = self._ours(camera)
         now = await selection.end(known.xaddr, known.user, self._roster.password(camera))
-        self._known[camera] = now
+        await self._maskings.ask(camera)
         await self._log.write(by.name, "select", camera=camera, mode=now.mode.value, people=", ".join(now.labels))
         return now
 
@@ -108,12 +89,12 @@ class Selections:
             raise Conflict(f"{known.name} describes people with another network than the one that saw this person")
         before = await selection.look(known.xaddr, known.user, password)
         people = [each for each in before.people if before.mode is choice.mode and each.label != label]
-        people.append(Person(label, code.model, code.data.hex()))
+        people.append(ChosenPerson(label, code.model, code.data.hex()))
         # Written down before it happens: from here on somebody may be seen.
         named = ", ".join(each.label for each in people)
         await self._log.write(by.name, "select", camera=camera, mode=choice.mode.value, people=named)
         now = await selection.choose(known.xaddr, known.user, password, choice.mode, people)
-        self._known[camera] = now
+        await self._maskings.ask(camera)
         return now
 
     def _ours(self, camera: int) -> Camera:
@@ -121,17 +102,3 @@ class Selections:
         if not known.veilcam or not known.device:
             raise Conflict(f"{known.name} is of another make: it does not mask people")
         return known
-
-    async def _look(self, camera: Camera) -> None:
-        sign_in = self._roster.sign_in(camera.camera)
-        try:
-            sign_in.check()
-            now = await selection.look(camera.xaddr, camera.user, self._roster.password(camera.camera))
-            sign_in.accepted()
-        except (PeerError, KeyError) as error:
-            if isinstance(error, SignInRefused):
-                sign_in.refused()
-            # What it said last stays on the page: a camera that is away has not masked anybody again.
-            log.debug("%s: its selection is not known: %s", camera.name, printable(str(error)))
-            return
-        self._known[camera.camera] = now

@@ -44,9 +44,6 @@ class Status:
 
     Attributes:
         asked_utc_us: when its stream was asked for last.
-        masked_whole: why it masks the whole picture now, in its own words ("no detection", "too dark"); empty while
-            it masks people only.
-        behind_s: by how much its detection is late then, as far as it says.
     """
 
     camera: int
@@ -63,8 +60,6 @@ class Status:
     oldest_utc_us: int | None
     packets: int
     asked_utc_us: int | None = None
-    masked_whole: str = ""
-    behind_s: float | None = None
 
 
 def state_of(now: Recording) -> State:

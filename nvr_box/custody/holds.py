@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from base.clock import utc_us
 from base.errors import HostError, Invalid, NotFound, Refused, StoreError
 from base.files import shred, write_atomically
 from nvr_box.audit import log as audit
-from nvr_box.clock import utc_us
 from nvr_box.db import cameras as camera_rows
 from nvr_box.db import holds as hold_rows
 from nvr_box.db import packets as packet_rows

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from base.clock import utc_us
 from base.errors import NotFound, Refused, StoreError
 from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Camera, Roster
-from nvr_box.clock import utc_us
 from nvr_box.config import ExportConfig
 from nvr_box.export import manifest, report
 from nvr_box.export.budget import Budget, NoRoom, Share, metered

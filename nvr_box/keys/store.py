@@ -26,9 +26,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from base.clock import utc_us
 from base.errors import Conflict, Error, Invalid, NotFound, SealError, StoreError, WireError
 from base.files import shred, write_atomically, write_once
-from nvr_box.clock import utc_us
 from nvr_box.keys import day as day_keys
 from nvr_box.keys import past as past_keys
 from nvr_box.keys.case import CaseKeys, sound_name

@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from base.clock import utc_us
 from base.errors import StoreError
 from nvr_box.audit import log as audit
-from nvr_box.clock import utc_us
 from nvr_box.db import cameras as camera_rows
 from nvr_box.db import facts, rescue
 from nvr_box.db.database import Store

@@ -15,9 +15,9 @@ from typing import TypeVar
 
 from av.video.stream import VideoStream
 
+from base.clock import utc_us
 from base.errors import Error, PeerError, StoreError
 from base.logs import printable
-from nvr_box.clock import utc_us
 from nvr_box.record.fmp4 import TIMESCALE, Fragment
 from nvr_box.record.muxer import Muxer
 from nvr_box.record.parameters import Parameters

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from nvr_box.clock import utc_us
+from base.clock import utc_us
 from nvr_box.config import RecordConfig
 from nvr_box.db import retention as rows
 from nvr_box.db.database import Store

@@ -7,9 +7,9 @@ import secrets
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from base.clock import boot_us, utc_us
 from base.errors import Refused, StoreError
 from nvr_box.audit.log import Audit
-from nvr_box.clock import boot_us, utc_us
 from nvr_box.reveal.scope import Point, Scope, sound
 from nvr_box.rights import Account, Right
 

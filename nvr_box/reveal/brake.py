@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from base.errors import Refused
-from onvif.throttle import Attempt, Limits, Throttle, Throttled
+from base.throttle import Attempt, Limits, Throttle, Throttled
 
 LIMITS = Limits(free=5, first_s=60.0, longest_s=900.0)
 

@@ -9,10 +9,10 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from typing import Any
 
+from base.clock import utc_us
 from base.errors import NotFound, Refused
 from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Roster
-from nvr_box.clock import utc_us
 from nvr_box.keys.store import Keys
 from nvr_box.record.access_units import access_units
 from nvr_box.record.recordings import Chunk, Piece, Recordings

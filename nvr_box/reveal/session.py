@@ -5,8 +5,8 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from base.clock import boot_us, utc_us
 from nvr_box.cameras.roster import Camera
-from nvr_box.clock import boot_us, utc_us
 from nvr_box.record.access_units import RecordedUnit
 from nvr_box.record.spans import Spans
 from nvr_box.reveal.approvals import Request

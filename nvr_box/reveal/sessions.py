@@ -13,10 +13,11 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
+from base.clock import boot_us
 from base.errors import HostError, Refused, StoreError
+from base.throttle import Attempt
 from nvr_box.audit.log import Audit
 from nvr_box.cameras.roster import Roster
-from nvr_box.clock import boot_us
 from nvr_box.keys.store import Keys
 from nvr_box.record.recordings import Chunk
 from nvr_box.reveal import pipe
@@ -28,7 +29,6 @@ from nvr_box.reveal.session import RevealSession, Running, begun
 from nvr_box.reveal.talk import Gone, Silent, Talk, unlocking
 from nvr_box.reveal.verdicts import Verdicts
 from nvr_box.rights import Account, Right
-from onvif.throttle import Attempt
 
 log = logging.getLogger(__name__)
 # So long a page may take to try a passphrase; scrypt in a slow browser is some of it.

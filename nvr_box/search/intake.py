@@ -3,9 +3,8 @@
 import hashlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from base.errors import Error, Refused, SealError, Truncated, WireError
+from base.errors import Error, Refused, SealError, WireError
 from base.logs import printable
 from nvr_box.db import cameras as camera_rows
 from nvr_box.db.database import Store
@@ -13,29 +12,11 @@ from nvr_box.record.source import CLOCK_TOLERANCE_S
 from nvr_box.search.passages import Passages
 from wire import thumbnail
 from wire.features import seal
-from wire.features.packet import MAX_BYTES, FeaturePacket
+from wire.features.packet import FeaturePacket
 from wire.keys import Identity
+from wire.push import Receipt, Refusal, split
 
 log = logging.getLogger(__name__)
-MOST_PACKETS = 1000
-_SEALED_BYTES = MAX_BYTES + 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Packet number `index` of the batch was not taken; `sequence` is None when it could not even be opened."""
-
-    sequence: int | None
-    index: int
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of a batch: `acknowledged` sequences are on disk (now or already before)."""
-
-    acknowledged: tuple[int, ...]
-    refused: tuple[Refusal, ...]
 
 
 class Intake:
@@ -104,26 +85,3 @@ def _check_thumbnail(packet: FeaturePacket) -> None:
 def token_hash(token: str) -> str:
     """How a push token is stored."""
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def split(batch: bytes) -> list[bytes]:
-    """The sealed packets of a pushed body.
-
-    Raises:
-        WireError: a length that does not fit, or too many packets.
-    """
-    blobs = []
-    at = 0
-    while at < len(batch):
-        if at + 4 > len(batch):
-            raise Truncated("length of a packet", at=at)
-        size = int.from_bytes(batch[at : at + 4], "big")
-        if size > _SEALED_BYTES:
-            raise WireError(f"a sealed packet of {size} bytes, at most {_SEALED_BYTES}", at=at)
-        if at + 4 + size > len(batch):
-            raise Truncated(f"packet of {size} bytes", at=at)
-        blobs.append(batch[at + 4 : at + 4 + size])
-        at += 4 + size
-        if len(blobs) > MOST_PACKETS:
-            raise WireError(f"more than {MOST_PACKETS} packets in one batch", at=at)
-    return blobs

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from base.clock import utc_us as now_us
 from base.errors import HostError, ModelError, NotFound, Refused
 from models import Models
 from nvr_box.audit.log import Audit
-from nvr_box.clock import utc_us as now_us
 from nvr_box.record.recordings import Chunk, Recordings
 from nvr_box.record.sightings import Sighting
 from nvr_box.rights import Account, Right

@@ -5,8 +5,8 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 
+from base.clock import utc_us
 from base.errors import NotFound, StoreError
-from nvr_box.clock import utc_us
 from nvr_box.record.access_units import access_units
 from nvr_box.record.events import Past
 from nvr_box.record.fmp4 import TIMESCALE

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from base.clock import utc_us
 from base.settings_file import Stored
 from nvr_box.box import Box
 from nvr_box.cameras.cameras import Status
 from nvr_box.cameras.roster import Camera
-from nvr_box.clock import utc_us
 from nvr_box.record.recordings import Span
 from nvr_box.rights import Account, Right
 from nvr_box.services.recorder_state import RecorderState, RecordingTexts, StoredReceiver

@@ -3,39 +3,34 @@
 import asyncio
 import contextlib
 import logging
-import os
-import re
-import signal
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote
 
 from aiohttp import web
 
-from base.errors import Error, StoreError
+from base.errors import Error, HostError, StoreError
 from base.settings_file import Stored
 from base.steady import kept_up
 from nvr_box.box import Box
 from nvr_box.services.archive import BoxArchive
 from nvr_box.services.catalogue import ASKING, Catalogue
-from nvr_box.services.doors import Doors
 from nvr_box.services.jobs import Jobs
 from nvr_box.services.receiver import Receivers, receiver_service
 from nvr_box.services.recording import RecordingControl, recording_service
 from nvr_box.services.replay import Replay, replay_service
+from nvr_box.services.replay_ports import ReplayPorts
 from nvr_box.services.searches import RecordingSearch, search_service
 from nvr_box.services.states import tell_recordings
-from onvif import names
 from onvif.access import access_class
 from onvif.auth import Authenticator
-from onvif.discovery.messages import DEVICE, Endpoint
-from onvif.discovery.multicast import served_by
-from onvif.discovery.responder import Responder
-from onvif.doorway import Crowd, attend, runner_of
+from onvif.device.host import DeviceHost, device_identity, restart_process
+from onvif.device.ports import DevicePorts
+from onvif.discovery.messages import DEVICE
+from onvif.doorway import Crowd, attend
 from onvif.events import Bus
 from onvif.events.settings_damage import tell_damage
 from onvif.events.topics import RECORDER
@@ -44,9 +39,8 @@ from onvif.rtsp.replay import ReplayServer
 from onvif.rtsp.tunnel import Tunnels
 from onvif.server import Server
 from onvif.service import Call, Handler, Reply, Service
-from onvif.services.device import PATH as DEVICE_PATH
 from onvif.services.device import device_service
-from onvif.services.device_context import DeviceContext, DeviceIdentity
+from onvif.services.device_context import DeviceIdentity
 from onvif.services.device_reach import guard
 from onvif.services.device_state import DeviceState
 from onvif.services.events import EventService, event_service
@@ -54,7 +48,6 @@ from onvif.services.first_account import ensure_administrator
 from onvif.users import AccessClass, User
 
 log = logging.getLogger(__name__)
-FIRMWARE_VERSION = "0.1.0"
 _TELL_EVERY_S = 1.0
 _READING = frozenset({
     AccessClass.PRE_AUTH, AccessClass.READ_SYSTEM, AccessClass.READ_SYSTEM_SENSITIVE, AccessClass.READ_SYSTEM_SECRET,
@@ -89,26 +82,34 @@ class OnvifFace:
         self.device = Stored(folder / "device.json", DeviceState())
         self.catalogue = Catalogue(box, folder)
         ensure_administrator(self.device, folder)
-        self.platform = RecordedPlatform(restart or _restart, timedelta(seconds=self.device.value.clock.offset_s))
+        offset = timedelta(seconds=self.device.value.clock.offset_s)
+        self.platform = RecordedPlatform(restart or restart_process, offset)
         self.bus = Bus(RECORDER)
         tell_damage(self.bus, self.device, self.catalogue.state)
-        self.identity = _identity(box.config.name, serial)
         self.authenticator = Authenticator(self._accounts, realm="veilcam", now=self.platform.now)
         self.events = EventService(self.bus, now=self.platform.now)
         self.jobs = Jobs(self.catalogue)
         self.control = RecordingControl(self.catalogue, self.jobs, self.bus)
         self.receivers = Receivers(self.catalogue, self.jobs, self.bus)
         self.search = RecordingSearch(self.catalogue, self.jobs)
-        self.responder = Responder(self._endpoint, interfaces=served_by(box.config.onvif.host))
-        self._announcements: set[asyncio.Task[None]] = set()
         self.replay = ReplayServer(BoxArchive(self.catalogue), self.authenticator)
-        self.doors = Doors(box.config.onvif, self.device, self.replay, tls)
+        config = box.config.onvif
+        operator = {"HTTP": (True, config.port), "RTSP": (True, config.replay_port)}
+        if tls is not None:
+            operator["HTTPS"] = (config.https, config.https_port)
+        self.replay_ports = ReplayPorts(self.replay, config, tls)
+        self.ports = DevicePorts(
+            config.host, self.device, operator=operator, where="onvif.port", rtsp=self.replay_ports, tls=lambda: tls
+        )
+        self.host = DeviceHost(
+            _identity(box.config.name, serial), self.device, self.ports, types=(DEVICE,), address=config.host
+        )
         self.server = Server(self._services(), self.authenticator, now=self.platform.now, refused=self._refused)
 
     @property
     def port(self) -> int:
         """Of the services without TLS, 0 while that is closed."""
-        return self.doors.http
+        return self.ports.http
 
     def replay_port(self) -> int:
         """Of the RTSP server that replays recordings."""
@@ -121,8 +122,6 @@ class OnvifFace:
         Tunnels(lambda: self.replay.port_of("inner"), self.replay.origins).install(app)
         app.cleanup_ctx.append(self.events.running)
         app.cleanup_ctx.append(self._telling)
-        if self.box.config.onvif.discovery:
-            app.cleanup_ctx.append(self._discoverable)
         return app
 
     @contextlib.asynccontextmanager
@@ -133,28 +132,20 @@ class OnvifFace:
             StoreError: the port cannot be listened on.
         """
         await self.jobs.settle()
-        runner = await runner_of(self.application())
         self._keep_sessions()
         self.catalogue.state.listen(lambda _before, _after: self._keep_sessions())
+        config = self.box.config.onvif
         try:
-            await self.doors.start(runner)
-            yield
+            await self.replay_ports.start()
+            async with self.host.serving(self.application(), discovery=config.discovery):
+                if self.ports.wanted()["RTSP"][0] and not self.replay.port:
+                    raise HostError(f"onvif.replay_port {config.replay_port} cannot be listened on")
+                yield
         finally:
-            await self.doors.stop()
-            await runner.cleanup()
+            await self.replay_ports.stop()
 
     def _services(self) -> Sequence[Service]:
-        context = DeviceContext(
-            identity=self.identity,
-            state=self.device,
-            platform=self.platform,
-            services=lambda: self.server.services,
-            protocols=self.doors.shown,
-            free=self.doors.free,
-            reopen=lambda: self._later(self._move()),
-            announce=lambda: self._later(self.responder.hello()),
-            factory_default=self._factory_default,
-        )
+        context = self.host.context(self.platform, lambda: self.server.services, self._factory_default)
         services = (
             device_service(context),
             event_service(self.events),
@@ -223,40 +214,9 @@ class OnvifFace:
             tell_recordings(self.catalogue, self.bus)
             await asyncio.sleep(_TELL_EVERY_S)
 
-    async def _discoverable(self, _app: web.Application) -> AsyncIterator[None]:
-        await self.responder.start()
-        yield
-        await self.responder.stop()
-
-    def _endpoint(self, address: str) -> Endpoint | None:
-        state = self.device.value
-        if not state.discoverable:
-            return None
-        return Endpoint(
-            address=self.identity.endpoint,
-            types=(DEVICE,),
-            scopes=(*self.identity.fixed_scopes, *state.scopes),
-            xaddrs=tuple(
-                f"{scheme}://{address}:{port}{DEVICE_PATH}"
-                for scheme, port in (("http", self.doors.http), ("https", self.doors.https))
-                if port
-            ),
-            metadata_version=state.metadata_version,
-        )
-
     def _keep_sessions(self) -> None:
         """Let replay sessions last as SetReplayConfiguration says."""
         self.replay.timeout_s = float(self.catalogue.state.value.session_timeout_s)
-
-    async def _move(self) -> None:
-        """Listen where SetNetworkProtocols says, then tell it: the addresses in the Hello are new."""
-        await self.doors.follow()
-        await self.responder.hello()
-
-    def _later(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work, name="discovery")
-        self._announcements.add(task)
-        task.add_done_callback(self._announcements.discard)
 
 
 def initial_password(state: Path) -> Path:
@@ -265,22 +225,7 @@ def initial_password(state: Path) -> Path:
 
 
 def _identity(name: str, serial: str) -> DeviceIdentity:
-    return DeviceIdentity(
-        manufacturer="Veilcam",
-        model="Veilcam box",
-        firmware=FIRMWARE_VERSION,
-        serial=serial,
-        hardware="veilcam-box",
-        endpoint=f"urn:uuid:{uuid.uuid5(_NAMESPACE, serial)}",
-        fixed_scopes=(
-            f"{names.SCOPE_ROOT}type/Network_Video_Storage",
-            f"{names.SCOPE_ROOT}Profile/G",
-            f"{names.SCOPE_ROOT}name/{quote(name, safe='')}",
-            f"{names.SCOPE_ROOT}hardware/veilcam-box",
-        ),
-        default_hostname=re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "box",
-    )
-
-
-def _restart() -> None:
-    os.kill(os.getpid(), signal.SIGTERM)
+    return device_identity(
+        "box", name, serial, hardware="veilcam-box", namespace=_NAMESPACE,
+        scopes=("type/Network_Video_Storage", "Profile/G"),
+    )  # fmt: skip

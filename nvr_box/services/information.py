@@ -4,7 +4,7 @@ from typing import Any
 
 from lxml import etree
 
-from nvr_box.clock import utc_us
+from base.clock import utc_us
 from nvr_box.services.catalogue import METADATA, TRACKS, VIDEO, Recording, moment, source_values
 from onvif.names import TSE
 from onvif.registry import load

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
-from nvr_box.clock import utc_us
+from base.clock import utc_us
 from nvr_box.services.catalogue import Catalogue, Recording, microseconds, moment
 from nvr_box.services.expressions import expression
 from nvr_box.services.history import RECORDED, Found, past, start_states

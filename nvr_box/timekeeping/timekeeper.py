@@ -9,8 +9,8 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
+from base.clock import boot, boot_us, utc_us
 from nvr_box.audit import log as audit
-from nvr_box.clock import boot, boot_us, utc_us
 from nvr_box.db import facts
 from nvr_box.db import segments as segment_rows
 from nvr_box.db.database import Store

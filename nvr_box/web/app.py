@@ -20,6 +20,7 @@ from nvr_box.web import (
     cameras,
     exports,
     keys,
+    masking,
     packets,
     pictures,
     refusals,
@@ -64,7 +65,8 @@ def application(box: Box) -> web.Application:
     attend(app, Crowd(_BOUNDS))
     app[BOX] = box
     app[SESSIONS] = Sessions(box)
-    for part in (account, accounts, cameras, pictures, stream, searches, reveal, exports, keys, audit, packets):
+    watched = (cameras, masking, pictures, stream, searches, reveal, exports)
+    for part in (account, accounts, *watched, keys, audit, packets):
         app.add_routes(part.routes)
     app.router.add_get("/", _page)
     app.router.add_get("/favicon.ico", _mark)

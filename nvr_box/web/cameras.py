@@ -6,21 +6,18 @@ from aiohttp import web
 
 from base.errors import Error
 from nvr_box.cameras.cameras import Camera, Step
-from nvr_box.cameras.selection import Mode, Selection
-from nvr_box.cameras.selections import Choice
 from nvr_box.web import refusals
-from nvr_box.web.asked import BadField, body, box, by, camera_number, iso, maybe_iso, text, whole
+from nvr_box.web.asked import BadField, body, box, by, camera_number, iso, maybe_iso, text
+from nvr_box.web.masking import said_of
 
 routes = web.RouteTableDef()
 
 
-def _selection(now: Selection) -> dict[str, object] | None:
-    """Whom the mask leaves open by choice; None while everyone is masked."""
-    return None if now.mode is Mode.EVERYONE else {"mode": now.mode.value, "people": list(now.labels)}
-
-
-def _camera(request: web.Request, camera: Camera) -> dict[str, object]:
-    status = box(request).cameras.status(by(request), camera.camera)
+def described(request: web.Request, camera: Camera) -> dict[str, object]:
+    """A camera as the page lists it."""
+    account, maskings = by(request), box(request).maskings
+    status = box(request).cameras.status(account, camera.camera)
+    masking, whole = maskings.now(account, camera.camera), maskings.whole(account, camera.camera)
     return {
         "id": camera.camera,
         "name": camera.name,
@@ -49,8 +46,8 @@ def _camera(request: web.Request, camera: Camera) -> dict[str, object]:
         "oldest": maybe_iso(status.oldest_utc_us),
         "packets": status.packets,
         "asked": maybe_iso(status.asked_utc_us),
-        "masked_whole": {"reason": status.masked_whole, "behind_s": status.behind_s} if status.masked_whole else None,
-        "selection": _selection(box(request).selections.now(by(request), camera.camera)),
+        "masked_whole": None if whole is None else {"reason": whole.reason, "behind_s": whole.behind_s},
+        "masking": None if masking is None else said_of(masking),
     }
 
 
@@ -58,7 +55,7 @@ def _camera(request: web.Request, camera: Camera) -> dict[str, object]:
 async def listed(request: web.Request) -> web.Response:
     """The cameras that the account may view, with their state, and what is wrong with the box itself."""
     cameras, account = box(request).cameras, by(request)
-    found = [_camera(request, each) for each in cameras.list(account)]
+    found = [described(request, each) for each in cameras.list(account)]
     notices = [{"kind": each.kind, "text": each.text} for each in box(request).notices()]
     return web.json_response({"cameras": found, "notices": notices})
 
@@ -119,7 +116,7 @@ async def _lines(request: web.Request, *, add: bool) -> web.StreamResponse:
             await say(_step(step))
         if add and well:
             camera = await cameras.add(account, address, user, password, name=name)
-            await say({"camera": _camera(request, camera)})
+            await say({"camera": described(request, camera)})
     except Error as error:
         await say({"error": refusals.sentence(error)})
     await response.write_eof()
@@ -159,7 +156,7 @@ async def change(request: web.Request) -> web.Response:
         camera = await cameras.move(account, camera_number(request), xaddr=where, user=user, password=password)
     if name is not None or recording is not None or (xaddr, user, password) == (None, None, None):
         camera = await cameras.change(account, camera_number(request), name=name, recording=recording)
-    return web.json_response(_camera(request, camera))
+    return web.json_response(described(request, camera))
 
 
 @routes.post(r"/api/cameras/{camera:\d{1,9}}/pair")
@@ -167,37 +164,11 @@ async def pair(request: web.Request) -> web.Response:
     """Exchange keys with one of our cameras again."""
     cameras, account = box(request).cameras, by(request)
     camera = await cameras.pair(account, camera_number(request))
-    return web.json_response(_camera(request, camera))
+    return web.json_response(described(request, camera))
 
 
 @routes.delete(r"/api/cameras/{camera:\d{1,9}}")
 async def remove(request: web.Request) -> web.Response:
     """Unpair and forget a camera; its recordings stay until they are too old."""
     await box(request).cameras.remove(by(request), camera_number(request))
-    return web.Response(status=204)
-
-
-@routes.put(r"/api/cameras/{camera:\d{1,9}}/selection")
-async def choose(request: web.Request) -> web.Response:
-    """Leave one person open, or mask one only: somebody of a frozen picture or of a search result."""
-    fields = await body(request)
-    try:
-        mode = Mode(text(fields, "mode", most=16))
-    except ValueError as error:
-        raise BadField("mode: only or except.", "mode") from error
-    choice = Choice(mode, text(fields, "label", most=64))
-    camera, selections = camera_number(request), box(request).selections
-    if "passage" in fields:
-        passage = whole(fields, "passage", 0, 1 << 53)
-        now = await selections.choose_passage(by(request), camera, choice, passage=passage)
-    else:
-        still, pick = text(fields, "still", most=64), whole(fields, "pick", 0, 10_000)
-        now = await selections.choose_pick(by(request), camera, choice, still=still, pick=pick)
-    return web.json_response({"selection": _selection(now)})
-
-
-@routes.delete(r"/api/cameras/{camera:\d{1,9}}/selection")
-async def mask_everyone(request: web.Request) -> web.Response:
-    """End a selection."""
-    await box(request).selections.end(by(request), camera_number(request))
     return web.Response(status=204)

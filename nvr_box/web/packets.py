@@ -22,9 +22,4 @@ async def accept(request: web.Request) -> web.Response:
         receipt = await box(request).intake.accept(token, batch)
     except Refused as error:
         return web.json_response({"error": str(error)}, status=401)
-    return web.json_response(
-        {
-            "acknowledged": list(receipt.acknowledged),
-            "refused": [{"sequence": one.sequence, "index": one.index, "why": one.why} for one in receipt.refused],
-        }
-    )
+    return web.json_response(receipt.to_json())

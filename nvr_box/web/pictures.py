@@ -20,6 +20,7 @@ from nvr_box.web.asked import (
     time_us,
     whole,
 )
+from nvr_box.web.masking import said_of_past
 from wire.features.vocabulary import ObjectClass
 
 routes = web.RouteTableDef()
@@ -41,11 +42,13 @@ async def timeline(request: web.Request) -> web.Response:
     if len(ticks) > _MOST_TICKS:
         ticks = ()
     first, best, last = (isos(getattr(tick, name) for tick in ticks) for name in ("first_us", "best_us", "last_us"))
+    masked = await box(request).maskings.past(account, camera, start_us, end_us)
     names = {each: each.name.lower() for each in ObjectClass}
     return web.json_response(
         {
             "step_s": density.step_us / 1e6,
             "density": {kind.name.lower(): counts for kind, counts in density.classes.items()},
+            "masking": said_of_past(masked),
             "spans": [{"start": iso(one.start_us), "end": iso(one.end_us), "locked": one.locked} for one in spans],
             "passages": [
                 {

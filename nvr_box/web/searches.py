@@ -1,11 +1,15 @@
 """Searching for similar appearance, and the masked best shots of what was found."""
 
+from collections import defaultdict
 from typing import Any
 
 from aiohttp import web
 
+from nvr_box.cameras.masking_history import Past
+from nvr_box.rights import Right
 from nvr_box.search.search import Filters, Match
 from nvr_box.web.asked import BadField, body, box, by, colour, iso, maybe_time_us, number, object_class, text, whole
+from nvr_box.web.masking import said_of
 from wire.features.vocabulary import CHOICES, Attribute, Colour, Part
 
 routes = web.RouteTableDef()
@@ -52,7 +56,9 @@ def _attribute(value: object) -> tuple[Attribute, int]:
     return Attribute[name], choices.index(word)
 
 
-def _match(match: Match) -> dict[str, object]:
+def _match(match: Match, held: tuple[Past, ...]) -> dict[str, object]:
+    at_us = match.best_us
+    then = (one for one in held if one.start_us <= at_us and (one.end_us is None or at_us <= one.end_us))
     return {
         "passage": match.packet,
         "camera": match.camera,
@@ -62,10 +68,24 @@ def _match(match: Match) -> dict[str, object]:
         "last": iso(match.last_us),
         "similarity": match.similarity,
         "colours": [colour(each) for each in match.colours],
+        "masking": [said_of(one.masking) for one in then],
         "attributes": [
             {"name": each.attribute.name.lower(), "word": each.word, "confidence": each.confidence}
             for each in match.attributes
         ],
+    }
+
+
+async def _held(request: web.Request, matches: tuple[Match, ...]) -> dict[int, tuple[Past, ...]]:
+    """What the cameras' masks left open around the matches, by camera."""
+    times: defaultdict[int, list[int]] = defaultdict(list)
+    for match in matches:
+        times[match.camera].append(match.best_us)
+    maskings, account = box(request).maskings, by(request)
+    return {
+        camera: await maskings.past(account, camera, min(each), max(each) + 1)
+        for camera, each in times.items()
+        if account.may(Right.VIEW, camera)
     }
 
 
@@ -80,9 +100,10 @@ async def search(request: web.Request) -> web.Response:
         results = await searches.by_packet(account, whole(fields, "passage", 0, 1 << 53), filters)
     else:
         results = await searches.by_attributes(account, filters)
+    held = await _held(request, results.matches)
     return web.json_response(
         {
-            "matches": [_match(match) for match in results.matches],
+            "matches": [_match(match, held.get(match.camera, ())) for match in results.matches],
             "compared": results.compared,
             "stored": results.stored,
             "took_ms": results.took_ms,

@@ -1,7 +1,8 @@
 """Subscriptions: their queues, their clocks and their limits, without sockets and without a clock of their own.
 
-ONVIF Core 26.06, 9.1 (basic notification) and 9.2 (real-time pull points). Every method takes `now` as an aware UTC
-datetime; the caller holds the one lock there is (the event loop).
+ONVIF Core 26.06, 9.1 (basic notification) and 9.2 (real-time pull points). Lives are kept on the monotonic clock
+(`base/clock.py`), since a client may set the wall clock; every method takes its `now_s`. The caller holds the one lock
+there is (the event loop).
 """
 
 import re
@@ -38,14 +39,14 @@ class Subscription:
         wanted: which events.
         consumer: where a basic notification is posted; empty for a pull point.
         owner: name of the account that made it.
-        ends: when it dies unless it is renewed or pulled.
+        ends_s: when it dies, by the monotonic clock, unless it is renewed or pulled.
         dropped: how many of the oldest messages a client that never came lost.
     """
 
     token: str
     wanted: Filter
     consumer: str
-    ends: datetime
+    ends_s: float
     owner: str = ""
     queue: deque[Event] = field(default_factory=lambda: deque(maxlen=_QUEUE))
     dropped: int = 0
@@ -76,7 +77,7 @@ class Subscriptions:
         self._watchers: set[str] = set()
 
     def create(
-        self, wanted: Filter, ends: datetime, *, consumer: str = "", owner: str = "", watcher: bool = False
+        self, wanted: Filter, ends_s: float, *, consumer: str = "", owner: str = "", watcher: bool = False
     ) -> Subscription:
         """A new one; call `expire` first, for what has ended still counts until then.
 
@@ -87,7 +88,7 @@ class Subscriptions:
             Fault: SubscribeCreationFailed when there are `limit` already, or as many as such an account may have.
         """
         self._room(owner, watcher=watcher)
-        subscription = Subscription(secrets.token_urlsafe(12), wanted, consumer, ends, owner)
+        subscription = Subscription(secrets.token_urlsafe(12), wanted, consumer, ends_s, owner)
         self._alive[subscription.token] = subscription
         if watcher:
             self._watchers.add(subscription.token)
@@ -110,33 +111,33 @@ class Subscriptions:
                 f"{self.limit // 2}.",
             )
 
-    def get(self, token: str, now: datetime) -> Subscription:
+    def get(self, token: str, now_s: float) -> Subscription:
         """The live subscription of that token.
 
         Raises:
             Fault: ResourceUnknown when there is none, or it has ended.
         """
         found = self._alive.get(token)
-        if found is None or found.ends <= now:
+        if found is None or found.ends_s <= now_s:
             raise resource_unknown()
         return found
 
-    def renew(self, token: str, ends: datetime, now: datetime) -> Subscription:
-        subscription = self.get(token, now)
-        subscription.ends = ends
+    def renew(self, token: str, ends_s: float, now_s: float) -> Subscription:
+        subscription = self.get(token, now_s)
+        subscription.ends_s = ends_s
         return subscription
 
-    def pulled(self, subscription: Subscription, timeout: timedelta, now: datetime) -> None:
+    def pulled(self, subscription: Subscription, timeout: timedelta, now_s: float) -> None:
         """After PullMessages a pull point lives at least for one more pull of the same length (Core 9.2.2)."""
-        subscription.ends = max(subscription.ends, now + max(timeout, DEFAULT_LIFE))
+        subscription.ends_s = max(subscription.ends_s, now_s + max(timeout, DEFAULT_LIFE).total_seconds())
 
-    def remove(self, token: str, now: datetime) -> None:
-        self.get(token, now)
+    def remove(self, token: str, now_s: float) -> None:
+        self.get(token, now_s)
         del self._alive[token]
 
-    def expire(self, now: datetime) -> list[Subscription]:
+    def expire(self, now_s: float) -> list[Subscription]:
         """Take out what has ended, and return it."""
-        ended = [found for found in self._alive.values() if found.ends <= now]
+        ended = [found for found in self._alive.values() if found.ends_s <= now_s]
         for subscription in ended:
             del self._alive[subscription.token]
         return ended
@@ -149,8 +150,8 @@ class Subscriptions:
         return len(self._alive)
 
 
-def termination(text: str | None, now: datetime, *, renewing: bool = False) -> datetime:
-    """When a subscription ends: `text` is a wsnt:AbsoluteOrRelativeTimeType, None for the device's choice.
+def termination(text: str | None, now: datetime, *, renewing: bool = False) -> timedelta:
+    """How long a subscription lives: `text` is a wsnt:AbsoluteOrRelativeTimeType, None for the device's choice.
 
     Longer lives than LONGEST_LIFE are cut to it; the reply says what was granted.
 
@@ -159,18 +160,15 @@ def termination(text: str | None, now: datetime, *, renewing: bool = False) -> d
     """
     fault = "UnacceptableTerminationTimeFault" if renewing else "UnacceptableInitialTerminationTimeFault"
     if text is None or not text.strip():
-        return now + DEFAULT_LIFE
+        return DEFAULT_LIFE
     text = text.strip()
     try:
-        if text.startswith(("P", "-P")):
-            ends = now + min(duration(text), LONGEST_LIFE)
-        else:
-            ends = min(parse_utc(text), now + LONGEST_LIFE)
+        life = duration(text) if text.startswith(("P", "-P")) else parse_utc(text) - now
     except NotOnvif as problem:
         raise refusal(fault, str(problem)) from problem
-    if ends <= now:
+    if life <= timedelta():
         raise refusal(fault, f"The termination time {text[:40]} is not in the future.")
-    return ends
+    return min(life, LONGEST_LIFE)
 
 
 def duration(text: str) -> timedelta:

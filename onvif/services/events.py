@@ -7,14 +7,16 @@ reference parameters; events are heard on any thread and handled on the loop tha
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 from lxml import etree
 
+from base.clock import Clock, utc_now
 from onvif import names
 from onvif.errors import NotOnvif, invalid
 from onvif.events.bus import Bus, Event
@@ -46,12 +48,20 @@ class EventService:
     Args:
         bus: what to hear.
         limit: how many subscriptions at once, pull points and consumers together.
-        now: the clock, aware UTC.
+        now: the wall clock, aware UTC: what is shown. Lives are measured on the monotonic one.
+        mono_s: that one.
     """
 
-    def __init__(self, bus: Bus, *, limit: int = 16, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        limit: int = 16,
+        now: Callable[[], datetime] = utc_now,
+        mono_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._bus = bus
-        self._now = now
+        self._clock = Clock(now, mono_s)
         self._subscriptions = Subscriptions(limit)
         self._arrived: dict[str, asyncio.Event] = {}
         self._deliveries: set[asyncio.Task[None]] = set()
@@ -101,11 +111,7 @@ class EventService:
     @operation("CreatePullPointSubscription")
     async def create_pull_point_subscription(self, call: Call) -> Reply:
         subscription = self._subscribe(call, TEV, consumer="")
-        return {
-            "SubscriptionReference": {"Address": _address(call, subscription)},
-            "CurrentTime": self._now(),
-            "TerminationTime": subscription.ends,
-        }
+        return self._subscribed(call, subscription)
 
     @operation("Subscribe", WSNT)
     async def subscribe(self, call: Call) -> Reply:
@@ -116,27 +122,23 @@ class EventService:
         task = asyncio.create_task(self._deliver(subscription, this_host=this_host), name=f"notify {consumer}")
         self._deliveries.add(task)
         task.add_done_callback(self._deliveries.discard)
-        return {
-            "SubscriptionReference": {"Address": _address(call, subscription)},
-            "CurrentTime": self._now(),
-            "TerminationTime": subscription.ends,
-        }
+        return self._subscribed(call, subscription)
 
     @operation("PullMessages")
     async def pull_messages(self, call: Call) -> Reply:
-        subscription = self._subscriptions.get(_token(call), self._now())
+        subscription = self._subscriptions.get(_token(call), self._clock.mono_s())
         timeout = _timeout(call)
         most = min(MOST_MESSAGES, int(call.request.MessageLimit))
         if most < 1:
             raise invalid("MessageLimit must be at least 1.", "InvalidMessageLimit")
         # While a client waits, its pull point must not end under it.
-        self._subscriptions.pulled(subscription, timeout, self._now())
+        self._subscriptions.pulled(subscription, timeout, self._clock.mono_s())
         await self._wait(subscription, timeout)
-        now = self._now()
-        self._subscriptions.pulled(subscription, timeout, now)
+        now = self._clock.now()
+        self._subscriptions.pulled(subscription, timeout, now.mono_s)
         reply = etree.Element(q(TEV, "PullMessagesResponse"), nsmap={"tev": TEV, "wsnt": WSNT, "tt": names.TT})
-        etree.SubElement(reply, q(TEV, "CurrentTime")).text = utc_text(now)
-        etree.SubElement(reply, q(TEV, "TerminationTime")).text = utc_text(subscription.ends)
+        etree.SubElement(reply, q(TEV, "CurrentTime")).text = utc_text(now.utc)
+        etree.SubElement(reply, q(TEV, "TerminationTime")).text = utc_text(now.utc_at(subscription.ends_s))
         if call.http.transport is not None and not call.http.transport.is_closing():
             # Messages stay queued for a client that has hung up meanwhile and will pull again.
             reply.extend(event.xml() for event in subscription.take(most))
@@ -144,47 +146,55 @@ class EventService:
 
     @operation("SetSynchronizationPoint")
     async def set_synchronization_point(self, call: Call) -> Reply:
-        subscription = self._subscriptions.get(_token(call), self._now())
+        subscription = self._subscriptions.get(_token(call), self._clock.mono_s())
         self._queue_states(subscription)
         return {}
 
     @operation("Renew", WSNT)
     async def renew(self, call: Call) -> Reply:
-        now = self._now()
+        now = self._clock.now()
         token = _token(call)
-        self._subscriptions.get(token, now)
-        ends = termination(call.element.findtext(q(WSNT, "TerminationTime")), now, renewing=True)
-        self._subscriptions.renew(token, ends, now)
-        return {"TerminationTime": ends, "CurrentTime": now}
+        self._subscriptions.get(token, now.mono_s)
+        life = termination(call.element.findtext(q(WSNT, "TerminationTime")), now.utc, renewing=True)
+        self._subscriptions.renew(token, now.deadline_s(life), now.mono_s)
+        return {"TerminationTime": now.utc + life, "CurrentTime": now.utc}
 
     @operation("Unsubscribe", WSNT)
     async def unsubscribe(self, call: Call) -> Reply:
         token = _token(call)
-        self._subscriptions.remove(token, self._now())
+        self._subscriptions.remove(token, self._clock.mono_s())
         arrived = self._arrived.pop(token, None)
         if arrived is not None:
             arrived.set()
         return {}
 
     def _subscribe(self, call: Call, namespace: str, *, consumer: str) -> Subscription:
-        now = self._now()
+        now = self._clock.now()
         wanted = compile_filter(call.element.find(q(namespace, "Filter")), (topic.path for topic in self._bus.topics))
-        ends = termination(call.element.findtext(q(namespace, "InitialTerminationTime")), now)
+        life = termination(call.element.findtext(q(namespace, "InitialTerminationTime")), now.utc)
         self._sweep()
         subscription = self._subscriptions.create(
-            wanted, ends, consumer=consumer, owner=call.user.name if call.user is not None else "",
+            wanted, now.deadline_s(life), consumer=consumer, owner=call.user.name if call.user is not None else "",
             watcher=call.user is None or call.user.level is Level.USER,
         )  # fmt: skip
         self._arrived[subscription.token] = asyncio.Event()
         self._queue_states(subscription)
         return subscription
 
+    def _subscribed(self, call: Call, subscription: Subscription) -> Reply:
+        now = self._clock.now()
+        return {
+            "SubscriptionReference": {"Address": _address(call, subscription)},
+            "CurrentTime": now.utc,
+            "TerminationTime": now.utc_at(subscription.ends_s),
+        }
+
     def _queue_states(self, subscription: Subscription) -> None:
         if [event for event in self._bus.states() if subscription.offer(event)]:
             self._arrived[subscription.token].set()
 
     def _sweep(self) -> None:
-        for ended in self._subscriptions.expire(self._now()):
+        for ended in self._subscriptions.expire(self._clock.mono_s()):
             arrived = self._arrived.pop(ended.token, None)
             if arrived is not None:
                 arrived.set()
@@ -217,7 +227,7 @@ class EventService:
         limit = aiohttp.ClientTimeout(total=10)
         async with aiohttp.ClientSession(timeout=limit, connector=connector(this_host=this_host)) as session:
             while self._arrived.get(subscription.token) is arrived and not self._closing:
-                left_s = (subscription.ends - self._now()).total_seconds()
+                left_s = subscription.ends_s - self._clock.mono_s()
                 if left_s <= 0:
                     self._sweep()
                     return

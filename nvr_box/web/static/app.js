@@ -1,19 +1,19 @@
 // The frame: bar, places, notices, help. Everything else is one file per place.
 import { html, render, useEffect, useRef, useState } from "./vendor/htm-preact.js";
-import { askWhoIsThere, now_us, signOut } from "./api.js";
+import { askWhoIsThere, attempt, now_us, post, signOut } from "./api.js";
 import { Accounts } from "./accounts.js";
 import { Approve } from "./approve.js";
 import { Audit } from "./audit.js";
 import { Cameras } from "./cameras.js";
 import { Keys } from "./keys.js";
 import { Live } from "./live.js";
-import { followCameras } from "./refresh.js";
+import { followCameras, refreshCameras } from "./refresh.js";
 import { endReveal, followReveals, Lock } from "./reveal.js";
 import { go, route } from "./route.js";
 import { Search } from "./search.js";
 import { Claim, SignIn } from "./signin.js";
-import { boxNotices, cameras, may, me, notices, revealWays, theme, use } from "./store.js";
-import { clock, zone } from "./times.js";
+import { boxNotices, cameras, may, me, notices, revealWays, tell, theme, use } from "./store.js";
+import { clock, full, zone } from "./times.js";
 import { Recording, Watch, watchKeys } from "./watch.js";
 
 const PLACES = [
@@ -55,10 +55,23 @@ function Bar({ place }) {
   </header>`;
 }
 
+// A jump of the clock: who runs the box may say that the new time is right. Asked twice, for what is old then goes.
+function AgreeClock() {
+  const [sure, setSure] = useState(false);
+  const agree = async () => {
+    const done = await attempt(() => post("/api/clock"), { works: "Nothing is removed by its age meanwhile.", todo: "Try again in a moment.", key: "clock" });
+    if (done !== undefined) { tell("The time is taken for right.", { works: "What is older than it may be kept goes from now on.", kind: "note", key: "clock" }); refreshCameras(); }
+    setSure(false);
+  };
+  if (!sure) return html` <button data-test="clock-right" onClick=${() => setSure(true)}>The time is right…</button>`;
+  return html` <span data-test="clock-ask">Is it ${full(now_us())} now? What is older than recordings may be kept is then removed. <button data-test="clock-sure" onClick=${agree}>Yes, it is</button> <button autofocus onClick=${() => setSure(false)}>No</button></span>`;
+}
+
 // What the box says of itself stays while it says so, on every place.
 function BoxNotices() {
   const list = use(boxNotices);
-  return list.length ? html`<div class="box-notices" role="alert">${list.map((one) => html`<p key=${one.kind} data-test="box-notice" data-kind=${one.kind}>${one.text}</p>`)}</div>` : null;
+  return list.length ? html`<div class="box-notices" role="alert">${list.map((one) => html`<p key=${one.kind} data-test="box-notice" data-kind=${one.kind}>${one.text}
+    ${one.kind === "clock" && may("admin") && html`<${AgreeClock} />`}</p>`)}</div>` : null;
 }
 
 function Notices() {

@@ -50,11 +50,12 @@ function Row({ camera }) {
       <td class="num">${bytes(camera.recorded_bytes)}</td>
       <td>${camera.oldest_us ? `since ${day(camera.oldest_us)}` : "–"}</td>
       <td class="num">${camera.clock_offset_s === null ? "–" : `${camera.clock_offset_s >= 0 ? "+" : "−"}${Math.abs(camera.clock_offset_s).toFixed(1)} s`}</td></tr>
-    ${(now.detail || camera.message) && html`<tr class=${camera.state === "off" ? "" : "why"}><td colspan="7" role="status">${now.detail || camera.message}</td></tr>`}
+    ${(now.detail || camera.message) && html`<tr class=${camera.state === "off" || now.kind === "whole" ? "" : "why"}><td colspan="7" role="status">${now.detail || camera.message}</td></tr>`}
     ${more && html`<tr class="more"><td colspan="7"><dl>
       ${camera.by_client ? html`<dt>Made</dt><dd>${full(camera.added_us)} by an ONVIF client, which decides what is recorded</dd>
         <dt>Source</dt><dd>${camera.source || "none now"}</dd>` : html`
       <dt>Address</dt><dd>${camera.xaddr}</dd><dt>Make</dt><dd>${[camera.manufacturer, camera.model, camera.serial].filter(Boolean).join(" · ") || "–"}</dd>
+      <dt>Mask</dt><dd>${mask.masked ? "everybody, whole bodies" : `${mask.tag}: ${mask.why}`}</dd>
       <dt>Stream</dt><dd>${camera.profile}, ${camera.codec || "–"}</dd>
       <dt>Added</dt><dd>${full(camera.added_us)}</dd>
       <dt>Clock</dt><dd>${camera.clock_offset_s === null ? "not known" : Math.abs(camera.clock_offset_s) > 2 ? `${span(Math.abs(camera.clock_offset_s))} off; set the camera's time server` : "right"}</dd>

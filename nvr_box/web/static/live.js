@@ -4,6 +4,7 @@ import { get, now_us, seg } from "./api.js";
 import { masking, useOnScreen } from "./masking.js";
 import { usePicture } from "./picture-now.js";
 import { isCovered } from "./picture-state.js";
+import { Outlines } from "./places.js";
 import { Player } from "./player.js";
 import { go } from "./route.js";
 import { cameras, may, use } from "./store.js";
@@ -61,6 +62,7 @@ function Tile({ camera, number }) {
       style=${camera.width ? { aspectRatio: `${camera.width} / ${camera.height}` } : {}}
       aria-label=${`${camera.name}, ${now.words}${mask.masked ? ", masked" : `, ${mask.tag}`}. Open large, key ${number}`}>
     <video ref=${video} muted playsinline tabindex="-1" aria-hidden="true"></video>
+    <${Outlines} camera=${camera.id} />
     ${covered && html`<span class="over"><b>${now.words}</b> <span class="wide-only">${now.detail}</span></span>`}
     ${now.kind === "whole" && html`<span class="over whole"><b>${now.words}</b></span>`}
     <span class="caption"><b>${camera.name}</b><span class=${`tag ${now.kind}`} data-test="state">${now.kind === "whole" ? "live, all masked" : now.words}</span>

@@ -18,10 +18,9 @@ export function age_s(shown_us, now_us, offset_s) {
 const slack_s = (rate_fps) => LIVE_S + (rate_fps > 0 ? Math.min(SLOWEST_S, SLOW_FRAMES / rate_fps) : 0);
 const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".") : "");
 
-// "no detection", or {reason, behind_s} of the camera itself.
-export function wholeWords(whole) {
-  const { reason = "", behind_s = null } = typeof whole === "string" ? { reason: whole } : whole;
-  return `whole picture masked${reason ? `: ${reason}` : ""}${behind_s ? `, ${span(behind_s)} behind` : ""}`;
+// {reason, behind_s} of the camera itself: "the detector is late: whole picture masked, 4 s behind".
+export function wholeWords({ reason = "", behind_s = null }) {
+  return `${reason ? `${reason}: ` : ""}whole picture masked${behind_s ? `, ${span(behind_s)} behind` : ""}`;
 }
 
 export function lostWords(camera) {
@@ -34,7 +33,7 @@ export function cameraState(camera) {
   if (camera.by_client) return { kind: camera.state === "recording" ? "recorded" : "off", words: camera.state === "recording" ? "recording" : "not recording", detail: "" };
   if (camera.state === "off") return { kind: "off", words: "switched off", detail: "Nothing is recorded or shown live until recording is switched on again. What was recorded stays." };
   if (camera.state === "lost") return { kind: "lost", ...lostWords(camera) };
-  if (camera.state === "recording" && camera.masked_whole) return { kind: "whole", words: wholeWords(camera.masked_whole), detail: "Nobody can be seen and nothing is found in it until the camera catches up." };
+  if (camera.state === "recording" && camera.masked_whole) return { kind: "whole", words: wholeWords(camera.masked_whole), detail: "Nobody can be seen in it, and nobody is found in it, until that is over." };
   if (camera.state === "recording") return { kind: "live", words: camera.recording ? "recording" : "received, not recorded", detail: "" };
   return { kind: "connecting", words: "connecting", detail: "" };
 }

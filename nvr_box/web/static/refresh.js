@@ -13,8 +13,7 @@ export async function refreshCameras() {
     away.set(false);
     boxNotices.set(answer.notices ?? []);
     cameras.set(answer.cameras.map((camera) => ({ ...camera, since_us: us(camera.since), added_us: us(camera.added),
-      oldest_us: maybe(camera.oldest), last_frame_us: maybe(camera.last_frame), asked_us: maybe(camera.asked),
-      selections: (camera.selections ?? []).map((one) => ({ ...one, from_us: us(one.start), until_us: maybe(one.end) })) })));
+      oldest_us: maybe(camera.oldest), last_frame_us: maybe(camera.last_frame), asked_us: maybe(camera.asked) })));
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     away.set(error.status === 0);

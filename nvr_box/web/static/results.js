@@ -14,7 +14,7 @@ const NARROWEST = { cameras: "where (the cameras)", time: "when", classes: "the 
   threshold: "how alike" };
 const SAID = "veilcam.similar-said";
 
-const timed = (match) => ({ ...match, camera_name: cameraName(match.camera), first_us: us(match.first), best_us: us(match.best), last_us: us(match.last) });
+const timed = (match) => ({ ...match, camera_name: cameraName(match.camera), first_us: us(match.first), best_us: us(match.best), last_us: us(match.last) }); // `masking`: what may have held at its best picture
 
 // A tracker that lost somebody for a moment leaves two passages; one that follows the other at once, on the same
 // camera and as similar, is one card with a count. Two people at the same time overlap and stay two cards.
@@ -42,8 +42,8 @@ function Card({ card, playing, onNot, on, clear, onClear }) {
   const play = () => opened.set({ camera: card.camera, at_us: card.best_us - BEFORE_US, passage: card.passage });
   const more = () => query.set({ passage: card.passage, camera: card.camera, at_us: card.best_us, class: card.class, colours: card.colours, crop: shotOf(card.passage) });
   const alike = card.similarity === null ? null : Math.round(card.similarity * 100);
-  const mask = masking(use(cameras).find((one) => one.id === card.camera), card.best_us);
-  useOnScreen(card.camera, card.best_us);
+  const mask = masking(use(cameras).find((one) => one.id === card.camera), card.best_us, card.masking);
+  useOnScreen(card.camera, card.best_us, card.masking);
   return html`<li class=${`card ${playing ? "playing" : ""}`} data-test="card" data-camera=${card.camera} data-passage=${card.passage} data-similarity=${card.similarity}>
     <button class="open" onClick=${play} aria-label=${`${card.class} on ${card.camera_name} at ${clock(card.best_us)}${alike === null ? "" : `, similarity ${alike} percent`}, ${clear ? "to be shown clear" : mask.masked ? "masked" : mask.tag}. Play`}>
       <${CardShot} passage=${card.passage} on=${clear ? on : null}>

@@ -2,7 +2,7 @@
 import { html, useEffect, useState } from "./vendor/htm-preact.js";
 import { attempt, call, get, now_us, post, Refused, seg } from "./api.js";
 import { openerOf } from "./opened.js";
-import { onScreen, unmasked } from "./masking.js";
+import { lockWords, onScreen, past, unmasked } from "./masking.js";
 import { cameraName, cameras, reveal, revealWays, tell, use } from "./store.js";
 import { countdown, us } from "./times.js";
 
@@ -79,7 +79,9 @@ export async function endReveal() {
 export function Lock() {
   const on = use(reveal);
   const pictures = use(onScreen);
-  const open = unmasked(pictures, use(cameras));
+  const list = use(cameras);
+  use(past);
+  const open = unmasked(pictures, list);
   const names = open.map((one) => `${one.name}: ${one.tag}${one.why ? ` (${one.why})` : ""}`).join("; ");
   const [, beat] = useState(0);
   useEffect(() => {
@@ -93,10 +95,10 @@ export function Lock() {
     return () => { clearInterval(timer); window.removeEventListener("keydown", press); };
   }, []);
   if (!on && open.length) {
-    const words = open.every((one) => one.tag === open[0].tag) ? open[0].tag : "not masked";
-    const short = `${open.length} ${open.length === 1 ? "camera" : "cameras"} ${words}`;
+    const short = lockWords(open, pictures, list);
+    const [count] = short.split(" ");
     return html`<details class="lock-more"><summary class="lock part" data-test="lock" data-open="no" data-state="part" title=${names} aria-label=${`${short}. ${names}`}>
-      <${Padlock} open /> <b>${open.length}</b> <span class="words">${short.slice(String(open.length).length)}</span></summary>
+      <${Padlock} open /> <b>${count}</b> <span class="words">${short.slice(count.length)}</span></summary>
       <ul class="menu" data-test="lock-names">${open.map((one) => html`<li><b>${one.name}</b> ${one.tag}<br /><small>${one.why}</small></li>`)}</ul></details>`;
   }
   if (!on) {

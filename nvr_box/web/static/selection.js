@@ -6,7 +6,7 @@ import { refreshCameras } from "./refresh.js";
 import { cameraName, cameras, may, use } from "./store.js";
 
 export function SelectionBanner({ camera }) {
-  const now = use(cameras).find((one) => one.id === camera)?.selection;
+  const now = use(cameras).find((one) => one.id === camera)?.masking?.selection;
   if (!now) return null;
   const end = async () => {
     await attempt(() => call("DELETE", `/api/cameras/${camera}/selection`), { works: "Who is in doubt stays masked.", todo: "Try again when the camera answers.", key: "selection" });

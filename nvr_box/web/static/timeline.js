@@ -1,6 +1,7 @@
 // The timeline: one canvas. Recorded time is solid, a gap is a gap, detections are ticks by class.
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { get, now_us, seg } from "./api.js";
+import { remember } from "./masking.js";
 import { clock, clockMinute, day, full, iso, marks, span, us } from "./times.js";
 
 const NARROWEST_US = 4e6;
@@ -80,6 +81,9 @@ function draw(canvas, view, data, head_us, hover_us) {
   }
 }
 
+// What a mask left open for a while, as the box says it.
+export const heldRow = (row) => ({ ...row, from_us: us(row.start), until_us: row.end === null ? null : us(row.end) });
+
 // `head()` gives the time on screen, `onSeek(us)` moves it.
 export function Timeline({ camera, head, onSeek, live }) {
   const canvas = useRef();
@@ -101,6 +105,7 @@ export function Timeline({ camera, head, onSeek, live }) {
         const answer = await get(`/api/cameras/${seg(camera)}/timeline?start=${seg(iso(from - margin))}&end=${seg(iso(until + margin))}&steps=${Math.max(64, 2 * (canvas.current?.clientWidth ?? 512))}`,
           { signal: asked.signal });
         if (stopped) return;
+        remember(camera, from - margin, until + margin, answer.masking.map(heldRow));
         s.data = {
           from: from - margin, step_us: answer.step_s * 1e6, density: answer.density,
           ranges: answer.spans.map((span_) => [us(span_.start), us(span_.end), span_.locked]),

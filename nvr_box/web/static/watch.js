@@ -4,10 +4,11 @@ import { attempt, get, now_us, post, seg } from "./api.js";
 import { CanvasPlayer } from "./canvas-player.js";
 import { ExportDialog } from "./export.js";
 import { Frozen } from "./freeze.js";
-import { masking, useOnScreen } from "./masking.js";
+import { masking, past, releasedAt, useOnScreen } from "./masking.js";
 import { openerOf } from "./opened.js";
 import { usePicture } from "./picture-now.js";
 import { isCovered, isFresh, lostWords } from "./picture-state.js";
+import { Outlines, PlacesPanel } from "./places.js";
 import { Player } from "./player.js";
 import { RevealDialog } from "./reveal-dialog.js";
 import { SelectionBanner } from "./selection.js";
@@ -40,12 +41,14 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
   const [frozen, setFrozen] = useState(null);
   const [asking, setAsking] = useState(false);
   const [exporting, setExporting] = useState(false);
+  const [placing, setPlacing] = useState(null); // {box}: released places are listed, and one may be drawn
   const on = use(reveal);
   const revealed = on && on.camera === camera ? on : null;
   const one = use(cameras).find((candidate) => candidate.id === camera);
   const now = usePicture(one, player, state, live && !revealed);
   const taken_us = frozen?.at_us ?? (live ? null : shown); // what was recorded is masked as the camera masked then
   useOnScreen(camera, taken_us);
+  use(past);
   const mask = masking(one, taken_us);
   const nothing = shown === null && now.kind !== "connecting"; // nothing is shown and nothing is on its way
 
@@ -75,7 +78,7 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
   }, [camera, revealed?.id]);
 
   useEffect(() => { if (at !== null && player.current) seek(at); }, [at]);
-  useEffect(() => { setFrozen(null); }, [camera, on?.id]);
+  useEffect(() => { setFrozen(null); setPlacing(null); }, [camera, on?.id]);
 
   const seek = (to_us) => {
     setFrozen(null);
@@ -139,7 +142,7 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
       ArrowUp: () => stepPassage(-1), ArrowDown: () => stepPassage(1),
       ",": () => { player.current.pause(); step(-FRAME_US); }, ".": () => { player.current.pause(); step(FRAME_US); },
       f: freeze, g: () => goto.current?.focus(), n: goLive, e: () => may("operator") && setExporting(true), r: () => may("reveal") && !revealed && one?.veilcam && !nothing && setAsking(true),
-      Escape: () => setFrozen(null),
+      Escape: () => { setFrozen(null); setPlacing(null); },
     };
     const press = (event) => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || asking || exporting) return;
@@ -163,9 +166,10 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
     <div class=${`picture ${revealed ? "revealed" : ""} ${covered ? "stale" : ""}`} data-test="picture" data-kind=${now.kind}>
       <video ref=${video} hidden=${Boolean(revealed?.in_browser)} muted playsinline aria-label=${`${picture} video of ${cameraName(camera)}, ${now.words}`}></video>
       ${revealed?.in_browser && html`<canvas ref=${canvas} class="opened" role="img" data-test="opened" data-state=${state.state} aria-label=${`Revealed video of ${cameraName(camera)}`}></canvas>`}
+      ${!revealed && html`<${Outlines} camera=${camera} at_us=${taken_us} drawn=${placing?.box} onDraw=${placing && !frozen && may("admin") ? (box) => setPlacing({ box }) : null} />`}
       ${frozen && html`<${Frozen} still=${frozen} camera=${camera} whole=${now.kind === "whole" ? now.words : ""} onClose=${() => setFrozen(null)} onStill=${setFrozen} />`}
       ${covered && html`<p class="over" role="status" data-test="over"><b>${now.words}</b> ${now.detail}</p>`}
-      ${now.kind === "whole" && !frozen && html`<p class="over whole" role="status" data-test="over"><b>${now.words}</b> ${now.detail}</p>`}
+      ${now.kind === "whole" && !frozen && html`<p class="over whole" role="status" data-test="over"><b>${now.words}</b> <span class="narrow-hide">${now.detail}</span></p>`}
       ${revealed && html`<p class="watermark" aria-hidden="true">${revealed.watermark}</p>`}
       ${doubt && html`<p class="verdicts" role="status" data-test="verdicts">${doubt}</p>`}
       <${SelectionBanner} camera=${camera} />
@@ -186,8 +190,10 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
       <span class="push"></span>
       ${may("operator") && html`<button onClick=${freeze} disabled=${!frozen && shown === null} aria-pressed=${Boolean(frozen)} data-test="freeze" title="F">Freeze</button>`}
       ${may("operator") && html`<button class="quiet" data-test="export" title="E" onClick=${() => setExporting(true)}>Export…</button>`}
+      ${one?.veilcam && !revealed && !compact && (may("admin") || releasedAt(one).length > 0) && html`<button class="quiet" data-test="places-open" aria-expanded=${Boolean(placing)} onClick=${() => setPlacing(placing ? null : { box: null })}>Places…</button>`}
       ${may("reveal") && !revealed && one?.veilcam && html`<button class="warn" data-test="reveal" title="R" disabled=${nothing} onClick=${() => setAsking(true)}>Reveal…</button>`}
     </div>
+    ${placing && html`<${PlacesPanel} camera=${camera} box=${placing.box} onBox=${(box) => setPlacing({ box })} onClose=${() => setPlacing(null)} />`}
     <${Timeline} camera=${camera} head=${() => player.current?.at_us} live=${() => live} onSeek=${seek} />
     ${exporting && html`<${ExportDialog} camera=${camera} at_us=${player.current.at_us ?? now_us()} end_us=${now_us()} onClose=${() => setExporting(false)} />`}
     ${asking && html`<${RevealDialog} camera=${camera} from_us=${player.current.at_us ?? now_us()} frozen=${frozen} onClose=${() => setAsking(false)} />`}

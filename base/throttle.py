@@ -1,7 +1,6 @@
 """Slowing down who guesses: the one way in which both programs count tries, of passwords and of passphrases.
 
-A try counts before its answer is known, so that twelve at once are twelve; the right answer takes the count back. Both
-ends use it, so it imports nothing.
+A try counts before its answer is known, so that twelve at once are twelve; the right answer takes the count back.
 """
 
 import threading

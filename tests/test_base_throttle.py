@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onvif.throttle import Limits, SignIns, Throttle, Throttled, place_of
+from base.throttle import Limits, SignIns, Throttle, Throttled, place_of
 
 LIMITS = Limits(free=5, first_s=2.0, longest_s=60.0)
 

@@ -9,8 +9,8 @@ from lxml import etree
 from base.settings_file import Stored
 from firmware.analytics import Engine
 from firmware.analytics.palette import coloured
+from firmware.media_state import MediaState
 from firmware.services.analytics import PATH, AnalyticsService, analytics_service
-from firmware.services.media_state import MediaState
 from firmware.stream.event_track import EventTrack
 from onvif import names
 from onvif.errors import Fault

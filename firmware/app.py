@@ -19,7 +19,6 @@ from firmware.config import Camera as CameraConfig
 from firmware.describe import Describer
 from firmware.encode.protected import ProtectedEncoder
 from firmware.imaging import Sensor
-from firmware.live import Live
 from firmware.mask import polygons
 from firmware.mask.paint import Painter
 from firmware.mask.plan import Planner
@@ -37,6 +36,7 @@ from firmware.settings import Settings
 from firmware.stream.channels import MainChannel, SubChannel
 from firmware.stream.detection_pace import DetectionPace
 from firmware.stream.event_track import EventTrack
+from firmware.stream.live import Live
 from firmware.stream.multicast import grouping
 from firmware.stream.paths import Paths
 from firmware.stream.pipeline import Pipeline, Stages

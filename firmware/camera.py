@@ -1,25 +1,22 @@
 """Everything of the camera that its services may touch, in one place."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from base.settings_file import Stored
 from firmware.analytics import Engine
 from firmware.config import Camera as CameraConfig
 from firmware.identity import CameraIdentity
 from firmware.imaging import Sensor
-from firmware.live import Live
 from firmware.mask.polygons import PolygonSettings
 from firmware.osd import Overlay
 from firmware.pairing import PairingEndpoint
 from firmware.released_places import ReleasedPlacesEndpoint
 from firmware.selection import SelectionEndpoint
+from firmware.settings import Settings
+from firmware.stream.live import Live
 from firmware.stream.multicast import GroupOf
 from onvif.events.bus import Bus
 from onvif.rtsp.serve import Server
-
-if TYPE_CHECKING:
-    from firmware.settings import Settings
 
 
 @dataclass(slots=True)
@@ -45,7 +42,7 @@ class Camera:
 
     config: CameraConfig
     identity: CameraIdentity
-    settings: "Settings"
+    settings: Settings
     bus: Bus
     sensor: Sensor
     engine: Engine

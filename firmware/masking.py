@@ -18,10 +18,10 @@ from aiohttp import web
 from base.settings_file import Stored
 from firmware import released_places
 from firmware.bound import Authorise, Bound, refused
-from firmware.live import Live
 from firmware.mask.selection import Selection
 from firmware.mask.settings import MaskSettings
 from firmware.released_places import ReleasedPlaces
+from firmware.stream.live import Live
 
 VERSION = 1
 PATH = "/veilcam/masking"

@@ -77,7 +77,7 @@ class Reporter:
 
     def __init__(self, pipe: int | None) -> None:
         self._pipe = pipe
-        self._own = Progress(time.monotonic(), stall_s=STALL_S)
+        self._own = ProgressWatch(time.monotonic(), stall_s=STALL_S)
         self._ready = False
         if pipe is not None:
             os.set_blocking(pipe, False)
@@ -115,7 +115,7 @@ class Reporter:
             os.write(self._pipe, line)
 
 
-class Progress:
+class ProgressWatch:
     """The judgement over one process, from its start to its end.
 
     Args:

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 from base.settings_file import Stored
 from firmware.config import Camera as CameraConfig
-from firmware.services.media_state import MediaState
-from onvif.services.device_state import DeviceState
+from firmware.media_state import MediaState
+from onvif.device_state import DeviceState
 from onvif.services.first_account import INITIAL_PASSWORD, ensure_administrator, forget_once_changed
 from onvif.users import Level, User
 

@@ -24,7 +24,7 @@ from typing import Any, Self
 
 from base import service
 from firmware import progress
-from firmware.progress import Progress
+from firmware.progress import ProgressWatch
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class _Run:
     """One process of a child."""
 
     process: asyncio.subprocess.Process
-    progress: Progress
+    progress: ProgressWatch
     aborted_s: float | None = None
     killed_s: float | None = None
 
@@ -184,7 +184,7 @@ class _Child:
             child = await asyncio.create_subprocess_exec(
                 *self._command, pass_fds=[pipe.write], env={**environment, progress.PIPE: str(pipe.write)}
             )
-            self._run = _Run(child, Progress(time.monotonic(), stall_s=self._stall_s, start_s=self._start_s))
+            self._run = _Run(child, ProgressWatch(time.monotonic(), stall_s=self._stall_s, start_s=self._start_s))
             try:
                 status = await child.wait()
                 pipe.drain()

@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 
 from base.settings_file import Stored
-from onvif.services.device_state import DeviceState
+from onvif.device_state import DeviceState
 from onvif.users import Level, User
 
 NAME = "veilcam-box"

@@ -14,10 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from onvif.services.device_state import DeviceState
+from onvif.device_state import DeviceState
 
 _SIOCGIFADDR, _SIOCGIFNETMASK, _SIOCGIFMTU, _SIOCGIFHWADDR = 0x8915, 0x891B, 0x8921, 0x8927
 
@@ -40,7 +39,7 @@ class Platform(Protocol):
     def now(self) -> datetime:
         """The device's clock in UTC."""
 
-    async def set_clock(self, utc: datetime | None, state: "DeviceState") -> timedelta:
+    async def set_clock(self, utc: datetime | None, state: DeviceState) -> timedelta:
         """Set the clock (None leaves it running) and choose NTP or not as the state says.
 
         Returns:
@@ -50,7 +49,7 @@ class Platform(Protocol):
     def interfaces(self) -> tuple[Interface, ...]:
         """The host's interfaces, loopback last and only when there is no other."""
 
-    async def apply_network(self, old: "DeviceState", new: "DeviceState") -> None:
+    async def apply_network(self, old: DeviceState, new: "DeviceState") -> None:
         """Bring host name, interfaces, addresses, gateways, DNS and NTP servers in line with the new state."""
 
     async def restart(self, *, hard: bool) -> None:
@@ -74,7 +73,7 @@ class RecordedPlatform:
     def now(self) -> datetime:
         return datetime.now(UTC) + self.offset
 
-    async def set_clock(self, utc: datetime | None, state: "DeviceState") -> timedelta:
+    async def set_clock(self, utc: datetime | None, state: DeviceState) -> timedelta:
         if state.clock.ntp:
             self.offset = timedelta()
         elif utc is not None:
@@ -85,7 +84,7 @@ class RecordedPlatform:
         found = host_interfaces()
         return tuple(replace(each, mac=self.mac) for each in found) if self.mac else found
 
-    async def apply_network(self, old: "DeviceState", new: "DeviceState") -> None:
+    async def apply_network(self, old: DeviceState, new: "DeviceState") -> None:
         """Nothing on a host that belongs to others; the state tells it back."""
 
     async def restart(self, *, hard: bool) -> None:  # noqa: ARG002 - the process is all that is ours here

@@ -19,7 +19,6 @@ from firmware.config import Camera as CameraConfig
 from firmware.encode.protected import ProtectedEncoder
 from firmware.encode.settings import EncoderSettings
 from firmware.imaging import Sensor
-from firmware.live import Live
 from firmware.mask import polygons
 from firmware.mask.paint import Painter
 from firmware.mask.plan import MaskPlan, Planner
@@ -32,6 +31,7 @@ from firmware.selection import SelectionEndpoint
 from firmware.services.web import CameraWeb
 from firmware.settings import Settings
 from firmware.stream.channels import MainChannel, SubChannel
+from firmware.stream.live import Live
 from firmware.stream.multicast import grouping
 from firmware.stream.paths import Paths
 from firmware.stream.pipeline import Masked

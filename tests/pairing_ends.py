@@ -13,7 +13,7 @@ from firmware.pairing import PairingEndpoint, Pairings
 from firmware.viewer import ViewerAccount
 from nvr_box.cameras.introduction import Introduction
 from onvif.auth import Authenticator
-from onvif.services.device_state import DeviceState
+from onvif.device_state import DeviceState
 from onvif.users import Level, User
 from wire.keys import Identity, SigningKey
 

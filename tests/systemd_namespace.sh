@@ -25,6 +25,9 @@ mount -t tmpfs -o mode=755 tmpfs dev
 mount -t tmpfs -o mode=755 tmpfs run
 mkdir -p dev/shm dev/pts opt/veilcam mnt etc/systemd/system
 mount -t tmpfs tmpfs dev/shm
+# Empty, as after a boot: systemd-tmpfiles would remove this machine'"'"'s own from the overlay, one by one.
+mount -t tmpfs -o mode=1777 tmpfs tmp
+mount -t tmpfs -o mode=1777 tmpfs var/tmp
 for name in null zero full random urandom tty; do touch "dev/$name"; mount --bind "/dev/$name" "dev/$name"; done
 ln -s /proc/self/fd dev/fd
 ln -s pts/ptmx dev/ptmx

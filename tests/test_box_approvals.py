@@ -102,6 +102,21 @@ async def test_time_ends_a_request_and_an_approval(approvals, now):
     assert not approvals.of(ASKER)
 
 
+async def test_a_clock_that_is_set_back_prolongs_nothing(approvals, now, monkeypatch):
+    monkeypatch.setattr(approvals_, "boot_us", lambda: now["boot"])
+    now["boot"] = 5_000_000
+    waiting, approved = await asked(approvals), await asked(approvals)
+    await approvals.answer(OFFICER, approved.key, approve=True, why="")
+    now["us"] -= 86_400_000_000
+    now["boot"] += 599_000_000
+    assert approvals.approved(ASKER, 1, approved.key)
+    now["boot"] += 1_000_000
+    with pytest.raises(Refused, match="too old"):
+        approvals.approved(ASKER, 1, approved.key)
+    with pytest.raises(Refused, match="gone"):
+        await approvals.answer(OFFICER, waiting.key, approve=True, why="")
+
+
 async def test_asking_wants_the_right_a_reason_and_patience(approvals, log):
     with pytest.raises(Refused, match="'reveal'"):
         await asked(approvals, GUARD)

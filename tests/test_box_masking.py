@@ -19,6 +19,7 @@ from nvr_box.cameras.masking import Masking, look
 from nvr_box.cameras.maskings import Maskings
 from nvr_box.cameras.released_places import ReleasedPlaces
 from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.db import maskings as masking_rows
 from nvr_box.db.database import Store
 from nvr_box.rights import Account, Refused, Right
 from onvif.users import Level
@@ -245,3 +246,21 @@ async def test_an_administrator_releases_a_place_with_a_reason_and_takes_it_back
         await roster.put(replace(roster.get(1), camera_id=None, signing_key=None), None)
         with pytest.raises(Conflict, match="another make"):
             await places.release(ADMIN, 1, PLACE, reason=REASON)
+
+
+async def test_what_held_is_found_by_its_index_whatever_history_there_is(tmp_path):
+    store = Store.open(tmp_path / "box.db")
+    said = []
+
+    def ask(link):
+        link.set_trace_callback(said.append)
+        masking_rows.between(link, 1, 10, 20, 5)
+        link.set_trace_callback(None)
+
+    await store.read(ask)
+    (asked,) = said
+    plan = await store.read(lambda link: link.execute(f"EXPLAIN QUERY PLAN {asked}").fetchall())
+    steps = [step[-1] for step in plan if "masking" in step[-1]]
+    assert steps
+    assert all(step.startswith("SEARCH") and "masking_in_time (camera=? AND end_us" in step for step in steps), steps
+    store.close()

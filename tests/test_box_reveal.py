@@ -302,6 +302,17 @@ async def test_the_time_limit_ends_it_and_the_process(place):
         await played(reveals.play(CONTROLLER, session.key, T0, END))
 
 
+async def test_a_clock_that_is_set_back_prolongs_no_reveal(place, monkeypatch):
+    reveals, *_ = place
+    session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE, minutes=1)
+    running = reveals._running[session.key]
+    monkeypatch.setattr("nvr_box.reveal.session.utc_us", lambda: session.started_us - 3_600_000_000)
+    assert 0 < running.left_s <= 60
+    monkeypatch.setattr("nvr_box.reveal.session.boot_us", lambda: running.until_boot_us)
+    with pytest.raises(Refused, match="over"):
+        await reveals.still(CONTROLLER, session.key, T0)
+
+
 async def test_a_killed_process_ends_the_reveal_and_nothing_else(place):
     reveals, recordings, *_ = place
     session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)

@@ -17,7 +17,7 @@ from firmware.outbox import Outbox
 from firmware.pairing import PairingEndpoint, Pairings
 from firmware.posts import Posts
 from firmware.viewer import NAME, ViewerAccount
-from onvif.services.device_state import DeviceState
+from onvif.device_state import DeviceState
 from onvif.users import Level, User
 from wire import meeting
 from wire.features.packet import FeaturePacket

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware.progress import LONGEST_LINE, PIPE, Pictures, Progress, Reporter, failed_line, parse
+from firmware.progress import LONGEST_LINE, PIPE, Pictures, ProgressWatch, Reporter, failed_line, parse
 
 STALL_S, START_S = 20.0, 180.0
 
@@ -17,7 +17,7 @@ def pictures(seen, encoded, *, lost=False):
 
 def judged(reports, now_s):
     """Why a process with these reports, pairs of a second and `Pictures`, is killed at `now_s`."""
-    progress = Progress(0.0, stall_s=STALL_S, start_s=START_S)
+    progress = ProgressWatch(0.0, stall_s=STALL_S, start_s=START_S)
     for at_s, report in reports:
         progress.take(report, at_s)
     return progress.stalled(now_s)
@@ -47,7 +47,7 @@ def test_judgement(reports, now_s, why):
 
 
 def test_a_supervisor_that_did_not_run_itself_begins_to_count_again():
-    progress = Progress(0.0, stall_s=STALL_S)
+    progress = ProgressWatch(0.0, stall_s=STALL_S)
     progress.take(pictures(1, 1), 1.0)
     progress.rest(500.0)
     assert not progress.stalled(515.0)

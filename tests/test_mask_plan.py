@@ -409,3 +409,35 @@ def test_whoever_may_be_somebody_else_before_a_followed_person_is_claimed_for_no
         assert claim.track_id == 0
         assert claim.x * MB <= weak[0]
         assert (claim.y + claim.h) * MB >= weak[3]
+
+
+def quick(sights, number):
+    """The plan of picture `number` of a camera of 25 pictures a second."""
+    planner = Planner(WIDTH, HEIGHT, SETTINGS)
+    for n, one in enumerate(sights):
+        planner.saw(replace(one, pts_90k=n * 3600))
+    return planner.plan(number * 3600)
+
+
+def test_a_doubtful_find_stands_until_each_size_has_looked_again_and_a_sure_one_longer():
+    doubtful = [sight(n, weak=[STRANGER]) if n == 10 else sight(n) for n in range(40)]
+    assert masked(quick(doubtful, 10), STRANGER).all()
+    assert masked(quick(doubtful, 16), STRANGER).all()
+    assert not masked(quick(doubtful, 22), STRANGER).any()
+    sure = [replace(one, weak=replace(one.weak, scores=one.weak.scores + 0.2)) for one in doubtful]
+    assert masked(quick(sure, 22), STRANGER).all()
+
+
+def test_a_view_of_somebody_who_is_seen_now_leaves_no_trail():
+    def at(n):
+        return (100 + 8 * n, 100, 160 + 8 * n, 340)
+
+    def face(n):
+        return (110 + 8 * n, 105, 150 + 8 * n, 145)
+
+    walking = [sight(n, at(n), faces=[face(n)]) for n in range(40)]
+    plan = quick(walking, 30)
+    assert masked(plan, at(30)).all()
+    assert not plan.mask[:, : (at(30)[0] - 40) // MB].any()
+    lost = [one if n <= 27 else sight(n) for n, one in enumerate(walking)]
+    assert masked(quick(lost, 30), face(27)).all(), "who is lost stays masked where they were seen"

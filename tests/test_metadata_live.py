@@ -10,8 +10,8 @@ from base.settings_file import Stored
 from firmware.analytics import Engine
 from firmware.analytics.palette import coloured
 from firmware.camera_topics import CAMERA_TOPICS
+from firmware.media_state import MediaState
 from firmware.services.analytics import PATH, AnalyticsService, analytics_service
-from firmware.services.media_state import MediaState
 from firmware.stream.event_track import EventTrack
 from onvif import names
 from onvif.errors import Fault

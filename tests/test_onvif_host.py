@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from base.settings_file import Stored
+from onvif.device_state import DeviceState
 from onvif.errors import Fault
 from onvif.host.helper import answer
 from onvif.host.platform import HostPlatform
@@ -25,7 +26,6 @@ from onvif.names import TDS
 from onvif.platform import Interface
 from onvif.services.device import PATH, device_service
 from onvif.services.device_context import DeviceContext, DeviceIdentity
-from onvif.services.device_state import DeviceState
 from tests.onvif_device import device
 
 PROGRAMS = ("timedatectl", "hostnamectl", "nmcli", "systemctl")

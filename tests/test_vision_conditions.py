@@ -96,3 +96,14 @@ def test_the_size_that_is_surer_of_people_becomes_the_usual_one():
 def test_a_detector_of_one_size_always_looks_at_it():
     turns = Turns(1)
     assert {turns.next(number / 10) for number in range(50)} == {0}
+
+
+def test_of_three_sizes_the_surest_has_half_of_the_looks_and_all_take_equal_turns_where_pictures_are_rare():
+    worth = (people(0.45), people(0.8, 0.8), people(0.5))
+    for rate, share in ((25, 0.5), (5, 1 / 3)):
+        turns, looked = Turns(3), []
+        for number in range(120):
+            looked.append(turns.next(number / rate))
+            turns.took(worth[looked[-1]])
+        assert np.mean(np.array(looked[60:]) == 1) == pytest.approx(share, abs=0.02)
+        assert set(looked[60:]) == {0, 1, 2}

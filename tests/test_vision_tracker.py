@@ -1,5 +1,7 @@
 """Ids last through gaps and crossings, are never given twice, and furniture gets none."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -87,6 +89,13 @@ def test_weak_detections_prolong_a_track_but_begin_none():
 def test_somebody_whom_only_every_second_look_sees_well_is_followed(across):
     walk = run([seen((50 + across * n, 50), scores=[0.25 if n % 2 else 0.8]) for n in range(20)])
     assert all(ids(f) == [1] and f.taken.all() for f in walk[2:])
+
+
+def test_a_track_is_worth_its_surest_look_of_late_and_less_the_longer_it_was_not_seen():
+    walk = run([seen((50, 50), scores=[0.3 if n % 2 else 0.9]) for n in range(10)] + [seen()] * 5)
+    scores = [f.tracks[0].score for f in walk[2:]]
+    assert min(scores[:8]) > 0.75, "a size of the detector that is less sure of somebody takes nothing away at once"
+    assert all(later < before for before, later in itertools.pairwise(scores[8:]))
 
 
 def test_one_strong_look_among_weak_ones_is_no_object():

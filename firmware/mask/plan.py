@@ -37,7 +37,7 @@ _ZONE_CELL = 2
 _LONG_AGO_90K = -(1 << 60)
 _GAP_S = 0.35  # a picture that vision skipped is vouched for by sightings this near on both sides
 # A macroblock that is shown again has to be coded anew: one that comes and goes costs more than one that stays masked.
-_RELEASE_S = 0.2
+_RELEASE_S, _RELEASE_LOOKS = 0.2, 1.5
 # A doubtful detection is the thing of a released place from this overlap on.
 _SAME_PLACE = 0.5
 # After the camera has moved nothing is known of the scene; and an infra-red picture is one until colours are sure.
@@ -198,6 +198,7 @@ class Planner:
         fills, wide = np.zeros_like(cells), np.zeros_like(cells, np.bool_)
         regions: dict[int, Region] = {}
         claims: set[Region] = set()
+        believed = np.zeros_like(cells, np.bool_)
         opened = self._opened(pts_90k)
         hold_90k, ahead_90k = (
             round(seconds * CLOCK_90K) for seconds in (self._settings.hold_s, self._settings.look_back_s)
@@ -207,6 +208,7 @@ class Planner:
                 continue
             for rect in target.rects:
                 at = _slices(rect)
+                believed[at] |= not target.doubtful
                 np.maximum(cells[at], target.cell, out=cells[at])
                 np.maximum(fills[at], np.uint8(target.fill), out=fills[at])
                 if target.track_id != UNTRACKED:
@@ -220,12 +222,12 @@ class Planner:
             # Where nothing but the scene tells of somebody, his outline is found a macroblock too small.
             followed = foreground.near if strict else foreground.alive
             left = self._remainder.follow(
-                cells > 0, followed, self._explained(pts_90k), pts_90k, everything=strict
+                cells > 0, believed, followed, self._explained(pts_90k), pts_90k, everything=strict
             )
             np.maximum(cells, left, out=cells)
         self._needed_90k[cells > 0] = pts_90k
         # Where people are left open on purpose, what hid them a moment ago is not to hide them on.
-        release_90k = 0 if opened else round(_RELEASE_S * CLOCK_90K)
+        release_90k = 0 if opened else round(min(_RELEASE_S * CLOCK_90K, _RELEASE_LOOKS * self._seen.look_90k))
         lingers = (cells == 0) & (wide | (pts_90k - self._needed_90k <= release_90k))
         cells[lingers] = self._before[lingers]
         self._before = cells.copy()

@@ -17,7 +17,13 @@ from firmware.mask.grid import Boxes, Rect
 from firmware.mask.targets import UNTRACKED, Target
 from models.detections import ious
 
-_NEAR_S = 0.11  # boxes this near in time to a picture count in it whatever was seen later: detectors jitter
+# Boxes this near in time to a picture count in it whatever was seen later, for detectors jitter: so many looks, and no
+# longer than so many seconds.
+_NEAR_LOOKS, _NEAR_S = 1.5, 0.11
+# Where looks follow each other so quickly, nobody moves far between two: people who are seen now are where they are.
+_QUICK_S = 0.06
+# How long a doubtful box stands after its picture and before it: until each size of the detector has looked again.
+_DOUBT_S, _DOUBT_LOOKS, _DOUBT_AHEAD = 0.25, 6, 0.5
 _SAME = 0.5  # what nobody follows is seen again by a box that overlaps it by this much
 _NOT_YET_90K = 1 << 60
 
@@ -75,6 +81,12 @@ class Sightings:
         near = [one.pts_90k for one in self._past if abs(one.pts_90k - pts_90k) <= gap_90k]
         return pts_90k in near or (bool(near) and min(near) < pts_90k < max(near))
 
+    @property
+    def look_90k(self) -> int:
+        """The usual time between two looks."""
+        times = [one.pts_90k for one in self._past]
+        return int(np.median(np.diff(times))) if len(times) > 1 else round(_NEAR_S * CLOCK_90K)
+
     def around(self, pts_90k: int, hold_90k: int, ahead_90k: int) -> Iterator[Target]:
         """Every target that may mask something in the picture at `pts_90k`.
 
@@ -82,7 +94,10 @@ class Sightings:
             hold_90k: how long a box stands after its picture; ahead_90k: and before it. When vision skips pictures,
                 the next sighting counts however far ahead it is.
         """
-        near_90k = round(_NEAR_S * CLOCK_90K)
+        look_90k = self.look_90k
+        near_90k = round(min(_NEAR_S * CLOCK_90K, _NEAR_LOOKS * look_90k))
+        own_90k = near_90k if look_90k >= _QUICK_S * CLOCK_90K else look_90k // 2
+        doubt_90k = min(hold_90k, max(round(_DOUBT_S * CLOCK_90K), _DOUBT_LOOKS * look_90k))
         following = min((one.pts_90k - pts_90k for one in self._past if one.pts_90k >= pts_90k), default=0)
         seen_now = {
             int(id_) for one in self._past if one.pts_90k == pts_90k for id_ in one.ids[one.seen] if id_ != UNTRACKED
@@ -93,6 +108,10 @@ class Sightings:
                 continue
             for target, again_90k in zip(one.targets, one.again_90k, strict=True):
                 if abs(age_90k) > near_90k and (target.track_id in seen_now or again_90k <= pts_90k):
+                    continue
+                if abs(age_90k) > own_90k and target.of(seen_now):
+                    continue
+                if target.doubtful and (age_90k > doubt_90k or -age_90k > max(_DOUBT_AHEAD * ahead_90k, following)):
                     continue
                 yield target
 

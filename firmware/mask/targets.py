@@ -29,7 +29,12 @@ _ASPECT_DILATED = 0.6
 # A plate is in the lower half of a vehicle, at either end; the outer tenths of a box are background.
 _PLATES_FROM, _PLATES_FLANK = 0.5, 0.1
 # An edge of a mask moves only when the box has left it by this much: what flickers must be coded again and again.
-_LINGER_PX = 12.0
+# People who are near cover so much that what lingers is seen, and their edges are few for their size.
+_LINGER_PX, _LINGER_NEAR_PX = 12.0, 0.0
+# A macroblock into which the box of somebody near reaches by less than this is left to the scene.
+_REACHES_PX = 4.0
+# Of finds below this score half are no people; they come and go, each size of the detector with its own.
+_DOUBTFUL = 0.3
 # What covers less of a person (intersection over union) is not the whole of him: a child before a man, or his head.
 _ANOTHER_VIEW = 0.3
 
@@ -44,6 +49,7 @@ class Target:
         seen: False for a prediction.
         within: the followed people of the same picture of whom this is but another view.
         apart: followed by nobody and not clearly a view of one followed person: it may be somebody else.
+        doubtful: a find too weak to stand for long on its own.
     """
 
     track_id: int
@@ -56,6 +62,13 @@ class Target:
     seen: bool = True
     within: tuple[int, ...] = ()
     apart: bool = False
+    doubtful: bool = False
+
+    def of(self, people: set[int]) -> bool:
+        """Whether it shows some of these followed people and nobody else."""
+        if self.track_id != UNTRACKED:
+            return self.track_id in people
+        return bool(self.within) and not self.apart and people.issuperset(self.within)
 
 
 class Targets:
@@ -83,7 +96,7 @@ class Targets:
         faces = grow(sight.faces, self._settings.margin * 3)
         for face, found in zip(faces, sight.faces, strict=True) if self.masks(ObjectClass.PERSON) else ():
             box = face.reshape(1, 4)
-            target = self._target(UNTRACKED, ObjectClass.PERSON, box, cell=self.cell_of(box), seen=True)
+            target = self._target(UNTRACKED, ObjectClass.PERSON, box, cell=self.cell_of(box), seen=True, near=0.0)
             within = _within(found, sight)
             yield replace(target, within=within, apart=len(within) != 1)
         for track in sight.tracks:
@@ -93,7 +106,7 @@ class Targets:
         for box, class_, score in zip(weak.boxes, weak.classes, weak.scores, strict=True):
             if self.masks(class_):
                 body = self._body(UNTRACKED, ObjectClass(class_), box.reshape(1, 4), faces, seen=True)
-                body = replace(body, apart=True)
+                body = replace(body, apart=True, doubtful=bool(score < _DOUBTFUL))
                 if class_ == ObjectClass.PERSON:
                     within = _within(box, sight, score)
                     body = replace(body, within=within, apart=_apart(box, sight, within, score))
@@ -118,22 +131,26 @@ class Targets:
         boxes = self._extent(body, faces, class_)
         rule = self._rules[class_]
         cell = self._cell(body, rule.level or self._settings.level)
-        return self._target(track_id, class_, boxes, cell=cell, seen=seen)
+        return self._target(track_id, class_, boxes, cell=cell, seen=seen, near=self._nearness(body))
 
     def _target(
-        self, track_id: int, class_: ObjectClass, boxes: Boxes, *, cell: int, seen: bool
+        self, track_id: int, class_: ObjectClass, boxes: Boxes, *, cell: int, seen: bool, near: float
     ) -> Target:
         rule, settings = self._rules[class_], self._settings
         level = rule.level or settings.level
         fill = Fill.SOLID if rule.part is Part.PLATES else Fill.of(rule.pattern or settings.pattern, level)
-        rects, wide = self.rects(boxes), self.rects(grow(boxes, 0.0, _LINGER_PX))
+        rects = self.rects(_within_by(boxes, _REACHES_PX * near))
+        wide = self.rects(grow(boxes, 0.0, _LINGER_PX + (_LINGER_NEAR_PX - _LINGER_PX) * near))
         return Target(track_id, int(class_), rects, wide, fill, cell, level, seen)
+
+    def _nearness(self, body: Boxes) -> float:
+        """How near one body, (1, 4), is: 0 to 1."""
+        share = float(body[0, 3] - body[0, 1]) / (self._rows * MB)
+        return float(np.clip((share - _FAR) / (_NEAR - _FAR), 0, 1))
 
     def _margin(self, body: Boxes) -> float:
         """The margin of one body, (1, 4), by how near it is."""
-        share = float(body[0, 3] - body[0, 1]) / (self._rows * MB)
-        nearness = np.clip((share - _FAR) / (_NEAR - _FAR), 0, 1)
-        return self._settings.margin * float(1 - nearness / 2)
+        return self._settings.margin * (1 - self._nearness(body) / 2)
 
     def _extent(self, body: Boxes, faces: Boxes, class_: ObjectClass) -> Boxes:
         """The boxes to mask of one body, (1, 4), by the configured extent."""
@@ -174,6 +191,12 @@ def _apart(box: NDArray[np.float32], sight: Sight, within: tuple[int, ...], scor
         return True
     own = next(track.box for track in sight.tracks if track.id == within[0])
     return score >= MASKING_THRESHOLD and float(ious(box.reshape(1, 4), own.reshape(1, 4))[0, 0]) < _ANOTHER_VIEW
+
+
+def _within_by(boxes: Boxes, inset_px: float) -> Boxes:
+    """Each box smaller on every side by `inset_px`, a quarter of its size at most."""
+    inset = np.minimum(inset_px, (boxes[:, 2:] - boxes[:, :2]) / 4)
+    return np.concatenate([boxes[:, :2] + inset, boxes[:, 2:] - inset], axis=1).astype(np.float32)
 
 
 def _plates(vehicle: Boxes) -> Boxes:

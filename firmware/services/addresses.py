@@ -1,7 +1,7 @@
 """Stream and snapshot addresses of profiles, and what a profile's stream can be asked for."""
 
 from firmware.camera import Camera
-from firmware.services.media_state import Profile
+from firmware.media_state import Profile
 from firmware.services.profiles import Profiles
 from firmware.stream.paths import SECURE, content, path
 from onvif.errors import impossible, invalid

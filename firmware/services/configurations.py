@@ -10,8 +10,8 @@ from typing import Any
 
 from lxml import etree
 
+from firmware.media_state import METADATA, SOURCE, MediaState, VideoEncoder
 from firmware.services.analytics_values import AnalyticsConfiguration
-from firmware.services.media_state import METADATA, SOURCE, MediaState, VideoEncoder
 from firmware.services.media_values import MediaValues
 from firmware.services.profiles import Profiles
 from firmware.services.video import Encoders, Video

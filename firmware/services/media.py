@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from firmware.media_state import MOST_PROFILES, Profile
 from firmware.services.addresses import Addresses
 from firmware.services.configurations import Configurations
-from firmware.services.media_state import MOST_PROFILES, Profile
 from firmware.services.media_values import seconds
 from firmware.services.video_options import VideoOptions
 from onvif import names

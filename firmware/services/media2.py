@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from firmware.media_state import MOST_PROFILES, SOURCE, Profile
 from firmware.services.addresses import Addresses
 from firmware.services.configurations import Configurations
-from firmware.services.media_state import MOST_PROFILES, SOURCE, Profile
 from firmware.services.profiles import KINDS
 from firmware.services.video import Video
 from firmware.services.video_options import VideoOptions

@@ -7,9 +7,9 @@ from typing import Any
 from lxml import etree
 
 from firmware.camera_topics import CAMERA_TOPICS
-from firmware.live import Live
-from firmware.services.media_state import METADATA, SOURCE, MetadataSettings, Multicast
+from firmware.media_state import METADATA, SOURCE, MetadataSettings, Multicast
 from firmware.services.profiles import Profiles
+from firmware.stream.live import Live
 from onvif import names
 from onvif.errors import invalid
 from onvif.events.filters import compile_filter

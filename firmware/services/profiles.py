@@ -5,7 +5,7 @@ Every change is persisted and said on the bus as tns1:Media/ProfileChanged (ONVI
 
 from dataclasses import replace
 
-from firmware.services.media_state import ANALYTICS, METADATA, MOST_PROFILES, SOURCE, MediaState, Profile
+from firmware.media_state import ANALYTICS, METADATA, MOST_PROFILES, SOURCE, MediaState, Profile
 from firmware.services.video import Encoders
 from firmware.settings import Settings
 from onvif.errors import Fault, impossible, invalid

@@ -1,7 +1,7 @@
 """Video encoders as ONVIF configures them, over the running streams.
 
-ONVIF speaks of encoding, resolution, quality, rate, bit rate and GOP; the streams of `firmware.live` of quantiser and
-bit rate.
+ONVIF speaks of encoding, resolution, quality, rate, bit rate and GOP; the streams of `firmware.stream.live` of
+quantiser and bit rate.
 """
 
 import threading
@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from firmware.encode.settings import EncoderSettings, VideoFormat
-from firmware.live import TOKENS, Live
-from firmware.services.media_state import VideoEncoder
+from firmware.media_state import VideoEncoder
 from firmware.services.video_options import (
     BITRATE_KBPS,
     QUALITY,
@@ -22,6 +21,7 @@ from firmware.services.video_options import (
     rate_of,
 )
 from firmware.settings import Settings
+from firmware.stream.live import TOKENS, Live
 from onvif.errors import invalid
 
 _BEST_QP, _WORST_QP = 18, 44

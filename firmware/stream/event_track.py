@@ -13,7 +13,7 @@ from typing import Protocol
 from lxml import etree
 
 from base.settings_file import Stored
-from firmware.services.media_state import MediaState
+from firmware.media_state import MediaState
 from onvif import metadata
 from onvif.errors import Fault
 from onvif.events.bus import Bus, Event

@@ -7,7 +7,7 @@ from zlib import crc32
 from aiohttp import web
 
 from base.settings_file import Stored
-from firmware.services.media_state import METADATA, MediaState, Multicast
+from firmware.media_state import METADATA, MediaState, Multicast
 from firmware.stream.paths import content, path
 from onvif.rtsp.serve import Server
 from onvif.rtsp.viewer import multicast

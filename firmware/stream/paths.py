@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 from base.settings_file import Stored
 from firmware.encode.access_unit import AccessUnit
-from firmware.live import Live
-from firmware.services.media_state import METADATA, MediaState, Multicast, Profile
+from firmware.media_state import METADATA, MediaState, Multicast, Profile
+from firmware.stream.live import Live
 from onvif.rtsp.live import Live as Stream
 from onvif.rtsp.live import Track
 from onvif.rtsp.serve import Group, Server

@@ -13,8 +13,8 @@ from firmware.analytics.palette import coloured
 from firmware.analytics.rules.base import TrackedObject, TrackedPicture
 from firmware.capture.frame import CLOCK_90K, Picture
 from firmware.encode.access_unit import AccessUnit
-from firmware.live import Live
 from firmware.stream.event_track import EventTrack
+from firmware.stream.live import Live
 from firmware.stream.paths import Paths
 from firmware.stream.pipeline import Masked
 from firmware.vision.sight import Sight, TrackBox

@@ -30,8 +30,8 @@ _SAME = 0.4
 _BELIEVED_S, _BELIEVED_SUM = 1.0, 1.2
 # What is not believed yet is forgotten after this long without a detection; the plan's own hold covers it until then.
 _FORGOTTEN_S = 1.0
-# Looks of each size that must find the place empty before it may be given up, and for how long; a size that is not the
-# usual one has every third look (`turns.py`).
+# Looks of each size that must find the place empty before it may be given up, and for how long; the sizes that are not
+# the usual one share every second or third look (`turns.py`).
 _EMPTY_LOOKS, _EMPTY_S, _TURN = 2, 0.5, 3
 # A sample differs from this many grey levels on; a place differs when more than this share of its samples do.
 _DIFFERS, _SHARE = 12.0, 0.10

@@ -20,7 +20,7 @@ class TrackBox:
         id: stays with the object; never 0.
         class_: what it is.
         box: (4,) float32 x0 y0 x1 y1 px.
-        score: 0..1 of its last sighting.
+        score: 0..1 of its surest sighting of late, over all sizes of the detector; it fades within a second.
         seen: False when the box is a prediction.
         age_s: seconds since the track began.
     """

@@ -34,6 +34,9 @@ _MOVED_OF_WIDTH = 0.75
 _USUALLY_ALIKE = 0.8
 # Times of pictures are sums of fractions.
 _ROUNDING_S = 1e-6
+# A detector's sizes differ in what they are sure of, and so do pictures in which somebody is half hidden. The surest
+# sighting of the last moments says whether it is somebody: one strong find is rarely followed along by mistake.
+_EVIDENCE_S = 0.8
 # Sightings further apart than this change looks no more than those so far apart.
 _LOOKS_AT_MOST_S = 0.4
 
@@ -44,7 +47,7 @@ class _Track:
     looks: Looks | None
     class_: ObjectClass
     votes: list[float]
-    score: float
+    sure: float
     began_s: float
     seen_s: float
     birthplace: NDArray[np.float32]
@@ -55,6 +58,10 @@ class _Track:
     moved: bool = False
     id: int = 0
     box: NDArray[np.float32] = field(default_factory=lambda: np.zeros(4, np.float32))
+
+    def evidence(self, now_s: float) -> float:
+        """What has been seen of it so far, 0 to 1; it fades."""
+        return self.sure * exp(-(now_s - self.seen_s) / _EVIDENCE_S)
 
     def waited_s(self, tuning: Tuning) -> float:
         """How long this track, which does not count yet, may be missed."""
@@ -139,7 +146,7 @@ class Tracker:
         taken = self._associate(seen, now_s) if seen is not None else np.zeros(0, bool)
         ended = self._forget(now_s, detected=seen is not None)
         shown = tuple(
-            TrackBox(track.id, track.class_, track.box, track.score, track.seen_s == now_s,
+            TrackBox(track.id, track.class_, track.box, track.evidence(now_s), track.seen_s == now_s,
                      round(now_s - track.began_s, 6))
             for track in self._tracks if track.id and now_s - track.seen_s <= self.tuning.shown_s)
         return Followed(shown, taken, ended)
@@ -246,7 +253,8 @@ class Tracker:
         # meets the true box most often.
         track.box = (track.motion.box + found.boxes[row]) / 2
         track.moved = track.moved or _apart(track.box, track.birthplace) > _MOVED_OF_WIDTH
-        track.score, track.seen_s, track.sightings = score, picture.now_s, track.sightings + 1
+        track.sure = max(track.evidence(picture.now_s), score)
+        track.seen_s, track.sightings = picture.now_s, track.sightings + 1
         track.scores, track.best = track.scores + score, max(track.best, score)
         track.strong += score >= self.tuning.strong
         class_ = int(found.classes[row])

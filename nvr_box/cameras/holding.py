@@ -47,7 +47,7 @@ class Holder:
                 why = "the stream ended"
             except Error as error:
                 why = str(error)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 # As in a recorder: whatever a stream makes libav raise, its thread goes on trying.
                 why = f"its stream cannot be read: {printable(str(error)) or type(error).__name__}"
             failures = 0 if self.now.connected else failures + 1

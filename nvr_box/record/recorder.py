@@ -56,7 +56,7 @@ class Recording:
     last_frame_utc_us: int | None = None
     asked_utc_us: int | None = None
     refreshes: bool = False
-    """Whether the segment began at a recovery point, from which no browser plays."""
+    """Whether the segment began at a recovery point, from which a browser plays behind a grey picture alone."""
 
 
 class Recorder:

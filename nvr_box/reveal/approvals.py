@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from base.clock import utc_us
+from base.clock import boot_us, utc_us
 from base.errors import Refused, StoreError
 from nvr_box.audit.log import Audit
 from nvr_box.reveal.scope import Point, Scope, sound
@@ -32,7 +32,8 @@ class Request:
 
     Attributes:
         point: x, y as shares of the picture, one person only; None for the whole picture.
-        expires_us: until when it may be answered and, once approved, used.
+        expires_us: until when it may be answered and, once approved, used, as people read it.
+        until_boot_us: the same by a clock that nobody sets.
         approver: who answered, empty while nobody has.
         why: their words.
     """
@@ -46,9 +47,15 @@ class Request:
     point: Point | None
     asked_us: int
     expires_us: int
+    until_boot_us: int
     state: State = State.WAITING
     approver: str = ""
     why: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its time is up; a clock that was set back gives it no more."""
+        return utc_us() >= self.expires_us or boot_us() >= self.until_boot_us
 
     @property
     def scope(self) -> Scope:
@@ -110,7 +117,8 @@ class Approvals:
             raise
         now_us = utc_us()
         key = secrets.token_urlsafe(12)
-        request = Request(key, by.name, camera, reason, from_us, until_us, point, now_us, now_us + _LASTS_US)
+        until = now_us + _LASTS_US, boot_us() + _LASTS_US
+        request = Request(key, by.name, camera, reason, from_us, until_us, point, now_us, *until)
         # Before the log is written: many asking at once must not get past the limit.
         self._requests[key] = request
         try:
@@ -176,7 +184,7 @@ class Approvals:
         request = self._requests.get(key)
         if request is None or request.who != by.name or request.camera != camera:
             raise Refused("a second person has to approve this reveal first")
-        if utc_us() >= request.expires_us:
+        if request.is_over:
             raise Refused("the approval is too old; ask again")
         if request.state is State.WAITING:
             raise Refused("nobody has approved this reveal yet")
@@ -193,8 +201,7 @@ class Approvals:
         self._requests[request.key] = request
 
     def _alive(self) -> list[Request]:
-        now_us = utc_us()
-        self._requests = {key: each for key, each in self._requests.items() if now_us < each.expires_us}
+        self._requests = {key: each for key, each in self._requests.items() if not each.is_over}
         return list(self._requests.values())
 
     def _get(self, key: str) -> Request:

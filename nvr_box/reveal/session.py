@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from base.clock import utc_us
+from base.clock import boot_us, utc_us
 from nvr_box.cameras.roster import Camera
 from nvr_box.record.access_units import RecordedUnit
 from nvr_box.record.spans import Spans
@@ -64,6 +64,7 @@ class Running:
     """One session while it lasts.
 
     Attributes:
+        until_boot_us: when it is over, by a clock that nobody sets.
         talk: with its process, None when the page opens it.
         plays: how many have begun; only the newest goes on.
         viewed: whether the log says already that something of it was shown.
@@ -75,6 +76,7 @@ class Running:
     """
 
     session: RevealSession
+    until_boot_us: int
     request: Request | None = None
     opened: bool = True
     handed: Handed | None = None
@@ -85,6 +87,11 @@ class Running:
     cards: set[int] = field(default_factory=set)
     timer: asyncio.TimerHandle | None = None
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def left_s(self) -> float:
+        """How much longer it may go on; a clock that was set back gives it no more."""
+        return min(self.session.expires_us - utc_us(), self.until_boot_us - boot_us()) / 1e6
 
 
 def begun(

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
-from base.clock import utc_us
+from base.clock import boot_us
 from base.errors import HostError, Refused, StoreError
 from base.throttle import Attempt
 from nvr_box.audit.log import Audit
@@ -104,7 +104,7 @@ class Sessions:
                 await self._refused(by, camera, said, error)
             raise
         self._running[running.session.key] = running
-        self._end_in(running, (running.session.expires_us - utc_us()) / 1e6, "the time is up")
+        self._end_in(running, running.left_s, "the time is up")
         return running.session
 
     def limits(self, by: Account, camera: int, stretch: Stretch, approval: str = "") -> Scope:
@@ -151,7 +151,7 @@ class Sessions:
         if not running.opened:
             await self._log_granted(running, "browser")
             running.opened = True
-            self._end_in(running, (running.session.expires_us - utc_us()) / 1e6, "the time is up")
+            self._end_in(running, running.left_s, "the time is up")
         return running.session
 
     @property
@@ -214,7 +214,8 @@ class Sessions:
         session = begun(by, known, limits, reason, longest, in_browser=in_browser)
         if request is not None:
             self.approvals.take(request)
-        return Running(session, request, opened=not in_browser)
+        until_boot_us = boot_us() + session.expires_us - session.started_us
+        return Running(session, until_boot_us, request, opened=not in_browser)
 
     def _limits(self, by: Account, camera: int, stretch: Stretch, approval: str) -> tuple[Request | None, Scope]:
         """What a second person agreed to, where one is wanted, and else what is asked for."""
@@ -252,7 +253,7 @@ class Sessions:
 
     def _own(self, by: Account, key: str) -> Running:
         running = self._running.get(key)
-        if running is None or utc_us() >= running.session.expires_us:
+        if running is None or running.left_s <= 0:
             raise Refused("this reveal is over")
         if running.session.who != by.name:
             raise Refused("this reveal is another person's")

@@ -29,6 +29,7 @@ from onvif.access import access_class
 from onvif.auth import Authenticator
 from onvif.device.host import DeviceHost, device_identity, restart_process
 from onvif.device.ports import DevicePorts
+from onvif.device_state import DeviceState
 from onvif.discovery.messages import DEVICE
 from onvif.doorway import Crowd, attend
 from onvif.events import Bus
@@ -42,7 +43,6 @@ from onvif.service import Call, Handler, Reply, Service
 from onvif.services.device import device_service
 from onvif.services.device_context import DeviceIdentity
 from onvif.services.device_reach import guard
-from onvif.services.device_state import DeviceState
 from onvif.services.events import EventService, event_service
 from onvif.services.first_account import ensure_administrator
 from onvif.users import AccessClass, User

@@ -128,6 +128,6 @@ async def _say_what_went_wrong(request: web.Request, handler: Handler) -> web.St
         raise
     except ConnectionError:
         raise  # the browser went away
-    except Exception:  # a bug of ours: its trace is for the log, and the page still gets an answer it can show
+    except Exception:  # noqa: BLE001  # a bug of ours: its trace is for the log, and the page still gets an answer it can show
         _log.exception("%s %s", request.method, request.path)
         return _refusal(500, refusals.UNFORESEEN)

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from nvr_box.record import grey_start
 from nvr_box.record.recordings import Piece
 from nvr_box.rights import Right
 from nvr_box.web import reveal, sockets
@@ -22,6 +23,7 @@ from nvr_box.web.sockets import End
 routes = web.RouteTableDef()
 
 _FIRST_AHEAD_US = 12_000_000
+_GAP_S = 0.1
 
 
 @routes.get(r"/api/cameras/{camera:\d{1,9}}/stream")
@@ -59,11 +61,16 @@ class _Feed:
         """Send every piece, each initialisation segment together with the fragment after it."""
         head: Piece | None = None
         first = True
+        init, end_s = b"", 0.0
         async with contextlib.aclosing(_closable(self.pieces)) as pieces:
             async for piece in pieces:
                 if piece.mime:
-                    head = piece
+                    head, init = piece, piece.data
                     continue
+                # A browser begins anew at the start, with another description and behind a gap.
+                begins = head is not None or piece.start_s > end_s + _GAP_S
+                end_s = piece.start_s + piece.duration_s
+                data = grey_start.led(init, piece.data) if begins else piece.data
                 if first and self.until_us is not None:
                     # Asked for a time in a gap, the stream begins behind it: the page counts from there as well.
                     self.until_us = max(self.until_us, piece.utc_us + _FIRST_AHEAD_US)
@@ -80,7 +87,7 @@ class _Feed:
                 }
                 try:
                     await self.socket.send_str(json.dumps(said))
-                    await self.socket.send_bytes((head.data if head else b"") + piece.data)
+                    await self.socket.send_bytes((head.data if head else b"") + data)
                 except ConnectionError:
                     return sockets.DONE, ""
                 head = None

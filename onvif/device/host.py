@@ -16,6 +16,7 @@ from base.settings_file import Stored
 from base.version import VERSION
 from onvif import names
 from onvif.device.ports import DevicePorts
+from onvif.device_state import DeviceState
 from onvif.discovery.messages import Endpoint
 from onvif.discovery.multicast import served_by
 from onvif.discovery.responder import Responder
@@ -24,7 +25,6 @@ from onvif.platform import Platform
 from onvif.service import Service
 from onvif.services.device import PATH
 from onvif.services.device_context import DeviceContext, DeviceIdentity
-from onvif.services.device_state import DeviceState
 
 log = logging.getLogger(__name__)
 _CLEANUP_S = 1.5

@@ -13,8 +13,8 @@ from aiohttp import web
 
 from base.errors import HostError, StoreError
 from base.settings_file import Stored
+from onvif.device_state import DeviceState
 from onvif.listener import Listener, can_listen
-from onvif.services.device_state import DeviceState
 
 HTTPS_PORT = 443
 """Shown while HTTPS is off and no port was chosen."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from base.errors import HostError
+from onvif.device_state import DeviceState, InterfaceSettings
 from onvif.platform import Interface, host_interfaces
-from onvif.services.device_state import DeviceState, InterfaceSettings
 
 SOCKET = Path("/run/veilcam/host.sock")
 _PATIENCE_S = 60.0

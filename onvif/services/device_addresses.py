@@ -4,8 +4,8 @@ import ipaddress
 import re
 from typing import Any
 
+from onvif.device_state import Host
 from onvif.errors import invalid
-from onvif.services.device_state import Host
 
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 

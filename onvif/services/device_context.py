@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from base.settings_file import Stored
+from onvif.device_state import DeviceState
 from onvif.platform import Platform
 from onvif.service import Service
-from onvif.services.device_state import DeviceState
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ host is the device's own.
 from dataclasses import replace
 from typing import Any
 
+from onvif.device_state import DeviceState, InterfaceSettings, NetworkProtocol
 from onvif.errors import Fault, invalid
 from onvif.platform import Interface
 from onvif.service import Call, Reply, operation
@@ -20,7 +21,6 @@ from onvif.services.device_addresses import (
     prefixed_ipv4,
 )
 from onvif.services.device_context import DeviceContext
-from onvif.services.device_state import DeviceState, InterfaceSettings, NetworkProtocol
 
 MTU_RANGE = (576, 9000)
 

@@ -9,11 +9,11 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from base.settings_file import Stored
+from onvif.device_state import AddressFilter, DeviceState, DynamicDns
 from onvif.errors import impossible, invalid
 from onvif.service import Call, Reply, operation
 from onvif.services.device_addresses import is_hostname, prefixed_ipv4, prefixed_ipv6
 from onvif.services.device_context import DeviceContext
-from onvif.services.device_state import AddressFilter, DeviceState, DynamicDns
 
 MOST_FILTERED = 64
 

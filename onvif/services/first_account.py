@@ -7,7 +7,7 @@ from pathlib import Path
 from base.errors import ConfigError, StoreError
 from base.files import write_atomically
 from base.settings_file import Stored
-from onvif.services.device_state import DeviceState
+from onvif.device_state import DeviceState
 from onvif.users import Level, User
 
 ADMINISTRATOR = "admin"

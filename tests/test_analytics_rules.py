@@ -18,7 +18,7 @@ from firmware.camera_topics import CAMERA_TOPICS
 from firmware.services.analytics import PATH, AnalyticsService, analytics_service
 from onvif.errors import Fault
 from onvif.events import Bus
-from onvif.metadata import Box
+from onvif.metadata import MetadataBox
 from onvif.names import TAN, TEV, TNS1, TR2, TT, q
 from tests.onvif_camera import running
 from tests.onvif_device import device
@@ -50,7 +50,7 @@ def line(*points):
 
 def walker(foot, id_=1, *, type_="Human", likelihood=0.9, sighted=True, height=BODY):
     x, y = foot
-    return TrackedObject(id_, type_, likelihood, Box(x - 0.05, y + height, x + 0.05, y), sighted)
+    return TrackedObject(id_, type_, likelihood, MetadataBox(x - 0.05, y + height, x + 0.05, y), sighted)
 
 
 def pictures(*walks, rate_fps=RATE_FPS, start=NOON):

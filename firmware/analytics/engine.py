@@ -18,7 +18,7 @@ from firmware.analytics.rules import DEFAULT_RULES, Rule, type_of
 from firmware.analytics.rules.base import Judge, TrackedPicture
 from onvif.events import Bus
 from onvif.events.settings_damage import tell_damage
-from onvif.metadata import Frame, Object
+from onvif.metadata import MetadataFrame, MetadataObject
 
 CONFIGURATION = "analytics"
 VIDEO_SOURCE = SOURCE_CONFIGURATION = "source"
@@ -26,7 +26,7 @@ MOST_MODULES = 4
 MOST_RULES = 8
 SETTINGS_VERSION = 2
 
-Watcher = Callable[[str, Frame], None]
+Watcher = Callable[[str, MetadataFrame], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class Engine:
         """Show `watcher` what each module describes in each picture: its name and the frame. Encode thread."""
         self._watchers.append(watcher)
 
-    def describe(self, frame: Frame) -> Frame:
+    def describe(self, frame: MetadataFrame) -> MetadataFrame:
         """What is described of a picture: the objects that some module takes. Watchers see each module's own part."""
         modules = self.settings.value.modules
         for module in modules if self._watchers else ():
@@ -106,7 +106,7 @@ def with_changed(kept: tuple[_N, ...], changed: Iterable[_N]) -> tuple[_N, ...]:
     return tuple(by_name.get(one.name, one) for one in kept)
 
 
-def _taken(frame: Frame, modules: Iterable[Module]) -> tuple[Object, ...]:
+def _taken(frame: MetadataFrame, modules: Iterable[Module]) -> tuple[MetadataObject, ...]:
     return tuple(seen for seen in frame.objects if any(module.takes(seen.type_, seen.likelihood) for module in modules))
 
 

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from firmware.analytics.parameters import ConfigType, Named
 from onvif.events.bus import Value
 from onvif.events.topics import RULE_SOURCE, Items, Topic
-from onvif.metadata import Box
+from onvif.metadata import MetadataBox
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class TrackedObject:
     id: int
     type_: str
     likelihood: float
-    box: Box
+    box: MetadataBox
     sighted: bool = True
 
     @property

@@ -151,9 +151,10 @@ def run(kills, only, folder, minutes):
         ledger.verify()
         pictures, units = ledger.decode()
         for at_s, length_s in ledger.gaps():
-            whose = [one for one in rounds if one.began_s - 1 <= at_s <= one.ended_s + one.back_s + 1]
-            if whose:
-                whose[0].gap_s += length_s
+            # A hole begins with the group of pictures that was not written yet, often before its fault.
+            shared = [min(one.ended_s + one.back_s, at_s + length_s) - max(one.began_s, at_s) for one in rounds]
+            if max(shared) > 0:
+                rounds[shared.index(max(shared))].gap_s += length_s
         findings = [each for one in rounds for each in one.findings] + whole
         told = damage_said(findings)
     if statuses != [0, 0]:
@@ -185,7 +186,8 @@ def run(kills, only, folder, minutes):
         "pictures_decoded": pictures,
         "packets": len(ledger.packets),
     }
-    inputs = {"kills": kills, "faults": {name: len(these) for name, these in by_name.items()}}
+    killed = sum(one.name.startswith("kill") for one in rounds)
+    inputs = {"kills": killed, "faults": {name: len(these) for name, these in by_name.items()}}
     if told:
         inputs["said_of_the_damage"] = sorted(set(told))
     return inputs, figures, rows

@@ -583,8 +583,8 @@ async def test_the_keys_are_an_admins_business_and_nothing_secret_is_told(client
     for path, body, status, says in (
         (f"/api/keys/days/{day}/shred", {}, 400, "text is needed"),
         (f"/api/keys/days/{day}/shred", {"typed": "yes"}, 400, f"type {day}"),
-        ("/api/keys/days/2001-01-01/shred", {"typed": "2001-01-01"}, 400, "There is no key 2001-01-01."),
-        ("/api/keys/0123456789abcdef/revoke", {}, 400, "There is no key 0123456789abcdef in force."),
+        ("/api/keys/days/2001-01-01/shred", {"typed": "2001-01-01"}, 404, "There is no key 2001-01-01."),
+        ("/api/keys/0123456789abcdef/revoke", {}, 404, "There is no key 0123456789abcdef in force."),
         ("/api/keys/holds/7/seal", {"passphrase": "x"}, 404, "There is no hold 7."),
         ("/api/keys/holds", {"case": "c 1", "camera": 1, "reason": "a good reason"}, 400, "time is needed"),
     ):

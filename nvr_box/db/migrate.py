@@ -1,12 +1,12 @@
-"""The numbered migrations: `migrations/NNN_NAME.sql`, applied in order, each in one transaction with its number.
+"""The numbered migrations: `migrations/NNN_NAME.sql`, applied in order, all in one transaction with their number.
 
 `PRAGMA user_version` is the number of the last one that a database has had. A new database has all of them, so a
-migrated one and a new one cannot differ. A process that is killed within a migration leaves the database as it was
-before it: SQLite undoes what did not commit, and the next start begins that migration again.
+migrated one and a new one cannot differ. A process that is killed meanwhile leaves the database as it was before the
+first of them: SQLite undoes what did not commit, and the next start begins again.
 
 A migration that was released is never changed; the next one gets the next number. Statements are separated as SQLite
 reads them, so triggers may hold semicolons; `PRAGMA foreign_keys` is off while they run, and what the references say
-is checked before each commit.
+is checked after each of them.
 """
 
 import logging
@@ -82,8 +82,15 @@ def apply(link: sqlite3.Connection) -> None:
     """Every migration that it has not had. Raises as `upgrade`."""
     link.execute("PRAGMA foreign_keys = 0")
     try:
-        for each in migrations():
-            _apply(link, each)
+        link.execute("BEGIN IMMEDIATE")
+        try:
+            for each in migrations():
+                _apply(link, each)
+            link.execute("COMMIT")
+        except BaseException:
+            if link.in_transaction:
+                link.execute("ROLLBACK")
+            raise
     finally:
         link.execute("PRAGMA foreign_keys = 1")
 
@@ -120,25 +127,19 @@ def let_copy_go(path: Path) -> None:
 
 
 def _apply(link: sqlite3.Connection, migration: Migration) -> None:
-    link.execute("BEGIN IMMEDIATE")
-    try:
-        # Read here, where no other process can change it any more.
-        version = _version(link)
-        if version < migration.number:
-            if version == 0 and _tables(link):
-                unnumbered.adopt(link, migration.statements)
-            else:
-                for statement in migration.statements:
-                    link.execute(statement)
-            _check(link, migration.number)
-            # For programs from before the numbers, which know this place only.
-            link.execute("INSERT OR REPLACE INTO fact VALUES ('schema', ?)", (str(migration.number),))
-            link.execute(f"PRAGMA user_version = {migration.number}")
-        link.execute("COMMIT")
-    except BaseException:
-        if link.in_transaction:
-            link.execute("ROLLBACK")
-        raise
+    # Read here, where no other process can change it any more.
+    version = _version(link)
+    if version >= migration.number:
+        return
+    if version == 0 and _tables(link):
+        unnumbered.adopt(link, migration.statements)
+    else:
+        for statement in migration.statements:
+            link.execute(statement)
+    _check(link, migration.number)
+    # For programs from before the numbers, which know this place only.
+    link.execute("INSERT OR REPLACE INTO fact VALUES ('schema', ?)", (str(migration.number),))
+    link.execute(f"PRAGMA user_version = {migration.number}")
 
 
 def _check(link: sqlite3.Connection, number: int) -> None:

@@ -30,8 +30,12 @@ SOURCE = {"Source": "source"}
 
 
 def test_clothing_and_paint_go_where_onvif_has_them():
-    shares = (ColourShare(BodyPart.UPPER, Colour.RED, 0.7), ColourShare(BodyPart.UPPER, Colour.WHITE, 0.2),
-              ColourShare(BodyPart.LOWER, Colour.UNKNOWN, 1.0), ColourShare(BodyPart.SHOES, Colour.BLACK, 1.0))  # fmt: skip
+    shares = (
+        ColourShare(BodyPart.UPPER, Colour.RED, 0.7),
+        ColourShare(BodyPart.UPPER, Colour.WHITE, 0.2),
+        ColourShare(BodyPart.LOWER, Colour.UNKNOWN, 1.0),
+        ColourShare(BodyPart.SHOES, Colour.BLACK, 1.0),
+    )
     person = coloured(MetadataObject(1, BOX, "Human"), shares)
     assert [(colour.rgb, colour.weight) for colour in person.tops] == [(RGB[Colour.RED], 0.7), (RGB[Colour.WHITE], 0.2)]
     assert (person.bottoms, person.colours) == ((), ())

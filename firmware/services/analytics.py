@@ -163,19 +163,31 @@ _SAMPLE = metadata.MetadataFrame(
     datetime(2026, 1, 1, tzinfo=UTC),
     (
         metadata.MetadataObject(
-            1, metadata.MetadataBox(-0.5, 0.5, -0.3, -0.2), "Human", 0.9,
-            tops=(metadata.ColourCluster(RGB[Colour.RED], 0.8),), bottoms=(metadata.ColourCluster(RGB[Colour.BLUE], 0.9),),
+            1,
+            metadata.MetadataBox(-0.5, 0.5, -0.3, -0.2),
+            "Human",
+            0.9,
+            tops=(metadata.ColourCluster(RGB[Colour.RED], 0.8),),
+            bottoms=(metadata.ColourCluster(RGB[Colour.BLUE], 0.9),),
         ),
         metadata.MetadataObject(
-            2, metadata.MetadataBox(0.1, 0.3, 0.4, 0.0), "Vehicle", 0.8, vehicle="Car",
+            2,
+            metadata.MetadataBox(0.1, 0.3, 0.4, 0.0),
+            "Vehicle",
+            0.8,
+            vehicle="Car",
             colours=(metadata.ColourCluster(RGB[Colour.WHITE], 0.9),),
         ),
         metadata.MetadataObject(
-            3, metadata.MetadataBox(0.5, 0.3, 0.6, 0.0), "Bicycle", 0.8, vehicle="Bicycle",
+            3,
+            metadata.MetadataBox(0.5, 0.3, 0.6, 0.0),
+            "Bicycle",
+            0.8,
+            vehicle="Bicycle",
             colours=(metadata.ColourCluster(RGB[Colour.GREEN], 0.7),),
         ),
     ),
-)  # fmt: skip
+)
 
 
 def _capabilities() -> Mapping[str, Any]:

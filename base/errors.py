@@ -50,7 +50,7 @@ class Conflict(RequestError):
     """What is wished stands against what is there already; something else has to change first."""
 
 
-class Refused(RequestError):
+class RightRefused(RequestError):
     """The right, the proof or the reason for it is missing; the message says which and why."""
 
 

@@ -165,9 +165,7 @@ class SignIns:
     alone, so that nobody gets new tries by making up names. Any thread.
     """
 
-    def __init__(
-        self, account: Limits, address: Limits, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, account: Limits, address: Limits, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._accounts, self._addresses = Throttle(account, monotonic), Throttle(address, monotonic)
 
     def demand(self, address: str, name: str) -> None:

@@ -23,7 +23,7 @@ from bench.report import report
 from firmware.mask.paint import Painter
 from firmware.mask.plan import Planner
 from firmware.mask.settings import MaskSettings, Pattern
-from firmware.vision.sight import Sight, TrackBox
+from firmware.vision.frame_detections import FrameDetections, TrackBox
 from models.detections import Detections
 from wire.features.vocabulary import ObjectClass
 
@@ -39,7 +39,7 @@ def sights(people, pts_of):
             TrackBox(who, ObjectClass.PERSON, np.array(box, np.float32), 1.0, True, number)
             for who, *box in people.get(number, ())
         )
-        yield Sight(pts_90k, tracks, Detections.none(), np.zeros((0, 4), np.float32))
+        yield FrameDetections(pts_90k, tracks, Detections.none(), np.zeros((0, 4), np.float32))
 
 
 def crops(people, pictures):

@@ -26,31 +26,57 @@ from models.appearance_net import NAME, AppearanceNet
 from models.attributes import told as attributes_told
 from models.clothing import Clothes, Colours
 from models.config import ModelsConfig
-from models.registry import Registry
+from models.registry import ModelRegistry
 from models.rendition import USUAL, Rendition, Renditions
-from models.runtime import Session
+from models.runtime import InferenceSession
 from models.train.garments import TEXTURES, draw, lab
 from models.train.market import Crops, attributes, load, split
-from wire.features.vocabulary import CHOICES, Attribute, Colour, ObjectClass, Part
+from wire.features.vocabulary import CHOICES, Attribute, BodyPart, Colour, ObjectClass
 
 # Seeds of drawn people, far from those that the table of textures was fitted to; said is what the packet would say.
 DRAWN = range(100_000, 100_500)
 SAID_FROM = 0.65
 BOX = np.array([0, 0, 64, 128], np.float32)
 # The labels' words and ours; a colour without a label of its own counts for its nearest.
-UPPER = {"black": Colour.BLACK, "white": Colour.WHITE, "red": Colour.RED, "purple": Colour.PURPLE,
-         "yellow": Colour.YELLOW, "gray": Colour.GREY, "blue": Colour.BLUE, "green": Colour.GREEN}
-LOWER = {"black": Colour.BLACK, "white": Colour.WHITE, "pink": Colour.PINK, "purple": Colour.PURPLE,
-         "yellow": Colour.YELLOW, "gray": Colour.GREY, "blue": Colour.BLUE, "green": Colour.GREEN,
-         "brown": Colour.BROWN}
-NEAREST = {Colour.ORANGE: (Colour.YELLOW, Colour.RED), Colour.PINK: (Colour.RED,), Colour.RED: (Colour.PINK,),
-           Colour.BROWN: (Colour.GREY,), Colour.PURPLE: (Colour.BLUE,)}
+UPPER = {
+    "black": Colour.BLACK,
+    "white": Colour.WHITE,
+    "red": Colour.RED,
+    "purple": Colour.PURPLE,
+    "yellow": Colour.YELLOW,
+    "gray": Colour.GREY,
+    "blue": Colour.BLUE,
+    "green": Colour.GREEN,
+}
+LOWER = {
+    "black": Colour.BLACK,
+    "white": Colour.WHITE,
+    "pink": Colour.PINK,
+    "purple": Colour.PURPLE,
+    "yellow": Colour.YELLOW,
+    "gray": Colour.GREY,
+    "blue": Colour.BLUE,
+    "green": Colour.GREEN,
+    "brown": Colour.BROWN,
+}
+NEAREST = {
+    Colour.ORANGE: (Colour.YELLOW, Colour.RED),
+    Colour.PINK: (Colour.RED,),
+    Colour.RED: (Colour.PINK,),
+    Colour.BROWN: (Colour.GREY,),
+    Colour.PURPLE: (Colour.BLUE,),
+}
 
 
 # Which labels mean the second choice of an attribute (2 = yes), and whether they mean its first instead.
-LABELS = {Attribute.SLEEVE: (("up",), True), Attribute.LOWER_LENGTH: (("down",), True),
-          Attribute.HAIR_LENGTH: (("hair",), False), Attribute.HAT: (("hat",), False),
-          Attribute.BAG: (("bag", "handbag"), False), Attribute.BACKPACK: (("backpack",), False)}
+LABELS = {
+    Attribute.SLEEVE: (("up",), True),
+    Attribute.LOWER_LENGTH: (("down",), True),
+    Attribute.HAIR_LENGTH: (("hair",), False),
+    Attribute.HAT: (("hat",), False),
+    Attribute.BAG: (("bag", "handbag"), False),
+    Attribute.BACKPACK: (("backpack",), False),
+}
 
 
 def label(row: dict[str, int], prefix: str, words: dict[str, Colour]) -> int:
@@ -77,7 +103,7 @@ def shares(crops: Crops, known: Mapping[int, Rendition], source: Colours = colou
     for index, (rgb, camera) in enumerate(zip(crops.rgb, crops.camera, strict=True)):
         rendition = known.get(int(camera), USUAL)
         for share in source.describe(rgb, BOX, ObjectClass.PERSON, rendition=rendition):
-            if share.part in (Part.UPPER, Part.LOWER):
+            if share.part in (BodyPart.UPPER, BodyPart.LOWER):
                 told[index, int(share.part), int(share.colour)] += share.share
     return told
 
@@ -109,8 +135,9 @@ def summed(values: np.ndarray, index: np.ndarray) -> np.ndarray:
 
 def recalls(truth: np.ndarray, answer: np.ndarray) -> dict[int, tuple[float, int]]:
     """Recall and number of cases of each class that occurs; -1 in `truth` is left out."""
-    return {int(c): (float((answer[truth == c] == c).mean()), int((truth == c).sum()))
-            for c in np.unique(truth) if c >= 0}
+    return {
+        int(c): (float((answer[truth == c] == c).mean()), int((truth == c).sum())) for c in np.unique(truth) if c >= 0
+    }
 
 
 def balanced(found: dict[int, tuple[float, int]]) -> float:
@@ -126,9 +153,9 @@ def calibration_error(truth: np.ndarray, probability: np.ndarray) -> float:
 
 def heads(crops: Crops, table: dict[int, dict[str, int]]) -> tuple[dict[str, float | None], list[tuple]]:
     """The trained network's logits: the attributes of the closed list, and colours by recipe and network together."""
-    config, registry = ModelsConfig(), Registry.read()
-    detector = Session.load("nanodet", config, registry)
-    session = Session.load(NAME, config, registry)
+    config, registry = ModelsConfig(), ModelRegistry.read()
+    detector = InferenceSession.load("nanodet", config, registry)
+    session = InferenceSession.load(NAME, config, registry)
     net, names = AppearanceNet(session, Stripes(detector, registry, config)), list(session.entry.names)
     logits = np.concatenate([net.see(crops.rgb[i : i + 64]).attributes for i in range(0, len(crops.rgb), 64)])
     index, people = passages(crops)
@@ -164,7 +191,7 @@ def drawn() -> tuple[dict[str, float], list[tuple]]:
     wearing = [draw(seed) for seed in DRAWN]
     figures: dict[str, float] = {}
     rows: list[tuple] = [("texture, drawn people", "cases", "balanced accuracy", "said", "right when said", *TEXTURES)]
-    kinds = ((Part.UPPER, "upper"), (Part.LOWER, "lower"))
+    kinds = ((BodyPart.UPPER, "upper"), (BodyPart.LOWER, "lower"))
     for part, name in kinds:
         chances, truth = [], []
         for one in wearing:
@@ -178,22 +205,38 @@ def drawn() -> tuple[dict[str, float], list[tuple]]:
         found = recalls(true, answer)
         said = balanced(recalls(true[sure], answer[sure]))
         right = balanced(found)
-        figures |= {f"texture_{name}_bacc_drawn": round(right, 2), f"texture_{name}_bacc_said_drawn": round(said, 2),
-                    f"texture_{name}_said_drawn": round(float(sure.mean()), 3)}
-        rows.append((name, len(true), round(right, 2), round(float(sure.mean()), 3), round(said, 2),
-                     *(round(100 * found[c][0], 1) for c in range(len(TEXTURES)))))
+        figures |= {
+            f"texture_{name}_bacc_drawn": round(right, 2),
+            f"texture_{name}_bacc_said_drawn": round(said, 2),
+            f"texture_{name}_said_drawn": round(float(sure.mean()), 3),
+        }
+        rows.append(
+            (
+                name,
+                len(true),
+                round(right, 2),
+                round(float(sure.mean()), 3),
+                round(said, 2),
+                *(round(100 * found[c][0], 1) for c in range(len(TEXTURES))),
+            )
+        )
     answers_, truths, grounds = [], [], []
     for one in wearing:
-        shoes = [s for s in colours.describe(one.rgb, one.box, ObjectClass.PERSON) if s.part is Part.SHOES]
+        shoes = [s for s in colours.describe(one.rgb, one.box, ObjectClass.PERSON) if s.part is BodyPart.SHOES]
         if shoes and shoes[0].colour is not Colour.UNKNOWN:
             answers_.append(int(shoes[0].colour))
             truths.append(int(colours.name(lab(one.shoes))))
             grounds.append(int(colours.name(lab(one.ground))))
     answer, true, ground = np.array(answers_), np.array(truths), np.array(grounds)
-    figures |= {"shoes_bacc_drawn": round(balanced(recalls(true, answer)), 2),
-                "shoes_ground_drawn": round(float((answer == ground)[true != ground].mean()), 3)}
-    rows += [(), ("shoes, drawn people", "cases", "balanced accuracy", "the ground's colour instead"),
-             ("shoes", len(true), figures["shoes_bacc_drawn"], figures["shoes_ground_drawn"])]
+    figures |= {
+        "shoes_bacc_drawn": round(balanced(recalls(true, answer)), 2),
+        "shoes_ground_drawn": round(float((answer == ground)[true != ground].mean()), 3),
+    }
+    rows += [
+        (),
+        ("shoes, drawn people", "cases", "balanced accuracy", "the ground's colour instead"),
+        ("shoes", len(true), figures["shoes_bacc_drawn"], figures["shoes_ground_drawn"]),
+    ]
     return figures, rows
 
 
@@ -205,25 +248,31 @@ def clothing(crops: Crops, table: dict[int, dict[str, int]]) -> tuple[dict[str, 
     unadapted = summed(shares(crops, {}), index)
     figures: dict[str, float] = {}
     rows: list[tuple] = [("camera", "crops", "chroma of cloth", "lightness of cloth")]
-    rows += [(camera, int((crops.camera == camera).sum()), round(one.chroma, 1), round(one.lightness, 1))
-             for camera, one in known.items()]
+    rows += [
+        (camera, int((crops.camera == camera).sum()), round(one.chroma, 1), round(one.lightness, 1))
+        for camera, one in known.items()
+    ]
     rows += [(), ("garment", "colour", "passages", "recall")]
     for part, (prefix, words) in enumerate((("up", UPPER), ("down", LOWER))):
         name = ("upper", "lower")[part]
-        single = recalls(np.array([label(table[int(p)], prefix, words) for p in crops.person]),
-                         answers(told[:, part], words))
+        single = recalls(
+            np.array([label(table[int(p)], prefix, words) for p in crops.person]), answers(told[:, part], words)
+        )
         many = recalls(np.array([label(table[int(p)], prefix, words) for p in people]), answers(voted[:, part], words))
-        first = recalls(np.array([label(table[int(p)], prefix, words) for p in people]),
-                        answers(unadapted[:, part], words))
+        first = recalls(
+            np.array([label(table[int(p)], prefix, words) for p in people]), answers(unadapted[:, part], words)
+        )
         figures[f"{name}_bacc"] = round(balanced(many), 2)
         figures[f"{name}_bacc_unadapted"] = round(balanced(first), 2)
         figures[f"{name}_bacc_single_crop"] = round(balanced(single), 2)
         rows += [(name, Colour(c).name.lower(), n, round(100 * recall, 1)) for c, (recall, n) in many.items()]
     figures["clothing_bacc"] = round((figures["upper_bacc"] + figures["lower_bacc"]) / 2, 2)
     figures["clothing_bacc_unadapted"] = round(
-        (figures["upper_bacc_unadapted"] + figures["lower_bacc_unadapted"]) / 2, 2)
+        (figures["upper_bacc_unadapted"] + figures["lower_bacc_unadapted"]) / 2, 2
+    )
     figures["clothing_bacc_single_crop"] = round(
-        (figures["upper_bacc_single_crop"] + figures["lower_bacc_single_crop"]) / 2, 2)
+        (figures["upper_bacc_single_crop"] + figures["lower_bacc_single_crop"]) / 2, 2
+    )
     return figures, rows
 
 
@@ -236,8 +285,13 @@ def main() -> None:
     told, rows = clothing(crops, table)
     more, added = heads(crops, table)
     painted, shown = drawn()
-    inputs = {"data": "Market-1501 training split, attribute labels", "people": len(np.unique(crops.person)),
-              "drawn": len(DRAWN), "crops": len(crops.rgb), "passages": int(passages(crops)[0].max()) + 1}
+    inputs = {
+        "data": "Market-1501 training split, attribute labels",
+        "people": len(np.unique(crops.person)),
+        "drawn": len(DRAWN),
+        "crops": len(crops.rgb),
+        "passages": int(passages(crops)[0].max()) + 1,
+    }
     report("attributes", inputs, {**told, **more, **painted}, [*rows, (), *added, (), *shown])
 
 

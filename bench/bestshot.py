@@ -27,7 +27,7 @@ from bench.clips import clip_key
 from bench.report import report
 from bench.truth import Truth, truth_name
 from firmware.describe.shot import _sharpness, judge
-from firmware.vision import Eyes, VisionSettings
+from firmware.vision import VisionSettings, VisionStage
 from models import load
 from models.config import ModelsConfig
 from models.detections import areas, intersections, ious
@@ -70,7 +70,7 @@ def judged(look, truth, size):
     best = int(overlap.argmax())
     if overlap[best] < 0.4:
         return look
-    true = boxes[best:best + 1]
+    true = boxes[best : best + 1]
     nearer = boxes[boxes[:, 3] > true[0, 3]]
     look.person, look.fit = int(ids[best]), float(overlap[best])
     look.covered = float(intersections(true, nearer).sum() / areas(true)[0])
@@ -82,7 +82,7 @@ def judged(look, truth, size):
 def passages(done, truth):
     """Lists of looks, one list per passage; those that ground truth does not know are left out and counted."""
     models = dataclasses.replace(load(ModelsConfig()), detector=passes.Replayed(done))
-    eyes = Eyes(models, done.rate, VisionSettings(faces_per_picture=0))
+    eyes = VisionStage(models, done.rate, VisionSettings(faces_per_picture=0))
     looks = defaultdict(list)
     for number, i420 in enumerate(passes.pictures(done.clip)):
         sight, height = eyes.look(i420, done.pts_90k(number)), i420.shape[0] * 2 // 3
@@ -155,8 +155,11 @@ def mean_average_precision(vectors, people):
 
 def luckiest(candidates, gallery, people):
     """mAP when every query is asked with the one of its candidates that happens to do best."""
-    best = [max(precisions) for query, rows in enumerate(candidates)
-            if (precisions := [average_precision_of(row, query, gallery, people) for row in rows])[0] is not None]
+    best = [
+        max(precisions)
+        for query, rows in enumerate(candidates)
+        if (precisions := [average_precision_of(row, query, gallery, people) for row in rows])[0] is not None
+    ]
     return 100 * float(np.mean(best))
 
 
@@ -170,13 +173,15 @@ def main():
     encoder = load(ModelsConfig(appearance=os.environ.get("APPEARANCE") or "stripes")).appearance
     few = [few_best(passage) for passage in known]
     spread = [[p[i] for i in np.linspace(0, len(p) - 1, CANDIDATES).astype(int)] for p in known]
-    single = chosen | {"few": [look for looks, _ in few for look in looks],
-                       "spread": [look for looks in spread for look in looks]}
+    single = chosen | {
+        "few": [look for looks, _ in few for look in looks],
+        "spread": [look for looks in spread for look in looks],
+    }
     vectors = codes(single, done.clip, encoder)
     rest, means = vectors.pop("few"), []
     for looks, weights in few:
-        means.append(weights @ rest[:len(looks)])
-        rest = rest[len(looks):]
+        means.append(weights @ rest[: len(looks)])
+        rest = rest[len(looks) :]
     vectors["ours, mean of 3"] = np.stack([mean / np.linalg.norm(mean) for mean in means])
     candidates = vectors.pop("spread").reshape(len(known), CANDIDATES, -1)
     # A passage belongs to whom it shows most of the time.
@@ -185,19 +190,37 @@ def main():
     for rule, looks in chosen.items():
         precision, queries = mean_average_precision(vectors[rule], people)
         bad = float(np.mean([look.bad for look in looks]))
-        rows.append((rule, bad, float(np.mean([look.covered for look in looks])),
-                     float(np.median([look.height for look in looks])), precision))
+        rows.append(
+            (
+                rule,
+                bad,
+                float(np.mean([look.covered for look in looks])),
+                float(np.median([look.height for look in looks])),
+                precision,
+            )
+        )
         figures |= {f"bad_share_{rule}": bad, f"map_{rule}": precision}
     sent, _ = mean_average_precision(vectors["ours, mean of 3"], people)
     bound = luckiest(candidates, vectors["ours, mean of 3"], people)
     rows += [("ours, mean of 3", "", "", "", sent), ("luckiest", "", "", "", bound)]
     # How good the random choice does depends on luck: the mean of a hundred.
     figures["bad_share_random"] = float(np.mean([choose("random", p, random).bad for p in known for _ in range(100)]))
-    figures |= {"bad_share": figures["bad_share_ours"], "map_sent": sent, "map_luckiest": bound,
-                "map_gap_oracle": figures["map_oracle"] - sent, "map_gap_luckiest": bound - sent}
-    inputs = {"clip": done.clip.name, "truth": truth_name(), "profile": done.profile,
-              "passages": len(known),
-              "passages_unknown_to_truth": unknown, "queries": queries, "appearance": encoder.model}
+    figures |= {
+        "bad_share": figures["bad_share_ours"],
+        "map_sent": sent,
+        "map_luckiest": bound,
+        "map_gap_oracle": figures["map_oracle"] - sent,
+        "map_gap_luckiest": bound - sent,
+    }
+    inputs = {
+        "clip": done.clip.name,
+        "truth": truth_name(),
+        "profile": done.profile,
+        "passages": len(known),
+        "passages_unknown_to_truth": unknown,
+        "queries": queries,
+        "appearance": encoder.model,
+    }
     report("bestshot", inputs, figures, rows, clip=clip_key(done.clip))
 
 

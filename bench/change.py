@@ -21,9 +21,9 @@ from pathlib import Path
 import av
 
 from bench.report import report
-from onvif.carrier import Carrier
 from onvif.names import TR2
 from onvif.registry import load
+from onvif.soap_transport import SoapTransport
 from tests.camera_process import camera_process
 
 SECONDS = float(os.environ.get("SECONDS", "10"))
@@ -90,7 +90,7 @@ class Viewer:
 
 async def ask(camera, operation, **values):
     found = load().operation(TR2, operation)
-    carrier = Carrier(camera.user, camera.password, timeout_s=PATIENCE_S)
+    carrier = SoapTransport(camera.user, camera.password, timeout_s=PATIENCE_S)
     try:
         url = f"http://127.0.0.1:{camera.web}/onvif/media2"
         return found.decode_reply(await carrier.ask(url, found.encode_request(values)))
@@ -175,9 +175,7 @@ def held(camera, encoding):
     for viewer in viewers.values():
         viewer.until(lambda one: one.arrived[-1][0] > began_s + SECONDS)
     spent_s = cpu_s(camera.pid) - spent_s
-    cores = max(
-        spent_s / (len(viewer.arrived) - begun[token]) * rates[token] for token, viewer in viewers.items()
-    )
+    cores = max(spent_s / (len(viewer.arrived) - begun[token]) * rates[token] for token, viewer in viewers.items())
     share = min(
         (len(viewer.arrived) - begun[token]) / (viewer.arrived[-1][0] - began_s) / rates[token]
         for token, viewer in viewers.items()

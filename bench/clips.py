@@ -15,7 +15,7 @@ import av
 import numpy as np
 
 from firmware.capture.clip import Clip
-from firmware.capture.frame import CLOCK_90K, Frame, planes
+from firmware.capture.frame import CLOCK_90K, CapturedFrame, planes
 
 DEMO_CLIP = Path.home() / ".cache/veilcam/vtest.avi"
 FRAMES = {".jpg", ".jpeg", ".png", ".bmp"}
@@ -80,13 +80,13 @@ class Folder:
         first = next(pictures(path))
         self.width, self.height = first.shape[1] // 16 * 16, first.shape[0] * 2 // 3 // 16 * 16
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Iterator[CapturedFrame]:
         """Its pictures in order, once."""
         for number, whole in enumerate(pictures(self._path)):
             i420 = np.empty((self.height * 3 // 2, self.width), np.uint8)
             for cut, plane in zip(planes(i420), planes(whole), strict=True):
                 cut[:] = plane[: cut.shape[0], : cut.shape[1]]
-            yield Frame(i420, round(number * CLOCK_90K / self.rate), round(number * 1_000_000 / self.rate))
+            yield CapturedFrame(i420, round(number * CLOCK_90K / self.rate), round(number * 1_000_000 / self.rate))
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -33,14 +33,14 @@ from bench.clips import clip_key
 from bench.report import report
 from bench.truth import Truth, average_precision, covered, recalled, truth_name
 from firmware.capture.frame import CLOCK_90K
-from firmware.vision import Eyes, VisionSettings
-from firmware.vision.furniture import Furniture
+from firmware.vision import VisionSettings, VisionStage
+from firmware.vision.static_objects import StaticObjects
 from models import load
 from models.config import ModelsConfig
 from models.detections import Detections, suppressed
 from models.detector import BESIDE_TRACK_THRESHOLD, MASKING_THRESHOLD
 from models.nanodet import NanoDet
-from models.runtime import Session
+from models.runtime import InferenceSession
 from wire.features.vocabulary import ObjectClass
 
 OTHERS = ("small", "smallest", "low_power")
@@ -61,8 +61,10 @@ def hog_people(clip):
     if looked is None:
         return None, None
     found, ms = looked
-    kept = {n: suppressed(Detections(boxes, scores, np.zeros(len(scores), np.uint8)), HOG_IOU, ONE_GROUP)
-            for n, (boxes, scores) in found.items()}
+    kept = {
+        n: suppressed(Detections(boxes, scores, np.zeros(len(scores), np.uint8)), HOG_IOU, ONE_GROUP)
+        for n, (boxes, scores) in found.items()
+    }
     return {n: (each.boxes, each.scores) for n, each in kept.items()}, ms
 
 
@@ -87,8 +89,8 @@ def filled(boxes, shape):
 def judged(done, truth):
     """Key → figure of one pass of the detector, with the rest of vision behind it."""
     settings = VisionSettings(faces_per_picture=0)
-    eyes = Eyes(dataclasses.replace(load(ModelsConfig()), detector=passes.Replayed(done)), done.rate, settings)
-    furniture, objects, met, bare, half, areas = Furniture(), {}, [], [], [], []
+    eyes = VisionStage(dataclasses.replace(load(ModelsConfig()), detector=passes.Replayed(done)), done.rate, settings)
+    furniture, objects, met, bare, half, areas = StaticObjects(), {}, [], [], [], []
     for number, i420 in enumerate(passes.pictures(done.clip)):
         sight = eyes.look(i420, done.pts_90k(number))
         found = done.found[number]
@@ -103,9 +105,16 @@ def judged(done, truth):
             mask, true = filled(masked, luma.shape), filled(truth.boxes[number], luma.shape)
             areas.append((mask.mean(), true.mean(), (mask & ~true).mean()))
     masked_area, true_area, false_area = np.mean(areas, axis=0).tolist()
-    return {"ap": average_precision(truth, objects), "recall_mask": float(np.concatenate(met).mean()),
-            "coverage": float(np.concatenate(half).mean()), "recall_detector": float(np.concatenate(bare).mean()),
-            "cpu_ms": done.cpu_ms, "masked_area": masked_area, "true_area": true_area, "false_area": false_area}
+    return {
+        "ap": average_precision(truth, objects),
+        "recall_mask": float(np.concatenate(met).mean()),
+        "coverage": float(np.concatenate(half).mean()),
+        "recall_detector": float(np.concatenate(bare).mean()),
+        "cpu_ms": done.cpu_ms,
+        "masked_area": masked_area,
+        "true_area": true_area,
+        "false_area": false_area,
+    }
 
 
 def main():
@@ -115,32 +124,54 @@ def main():
     exact, small = (passes.run(profile, precision) for precision in ("float", "int8"))
     truth = Truth(os.environ["GT"], len(exact.found))
     ours, ours8 = judged(exact, truth), judged(small, truth)
-    plain = NanoDet(Session.load("nanodet", ModelsConfig()), merge=False)
+    plain = NanoDet(InferenceSession.load("nanodet", ModelsConfig()), merge=False)
     plain_found, plain_ms = timed(lambda rgb: people(plain.detect(rgb, passes.LOWEST)), exact.clip, PLAIN_EVERY)
     plain_ap = average_precision(truth, plain_found)
     every_ap = average_precision(truth, {number: people(found) for number, found in enumerate(exact.found)})
     others = {name: judged(passes.run(name), truth) for name in OTHERS}
     pictures = len(exact.found)
     rows = [("detector", "pictures", "AP", "masks meet", "masks cover", "CPU ms")]
-    rows += [(f"ours, {profile}, {name}", pictures, each["ap"], each["recall_mask"], each["coverage"], each["cpu_ms"])
-             for name, each in (("float", ours), ("eight bits", ours8))]
-    rows += [(f"ours, {name}, float", pictures, each["ap"], each["recall_mask"], each["coverage"], each["cpu_ms"])
-             for name, each in others.items()]
-    rows += [(f"ours, {profile}, float, furniture counted", pictures, every_ap, "", "", ours["cpu_ms"]),
-             ("plain NanoDet 416", len(plain_found), plain_ap, "", "", plain_ms)]
+    rows += [
+        (f"ours, {profile}, {name}", pictures, each["ap"], each["recall_mask"], each["coverage"], each["cpu_ms"])
+        for name, each in (("float", ours), ("eight bits", ours8))
+    ]
+    rows += [
+        (f"ours, {name}, float", pictures, each["ap"], each["recall_mask"], each["coverage"], each["cpu_ms"])
+        for name, each in others.items()
+    ]
+    rows += [
+        (f"ours, {profile}, float, furniture counted", pictures, every_ap, "", "", ours["cpu_ms"]),
+        ("plain NanoDet 416", len(plain_found), plain_ap, "", "", plain_ms),
+    ]
     hog_found, hog_ms = hog_people(exact.clip)
     hog_ap = None if hog_found is None else average_precision(truth, hog_found)
     if hog_found is not None:
         rows.append(("OpenCV HOG", len(hog_found), hog_ap, "", "", hog_ms))
-    inputs = {"clip": exact.clip.name, "truth": truth_name(), "profile": profile, "precision": "float",
-              "masked_from": MASKING_THRESHOLD, "masked_beside_tracks_from": BESIDE_TRACK_THRESHOLD,
-              "pictures": pictures}
+    inputs = {
+        "clip": exact.clip.name,
+        "truth": truth_name(),
+        "profile": profile,
+        "precision": "float",
+        "masked_from": MASKING_THRESHOLD,
+        "masked_beside_tracks_from": BESIDE_TRACK_THRESHOLD,
+        "pictures": pictures,
+    }
     eight = {f"{key}_int8": ours8[key] for key in ("ap", "recall_mask", "coverage", "cpu_ms", "false_area")}
-    coarse = {f"{key}_{name}": each[key] for name, each in others.items()
-              for key in ("ap", "recall_mask", "coverage", "cpu_ms", "masked_area")}
-    report("detect", inputs, ours | eight | coarse | {
-        "ap_plain": plain_ap, "ap_hog": hog_ap, "cpu_ms_plain": plain_ms, "cpu_ms_hog": hog_ms}, rows,
-        clip=clip_key(exact.clip))
+    coarse = {
+        f"{key}_{name}": each[key]
+        for name, each in others.items()
+        for key in ("ap", "recall_mask", "coverage", "cpu_ms", "masked_area")
+    }
+    report(
+        "detect",
+        inputs,
+        ours
+        | eight
+        | coarse
+        | {"ap_plain": plain_ap, "ap_hog": hog_ap, "cpu_ms_plain": plain_ms, "cpu_ms_hog": hog_ms},
+        rows,
+        clip=clip_key(exact.clip),
+    )
 
 
 if __name__ == "__main__":

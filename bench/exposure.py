@@ -35,7 +35,7 @@ from firmware.mask.background import Background
 from firmware.mask.grid import MB, grow
 from firmware.mask.plan import Planner
 from firmware.mask.settings import MaskSettings
-from firmware.vision.eyes import Eyes
+from firmware.vision.stage import VisionStage
 from models import load
 from models.config import ModelsConfig
 from models.detections import ious
@@ -68,8 +68,9 @@ class Remembering:
 def padded(bgr):
     """I420 of a picture whose sides are padded to multiples of 16 by its edge."""
     height, width = bgr.shape[:2]
-    return cv2.cvtColor(cv2.copyMakeBorder(bgr, 0, -height % MB, 0, -width % MB, cv2.BORDER_REPLICATE),
-                        cv2.COLOR_BGR2YUV_I420)
+    return cv2.cvtColor(
+        cv2.copyMakeBorder(bgr, 0, -height % MB, 0, -width % MB, cv2.BORDER_REPLICATE), cv2.COLOR_BGR2YUV_I420
+    )
 
 
 def swaying(i420, pixels, number, random):
@@ -79,10 +80,12 @@ def swaying(i420, pixels, number, random):
     height = i420.shape[0] * 2 // 3
     bgr = cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420)
     x = pixels * np.sin(2 * np.pi * 0.3 * number / float(RATE))
-    moved = cv2.warpAffine(bgr, np.float32([[1, 0, x], [0, 1, 0]]), (bgr.shape[1], height),
-                           borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-    return cv2.cvtColor(np.clip(moved + random.normal(0, 2, moved.shape), 0, 255).astype(np.uint8),
-                        cv2.COLOR_BGR2YUV_I420)
+    moved = cv2.warpAffine(
+        bgr, np.float32([[1, 0, x], [0, 1, 0]]), (bgr.shape[1], height), borderMode=cv2.BORDER_REPLICATE
+    ).astype(np.float32)
+    return cv2.cvtColor(
+        np.clip(moved + random.normal(0, 2, moved.shape), 0, 255).astype(np.uint8), cv2.COLOR_BGR2YUV_I420
+    )
 
 
 def played(models, pictures, at):
@@ -92,7 +95,7 @@ def played(models, pictures, at):
     for number, i420 in enumerate(pictures):
         if eyes is None:
             size = i420.shape[1], i420.shape[0] * 2 // 3
-            planner, background, eyes = Planner(*size, MaskSettings()), Background(*size), Eyes(models, RATE)
+            planner, background, eyes = Planner(*size, MaskSettings()), Background(*size), VisionStage(models, RATE)
         pts_90k = round(number * 90_000 / RATE)
         planner.saw(eyes.look(i420, pts_90k))
         waiting.append((number, pts_90k, background.look(i420, pts_90k)))
@@ -142,8 +145,11 @@ def still(models, folder):
                 opened[key] += open_heads(plan, people)
                 areas[f"{name}_area_{number // 5}s"].append(float(plan.mask.mean()))
     figures = {key: value / max(total, 1) for key, value in opened.items()}
-    return figures | {key: float(np.mean(value)) for key, value in areas.items()} | {
-        "still_people": total, "still_open_detector": alone / max(total, 1)}
+    return (
+        figures
+        | {key: float(np.mean(value)) for key, value in areas.items()}
+        | {"still_people": total, "still_open_detector": alone / max(total, 1)}
+    )
 
 
 class _Boxes:
@@ -154,7 +160,7 @@ class _Boxes:
         found = detector.detect(rgb, MASKING_THRESHOLD)
         self.mask = np.zeros((rgb.shape[0] // MB, rgb.shape[1] // MB), bool)
         for x0, y0, x1, y1 in grow(found.boxes[found.classes == ObjectClass.PERSON], MaskSettings().margin):
-            self.mask[max(int(y0) // MB, 0):int(y1) // MB + 1, max(int(x0) // MB, 0):int(x1) // MB + 1] = True
+            self.mask[max(int(y0) // MB, 0) : int(y1) // MB + 1, max(int(x0) // MB, 0) : int(x1) // MB + 1] = True
 
 
 def reported(sight):
@@ -162,15 +168,17 @@ def reported(sight):
     tracks = [t for t in sight.tracks if t.class_ is ObjectClass.PERSON]
     weak = sight.weak.where(sight.weak.classes == ObjectClass.PERSON)
     boxes = np.array([t.box for t in tracks], np.float32).reshape(-1, 4)
-    return (np.concatenate([boxes, weak.boxes]),
-            np.concatenate([np.array([t.score for t in tracks], np.float32), weak.scores]))
+    return (
+        np.concatenate([boxes, weak.boxes]),
+        np.concatenate([np.array([t.score for t in tracks], np.float32), weak.scores]),
+    )
 
 
 def clip_figures(models, path, truth_path):
     """The figures of CLIP and GT."""
     clip = source(path)
     planner, background = Planner(clip.width, clip.height, MaskSettings()), Background(clip.width, clip.height)
-    eyes, waiting, drawn, seen = Eyes(models, clip.rate), [], [], {}
+    eyes, waiting, drawn, seen = VisionStage(models, clip.rate), [], [], {}
     for number, frame in enumerate(clip.frames()):
         sight = eyes.look(frame.i420, frame.pts_90k)
         seen[number] = reported(sight)
@@ -188,11 +196,18 @@ def clip_figures(models, path, truth_path):
             grid[y0:y1, x0:x1] = True
         filled.append(grid.mean())
     name = clip_key(path) or "demo"
-    return {f"{name}_exposed": exposed, f"{name}_person_frames": frames, f"{name}_people_exposed": len(shown),
-            f"{name}_area": area, f"{name}_whole": whole, f"{name}_true_area": float(np.mean(filled)),
-            f"{name}_ap": average_precision(truth, seen),
-            f"{name}_recall_mask": float(np.concatenate(
-                [recalled(boxes, seen[n][0]) for n, boxes in enumerate(truth.boxes)]).mean())}
+    return {
+        f"{name}_exposed": exposed,
+        f"{name}_person_frames": frames,
+        f"{name}_people_exposed": len(shown),
+        f"{name}_area": area,
+        f"{name}_whole": whole,
+        f"{name}_true_area": float(np.mean(filled)),
+        f"{name}_ap": average_precision(truth, seen),
+        f"{name}_recall_mask": float(
+            np.concatenate([recalled(boxes, seen[n][0]) for n, boxes in enumerate(truth.boxes)]).mean()
+        ),
+    }
 
 
 def frames_figures(models, folder):
@@ -201,7 +216,7 @@ def frames_figures(models, folder):
     for path in sorted((folder / "images").glob("*.jpg")):
         i420, weather = padded(cv2.imread(str(path))), path.stem.split("_")[0]
         height, width = i420.shape[0] * 2 // 3, i420.shape[1]
-        eyes = Eyes(replace(models, detector=Remembering(models.detector)), RATE)
+        eyes = VisionStage(replace(models, detector=Remembering(models.detector)), RATE)
         planner, background = Planner(width, height, MaskSettings()), Background(width, height)
         boxes = []
         for number in range(20):
@@ -217,13 +232,16 @@ def frames_figures(models, folder):
                 continue
             x, y, w, h = (float(n) for n in numbers)
             shown = cv2.imread(str(path)).shape
-            box = np.array([[(x - w / 2) * shown[1], (y - h / 2) * shown[0],
-                             (x + w / 2) * shown[1], (y + h / 2) * shown[0]]], np.float32)
+            box = np.array(
+                [[(x - w / 2) * shown[1], (y - h / 2) * shown[0], (x + w / 2) * shown[1], (y + h / 2) * shown[0]]],
+                np.float32,
+            )
             found = np.array(boxes, np.float32).reshape(-1, 4)
             hit = bool(plan.full or (ious(box, found) >= MET).any())
             met["lying" if kind == "lying" else weather].append(hit)
     return {f"night_{key}": float(np.mean(value)) for key, value in met.items()} | {
-        f"night_{key}_whole": float(np.mean(value)) for key, value in whole.items()}
+        f"night_{key}_whole": float(np.mean(value)) for key, value in whole.items()
+    }
 
 
 def main():

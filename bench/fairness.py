@@ -34,12 +34,17 @@ def facts(luma, boxes):
     overlap = intersections(boxes, boxes)
     for i, (x0, y0, x1, y1) in enumerate(boxes):
         w, h = x1 - x0, y1 - y0
-        inner = luma[max(int(y0), 0):int(y1), max(int(x0), 0):int(x1)]
-        outer = luma[max(int(y0 - h / 4), 0):int(y1 + h / 4), max(int(x0 - w / 2), 0):int(x1 + w / 2)]
+        inner = luma[max(int(y0), 0) : int(y1), max(int(x0), 0) : int(x1)]
+        outer = luma[max(int(y0 - h / 4), 0) : int(y1 + h / 4), max(int(x0 - w / 2), 0) : int(x1 + w / 2)]
         nearer = boxes[:, 3] > y1
         around = (outer.sum(dtype=float) - inner.sum(dtype=float)) / max(outer.size - inner.size, 1)
-        found[i] = (h, inner.mean(), abs(inner.mean() - around),
-                    min(overlap[i, nearer].sum() / areas(boxes[i:i + 1])[0], 1.0), w / h)
+        found[i] = (
+            h,
+            inner.mean(),
+            abs(inner.mean() - around),
+            min(overlap[i, nearer].sum() / areas(boxes[i : i + 1])[0], 1.0),
+            w / h,
+        )
     return found
 
 
@@ -82,15 +87,25 @@ def main():
             low, high = interval(hit[mask], person[mask], random)
             both = mask & middle
             inside = float(hit[both].mean()) if both.sum() >= LEAST else float("nan")
-            rows.append((fact, name, int(mask.sum()), len(np.unique(person[mask])), float(hit[mask].mean()), float(low),
-                         float(high), inside, int(both.sum())))
+            rows.append(
+                (
+                    fact,
+                    name,
+                    int(mask.sum()),
+                    len(np.unique(person[mask])),
+                    float(hit[mask].mean()),
+                    float(low),
+                    float(high),
+                    inside,
+                    int(both.sum()),
+                )
+            )
             recalls.append(float(hit[mask].mean()))
             within += [inside] if both.sum() >= LEAST else []
         figures[f"gap_{fact}"] = max(recalls) - min(recalls)
         if fact != "height" and len(within) > 1:
             figures[f"gap_{fact}_same_size"] = max(within) - min(within)
-    inputs = {"clip": done.clip.name, "truth": truth_name(), "profile": done.profile,
-              "threshold": MASKING_THRESHOLD}
+    inputs = {"clip": done.clip.name, "truth": truth_name(), "profile": done.profile, "threshold": MASKING_THRESHOLD}
     report("fairness", inputs, figures, rows, clip=clip_key(done.clip))
 
 

@@ -10,9 +10,9 @@ from bench import clips
 from firmware.mask.background import Background
 from firmware.mask.plan import Planner
 from firmware.mask.settings import Extent, MaskSettings
-from firmware.vision.eyes import Eyes
+from firmware.vision.frame_detections import FrameDetections, TrackBox
 from firmware.vision.settings import VisionSettings
-from firmware.vision.sight import Sight, TrackBox
+from firmware.vision.stage import VisionStage
 from models.config import ModelsConfig
 from models.detections import Detections
 from wire.features.vocabulary import ObjectClass
@@ -42,7 +42,7 @@ def pictures(path, *, count=None, size=None):
 
 def own_sights(clear, rate):
     """What our own vision sees, picture by picture."""
-    eyes = Eyes(models.load(ModelsConfig()), rate, VisionSettings(detect_every=1))
+    eyes = VisionStage(models.load(ModelsConfig()), rate, VisionSettings(detect_every=1))
     return [eyes.look(picture, number * round(90_000 / rate)) for number, picture in enumerate(clear)]
 
 
@@ -56,7 +56,7 @@ def true_sights(path, count, rate):
             TrackBox(int(i), ObjectClass.PERSON, np.array((x, y, x + w, y + h), np.float32), 1.0, seen=True, age_s=9)
             for _, i, x, y, w, h in rows[rows[:, 0] == number + 1]
         )
-        sights.append(Sight(number * round(90_000 / rate), tracks, none, np.zeros((0, 4), np.float32)))
+        sights.append(FrameDetections(number * round(90_000 / rate), tracks, none, np.zeros((0, 4), np.float32)))
     return sights
 
 

@@ -1,12 +1,12 @@
 """The house in four numbers: `make bench-house`.
 
-    import_circles                    groups of folders (of two levels: `firmware/mask`, `nvr_box/keys`) that import
-                                      each other in a circle
-    sql_outside_db                    lines with an SQL statement outside of nvr_box/db and of the camera's outbox
-    class_names_with_two_meanings     public class names that two or more product files define
-    runtime_mb                        MB (10^6 bytes) of the Python packages that the product runs on, as installed:
-                                      the closure of requirements.txt, without the interpreter and Debian's packages
-    make_test_s                       kept from the last file: `make test` is timed by hand, on two quiet cores
+import_circles                    groups of folders (of two levels: `firmware/mask`, `nvr_box/keys`) that import
+                                  each other in a circle
+sql_outside_db                    lines with an SQL statement outside of nvr_box/db and of the camera's outbox
+class_names_with_two_meanings     public class names that two or more product files define
+runtime_mb                        MB (10^6 bytes) of the Python packages that the product runs on, as installed:
+                                  the closure of requirements.txt, without the interpreter and Debian's packages
+make_test_s                       kept from the last file: `make test` is timed by hand, on two quiet cores
 """
 
 import ast
@@ -71,10 +71,16 @@ def _reached(room, arrows, rooms):
 
 def sql_lines():
     """Where SQL is said outside of its room."""
-    return [f"{path}:{node.lineno}" for path, tree in files() if path.parts[:2] != ("nvr_box", "db")
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.search(node.value)
-            and path.name != "outbox.py"]
+    return [
+        f"{path}:{node.lineno}"
+        for path, tree in files()
+        if path.parts[:2] != ("nvr_box", "db")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and SQL.search(node.value)
+        and path.name != "outbox.py"
+    ]
 
 
 def names_twice():

@@ -34,17 +34,23 @@ from models.convert.quantise import KEPT_FIRST, int8
 from models.detector import letterbox
 from models.faces import _head_window
 from models.nanodet import NanoDet
-from models.registry import Registry
-from models.runtime import Session
+from models.registry import ModelRegistry
+from models.runtime import InferenceSession
 from models.train import market
 from wire.features.vocabulary import ObjectClass
 
 CALIBRATE_EVERY, TEST_EVERY, OFFSET = 40, 16, 7
 ROUNDS = 15
-USED = {"nanodet": ("scores8", "scores16", "scores32", "sides8", "sides16", "sides32"),
-        "centerface": ("heat", "size", "offset"), "market64": ("code",)}
-TARGETS = ("Raspberry Pi 4 (Cortex-A72, no dot product)", "Raspberry Pi 5 (Cortex-A76, dot product)",
-           "Jetson (TensorRT, FP16)")
+USED = {
+    "nanodet": ("scores8", "scores16", "scores32", "sides8", "sides16", "sides32"),
+    "centerface": ("heat", "size", "offset"),
+    "market64": ("code",),
+}
+TARGETS = (
+    "Raspberry Pi 4 (Cortex-A72, no dot product)",
+    "Raspberry Pi 5 (Cortex-A76, dot product)",
+    "Jetson (TensorRT, FP16)",
+)
 
 
 def sampled(every, offset=0):
@@ -65,8 +71,8 @@ def inputs(name, session, pictures, done):
         return [session.normalised(letterbox(rgb, 416)[0]) for rgb in pictures.values()]
     if name == "centerface":
         windows = [(rgb, _head_window(box, rgb.shape[1], rgb.shape[0])) for rgb, box in crops(pictures, done)]
-        return [session.normalised(cv2.resize(rgb[w[1]:w[3], w[0]:w[2]], (128, 128))) for rgb, w in windows if w]
-    cut = [rgb[int(b[1]):int(b[3]), int(b[0]):int(b[2])] for rgb, b in crops(pictures, done)]
+        return [session.normalised(cv2.resize(rgb[w[1] : w[3], w[0] : w[2]], (128, 128))) for rgb, w in windows if w]
+    cut = [rgb[int(b[1]) : int(b[3]), int(b[0]) : int(b[2])] for rgb, b in crops(pictures, done)]
     return [session.normalised(fitted(crop)) for crop in cut if min(crop.shape[:2]) >= 8]
 
 
@@ -110,7 +116,9 @@ def appearance_loss(full, small):
     held = market.load(folder).of(market.split(folder)[1])
     query, codes = market.queries(held), []
     for session in (full, small):
-        rows = [session.run(session.normalised(held.rgb[i:i + 64]), ("code",))[0] for i in range(0, len(held.rgb), 64)]
+        rows = [
+            session.run(session.normalised(held.rgb[i : i + 64]), ("code",))[0] for i in range(0, len(held.rgb), 64)
+        ]
         found = np.concatenate(rows)
         codes.append(found / np.linalg.norm(found, axis=1, keepdims=True))
     score = {(a, b): market.score(codes[a][query] @ codes[b].T, held, query).map for a in (0, 1) for b in (0, 1)}
@@ -118,17 +126,17 @@ def appearance_loss(full, small):
 
 
 def main():
-    registry, config, done = Registry.read(), ModelsConfig(), passes.run("fine")
+    registry, config, done = ModelRegistry.read(), ModelsConfig(), passes.run("fine")
     calibration, tests = sampled(CALIBRATE_EVERY), sampled(TEST_EVERY, OFFSET)
     rows, figures = [("network", "bytes", "INT8 bytes", "cosine", "mAP lost", "ms", "INT8 ms", "speed-up")], {}
     for name in USED:
         entry, weights = registry.entry(name), registry.weights(name)
-        full = Session(entry, weights, config)
+        full = InferenceSession(entry, weights, config)
         if name == "nanodet":
             blob = registry.weights("nanodet-int8")
         else:
             blob = int8(entry, weights, inputs(name, full, calibration, done), keep_first=KEPT_FIRST.get(name, 0))
-        small = Session(entry, blob, config)
+        small = InferenceSession(entry, blob, config)
         images = inputs(name, full, tests, done)[:120]
         alike, (before, after) = cosine(name, full, small, images), speed(name, full, small, images[0])
         loss = None
@@ -140,14 +148,18 @@ def main():
         rows.append((name, len(weights), len(blob), alike, shown, before, after, before / after))
         if name == "nanodet":
             figures["selftest_score_float"], figures["selftest_score_int8"] = (
-                float(NanoDet(session).detect(selftest.picture(), 0.05).scores[0]) for session in (full, small))
+                float(NanoDet(session).detect(selftest.picture(), 0.05).scores[0]) for session in (full, small)
+            )
         figures |= {f"cosine_{name}": alike, f"speedup_{name}": before / after}
         if loss is not None:
             figures[f"map_loss_{name}"] = loss
     rows += [(target, "not run") for target in TARGETS]
     losses = [figures[key] for key in figures if key.startswith("map_loss_")]
-    figures |= {"map_loss": max(losses, default=None), "cosine": min(figures[f"cosine_{name}"] for name in USED),
-                "speedup": figures["speedup_nanodet"]}
+    figures |= {
+        "map_loss": max(losses, default=None),
+        "cosine": min(figures[f"cosine_{name}"] for name in USED),
+        "speedup": figures["speedup_nanodet"],
+    }
     inputs_of_run = {"clip": done.clip.name, "truth": truth_name(), "calibration": sorted(calibration)}
     report("int8", inputs_of_run, figures, rows)
 

@@ -33,8 +33,8 @@ from firmware.mask.background import Background
 from firmware.mask.grid import MB
 from firmware.mask.plan import Planner
 from firmware.mask.settings import MaskSettings
-from firmware.vision.eyes import Eyes
 from firmware.vision.settings import VisionSettings
+from firmware.vision.stage import VisionStage
 from models import load
 from models.config import ModelsConfig
 from models.detections import Detections
@@ -111,7 +111,7 @@ def plans(path, models, settings, *, detect_every=1, faces=2):
     """(picture number from 1, plan) for every picture of the clip, as the camera would draw them."""
     clip = source(path)
     planner, background = Planner(clip.width, clip.height, settings), Background(clip.width, clip.height)
-    eyes = Eyes(models, clip.rate, VisionSettings(detect_every=detect_every, faces_per_picture=faces))
+    eyes = VisionStage(models, clip.rate, VisionSettings(detect_every=detect_every, faces_per_picture=faces))
     waiting = []
     for number, frame in enumerate(clip.frames(), 1):
         planner.saw(eyes.look(frame.i420, frame.pts_90k))

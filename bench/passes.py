@@ -14,8 +14,8 @@ import numpy as np
 from bench import clips
 from bench.clips import pictures
 from firmware.capture.frame import CLOCK_90K
-from firmware.vision import turns as turns_code
-from firmware.vision.turns import Turns
+from firmware.vision import size_schedule as turns_code
+from firmware.vision.size_schedule import SizeSchedule
 from models import detections as boxes_code
 from models import detector as detector_code
 from models import load, nanodet, oidv4
@@ -23,7 +23,7 @@ from models.config import ModelsConfig
 from models.detections import Detections
 from models.precision import eight_bits
 from models.profiles import looks_with_nanodet
-from models.registry import Registry
+from models.registry import ModelRegistry
 
 CACHE = Path.home() / ".cache/veilcam/bench"
 LOWEST = 0.05
@@ -49,7 +49,7 @@ def run(profile: str, precision: str = "float") -> Pass:
     clip = clips.clip_path()
     looks = nanodet if looks_with_nanodet(profile) else oidv4
     name = oidv4.NAME if looks is oidv4 else "nanodet" if precision == "float" else eight_bits()
-    network = Registry.read().entry(name)
+    network = ModelRegistry.read().entry(name)
     digest = hashlib.sha256(clips.digest(clip))
     for source in (detector_code.__file__, looks.__file__, boxes_code.__file__, turns_code.__file__):
         digest.update(Path(source).read_bytes())
@@ -61,7 +61,7 @@ def run(profile: str, precision: str = "float") -> Pass:
             found = [everything.where(np.arange(a, b)) for a, b in zip(np.r_[0, ends[:-1]], ends, strict=True)]
             return Pass(clip, clips.rate_of(clip), profile, found, float(z["cpu_ms"]))
     detector = load(ModelsConfig(profile=profile, precision=precision)).detector
-    found, spent_s, turns, rate = [], 0.0, Turns(detector.scales), clips.rate_of(clip)
+    found, spent_s, turns, rate = [], 0.0, SizeSchedule(detector.scales), clips.rate_of(clip)
     for number, rgb in enumerate(pictures(clip, "rgb24")):
         began_s = time.process_time()
         found.append(detector.detect(rgb, LOWEST, turns.next(float(number / rate))))
@@ -70,8 +70,14 @@ def run(profile: str, precision: str = "float") -> Pass:
     cpu_ms = 1000 * spent_s / len(found)
     everything = Detections.joined(found)
     kept.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(kept, boxes=everything.boxes, scores=everything.scores, classes=everything.classes,
-             ends=np.cumsum([len(f) for f in found]), cpu_ms=cpu_ms)
+    np.savez(
+        kept,
+        boxes=everything.boxes,
+        scores=everything.scores,
+        classes=everything.classes,
+        ends=np.cumsum([len(f) for f in found]),
+        cpu_ms=cpu_ms,
+    )
     return Pass(clip, clips.rate_of(clip), profile, found, cpu_ms)
 
 

@@ -29,7 +29,7 @@ from firmware.mask.plan import Planner
 from firmware.mask.settings import MaskSettings
 from firmware.stream.channels import MainChannel, SubChannel
 from firmware.stream.pipeline import Pipeline, Stages
-from firmware.vision import Eyes
+from firmware.vision import VisionStage
 from models import load
 from wire.keys import Identity, SigningKey
 
@@ -97,7 +97,7 @@ def protected_encoder(width, height, rate):
 def costs(clip, networks, pictures):
     """(stage -> CPU seconds, pictures encoded, packing, octets): every picture through every stage, one by one."""
     width, height, rate = clip.width, clip.height, clip.rate
-    eyes, mask = Eyes(networks, rate), MaskSettings()
+    eyes, mask = VisionStage(networks, rate), MaskSettings()
     planner, painter = Planner(width, height, mask), Painter(width, height, mask)
     background = Background(width, height)
     protected, plain = protected_encoder(width, height, rate), base_encoder(width, height, rate, SETTINGS)
@@ -138,7 +138,7 @@ def paced(clip, networks, seconds):
     mask = MaskSettings()
     planner, painter = Planner(width, height, mask), Painter(width, height, mask)
     stages = Stages(
-        open_source=lambda: clip, open_eyes=lambda: Eyes(networks, rate), adjust=lambda i420, _pts: i420,
+        open_source=lambda: clip, open_eyes=lambda: VisionStage(networks, rate), adjust=lambda i420, _pts: i420,
         looked=lambda _frame, _sight: None, encoder=MainChannel(width, height, rate, protected),
     )  # fmt: skip
     pipeline = Pipeline(stages, planner, painter, sink, rate)

@@ -14,22 +14,28 @@ from pathlib import Path
 import numpy as np
 
 from bench.report import report
-from firmware.describe.words import fitted
+from firmware.describe.aggregation import fitted
 from models import coarse, stripes
 from models.appearance import Stripes
 from models.appearance_net import NAME, AppearanceNet
 from models.config import ModelsConfig
-from models.registry import Registry
-from models.runtime import Session
+from models.registry import ModelRegistry
+from models.runtime import InferenceSession
 from models.train.market import Crops, Score, load, queries, score, split
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare, FeaturePacket
 from wire.features.seal import seal
-from wire.features.vocabulary import Attribute, Colour, ObjectClass, Part
+from wire.features.vocabulary import Attribute, BodyPart, Colour, ObjectClass
 from wire.keys import Identity, SigningKey
 
 BOX = np.array([0, 0, 64, 128], np.float32)
-USUAL = (Attribute.SLEEVE, Attribute.LOWER_LENGTH, Attribute.HAT, Attribute.BAG, Attribute.BACKPACK,
-         Attribute.HAIR_LENGTH)
+USUAL = (
+    Attribute.SLEEVE,
+    Attribute.LOWER_LENGTH,
+    Attribute.HAT,
+    Attribute.BAG,
+    Attribute.BACKPACK,
+    Attribute.HAIR_LENGTH,
+)
 
 
 def unit(x: np.ndarray) -> np.ndarray:
@@ -95,11 +101,24 @@ def milliseconds(net: AppearanceNet, picture: np.ndarray) -> tuple[list[float], 
 def packet(code: AppearanceCode, words: tuple[Attribute, ...], colours: int, provenance: str) -> FeaturePacket:
     """One passage without a thumbnail, of which these words and so many colours are known."""
     said = [AttributeValue(kind, 1, 0.9) for kind in words]
-    worn = [ColourShare(part, Colour.BLUE, 0.8) for part in (Part.UPPER, Part.LOWER, Part.SHOES)] * 3
-    return fitted(FeaturePacket(
-        camera_id=bytes(8), sequence=7, track_id=7, class_=ObjectClass.PERSON, first_utc_ms=1, best_utc_ms=2,
-        last_utc_ms=3, quality=0.9, box=(1, 2, 3, 4), codes=(code,), colours=tuple(worn[:colours]),
-        attributes=tuple(said), provenance=provenance))
+    worn = [ColourShare(part, Colour.BLUE, 0.8) for part in (BodyPart.UPPER, BodyPart.LOWER, BodyPart.SHOES)] * 3
+    return fitted(
+        FeaturePacket(
+            camera_id=bytes(8),
+            sequence=7,
+            track_id=7,
+            class_=ObjectClass.PERSON,
+            first_utc_ms=1,
+            best_utc_ms=2,
+            last_utc_ms=3,
+            quality=0.9,
+            box=(1, 2, 3, 4),
+            codes=(code,),
+            colours=tuple(worn[:colours]),
+            attributes=tuple(said),
+            provenance=provenance,
+        )
+    )
 
 
 def main() -> None:
@@ -107,18 +126,19 @@ def main() -> None:
     if not (Path(data) / "market1501_train.tar").is_file():
         raise SystemExit("DATA=/path/to/datasets must name the folder of market1501_train.tar")
     crops = load(Path(data)).of(split(Path(data))[1])
-    config, registry = ModelsConfig(), Registry.read()
-    detector = Session.load("nanodet", config, registry)
+    config, registry = ModelsConfig(), ModelRegistry.read()
+    detector = InferenceSession.load("nanodet", config, registry)
     permissive = Stripes(detector, registry, config)
-    net = AppearanceNet(Session.load(NAME, config, registry), permissive)
+    net = AppearanceNet(InferenceSession.load(NAME, config, registry), permissive)
 
     features = np.stack([stripes.features(detector, rgb, upright=True) for rgb in crops.rgb])
     half = stripes.CELLS * 128
     codes64 = values([permissive.encode(rgb, BOX, ObjectClass.PERSON) for rgb in crops.rgb])
     seen = [net.see(crops.rgb[start : start + 64]) for start in range(0, len(crops.rgb), 64)]
     embedding, exact = (np.concatenate([getattr(s, name) for s in seen]) for name in ("embedding", "code"))
-    codes = np.concatenate([values(net.encode_crops(crops.rgb[start : start + 64]))
-                            for start in range(0, len(crops.rgb), 64)])
+    codes = np.concatenate(
+        [values(net.encode_crops(crops.rgb[start : start + 64])) for start in range(0, len(crops.rgb), 64)]
+    )
     bits = coarse.bits(codes, net.model)
     plain = coarse.thermometer(codes)
 
@@ -147,20 +167,37 @@ def main() -> None:
     usual, most = packet(code, USUAL, 3, ""), packet(code, tuple(Attribute), 9, "nanodet@1")
     sealed = len(seal(usual, Identity.generate().recipient, SigningKey.generate()))
     figures = {
-        "map": round(small.map, 2), "rank1": round(small.rank1, 2),
-        "map_float": round(best.map, 2), "rank1_float": round(best.rank1, 2), "map_embedding": round(whole.map, 2),
+        "map": round(small.map, 2),
+        "rank1": round(small.rank1, 2),
+        "map_float": round(best.map, 2),
+        "rank1_float": round(best.rank1, 2),
+        "map_embedding": round(whole.map, 2),
         "map_loss_64b": round(best.map - small.map, 2),
-        "map_loss_64b_low": round(low, 2), "map_loss_64b_high": round(high, 2),
-        "map_bits": round(binary.map, 2), "rank1_bits": round(binary.rank1, 2),
+        "map_loss_64b_low": round(low, 2),
+        "map_loss_64b_high": round(high, 2),
+        "map_bits": round(binary.map, 2),
+        "rank1_bits": round(binary.rank1, 2),
         "map_loss_bits": round(best.map - binary.map, 2),
         "map_loss_bits_embedding": round(whole.map - binary.map, 2),
-        "map_refined": round(fine.map, 2), "rank1_refined": round(fine.rank1, 2),
-        "map_stripes_code": rows[3][2], "map_colour_stripes": rows[1][2], "map_backbone": rows[2][2],
-        "packet_bytes": len(bytes(usual)), "packet_bytes_most": len(bytes(most)), "packet_bytes_sealed": sealed,
-        "encode_ms": round(float(np.median(busy)), 2), "encode_ms_wall": round(float(np.median(wall)), 2),
+        "map_refined": round(fine.map, 2),
+        "rank1_refined": round(fine.rank1, 2),
+        "map_stripes_code": rows[3][2],
+        "map_colour_stripes": rows[1][2],
+        "map_backbone": rows[2][2],
+        "packet_bytes": len(bytes(usual)),
+        "packet_bytes_most": len(bytes(most)),
+        "packet_bytes_sealed": sealed,
+        "encode_ms": round(float(np.median(busy)), 2),
+        "encode_ms_wall": round(float(np.median(wall)), 2),
     }
-    inputs = {"data": "Market-1501 training split", "people": len(np.unique(crops.person)), "gallery": len(crops.rgb),
-              "queries": len(queries(crops)), "model": net.model, "threads": config.threads}
+    inputs = {
+        "data": "Market-1501 training split",
+        "people": len(np.unique(crops.person)),
+        "gallery": len(crops.rgb),
+        "queries": len(queries(crops)),
+        "model": net.model,
+        "threads": config.threads,
+    }
     report("reid", inputs, figures, rows)
 
 

@@ -112,14 +112,18 @@ class Scene:
         self._weather = Weather(self.look, self.width, self.height, self.seed)
         self._margin = int(np.ceil(self.look.sway_px)) + 1 if self.look.sway_px else 0
         wide, tall = self.width + 2 * self._margin, self.height + 2 * self._margin
-        drawn = backdrop(wide, tall, self.seed, self.kind) if self.background is None else cv2.copyMakeBorder(
-            self.background, *[self._margin] * 4, cv2.BORDER_REPLICATE)
+        drawn = (
+            backdrop(wide, tall, self.seed, self.kind)
+            if self.background is None
+            else cv2.copyMakeBorder(self.background, *[self._margin] * 4, cv2.BORDER_REPLICATE)
+        )
         self._empty = self._weather.place(drawn)
         self._cached = lru_cache(maxsize=_PATCHES)(self._patch)
         self._spans = [self._span(visit) for visit in self.visits]
 
-    def play(self, rate: Fraction, duration_s: float, start_s: float = 0.0) -> Iterator[
-            tuple[np.ndarray, int, list[Shown]]]:
+    def play(
+        self, rate: Fraction, duration_s: float, start_s: float = 0.0
+    ) -> Iterator[tuple[np.ndarray, int, list[Shown]]]:
         """Yield (I420, pts_90k from 0 on, people) of each picture of `duration_s` from `start_s` on."""
         for number in range(int(duration_s * rate)):
             i420, people = self.picture(start_s + float(number / rate), number)
@@ -129,8 +133,11 @@ class Scene:
         """The picture at `t_s`; `number` chooses the sensor's noise."""
         canvas = self._empty.copy()
         shown: list[Shown] = []
-        present = [(i, self._act(visit, t_s, began)) for i, (visit, (began, ended)) in enumerate(
-            zip(self.visits, self._spans, strict=True)) if began <= t_s < ended]
+        present = [
+            (i, self._act(visit, t_s, began))
+            for i, (visit, (began, ended)) in enumerate(zip(self.visits, self._spans, strict=True))
+            if began <= t_s < ended
+        ]
         # A person who stands lower in the picture is nearer, and hides the others.
         for i, act in sorted(present, key=lambda p: _foot(self.visits[p[0]], p[1])):
             made, x, y = self._paste(canvas, self.visits[i], act)
@@ -144,7 +151,7 @@ class Scene:
     def empty(self) -> np.ndarray:
         """The scene without people, BGR, without rain, noise or sway."""
         m = self._margin
-        return self._empty[m:m + self.height, m:m + self.width].copy()
+        return self._empty[m : m + self.height, m : m + self.width].copy()
 
     def _speed_px_s(self, visit):
         return _WALK_M_S * visit.tall * self.height / TALL_M
@@ -198,8 +205,9 @@ class Scene:
     def _patch(self, wanted: _Wanted):
         tone = self._weather.tone(wanted.tenths_far / 10, wanted.tenths_aside / 10)
         shadow = self.look.shadow * (1 - self.look.fog) * (0.4 if self.look.infra_red else 1)
-        return patch(sprites()[wanted.name], wanted.height, mirror=wanted.mirror, tone=tone, shadow=shadow,
-                     smear=wanted.smear)
+        return patch(
+            sprites()[wanted.name], wanted.height, mirror=wanted.mirror, tone=tone, shadow=shadow, smear=wanted.smear
+        )
 
     def _paste(self, canvas, visit, act):
         """Lay a person over `canvas`; the patch and where in the picture it begins."""
@@ -218,7 +226,7 @@ class Scene:
         cx0, cy0 = max(x0, 0), max(y0, 0)
         cx1, cy1 = min(x0 + columns, canvas.shape[1]), min(y0 + rows, canvas.shape[0])
         if cx0 < cx1 and cy0 < cy1:
-            part = np.s_[cy0 - y0:cy1 - y0, cx0 - x0:cx1 - x0]
+            part = np.s_[cy0 - y0 : cy1 - y0, cx0 - x0 : cx1 - x0]
             ground = canvas[cy0:cy1, cx0:cx1]
             cv2.multiply(ground, made.remains[part], dst=ground, scale=1 / 255)
             cv2.add(ground, made.colour[part], dst=ground)
@@ -275,13 +283,18 @@ def _truth(number, act, made, x, y):
 def _hidden(person, made, x, y):
     """`person` behind a nearer person, whose patch begins at x, y."""
     x0, y0, x1, y1 = (round(float(side)) for side in person.head)
-    part = made.cover[max(y0 - y, 0):max(y1 - y, 0), max(x0 - x, 0):max(x1 - x, 0)]
+    part = made.cover[max(y0 - y, 0) : max(y1 - y, 0), max(x0 - x, 0) : max(x1 - x, 0)]
     covered = float(part.sum()) / max((x1 - x0) * (y1 - y0), 1)
     return replace(person, head_seen=person.head_seen * (1 - min(covered, 1)))
 
 
-def schedule(seed: int, duration_s: float, at_once: int = 3, tall: tuple[float, float] = (0.18, 0.6),
-             stay_s: tuple[float, float] = (20.0, 600.0)) -> tuple[Visit, ...]:
+def schedule(
+    seed: int,
+    duration_s: float,
+    at_once: int = 3,
+    tall: tuple[float, float] = (0.18, 0.6),
+    stay_s: tuple[float, float] = (20.0, 600.0),
+) -> tuple[Visit, ...]:
     """People over `duration_s`, about `at_once` at a time: they walk in (one in six is suddenly there), stand, perhaps
     sit, kneel or lie down, and walk out. Nearer people are larger and stand lower.
     """
@@ -289,9 +302,11 @@ def schedule(seed: int, duration_s: float, at_once: int = 3, tall: tuple[float, 
     by_class: dict[str, list[str]] = {}
     for name, sprite in sprites().items():
         by_class.setdefault(sprite.of, []).append(name)
+
     def one(classes):
         names = by_class[str(rng.choice([c for c in classes if c in by_class]))]
         return str(rng.choice(names))
+
     visits = []
     for lane in range(at_once):
         t_s = float(rng.uniform(0, 20)) + lane
@@ -305,7 +320,10 @@ def schedule(seed: int, duration_s: float, at_once: int = 3, tall: tuple[float, 
             sudden = rng.uniform() < 1 / 6
             comes, goes = ("", "") if sudden else (str(rng.choice(["left", "right", "far"])) for _ in range(2))
             y = min(0.45 + 0.6 * size + float(rng.uniform(0, 0.1)), 1.05)
-            visits.append(Visit(t_s, float(rng.uniform(0.1, 0.9)), y, size, tuple(stays), comes, goes,
-                                str(rng.choice(WALKS_ACROSS))))
+            visits.append(
+                Visit(
+                    t_s, float(rng.uniform(0.1, 0.9)), y, size, tuple(stays), comes, goes, str(rng.choice(WALKS_ACROSS))
+                )
+            )
             t_s += total + float(rng.uniform(5, 60))
     return tuple(visits)

@@ -44,8 +44,10 @@ class Look:
 def backdrop(width: int, height: int, seed: int, kind: str = "street") -> np.ndarray:
     """A drawn place, BGR: "street" (house fronts, pavement, road) or "room" (wall, floor, door, cupboards)."""
     rng = np.random.default_rng((seed, 1))
+
     def shade(low, high, tint=10):
         return rng.uniform(low, high) + rng.uniform(-tint, tint, 3)
+
     rows = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     horizon = rng.uniform(0.30, 0.42) if kind == "street" else rng.uniform(0.40, 0.5)
     far, near = shade(120, 150), shade(85, 115)
@@ -58,23 +60,29 @@ def backdrop(width: int, height: int, seed: int, kind: str = "street") -> np.nda
         wide = round(width * rng.uniform(0.12, 0.34))
         top = round(end * rng.uniform(0.0, 0.35)) if kind == "street" else 0
         wall = shade(90, 185, 16)
-        picture[top:end, x:x + wide] = wall
+        picture[top:end, x : x + wide] = wall
         step_x, step_y = max(wide // int(rng.integers(2, 5)), 8), max(round(end * rng.uniform(0.24, 0.4)), 8)
         for wx in range(x + step_x // 4, x + wide - step_x // 3, step_x):
             for wy in range(top + step_y // 4, end - step_y // 2, step_y):
                 pane = shade(45, 95, 8)
-                picture[wy:wy + step_y // 2, wx:wx + step_x // 2] = pane
+                picture[wy : wy + step_y // 2, wx : wx + step_x // 2] = pane
                 cv2.rectangle(picture, (wx, wy), (wx + step_x // 2, wy + step_y // 2), (wall * 0.8).tolist(), 1)
         x += wide
     for _ in range(4):
         edge = horizon + (1 - horizon) * rng.uniform(0.04, 0.7)
         lean = rng.uniform(-0.06, 0.06)
-        cv2.line(picture, (0, round(edge * height)), (width, round((edge + lean) * height)), shade(70, 170).tolist(),
-                 max(height // 160, 1), cv2.LINE_AA)
+        cv2.line(
+            picture,
+            (0, round(edge * height)),
+            (width, round((edge + lean) * height)),
+            shade(70, 170).tolist(),
+            max(height // 160, 1),
+            cv2.LINE_AA,
+        )
     for _ in range(3):
         wide, tall = width * rng.uniform(0.05, 0.14), height * rng.uniform(0.06, 0.14)
         x0, y0 = rng.uniform(0, width), horizon * height + rng.uniform(-0.02, 0.06) * height
-        picture[round(y0 - tall / 2):round(y0 + tall / 2), round(x0):round(x0 + wide)] = shade(60, 140, 20)
+        picture[round(y0 - tall / 2) : round(y0 + tall / 2), round(x0) : round(x0 + wide)] = shade(60, 140, 20)
     texture = np.zeros((height, width), np.float32)
     for octave in (4, 12, 40, 140):
         small = rng.normal(size=(octave * height // width + 2, octave + 2)).astype(np.float32)
@@ -104,19 +112,21 @@ class Weather:
         far = np.clip(1.15 - np.linspace(0, 1, height, dtype=np.float32), 0.15, 1)
         shown = self._light(bgr.astype(np.float32))
         if self.look.infra_red:
-            y, x = np.mgrid[-1:1:height * 1j, -1:1:width * 1j].astype(np.float32)
+            y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
             shown *= np.clip(1.12 - 0.52 * (x * x + y * y), 0.2, 1)[..., None]
         return self._fogged(shown, far[:, None, None]).clip(0, 255).astype(np.uint8)
 
     def tone(self, far: float, middle: float = 0.0):
         """What light does to the colours of a person `far` away (0 to 1), `middle` from the middle of the picture (0)
         to its edge (1)."""
+
         def toned(colours):
             shown = self._light(colours)
             if self.look.infra_red:
                 # The lamp beside the lens: near people are bright.
                 shown = shown * np.clip(1.25 - 0.55 * far, 0.5, 1.3) * np.clip(1.12 - 0.5 * middle**2, 0.3, 1)
             return self._fogged(shown, far).clip(0, 255)
+
         return toned
 
     def _light(self, bgr):
@@ -150,7 +160,7 @@ class Weather:
         if self.look.blur_px:
             bgr = cv2.GaussianBlur(bgr, (0, 0), self.look.blur_px)
         i420 = cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420)
-        luma = i420[:self._height]
+        luma = i420[: self._height]
         if self._rain:
             cv2.add(luma, self._offset(self._rain[rng.integers(_BANKS)], rng), dst=luma)
         if self._snow is not None:
@@ -162,18 +172,18 @@ class Weather:
             cv2.add(luma, self._offset(self._lighter[which], rng), dst=luma)
             cv2.subtract(luma, self._offset(self._darker[(which + 1) % _BANKS], rng), dst=luma)
         if self.look.infra_red:
-            i420[self._height:] = 128
+            i420[self._height :] = 128
         return i420
 
     def _offset(self, bank, rng):
         y, x = rng.integers(_SPARE_PX, size=2)
-        return np.ascontiguousarray(bank[y:y + self._height, x:x + self._width])
+        return np.ascontiguousarray(bank[y : y + self._height, x : x + self._width])
 
 
 def _grain(size, deviation, rng):
     """Noise of a tile, repeated: no other part of the picture is as dear."""
     tile = rng.normal(0, deviation, (_GRAIN_PX, _GRAIN_PX)).astype(np.float32)
-    return np.tile(tile, (-(-size[0] // _GRAIN_PX), -(-size[1] // _GRAIN_PX)))[:size[0], :size[1]]
+    return np.tile(tile, (-(-size[0] // _GRAIN_PX), -(-size[1] // _GRAIN_PX)))[: size[0], : size[1]]
 
 
 def _streaks(size, strength, rng):
@@ -205,5 +215,5 @@ def _glare(size, strength, rng):
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     cx, cy = rng.uniform(0.15, 0.85) * width, rng.uniform(0.02, 0.4) * height
     far = np.hypot(x - cx, y - cy) / height
-    light = strength * (300 * np.exp(-(far / 0.10) ** 2) + 130 * np.exp(-far / 0.35) + 25)
+    light = strength * (300 * np.exp(-((far / 0.10) ** 2)) + 130 * np.exp(-far / 0.35) + 25)
     return np.repeat(light.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)

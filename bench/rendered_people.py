@@ -57,9 +57,16 @@ def sprites(folder: Path = FOLDER) -> dict[str, Sprite]:
         bgra = cv2.imread(str(folder / row["file"]), cv2.IMREAD_UNCHANGED)
         name = row["file"].removesuffix(".png")
         found[name] = Sprite(
-            name, row["class"], bgra, np.array([row[k] for k in ("head_left", "head_top", "head_right", "chin")]),
-            np.array([row[k] for k in ("left", "top", "right", "bottom")]), row["height_m"], row["azimuth"],
-            row.get("walk", ""), row.get("step", 0))
+            name,
+            row["class"],
+            bgra,
+            np.array([row[k] for k in ("head_left", "head_top", "head_right", "chin")]),
+            np.array([row[k] for k in ("left", "top", "right", "bottom")]),
+            row["height_m"],
+            row["azimuth"],
+            row.get("walk", ""),
+            row.get("step", 0),
+        )
     return found
 
 
@@ -97,7 +104,7 @@ def patch(sprite: Sprite, height: int, *, mirror: bool, tone, shadow: float = _S
     wide = (box[2] - box[0]) * width
     margin, below = round(wide / 3) + smear // 2 + 2, round(wide / 3) + 2
     full = np.zeros((height + below, width + 2 * margin, 4), np.float32)
-    full[:height, margin:margin + width] = scaled
+    full[:height, margin : margin + width] = scaled
     if smear > 1:
         full = cv2.blur(full, (smear, 1))
     cover = full[..., 3]
@@ -108,6 +115,11 @@ def patch(sprite: Sprite, height: int, *, mirror: bool, tone, shadow: float = _S
         cv2.ellipse(ground, tuple(map(round, centre)), tuple(map(round, axes)), 0, 0, 360, shadow, -1)
         ground = cv2.GaussianBlur(ground, (0, 0), max(wide / 14, 0.8))
     remains = (1 - cover) * (1 - ground)
-    return Patch((full[..., :3]).round().clip(0, 255).astype(np.uint8),
-                 np.repeat((remains * 255).round().clip(0, 255).astype(np.uint8)[..., None], 3, axis=2), cover > 0.5,
-                 margin, width, height)
+    return Patch(
+        (full[..., :3]).round().clip(0, 255).astype(np.uint8),
+        np.repeat((remains * 255).round().clip(0, 255).astype(np.uint8)[..., None], 3, axis=2),
+        cover > 0.5,
+        margin,
+        width,
+        height,
+    )

@@ -17,12 +17,23 @@ def machine() -> dict[str, Any]:
         if line.startswith(("model name", "Model")):
             name = line.split(":", 1)[1].strip()
             break
-    return {"processor": name, "architecture": platform.machine(), "cores": os.cpu_count(),
-            "python": platform.python_version(), "load_average": [round(x, 2) for x in os.getloadavg()]}
+    return {
+        "processor": name,
+        "architecture": platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "load_average": [round(x, 2) for x in os.getloadavg()],
+    }
 
 
-def report(name: str, inputs: Mapping[str, Any], figures: Mapping[str, float | int | None],
-           rows: Sequence[Sequence[Any]] = (), *, clip: str | None = None) -> Path:
+def report(
+    name: str,
+    inputs: Mapping[str, Any],
+    figures: Mapping[str, float | int | None],
+    rows: Sequence[Sequence[Any]] = (),
+    *,
+    clip: str | None = None,
+) -> Path:
     """Print the rows (the first is the heading) and the figures, and write the JSON file.
 
     What was measured on another clip than the demo clip stands in the same file under a key of its own; measuring one
@@ -48,8 +59,11 @@ def report(name: str, inputs: Mapping[str, Any], figures: Mapping[str, float | i
     if clip:
         document = {"name": name} | known | {clip: measured}
     else:
-        document = {"name": name} | measured | {
-            key: value for key, value in known.items() if key not in measured and key != "name"}
+        document = (
+            {"name": name}
+            | measured
+            | {key: value for key, value in known.items() if key not in measured and key != "name"}
+        )
     path.write_text(json.dumps(document, indent=2, default=str) + "\n")
     print(f"→ {path}")
     return path

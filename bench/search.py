@@ -16,7 +16,7 @@ import numpy as np
 
 from bench.report import report
 from models import coarse
-from nvr_box.search import kernel
+from nvr_box.search import code_similarity
 from nvr_box.search.gallery import WORDS, Columns, Gallery
 from nvr_box.search.search import Filters, _compare
 from wire.features.packet import AppearanceCode
@@ -77,14 +77,19 @@ def main():
 
     def search(filters, cameras):
         return _compare(
-            gallery.parts(filters.start_us, filters.end_us), [], filters=filters, cameras=cameras, code=code,
-            leave_out=0, everything=count,
+            gallery.parts(filters.start_us, filters.end_us),
+            [],
+            filters=filters,
+            cameras=cameras,
+            code=code,
+            leave_out=0,
+            everything=count,
         )
 
     taken = {name: [] for name in ("read", "kernel", *cases)}
     for _ in range(_REPEATS):
         taken["read"].append(timed(lambda: np.bitwise_xor.reduce(flat)))
-        taken["kernel"].append(timed(lambda: kernel.hamming(everything.words, words)))
+        taken["kernel"].append(timed(lambda: code_similarity.hamming(everything.words, words)))
         for name, (filters, cameras) in cases.items():
             taken[name].append(timed(lambda filters=filters, cameras=cameras: search(filters, cameras)))
     median = {name: statistics.median(values) for name, values in taken.items()}
@@ -97,8 +102,12 @@ def main():
     figures = {f"{name}_ms": value for name, value in median.items()}
     figures |= {f"{name}_over_read": median[name] / median["read"] for name in ("kernel", *cases)}
     figures |= {"recall_at_100": recall, "rows": count, "bytes_per_row": WORDS * 8}
-    report("search", {"rows": count, "channels": _CHANNELS, "days": _DAYS, "repeats": _REPEATS}, figures,
-           [("step", "median ms", "× read"), *rows])
+    report(
+        "search",
+        {"rows": count, "channels": _CHANNELS, "days": _DAYS, "repeats": _REPEATS},
+        figures,
+        [("step", "median ms", "× read"), *rows],
+    )
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ import numpy as np
 
 from bench.report import report
 from nvr_box import state as places
-from nvr_box.accounts.users import Users
+from nvr_box.accounts.users import Accounts
 from nvr_box.audit.log import Audit
 from nvr_box.db.database import Store
 from nvr_box.rights import Account, Right
@@ -80,7 +80,7 @@ def filled(state, count, port):
 
     async def account():
         rights = [Right.VIEW, Right.OPERATE, Right.ADMIN]
-        users = Users(store, Audit(store))
+        users = Accounts(store, Audit(store))
         await users.put(Account("setup", frozenset(Right)), "bench", password=PASSWORD, rights=rights)
         await Passages(store).load()  # as the box before the restart has done
 
@@ -116,8 +116,16 @@ def passages(rng, count, first_us, end_us):
         for n in range(size):
             at = int(times[start + n])
             camera = (start + n) % CAMERAS + 1
-            yield camera, bytes(7) + bytes([camera]), start + n, n, at, at + 2_000_000, at + 9_000_000, MODEL, bytes(
-                codes[n]
+            yield (
+                camera,
+                bytes(7) + bytes([camera]),
+                start + n,
+                n,
+                at,
+                at + 2_000_000,
+                at + 9_000_000,
+                MODEL,
+                bytes(codes[n]),
             )
 
 
@@ -201,8 +209,13 @@ def fresh_over_settled(state, end_us):
         for name, gallery in (("settled", settled), ("fresh", fresh)):
             began = time.perf_counter()
             _compare(
-                gallery.parts(filters.start_us, filters.end_us), [], filters=filters, cameras=frozenset(range(1, 5)),
-                code=code, leave_out=1, everything=len(gallery),
+                gallery.parts(filters.start_us, filters.end_us),
+                [],
+                filters=filters,
+                cameras=frozenset(range(1, 5)),
+                code=code,
+                leave_out=1,
+                everything=len(gallery),
             )
             taken[name].append((time.perf_counter() - began) * 1000)
     return min(taken["settled"]), min(taken["fresh"]), load_s

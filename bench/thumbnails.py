@@ -105,22 +105,36 @@ def main():
         people.append(person)
         numbers.append(number)
     people, numbers, count = np.array(people), np.array(numbers), len(people)
-    figures = {f"{name}_bytes": float(np.median(column)) for name, column in
-               zip(("masked", "clear", "thumbnail"), np.array(sizes).T, strict=True)}
+    figures = {
+        f"{name}_bytes": float(np.median(column))
+        for name, column in zip(("masked", "clear", "thumbnail"), np.array(sizes).T, strict=True)
+    }
     figures |= {"thumbnail_bytes_largest": float(np.array(sizes)[:, 2].max())}
     spent["encode"] /= len(encoders)
     figures |= {f"{what}_ms": 1000 * seconds / count for what, seconds in spent.items()}
     rows = [("appearance", "cosine", "mAP direct", "reencoded", "mixed")]
     for name in encoders:
         direct, again = (np.stack(codes[name, way]) for way in ("direct", "reencoded"))
-        found = [mean_average_precision(a, b, people, numbers) for a, b in
-                 ((direct, direct), (again, again), (direct, again))]
+        found = [
+            mean_average_precision(a, b, people, numbers)
+            for a, b in ((direct, direct), (again, again), (direct, again))
+        ]
         cosine = float((direct * again).sum(axis=1).mean())
         rows.append((name, cosine, *found))
-        figures |= {f"cosine_{name}": cosine, **{f"map_{way}_{name}": precision for way, precision in
-                                                 zip(("direct", "reencoded", "mixed"), found, strict=True)}}
-    report("thumbnails", {"clip": clip.name, "truth": truth_name(), "shots": count, "recipients": 2}, figures, rows,
-           clip=clip_key(clip))
+        figures |= {
+            f"cosine_{name}": cosine,
+            **{
+                f"map_{way}_{name}": precision
+                for way, precision in zip(("direct", "reencoded", "mixed"), found, strict=True)
+            },
+        }
+    report(
+        "thumbnails",
+        {"clip": clip.name, "truth": truth_name(), "shots": count, "recipients": 2},
+        figures,
+        rows,
+        clip=clip_key(clip),
+    )
 
 
 if __name__ == "__main__":

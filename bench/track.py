@@ -28,8 +28,8 @@ from bench.clips import clip_key
 from bench.report import report
 from bench.truth import Truth, tracking, truth_name
 from firmware.capture.frame import CLOCK_90K
-from firmware.vision import Eyes, VisionSettings
-from firmware.vision.furniture import Furniture
+from firmware.vision import VisionSettings, VisionStage
+from firmware.vision.static_objects import StaticObjects
 from models import load
 from models.config import ModelsConfig
 from wire.features.vocabulary import ObjectClass
@@ -45,7 +45,7 @@ OTHERS = {
 def ours(done, pictures, every=1):
     """(ids, boxes) of each picture, and the CPU milliseconds of a picture."""
     models = dataclasses.replace(load(ModelsConfig()), detector=passes.Replayed(done, every))
-    eyes = Eyes(models, done.rate, VisionSettings(detect_every=every, faces_per_picture=0))
+    eyes = VisionStage(models, done.rate, VisionSettings(detect_every=every, faces_per_picture=0))
     followed, latest, spent_s = [], set(), 0.0
     for number, i420 in enumerate(pictures):
         began_s = time.process_time()
@@ -62,7 +62,7 @@ def ours(done, pictures, every=1):
 def theirs(key, done, pictures):
     _, make, options = OTHERS[key]
     tracker = make(frame_rate=float(done.rate), track_activation_threshold=0.5, high_conf_det_threshold=0.4, **options)
-    furniture, followed, spent_s = Furniture(), [], 0.0
+    furniture, followed, spent_s = StaticObjects(), [], 0.0
     for number, i420 in enumerate(pictures):
         found = done.found[number]
         luma = i420[: i420.shape[0] * 2 // 3]
@@ -99,22 +99,39 @@ def main():
     runs |= {name: theirs(key, done, passes.pictures(done.clip)) for key, (name, *_) in OTHERS.items()}
     scores = {name: tracking(truth, followed) for name, (followed, _) in runs.items()}
     slow = {"ours": at_a_third(ours, done, truth)}
-    slow |= {name: at_a_third(lambda *seen, key=key: theirs(key, *seen), done, truth)
-             for key, (name, *_) in OTHERS.items()}
+    slow |= {
+        name: at_a_third(lambda *seen, key=key: theirs(key, *seen), done, truth) for key, (name, *_) in OTHERS.items()
+    }
     rows = [("tracker", "MOTA", "IDF1", "switches", "recall", "precision", "ms", "MOTA a third", "IDF1 a third")]
     for name, s in scores.items():
         row = (name, s["mota"], s["idf1"], s["switches"], s["recall"], s["precision"], runs[name][1])
         rows.append((*row, slow[name]["mota"], slow[name]["idf1"]) if name in slow else row)
     mine, strict = scores["ours"], tracking(considered, runs["ours"][0])
-    others = {f"{score}_{key}{ending}": told[name][score] for key, (name, *_) in OTHERS.items()
-              for score in ("mota", "idf1") for ending, told in (("", scores), ("_third", slow))}
+    others = {
+        f"{score}_{key}{ending}": told[name][score]
+        for key, (name, *_) in OTHERS.items()
+        for score in ("mota", "idf1")
+        for ending, told in (("", scores), ("_third", slow))
+    }
     inputs = {"clip": done.clip.name, "truth": truth_name(), "profile": done.profile, "rate": str(done.rate)}
-    report("track", inputs, {
-        "mota": mine["mota"], "idf1": mine["idf1"], "idf1_skip3": scores["ours, every 3rd"]["idf1"],
-        "mota_third": slow["ours"]["mota"], "idf1_third": slow["ours"]["idf1"],
-        "ms_per_frame": runs["ours"][1], "switches": mine["switches"],
-        "mota_considered_only": strict["mota"], "idf1_considered_only": strict["idf1"]} | others, rows,
-        clip=clip_key(done.clip))
+    report(
+        "track",
+        inputs,
+        {
+            "mota": mine["mota"],
+            "idf1": mine["idf1"],
+            "idf1_skip3": scores["ours, every 3rd"]["idf1"],
+            "mota_third": slow["ours"]["mota"],
+            "idf1_third": slow["ours"]["idf1"],
+            "ms_per_frame": runs["ours"][1],
+            "switches": mine["switches"],
+            "mota_considered_only": strict["mota"],
+            "idf1_considered_only": strict["idf1"],
+        }
+        | others,
+        rows,
+        clip=clip_key(done.clip),
+    )
 
 
 if __name__ == "__main__":

@@ -83,5 +83,10 @@ def tracking(truth: Truth, followed: list[tuple[np.ndarray, np.ndarray]]) -> dic
     overlap = [ious(true, boxes.reshape(-1, 4)) for true, (_, boxes) in zip(truth.boxes, followed, strict=True)]
     clear = compute_clear_metrics(true_ids, own_ids, overlap)
     identity = compute_identity_metrics(true_ids, own_ids, overlap)
-    return {"mota": 100 * clear["MOTA"], "idf1": 100 * identity["IDF1"], "switches": clear["IDSW"],
-            "recall": 100 * clear["CLR_Re"], "precision": 100 * clear["CLR_Pr"]}
+    return {
+        "mota": 100 * clear["MOTA"],
+        "idf1": 100 * identity["IDF1"],
+        "switches": clear["IDSW"],
+        "recall": 100 * clear["CLR_Re"],
+        "precision": 100 * clear["CLR_Pr"],
+    }

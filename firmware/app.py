@@ -11,23 +11,23 @@ from base.errors import ConfigError
 from base.settings_file import Stored
 from firmware import identity
 from firmware.analytics.engine import Engine
-from firmware.camera import Camera
-from firmware.capture.frame import Frame
+from firmware.camera import CameraContext
+from firmware.capture.frame import CapturedFrame
 from firmware.capture.sources import open_source
-from firmware.config import Camera as CameraConfig
+from firmware.config import CameraConfig
+from firmware.delivery.outbox import Outbox
+from firmware.delivery.packet_sender import PacketSender
+from firmware.delivery.push import Pusher
 from firmware.describe import Describer
 from firmware.encode.protected import ProtectedEncoder
 from firmware.imaging import Sensor
 from firmware.mask import polygons
+from firmware.mask.exemption import ExemptionPolicy, Selection
 from firmware.mask.paint import Painter
 from firmware.mask.plan import Planner
-from firmware.mask.selection import Chooser, Selection
 from firmware.osd import Overlay
-from firmware.outbox import Outbox
 from firmware.pairing import PairingEndpoint, Pairings
-from firmware.posts import Posts
 from firmware.progress import EVERY_S, Pictures, Reporter
-from firmware.push import Pusher
 from firmware.released_places import ReleasedPlaces, ReleasedPlacesEndpoint
 from firmware.selection import SelectionEndpoint
 from firmware.services.web import CameraWeb
@@ -35,20 +35,20 @@ from firmware.settings import Settings
 from firmware.stream.channels import MainChannel, SubChannel
 from firmware.stream.detection_pace import DetectionPace
 from firmware.stream.event_track import EventTrack
-from firmware.stream.live import Live
+from firmware.stream.live import PipelineControl
+from firmware.stream.mounts import MountPoints
 from firmware.stream.multicast import grouping
-from firmware.stream.paths import Paths
 from firmware.stream.pipeline import Pipeline, Stages
 from firmware.stream.publish import MotionAlarm, Publisher
 from firmware.viewer import ViewerAccount
-from firmware.vision import Eyes
-from firmware.vision.sight import Sight
+from firmware.vision import VisionStage
+from firmware.vision.frame_detections import FrameDetections
 from models import load
 from onvif.events.bus import Bus
 from onvif.events.settings_damage import tell_damage, tell_lost
 from onvif.events.topics import CAMERA
 from onvif.platform import interface_of
-from onvif.rtsp.serve import Server
+from onvif.rtsp.serve import RtspServer
 from wire.pairing import Pairing
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
     if pairings.damage is not None:
         pairings.listen(tell_lost(bus, pairings.damage))
     tell_damage(bus, settings.device, settings.media, overlay.settings, drawn, chosen, released)
-    chooser = Chooser(networks, lambda: chosen.value)
+    chooser = ExemptionPolicy(networks, lambda: chosen.value)
     planner = Planner(width, height, mask, chooser.open, lambda: released.value.boxes)
     painter = Painter(width, height, mask)
     pusher = Pusher(outbox, pairings)
@@ -101,30 +101,30 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
     def news() -> None:
         loop.call_soon_threadsafe(pusher.wake)
 
-    posts = Posts(outbox, pairings, who, news, config.thumbnails)
+    posts = PacketSender(outbox, pairings, who, news, config.thumbnails)
     describer = Describer(networks, width, height, posts.send, originals=config.thumbnails == "recoverable")
 
-    def looked(frame: Frame, sight: Sight) -> None:
+    def looked(frame: CapturedFrame, sight: FrameDetections) -> None:
         live.whole.looked(sight.pts_90k)
         chooser.look(frame.i420, sight)
         describer.look(frame.i420, sight, frame.utc_us)
 
     sources = [first]
-    live = Live(live_main, live_sub, planner, painter)
+    live = PipelineControl(live_main, live_sub, planner, painter)
     drawn.listen(lambda _old, new: live.set_mask(polygons.joined(config.mask, new)))
     pace = DetectionPace()
     stages = Stages(
         open_source=lambda: sensor.attached(sources.pop() if sources else open_source(config.source)),
-        open_eyes=lambda: Eyes(networks, rate, config.vision, interval_s=pace.interval_s),
+        open_eyes=lambda: VisionStage(networks, rate, config.vision, interval_s=pace.interval_s),
         pace=pace,
         adjust=sensor.see,
         looked=looked,
         encoder=live_main,
         overlay=overlay.draw,
     )
-    rtsp = Server(config.address, config.rtsp_port, settings.users, interface=interface_of(config.address))
+    rtsp = RtspServer(config.address, config.rtsp_port, settings.users, interface=interface_of(config.address))
     group = grouping(config.serial)
-    paths = Paths(rtsp, live, settings.media, group)
+    paths = MountPoints(rtsp, live, settings.media, group)
     events = EventTrack(bus, settings.media, paths)
     live.joined = events.synchronise
     publisher = Publisher(
@@ -153,7 +153,7 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
         pairings, who, config.name, config.serial, networks.appearance.model, ViewerAccount(settings.device)
     )
 
-    camera = Camera(config, who, settings, bus, sensor, engine, overlay, drawn, live, endpoint,
+    camera = CameraContext(config, who, settings, bus, sensor, engine, overlay, drawn, live, endpoint,
                     SelectionEndpoint(chosen, chooser), ReleasedPlacesEndpoint(released), rtsp, group)  # fmt: skip
     face = CameraWeb(camera)
     try:
@@ -193,7 +193,7 @@ async def _until_end(pipeline: Pipeline, pusher: Pusher, reporting: Coroutine[An
             raise task.exception() or RuntimeError(task.get_name())
 
 
-async def _reporting(pipeline: Pipeline, live: Live, reporter: Reporter) -> None:
+async def _reporting(pipeline: Pipeline, live: PipelineControl, reporter: Reporter) -> None:
     """What was seen and encoded, every second to the supervisor, and every minute one line into the log."""
     counters, logged_s = pipeline.counters, time.monotonic()
     while True:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from onvif import digest
 from onvif.auth import Authenticator
-from onvif.doorway import read_in_time
+from onvif.connection_bounds import read_in_time
 from onvif.errors import NotAuthorized
 from onvif.users import AccessClass, User, may
 

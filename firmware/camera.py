@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from base.settings_file import Stored
 from firmware.analytics import Engine
-from firmware.config import Camera as CameraConfig
+from firmware.config import CameraConfig
 from firmware.identity import CameraIdentity
 from firmware.imaging import Sensor
 from firmware.mask.polygons import PolygonSettings
@@ -13,14 +13,14 @@ from firmware.pairing import PairingEndpoint
 from firmware.released_places import ReleasedPlacesEndpoint
 from firmware.selection import SelectionEndpoint
 from firmware.settings import Settings
-from firmware.stream.live import Live
+from firmware.stream.live import PipelineControl
 from firmware.stream.multicast import GroupOf
 from onvif.events.bus import Bus
-from onvif.rtsp.serve import Server
+from onvif.rtsp.serve import RtspServer
 
 
 @dataclass(slots=True)
-class Camera:
+class CameraContext:
     """One running camera.
 
     Args:
@@ -48,9 +48,9 @@ class Camera:
     engine: Engine
     overlay: Overlay
     polygons: Stored[PolygonSettings]
-    live: Live
+    live: PipelineControl
     pairing: PairingEndpoint
     selection: SelectionEndpoint
     released: ReleasedPlacesEndpoint
-    rtsp: Server
+    rtsp: RtspServer
     group: GroupOf

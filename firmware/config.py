@@ -10,7 +10,7 @@ from pathlib import Path
 
 from firmware.capture.sources import SourceSettings
 from firmware.encode.settings import EncoderSettings
-from firmware.mask.selection import Selection
+from firmware.mask.exemption import Selection
 from firmware.mask.settings import MaskSettings
 from firmware.vision.settings import VisionSettings
 from models.config import ModelsConfig
@@ -19,7 +19,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Camera:
+class CameraConfig:
     """One camera.
 
     Args:
@@ -102,7 +102,7 @@ class Config:
             although its sensor gives some; 5 to 600.
     """
 
-    camera: tuple[Camera, ...]
+    camera: tuple[CameraConfig, ...]
     log_level: str = "INFO"
     stall_s: float = 20.0
 

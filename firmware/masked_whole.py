@@ -10,7 +10,7 @@ _BEHIND_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class WholeMask:
     """The whole picture is masked.
 
     Args:
@@ -26,7 +26,7 @@ class MaskedWhole:
     """Told of every picture in order: `looked` on the vision thread, `masked` on the encode thread; `now` on any."""
 
     def __init__(self) -> None:
-        self.now: Whole | None = None
+        self.now: WholeMask | None = None
         """Why the whole picture is masked, None while people only are."""
         self._full, self._since_90k = False, 0
         self._looked_90k: int | None = None
@@ -46,7 +46,7 @@ class MaskedWhole:
         if full != self._full:
             self._full, self._since_90k = full, pts_90k
         if pts_90k - self._since_90k >= _NEWS_S * CLOCK_90K:
-            self.now = Whole(why, self._behind_s(pts_90k, waited_s)) if full else None
+            self.now = WholeMask(why, self._behind_s(pts_90k, waited_s)) if full else None
 
     def _behind_s(self, pts_90k: int, waited_s: float) -> float | None:
         if self._looked_90k is None or pts_90k - self._looked_90k < _BEHIND_S * CLOCK_90K:

@@ -18,10 +18,10 @@ from aiohttp import web
 from base.settings_file import Stored
 from firmware import released_places
 from firmware.bound import Authorise, Bound, refused
-from firmware.mask.selection import Selection
+from firmware.mask.exemption import Selection
 from firmware.mask.settings import MaskSettings
 from firmware.released_places import ReleasedPlaces
-from firmware.stream.live import Live
+from firmware.stream.live import PipelineControl
 
 VERSION = 1
 PATH = "/veilcam/masking"
@@ -40,7 +40,7 @@ class MaskingEndpoint:
         released: which places are.
     """
 
-    live: Live
+    live: PipelineControl
     chosen: Stored[Selection]
     released: Stored[ReleasedPlaces]
 

@@ -55,7 +55,7 @@ class MetadataSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class MediaProfile:
     """A media profile: which configurations it ties together, by token; empty for none."""
 
     token: str
@@ -69,9 +69,9 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class MediaState:
-    profiles: tuple[Profile, ...] = (
-        Profile("main", "Main", True, SOURCE, "main", METADATA, ANALYTICS),
-        Profile("sub", "Sub", True, SOURCE, "sub", METADATA, ANALYTICS),
+    profiles: tuple[MediaProfile, ...] = (
+        MediaProfile("main", "Main", True, SOURCE, "main", METADATA, ANALYTICS),
+        MediaProfile("sub", "Sub", True, SOURCE, "sub", METADATA, ANALYTICS),
     )
     source_name: str = "Video source"
     encoders: dict[str, VideoEncoder] = field(

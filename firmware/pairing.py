@@ -162,7 +162,7 @@ class PairingEndpoint:
             self.viewer.forget()
 
     def _demand_order(self, request: web.Request, bound: Bound, box_key: bytes) -> None:
-        order = meeting.Order(self.identity.camera_id, bound.nonce, request.method, request.path_qs, bound.body)
+        order = meeting.SignedOrder(self.identity.camera_id, bound.nonce, request.method, request.path_qs, bound.body)
         order.check(box_key, request.headers.get(meeting.ORDER_HEADER, ""))
 
     def _stream(self, pairing: Pairing, *, anew: bool) -> dict[str, Any]:

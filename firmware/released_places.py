@@ -30,7 +30,7 @@ _LATEST_US = 1 << 53
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ReleasedPlace:
     """One place.
 
     Args:
@@ -64,7 +64,7 @@ class Place:
 class ReleasedPlaces:
     """All that are released on this camera."""
 
-    places: tuple[Place, ...] = ()
+    places: tuple[ReleasedPlace, ...] = ()
 
     @property
     def boxes(self) -> NDArray[np.float32]:
@@ -99,10 +99,10 @@ def read(table: Any) -> ReleasedPlaces:
         raise WireError(str(error)) from error
 
 
-def _place(table: Any) -> Place:
+def _place(table: Any) -> ReleasedPlace:
     if not isinstance(table, dict) or set(table) != _KEYS or not isinstance(table["box"], list):
         raise WireError(f"places: want objects with {', '.join(sorted(_KEYS))}")
-    return Place(**{**table, "box": tuple(table["box"])})
+    return ReleasedPlace(**{**table, "box": tuple(table["box"])})
 
 
 @dataclass(frozen=True, slots=True)

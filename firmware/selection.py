@@ -15,11 +15,10 @@ from aiohttp import web
 from base.errors import WireError
 from base.settings_file import Stored
 from firmware.bound import Authorise, Bound, refused
-from firmware.mask.selection import Chooser, Person, Selection
+from firmware.mask.exemption import ExemptionPolicy, ExemptPerson, Selection
 from wire.selection import PATH, ChosenPerson, FollowedPerson, SelectionDocument
 
 log = logging.getLogger(__name__)
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class SelectionEndpoint:
     """
 
     stored: Stored[Selection]
-    chooser: Chooser
+    chooser: ExemptionPolicy
 
     def routes(self, authorise: Authorise) -> list[web.RouteDef]:
         """To be added to the camera's web application; `authorise` raises unless an administrator asks."""
@@ -93,9 +92,9 @@ class SelectionEndpoint:
         except ValueError as error:
             raise WireError(str(error)) from error
 
-    def _person(self, asked: ChosenPerson | FollowedPerson) -> Person:
+    def _person(self, asked: ChosenPerson | FollowedPerson) -> ExemptPerson:
         if isinstance(asked, ChosenPerson):
-            return Person(label=asked.label, model=asked.model, code=asked.code)
+            return ExemptPerson(label=asked.label, model=asked.model, code=asked.code)
         found = self.chooser.person(asked.track, asked.label)
         if found is None:
             raise WireError(f"track {asked.track}: nobody of that number is followed and known well enough")

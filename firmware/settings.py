@@ -11,7 +11,7 @@ installer to read once.
 from collections.abc import Mapping
 
 from base.settings_file import Stored
-from firmware.config import Camera as CameraConfig
+from firmware.config import CameraConfig
 from firmware.media_state import MediaState
 from onvif.device_state import DeviceState
 from onvif.services.first_account import INITIAL_PASSWORD, ensure_administrator, forget_once_changed

@@ -49,6 +49,4 @@ class ViewerAccount:
         return fresh
 
     def _found(self) -> User | None:
-        return next(
-            (user for user in self.device.value.users if user.name == NAME and user.level is Level.USER), None
-        )
+        return next((user for user in self.device.value.users if user.name == NAME and user.level is Level.USER), None)

@@ -16,8 +16,8 @@ from models.encoders import encoder
 from models.faces import Faces
 from models.nanodet import NanoDet
 from models.profiles import detector_for
-from models.registry import Registry
-from models.runtime import Session
+from models.registry import ModelRegistry
+from models.runtime import InferenceSession
 
 __all__ = ["Detections", "Encoder", "Models", "ModelsConfig", "load", "load_appearance", "similarity"]
 
@@ -41,7 +41,7 @@ class Models:
         selftest.run(self.detector, self.faces, self.appearance)
 
 
-def load(config: ModelsConfig | None = None, registry: Registry | None = None) -> Models:
+def load(config: ModelsConfig | None = None, registry: ModelRegistry | None = None) -> Models:
     """The networks that `config` chooses, self-tested.
 
     Raises:
@@ -49,28 +49,28 @@ def load(config: ModelsConfig | None = None, registry: Registry | None = None) -
             network answers wrongly; the message is for the operator.
     """
     config = config or ModelsConfig()
-    registry = registry or Registry.read()
+    registry = registry or ModelRegistry.read()
     # The appearance code pools the exact network's features, whatever the detector counts in: codes of one model must
     # agree between machines.
-    exact = Session.load(precision.FLOAT, config, registry)
+    exact = InferenceSession.load(precision.FLOAT, config, registry)
     detector = detector_for(precision.detecting(exact, registry, config), config.profile)
     things = detector if isinstance(detector, NanoDet) else NanoDet(exact)
     appearance = encoder(exact, registry, config)
     clothes = Clothes(appearance) if isinstance(appearance, AppearanceNet) else colours
-    faces = Faces(Session.load("centerface", config, registry))
+    faces = Faces(InferenceSession.load("centerface", config, registry))
     models = Models(detector, things, faces, appearance, clothes, exact.provider)
     models.self_test()
     return models
 
 
-def load_appearance(config: ModelsConfig | None = None, registry: Registry | None = None) -> Encoder:
+def load_appearance(config: ModelsConfig | None = None, registry: ModelRegistry | None = None) -> Encoder:
     """The appearance encoder of `load` alone, self-tested: for codes of pictures in which somebody was found before.
 
     Raises:
         ModelError: as `load`.
     """
     config = config or ModelsConfig()
-    registry = registry or Registry.read()
-    appearance = encoder(Session.load(precision.FLOAT, config, registry), registry, config)
+    registry = registry or ModelRegistry.read()
+    appearance = encoder(InferenceSession.load(precision.FLOAT, config, registry), registry, config)
     selftest.ask_appearance(appearance)
     return appearance

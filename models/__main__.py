@@ -12,7 +12,7 @@ from base.errors import ModelError
 from models.config import ModelsConfig
 from models.machine import PROFILES, advise, measure
 from models.precision import FLOAT, WORTH, eight_bits, speed_up
-from models.runtime import Session
+from models.runtime import InferenceSession
 
 
 def main() -> int:
@@ -28,7 +28,7 @@ def main() -> int:
         config = ModelsConfig(threads=chosen.threads, providers=tuple(chosen.provider or ModelsConfig().providers))
         profiles = tuple(chosen.profile or PROFILES)
         found = {name: measure(replace(config, precision=name), profiles) for name in ("float", "int8")}
-        exact, small = (Session.load(name, config) for name in (FLOAT, eight_bits()))
+        exact, small = (InferenceSession.load(name, config) for name in (FLOAT, eight_bits()))
         gain = speed_up(exact, small, config.profile)
     except (ModelError, ValueError) as error:
         print(f"models: {error}", file=sys.stderr)

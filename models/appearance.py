@@ -15,8 +15,8 @@ import numpy.typing as npt
 from base.errors import ModelError
 from models import stripes
 from models.config import ModelsConfig
-from models.registry import Registry
-from models.runtime import Floats, Session
+from models.registry import ModelRegistry
+from models.runtime import Floats, InferenceSession
 from wire.features.packet import AppearanceCode
 from wire.features.vocabulary import Attribute, CodeKind, ObjectClass
 
@@ -24,8 +24,11 @@ Picture = npt.NDArray[np.uint8]
 
 CODE_BYTES = 64
 _MINIMUM_SIDE_PX = 4
-_ARRAYS = {f"{kind}_{part}": shape for kind in ("person", "vehicle") for part, shape in
-           (("mean", (stripes.LENGTH,)), ("projection", (stripes.LENGTH, CODE_BYTES)))}
+_ARRAYS = {
+    f"{kind}_{part}": shape
+    for kind in ("person", "vehicle")
+    for part, shape in (("mean", (stripes.LENGTH,)), ("projection", (stripes.LENGTH, CODE_BYTES)))
+}
 
 
 class Encoder(Protocol):
@@ -75,7 +78,7 @@ def quantised(model: str, vector: Floats) -> AppearanceCode:
 class Stripes:
     """Colour histograms and backbone features of six cells, projected to 64 dimensions."""
 
-    def __init__(self, session: Session, registry: Registry, config: ModelsConfig) -> None:
+    def __init__(self, session: InferenceSession, registry: ModelRegistry, config: ModelsConfig) -> None:
         self._session = session
         entry = registry.entry("stripes")
         self.model = f"{entry.name}-{entry.version}"
@@ -113,8 +116,10 @@ def similarity(left: AppearanceCode, right: AppearanceCode) -> float:
         ModelError: the codes are of different models, kinds or lengths.
     """
     if (left.model, left.kind, left.dims) != (right.model, right.kind, right.dims) or left.kind != CodeKind.INT8:
-        raise ModelError(f"codes of {left.model} ({left.dims} {left.kind.name}) and {right.model} ({right.dims} "
-                         f"{right.kind.name}) cannot be compared")
+        raise ModelError(
+            f"codes of {left.model} ({left.dims} {left.kind.name}) and {right.model} ({right.dims} "
+            f"{right.kind.name}) cannot be compared"
+        )
     a, b = (np.frombuffer(code.data, np.int8).astype(np.float32) for code in (left, right))
     lengths = float(np.linalg.norm(a) * np.linalg.norm(b))
     return max(float(a @ b) / lengths, 0.0) if lengths else 0.0

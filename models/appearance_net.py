@@ -14,8 +14,8 @@ from base.errors import ModelError
 from models.appearance import Encoder, cut, quantised
 from models.attributes import told
 from models.config import ModelsConfig
-from models.registry import Registry
-from models.runtime import Floats, Session
+from models.registry import ModelRegistry
+from models.runtime import Floats, InferenceSession
 from wire.features.packet import AppearanceCode
 from wire.features.vocabulary import Attribute, ObjectClass
 
@@ -30,7 +30,7 @@ _NEARER_MAP = np.array([[_NEARER, 0, (1 - _NEARER) * (WIDTH - 1) / 2], [0, _NEAR
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class CropReadings:
     """What the network says about n crops.
 
     Attributes:
@@ -59,20 +59,20 @@ def nearer(crop: Picture) -> Picture:
 class AppearanceNet:
     """An `Encoder` for people by the trained network; everything else goes to `others`."""
 
-    def __init__(self, session: Session, others: Encoder) -> None:
+    def __init__(self, session: InferenceSession, others: Encoder) -> None:
         self._session = session
         self._others = others
         self.model = f"{session.entry.name}-{session.entry.version}"
         self.names = session.entry.names
 
-    def see(self, crops: Picture) -> Seen:
+    def see(self, crops: Picture) -> CropReadings:
         """(n, 128, 64, 3) RGB crops → embedding, code and attributes of each; ModelError when the network fails."""
         looks = self._session.normalised(np.concatenate([crops, np.stack([nearer(crop) for crop in crops])]))
         outputs = self._session.run(np.concatenate([looks, looks[..., ::-1]]), ("embedding", "code", "attributes"))
         embedding, code, attributes = (
             output.reshape(4, len(crops), -1).mean(axis=0, dtype=np.float32) for output in outputs
         )
-        return Seen(_unit(embedding), _unit(code), attributes)
+        return CropReadings(_unit(embedding), _unit(code), attributes)
 
     def model_of(self, class_: ObjectClass) -> str:
         """See `models.appearance.Encoder`."""
@@ -95,9 +95,9 @@ class AppearanceNet:
         return [quantised(self.model, code) for code in self.see(crops).code]
 
 
-def load(config: ModelsConfig, registry: Registry, others: Encoder) -> AppearanceNet:
-    """The network out of the registry; ModelError as `Session.load` raises it."""
-    return AppearanceNet(Session.load(NAME, config, registry), others)
+def load(config: ModelsConfig, registry: ModelRegistry, others: Encoder) -> AppearanceNet:
+    """The network out of the registry; ModelError as `InferenceSession.load` raises it."""
+    return AppearanceNet(InferenceSession.load(NAME, config, registry), others)
 
 
 def _unit(x: Floats) -> Floats:

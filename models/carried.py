@@ -15,8 +15,7 @@ from wire.features.vocabulary import Attribute
 _HEIGHT_PX = 320
 # A bag hangs beside the body, an umbrella is above it.
 _MARGIN = np.array([-0.25, -0.2, 0.25, 0.05], np.float32)
-_NAMES = {Attribute.BACKPACK: ("backpack",), Attribute.BAG: ("handbag", "suitcase"),
-          Attribute.UMBRELLA: ("umbrella",)}
+_NAMES = {Attribute.BACKPACK: ("backpack",), Attribute.BAG: ("handbag", "suitcase"), Attribute.UMBRELLA: ("umbrella",)}
 # Of the mean score over the shots of a passage. Chosen on people of Market-1501's `fit_ids` so that about one in twenty
 # who carry nothing is said to: at 64 × 128 pixels scores hardly rise above it, so most carriers are not said to carry
 # (`python -m bench.carried` on other people).

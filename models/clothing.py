@@ -15,21 +15,32 @@ from models.appearance_net import AppearanceNet, fitted
 from models.rendition import USUAL, Rendition
 from models.runtime import Floats
 from wire.features.packet import ColourShare
-from wire.features.vocabulary import Colour, ObjectClass, Part
+from wire.features.vocabulary import BodyPart, Colour, ObjectClass
 
 Picture = npt.NDArray[np.uint8]
 
 # The labels of each garment, their colour, and how many of the 650 people of the training wore it.
-_WORDS: dict[Part, dict[str, tuple[Colour, int]]] = {
-    Part.UPPER: {
-        "upblack": (Colour.BLACK, 94), "upwhite": (Colour.WHITE, 197), "upgray": (Colour.GREY, 78),
-        "upred": (Colour.RED, 66), "upyellow": (Colour.YELLOW, 32), "upgreen": (Colour.GREEN, 50),
-        "upblue": (Colour.BLUE, 42), "uppurple": (Colour.PURPLE, 23),
+_WORDS: dict[BodyPart, dict[str, tuple[Colour, int]]] = {
+    BodyPart.UPPER: {
+        "upblack": (Colour.BLACK, 94),
+        "upwhite": (Colour.WHITE, 197),
+        "upgray": (Colour.GREY, 78),
+        "upred": (Colour.RED, 66),
+        "upyellow": (Colour.YELLOW, 32),
+        "upgreen": (Colour.GREEN, 50),
+        "upblue": (Colour.BLUE, 42),
+        "uppurple": (Colour.PURPLE, 23),
     },
-    Part.LOWER: {
-        "downblack": (Colour.BLACK, 249), "downwhite": (Colour.WHITE, 51), "downgray": (Colour.GREY, 105),
-        "downyellow": (Colour.YELLOW, 10), "downgreen": (Colour.GREEN, 13), "downblue": (Colour.BLUE, 108),
-        "downpurple": (Colour.PURPLE, 2), "downpink": (Colour.PINK, 26), "downbrown": (Colour.BROWN, 60),
+    BodyPart.LOWER: {
+        "downblack": (Colour.BLACK, 249),
+        "downwhite": (Colour.WHITE, 51),
+        "downgray": (Colour.GREY, 105),
+        "downyellow": (Colour.YELLOW, 10),
+        "downgreen": (Colour.GREEN, 13),
+        "downblue": (Colour.BLUE, 108),
+        "downpurple": (Colour.PURPLE, 2),
+        "downpink": (Colour.PINK, 26),
+        "downbrown": (Colour.BROWN, 60),
     },
 }
 _PEOPLE = 650
@@ -42,9 +53,14 @@ _MOST = 3
 class Colours(Protocol):
     """Says which colours an object has; see `models.colours.describe`."""
 
-    def describe(self, rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass,
-                 mask: npt.NDArray[np.bool_] | None = None,
-                 rendition: Rendition = USUAL) -> tuple[ColourShare, ...]: ...
+    def describe(
+        self,
+        rgb: Picture,
+        box: npt.NDArray[np.float32],
+        class_: ObjectClass,
+        mask: npt.NDArray[np.bool_] | None = None,
+        rendition: Rendition = USUAL,
+    ) -> tuple[ColourShare, ...]: ...
 
 
 class Clothes:
@@ -53,9 +69,14 @@ class Clothes:
     def __init__(self, net: AppearanceNet) -> None:
         self._net = net
 
-    def describe(self, rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass,
-                 mask: npt.NDArray[np.bool_] | None = None,
-                 rendition: Rendition = USUAL) -> tuple[ColourShare, ...]:
+    def describe(
+        self,
+        rgb: Picture,
+        box: npt.NDArray[np.float32],
+        class_: ObjectClass,
+        mask: npt.NDArray[np.bool_] | None = None,
+        rendition: Rendition = USUAL,
+    ) -> tuple[ColourShare, ...]:
         """See `models.colours.describe`; raises ModelError also when the network fails."""
         told = colours.describe(rgb, box, class_, mask, rendition)
         if class_ != ObjectClass.PERSON or all(share.colour == Colour.UNKNOWN for share in told):
@@ -64,7 +85,7 @@ class Clothes:
         return joined(told, opinion(logits, self._net.names))
 
 
-def opinion(logits: Floats, names: tuple[str, ...]) -> dict[Part, Floats]:
+def opinion(logits: Floats, names: tuple[str, ...]) -> dict[BodyPart, Floats]:
     """(a,) logits in the order of `names` → (colours,) probabilities for each garment; none is likelier beforehand."""
     logit = dict(zip(names, logits.astype(float), strict=True))
     found = {}
@@ -77,7 +98,7 @@ def opinion(logits: Floats, names: tuple[str, ...]) -> dict[Part, Floats]:
     return found
 
 
-def joined(told: tuple[ColourShare, ...], thought: dict[Part, Floats]) -> tuple[ColourShare, ...]:
+def joined(told: tuple[ColourShare, ...], thought: dict[BodyPart, Floats]) -> tuple[ColourShare, ...]:
     """The mean of both, up to three colours per part; parts that the network does not know stay as they were told."""
     shares: list[ColourShare] = []
     for part in dict.fromkeys(share.part for share in told):

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from base.errors import ModelError
-from models.registry import Registry
+from models.registry import ModelRegistry
 
 DIMENSIONS = 64
 BITS = 512
@@ -44,8 +44,9 @@ def bits(values: npt.NDArray[np.int8], model: str = "") -> npt.NDArray[np.uint8]
         ModelError: the planes of that model cannot be trusted.
     """
     planes = planes_of(model)
-    return np.concatenate([_bits(values[start : start + _AT_ONCE], planes)
-                           for start in range(0, max(len(values), 1), _AT_ONCE)])
+    return np.concatenate(
+        [_bits(values[start : start + _AT_ONCE], planes) for start in range(0, max(len(values), 1), _AT_ONCE)]
+    )
 
 
 def thermometer(values: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
@@ -68,7 +69,7 @@ def planes_of(model: str) -> Planes | None:
     """Of the codes that are called `model` ("market64-2"); None where none were learnt for that version."""
     name, _, version = model.rpartition("-")
     wanted = f"{name}-bits", version
-    registry = Registry.read()
+    registry = ModelRegistry.read()
     entry = next((each for each in registry.models if (each.name, str(each.version)) == wanted), None)
     if entry is None:
         return None

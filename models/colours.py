@@ -12,7 +12,7 @@ import numpy.typing as npt
 from models.appearance import cut
 from models.rendition import USUAL, Rendition
 from wire.features.packet import ColourShare
-from wire.features.vocabulary import Colour, ObjectClass, Part
+from wire.features.vocabulary import BodyPart, Colour, ObjectClass
 
 Picture = npt.NDArray[np.uint8]
 Lab = npt.NDArray[np.float32]
@@ -21,18 +21,24 @@ _PERSON_SIZE = (32, 96)
 _VEHICLE_SIZE = (64, 48)
 # Rows of a body in shares of its height, measured from the top: the head is left out, and so
 # are the shins, which are bare or not.
-_PERSON_ROWS = {Part.UPPER: (0.20, 0.46), Part.LOWER: (0.52, 0.68), Part.SHOES: (0.93, 0.985)}
+_PERSON_ROWS = {BodyPart.UPPER: (0.20, 0.46), BodyPart.LOWER: (0.52, 0.68), BodyPart.SHOES: (0.93, 0.985)}
 # Of the garments together: where cloth is, whoever it is.
 _CLOTH_ROWS, _CLOTH_COLUMNS = slice(19, 65), slice(10, 22)
 # Bonnet, doors and boot; above are windows, below are tyres and shadow.
-_VEHICLE_ROWS = {Part.BODY: (0.40, 0.75)}
+_VEHICLE_ROWS = {BodyPart.BODY: (0.40, 0.75)}
 _MIDDLE_SIGMA = 0.16
 # Below these nothing can be named: mean lightness of the crop, and the chroma that a coloured world has somewhere.
 _DARK_L = 14.0
 _GREY_WORLD_CHROMA = 3.0
 # Sectors of hue in degrees; what is left is pink. Read off the clothes of the 650 people of Market-1501's `fit_ids`.
-_SECTORS = ((17, 44, Colour.RED), (44, 82, Colour.ORANGE), (82, 124, Colour.YELLOW), (124, 215, Colour.GREEN),
-            (215, 297, Colour.BLUE), (297, 345, Colour.PURPLE))
+_SECTORS = (
+    (17, 44, Colour.RED),
+    (44, 82, Colour.ORANGE),
+    (82, 124, Colour.YELLOW),
+    (124, 215, Colour.GREEN),
+    (215, 297, Colour.BLUE),
+    (297, 345, Colour.PURPLE),
+)
 _NEUTRAL_CLOTH = (3.5, 0.05)
 # Paint mirrors the sky.
 _NEUTRAL_PAINT = (7.0, 0.06)
@@ -46,8 +52,13 @@ _MINIMUM_SHARE = 0.15
 _MOST = 3
 
 
-def describe(rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass,
-             mask: npt.NDArray[np.bool_] | None = None, rendition: Rendition = USUAL) -> tuple[ColourShare, ...]:
+def describe(
+    rgb: Picture,
+    box: npt.NDArray[np.float32],
+    class_: ObjectClass,
+    mask: npt.NDArray[np.bool_] | None = None,
+    rendition: Rendition = USUAL,
+) -> tuple[ColourShare, ...]:
     """Up to three colours per part, largest share first.
 
     Args:
@@ -67,7 +78,7 @@ def describe(rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass,
     person = class_ == ObjectClass.PERSON
     rows = dict(_PERSON_ROWS if person else _VEHICLE_ROWS)
     if person and crop.shape[0] < _SHOES_FROM_PX:
-        del rows[Part.SHOES]
+        del rows[BodyPart.SHOES]
     surroundings = _lab(_around(rgb, box), (32, 32))
     size = _PERSON_SIZE if person else _VEHICLE_SIZE
     lab = _lab(crop, size)
@@ -81,10 +92,13 @@ def describe(rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass,
     if mask is not None:
         inside = cv2.resize(cut(mask.astype(np.uint8)[..., None].repeat(3, axis=2), box)[..., 0], size)
         weights = weights * (inside > 0)
-    if Part.SHOES in rows:
+    if BodyPart.SHOES in rows:
         _leave_out_ground(weights, lab, _beside(rgb, box) * factors, surroundings)
-    return tuple(share for part, (top, bottom) in rows.items()
-                 for share in _shares(part, names, weights, slice(round(top * size[1]), round(bottom * size[1]))))
+    return tuple(
+        share
+        for part, (top, bottom) in rows.items()
+        for share in _shares(part, names, weights, slice(round(top * size[1]), round(bottom * size[1])))
+    )
 
 
 def cloth(rgb: Picture, box: npt.NDArray[np.float32]) -> Lab:
@@ -152,16 +166,16 @@ def _weights(size: tuple[int, int], *, person: bool) -> npt.NDArray[np.float64]:
 def _beside(rgb: Picture, box: npt.NDArray[np.float32]) -> Lab:
     """(n, 8, 3) What is on both sides of the feet, as far as it is in the picture."""
     x0, y0, x1, y1 = (float(edge) for edge in box)
-    top, bottom = _PERSON_ROWS[Part.SHOES]
+    top, bottom = _PERSON_ROWS[BodyPart.SHOES]
     rows = slice(max(int(y0 + top * (y1 - y0)), 0), max(int(np.ceil(y0 + bottom * (y1 - y0))), 1))
     wide = _BESIDE * (x1 - x0)
-    beside = [rgb[rows, max(int(left), 0):max(int(left + wide), 0)] for left in (x0 - wide, x1)]
+    beside = [rgb[rows, max(int(left), 0) : max(int(left + wide), 0)] for left in (x0 - wide, x1)]
     return np.concatenate([np.zeros((0, 8, 3), np.float32), *(_lab(strip, (8, 8)) for strip in beside if strip.size)])
 
 
 def _leave_out_ground(weights: npt.NDArray[np.float64], lab: Lab, beside: Lab, surroundings: Lab) -> None:
     """Set the `weights` of the shoes' rows: both feet alike, what looks like the ground beside them not at all."""
-    top, bottom = _PERSON_ROWS[Part.SHOES]
+    top, bottom = _PERSON_ROWS[BodyPart.SHOES]
     feet = slice(round(top * len(weights)), round(bottom * len(weights)))
     weights[feet] = weights[feet].mean(axis=0).max() * (weights[feet] > 0)
     if not len(beside):
@@ -172,11 +186,15 @@ def _leave_out_ground(weights: npt.NDArray[np.float64], lab: Lab, beside: Lab, s
         weights[feet] *= shoes
 
 
-def _shares(part: Part, names: npt.NDArray[np.uint8], weights: npt.NDArray[np.float64],
-            rows: slice) -> list[ColourShare]:
+def _shares(
+    part: BodyPart, names: npt.NDArray[np.uint8], weights: npt.NDArray[np.float64], rows: slice
+) -> list[ColourShare]:
     counted = np.bincount(names[rows].ravel(), weights[rows].ravel(), len(Colour))
     if not counted.sum():
         return [ColourShare(part, Colour.UNKNOWN, 1.0)]
     mass = counted / counted.sum()
-    return [ColourShare(part, Colour(int(i)), float(mass[i])) for i in np.argsort(-mass)[:_MOST]
-            if mass[i] >= _MINIMUM_SHARE]
+    return [
+        ColourShare(part, Colour(int(i)), float(mass[i]))
+        for i in np.argsort(-mass)[:_MOST]
+        if mass[i] >= _MINIMUM_SHARE
+    ]

@@ -42,8 +42,11 @@ class Detections:
         """All rows of `parts`."""
         if not parts:
             return Detections.none()
-        return Detections(np.concatenate([p.boxes for p in parts]), np.concatenate([p.scores for p in parts]),
-                          np.concatenate([p.classes for p in parts]))
+        return Detections(
+            np.concatenate([p.boxes for p in parts]),
+            np.concatenate([p.scores for p in parts]),
+            np.concatenate([p.classes for p in parts]),
+        )
 
 
 def areas(boxes: Boxes) -> npt.NDArray[np.float32]:
@@ -83,7 +86,9 @@ def suppressed(found: Detections, iou: float, groups: npt.NDArray[np.uint8], *, 
     left, kept, merged = np.arange(len(found)), [], []
     while len(left):
         first = left[0]
-        sides = np.minimum(high[:, left], high[:, first:first + 1]) - np.maximum(low[:, left], low[:, first:first + 1])
+        sides = np.minimum(high[:, left], high[:, first : first + 1]) - np.maximum(
+            low[:, left], low[:, first : first + 1]
+        )
         common = np.maximum(sides[0], 0) * np.maximum(sides[1], 0)
         overlap = common / np.maximum(size[left] + size[first] - common, 1e-6)
         covered = (overlap > iou) & (group[left] == group[first])

@@ -69,8 +69,12 @@ def in_window(look: Callable[[Picture], Detections], rgb: Picture, box: Window) 
         return Detections.none()
     found = look(rgb[y0:y1, x0:x1])
     boxes = found.boxes + np.array([x0, y0, x0, y0], np.float32)
-    cut = ((boxes[:, 0] < x0 + 2) & (x0 > 0)) | ((boxes[:, 1] < y0 + 2) & (y0 > 0)) | (
-        (boxes[:, 2] > x1 - 2) & (x1 < width)) | ((boxes[:, 3] > y1 - 2) & (y1 < height))
+    cut = (
+        ((boxes[:, 0] < x0 + 2) & (x0 > 0))
+        | ((boxes[:, 1] < y0 + 2) & (y0 > 0))
+        | ((boxes[:, 2] > x1 - 2) & (x1 < width))
+        | ((boxes[:, 3] > y1 - 2) & (y1 < height))
+    )
     return Detections(boxes, found.scores, found.classes).where(~cut)
 
 
@@ -91,7 +95,7 @@ def letterbox(rgb: Picture, long_side: int) -> tuple[Picture, float]:
     smaller = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR)
     rows, columns = (-(-side // ALIGNMENT) * ALIGNMENT for side in (size[1], size[0]))
     boxed = np.zeros((rows, columns, 3), np.uint8)
-    boxed[:size[1], :size[0]] = smaller
+    boxed[: size[1], : size[0]] = smaller
     return boxed, scale
 
 
@@ -100,7 +104,13 @@ def _grid(width: int, height: int, tiles: tuple[int, int]) -> list[Window]:
     columns, rows = tiles
     tile_width = width / (columns - (columns - 1) * _TILE_OVERLAP)
     tile_height = height / (rows - (rows - 1) * _TILE_OVERLAP)
-    return [(int(c * tile_width * (1 - _TILE_OVERLAP)), int(r * tile_height * (1 - _TILE_OVERLAP)),
-             int(c * tile_width * (1 - _TILE_OVERLAP) + tile_width + 0.999),
-             int(r * tile_height * (1 - _TILE_OVERLAP) + tile_height + 0.999))
-            for r in range(rows) for c in range(columns)]
+    return [
+        (
+            int(c * tile_width * (1 - _TILE_OVERLAP)),
+            int(r * tile_height * (1 - _TILE_OVERLAP)),
+            int(c * tile_width * (1 - _TILE_OVERLAP) + tile_width + 0.999),
+            int(r * tile_height * (1 - _TILE_OVERLAP) + tile_height + 0.999),
+        )
+        for r in range(rows)
+        for c in range(columns)
+    ]

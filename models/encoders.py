@@ -4,11 +4,11 @@ from base.errors import ModelError
 from models import appearance_net
 from models.appearance import Encoder, Stripes
 from models.config import ModelsConfig
-from models.registry import Registry
-from models.runtime import Session
+from models.registry import ModelRegistry
+from models.runtime import InferenceSession
 
 
-def encoder(session: Session, registry: Registry, config: ModelsConfig) -> Encoder:
+def encoder(session: InferenceSession, registry: ModelRegistry, config: ModelsConfig) -> Encoder:
     """The encoder that the configuration names; `session` is the detector's, whose backbone "stripes" shares.
 
     Raises:

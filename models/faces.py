@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.detections import Boxes, Detections, suppressed
-from models.runtime import Session
+from models.runtime import InferenceSession
 
 Picture = npt.NDArray[np.uint8]
 
@@ -23,7 +23,7 @@ _ONE_GROUP = np.zeros(1, np.uint8)
 class Faces:
     """CenterFace behind a session."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: InferenceSession) -> None:
         self._session = session
 
     def find(self, rgb: Picture, threshold: float = THRESHOLD) -> Boxes:
@@ -41,8 +41,9 @@ class Faces:
         windows = [window for body in bodies if (window := _head_window(body, rgb.shape[1], rgb.shape[0])) is not None]
         if not windows:
             return np.zeros((0, 4), np.float32)
-        crops = np.stack([np.asarray(cv2.resize(rgb[y0:y1, x0:x1], (_WINDOW, _WINDOW)), np.uint8)
-                          for x0, y0, x1, y1 in windows])
+        crops = np.stack(
+            [np.asarray(cv2.resize(rgb[y0:y1, x0:x1], (_WINDOW, _WINDOW)), np.uint8) for x0, y0, x1, y1 in windows]
+        )
         heat, size, offset = self._session.run(self._session.normalised(crops), ("heat", "size", "offset"))
         found = []
         for i, (x0, y0, x1, y1) in enumerate(windows):
@@ -64,8 +65,9 @@ def _head_window(body: npt.NDArray[np.float32], width: int, height: int) -> tupl
     return (left, upper, right, lower) if right - left >= 8 and lower - upper >= 8 else None
 
 
-def _decode(heat: npt.NDArray[np.float32], size: npt.NDArray[np.float32], offset: npt.NDArray[np.float32],
-            threshold: float) -> Detections:
+def _decode(
+    heat: npt.NDArray[np.float32], size: npt.NDArray[np.float32], offset: npt.NDArray[np.float32], threshold: float
+) -> Detections:
     """CenterFace's maps at stride 4 → suppressed boxes; sizes are logarithms of multiples of the stride."""
     rows, columns = np.nonzero(heat > threshold)
     tall, wide = (np.exp(np.minimum(size[i, rows, columns], 8.0)) * _STRIDE for i in (0, 1))

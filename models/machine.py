@@ -8,8 +8,8 @@ import numpy as np
 from models import precision
 from models.config import ModelsConfig
 from models.profiles import detector_for, looks_with_nanodet
-from models.registry import Registry
-from models.runtime import Session
+from models.registry import ModelRegistry
+from models.runtime import InferenceSession
 
 # Of the time between two pictures vision may take this share; the rest is encoding, masking and air.
 _SHARE = 0.5
@@ -21,7 +21,7 @@ _BEST_FIRST = ("tiles", "fine", "standard", "small", "smallest", "low_power")
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class ProfileTiming:
     """One profile on this machine.
 
     Args:
@@ -37,14 +37,16 @@ class Timing:
         return _SHARE * 1000 / self.detect_ms
 
 
-def measure(config: ModelsConfig, profiles: tuple[str, ...] = PROFILES, rounds: int = _ROUNDS) -> tuple[Timing, ...]:
+def measure(
+    config: ModelsConfig, profiles: tuple[str, ...] = PROFILES, rounds: int = _ROUNDS
+) -> tuple[ProfileTiming, ...]:
     """Time each of `profiles` that there is in the precision of `config`, on its providers and threads.
 
     Raises:
         ModelError: a network cannot be trusted, as `models.load` says it.
     """
-    registry = Registry.read()
-    exact = Session.load(precision.FLOAT, config, registry)
+    registry = ModelRegistry.read()
+    exact = InferenceSession.load(precision.FLOAT, config, registry)
     shared = precision.detecting(exact, registry, replace(config, profile=PROFILES[0]))
     picture = np.random.default_rng(1).integers(0, 256, (576, 768, 3), np.uint8)
     timings = []
@@ -53,18 +55,19 @@ def measure(config: ModelsConfig, profiles: tuple[str, ...] = PROFILES, rounds: 
             continue
         own = replace(config, profile=profile)
         looking = detector_for(
-            shared if looks_with_nanodet(profile) else precision.detecting(exact, registry, own), profile)
+            shared if looks_with_nanodet(profile) else precision.detecting(exact, registry, own), profile
+        )
         looking.detect(picture)
         spent = []
         for _ in range(rounds):
             began_s = time.perf_counter()
             looking.detect(picture)
             spent.append(time.perf_counter() - began_s)
-        timings.append(Timing(profile, 1000 * float(np.median(spent))))
+        timings.append(ProfileTiming(profile, 1000 * float(np.median(spent))))
     return tuple(timings)
 
 
-def advise(timings: tuple[Timing, ...], rate: float) -> tuple[str, int]:
+def advise(timings: tuple[ProfileTiming, ...], rate: float) -> tuple[str, int]:
     """The best profile and the smallest `detect_every` that this machine holds at `rate` pictures a second.
 
     Finer profiles come first as long as the detector still runs seven times a second, below which identities suffer

@@ -5,7 +5,7 @@ import numpy as np
 from base.errors import ModelError
 from models.detections import Detections, suppressed
 from models.detector import ALIGNMENT, GROUPS, MASKING_THRESHOLD, NMS_IOU, Picture, Window, in_window, letterbox, tiled
-from models.runtime import Floats, Session
+from models.runtime import Floats, InferenceSession
 from wire.features.vocabulary import ObjectClass
 
 _STRIDES = (8, 16, 32)
@@ -22,8 +22,14 @@ class NanoDet:
         merge: average the boxes that agree with each one that is kept, instead of dropping them.
     """
 
-    def __init__(self, session: Session, *, long_sides: tuple[int, ...] = (416,), tiles: tuple[int, int] = (1, 1),
-                 merge: bool = True) -> None:
+    def __init__(
+        self,
+        session: InferenceSession,
+        *,
+        long_sides: tuple[int, ...] = (416,),
+        tiles: tuple[int, int] = (1, 1),
+        merge: bool = True,
+    ) -> None:
         for side in long_sides:
             if side % ALIGNMENT:
                 raise ModelError(f"detector input {side} is not a multiple of {ALIGNMENT}")
@@ -54,9 +60,12 @@ class NanoDet:
         """One pass over the whole of `rgb`, suppressed, in its own coordinates."""
         boxed, factor = letterbox(rgb, self._long_sides[scale])
         outputs = self._session.run(self._session.normalised(boxed), _OUTPUTS)
-        found = Detections.joined([
-            self._decode(outputs[i][0], outputs[i + len(_STRIDES)][0], stride, boxed.shape[1] // stride, threshold)
-            for i, stride in enumerate(_STRIDES)])
+        found = Detections.joined(
+            [
+                self._decode(outputs[i][0], outputs[i + len(_STRIDES)][0], stride, boxed.shape[1] // stride, threshold)
+                for i, stride in enumerate(_STRIDES)
+            ]
+        )
         height, width = rgb.shape[:2]
         boxes = np.clip(found.boxes / factor, 0, np.array([width, height, width, height], np.float32))
         return suppressed(Detections(boxes, found.scores, found.classes), NMS_IOU, GROUPS, merge=self._merge)
@@ -64,7 +73,7 @@ class NanoDet:
     def strongest(self, rgb: Picture) -> dict[str, float]:
         """The highest score anywhere in `rgb` of each class that the registry names, things people carry included."""
         boxed, _ = letterbox(rgb, max(rgb.shape[:2]))
-        outputs = self._session.run(self._session.normalised(boxed), _OUTPUTS[:len(_STRIDES)])
+        outputs = self._session.run(self._session.normalised(boxed), _OUTPUTS[: len(_STRIDES)])
         best = np.max([scores[0].max(axis=0) for scores in outputs], axis=0)
         return {name: float(best[label]) for name, label in self._labels.items()}
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.detections import Boxes, Detections, suppressed
 from models.detector import GROUPS, MASKING_THRESHOLD, NMS_IOU, Picture, Window, in_window
-from models.runtime import Floats, Session
+from models.runtime import Floats, InferenceSession
 from wire.features.vocabulary import ObjectClass
 
 NAME = "oidv4"
@@ -34,7 +34,7 @@ class Oidv4:
 
     scales = 1  # its anchors and its input are of one size
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: InferenceSession) -> None:
         self._session = session
         labels = dict(zip(session.entry.names, session.entry.labels, strict=True))
         self._columns = {kind: [labels[name] for name in names] for kind, names in _CLASSES.items()}
@@ -74,8 +74,12 @@ def anchors(side: int) -> Floats:
     cells = -(-side // _FIRST_STRIDE)
     for size, next_size in pairwise(_SIZES):
         kinds = _FINEST if not rows else (*((size, aspect) for aspect in _ASPECTS), ((size * next_size) ** 0.5, 1.0))
-        rows += [((x + 0.5) * side / cells, (y + 0.5) * side / cells, share * aspect**0.5 * side,
-                  share / aspect**0.5 * side) for y in range(cells) for x in range(cells) for share, aspect in kinds]
+        rows += [
+            ((x + 0.5) * side / cells, (y + 0.5) * side / cells, share * aspect**0.5 * side, share / aspect**0.5 * side)
+            for y in range(cells)
+            for x in range(cells)
+            for share, aspect in kinds
+        ]
         cells = -(-cells // 2)
     table = np.array(rows, np.float32)
     table.flags.writeable = False

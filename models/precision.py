@@ -20,8 +20,8 @@ from models import selftest
 from models.config import ModelsConfig
 from models.oidv4 import NAME
 from models.profiles import detector_for, looks_with_nanodet
-from models.registry import Registry
-from models.runtime import Session
+from models.registry import ModelRegistry
+from models.runtime import InferenceSession
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def eight_bits() -> str:
     return INT8 if flags & _EXACT_X86 else UINT8
 
 
-def detecting(exact: Session, registry: Registry, config: ModelsConfig) -> Session:
+def detecting(exact: InferenceSession, registry: ModelRegistry, config: ModelsConfig) -> InferenceSession:
     """The session of the profile's network in the precision that `config` names; `exact` is NanoDet in float.
 
     Raises:
@@ -54,10 +54,10 @@ def detecting(exact: Session, registry: Registry, config: ModelsConfig) -> Sessi
     if not looks_with_nanodet(config.profile):
         if config.precision == "int8":
             raise ModelError(f"the profile {config.profile} has no network in eight bits; precision: float or auto")
-        return Session.load(NAME, config, registry)
+        return InferenceSession.load(NAME, config, registry)
     if config.precision == "float" or (config.precision == "auto" and exact.provider != "CPUExecutionProvider"):
         return exact
-    small = Session.load(eight_bits(), config, registry)
+    small = InferenceSession.load(eight_bits(), config, registry)
     if config.precision == "int8":
         return small
     try:
@@ -66,17 +66,20 @@ def detecting(exact: Session, registry: Registry, config: ModelsConfig) -> Sessi
         log.warning("the detector stays in float: in eight bits %s", error)
         return exact
     gain = speed_up(exact, small, config.profile)
-    log.info("the detector takes %s: eight bits are %.1f times as fast here",
-             "eight bits" if gain >= WORTH else "float", gain)
+    log.info(
+        "the detector takes %s: eight bits are %.1f times as fast here",
+        "eight bits" if gain >= WORTH else "float",
+        gain,
+    )
     return small if gain >= WORTH else exact
 
 
-def speed_up(exact: Session, small: Session, profile: str) -> float:
+def speed_up(exact: InferenceSession, small: InferenceSession, profile: str) -> float:
     """How many times as fast `small` is on this machine's processor."""
     return _seconds(exact, profile) / _seconds(small, profile)
 
 
-def _seconds(session: Session, profile: str) -> float:
+def _seconds(session: InferenceSession, profile: str) -> float:
     """CPU time of the quickest of some runs: what else the machine does must not decide."""
     picture, looking, best_s = np.full((576, 768, 3), 128, np.uint8), detector_for(session, profile), np.inf
     for _ in range(_ROUNDS):

@@ -25,7 +25,7 @@ class Tensor:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
+class ModelEntry:
     """One file of weights: where it came from, what it must be, and, for a network, what it eats.
 
     Attributes:
@@ -61,18 +61,18 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Registry:
+class ModelRegistry:
     """Everything in `models.toml`, of layout `format`."""
 
     format: int
-    models: tuple[Entry, ...]
+    models: tuple[ModelEntry, ...]
 
     def __post_init__(self) -> None:
         if self.format != FORMAT:
             raise ValueError(f"format: {self.format}, this program reads {FORMAT}")
 
     @classmethod
-    def read(cls, path: Path = HERE / "models.toml") -> "Registry":
+    def read(cls, path: Path = HERE / "models.toml") -> "ModelRegistry":
         """The registry at `path`.
 
         Raises:
@@ -83,7 +83,7 @@ class Registry:
         except ConfigError as error:
             raise ModelError(f"model registry: {error}") from error
 
-    def entry(self, name: str) -> Entry:
+    def entry(self, name: str) -> ModelEntry:
         """The entry called `name`; ModelError names the known ones."""
         for entry in self.models:
             if entry.name == name:
@@ -110,5 +110,7 @@ class Registry:
                 raise ModelError(f"model {name}: {path} holds the model {other.name}; the files were swapped")
         if len(blob) < entry.bytes:
             raise ModelError(f"model {name}: {path} is truncated: {len(blob)} of {entry.bytes} bytes")
-        raise ModelError(f"model {name}: {path} is another version or was altered: sha256 {found}, "
-                         f"expected {entry.sha256} (version {entry.version})")
+        raise ModelError(
+            f"model {name}: {path} is another version or was altered: sha256 {found}, "
+            f"expected {entry.sha256} (version {entry.version})"
+        )

@@ -18,7 +18,7 @@ import onnxruntime  # after the switch
 
 from base.errors import ModelError
 from models.config import ModelsConfig
-from models.registry import Entry, Registry, Tensor
+from models.registry import ModelEntry, ModelRegistry, Tensor
 
 log = logging.getLogger(__name__)
 # The package exports its names without declaring them.
@@ -40,15 +40,16 @@ def choose_providers(wanted: tuple[str, ...]) -> list[str]:
         if name not in available:
             log.warning("execution provider %s is not in this onnxruntime", name)
     if not chosen:
-        raise ModelError(f"none of the execution providers {', '.join(wanted)} is there; this onnxruntime has "
-                         f"{', '.join(available)}")
+        raise ModelError(
+            f"none of the execution providers {', '.join(wanted)} is there; this onnxruntime has {', '.join(available)}"
+        )
     return chosen
 
 
-class Session:
+class InferenceSession:
     """A loaded network; `run` gives its outputs by name."""
 
-    def __init__(self, entry: Entry, weights: bytes, config: ModelsConfig) -> None:
+    def __init__(self, entry: ModelEntry, weights: bytes, config: ModelsConfig) -> None:
         self.entry = entry
         options = ort.SessionOptions()
         options.intra_op_num_threads = config.threads
@@ -61,7 +62,8 @@ class Session:
         providers = choose_providers(config.wanted)
         try:
             self._session: Any = ort.InferenceSession(
-                weights, options, providers=[(name, _OPTIONS.get(name, {})) for name in providers])
+                weights, options, providers=[(name, _OPTIONS.get(name, {})) for name in providers]
+            )
         except Exception as error:  # onnxruntime raises a dozen private types that share only Exception
             raise ModelError(f"model {entry.name}: onnxruntime refuses the graph: {error}") from error
         self.provider = str(self._session.get_providers()[0])
@@ -71,9 +73,9 @@ class Session:
         self._check("output", entry.outputs, self._session.get_outputs())
 
     @classmethod
-    def load(cls, name: str, config: ModelsConfig, registry: Registry | None = None) -> "Session":
+    def load(cls, name: str, config: ModelsConfig, registry: ModelRegistry | None = None) -> "InferenceSession":
         """The model called `name` in the registry; ModelError names what is wrong with it."""
-        registry = registry or Registry.read()
+        registry = registry or ModelRegistry.read()
         return cls(registry.entry(name), registry.weights(name, config.weights), config)
 
     def _check(self, kind: str, expected: tuple[Tensor, ...], found: Sequence[Any]) -> None:

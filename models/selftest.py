@@ -48,8 +48,10 @@ def run(detector: Detector, faces: Faces, appearance: Encoder) -> None:
     rgb = picture()
     heads = faces.on_bodies(rgb, _PERSON)
     if len(heads) != 1 or ious(heads, _FACE)[0, 0] < _MINIMUM_IOU:
-        raise ModelError("self-test: the face detector must find one face in the known picture, it found "
-                         f"{[[round(float(v)) for v in box] for box in heads]}")
+        raise ModelError(
+            "self-test: the face detector must find one face in the known picture, it found "
+            f"{[[round(float(v)) for v in box] for box in heads]}"
+        )
     ask_appearance(appearance)
 
 
@@ -81,9 +83,11 @@ def _ask_detector(detector: Detector, rgb: npt.NDArray[np.uint8], scale: int) ->
     found = detector.detect(rgb, OBJECT_THRESHOLD, scale)
     people = found.where(found.classes == ObjectClass.PERSON)
     if len(people) != 1 or ious(people.boxes, _PERSON)[0, 0] < _MINIMUM_IOU or people.scores[0] < _MINIMUM_SCORE:
-        raise ModelError("self-test: the detector must find one person in the known picture, it found "
-                         f"{[[round(float(v)) for v in box] for box in people.boxes]}, "
-                         f"scores {people.scores.round(2).tolist()}")
+        raise ModelError(
+            "self-test: the detector must find one person in the known picture, it found "
+            f"{[[round(float(v)) for v in box] for box in people.boxes]}, "
+            f"scores {people.scores.round(2).tolist()}"
+        )
     for value, name in ((0, "black"), (255, "white")):
         if len(detector.detect(np.full_like(rgb, value), OBJECT_THRESHOLD, scale)):
             raise ModelError(f"self-test: the detector sees objects in a {name} picture")

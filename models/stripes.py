@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from models.runtime import Floats, Session
+from models.runtime import Floats, InferenceSession
 
 Picture = npt.NDArray[np.uint8]
 
@@ -28,7 +28,7 @@ def grid(*, upright: bool) -> tuple[int, int]:
     return (CELLS, 1) if upright else (CELLS // 2, 2)
 
 
-def features(session: Session, crop: Picture, *, upright: bool) -> Floats:
+def features(session: InferenceSession, crop: Picture, *, upright: bool) -> Floats:
     """(LENGTH,) features of an RGB crop: the histograms' half and the backbone's half."""
     size = PERSON_SIZE if upright else VEHICLE_SIZE
     crop = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -48,24 +48,35 @@ def _weights(width: int, columns: int) -> npt.NDArray[np.float32]:
 def _cells(height: int, width: int, rows: int, columns: int) -> list[tuple[slice, slice]]:
     """The cells, row by row; when a cell would hold less than a row it takes the nearest whole ones."""
     vertical, horizontal = np.linspace(0, height, rows + 1), np.linspace(0, width, columns + 1)
-    return [(slice(int(vertical[r]), max(int(np.ceil(vertical[r + 1])), int(vertical[r]) + 1)),
-             slice(int(horizontal[c]), int(horizontal[c + 1]))) for r in range(rows) for c in range(columns)]
+    return [
+        (
+            slice(int(vertical[r]), max(int(np.ceil(vertical[r + 1])), int(vertical[r]) + 1)),
+            slice(int(horizontal[c]), int(horizontal[c + 1])),
+        )
+        for r in range(rows)
+        for c in range(columns)
+    ]
 
 
 def _histograms(crop: Picture, rows: int, columns: int) -> Floats:
     hsv = cv2.cvtColor(crop, cv2.COLOR_RGB2HSV).astype(np.int32)
-    bins = (hsv[..., 0] * _HUES // 180 * _SATURATIONS + hsv[..., 1] * _SATURATIONS // 256) * _VALUES \
-        + hsv[..., 2] * _VALUES // 256
+    bins = (hsv[..., 0] * _HUES // 180 * _SATURATIONS + hsv[..., 1] * _SATURATIONS // 256) * _VALUES + hsv[
+        ..., 2
+    ] * _VALUES // 256
     height, width = bins.shape
     weights = np.broadcast_to(_weights(width, columns), bins.shape)
-    histograms = [np.bincount(bins[cell].ravel(), weights[cell].ravel(), _HUES * _SATURATIONS * _VALUES)
-                  for cell in _cells(height, width, rows, columns)]
+    histograms = [
+        np.bincount(bins[cell].ravel(), weights[cell].ravel(), _HUES * _SATURATIONS * _VALUES)
+        for cell in _cells(height, width, rows, columns)
+    ]
     return np.concatenate([np.sqrt(h / h.sum()) for h in histograms]).astype(np.float32)
 
 
 def _pooled(stage: Floats, rows: int, columns: int) -> Floats:
     _, height, width = stage.shape
     weights = _weights(width, columns)
-    means = [(stage[:, cell[0], cell[1]].mean(axis=1) * weights[cell[1]]).sum(axis=1) / weights[cell[1]].sum()
-             for cell in _cells(height, width, rows, columns)]
+    means = [
+        (stage[:, cell[0], cell[1]].mean(axis=1) * weights[cell[1]]).sum(axis=1) / weights[cell[1]].sum()
+        for cell in _cells(height, width, rows, columns)
+    ]
     return np.concatenate(means).astype(np.float32)

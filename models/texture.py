@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from wire.features.packet import ColourShare
-from wire.features.vocabulary import Attribute, Colour, ObjectClass, Part
+from wire.features.vocabulary import Attribute, BodyPart, Colour, ObjectClass
 
 Picture = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.float64]
 
-ATTRIBUTES = {Part.UPPER: Attribute.TEXTURE, Part.LOWER: Attribute.LOWER_TEXTURE}
+ATTRIBUTES = {BodyPart.UPPER: Attribute.TEXTURE, BodyPart.LOWER: Attribute.LOWER_TEXTURE}
 # Rows and columns of the box in shares of its sides: cloth alone, as far as a box can tell; and the size above which
 # brightness changes by folds and shade, in shares of the rows.
-_CLOTH = {Part.UPPER: ((0.21, 0.46), (0.32, 0.68), 0.16), Part.LOWER: ((0.54, 0.72), (0.25, 0.75), 0.20)}
+_CLOTH = {BodyPart.UPPER: ((0.21, 0.46), (0.32, 0.68), 0.16), BodyPart.LOWER: ((0.54, 0.72), (0.25, 0.75), 0.20)}
 # Smaller than this nothing can be told; larger ones are brought to this.
 _LEAST_PX, _SIZE_PX = 18, 48
 _SPECTRUM = 64
@@ -30,9 +30,17 @@ _BLOCKS = 4
 _SLOWEST, _FASTEST = 1.2, 0.45
 _PEAK_RADIUS = 0.03
 # Plain, striped, patterned: what each number of `measured` adds, and where they start.
-_WEIGHTS = np.array([
-    [-2.61, 1.88, 0.73], [1.34, -1.34, 0.01], [0.79, 3.02, -3.80], [-3.82, 0.30, 3.52], [0.84, -0.75, -0.09],
-    [-1.57, 1.12, 0.45], [-1.03, 0.60, 0.43]])
+_WEIGHTS = np.array(
+    [
+        [-2.61, 1.88, 0.73],
+        [1.34, -1.34, 0.01],
+        [0.79, 3.02, -3.80],
+        [-3.82, 0.30, 3.52],
+        [0.84, -0.75, -0.09],
+        [-1.57, 1.12, 0.45],
+        [-1.03, 0.60, 0.43],
+    ]
+)
 _START = np.array([4.29, -3.83, -0.46])
 
 _FREQUENCY = np.fft.fftfreq(_SPECTRUM)
@@ -41,8 +49,9 @@ _SPEED = np.hypot(_ACROSS, _DOWN)
 _ANGLE = np.minimum((np.arctan2(_DOWN, _ACROSS) % np.pi / np.pi * _ANGLES).astype(int), _ANGLES - 1)
 
 
-def describe(rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass,
-             told: Sequence[ColourShare]) -> dict[Attribute, Numbers]:
+def describe(
+    rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass, told: Sequence[ColourShare]
+) -> dict[Attribute, Numbers]:
     """Probabilities of plain, striped and patterned for each garment that shows it.
 
     Args:
@@ -63,7 +72,7 @@ def describe(rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass,
     return found
 
 
-def measured(rgb: Picture, box: npt.NDArray[np.float32], part: Part) -> Numbers | None:
+def measured(rgb: Picture, box: npt.NDArray[np.float32], part: BodyPart) -> Numbers | None:
     """What the table weighs, (7,); None where the cloth is too small.
 
     Logarithms of the calmer blocks' and of the whole cloth's contrast; shares of the energy in the strongest direction,
@@ -85,11 +94,23 @@ def measured(rgb: Picture, box: npt.NDArray[np.float32], part: Part) -> Numbers 
     # Two colours lie on a line: along it is the weave, across it are shade, noise and third colours.
     variances, axes = np.linalg.eigh(np.cov(rest.reshape(-1, 3).T))
     weave = np.asarray(rest @ axes[:, -1], np.float64)
-    blocks = [np.sqrt(np.mean(np.square(block))) for row in np.array_split(weave, _BLOCKS)
-              for block in np.array_split(row, _BLOCKS, axis=1)]
+    blocks = [
+        np.sqrt(np.mean(np.square(block)))
+        for row in np.array_split(weave, _BLOCKS)
+        for block in np.array_split(row, _BLOCKS, axis=1)
+    ]
     strongest, beside, peak, periods = _directions(weave)
-    return np.array([np.log(np.quantile(blocks, 0.25) + 0.5), np.log(np.sqrt(max(variances[-1], 0)) + 0.5), strongest,
-                     beside, peak, np.log(periods), np.log(np.sqrt(max(variances[:-1].sum(), 0)) + 0.3)])
+    return np.array(
+        [
+            np.log(np.quantile(blocks, 0.25) + 0.5),
+            np.log(np.sqrt(max(variances[-1], 0)) + 0.5),
+            strongest,
+            beside,
+            peak,
+            np.log(periods),
+            np.log(np.sqrt(max(variances[:-1].sum(), 0)) + 0.3),
+        ]
+    )
 
 
 def _directions(weave: Numbers) -> tuple[float, float, float, float]:

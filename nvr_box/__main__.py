@@ -9,7 +9,7 @@ from pathlib import Path
 from base import config as toml
 from base import logs, service
 from base.errors import ConfigError, Error, Invalid, StoreError
-from nvr_box.accounts.users import Users
+from nvr_box.accounts.users import Accounts
 from nvr_box.audit.log import Audit
 from nvr_box.config import BoxConfig
 from nvr_box.custody import command as keys_command
@@ -19,7 +19,7 @@ from nvr_box.custody.holds import Holds
 from nvr_box.db.database import Store
 from nvr_box.db.migrate import Newer
 from nvr_box.export import verify
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from nvr_box.maintenance import accept_loss, check
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
@@ -97,11 +97,11 @@ async def _change(config: BoxConfig, asked: argparse.Namespace) -> int:
     try:
         log = Audit(store)
         if asked.command == "users":
-            users = Users(store, log)
+            users = Accounts(store, log)
             await users.load()
             await _users(users, asked)
         elif asked.command == "accept-loss":
-            keys = Keys.open(config.key_folder, rotate=config.reveal.rotate, make=False)
+            keys = KeyFolder.open(config.key_folder, rotate=config.reveal.rotate, make=False)
             try:
                 key = keys.verifier.hex()
             except StoreError:
@@ -113,13 +113,13 @@ async def _change(config: BoxConfig, asked: argparse.Namespace) -> int:
             # Here and not above, as for `serve`.
             from nvr_box.search import reencode_command
 
-            keys = Keys.open(config.key_folder, rotate=config.reveal.rotate, make=False)
+            keys = KeyFolder.open(config.key_folder, rotate=config.reveal.rotate, make=False)
             passphrases = [secret(f"operator's passphrase {number + 1}: ") for number in range(asked.operators)]
             service.keep_secrets()
             await reencode_command.run(config.models, store, keys, files=asked.identity, passphrases=passphrases)
         else:
             # Public halves do: only the box itself has its secret, which a service's credential gives to nobody else.
-            keys = Keys.open(config.key_folder, rotate=config.reveal.rotate, make=False)
+            keys = KeyFolder.open(config.key_folder, rotate=config.reveal.rotate, make=False)
             recordings = Recordings(Segments(store, config.state / RECORDINGS), log)
             holds = Holds(store, log, keys, recordings)
             await keys_command.run(keys_command.Room(keys, Custody(store, log, keys, holds), holds, log), asked)
@@ -128,7 +128,7 @@ async def _change(config: BoxConfig, asked: argparse.Namespace) -> int:
     return 0
 
 
-async def _users(users: Users, asked: argparse.Namespace) -> None:
+async def _users(users: Accounts, asked: argparse.Namespace) -> None:
     if asked.action == "list":
         for account in users.list(CONSOLE):
             held = ", ".join(sorted(right.value for right in account.rights)) or "none"

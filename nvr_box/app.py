@@ -16,14 +16,14 @@ import models
 from base import libav, service
 from base.errors import Conflict, HostError, StoreError
 from base.steady import kept_up
-from nvr_box.accounts.users import Users
+from nvr_box.accounts.users import Accounts
 from nvr_box.audit.head import Heads
 from nvr_box.audit.log import Audit
-from nvr_box.box import Box
-from nvr_box.cameras.cameras import Cameras, Introduction
+from nvr_box.box import BoxContext
+from nvr_box.cameras.camera_store import CameraStore
+from nvr_box.cameras.cameras import Cameras, PairingOffers
 from nvr_box.cameras.maskings import Maskings
-from nvr_box.cameras.released_places import ReleasedPlaces
-from nvr_box.cameras.roster import Roster
+from nvr_box.cameras.released_places import PlaceReleases
 from nvr_box.cameras.selections import Selections
 from nvr_box.config import BoxConfig
 from nvr_box.custody.custody import Custody
@@ -32,27 +32,27 @@ from nvr_box.db.database import Damaged, Store
 from nvr_box.export.budget import Budget
 from nvr_box.export.exports import Exports
 from nvr_box.keys.secret import box_secret
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from nvr_box.maintenance import repair
 from nvr_box.maintenance.housekeeping import Housekeeping
+from nvr_box.record.crash_recovery import salvage
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
-from nvr_box.record.salvage import salvage
 from nvr_box.record.segments import Segments
-from nvr_box.reveal.brake import Brake
+from nvr_box.reveal.passphrase_throttle import PassphraseThrottle
 from nvr_box.reveal.reveals import Reveals
 from nvr_box.rights import Right
+from nvr_box.search.frozen_frames import Stills
 from nvr_box.search.intake import Intake
 from nvr_box.search.passages import Passages
-from nvr_box.search.search import Searches
-from nvr_box.search.stills import Stills
+from nvr_box.search.search import AppearanceSearch
 from nvr_box.services.face import OnvifFace
 from nvr_box.state import CONSOLE, DATABASE, FIRST_PASSWORD, LOCK, RECORDINGS
 from nvr_box.timekeeping.timekeeper import Timekeeper
 from nvr_box.web import certificate
 from nvr_box.web.app import application
-from onvif.doorway import runner_of
-from onvif.listener import Listener
+from onvif.connection_bounds import runner_of
+from onvif.listener import PortListener
 
 log = logging.getLogger(__name__)
 
@@ -91,13 +91,13 @@ async def serve(config: BoxConfig) -> None:
                 await runner.cleanup()
 
 
-class Parts:
+class ProcessParts:
     """What the process needs beside the box's interface."""
 
     def __init__(
         self,
         housekeeping: Housekeeping,
-        keys: Keys,
+        keys: KeyFolder,
         ports: list[int],
         *,
         heads: Heads,
@@ -109,7 +109,7 @@ class Parts:
 
 
 @asynccontextmanager
-async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
+async def built(config: BoxConfig) -> AsyncIterator[tuple[BoxContext, ProcessParts]]:
     """Every part, recording already; closed in order at the end.
 
     Raises:
@@ -125,13 +125,13 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
         stack.callback(store.close)
         secret = box_secret(config, make=True)
         keys = await asyncio.to_thread(
-            partial(Keys.open, config.key_folder, rotate=config.reveal.rotate, secret=secret)
+            partial(KeyFolder.open, config.key_folder, rotate=config.reveal.rotate, secret=secret)
         )
         heads = Heads(store, keys.signer, config.state)
         audit = Audit(store, heads)
         timekeeper = Timekeeper(store, audit)
         await timekeeper.load()
-        roster = Roster(store)
+        roster = CameraStore(store)
         await roster.load()
         segments = Segments(store, root, timekeeper.error_us, timekeeper.error_before_us)
         recordings = Recordings(segments, audit)
@@ -139,7 +139,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
         retention = Retention(store, segments, config.record, timekeeper.now_us)
         tls, fingerprint = _certificate(config)
         ports: list[int] = []
-        introduction = Introduction(
+        introduction = PairingOffers(
             identity=keys.identity,
             signer=keys.signer,
             recipients=keys.recipients,
@@ -163,12 +163,12 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             await salvage(store, root, segments, newest=True)
         except StoreError as error:
             log.warning("recordings of the last run: %s", error)  # housekeeping tries again
-        users, passages = Users(store, audit, config.state / FIRST_PASSWORD), Passages(store)
+        users, passages = Accounts(store, audit, config.state / FIRST_PASSWORD), Passages(store)
         await users.load()
         passages.begin()
         networks = await asyncio.to_thread(models.load, config.models)
         stills = Stills(recordings, passages, audit, networks, config.detect_threshold)
-        brake = Brake()
+        brake = PassphraseThrottle()
         holds = Holds(store, audit, keys, recordings, brake=brake)
         housekeeping = Housekeeping(
             store,
@@ -182,7 +182,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             holds=holds,
             keep_days=config.record.keep_days,
         )
-        parts = Parts(housekeeping, keys, ports, heads=heads, tls=tls, fingerprint=fingerprint)
+        parts = ProcessParts(housekeeping, keys, ports, heads=heads, tls=tls, fingerprint=fingerprint)
         reveals = Reveals(
             audit,
             keys,
@@ -209,7 +209,7 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
         )
         stack.push_async_callback(exports.close)
         maskings = Maskings(store, roster)
-        box = Box(
+        box = BoxContext(
             config=config,
             audit=audit,
             users=users,
@@ -217,14 +217,14 @@ async def built(config: BoxConfig) -> AsyncIterator[tuple[Box, Parts]]:
             recordings=recordings,
             stills=stills,
             intake=Intake(store, passages, keys.identity, cameras.clock_offset_s),
-            searches=Searches(passages, stills, audit),
+            searches=AppearanceSearch(passages, stills, audit),
             reveals=reveals,
             exports=exports,
             custody=Custody(store, audit, keys, holds),
             holds=holds,
             maskings=maskings,
             selections=Selections(audit, roster, stills, passages, maskings),
-            released_places=ReleasedPlaces(audit, roster, maskings),
+            released_places=PlaceReleases(audit, roster, maskings),
             timekeeper=timekeeper,
             notices=lambda: (*cameras.notices(), *housekeeping.notices()),
         )
@@ -250,7 +250,7 @@ def _database(path: Path, recordings: Path) -> Store:
 
 
 @asynccontextmanager
-async def _onvif(box: Box, parts: Parts) -> AsyncIterator[None]:
+async def _onvif(box: BoxContext, parts: ProcessParts) -> AsyncIterator[None]:
     """The box as an ONVIF device, where the configuration wants it."""
     if not box.config.onvif.enabled:
         yield
@@ -261,7 +261,7 @@ async def _onvif(box: Box, parts: Parts) -> AsyncIterator[None]:
         yield
 
 
-async def _run(box: Box, parts: Parts, stop: Awaitable[None]) -> None:
+async def _run(box: BoxContext, parts: ProcessParts, stop: Awaitable[None]) -> None:
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(box.cameras.run(), name="cameras"),
@@ -276,7 +276,7 @@ async def _run(box: Box, parts: Parts, stop: Awaitable[None]) -> None:
             task.cancel()
 
 
-async def _first_account(box: Box) -> None:
+async def _first_account(box: BoxContext) -> None:
     if box.users.list(CONSOLE):
         return
     await box.users.begin("admin", FIRST_RIGHTS)
@@ -286,7 +286,7 @@ async def _first_account(box: Box) -> None:
 
 
 async def _listen(runner: web.AppRunner, config: BoxConfig, tls: ssl.SSLContext | None) -> int:
-    listener = Listener(runner, config.web.host)
+    listener = PortListener(runner, config.web.host)
     try:
         await listener.open(config.web.port, tls)
     except OSError as error:

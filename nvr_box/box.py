@@ -8,11 +8,11 @@ to the box's event loop; what blocks runs in threads behind them.
 
 from dataclasses import dataclass
 
-from nvr_box.accounts.users import Users
+from nvr_box.accounts.users import Accounts
 from nvr_box.audit.log import Audit
 from nvr_box.cameras.cameras import Cameras
 from nvr_box.cameras.maskings import Maskings
-from nvr_box.cameras.released_places import ReleasedPlaces
+from nvr_box.cameras.released_places import PlaceReleases
 from nvr_box.cameras.selections import Selections
 from nvr_box.config import BoxConfig
 from nvr_box.custody.custody import Custody
@@ -21,30 +21,30 @@ from nvr_box.export.exports import Exports
 from nvr_box.notices import Notices, none
 from nvr_box.record.recordings import Recordings
 from nvr_box.reveal.reveals import Reveals
+from nvr_box.search.frozen_frames import Stills
 from nvr_box.search.intake import Intake
-from nvr_box.search.search import Searches
-from nvr_box.search.stills import Stills
+from nvr_box.search.search import AppearanceSearch
 from nvr_box.timekeeping.timekeeper import Timekeeper
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class BoxContext:
     """The parts, built and started by `nvr_box.app`."""
 
     config: BoxConfig
     audit: Audit
-    users: Users
+    users: Accounts
     cameras: Cameras
     recordings: Recordings
     stills: Stills
     intake: Intake
-    searches: Searches
+    searches: AppearanceSearch
     reveals: Reveals
     exports: Exports
     custody: Custody
     holds: Holds
     maskings: Maskings
     selections: Selections
-    released_places: ReleasedPlaces
+    released_places: PlaceReleases
     timekeeper: Timekeeper
     notices: Notices = none

@@ -7,7 +7,7 @@ cannot differ in what they allow.
 from dataclasses import dataclass
 from enum import Enum
 
-from base.errors import Refused
+from base.errors import RightRefused
 
 
 class Right(Enum):
@@ -39,13 +39,15 @@ class Account:
         return right in self.rights and (camera is None or self.cameras is None or camera in self.cameras)
 
     def demand(self, right: Right, camera: int | None = None) -> None:
-        """Raise `Refused` unless `may(right, camera)`."""
+        """Raise `RightRefused` unless `may(right, camera)`."""
         if not self.may(right, camera):
             where = "" if camera is None else f" for camera {camera}"
-            raise Refused(f"{self.name} does not hold the right {right.value!r}{where}")
+            raise RightRefused(f"{self.name} does not hold the right {right.value!r}{where}")
 
     def demand_everywhere(self, right: Right) -> None:
-        """Raise `Refused` unless `right` is held for every camera: for what concerns the box as a whole."""
+        """Raise `RightRefused` unless `right` is held for every camera: for what concerns the box as a whole."""
         self.demand(right)
         if self.cameras is not None:
-            raise Refused(f"{self.name} holds the right {right.value!r} for some cameras only; this is about every one")
+            raise RightRefused(
+                f"{self.name} holds the right {right.value!r} for some cameras only; this is about every one"
+            )

@@ -1,6 +1,6 @@
 """A camera as its client sees it: connect by address, then profiles, stream addresses, snapshots, events.
 
-zeep is the codec, `onvif.carrier` the carrier. Replies are read leniently: real devices leave elements out, put them in
+zeep is the codec, `onvif.soap_transport` the carrier. Replies are read leniently: real devices leave elements out, put them in
 another order or namespace, advertise addresses that only they can reach, and have wrong clocks.
 """
 
@@ -17,13 +17,12 @@ from lxml import etree
 from yarl import URL
 
 from onvif import names
-from onvif.carrier import Carrier
 from onvif.errors import Fault, NotAuthorized, NotOnvif, OnvifError
 from onvif.notifications import Notification, read_notifications
 from onvif.registry import load
 from onvif.replies import (
     DeviceInformation,
-    Profile,
+    ProfileReply,
     capability_addresses,
     device_time,
     many,
@@ -31,6 +30,7 @@ from onvif.replies import (
     media_profile,
     text_of,
 )
+from onvif.soap_transport import SoapTransport
 from onvif.values import MalformedRequest
 
 DEVICE_PATH = "/onvif/device_service"
@@ -38,13 +38,13 @@ _LONGEST_ADDRESS = 2048
 _UNSAID = frozenset({None, "", "0.0.0.0", "::", "localhost", "127.0.0.1", "::1"})  # noqa: S104 - compared
 
 
-class Camera:
+class OnvifClient:
     """One connected device. Made by `connect`; use it as an async context manager or `close` it.
 
     Every method raises `Fault`, `NotAuthorized`, `NotOnvif` or `Unreachable` (all `OnvifError`).
     """
 
-    def __init__(self, address: str, carrier: Carrier) -> None:
+    def __init__(self, address: str, carrier: SoapTransport) -> None:
         self.address = address
         """The device service's address, as given or completed."""
         self.services: Mapping[str, str] = {names.TDS: address}
@@ -64,14 +64,14 @@ class Camera:
         timeout_s: float = 15.0,
         tls: bool | aiohttp.Fingerprint = False,
         session: aiohttp.ClientSession | None = None,
-    ) -> "Camera":
+    ) -> "OnvifClient":
         """Find out the device's clock, services and identity.
 
         Args:
             address: `host`, `host:port`, an XAddr of discovery, or a whole URL.
             tls: False accepts any certificate; a Fingerprint only that one.
         """
-        carrier = Carrier(user, password, timeout_s=timeout_s, tls=tls, session=session)
+        carrier = SoapTransport(user, password, timeout_s=timeout_s, tls=tls, session=session)
         camera = cls(device_address(address), carrier)
         try:
             await camera._read_clock()
@@ -126,7 +126,7 @@ class Camera:
             raise NotOnvif(f"{url} answers {operation} with {reply.tag}")
         return reply
 
-    async def profiles(self) -> tuple[Profile, ...]:
+    async def profiles(self) -> tuple[ProfileReply, ...]:
         """The media profiles that have a video encoder: by Media2 where it is offered, else by Media."""
         if self.offers(names.TR2):
             try:
@@ -142,7 +142,7 @@ class Camera:
         found = [media_profile(profile) for profile in many(reply)]
         return tuple(profile for profile in found if profile.encoding and profile.token)
 
-    async def stream_uri(self, profile: Profile, *, protocol: str = "RTSP") -> str:
+    async def stream_uri(self, profile: ProfileReply, *, protocol: str = "RTSP") -> str:
         """The RTSP address of a profile, without credentials.
 
         Args:
@@ -161,7 +161,7 @@ class Camera:
             raise NotOnvif(f"{self.address} gives no stream address for {profile.token}")
         return self._reachable(uri)
 
-    async def snapshot_uri(self, profile: Profile) -> str:
+    async def snapshot_uri(self, profile: ProfileReply) -> str:
         """The HTTP address of a JPEG of a profile; it wants the same user and password."""
         if profile.media2:
             reply = await self.call(names.TR2, "GetSnapshotUri", ProfileToken=profile.token)
@@ -173,11 +173,11 @@ class Camera:
             raise NotOnvif(f"{self.address} gives no snapshot address for {profile.token}")
         return self._reachable(uri)
 
-    async def snapshot(self, profile: Profile) -> bytes:
+    async def snapshot(self, profile: ProfileReply) -> bytes:
         """A JPEG of the present picture."""
         return await self._carrier.get(await self.snapshot_uri(profile))
 
-    async def synchronisation_point(self, profile: Profile) -> None:
+    async def synchronisation_point(self, profile: ProfileReply) -> None:
         """Ask for a key frame and a new metadata document."""
         service = names.TR2 if profile.media2 else names.TRT
         await self.call(service, "SetSynchronizationPoint", ProfileToken=profile.token)
@@ -260,7 +260,7 @@ def _is_here(host: str | None) -> bool:
 class PullPoint:
     """A subscription of ours at a device."""
 
-    def __init__(self, camera: Camera, address: str, parameters: tuple[etree._Element, ...], life_s: int) -> None:
+    def __init__(self, camera: OnvifClient, address: str, parameters: tuple[etree._Element, ...], life_s: int) -> None:
         self._camera = camera
         self._address = address
         self._parameters = parameters
@@ -313,7 +313,7 @@ def device_address(text: str) -> str:
     return str(url.with_path(DEVICE_PATH) if url.path in {"", "/"} else url)
 
 
-def _subscription(camera: Camera, reply: etree._Element) -> tuple[str, tuple[etree._Element, ...]]:
+def _subscription(camera: OnvifClient, reply: etree._Element) -> tuple[str, tuple[etree._Element, ...]]:
     address: str = ""
     parameters: tuple[etree._Element, ...] = ()
     for element in reply.iter(tag=etree.Element):

@@ -6,7 +6,7 @@ from onvif.users import User
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class ClockSettings:
     """Time settings. `offset_s` is how far a recorded clock was set from the host's."""
 
     ntp: bool = True
@@ -68,7 +68,7 @@ class DeviceState:
     scopes: tuple[str, ...] = ()
     """The configurable ones; the fixed ones follow from what the device is."""
     discoverable: bool = True
-    clock: Clock = field(default_factory=Clock)
+    clock: ClockSettings = field(default_factory=ClockSettings)
     dns_from_dhcp: bool = True
     dns_search: tuple[str, ...] = ()
     dns_servers: tuple[Host, ...] = ()

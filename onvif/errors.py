@@ -9,7 +9,7 @@ OnvifError:
 
 from collections.abc import Sequence
 
-from base.errors import Conflict, Error, Invalid, NotFound, PeerError, Refused, SealError, WireError
+from base.errors import Conflict, Error, Invalid, NotFound, PeerError, RightRefused, SealError, WireError
 from base.refusals import Words, sentence
 
 SENDER = "Sender"
@@ -98,7 +98,7 @@ _SUBCODES: tuple[tuple[type[Error], str, tuple[str, ...]], ...] = (
     (Invalid, SENDER, ("InvalidArgVal",)),
     (NotFound, SENDER, ("InvalidArgVal",)),
     (Conflict, RECEIVER, ("Action",)),
-    (Refused, SENDER, ("NotAuthorized",)),
+    (RightRefused, SENDER, ("NotAuthorized",)),
     (SealError, SENDER, ("NotAuthorized",)),
     (WireError, SENDER, ("InvalidArgs",)),
 )

@@ -4,10 +4,10 @@ import ssl
 
 from aiohttp import web
 
-from onvif.doorway import CROWD, listen
+from onvif.connection_bounds import CROWD, listen
 
 
-class Listener:
+class PortListener:
     """One port of one application.
 
     Args:

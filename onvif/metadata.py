@@ -31,7 +31,7 @@ _MAX_OBJECTS: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class MetadataBox:
     """A rectangle in normalised coordinates: -1..1, `bottom` ≤ `top` since y grows upwards."""
 
     left: float
@@ -40,7 +40,7 @@ class Box:
     bottom: float
 
     @classmethod
-    def from_pixels(cls, edges: Sequence[float], width: int, height: int) -> "Box":
+    def from_pixels(cls, edges: Sequence[float], width: int, height: int) -> "MetadataBox":
         """The box of pixel edges (x0, y0, x1, y1; origin top left) in a picture of `width` × `height`, cut to it."""
         x0, y0, x1, y1 = map(float, edges)
 
@@ -67,7 +67,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Colour:
+class ColourCluster:
     """One colour cluster.
 
     Args:
@@ -80,7 +80,7 @@ class Colour:
 
 
 @dataclass(frozen=True, slots=True)
-class Object:
+class MetadataObject:
     """One object in one frame.
 
     Args:
@@ -94,17 +94,17 @@ class Object:
     """
 
     object_id: int
-    box: Box
+    box: MetadataBox
     type_: str = ""
     likelihood: float = 1.0
     vehicle: str = ""
-    tops: tuple[Colour, ...] = ()
-    bottoms: tuple[Colour, ...] = ()
-    colours: tuple[Colour, ...] = ()
+    tops: tuple[ColourCluster, ...] = ()
+    bottoms: tuple[ColourCluster, ...] = ()
+    colours: tuple[ColourCluster, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class MetadataFrame:
     """What one picture shows.
 
     Args:
@@ -115,12 +115,12 @@ class Frame:
     """
 
     utc: datetime
-    objects: tuple[Object, ...] = ()
+    objects: tuple[MetadataObject, ...] = ()
     source: str = ""
     deleted: tuple[int, ...] = ()
 
 
-def document(frames: Iterable[Frame], events: Iterable[etree._Element] = ()) -> bytes:
+def document(frames: Iterable[MetadataFrame], events: Iterable[etree._Element] = ()) -> bytes:
     """One complete `tt:MetadataStream` document, what one RTP marker bit closes (Streaming Specification 5.1.2.1.1).
 
     Args:
@@ -139,7 +139,7 @@ def document(frames: Iterable[Frame], events: Iterable[etree._Element] = ()) -> 
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
-def parse(data: bytes) -> tuple[Frame, ...]:
+def parse(data: bytes) -> tuple[MetadataFrame, ...]:
     """The frames of one document; events, PTZ and unknown elements are skipped.
 
     Total: any bytes give frames or `NotOnvif`. An object without a usable id or box is left out, for one device's
@@ -162,7 +162,7 @@ def parse(data: bytes) -> tuple[Frame, ...]:
             for item in element.findall(f"{_tt('ObjectTree')}/{_tt('Delete')}")[:_MAX_OBJECTS]
             if (number := _whole(item.get("ObjectId"))) is not None
         ]
-        frames.append(Frame(utc, tuple(objects), element.get("Source", ""), tuple(deleted)))
+        frames.append(MetadataFrame(utc, tuple(objects), element.get("Source", ""), tuple(deleted)))
     return tuple(frames)
 
 
@@ -211,7 +211,7 @@ def _bd(name: str) -> str:
     return f"{{{BD}}}{name}"
 
 
-def frame_element(frame: Frame) -> etree._Element:
+def frame_element(frame: MetadataFrame) -> etree._Element:
     """One `tt:Frame`."""
     element = etree.Element(_tt("Frame"), UtcTime=utc_text(frame.utc))
     if frame.source:
@@ -225,7 +225,7 @@ def frame_element(frame: Frame) -> etree._Element:
     return element
 
 
-def _object(item: Object) -> etree._Element:
+def _object(item: MetadataObject) -> etree._Element:
     element = etree.Element(_tt("Object"), ObjectId=str(item.object_id))
     appearance = etree.SubElement(element, _tt("Appearance"))
     shape = etree.SubElement(appearance, _tt("Shape"))
@@ -260,7 +260,7 @@ def _object(item: Object) -> etree._Element:
     return element
 
 
-def _colours(tag: str, colours: Iterable[Colour]) -> etree._Element:
+def _colours(tag: str, colours: Iterable[ColourCluster]) -> etree._Element:
     descriptor = etree.Element(tag)
     for colour in colours:
         cluster = etree.SubElement(descriptor, _tt("ColorCluster"))
@@ -274,7 +274,7 @@ def _number(value: float) -> str:
     return f"{value:.4f}".rstrip("0").rstrip(".") or "0"
 
 
-def _parse_object(element: etree._Element) -> Object | None:
+def _parse_object(element: etree._Element) -> MetadataObject | None:
     number = _whole(element.get("ObjectId"))
     appearance = element.find(_tt("Appearance"))
     if number is None or appearance is None:
@@ -289,7 +289,7 @@ def _parse_object(element: etree._Element) -> Object | None:
     type_, likelihood = max(kinds, key=lambda kind: kind[1], default=("", 1.0))
     vehicle = (appearance.findtext(f"{_tt('VehicleInfo')}/{_tt('Type')}") or "").strip()
     clothing = f"{_tt('HumanBody')}/{_bd('Clothing')}"
-    return Object(
+    return MetadataObject(
         number,
         box,
         type_,
@@ -302,7 +302,7 @@ def _parse_object(element: etree._Element) -> Object | None:
     )
 
 
-def _parse_box(element: etree._Element | None) -> Box | None:
+def _parse_box(element: etree._Element | None) -> MetadataBox | None:
     if element is None:
         return None
     edges = [_real(element.get(name), math.nan) for name in ("left", "top", "right", "bottom")]
@@ -310,10 +310,10 @@ def _parse_box(element: etree._Element | None) -> Box | None:
         return None
     # Devices without normalisation exist; cutting keeps every consumer's arithmetic inside the picture.
     left, top, right, bottom = (min(1.0, max(-1.0, edge)) for edge in edges)
-    return Box(min(left, right), max(top, bottom), max(left, right), min(top, bottom))
+    return MetadataBox(min(left, right), max(top, bottom), max(left, right), min(top, bottom))
 
 
-def _parse_colours(element: etree._Element | None) -> tuple[Colour, ...]:
+def _parse_colours(element: etree._Element | None) -> tuple[ColourCluster, ...]:
     if element is None:
         return ()
     colours = []
@@ -327,7 +327,7 @@ def _parse_colours(element: etree._Element | None) -> tuple[Colour, ...]:
             continue
         red, green, blue = (int(min(255.0, max(0.0, part))) for part in parts)
         weight = _real(cluster.findtext(_tt("Weight")), 1.0)
-        colours.append(Colour((red, green, blue), min(1.0, max(0.0, weight))))
+        colours.append(ColourCluster((red, green, blue), min(1.0, max(0.0, weight))))
     return tuple(colours)
 
 

@@ -26,7 +26,7 @@ from zeep.xsd.context import XmlParserContext
 
 from base.errors import StoreError
 from onvif import names
-from onvif.rendered import Rendered, key_of
+from onvif.reply_cache import ReplyCache, key_of
 from onvif.values import Checker, MalformedRequest
 
 ROOT = Path(str(files("onvif") / "wsdl"))
@@ -100,11 +100,11 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Registry:
+class OperationRegistry:
     operations: Mapping[str, Operation]
     """By the Clark name of the request element."""
     schema: Schema
-    _elements: Rendered = field(default_factory=Rendered)
+    _elements: ReplyCache = field(default_factory=ReplyCache)
 
     def operation(self, service: str, name: str) -> Operation:
         """By the service's namespace and the operation's name; KeyError when the WSDLs have none."""
@@ -143,7 +143,7 @@ class Registry:
 
 
 @cache
-def load() -> Registry:
+def load() -> OperationRegistry:
     """Read the vendored WSDLs; once per process, later calls return the same object.
 
     Raises:
@@ -164,7 +164,7 @@ def load() -> Registry:
                     operations.setdefault(operation.request, operation)
     if len(operations) < 400:
         raise StoreError(f"only {len(operations)} operations found in the vendored WSDLs: zeep has changed")
-    return Registry(operations, document.types)
+    return OperationRegistry(operations, document.types)
 
 
 _SETTINGS = Settings(strict=True, forbid_dtd=True, forbid_entities=True, forbid_external=False)

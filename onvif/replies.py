@@ -20,7 +20,7 @@ class DeviceInformation:
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class ProfileReply:
     """One media profile; what a device leaves out is empty or 0."""
 
     token: str
@@ -102,7 +102,7 @@ def _number(value: Any, *path: str) -> float:
     return number if math.isfinite(number) else 0.0
 
 
-def media2_profile(profile: Any) -> Profile:
+def media2_profile(profile: Any) -> ProfileReply:
     configurations = getattr(profile, "Configurations", None)
     encoder = getattr(configurations, "VideoEncoder", None)
     return _profile(
@@ -112,7 +112,7 @@ def media2_profile(profile: Any) -> Profile:
     )  # fmt: skip
 
 
-def media_profile(profile: Any) -> Profile:
+def media_profile(profile: Any) -> ProfileReply:
     encoder = getattr(profile, "VideoEncoderConfiguration", None)
     return _profile(
         profile, encoder, getattr(profile, "VideoSourceConfiguration", None),
@@ -121,8 +121,8 @@ def media_profile(profile: Any) -> Profile:
     )  # fmt: skip
 
 
-def _profile(profile: Any, encoder: Any, source: Any, *, gop: float, metadata: bool, media2: bool) -> Profile:
-    return Profile(
+def _profile(profile: Any, encoder: Any, source: Any, *, gop: float, metadata: bool, media2: bool) -> ProfileReply:
+    return ProfileReply(
         token=text_of(profile, "token"),
         name=text_of(profile, "Name"),
         encoding=text_of(encoder, "Encoding").upper().removeprefix("VIDEO/"),

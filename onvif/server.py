@@ -19,11 +19,11 @@ from base.errors import Error
 from onvif import names, soap
 from onvif.access import access_class
 from onvif.auth import Authenticator
-from onvif.doorway import read_in_time
+from onvif.connection_bounds import read_in_time
 from onvif.errors import RECEIVER, Fault, NotAuthorized, NotOnvif, fault_of
 from onvif.names import q
-from onvif.registry import Operation, Registry, load
-from onvif.rendered import Rendered, key_of
+from onvif.registry import Operation, OperationRegistry, load
+from onvif.reply_cache import ReplyCache, key_of
 from onvif.service import Call, Handler, Reply, Service
 from onvif.users import AccessClass, User, may
 
@@ -34,7 +34,7 @@ _ROOT = "/onvif"
 log = logging.getLogger(__name__)
 
 
-class Server:
+class SoapServer:
     """The services of one device behind one aiohttp application.
 
     Args:
@@ -51,14 +51,14 @@ class Server:
         authenticator: Authenticator,
         *,
         now: Callable[[], datetime],
-        registry: Registry | None = None,
+        registry: OperationRegistry | None = None,
         refused: Callable[[User, str, str], Awaitable[None]] | None = None,
     ) -> None:
         self.services = tuple(services)
         self.authenticator = authenticator
         self._now, self._refused = now, refused
         self._registry = registry or load()
-        self._rendered = Rendered()
+        self._rendered = ReplyCache()
         self._handlers: dict[str, Handler] = {}
         for offered in self.services:
             for name, handler in offered.handlers.items():

@@ -13,7 +13,7 @@ READY_S = 90.0
 _RESTART_S = 1.0
 
 
-class Part:
+class DemoProcess:
     """`python -m module --config FILE`, as systemd's Restart=always would keep it.
 
     It runs in a session of its own, so that Ctrl-C is ours to pass on; what it prints on stderr goes to `log`.

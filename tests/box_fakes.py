@@ -14,10 +14,10 @@ from base.errors import PeerError
 from firmware.encode.protected import ProtectedEncoder
 from firmware.encode.settings import EncoderSettings
 from nvr_box.record.recorder import Recorder
-from nvr_box.record.source import Source
+from nvr_box.record.source import RecordedStream
 from onvif import metadata
-from onvif.rtsp.live import Track
-from onvif.rtsp.serve import Server
+from onvif.rtsp.live import StreamTracks
+from onvif.rtsp.serve import RtspServer
 from wire import thumbnail
 from wire.recovery.layout import Region
 
@@ -46,9 +46,9 @@ class RtspCamera:
     def __init__(self, *, rate=20, gop=10, width=320, height=240, offset_s=0.0):
         self.rate, self.gop, self.width, self.height = rate, gop, width, height
         self.offset_s = offset_s
-        self.server = Server("127.0.0.1", 0, lambda: {USER: (PASSWORD, "User")})
+        self.server = RtspServer("127.0.0.1", 0, lambda: {USER: (PASSWORD, "User")})
         self._want_idr = threading.Event()
-        self.live = self.server.publish("main", Track(metadata=False), lambda _at: self._want_idr.set())
+        self.live = self.server.publish("main", StreamTracks(metadata=False), lambda _at: self._want_idr.set())
         self.sent = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -72,7 +72,8 @@ class RtspCamera:
         encoder.width, encoder.height, encoder.pix_fmt = self.width, self.height, "yuv420p"
         encoder.time_base = Fraction(1, self.rate)
         encoder.options = {
-            "preset": "ultrafast", "tune": "zerolatency",
+            "preset": "ultrafast",
+            "tune": "zerolatency",
             "x264-params": f"keyint={self.gop}:scenecut=0:bframes=0:repeat-headers=1:annexb=1:threads=1",
         }
         began, began_us = time.monotonic(), time.time_ns() // 1000
@@ -156,8 +157,9 @@ def clear_picture(number):
 def masked_h264(path, frames, recipients, signer, *, start_us, gop=25, camera_id=CAMERA_ID):
     """The same as raw H.264 with recovery data; people are grey in the base."""
     settings = EncoderSettings(preset="ultrafast", payload_preset="ultrafast", gop_frames=gop, qp=20)
-    encoder = ProtectedEncoder(WIDTH, HEIGHT, Fraction(RATE), settings, camera_id=camera_id, signer=signer,
-                               recipients=recipients)
+    encoder = ProtectedEncoder(
+        WIDTH, HEIGHT, Fraction(RATE), settings, camera_id=camera_id, signer=signer, recipients=recipients
+    )
     mask = np.zeros((HEIGHT // 16, WIDTH // 16), bool)
     for x, y, w, h in PEOPLE.values():
         mask[y : y + h, x : x + w] = True
@@ -167,8 +169,15 @@ def masked_h264(path, frames, recipients, signer, *, start_us, gop=25, camera_id
             clear = clear_picture(number)
             grey = clear.copy()
             grey[np.kron(mask, np.ones((16, 16), bool))] = 128
-            au = encoder.encode(i420(grey), i420(clear), mask, regions, pts_90k=number * 3600,
-                                utc_us=start_us + number * 40_000, idr=number % gop == 0)
+            au = encoder.encode(
+                i420(grey),
+                i420(clear),
+                mask,
+                regions,
+                pts_90k=number * 3600,
+                utc_us=start_us + number * 40_000,
+                idr=number % gop == 0,
+            )
             file.write(au.data)
     return path
 
@@ -176,14 +185,17 @@ def masked_h264(path, frames, recipients, signer, *, start_us, gop=25, camera_id
 def document(at_us, people=PEOPLE):
     """A metadata document: the people's boxes, normalised as ONVIF wants them."""
     objects = tuple(
-        metadata.Object(track, metadata.Box.from_pixels((x * 16, y * 16, (x + w) * 16, (y + h) * 16), WIDTH, HEIGHT),
-                        "Human")
+        metadata.MetadataObject(
+            track,
+            metadata.MetadataBox.from_pixels((x * 16, y * 16, (x + w) * 16, (y + h) * 16), WIDTH, HEIGHT),
+            "Human",
+        )
         for track, (x, y, w, h) in people.items()
     )
-    return metadata.document([metadata.Frame(datetime.fromtimestamp(at_us / 1e6, UTC), objects)])
+    return metadata.document([metadata.MetadataFrame(datetime.fromtimestamp(at_us / 1e6, UTC), objects)])
 
 
-class FileSource(Source):
+class FileSource(RecordedStream):
     """A raw H.264 file as a camera that began at `start_us`, as fast as it is read; the second opening fails."""
 
     def __init__(self, path, start_us, *, documents=False):
@@ -213,8 +225,9 @@ class OnceSource:
         return source
 
 
-def record_file(segments, camera, path, start_us, *, segment_s=60, documents=False, publish=lambda *_: None,
-                make_room=lambda: False):
+def record_file(
+    segments, camera, path, start_us, *, segment_s=60, documents=False, publish=lambda *_: None, make_room=lambda: False
+):
     """Record a file as `camera`; returns when every segment has its row."""
     once = OnceSource(lambda: FileSource(path, start_us, documents=documents))
     recorder = Recorder(camera, "file", once, segments, segment_s=segment_s, make_room=make_room, publish=publish)

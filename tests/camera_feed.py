@@ -10,8 +10,8 @@ import numpy as np
 from firmware.encode.jpeg import jpeg
 from firmware.encode.protected import ProtectedEncoder
 from firmware.encode.settings import EncoderSettings
-from onvif.rtsp.live import Track
-from onvif.rtsp.serve import Server
+from onvif.rtsp.live import StreamTracks
+from onvif.rtsp.serve import RtspServer
 from wire.keys import Identity, SigningKey
 
 WIDTH, HEIGHT, RATE = 320, 240, Fraction(20)
@@ -42,9 +42,9 @@ class Feed:
         self.step_us = 0
         self.gop_frames = gop_frames
         self.sent = {} if remember else None
-        self.server = Server(address, 0, users, interface=interface)
-        self.live = self.server.publish("main", Track(), self.wishes.append)
-        self.plain = self.server.publish("sub", Track(metadata=False), self.wishes.append)
+        self.server = RtspServer(address, 0, users, interface=interface)
+        self.live = self.server.publish("main", StreamTracks(), self.wishes.append)
+        self.plain = self.server.publish("sub", StreamTracks(metadata=False), self.wishes.append)
         self.more, self.pictures = [], []
         self.server.start()
         self.stop = threading.Event()

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from firmware.capture.frame import Frame
+from firmware.capture.frame import CapturedFrame
 from firmware.mask.plan import MaskPlan
 from tests.onvif_camera import HEIGHT, RATE, WIDTH
 from wire import nal
@@ -30,7 +30,7 @@ class Sensor:
         """The access unit of one more picture of a stream; None where the rate leaves it out."""
         self.number += 1
         taken_us = self.number * 1_000_000 // int(RATE)
-        return self.of(token, Frame(self.scene, taken_us * 9 // 100, taken_us))
+        return self.of(token, CapturedFrame(self.scene, taken_us * 9 // 100, taken_us))
 
     def of(self, token, frame):
         if token == "sub":
@@ -64,7 +64,7 @@ class Feed:
                 return
             taken_us = time.time_ns() // 1000
             self.sensor.scene = np.roll(self.sensor.scene, 2, axis=1)
-            frame = Frame(self.sensor.scene, round(number * 90_000 / RATE), taken_us)
+            frame = CapturedFrame(self.sensor.scene, round(number * 90_000 / RATE), taken_us)
             for token in ("sub", "main"):
                 if token == "sub" and not self.paths.watched(token):
                     continue

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 from types import SimpleNamespace
 
-from nvr_box.accounts.users import Users
+from nvr_box.accounts.users import Accounts
 from nvr_box.audit.log import Audit
-from nvr_box.box import Box
-from nvr_box.cameras.cameras import Cameras, Introduction
-from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.box import BoxContext
+from nvr_box.cameras.camera_store import CameraRow, CameraStore
+from nvr_box.cameras.cameras import Cameras, PairingOffers
 from nvr_box.config import BoxConfig, OnvifConfig, RecordConfig
 from nvr_box.db.database import Store
 from nvr_box.record import gop_index
@@ -64,7 +64,7 @@ async def running(state, *, cameras=2, restarted=lambda: None, record=None, devi
     store = Store.open(state / "box.db")
     try:
         audit = Audit(store)
-        users, roster = Users(store, audit), Roster(store)
+        users, roster = Accounts(store, audit), CameraStore(store)
         await users.load()
         await roster.load()
         segments = Segments(store, state / "recordings")
@@ -72,7 +72,7 @@ async def running(state, *, cameras=2, restarted=lambda: None, record=None, devi
             number = len(roster.all()) + 1
             xaddr = (number == 1 and device) or f"http://192.0.2.{number}/onvif/device_service"
             stream = (number == 1 and uri) or f"rtsp://192.0.2.{number}:554/main"
-            fresh = Camera(0, f"Camera {number}", xaddr, "administrator" if device else "admin", stream, "main",
+            fresh = CameraRow(0, f"Camera {number}", xaddr, "administrator" if device else "admin", stream, "main",
                            "Maker", "Model", f"S-{number}", None, None, None, paired=False, sealed_to="",
                            recording=False, added_utc_us=START_US)  # fmt: skip
             password = PASSWORDS[Level.ADMINISTRATOR] if device else "secret"
@@ -83,14 +83,14 @@ async def running(state, *, cameras=2, restarted=lambda: None, record=None, devi
             for minute in range(3):
                 segments.add(segment(added.camera, minute))
         recordings = Recordings(segments, audit)
-        introduction = Introduction(
+        introduction = PairingOffers(
             Identity.generate(), SigningKey.generate(), lambda _camera_id: (), "", "", lambda: 0
         )
         retention = Retention(store, state / "recordings", config.record)
         listed = Cameras(roster, audit, recordings=recordings, segments=segments, retention=retention,
                          introduction=introduction, segment_s=60)  # fmt: skip
         used = {"config": config, "audit": audit, "users": users, "cameras": listed, "recordings": recordings}
-        box = Box(**{name: used.get(name, SimpleNamespace()) for name in Box.__slots__})
+        box = BoxContext(**{name: used.get(name, SimpleNamespace()) for name in BoxContext.__slots__})
         face = OnvifFace(box, "0123456789abcdef", restart=restarted, tls=tls)
         if len(face.device.value.users) < len(ACCOUNTS):
             face.device.change(users=ACCOUNTS)

@@ -12,16 +12,16 @@ from lxml import etree
 from base.settings_file import Stored
 from firmware import identity
 from firmware.analytics.engine import Engine
-from firmware.camera import Camera
+from firmware.camera import CameraContext
 from firmware.capture.sources import ClipSource
-from firmware.config import Camera as CameraConfig
+from firmware.config import CameraConfig
 from firmware.encode.protected import ProtectedEncoder
 from firmware.encode.settings import EncoderSettings
 from firmware.imaging import Sensor
 from firmware.mask import polygons
+from firmware.mask.exemption import ExemptionPolicy, Selection
 from firmware.mask.paint import Painter
 from firmware.mask.plan import MaskPlan, Planner
-from firmware.mask.selection import Chooser, Selection
 from firmware.mask.settings import MaskSettings
 from firmware.osd import Overlay
 from firmware.pairing import PairingEndpoint, Pairings
@@ -30,17 +30,17 @@ from firmware.selection import SelectionEndpoint
 from firmware.services.web import CameraWeb
 from firmware.settings import Settings
 from firmware.stream.channels import MainChannel, SubChannel
-from firmware.stream.live import Live
+from firmware.stream.live import PipelineControl
+from firmware.stream.mounts import MountPoints
 from firmware.stream.multicast import grouping
-from firmware.stream.paths import Paths
 from firmware.stream.pipeline import Masked
 from firmware.viewer import ViewerAccount
 from onvif import names
-from onvif.carrier import Carrier
 from onvif.events.bus import Bus
 from onvif.events.topics import CAMERA
 from onvif.registry import load
-from onvif.rtsp.serve import Server
+from onvif.rtsp.serve import RtspServer
+from onvif.soap_transport import SoapTransport
 from onvif.users import Level, User
 
 WIDTH, HEIGHT, RATE = 192, 128, Fraction(10)
@@ -63,7 +63,7 @@ class Client:
     def __init__(self, base, user, password, paths=None):
         self.base = base
         self.paths = paths or PATHS
-        self.carrier = Carrier(user, password, timeout_s=60)
+        self.carrier = SoapTransport(user, password, timeout_s=60)
 
     async def raw(self, namespace, operation, **values):
         """The reply's body element."""
@@ -104,7 +104,7 @@ def body_url(base, path):
     return path if "://" in path else base + path
 
 
-def build(state: Path, *, bus=None, https=False, address="127.0.0.1") -> Camera:
+def build(state: Path, *, bus=None, https=False, address="127.0.0.1") -> CameraContext:
     """The camera's context over its state folder, as `firmware.app` builds it."""
     config = CameraConfig(name="Test camera", serial="T-1", state=state, source=ClipSource(clip=Path("none.avi")),
                           discovery=False, https=https, address=address, web_port=0, rtsp_port=0)  # fmt: skip
@@ -112,7 +112,7 @@ def build(state: Path, *, bus=None, https=False, address="127.0.0.1") -> Camera:
     who = identity.load(state)
     settings = EncoderSettings(gop_frames=20)
     encoder = ProtectedEncoder(WIDTH, HEIGHT, RATE, settings, camera_id=who.camera_id, signer=who.signer)
-    live = Live(
+    live = PipelineControl(
         MainChannel(WIDTH, HEIGHT, RATE, encoder),
         SubChannel(WIDTH, HEIGHT, RATE, settings),
         Planner(WIDTH, HEIGHT, MaskSettings()),
@@ -120,12 +120,12 @@ def build(state: Path, *, bus=None, https=False, address="127.0.0.1") -> Camera:
     )
     live.show(Masked(np.full((HEIGHT * 3 // 2, WIDTH), 90, np.uint8), no_mask(), None, 0, 0))
     stored = Settings(config)
-    rtsp = Server("127.0.0.1", 0, stored.users)
+    rtsp = RtspServer("127.0.0.1", 0, stored.users)
     chosen = Stored(state / "selection.json", Selection())
     pairing = PairingEndpoint(Pairings(state), who, config.name, config.serial, "none", ViewerAccount(stored.device))
-    return Camera(config, who, stored, bus, Sensor(state, bus), Engine(state, bus),
+    return CameraContext(config, who, stored, bus, Sensor(state, bus), Engine(state, bus),
                   Overlay(state), polygons.stored(state), live, pairing,
-                  SelectionEndpoint(chosen, Chooser(None, lambda: chosen.value)),
+                  SelectionEndpoint(chosen, ExemptionPolicy(None, lambda: chosen.value)),
                   ReleasedPlacesEndpoint(Stored(state / FILE, ReleasedPlaces())),
                   rtsp, grouping(config.serial))  # fmt: skip
 
@@ -142,7 +142,7 @@ async def running(state: Path, *, https=False):
         camera.settings.device.change(users=ACCOUNTS)
     restarted = asyncio.Event()
     parts = CameraWeb(camera, restarted.set)
-    paths = Paths(camera.rtsp, camera.live, camera.settings.media, camera.group)
+    paths = MountPoints(camera.rtsp, camera.live, camera.settings.media, camera.group)
     camera.rtsp.start()
     try:
         async with parts.serving():

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from onvif.auth import Authenticator
-from onvif.carrier import Carrier
 from onvif.registry import load
-from onvif.server import Server
+from onvif.server import SoapServer
+from onvif.soap_transport import SoapTransport
 from onvif.users import Level, User
 
 USERS = {
@@ -23,7 +23,7 @@ class Asker:
 
     def __init__(self, base, user="admin"):
         self.base = base
-        self._carrier = Carrier(user, USERS[user].password, timeout_s=60)
+        self._carrier = SoapTransport(user, USERS[user].password, timeout_s=60)
 
     async def ask(self, namespace, operation, *, to, wait_s=0.0, **values):
         found = load().operation(namespace, operation)
@@ -46,7 +46,7 @@ async def device(*services, contexts=()):
     authenticator = Authenticator(lambda: USERS, realm="veilcam", now=lambda: datetime.now(UTC))
     app = web.Application()
     app.cleanup_ctx.extend(contexts)
-    app.add_routes(Server(services, authenticator, now=lambda: datetime.now(UTC)).routes())
+    app.add_routes(SoapServer(services, authenticator, now=lambda: datetime.now(UTC)).routes())
     runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()
     sock = socket.create_server(("127.0.0.1", 0))

@@ -17,19 +17,19 @@ import av
 import cv2
 import numpy as np
 
-from base.errors import NotFound, PeerError, Refused
-from nvr_box.accounts.users import Users
+from base.errors import NotFound, PeerError, RightRefused
+from nvr_box.accounts.users import Accounts
 from nvr_box.audit.log import Audit
-from nvr_box.box import Box
-from nvr_box.cameras.cameras import Camera, Found, State, Status, Step
+from nvr_box.box import BoxContext
+from nvr_box.cameras.cameras import CameraRecordingState, CameraRow, CameraStatus, DiscoveredCamera, Step
 from nvr_box.cameras.masking import Masking
-from nvr_box.cameras.masking_history import Past
-from nvr_box.cameras.released import Place
+from nvr_box.cameras.masking_history import PastMasking
+from nvr_box.cameras.released import ReleasedPlaceRow
 from nvr_box.config import BoxConfig, RevealConfig
 from nvr_box.custody.custody import Custody
 from nvr_box.custody.holds import Holds
 from nvr_box.db.database import Store
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from nvr_box.record.recorder import Recorder
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
@@ -38,12 +38,12 @@ from nvr_box.reveal.approvals import Approvals
 from nvr_box.reveal.reveals import EVERYTHING, RevealSession, Verdicts
 from nvr_box.rights import Account, Right
 from nvr_box.search.density import Density
+from nvr_box.search.frozen_frames import Pick, Still
 from nvr_box.search.passages import StoredShot
 from nvr_box.search.search import Match, Results, Tick
-from nvr_box.search.stills import Pick, Still
 from nvr_box.timekeeping.timekeeper import Timekeeper
 from wire.features.packet import ColourShare
-from wire.features.vocabulary import Colour, ObjectClass, Part
+from wire.features.vocabulary import BodyPart, Colour, ObjectClass
 from wire.selection import Mode
 
 CLIP = Path.home() / ".cache/veilcam/vtest.avi"
@@ -138,8 +138,8 @@ class StandInCameras:
 
     def status(self, by, camera):
         now = self._recorders[camera].now
-        state = State.RECORDING if now.connected else State.CONNECTING
-        status = Status(
+        state = CameraRecordingState.RECORDING if now.connected else CameraRecordingState.CONNECTING
+        status = CameraStatus(
             camera,
             state,
             now.since_utc_us,
@@ -161,7 +161,11 @@ class StandInCameras:
 
     async def discover(self, by, *, wait_s=3.0):
         by.demand(Right.ADMIN)
-        return (Found("192.0.2.7", ("http://192.0.2.7/onvif/device_service",), "Yard", "Veilcam VC1", added=False),)
+        return (
+            DiscoveredCamera(
+                "192.0.2.7", ("http://192.0.2.7/onvif/device_service",), "Yard", "Veilcam VC1", added=False
+            ),
+        )
 
     async def test(self, by, xaddr, user, password):
         by.demand(Right.ADMIN)
@@ -176,7 +180,6 @@ class StandInCameras:
         old = self.get(by, camera)
         self.cameras[camera] = _camera(camera, name or old.name)
         return self.cameras[camera]
-
 
     async def move(self, by, camera, *, xaddr=None, user=None, password=None):
         by.demand(Right.ADMIN)
@@ -206,7 +209,7 @@ def _camera(number, name=None):
     )
 
 
-class _Camera(Camera):
+class _Camera(CameraRow):
     @property
     def fingerprint(self):
         return "3f2a 77c1 9d04 5be8 20aa 1c67 f0d3 98be"
@@ -227,7 +230,7 @@ class StandInMaskings:
         return self.wholes.get(camera)
 
     async def past(self, by, camera, start_us, end_us):
-        return self.history.get(camera, (Past(0, None, self.now(by, camera)),))
+        return self.history.get(camera, (PastMasking(0, None, self.now(by, camera)),))
 
     def change(self, camera, **changes):
         self.said[camera] = replace(self.said.get(camera, Masking()), **changes)
@@ -258,7 +261,7 @@ class StandInReleasedPlaces:
     async def release(self, by, camera, box, *, reason):
         by.demand(Right.ADMIN, camera)
         before = self._maskings.now(by, camera).places
-        place = Place(secrets.token_hex(8), box, reason, by.name, time.time_ns() // 1000)
+        place = ReleasedPlaceRow(secrets.token_hex(8), box, reason, by.name, time.time_ns() // 1000)
         self._maskings.change(camera, places=(*before, place))
 
     async def take_back(self, by, camera, place):
@@ -309,9 +312,9 @@ class StandInStills:
 
 
 COLOURS = (
-    (ColourShare(Part.UPPER, Colour.RED, 0.7), ColourShare(Part.LOWER, Colour.BLACK, 0.8)),
-    (ColourShare(Part.UPPER, Colour.WHITE, 0.6), ColourShare(Part.LOWER, Colour.BLUE, 0.8)),
-    (ColourShare(Part.UPPER, Colour.GREY, 0.6), ColourShare(Part.LOWER, Colour.BROWN, 0.8)),
+    (ColourShare(BodyPart.UPPER, Colour.RED, 0.7), ColourShare(BodyPart.LOWER, Colour.BLACK, 0.8)),
+    (ColourShare(BodyPart.UPPER, Colour.WHITE, 0.6), ColourShare(BodyPart.LOWER, Colour.BLUE, 0.8)),
+    (ColourShare(BodyPart.UPPER, Colour.GREY, 0.6), ColourShare(BodyPart.LOWER, Colour.BROWN, 0.8)),
 )
 
 
@@ -398,7 +401,6 @@ class StandInSearches:
             if at_camera == camera and start_us < at < end_us
         )
 
-
     async def density(self, by, camera, start_us, end_us, *, steps):
         by.demand(Right.VIEW, camera)
         step_us = max(1, -(-(end_us - start_us) // steps))
@@ -437,7 +439,7 @@ class StandInReveals:
         )
         await self._audit.write(by.name, "reveal", camera=camera, reason=reason, granted=not why, why=why)
         if why:
-            raise Refused(why)
+            raise RightRefused(why)
         now = time.time_ns() // 1000
         session = RevealSession(
             secrets.token_hex(8),
@@ -459,7 +461,7 @@ class StandInReveals:
 
     def session(self, by, key):
         if key not in {s.key for s in self.active(by)}:
-            raise Refused("the reveal is over")
+            raise RightRefused("the reveal is over")
         return self.on[key]
 
     def active(self, by):
@@ -471,16 +473,16 @@ class StandInReveals:
         while True:
             async for piece in self._recordings.play(ROOT, self.on[key].camera + CLEAR, start_us):
                 if key not in {s.key for s in self.active(by)}:
-                    raise Refused("the reveal is over")
+                    raise RightRefused("the reveal is over")
                 start_us = max(start_us, piece.utc_us + round(piece.duration_s * 1e6))
                 yield piece
             await asyncio.sleep(0.3)
             if key not in {s.key for s in self.active(by)}:
-                raise Refused("the reveal is over")
+                raise RightRefused("the reveal is over")
 
     async def card(self, by, key, shot):
         if key not in {s.key for s in self.active(by)}:
-            raise Refused("the reveal is over")
+            raise RightRefused("the reveal is over")
         if not shot.recoverable:
             raise NotFound("this best shot stays masked: sealed to other keys")
         return shot.jpeg
@@ -501,7 +503,7 @@ class Scene:
 
     def __init__(self, folder):
         self.folder = folder
-        keys = Keys.open(folder / "keys")
+        keys = KeyFolder.open(folder / "keys")
         for name in ("anna", "bert"):
             keys.create(name, f"{name}'s own passphrase")
         self.clear, self.masked, self.boxes = zip(*clip_windows(), strict=True)
@@ -520,7 +522,7 @@ class StandInBox:
     async def __aenter__(self):
         store = self._store = Store.open(self.state / "box.db")
         audit = Audit(store)
-        users = Users(store, audit)
+        users = Accounts(store, audit)
         await users.load()
         segments = Segments(store, self.state / "rec")
         recordings = Recordings(segments, audit)
@@ -550,10 +552,10 @@ class StandInBox:
         ):
             await users.put(ROOT, name, password=f"{name} password", rights=rights, cameras=cameras)
         shutil.copytree(self.scene.folder / "keys", self.state / "keys", dirs_exist_ok=True)
-        keys = Keys.open(self.state / "keys")
+        keys = KeyFolder.open(self.state / "keys")
         keys.today()
         holds, maskings = Holds(store, audit, keys, recordings), StandInMaskings()
-        return Box(
+        return BoxContext(
             config=BoxConfig(state=self.state, name="Harbour office", reveal=RevealConfig(in_browser=False)),
             audit=audit,
             users=users,

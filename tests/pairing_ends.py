@@ -11,7 +11,7 @@ from firmware import identity
 from firmware.bound import authoriser
 from firmware.pairing import PairingEndpoint, Pairings
 from firmware.viewer import ViewerAccount
-from nvr_box.cameras.introduction import Introduction
+from nvr_box.cameras.pairing_offer import PairingOffers
 from onvif.auth import Authenticator
 from onvif.device_state import DeviceState
 from onvif.users import Level, User
@@ -24,11 +24,14 @@ OPERATOR = Identity.generate(label="operator")
 def introduction(**changes):
     """A box, another one at each call."""
     fields = {
-        "identity": Identity.generate(), "signer": SigningKey.generate(),
+        "identity": Identity.generate(),
+        "signer": SigningKey.generate(),
         "recipients": lambda _camera_id: (OPERATOR.recipient,),
-        "fingerprint": "ab" * 32, "host": "", "port": lambda: 8443,
+        "fingerprint": "ab" * 32,
+        "host": "",
+        "port": lambda: 8443,
     }
-    return Introduction(**(fields | changes))
+    return PairingOffers(**(fields | changes))
 
 
 class CameraEnd:

@@ -18,12 +18,12 @@ from aiohttp.test_utils import TestClient, TestServer
 from box_fakes import CAMERA_ID, best_shot, jpeg, masked_h264, record_file
 
 from nvr_box import app
-from nvr_box.cameras.roster import Camera
+from nvr_box.cameras.camera_store import CameraRow
 from nvr_box.config import BoxConfig, OnvifConfig, RecordConfig, WebConfig
-from nvr_box.export.exports import Wish
+from nvr_box.export.exports import ExportRequest
 from nvr_box.rights import Account, Right
 from nvr_box.web import app as page
-from nvr_box.web.asked import iso
+from nvr_box.web.request_fields import iso
 from nvr_box.web.sessions import CSRF_HEADER
 from wire.features.packet import AppearanceCode, CodeKind, FeaturePacket
 from wire.features.vocabulary import ObjectClass
@@ -221,7 +221,7 @@ class Running:
                 by = CONSOLE if what == "request" else account
                 return {"key": (await self.reveals.approvals.ask(by, camera, reason=REASON, from_us=T0)).key}
             case "package":
-                wish = Wish(camera, T0, T0 + 2_000_000, REASON)
+                wish = ExportRequest(camera, T0, T0 + 2_000_000, REASON)
                 return {"key": (await self.box.exports.make(account, wish)).key}
             case "hold":
                 placed = await self.box.holds.place(CONSOLE, "case-1", camera, T0, T0 + 2_000_000, reason=REASON)
@@ -254,8 +254,23 @@ async def running(state):
         cameras = {}
         for number in (1, 2):
             identity = CAMERA_ID[:7] + bytes([number])
-            camera = Camera(0, f"yard {number}", "http://127.0.0.1:9/onvif/device_service", "u", "rtsp://127.0.0.1:9/",
-                            "main", "", "", "", identity.hex(), SIGNER.public.hex(), "net-1", False, False, 0)
+            camera = CameraRow(
+                0,
+                f"yard {number}",
+                "http://127.0.0.1:9/onvif/device_service",
+                "u",
+                "rtsp://127.0.0.1:9/",
+                "main",
+                "",
+                "",
+                "",
+                identity.hex(),
+                SIGNER.public.hex(),
+                "net-1",
+                False,
+                False,
+                0,
+            )
             cameras[number] = await box.cameras._roster.add(camera, "p", None, "test")
             recipients = keys.recipients(identity.hex())
             file = masked_h264(state / f"{number}.h264", 75, recipients, SIGNER, start_us=T0)

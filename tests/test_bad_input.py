@@ -18,7 +18,7 @@ from firmware.mask.background import Background
 from firmware.mask.grid import MB
 from firmware.mask.plan import Planner
 from firmware.mask.settings import MaskSettings
-from firmware.vision import Eyes
+from firmware.vision import VisionStage
 
 RATE = Fraction(5)
 
@@ -43,7 +43,7 @@ def played(loaded, film, duration_s, *, rate=RATE, released=()):
     """(seconds, plan, people) of every picture, as the camera draws it."""
     places = np.array(released, np.float32).reshape(-1, 4)
     planner = Planner(WIDTH, HEIGHT, MaskSettings(), released=lambda: places)
-    background, eyes, waiting, drawn = Background(WIDTH, HEIGHT), Eyes(loaded, rate), [], []
+    background, eyes, waiting, drawn = Background(WIDTH, HEIGHT), VisionStage(loaded, rate), [], []
     for i420, people, pts_90k in film.play(rate, duration_s):
         planner.saw(eyes.look(i420, pts_90k))
         waiting.append((pts_90k, background.look(i420, pts_90k), people))
@@ -53,7 +53,7 @@ def played(loaded, film, duration_s, *, rate=RATE, released=()):
         if not planner.ready(pts_90k - 90_000):
             # A picture waits no longer than a second for vision.
             late = [each for each in waiting if each[0] <= pts_90k - 90_000]
-            waiting = waiting[len(late):]
+            waiting = waiting[len(late) :]
             drawn += [(at / 90_000, planner.plan(at, foreground), there) for at, foreground, there in late]
     return drawn
 
@@ -96,7 +96,7 @@ def test_a_picture_that_freezes_while_people_walk_stays_masked(loaded):
 def turned(i420, people):
     """Upside down, as a camera that hangs the wrong way."""
     half, quarter = HEIGHT // 2, HEIGHT // 4
-    u, v = (i420[HEIGHT + at:HEIGHT + at + quarter].reshape(half, WIDTH // 2) for at in (0, quarter))
+    u, v = (i420[HEIGHT + at : HEIGHT + at + quarter].reshape(half, WIDTH // 2) for at in (0, quarter))
     parts = [np.ascontiguousarray(part[::-1, ::-1]).reshape(-1, WIDTH) for part in (i420[:HEIGHT], u, v)]
     size = np.array([WIDTH, HEIGHT])
     boxes = [(np.concatenate([size - box[2:], size - box[:2]]) for box in (one.box, one.head)) for one in people]
@@ -115,8 +115,10 @@ def test_people_upside_down_are_masked(loaded, visits):
     assert longest_open(drawn) <= LATER_S
 
 
-WALKERS = (standing("front_3", 0.4, 0.5, arrives_s=20.0, seconds=30.0, comes="left", goes="right"),
-           standing("back_2", 0.6, 0.6, arrives_s=20.0, seconds=20.0, comes="right", goes="left"))
+WALKERS = (
+    standing("front_3", 0.4, 0.5, arrives_s=20.0, seconds=30.0, comes="left", goes="right"),
+    standing("back_2", 0.6, 0.6, arrives_s=20.0, seconds=20.0, comes="right", goes="left"),
+)
 
 
 def test_people_ten_times_too_fast_are_masked(loaded):
@@ -157,7 +159,7 @@ def test_a_released_dummy_is_open_and_whoever_walks_up_to_it_is_masked(loaded):
     place = np.clip(dummy.box / np.array([WIDTH, HEIGHT, WIDTH, HEIGHT]), 0, 1)
     drawn = played(loaded, Film(film.picture), 18.0, released=[place])
     x0, y0, x1, y1 = (dummy.box // MB).astype(int)
-    alone = [plan.mask[y0 + 1:y1, x0 + 1:x1].mean() for at_s, plan, _ in drawn if 6 <= at_s < 8]
+    alone = [plan.mask[y0 + 1 : y1, x0 + 1 : x1].mean() for at_s, plan, _ in drawn if 6 <= at_s < 8]
     assert np.mean(alone) < 0.5
     there = [people for at_s, _, people in drawn if at_s >= 9]
     assert any(one.since_s >= 4 for people in there for one in people), "they came and stood there"
@@ -172,7 +174,7 @@ def test_people_on_a_television_are_masked(loaded):
         i420, _ = room.picture(t_s, number)
         rgb = cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420)
         screen, people = show.picture(t_s, number)
-        rgb[top:top + 192, left:left + 320] = cv2.cvtColor(screen, cv2.COLOR_YUV2RGB_I420)
+        rgb[top : top + 192, left : left + 320] = cv2.cvtColor(screen, cv2.COLOR_YUV2RGB_I420)
         offset = np.array([left, top, left, top])
         there = [replace(one, box=one.box + offset, head=one.head + offset) for one in people]
         return cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420), there
@@ -225,7 +227,7 @@ def assert_masked(loaded, size, rate, duration_s):
     width, height = size
     film = Scene(width, height, tuple(MIDDLE), Look(), seed=4)
     planner, background = Planner(width, height, MaskSettings()), Background(width, height)
-    eyes, waiting, since, longest = Eyes(loaded, Fraction(rate)), [], {}, 0.0
+    eyes, waiting, since, longest = VisionStage(loaded, Fraction(rate)), [], {}, 0.0
     for i420, pts_90k, people in film.play(Fraction(rate), duration_s):
         planner.saw(eyes.look(i420, pts_90k))
         waiting.append((pts_90k, background.look(i420, pts_90k), people))

@@ -10,7 +10,7 @@ import pytest
 
 from base.errors import Error, StoreError
 from base.files import write_atomically, write_once
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from wire.keys import Identity
 
 PHRASE = "a passphrase that is long enough"
@@ -92,7 +92,7 @@ def test_what_is_there_is_not_written_over(tmp_path):
 
 @pytest.fixture
 def keys(tmp_path):
-    keys = Keys.open(tmp_path / "keys")
+    keys = KeyFolder.open(tmp_path / "keys")
     one, two = keys.create("one", PHRASE), keys.create("two", PHRASE)
     keys.require_both([(one.kid.hex(), two.kid.hex())])
     keys.assign(one.kid.hex(), "admin")
@@ -141,7 +141,7 @@ def test_a_key_whose_place_was_taken_does_not_lie_on_beside_it(keys):
     old = path.with_name(path.name + ".old")
     old.hardlink_to(path)
     write_atomically(path, b'{"veilcam_key": 1}')
-    Keys.open(keys.folder)
+    KeyFolder.open(keys.folder)
     assert not old.exists()
 
 
@@ -150,7 +150,7 @@ def test_a_key_whose_place_was_not_taken_yet_is_not_overwritten(keys):
     path = next((keys.folder / "reveal").glob("*.json"))
     whole, old = path.read_bytes(), path.with_name(path.name + ".old")
     old.hardlink_to(path)
-    Keys.open(keys.folder)
+    KeyFolder.open(keys.folder)
     assert (path.read_bytes(), old.exists()) == (whole, False)
 
 

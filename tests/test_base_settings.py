@@ -17,7 +17,7 @@ from base import codec, config
 from base.errors import ConfigError, Invalid, StoreError
 from base.kept_file import MOST_DAMAGED
 from base.settings_file import Stored
-from firmware.config import Camera
+from firmware.config import CameraConfig
 from firmware.imaging import Sensor
 from firmware.mask import polygons
 from firmware.mask.settings import MaskSettings
@@ -254,7 +254,7 @@ def test_half_a_settings_file_ends_no_camera_and_is_said_until_it_is_set_again(t
 @pytest.mark.parametrize("half", [b"", b'{"users": [{"name": "admin", "passw'])
 def test_half_a_device_json_keeps_the_accounts_or_makes_a_first_one(tmp_path, half):
     table = {"name": "yard", "serial": "1", "state": str(tmp_path), "source": {"kind": "clip", "clip": "yard.mp4"}}
-    camera = config.build(Camera, table, where="camera")
+    camera = config.build(CameraConfig, table, where="camera")
     accounts = Settings(camera).accounts()
     (tmp_path / "device.json").write_bytes(half)
     assert Settings(camera).accounts() == accounts

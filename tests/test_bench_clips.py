@@ -17,7 +17,7 @@ INFO = "[Sequence]\nname=Street\nframeRate=25\n"
 def frames(count=6):
     for number in range(count):
         rgb = np.full((SIZE[1], SIZE[0], 3), 40, np.uint8)
-        rgb[10:30, 5 * number:5 * number + 10] = 220
+        rgb[10:30, 5 * number : 5 * number + 10] = 220
         yield rgb
 
 

@@ -11,8 +11,21 @@ from bench.rendered_look import Look, Weather, backdrop
 from bench.rendered_people import FOLDER, TALL_M, patch, sprites, walks
 
 CLEAN = Look(noise=0, shadow=0)
-CLASSES = {"standing_front", "standing_side", "standing_back", "walking", "sitting", "kneeling", "crouching",
-           "lying_along", "lying_across", "umbrella", "child", "bicycle", "wheelchair"}
+CLASSES = {
+    "standing_front",
+    "standing_side",
+    "standing_back",
+    "walking",
+    "sitting",
+    "kneeling",
+    "crouching",
+    "lying_along",
+    "lying_across",
+    "umbrella",
+    "child",
+    "bicycle",
+    "wheelchair",
+}
 
 
 def standing(x=0.5, *, tall=0.5, y=0.9, name="front_1", seconds=100.0, **more):
@@ -75,6 +88,7 @@ def test_the_same_arguments_give_the_same_pictures_and_another_seed_does_not():
         visits = schedule(5, 60.0, at_once=2)
         scene = Scene(320, 240, visits, Look(noise=4, rain=0.5, sway_px=2), seed)
         return [i420 for i420, _, _ in scene.play(Fraction(2), 3, start_s=20)]
+
     first, again, other = pictures(1), pictures(1), pictures(2)
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
     assert any((a != b).any() for a, b in zip(first, other, strict=True))
@@ -109,7 +123,7 @@ def test_a_person_walks_in_stays_and_walks_out_again(side):
     towards = 1 if side == "left" else -1
     first, last = np.flatnonzero(stays)[[0, -1]]
     assert (np.diff(x[:first]) * towards > 0).all()
-    assert (np.diff(x[last + 2:]) * towards < 0).all()
+    assert (np.diff(x[last + 2 :]) * towards < 0).all()
     assert seen[0][1].head_seen < 0.9
     assert seen[0][1].since_s < 1
     assert np.diff([p.since_s for _, p in seen]) == pytest.approx(0.5)
@@ -127,7 +141,7 @@ def test_a_person_comes_near_and_leaves_again():
     assert heights[0] == pytest.approx(heights.max() / 3, rel=0.1)
     assert heights[-1] < heights.max() / 2.5
     stays = [i for i, p in enumerate(seen) if not p.moving]
-    assert (np.diff(heights[:stays[0]]) > -0.03 * heights.max()).all()
+    assert (np.diff(heights[: stays[0]]) > -0.03 * heights.max()).all()
     assert seen[0].box[3] < seen[stays[0]].box[3]
 
 
@@ -135,10 +149,12 @@ def test_sway_moves_boxes_with_the_picture():
     def cut(scene, t_s):
         i420, (person,) = scene.picture(t_s, 0)
         x, y = person.box[:2].round().astype(int)
-        return i420[y - 16:y + 220, x - 16:x + 100].astype(np.float32), person.box
+        return i420[y - 16 : y + 220, x - 16 : x + 100].astype(np.float32), person.box
+
     ground = np.full((368, 640, 3), 120, np.uint8)
-    swaying, calm = (Scene(640, 368, (standing(),), look, background=ground) for look in (
-        Look(noise=0, shadow=0, sway_px=5), CLEAN))
+    swaying, calm = (
+        Scene(640, 368, (standing(),), look, background=ground) for look in (Look(noise=0, shadow=0, sway_px=5), CLEAN)
+    )
     offsets = []
     for t_s in (0.0, 0.4, 0.9, 1.3):
         (moved, box), (still, place) = cut(swaying, t_s), cut(calm, t_s)
@@ -167,8 +183,8 @@ def test_infra_red_is_grey_and_fog_takes_contrast():
         i420, (person,) = scene.picture(0.0, 0)
         x0, y0, x1, y1 = person.box.round().astype(int)
         return i420, float(i420[y0:y1, x0:x1].std())
-    day, night, fog = (contrast(look) for look in (
-        Look(noise=0), Look(noise=0, infra_red=True), Look(noise=0, fog=1)))
+
+    day, night, fog = (contrast(look) for look in (Look(noise=0), Look(noise=0, infra_red=True), Look(noise=0, fog=1)))
     assert (night[0][368:] == 128).all()
     assert (day[0][368:] != 128).any()
     assert night[1] < day[1]

@@ -2,11 +2,11 @@
 
 import pytest
 
-from base.errors import Refused
+from base.errors import RightRefused
 from nvr_box.audit.log import Audit
 from nvr_box.db.database import Store
 from nvr_box.reveal import approvals as approvals_
-from nvr_box.reveal.approvals import Approvals, State
+from nvr_box.reveal.approvals import Approvals, RequestState
 from nvr_box.rights import Account, Right
 
 ASKER = Account("asker", frozenset({Right.VIEW, Right.REVEAL, Right.APPROVE}))
@@ -42,15 +42,15 @@ async def asked(approvals, by=ASKER):
 
 async def test_an_approved_request_is_good_for_one_reveal(approvals):
     request = await asked(approvals)
-    with pytest.raises(Refused, match="nobody has approved"):
+    with pytest.raises(RightRefused, match="nobody has approved"):
         approvals.approved(ASKER, 1, request.key)
     answered = await approvals.answer(OFFICER, request.key, approve=True, why="seen the report")
     assert (answered.state, answered.approver, answered.reason, answered.point) == (
-        State.APPROVED, "officer", REASON, (0.5, 0.25),
+        RequestState.APPROVED, "officer", REASON, (0.5, 0.25),
     )  # fmt: skip
     found = approvals.approved(ASKER, 1, request.key)
     approvals.take(found)
-    with pytest.raises(Refused, match="a second person has to approve"):
+    with pytest.raises(RightRefused, match="a second person has to approve"):
         approvals.approved(ASKER, 1, request.key)
     approvals.give_back(found)
     assert approvals.approved(ASKER, 1, request.key) == found
@@ -60,14 +60,14 @@ async def test_it_is_good_for_nobody_and_nothing_else(approvals):
     request = await asked(approvals)
     await approvals.answer(OFFICER, request.key, approve=True, why="")
     for who, camera, key in ((OFFICER, 1, request.key), (ASKER, 2, request.key), (ASKER, 1, "other"), (ASKER, 1, "")):
-        with pytest.raises(Refused, match="a second person has to approve"):
+        with pytest.raises(RightRefused, match="a second person has to approve"):
             approvals.approved(who, camera, key)
 
 
 async def test_only_somebody_else_with_the_right_may_answer(approvals, log):
     request = await asked(approvals)
     for who, why in ((ASKER, "somebody else"), (GUARD, "'approve'"), (ELSEWHERE, "'approve' for camera 1")):
-        with pytest.raises(Refused, match=why):
+        with pytest.raises(RightRefused, match=why):
             await approvals.answer(who, request.key, approve=True, why="")
     assert [each.who for each in approvals.to_answer(OFFICER)] == ["asker"]
     assert not any(approvals.to_answer(who) for who in (ASKER, GUARD, ELSEWHERE))
@@ -82,9 +82,9 @@ async def test_only_somebody_else_with_the_right_may_answer(approvals, log):
 async def test_a_refusal_says_who_and_why_and_is_final(approvals, log):
     request = await asked(approvals)
     await approvals.answer(OFFICER, request.key, approve=False, why="ask the police first")
-    with pytest.raises(Refused, match="officer refused"):
+    with pytest.raises(RightRefused, match="officer refused"):
         approvals.approved(ASKER, 1, request.key)
-    with pytest.raises(Refused, match="answered this already"):
+    with pytest.raises(RightRefused, match="answered this already"):
         await approvals.answer(OFFICER, request.key, approve=True, why="")
     assert approvals.of(ASKER)[0].why == "ask the police first"
     entry = (await log.entries(READER, action="reveal-answer"))[-1]
@@ -95,9 +95,9 @@ async def test_time_ends_a_request_and_an_approval(approvals, now):
     waiting, approved = await asked(approvals), await asked(approvals)
     await approvals.answer(OFFICER, approved.key, approve=True, why="")
     now["us"] = approved.expires_us
-    with pytest.raises(Refused, match="too old"):
+    with pytest.raises(RightRefused, match="too old"):
         approvals.approved(ASKER, 1, approved.key)
-    with pytest.raises(Refused, match="gone"):
+    with pytest.raises(RightRefused, match="gone"):
         await approvals.answer(OFFICER, waiting.key, approve=True, why="")
     assert not approvals.of(ASKER)
 
@@ -111,19 +111,19 @@ async def test_a_clock_that_is_set_back_prolongs_nothing(approvals, now, monkeyp
     now["boot"] += 599_000_000
     assert approvals.approved(ASKER, 1, approved.key)
     now["boot"] += 1_000_000
-    with pytest.raises(Refused, match="too old"):
+    with pytest.raises(RightRefused, match="too old"):
         approvals.approved(ASKER, 1, approved.key)
-    with pytest.raises(Refused, match="gone"):
+    with pytest.raises(RightRefused, match="gone"):
         await approvals.answer(OFFICER, waiting.key, approve=True, why="")
 
 
 async def test_asking_wants_the_right_a_reason_and_patience(approvals, log):
-    with pytest.raises(Refused, match="'reveal'"):
+    with pytest.raises(RightRefused, match="'reveal'"):
         await asked(approvals, GUARD)
-    with pytest.raises(Refused, match="reason"):
+    with pytest.raises(RightRefused, match="reason"):
         await approvals.ask(ASKER, 1, reason="theft  ", from_us=0)
     requests = [await asked(approvals) for _ in range(5)]
-    with pytest.raises(Refused, match="take one back"):
+    with pytest.raises(RightRefused, match="take one back"):
         await asked(approvals)
     approvals.withdraw(GUARD, requests[0].key)
     assert len(approvals.of(ASKER)) == 5, "nobody takes back another's"

@@ -17,7 +17,7 @@ from nvr_box.audit.log import Audit
 from nvr_box.config import BoxConfig
 from nvr_box.db.database import Store
 from nvr_box.keys.secret import CREDENTIAL, beside, box_secret
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from nvr_box.maintenance import check
 from nvr_box.rights import Account, Right
 from wire import keys as key_files
@@ -29,7 +29,7 @@ SECRET = "a secret of the machine"
 
 @pytest.fixture
 async def place(tmp_path):
-    keys = Keys.open(tmp_path / places.KEYS, secret=SECRET)
+    keys = KeyFolder.open(tmp_path / places.KEYS, secret=SECRET)
     store = Store.open(tmp_path / places.DATABASE)
     heads = Heads(store, keys.signer, tmp_path)
     log = Audit(store, heads)
@@ -117,7 +117,7 @@ async def test_a_head_of_another_key_is_no_head(place):
     assert any("another box" in each for each in findings(folder))
     assert "cut off" in (await log.verify(ADMIN)).why, "the running box remembers its own"
     # Whoever changes the key in the state as well is found out by whoever noted the box's key before.
-    known = Keys.open(folder / places.KEYS).verifier.hex()
+    known = KeyFolder.open(folder / places.KEYS).verifier.hex()
     key_files.save(folder / places.KEYS / "signing.json", thief, None)
     assert findings(folder) == []
     assert any("another box" in each for each in findings(folder, signing_key=known))
@@ -170,31 +170,31 @@ def private_parts(keys):
 
 
 def test_the_boxs_own_keys_are_not_on_disk_in_clear(tmp_path):
-    made = Keys.open(tmp_path, secret=SECRET)
+    made = KeyFolder.open(tmp_path, secret=SECRET)
     for path in tmp_path.rglob("*.json"):
         assert not any(private in path.read_text() for private in private_parts(made))
-    again = Keys.open(tmp_path, secret=SECRET)
+    again = KeyFolder.open(tmp_path, secret=SECRET)
     assert (again.signer.public, again.box_id) == (made.verifier, made.box_id)
     with pytest.raises(StoreError):
-        Keys.open(tmp_path, secret="another secret of a machine")
-    outside = Keys.open(tmp_path)
+        KeyFolder.open(tmp_path, secret="another secret of a machine")
+    outside = KeyFolder.open(tmp_path)
     assert outside.verifier == made.verifier
     with pytest.raises(Conflict, match="secret"):
         _ = outside.signer
 
 
 def test_keys_that_an_older_program_left_in_clear_are_put_under_the_secret(tmp_path):
-    older = Keys.open(tmp_path)
+    older = KeyFolder.open(tmp_path)
     private = private_parts(older)
     assert any(private[0] in path.read_text() for path in tmp_path.rglob("*.json"))
-    newer = Keys.open(tmp_path, secret=SECRET)
+    newer = KeyFolder.open(tmp_path, secret=SECRET)
     assert private_parts(newer) == private
     for path in tmp_path.rglob("*"):
         assert path.is_dir() or not any(each in path.read_text() for each in private), path
 
 
 def test_commands_beside_the_box_make_no_keys_for_it(tmp_path):
-    keys = Keys.open(tmp_path, make=False)
+    keys = KeyFolder.open(tmp_path, make=False)
     assert not (tmp_path / "box.json").exists()
     with pytest.raises(StoreError):
         _ = keys.verifier
@@ -204,8 +204,8 @@ def test_the_keys_may_lie_apart_from_what_is_backed_up(tmp_path, capsys):
     config = tmp_path / "nvr.toml"
     config.write_text(f'state = "{tmp_path / "state"}"\nkeys = "{tmp_path / "apart"}"\n')
     (tmp_path / "apart").mkdir()
-    made = Keys.open(tmp_path / "apart", secret=SECRET).verifier
-    made_day = Keys.open(tmp_path / "apart", secret=SECRET).create("operator", "an operator's passphrase")
+    made = KeyFolder.open(tmp_path / "apart", secret=SECRET).verifier
+    made_day = KeyFolder.open(tmp_path / "apart", secret=SECRET).create("operator", "an operator's passphrase")
     assert command.main(["--config", str(config), "keys", "list"]) == 0
     said = capsys.readouterr().out
     assert made.hex() in said
@@ -233,8 +233,6 @@ def test_the_secret_is_the_credentials_or_lies_beside_the_state(tmp_path, monkey
     named.write_text("short")
     with pytest.raises(StoreError, match="at least"):
         box_secret(BoxConfig(state=tmp_path / "box", secret_file=named))
-
-
 
 
 def accepting(folder, reason="the disk lost a page"):
@@ -265,7 +263,7 @@ async def test_a_loss_that_was_accepted_is_signed_on_and_reported_for_ever(place
     assert says in capsys.readouterr().out
     (aside,) = folder.glob("audit-head-aside-*.json")
     assert aside.read_bytes() == lost, "the proof stays"
-    started = Heads(store, Keys.open(folder / places.KEYS, secret=SECRET).signer, folder)
+    started = Heads(store, KeyFolder.open(folder / places.KEYS, secret=SECRET).signer, folder)
     again = Audit(store, started)
     assert await again.head() is not None, "the box signs on after its next start"
     for _ in range(2):

@@ -10,20 +10,20 @@ from pairing_ends import OPERATOR, CameraEnd, Meddler, introduction
 from pairing_ends import PASSWORD as ADMIN_PASSWORD
 from pairing_ends import USER as ADMIN_USER
 
-from base.errors import Conflict, NotFound, PeerError, Refused, RequestError
+from base.errors import Conflict, NotFound, PeerError, RequestError, RightRefused
 from nvr_box.audit.log import Audit
 from nvr_box.cameras import pairing
-from nvr_box.cameras.cameras import Cameras, State
+from nvr_box.cameras.camera_store import CameraRow, CameraStore
+from nvr_box.cameras.cameras import CameraRecordingState, Cameras
+from nvr_box.cameras.onboarding import best_profile
 from nvr_box.cameras.rekey import rekeyed
-from nvr_box.cameras.roster import Camera, Roster
-from nvr_box.cameras.trial import best_profile
 from nvr_box.config import RecordConfig
 from nvr_box.db.database import Store
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
 from nvr_box.rights import Account, Right
-from onvif.replies import Profile
+from onvif.replies import ProfileReply
 
 ADMIN = Account("admin", frozenset(Right))
 GUARD = Account("guard", frozenset({Right.VIEW}), frozenset({1}))
@@ -42,10 +42,15 @@ async def end(tmp_path):
 async def cameras(tmp_path):
     (tmp_path / "rec").mkdir()
     store = Store.open(tmp_path / "box.db")
-    log, roster, segments = Audit(store), Roster(store), Segments(store, tmp_path / "rec")
+    log, roster, segments = Audit(store), CameraStore(store), Segments(store, tmp_path / "rec")
     known = Cameras(
-        roster, log, recordings=Recordings(segments, log), segments=segments,
-        retention=Retention(store, segments.root, RecordConfig()), introduction=INTRODUCTION, segment_s=60,
+        roster,
+        log,
+        recordings=Recordings(segments, log),
+        segments=segments,
+        retention=Retention(store, segments.root, RecordConfig()),
+        introduction=INTRODUCTION,
+        segment_s=60,
     )
     yield known, roster, log
     await known._recorders.stop_all()
@@ -54,10 +59,18 @@ async def cameras(tmp_path):
 
 def camera(number=0, **changes):
     fields = dict.fromkeys(("xaddr", "profile", "manufacturer", "model", "serial"), "x") | {
-        "camera": number, "name": "yard", "user": USER, "stream_uri": "rtsp://127.0.0.1:9/", "camera_id": None,
-        "signing_key": None, "appearance_model": None, "paired": False, "recording": True, "added_utc_us": 5,
+        "camera": number,
+        "name": "yard",
+        "user": USER,
+        "stream_uri": "rtsp://127.0.0.1:9/",
+        "camera_id": None,
+        "signing_key": None,
+        "appearance_model": None,
+        "paired": False,
+        "recording": True,
+        "added_utc_us": 5,
     }
-    return Camera(**(fields | changes))
+    return CameraRow(**(fields | changes))
 
 
 async def test_pairing_gives_the_camera_our_keys_and_address(end):
@@ -67,10 +80,15 @@ async def test_pairing_gives_the_camera_our_keys_and_address(end):
     assert said.paired_with == INTRODUCTION.box_id
     offer = json.loads(end.seen[-1][2])
     assert offer == {
-        "version": 2, "camera_id": seen.camera_id, "box_id": INTRODUCTION.box_id,
-        "box_key": INTRODUCTION.signer.public.hex(), "feature_key": INTRODUCTION.identity.recipient.public.hex(),
-        "recipients": [OPERATOR.recipient.to_json()], "push_url": "https://127.0.0.1:8443/api/packets",
-        "push_fingerprint": "ab" * 32, "push_token": "a-token",
+        "version": 2,
+        "camera_id": seen.camera_id,
+        "box_id": INTRODUCTION.box_id,
+        "box_key": INTRODUCTION.signer.public.hex(),
+        "feature_key": INTRODUCTION.identity.recipient.public.hex(),
+        "recipients": [OPERATOR.recipient.to_json()],
+        "push_url": "https://127.0.0.1:8443/api/packets",
+        "push_fingerprint": "ab" * 32,
+        "push_token": "a-token",
     }
     await pairing.unpair(end.xaddr, ADMIN_USER, ADMIN_PASSWORD, INTRODUCTION.order(seen.camera_id))
     assert (await pairing.look(end.xaddr)).paired_with is None
@@ -146,7 +164,7 @@ def test_pairing_wants_tls_and_a_reveal_key():
 
 def test_the_largest_h264_profile_is_recorded_since_every_browser_plays_it():
     def profile(token, encoding, width):
-        return Profile(token, token, encoding, width, width, 25.0, 0, 0, "source", True, True)
+        return ProfileReply(token, token, encoding, width, width, 25.0, 0, 0, "source", True, True)
 
     sub, main, hevc = profile("sub", "H264", 640), profile("main", "H264", 1280), profile("hevc", "H265", 3840)
     assert best_profile((sub, main, hevc)) is main
@@ -163,7 +181,7 @@ async def test_an_address_that_is_none_and_one_that_does_not_answer(cameras):
         await known.add(ADMIN, "127.0.0.1:9", "u", "p")
     steps = [step async for step in known.test(ADMIN, "127.0.0.1:9", "u", "p")]
     assert [(step.name, step.ok) for step in steps] == [("reach", False)]
-    with pytest.raises(Refused):
+    with pytest.raises(RightRefused):
         await known.add(GUARD, "127.0.0.1:9", "u", "p")
     assert [entry.granted for entry in await log.entries(ADMIN, action="camera-add")] == [False, False]
 
@@ -174,17 +192,22 @@ async def test_a_camera_records_can_be_switched_off_and_is_seen_by_its_viewers_o
         added = await roster.add(camera(stream_uri=real.uri), PASSWORD, None, "test")
         second = await roster.add(camera(xaddr="y", recording=False), PASSWORD, None, "test")
         assert [each.camera for each in known.list(GUARD)] == [added.camera] == [1]
-        with pytest.raises(Refused):
+        with pytest.raises(RightRefused):
             known.get(GUARD, second.camera)
-        assert known.status(ADMIN, 1).state is State.OFF
+        assert known.status(ADMIN, 1).state is CameraRecordingState.OFF
         known._start(added)
-        assert known.status(ADMIN, 1).state is State.CONNECTING
+        assert known.status(ADMIN, 1).state is CameraRecordingState.CONNECTING
         async for _ in known._recordings.live(ADMIN, 1):
             break
         status = known.status(ADMIN, 1)
-        assert (status.state, status.width, status.codec, status.message) == (State.RECORDING, 320, "h264", "")
+        assert (status.state, status.width, status.codec, status.message) == (
+            CameraRecordingState.RECORDING,
+            320,
+            "h264",
+            "",
+        )
         await known.change(ADMIN, 1, name="gate", recording=False)
-        assert known.status(ADMIN, 1).state is State.OFF
+        assert known.status(ADMIN, 1).state is CameraRecordingState.OFF
         assert known.get(ADMIN, 1).name == "gate"
 
 
@@ -218,7 +241,7 @@ async def test_a_camera_that_pairs_again_keeps_its_key_and_gives_an_account_for_
     assert account in [(user.name, user.password) for user in end.camera.device.value.users]
     wanted = known._feeds.of(added)
     assert (wanted.user, wanted.password) == account
-    fresh = Roster(roster._store)
+    fresh = CameraStore(roster._store)
     await fresh.load()
     assert fresh.stream_account(added.camera) == account
     await known.remove(ADMIN, added.camera)

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 from box_fakes import CAMERA_ID, best_shot, jpeg
 
-from base.errors import NotFound, Refused
+from base.errors import NotFound, RightRefused
 from nvr_box.audit.log import Audit
-from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.cameras.camera_store import CameraRow, CameraStore
 from nvr_box.config import RecordConfig
 from nvr_box.db.database import Store
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from nvr_box.maintenance import check
 from nvr_box.record.retention import Retention
 from nvr_box.reveal.reveals import Reveals, Stretch
 from nvr_box.reveal.watermark import Watermark
 from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
-from nvr_box.search.search import Searches
+from nvr_box.search.search import AppearanceSearch
 from wire import thumbnail
 from wire.features.packet import FeaturePacket
 from wire.features.vocabulary import ObjectClass
@@ -48,24 +48,24 @@ def ours(number, recipients, signer=SIGNER):
 
 @pytest.fixture
 async def place(tmp_path):
-    keys = Keys.open(tmp_path / "keys")
+    keys = KeyFolder.open(tmp_path / "keys")
     keys.create("controller", PASSPHRASE)
     past = keys.today()
     (renewed,) = keys.renew()
     today = renewed.recipient
     keys.remove(past.path.stem)
     store = Store.open(tmp_path / "box.db")
-    log, roster, passages = Audit(store), Roster(store), Passages(store)
+    log, roster, passages = Audit(store), CameraStore(store), Passages(store)
     for number in (1, 2):
         identity = CAMERA_ID if number == 1 else CAMERA_ID[:7] + bytes([number])
-        camera = Camera(number, f"yard {number}", "http://x", "u", "rtsp://x", "main", "", "", "", identity.hex(),
+        camera = CameraRow(number, f"yard {number}", "http://x", "u", "rtsp://x", "main", "", "", "", identity.hex(),
                         SIGNER.public.hex(), None, True, True, 0)  # fmt: skip
         await roster.add(camera, "p", None, "test")
     await passages.add(1, [ours(OPENS, [today]), ours(STRANGER, [Identity.generate().recipient]), packet(PLAIN)])
     await passages.add(2, [ours(OTHERS, [today])])
     await passages.add(1, [ours(SHREDDED, [past.recipient]), ours(FORGED, [today], IMPOSTOR)])
     reveals = Reveals(log, keys, roster, None, minutes=5)
-    yield reveals, Searches(passages, None, log), log, tmp_path
+    yield reveals, AppearanceSearch(passages, None, log), log, tmp_path
     await reveals.close()
     store.close()
 
@@ -85,11 +85,15 @@ async def end_of(place, key):
 async def test_on_the_box_a_card_is_opened_marked_and_written_down_and_all_else_stays_masked(place):
     reveals, searches, _, folder = place
     session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
-    for number, why in ((STRANGER, thumbnail.NOT_A_RECIPIENT), (PLAIN, thumbnail.NO_ORIGINAL),
-                        (SHREDDED, thumbnail.NOT_A_RECIPIENT), (FORGED, thumbnail.NOT_SIGNED)):
+    for number, why in (
+        (STRANGER, thumbnail.NOT_A_RECIPIENT),
+        (PLAIN, thumbnail.NO_ORIGINAL),
+        (SHREDDED, thumbnail.NOT_A_RECIPIENT),
+        (FORGED, thumbnail.NOT_SIGNED),
+    ):
         with pytest.raises(NotFound, match=why):
             await card(place, session.key, number)
-    with pytest.raises(Refused, match="another camera"):
+    with pytest.raises(RightRefused, match="another camera"):
         await card(place, session.key, OTHERS)
 
     shown = cv2.imdecode(np.frombuffer(await card(place, session.key, OPENS), np.uint8), cv2.IMREAD_GRAYSCALE)
@@ -104,7 +108,7 @@ async def test_on_the_box_a_card_is_opened_marked_and_written_down_and_all_else_
     views, details = await end_of(place, session.key)
     assert (views, details["cards"]) == (1, str(OPENS))
     assert details["shown"].startswith("20")
-    with pytest.raises(Refused, match="over"):
+    with pytest.raises(RightRefused, match="over"):
         await card(place, session.key, OPENS)
     middle = CLEAR[len(CLEAR) // 2 :][:64]
     assert not [path for path in folder.rglob("*") if path.is_file() and middle in path.read_bytes()]
@@ -124,7 +128,7 @@ async def test_a_page_that_opens_by_itself_is_given_the_sealed_card_on_record(pl
 async def test_a_reveal_of_one_person_opens_no_card(place):
     one = Stretch(T0_MS * 1000, point=(0.5, 0.5))
     session = await place[0].start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE, stretch=one)
-    with pytest.raises(Refused, match="one person only"):
+    with pytest.raises(RightRefused, match="one person only"):
         await card(place, session.key, OPENS)
     views, details = await end_of(place, session.key)
     assert (views, details.get("cards")) == (0, None)
@@ -162,8 +166,14 @@ def swapped(link):
         (lambda link: damaged(link, "jpeg = x'00'"), "is no thumbnail"),
         (lambda link: damaged(link, "sealed = x'00'"), "other keys"),
         (lambda link: damaged(link, "jpeg = (SELECT jpeg FROM best_shot WHERE packet = 3)"), "nothing is sealed"),
-        (lambda link: damaged(link, f"jpeg = x'{ours(OPENS, [HOLDER.recipient], IMPOSTOR).thumbnail.hex()}', "
-                              f"sealed = x'{HOLDER.kid.hex()}'"), "not what its camera signed"),
+        (
+            lambda link: damaged(
+                link,
+                f"jpeg = x'{ours(OPENS, [HOLDER.recipient], IMPOSTOR).thumbnail.hex()}', "
+                f"sealed = x'{HOLDER.kid.hex()}'",
+            ),
+            "not what its camera signed",
+        ),
         (swapped, "another packet"),
     ],
 )
@@ -227,7 +237,7 @@ def test_a_watermark_that_is_too_long_for_a_card_goes_over_lines():
 
 async def test_a_card_needs_the_right_to_view_its_camera(place):
     elsewhere = Account("elsewhere", frozenset({Right.VIEW, Right.REVEAL}), frozenset({2}))
-    with pytest.raises(Refused):
+    with pytest.raises(RightRefused):
         await place[1].stored_shot(elsewhere, OPENS)
     with pytest.raises(NotFound):
         await place[1].stored_shot(CONTROLLER, 99)

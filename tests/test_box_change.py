@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from box_fakes import PASSWORD, PEOPLE, USER, clear_picture, i420, read_pattern
 
-from firmware.capture.frame import Frame
+from firmware.capture.frame import CapturedFrame
 from firmware.encode.protected import ProtectedEncoder
 from firmware.encode.settings import EncoderSettings
 from firmware.mask.plan import MaskPlan
@@ -24,11 +24,11 @@ from nvr_box.db.database import Store
 from nvr_box.record.recorder import Recorder
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
-from nvr_box.record.source import Source
+from nvr_box.record.source import RecordedStream
 from nvr_box.reveal.render import Renderer
 from nvr_box.rights import Account, Right
-from onvif.rtsp.live import Track
-from onvif.rtsp.serve import Server
+from onvif.rtsp.live import StreamTracks
+from onvif.rtsp.serve import RtspServer
 from wire.keys import Identity, SigningKey
 
 WIDTH, HEIGHT, RATE, GOP = 320, 240, Fraction(20), 10
@@ -45,8 +45,8 @@ class Camera:
         encoder = ProtectedEncoder(WIDTH, HEIGHT, RATE, coding, camera_id=b"camera01", signer=SIGNER,
                                    recipients=[OFFICER.recipient])  # fmt: skip
         self.channel = MainChannel(WIDTH, HEIGHT, RATE, encoder)
-        self.server = Server("127.0.0.1", 0, lambda: {USER: (PASSWORD, "User")})
-        self.live = self.server.publish("main", Track(metadata=False), self.channel.wishes.want)
+        self.server = RtspServer("127.0.0.1", 0, lambda: {USER: (PASSWORD, "User")})
+        self.live = self.server.publish("main", StreamTracks(metadata=False), self.channel.wishes.want)
         self.sent = []
         self.encoding = threading.Lock()
         """Held while a picture is encoded and noted: a format put meanwhile would be noted too early."""
@@ -80,7 +80,7 @@ class Camera:
             rgb = clear_picture(number)
             clear = i420(rgb)
             rgb[grey] = 128
-            frame = Frame(clear, number * 4500, time.time_ns() // 1000)
+            frame = CapturedFrame(clear, number * 4500, time.time_ns() // 1000)
             with self.encoding:
                 unit = self.channel.encode(i420(rgb), clear, MaskPlan(cells), frame)
                 self.sent.append((self.channel.format.width, unit.idr))
@@ -120,7 +120,7 @@ async def recorded(place, camera):
         async with asyncio.timeout(90), held:
             await held.wait_for(lambda: len(counts) >= kinds and list(counts.values())[kinds - 1] >= pictures)
 
-    recorder = Recorder(1, "yard", lambda: Source(camera.uri, USER, PASSWORD), segments, segment_s=600,
+    recorder = Recorder(1, "yard", lambda: RecordedStream(camera.uri, USER, PASSWORD), segments, segment_s=600,
                         make_room=lambda: False, publish=publish)  # fmt: skip
     recorder.start()
     try:

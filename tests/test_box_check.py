@@ -84,7 +84,8 @@ def test_a_sound_box_has_no_findings(place):
     words = [sys.executable, "-m", "nvr_box", "--config", str(config), "check"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
     assert (done.returncode, done.stdout.strip().splitlines()[-1]) == (
-        0, "3 segments, 0 passages, 0 of them with a sealed original, 2 audit entries: no findings",
+        0,
+        "3 segments, 0 passages, 0 of them with a sealed original, 2 audit entries: no findings",
     )
 
 
@@ -127,13 +128,16 @@ def flip(path):
         (lambda state: changed(state, "DROP TRIGGER audit_is_not_changed; UPDATE audit SET who = 'eve'"), "audit: "),
         (
             lambda state: changed(
-                state, "INSERT INTO camera (name, xaddr, user, password, stream_uri, profile, manufacturer, model,"
-                " serial, paired, added_utc_us) VALUES ('', '', '', '', '', '', '', '', '', 1, 0)"
+                state,
+                "INSERT INTO camera (name, xaddr, user, password, stream_uri, profile, manufacturer, model,"
+                " serial, paired, added_utc_us) VALUES ('', '', '', '', '', '', '', '', '', 1, 0)",
             ),
             "keys are missing",
         ),
-        (lambda state: changed(state, "PRAGMA foreign_keys = 0; INSERT INTO best_shot VALUES (9, x'00', x'')"),
-         "belongs to nothing"),
+        (
+            lambda state: changed(state, "PRAGMA foreign_keys = 0; INSERT INTO best_shot VALUES (9, x'00', x'')"),
+            "belongs to nothing",
+        ),
     ],
 )
 def test_each_contradiction_is_found(place, damage, says):

@@ -7,19 +7,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from box_fakes import FileSource, OnceSource, plain_h264, record_file
 
-from base.errors import Refused
-from nvr_box.accounts.users import Users
+from base.errors import RightRefused
+from nvr_box.accounts.users import Accounts
 from nvr_box.audit.log import Audit
 from nvr_box.config import RecordConfig
 from nvr_box.custody.holds import Holds
 from nvr_box.db.database import Store
 from nvr_box.keys import day as day_keys
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from nvr_box.maintenance.housekeeping import Housekeeping
+from nvr_box.record.crash_recovery import salvage
 from nvr_box.record.recorder import Recorder
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
-from nvr_box.record.salvage import salvage
 from nvr_box.record.segments import Segments
 from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
@@ -114,13 +114,13 @@ class Place:
         self.log = Audit(self.store)
         self.timekeeper = Timekeeper(self.store, self.log, self.clocks)
         self.segments = Segments(self.store, root, self.timekeeper.error_us, self.timekeeper.error_before_us)
-        self.keys = Keys.open(folder / "keys")
+        self.keys = KeyFolder.open(folder / "keys")
         self.keys.create("anna", "a long enough passphrase")
         recordings = Recordings(self.segments, self.log)
         config = RecordConfig(keep_days=30, keep_free_mib=0)
         self.housekeeping = Housekeeping(
             self.store, self.segments, Retention(self.store, self.segments, config, self.timekeeper.now_us),
-            Passages(self.store), timekeeper=self.timekeeper, users=Users(self.store, self.log), keys=self.keys,
+            Passages(self.store), timekeeper=self.timekeeper, users=Accounts(self.store, self.log), keys=self.keys,
             audit=self.log, holds=Holds(self.store, self.log, self.keys, recordings), keep_days=30,
         )  # fmt: skip
 
@@ -188,7 +188,7 @@ async def test_an_administrator_agrees_and_keys_go_a_day_a_day(place, clip):
     days = [place.key_of(NOW - back * DAY) for back in (5, 4, 3)]
     place.clocks.run(MINUTE, 40 * DAY)
     await place.housekeeping.sweep()
-    with pytest.raises(Refused):
+    with pytest.raises(RightRefused):
         await place.timekeeper.agree(GUARD)
     assert place.timekeeper.now_us() is None
     await place.timekeeper.agree(ADMIN)

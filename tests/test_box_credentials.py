@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from base.errors import PeerError
 from nvr_box.record.credentials_guard import ELSEWHERE, IN_CLEAR, Requests
-from nvr_box.record.source import Source
+from nvr_box.record.source import RecordedStream
 
 BASIC, DIGEST = 'Basic realm="cam"', 'Digest realm="cam", nonce="0123", algorithm=MD5'
 CLEAR = base64.b64encode(f"{USER}:{PASSWORD}".encode())
@@ -77,7 +77,7 @@ OK = "RTSP/1.0 200 OK\r\nPublic: OPTIONS, DESCRIBE\r\n\r\n"
 def test_who_asks_for_the_password_in_clear_does_not_get_it(answers, transport):
     with Asking(*answers) as peer:
         with pytest.raises(PeerError) as caught:
-            Source(f"rtsp://127.0.0.1:{peer.port}/main", USER, PASSWORD, transport)
+            RecordedStream(f"rtsp://127.0.0.1:{peer.port}/main", USER, PASSWORD, transport)
         assert peer.heard
         assert CLEAR not in peer.heard
         assert b"basic" not in peer.heard.lower()
@@ -91,13 +91,13 @@ def test_a_description_without_an_end_is_not_taken(user):
     """Libav makes room for as many bytes as the head says, and fills it: 1.9 GB in 10 s."""
     said = "RTSP/1.0 200 OK\r\nContent-Type: application/sdp\r\nContent-Length: 2000000000\r\n\r\nv=0\r\n"
     with Asking(OK, said + "a=tool:x\r\n" * 300_000) as peer, pytest.raises(PeerError, match="longer than 1024 kB"):
-        Source(f"rtsp://127.0.0.1:{peer.port}/main", user, PASSWORD if user else "")
+        RecordedStream(f"rtsp://127.0.0.1:{peer.port}/main", user, PASSWORD if user else "")
 
 
 def test_where_both_are_offered_the_digest_is_sent():
     with Asking(OK, challenge(BASIC, DIGEST)) as peer:
         with pytest.raises(PeerError):
-            Source(f"rtsp://127.0.0.1:{peer.port}/main", USER, PASSWORD)
+            RecordedStream(f"rtsp://127.0.0.1:{peer.port}/main", USER, PASSWORD)
         assert b"Authorization: Digest" in peer.heard
         assert CLEAR not in peer.heard
 
@@ -106,19 +106,19 @@ def test_a_client_is_not_sent_elsewhere_with_the_password():
     with Asking(challenge(BASIC)) as thief:
         moved = f"RTSP/1.0 302 Moved\r\nLocation: rtsp://127.0.0.1:{thief.port}/main\r\n\r\n"
         with Asking(OK, moved) as peer, pytest.raises(PeerError, match=ELSEWHERE[:20]):
-            Source(f"rtsp://127.0.0.1:{peer.port}/main", USER, PASSWORD)
+            RecordedStream(f"rtsp://127.0.0.1:{peer.port}/main", USER, PASSWORD)
         assert thief.heard == b""
 
 
 def test_a_camera_that_asks_for_a_digest_plays_through_it_and_nothing_stays_behind():
     before = threading.active_count()
     with RtspCamera() as camera:
-        source = Source(camera.uri, USER, PASSWORD)
+        source = RecordedStream(camera.uri, USER, PASSWORD)
         timed = source.packets(lambda _: None)
         assert [next(timed).packet.size > 0 for _ in range(20)] == [True] * 20
         source.close()
         with pytest.raises(PeerError):
-            Source(camera.uri, USER, "wrong")
+            RecordedStream(camera.uri, USER, "wrong")
     assert not [each for each in threading.enumerate() if each.name == "credentials-guard"]
     assert threading.active_count() <= before + 2
 
@@ -127,14 +127,14 @@ def test_a_camera_that_is_not_there_is_said_as_before():
     with socket.create_server(("127.0.0.1", 0)) as door:
         port = door.getsockname()[1]
     with pytest.raises(PeerError, match="nothing answers"):
-        Source(f"rtsp://127.0.0.1:{port}/main", USER, PASSWORD)
+        RecordedStream(f"rtsp://127.0.0.1:{port}/main", USER, PASSWORD)
 
 
 def test_in_the_http_tunnel_the_password_is_asked_for_in_vain_too():
     basic = challenge(BASIC).replace("RTSP/1.0", "HTTP/1.1")
     with Asking(basic) as peer:
         with pytest.raises(PeerError, match="in clear"):
-            Source(f"rtsp://127.0.0.1:{peer.port}/main", USER, PASSWORD, "http")
+            RecordedStream(f"rtsp://127.0.0.1:{peer.port}/main", USER, PASSWORD, "http")
         assert peer.heard.startswith(b"GET /")
         assert CLEAR not in peer.heard
 

@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from lxml import etree
 
-from nvr_box.cameras.listening import Listening, News
+from nvr_box.cameras.event_ingest import EventDeduplicator, EventIngest
 from nvr_box.db.database import Store
 from nvr_box.record import events as history
-from nvr_box.record.events import Events, Past, kept
+from nvr_box.record.events import Events, StoredEvent, kept
 from nvr_box.record.sightings import Documents, read_document
 from nvr_box.services.archive import BoxArchive
-from nvr_box.services.catalogue import SERVICE
+from nvr_box.services.recordings_view import SERVICE
 from onvif import metadata, names
 from onvif.errors import Fault
-from onvif.events.bus import Event, Operation
+from onvif.events.bus import Event, PropertyOperation
 from onvif.events.topics import MOTION_ALARM, TOO_DARK
 from onvif.names import TRC, TSE, q
 from onvif.notifications import Notification
@@ -37,7 +37,7 @@ async def store(tmp_path):
 
 
 def moved(at_us, state, camera=1, operation="Changed"):
-    return Past(camera, at_us, MOTION, operation, (("Source", "video"),), (), (("State", state),))
+    return StoredEvent(camera, at_us, MOTION, operation, (("Source", "video"),), (), (("State", state),))
 
 
 def at(us):
@@ -121,7 +121,9 @@ async def box(tmp_path):
         told = [
             moved(START_US + second * 1_000_000, "true" if second % 10 == 0 else "false") for second in range(0, 120, 5)
         ]
-        dark = Past(1, START_US - 1, TOO_DARK.path, "Initialized", (("Source", "video"),), (), (("State", "true"),))
+        dark = StoredEvent(
+            1, START_US - 1, TOO_DARK.path, "Initialized", (("Source", "video"),), (), (("State", "true"),)
+        )
         await started.box.recordings.events.add([*told, dark, moved(START_US + 7, "true", camera=2)])
         yield started
 
@@ -194,12 +196,12 @@ async def test_the_history_is_bounded_and_pages_join(store, monkeypatch):
     ],
 )
 def test_what_the_history_takes(topic, taken):
-    assert kept(Past(1, 1, topic, "Changed")) is taken
+    assert kept(StoredEvent(1, 1, topic, "Changed")) is taken
 
 
 async def test_of_the_data_only_known_items_are_kept(store):
     events = Events(store)
-    await events.add([Past(1, 1, MOTION, "Changed", (), (), (("State", "true"), ("Age", "33")))])
+    await events.add([StoredEvent(1, 1, MOTION, "Changed", (), (), (("State", "true"), ("Age", "33")))])
     assert (await events.page(1, 0, 9))[0].data == (("State", "true"),)
     row = await store.read(lambda link: link.execute("SELECT items FROM event").fetchone())
     assert json.loads(row[0]) == [[], [], [["State", "true"]]]
@@ -207,7 +209,7 @@ async def test_of_the_data_only_known_items_are_kept(store):
 
 async def test_states_that_are_repeated_are_not_news(store):
     events, now, still = Events(store), datetime.now(UTC), timedelta()
-    news, heard = News(events, 1), []
+    news, heard = EventDeduplicator(events, 1), []
 
     def told(operation, state, utc=now, topic=MOTION):
         return Notification(topic, utc, operation, {"Source": "v"}, {}, {"State": state})
@@ -223,7 +225,7 @@ async def test_states_that_are_repeated_are_not_news(store):
     assert len(await fresh(told("Changed", "true"), told("Changed", "false"))) == 2
     assert len(await fresh(told("Initialized", "true"))) == 1
     # Another listener, as after a restart, knows what was kept.
-    news = News(events, 1)
+    news = EventDeduplicator(events, 1)
     assert await fresh(told("Initialized", "true")) == []
     # A clock that is far off is put right, one that is ahead a little never tells of the future.
     (late,) = await fresh(told("Changed", "false", utc=now + timedelta(hours=2)), offset=timedelta(hours=2))
@@ -234,9 +236,9 @@ async def test_states_that_are_repeated_are_not_news(store):
 
 async def test_a_source_without_onvif_is_overheard(store, tmp_path):
     """Events in the metadata stream of a recording that has no camera behind it."""
-    listening = Listening(Events(store))
+    listening = EventIngest(Events(store))
     listening.start(type("Recording", (), {"camera": 1, "device": False})(), "")
-    event = Event(MOTION, at(START_US), Operation.CHANGED, (("Source", "v"),), (), (("State", "true"),))
+    event = Event(MOTION, at(START_US), PropertyOperation.CHANGED, (("Source", "v"),), (), (("State", "true"),))
     documents = Documents(lambda _found: None, lambda document: listening.overhear(1, document))
     for document in (metadata.document([], [event.xml()]), b"<?xml junk NotificationMessage MetadataStream>"):
         for begin in range(0, len(document), 100):

@@ -29,12 +29,12 @@ from test_box_reveal import (
     streams,
 )
 
-from base.errors import NotFound, Refused, WireError
+from base.errors import NotFound, RightRefused, WireError
 from nvr_box.audit.head import Head, Heads
 from nvr_box.export import budget, manifest, report
 from nvr_box.export.budget import Budget
-from nvr_box.export.exports import Exports, Wish
-from nvr_box.export.manifest import Listed, Manifest
+from nvr_box.export.exports import ExportRequest, Exports
+from nvr_box.export.manifest import Listed, PackageManifest
 from nvr_box.export.verify import main as verify_main
 from nvr_box.export.verify import verify
 from nvr_box.keys import day as day_keys
@@ -55,7 +55,7 @@ def exports(place, streams, tmp_path):
 
 
 def wish(camera=1, **more):
-    return Wish(camera, T0, END, REASON, **more)
+    return ExportRequest(camera, T0, END, REASON, **more)
 
 
 def rewritten(path, to, change):
@@ -196,16 +196,16 @@ async def test_refusals_leave_no_package_and_an_entry(exports, place, tmp_path):
     guard = Account("guard", frozenset({Right.VIEW}))
     for who, what, why in (
         (guard, wish(), "'operator'"),
-        (OPERATOR, Wish(1, T0, END, "short"), "reason"),
-        (OPERATOR, Wish(1, END, T0, REASON), "ends after it begins"),
-        (OPERATOR, Wish(1, T0, T0 + 7_200_000_000, REASON), "an hour"),
+        (OPERATOR, ExportRequest(1, T0, END, "short"), "reason"),
+        (OPERATOR, ExportRequest(1, END, T0, REASON), "ends after it begins"),
+        (OPERATOR, ExportRequest(1, T0, T0 + 7_200_000_000, REASON), "an hour"),
         (OPERATOR, wish(passphrase=PASSPHRASE), "'reveal'"),
         (BOTH, wish(passphrase="wrong passphrase"), "opens no reveal key"),
     ):
-        with pytest.raises(Refused, match=why):
+        with pytest.raises(RightRefused, match=why):
             await exports.make(who, what)
     with pytest.raises(NotFound, match="nothing is recorded"):
-        await exports.make(OPERATOR, Wish(1, T0 + 10**12, T0 + 10**12 + 5, REASON))
+        await exports.make(OPERATOR, ExportRequest(1, T0 + 10**12, T0 + 10**12 + 5, REASON))
     assert not list((tmp_path / "exports").iterdir())
     tried = await place[2].entries(ADMIN, action="export")
     assert sum(not entry.granted for entry in tried) == 6
@@ -231,7 +231,7 @@ async def test_a_recording_without_seals_says_that_they_are_missing(exports, tmp
 async def test_what_is_revealed_is_cut_to_the_picture_and_the_package_says_what_it_holds(exports, place, tmp_path):
     """Groups of pictures begin every second here: 1.1 to 1.6 s lies within one."""
     from_us, until_us = T0 + 1_100_000, T0 + 1_600_000
-    package = await exports.make(BOTH, Wish(1, from_us, until_us, REASON, passphrase=PASSPHRASE))
+    package = await exports.make(BOTH, ExportRequest(1, from_us, until_us, REASON, passphrase=PASSPHRASE))
     found = verify(package.path)
     assert found.wrong == ()
     masked, revealed = found.manifest.about["holds"]
@@ -276,14 +276,14 @@ async def test_a_package_of_the_first_version_is_still_whole(exports, streams, t
     package = await exports.make(OPERATOR, wish())
     with zipfile.ZipFile(package.path) as files:
         files.extractall(tmp_path)
-        said = Manifest.parse(files.read(manifest.NAME))
-    old = report.as_json([report.told("masked-1.mp4", tmp_path / "masked-1.mp4", SIGNER.public)], 1)
+        said = PackageManifest.parse(files.read(manifest.NAME))
+    old = report.as_json([report.export_report("masked-1.mp4", tmp_path / "masked-1.mp4", SIGNER.public)], 1)
     listed = tuple(
         Listed(each.name, len(old), hashlib.sha256(old).hexdigest()) if each.name == "report.json" else each
         for each in said.files
     )
     about = {name: value for name, value in said.about.items() if name != "holds"}
-    written = bytes(Manifest(said.signing_key, listed, about))
+    written = bytes(PackageManifest(said.signing_key, listed, about))
     signature = streams[0].signer.sign(manifest.CONTEXT + written)
     texts = {"report.json": old, manifest.NAME: written, manifest.SIGNATURE: signature}
     made = rewritten(package.path, tmp_path / "old.zip", texts.get)
@@ -316,12 +316,12 @@ async def test_a_recording_that_claims_more_pictures_than_it_has_room_for_is_ref
         return data[: at + 4] + (0).to_bytes(4, "big") + (50_000_000).to_bytes(4, "big") + data[at + 12 :]
 
     with zipfile.ZipFile(package.path) as files:
-        said, masked = Manifest.parse(files.read(manifest.NAME)), hostile(files.read("masked-1.mp4"))
+        said, masked = PackageManifest.parse(files.read(manifest.NAME)), hostile(files.read("masked-1.mp4"))
     listed = tuple(
         Listed(each.name, len(masked), hashlib.sha256(masked).hexdigest()) if each.name == "masked-1.mp4" else each
         for each in said.files
     )
-    written = bytes(Manifest(said.signing_key, listed, said.about))
+    written = bytes(PackageManifest(said.signing_key, listed, said.about))
     texts = {"masked-1.mp4": masked, manifest.NAME: written,
              manifest.SIGNATURE: streams[0].signer.sign(manifest.CONTEXT + written)}  # fmt: skip
     made = rewritten(package.path, tmp_path / "hostile.zip", texts.get)
@@ -346,7 +346,7 @@ def test_an_altered_picture_is_named(tmp_path, streams):
     first = raw.index(b"\0\0\1\x41", raw.index(b"\0\0\1\x65"))
     at = raw.index(b"\0\0\1", first + 4) - 3
     (tmp_path / "altered.h264").write_bytes(raw[:at] + bytes([raw[at] ^ 4]) + raw[at + 1 :])
-    said = report.told("masked-1.mp4", tmp_path / "altered.h264", SIGNER.public)
+    said = report.export_report("masked-1.mp4", tmp_path / "altered.h264", SIGNER.public)
     assert said.groups[0]["origin"] == "no"
     assert said.groups[0]["complete"] == "yes"
     assert "origin" in report.as_text([said], _about()).decode()
@@ -369,7 +369,7 @@ async def test_packages_have_a_budget_of_their_own(place, streams, tmp_path):
     # Many at once are made one after the other, within the same budget.
     await asyncio.gather(*(exports.make(OPERATOR, wish()) for _ in range(6)))
     (folder / "waiting.zip").write_bytes(bytes(40 << 20))
-    with pytest.raises(Refused, match=r"packages may take 48 MiB in all, and 40 MiB are taken|4\d MiB are taken"):
+    with pytest.raises(RightRefused, match=r"packages may take 48 MiB in all, and 40 MiB are taken|4\d MiB are taken"):
         await exports.make(OPERATOR, wish())
     assert first.path.exists(), "what waits to be fetched stays"
     entries = await place[2].entries(ADMIN, action="export")
@@ -382,7 +382,7 @@ async def test_a_package_never_takes_what_the_recordings_leave_free(place, strea
     folder = tmp_path / "packages"
     free = shutil.disk_usage(tmp_path).free
     exports = with_budget(place, streams, folder, Budget(folder, 1 << 40, free + (1 << 30)))
-    with pytest.raises(Refused, match="belong to the recordings"):
+    with pytest.raises(RightRefused, match="belong to the recordings"):
         await exports.make(OPERATOR, wish())
     assert not list(folder.glob("*"))
 
@@ -396,6 +396,6 @@ async def test_a_package_that_outgrows_its_share_is_given_up(place, streams, tmp
         return 1000
 
     monkeypatch.setattr(exports._recordings, "recorded_bytes", little)
-    with pytest.raises(Refused, match="larger than the room"):
+    with pytest.raises(RightRefused, match="larger than the room"):
         await exports.make(OPERATOR, wish())
     assert not list(folder.glob("*"))

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from base.errors import Refused, RequestError
+from base.errors import RequestError, RightRefused
 from nvr_box import app
-from nvr_box.accounts.users import Users
+from nvr_box.accounts.users import Accounts
 from nvr_box.audit.log import Audit
 from nvr_box.config import BoxConfig
 from nvr_box.db.database import Store
@@ -21,7 +21,7 @@ CONSOLE = Account("console", frozenset({Right.ADMIN}))
 @contextlib.asynccontextmanager
 async def accounts(folder):
     store = Store.open(folder / "box.db")
-    users = Users(store, Audit(store), folder / FIRST_PASSWORD)
+    users = Accounts(store, Audit(store), folder / FIRST_PASSWORD)
     await users.load()
     yield users
     store.close()
@@ -62,9 +62,9 @@ async def test_claiming_it_ends_the_old_password_and_its_file(tmp_path):
         assert not (tmp_path / FIRST_PASSWORD).exists()
         assert set(witness.read_bytes()) == {0}
         assert await users.authenticate(name, OWN, peer="::1") == account
-        with pytest.raises(Refused):
+        with pytest.raises(RightRefused):
             await users.authenticate(name, password, peer="::1")
-        with pytest.raises(Refused, match="of its own"):
+        with pytest.raises(RightRefused, match="of its own"):
             await users.claim(account, "yet another password")
 
 

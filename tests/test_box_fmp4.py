@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from base.errors import Truncated, WireError
 from nvr_box.record import fmp4, gop_index
+from nvr_box.record.media_segment import Timeline
 from nvr_box.record.muxer import Muxer
-from nvr_box.record.piece import Timeline
 
 
 @pytest.fixture(scope="module")

@@ -6,17 +6,17 @@ import json
 import pytest
 from box_fakes import CAMERA_ID, best_shot, jpeg, masked_h264, record_file
 
-from base.errors import NotFound, Refused, RequestError
+from base.errors import NotFound, RequestError, RightRefused
 from nvr_box import __main__ as command
 from nvr_box.audit.log import Audit
-from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.cameras.camera_store import CameraRow, CameraStore
 from nvr_box.config import RecordConfig
 from nvr_box.custody.custody import Custody
 from nvr_box.custody.holds import Holds
 from nvr_box.db.database import Store
 from nvr_box.keys import day as day_keys
 from nvr_box.keys.passphrase import unlocked
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
@@ -39,14 +39,14 @@ class Scene:
     """A camera that sealed six groups of pictures to the key of its day, and the parts that look after them."""
 
     def __init__(self, folder):
-        self.keys = Keys.open(folder / "keys")
+        self.keys = KeyFolder.open(folder / "keys")
         self.anna, self.bert = self.keys.create("anna", ANNA), self.keys.create("bert", BERT)
         self.store, self.root = Store.open(folder / "box.db"), folder / "recordings"
         self.root.mkdir()
         self.log, self.passages = Audit(self.store), Passages(self.store)
         self.segments = Segments(self.store, self.root)
         recordings = Recordings(self.segments, self.log)
-        self.roster = Roster(self.store)
+        self.roster = CameraStore(self.store)
         self.reveals = Reveals(self.log, self.keys, self.roster, recordings, minutes=1)
         self.holds = Holds(self.store, self.log, self.keys, recordings)
         self.custody = Custody(self.store, self.log, self.keys, self.holds)
@@ -54,7 +54,7 @@ class Scene:
     async def record(self, folder):
         """Its keys are made with it."""
         signer = SigningKey.generate()
-        camera = Camera(
+        camera = CameraRow(
             1, "yard", "http://x", "u", "rtsp://x", "main", "", "", "", CAMERA_ID.hex(), signer.public.hex(), None,
             paired=True, recording=True, added_utc_us=0,
         )  # fmt: skip
@@ -111,7 +111,7 @@ async def test_what_is_held_outlives_its_day_and_nothing_else_does(scene):
     placed = await scene.holds.place(CONSOLE, "case-7", 1, start_us, end_us, reason=WHY)
     with pytest.raises(RequestError, match="on hold for case-7"):
         await scene.custody.shred(CONSOLE, DAY)
-    with pytest.raises(Refused, match="opens no"):
+    with pytest.raises(RightRefused, match="opens no"):
         await scene.holds.seal(CONSOLE, placed.number, passphrases=["wrong passphrase"], case_passphrase=CASE)
     with pytest.raises(RequestError, match="at least"):
         await scene.holds.seal(CONSOLE, placed.number, passphrases=[ANNA], case_passphrase="short")
@@ -175,7 +175,7 @@ async def test_only_an_administrator_may(scene):
         scene.custody.revoke(guard, scene.anna.kid.hex()),
         scene.custody.shred(guard, DAY),
     ):
-        with pytest.raises(Refused):
+        with pytest.raises(RightRefused):
             await tried
     assert len(scene.keys.operators()) == 2
     with pytest.raises(NotFound, match="no hold 1"):

@@ -17,22 +17,22 @@ from lxml import etree
 from base import steady
 from base.errors import PeerError, WireError
 from base.outside_json import MOST_DEPTH, read_json
-from nvr_box.cameras import pairing, selection, upkeep
-from nvr_box.cameras.holding import Holder
-from nvr_box.cameras.listening import Listening
+from nvr_box.cameras import maintenance, pairing, selection
+from nvr_box.cameras.camera_store import CameraRow, CameraStore
+from nvr_box.cameras.event_ingest import EventIngest
+from nvr_box.cameras.keepalive import StreamKeeper
+from nvr_box.cameras.maintenance import Maintenance
 from nvr_box.cameras.maskings import Maskings
-from nvr_box.cameras.ours import json_of, new_session
-from nvr_box.cameras.roster import Camera, Roster
-from nvr_box.cameras.upkeep import Upkeep
+from nvr_box.cameras.veilcam_client import json_of, new_session
 from nvr_box.db.database import Store
 from nvr_box.record import recorder as recording
 from nvr_box.record.events import Events
-from nvr_box.record.recorder import Recorder, Recording
+from nvr_box.record.recorder import Recorder, RecorderStatus
 from nvr_box.record.segments import Segments
 from nvr_box.record.sightings import Documents
 from nvr_box.rights import Account, Right
 from onvif import digest, names
-from onvif.client import Camera as Device
+from onvif.client import OnvifClient as Device
 from onvif.errors import NotOnvif, OnvifError
 from onvif.notifications import read_notifications
 from onvif.users import Level
@@ -100,7 +100,7 @@ def known(xaddr, name="yard", **more):
         "camera_id": None, "signing_key": None, "appearance_model": None, "paired": False, "recording": True,
         "added_utc_us": 5,
     }  # fmt: skip
-    return Camera(**(fields | more))
+    return CameraRow(**(fields | more))
 
 
 async def until(true):
@@ -154,7 +154,7 @@ async def test_an_answer_comes_in_pieces_of_any_size():
 
 
 async def test_what_the_others_mask_is_known_beside_a_hostile_camera(store, monkeypatch, tmp_path):
-    roster, guest = Roster(store), ChosenPerson("the guest", "net-1", bytes(64).hex())
+    roster, guest = CameraStore(store), ChosenPerson("the guest", "net-1", bytes(64).hex())
     user, password = Level.ADMINISTRATOR.lower(), PASSWORDS[Level.ADMINISTRATOR]
     async with hostile() as bad, running(tmp_path / "camera") as well:
         xaddr = f"{well.base}/onvif/device_service"
@@ -182,11 +182,11 @@ class Lost:
     """Recorders of which every camera is lost."""
 
     def now(self, _camera):
-        return Recording(message="lost")
+        return RecorderStatus(message="lost")
 
 
 async def test_looking_after_the_others_goes_on_beside_a_camera_that_answers_what_nobody_expects(store, monkeypatch):
-    roster, asked = Roster(store), []
+    roster, asked = CameraStore(store), []
 
     async def connect(xaddr, _user, _password):
         asked.append(xaddr)
@@ -195,12 +195,12 @@ async def test_looking_after_the_others_goes_on_beside_a_camera_that_answers_wha
         await asyncio.Event().wait()
 
     monkeypatch.setattr("nvr_box.cameras.device.Device", SimpleNamespace(connect=connect))
-    monkeypatch.setattr(upkeep, "_COUNT_EVERY_S", 0.01)
+    monkeypatch.setattr(maintenance, "_COUNT_EVERY_S", 0.01)
     for name in ("bad", "slow", "slow-2"):
         await roster.add(known(f"http://{name}/"), PASSWORD, None, "t")
     introduction = SimpleNamespace(sealed_to="")
     segments = Segments(store, store.path.parent / "rec")
-    keep = Upkeep(roster, introduction, segments, feeds=None, recorders=Lost(), start=lambda _camera: None)
+    keep = Maintenance(roster, introduction, segments, feeds=None, recorders=Lost(), start=lambda _camera: None)
     task = asyncio.create_task(keep.run())
     async with asyncio.timeout(10):
         await until(lambda: len(asked) == 3)
@@ -234,7 +234,7 @@ async def test_events_are_listened_to_again_after_an_answer_that_nobody_expects(
 
     monkeypatch.setattr("nvr_box.cameras.device.Device", SimpleNamespace(connect=connect))
     monkeypatch.setattr(steady.kept_up, "__kwdefaults__", {"back_off_s": (0.01,)})
-    listening = Listening(Events(store))
+    listening = EventIngest(Events(store))
     listening.start(known("http://127.0.0.1:9/", camera=1), PASSWORD)
     async with asyncio.timeout(10):
         await until(lambda: len(tries) >= 3)
@@ -272,10 +272,10 @@ def test_a_stream_that_cannot_be_recorded_is_a_message_and_tried_again(store, tm
     assert recorder.join(10)
 
 
-@pytest.mark.parametrize("kind", [Recorder, Holder])
+@pytest.mark.parametrize("kind", [Recorder, StreamKeeper])
 def test_no_exception_ends_a_thread(store, tmp_path, monkeypatch, kind):
     monkeypatch.setattr(recording, "BACK_OFF_S", (0.01,))
-    monkeypatch.setattr("nvr_box.cameras.holding.BACK_OFF_S", (0.01,))
+    monkeypatch.setattr("nvr_box.cameras.keepalive.BACK_OFF_S", (0.01,))
     tries, enough = [], threading.Event()
 
     def stream():
@@ -284,8 +284,8 @@ def test_no_exception_ends_a_thread(store, tmp_path, monkeypatch, kind):
             enough.set()
         raise (ValueError, RecursionError, MemoryError, av.error.InvalidDataError)[len(tries) % 4](1, "odd")
 
-    if kind is Holder:
-        thread = Holder("yard", stream)
+    if kind is StreamKeeper:
+        thread = StreamKeeper("yard", stream)
     else:
         thread = Recorder(1, "yard", stream, Segments(store, tmp_path / "rec"), segment_s=60, make_room=lambda: False,
                           publish=lambda *_: None)  # fmt: skip

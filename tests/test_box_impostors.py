@@ -11,7 +11,7 @@ from test_box_cameras import ADMIN, camera
 from test_box_moved import place, play, until  # noqa: F401 - fixtures
 from test_onvif_client import Device, serving
 
-from nvr_box.cameras.cameras import State
+from nvr_box.cameras.cameras import CameraRecordingState
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ async def recorded(cameras, roster, end, rtsp):
                  signing_key=who.signer.public.hex())  # fmt: skip
     added = await roster.add(row, ADMIN_PASSWORD, None, "test")
     cameras._start(added)
-    await until(lambda: cameras.status(ADMIN, added.camera).state is State.RECORDING)
+    await until(lambda: cameras.status(ADMIN, added.camera).state is CameraRecordingState.RECORDING)
     return added
 
 
@@ -37,16 +37,16 @@ async def test_another_camera_at_the_address_is_not_recorded_and_everybody_is_to
         added = await recorded(cameras, roster, ours, rtsp)
         for _ in range(2):
             await cameras._upkeep._visit(added)
-        assert cameras.status(ADMIN, added.camera).state is State.RECORDING, "it has the right key"
+        assert cameras.status(ADMIN, added.camera).state is CameraRecordingState.RECORDING, "it has the right key"
         assert not list(cameras.notices())
         there = await roster.put(dataclasses.replace(added, xaddr=other.xaddr), None) or roster.get(added.camera)
         await cameras._recorders.stop(added.camera)
         cameras._start(there)
-        await until(lambda: cameras.status(ADMIN, added.camera).state is State.RECORDING)
+        await until(lambda: cameras.status(ADMIN, added.camera).state is CameraRecordingState.RECORDING)
         for _ in range(2):
             await cameras._upkeep._visit(there)
             status = cameras.status(ADMIN, added.camera)
-            assert status.state is State.LOST
+            assert status.state is CameraRecordingState.LOST
             assert "another device answers" in status.message
             assert cameras._recorders.now(added.camera) is None, "nothing of it is recorded"
             assert [notice.kind for notice in cameras.notices()] == ["identity"]
@@ -54,7 +54,7 @@ async def test_another_camera_at_the_address_is_not_recorded_and_everybody_is_to
         assert [(each.granted, each.camera, each.who) for each in found] == [(False, added.camera, "the box")]
         await roster.put(added, None)
         await cameras._upkeep._visit(added)
-        await until(lambda: cameras.status(ADMIN, added.camera).state is State.RECORDING)
+        await until(lambda: cameras.status(ADMIN, added.camera).state is CameraRecordingState.RECORDING)
         assert not list(cameras.notices())
 
 
@@ -66,8 +66,10 @@ async def test_a_device_of_another_make_is_taken_for_one_when_it_answers_twice(p
             there = dataclasses.replace(added, xaddr=f"{device.base}/onvif/device_service")
             await roster.put(there, None)
             await cameras._upkeep._visit(there)
-            assert cameras.status(ADMIN, added.camera).state is State.RECORDING, "a camera that starts may say nothing"
+            assert cameras.status(ADMIN, added.camera).state is CameraRecordingState.RECORDING, (
+                "a camera that starts may say nothing"
+            )
             await cameras._upkeep._visit(there)
-            assert cameras.status(ADMIN, added.camera).state is State.LOST
+            assert cameras.status(ADMIN, added.camera).state is CameraRecordingState.LOST
         await cameras._upkeep._visit(there)
         assert "another device" in cameras.status(ADMIN, added.camera).message, "until it proves itself"

@@ -10,15 +10,15 @@ import sys
 import pytest
 from box_fakes import CAMERA_ID, masked_h264, record_file
 
-from base.errors import Conflict, Refused, RequestError, SealError, StoreError
+from base.errors import Conflict, RequestError, RightRefused, SealError, StoreError
 from nvr_box import __main__ as command
 from nvr_box import state as places
 from nvr_box.audit.log import Audit
-from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.cameras.camera_store import CameraRow, CameraStore
 from nvr_box.db.database import Store
 from nvr_box.keys import day as day_keys
 from nvr_box.keys.passphrase import unlocked
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
 from nvr_box.reveal.reveals import Reveals
@@ -31,7 +31,7 @@ T0 = 1_795_000_000_000_000
 
 @pytest.fixture
 def keys(tmp_path):
-    return Keys.open(tmp_path / "keys")
+    return KeyFolder.open(tmp_path / "keys")
 
 
 def test_without_an_operator_there_is_nobody_to_seal_to(keys):
@@ -55,7 +55,7 @@ def test_cameras_seal_to_a_key_of_the_day_that_every_operator_opens(keys):
 
 
 def test_without_rotation_cameras_seal_to_the_operators(tmp_path):
-    keys = Keys.open(tmp_path / "keys", rotate=False)
+    keys = KeyFolder.open(tmp_path / "keys", rotate=False)
     recipient = keys.create("anna", ANNA)
     assert keys.recipients() == (recipient,)
 
@@ -106,7 +106,7 @@ def test_short_passphrases_are_refused_and_a_removed_key_is_gone(keys, tmp_path)
     with pytest.raises(RequestError, match="at least"):
         keys.create("operator", "short")
     recipient = keys.create("operator", ANNA)
-    assert Keys.open(tmp_path / "keys").box_id == keys.box_id
+    assert KeyFolder.open(tmp_path / "keys").box_id == keys.box_id
     assert keys.remove(recipient.kid.hex())
     assert not keys.remove(recipient.kid.hex())
     assert not keys.remove("../box")
@@ -155,11 +155,11 @@ async def box(tmp_path, keys):
     anna, bert = keys.create("anna", ANNA), keys.create("bert", BERT)
     (tmp_path / "rec").mkdir()
     store = Store.open(tmp_path / "box.db")
-    segments, log, roster = Segments(store, tmp_path / "rec"), Audit(store), Roster(store)
+    segments, log, roster = Segments(store, tmp_path / "rec"), Audit(store), CameraStore(store)
     signer = SigningKey.generate()
     identity = CAMERA_ID.hex()
     signing_key = signer.public.hex()
-    camera = Camera(
+    camera = CameraRow(
         1, "yard", "http://x", "u", "rtsp://x", "main", "", "", "", identity, signing_key, None, True, True, 0
     )
     await roster.add(camera, "p", None, "test")
@@ -203,7 +203,7 @@ async def test_dual_control_wants_both_passphrases_in_one_reveal(box):
     await record()
     assert (await opened(reveals, ANNA))[0] == 0
     assert (await opened(reveals, ANNA, BERT))[0] > 0
-    with pytest.raises(Refused):
+    with pytest.raises(RightRefused):
         await reveals.start(WHO, 1, reason="case 12, theft", passphrase="nobody's passphrase")
 
 
@@ -223,7 +223,7 @@ def test_the_ceremonies_from_the_command_line(tmp_path, capsys, monkeypatch):
     assert run("dual", f"{anna}+{bert}")[0] == 0
     assert "want KID+KID" in run("dual", anna)[2]
     assert "no camera has a key" in run("rotate")[1]
-    Keys.open(tmp_path / "state" / places.KEYS).today(CAMERA_ID.hex())
+    KeyFolder.open(tmp_path / "state" / places.KEYS).today(CAMERA_ID.hex())
     status, said, _ = run("rotate")
     assert status == 0
     day = said.split("day  ")[1].split(";")[0]

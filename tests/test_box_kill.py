@@ -19,7 +19,7 @@ from box_fakes import CAMERA_ID, PASSWORD, USER, RtspCamera, jpeg
 
 from nvr_box import state as places
 from nvr_box.db.database import Store
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from nvr_box.maintenance import check
 from nvr_box.search.intake import token_hash
 from wire.features import seal
@@ -35,7 +35,7 @@ T0_MS = 1_795_000_000_000
 def prepared(state, uri):
     """A box that has added and paired one camera."""
     state.mkdir()
-    keys = Keys.open(state / places.KEYS)
+    keys = KeyFolder.open(state / places.KEYS)
     store = Store.open(state / places.DATABASE)
 
     def add(link):
@@ -94,8 +94,17 @@ def packets(keys, numbers):
         code = AppearanceCode("net-1", CodeKind.INT8, 64, rng.integers(-100, 100, 64).astype(np.int8).tobytes())
         at = T0_MS + number * 100
         packet = FeaturePacket(
-            camera_id=CAMERA_ID, sequence=number, track_id=number, class_=ObjectClass.PERSON, first_utc_ms=at,
-            best_utc_ms=at, last_utc_ms=at, quality=0.5, box=(0, 0, 9, 9), codes=(code,), thumbnail=jpeg(at % 200),
+            camera_id=CAMERA_ID,
+            sequence=number,
+            track_id=number,
+            class_=ObjectClass.PERSON,
+            first_utc_ms=at,
+            best_utc_ms=at,
+            last_utc_ms=at,
+            quality=0.5,
+            box=(0, 0, 9, 9),
+            codes=(code,),
+            thumbnail=jpeg(at % 200),
         )
         yield number, seal.seal(packet, keys.identity.recipient, SIGNER)
 
@@ -126,8 +135,9 @@ def rounds(tmp_path, count):
         for _ in range(count):
             box = Box(config)
             stop = threading.Event()
-            pushing = threading.Thread(target=lambda box=box, stop=stop: asyncio.run(
-                push(box, keys, acknowledged, numbers, stop)))
+            pushing = threading.Thread(
+                target=lambda box=box, stop=stop: asyncio.run(push(box, keys, acknowledged, numbers, stop))
+            )
             pushing.start()
             assert box.recording.wait(60), box.log[-20:]
             grown(state, chance.uniform(0.5, 3.0))

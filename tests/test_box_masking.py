@@ -9,19 +9,19 @@ import pytest
 
 from base.clock import utc_us
 from base.errors import Conflict, Invalid, NotFound, PeerError
-from firmware.mask.selection import Selection
+from firmware.mask.exemption import Selection
 from firmware.mask.settings import Extent, MaskSettings, Zone
-from firmware.masked_whole import MaskedWhole, Whole
+from firmware.masked_whole import MaskedWhole, WholeMask
 from firmware.masking import settings_document
 from nvr_box.audit.log import Audit
 from nvr_box.cameras import masking, masking_history
+from nvr_box.cameras.camera_store import CameraRow, CameraStore
 from nvr_box.cameras.masking import Masking, look
 from nvr_box.cameras.maskings import Maskings
-from nvr_box.cameras.released_places import ReleasedPlaces
-from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.cameras.released_places import PlaceReleases
 from nvr_box.db import maskings as masking_rows
 from nvr_box.db.database import Store
-from nvr_box.rights import Account, Refused, Right
+from nvr_box.rights import Account, Right, RightRefused
 from onvif.users import Level
 from tests.onvif_camera import PASSWORDS, running
 from wire.selection import Mode
@@ -45,10 +45,10 @@ def test_a_whole_mask_is_news_when_it_lasts_and_over_when_that_has_lasted():
     for number in range(5, 12):
         whole.looked(number * RATE_90K)
         picture(whole, number, "too dark", full=True)
-    assert whole.now == Whole("too dark")
+    assert whole.now == WholeMask("too dark")
     for number in range(12, 18):
         picture(whole, number, full=False)
-    assert whole.now == Whole("too dark")
+    assert whole.now == WholeMask("too dark")
     for number in range(18, 24):
         picture(whole, number, full=False)
     assert whole.now is None
@@ -59,7 +59,7 @@ def test_how_late_detection_is_grows_with_the_picture_that_was_looked_at_last():
     whole.looked(0)
     for number in range(31):
         picture(whole, number, "the detector is late", full=True)
-    assert whole.now == Whole("the detector is late", 4.0), "three seconds, and one that a picture waits"
+    assert whole.now == WholeMask("the detector is late", 4.0), "three seconds, and one that a picture waits"
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ async def test_a_camera_answers_when_something_changes_and_else_at_the_end_of_th
         assert (await look(xaddr, USER, PASSWORD, mark=first.mark, wait_s=0.3)).mark == first.mark
         waiting = asyncio.create_task(look(xaddr, USER, PASSWORD, mark=first.mark, wait_s=masking.WAIT_S))
         await asyncio.sleep(0)
-        camera.camera.live.whole.now = Whole("the picture is too dark", None)
+        camera.camera.live.whole.now = WholeMask("the picture is too dark", None)
         dark = await waiting
-        assert dark.whole == masking.Whole("the picture is too dark")
+        assert dark.whole == masking.WholeMaskReason("the picture is too dark")
         assert dark.mark != first.mark
         camera.camera.live.set_mask(replace(camera.camera.live.mask, extent=Extent.FACES))
         assert (await look(xaddr, USER, PASSWORD, mark=dark.mark, wait_s=masking.WAIT_S)).masking.extent == "faces"
@@ -113,8 +113,8 @@ async def test_a_camera_answers_when_something_changes_and_else_at_the_end_of_th
 @contextlib.asynccontextmanager
 async def at_work(folder, camera):
     store = Store.open(folder / "box.db")
-    roster = Roster(store)
-    ours = Camera(
+    roster = CameraStore(store)
+    ours = CameraRow(
         1, "yard", f"{camera.base}/onvif/device_service", USER, "", "main", "", "", "", "ab" * 8, "cd" * 32, "net-1",
         paired=True, recording=True, added_utc_us=0,
     )  # fmt: skip
@@ -146,8 +146,8 @@ async def test_the_box_follows_a_camera_and_remembers_what_held_when(tmp_path):
         await until(lambda: maskings.now(GUARD, 1) is not None)
         chosen.put(Selection(mode=Mode.ONLY))
         await until(lambda: maskings.now(GUARD, 1).mode is Mode.ONLY)
-        camera.camera.live.whole.now = Whole("the detector is late", 4.2)
-        await until(lambda: maskings.whole(GUARD, 1) == masking.Whole("the detector is late", 4.2))
+        camera.camera.live.whole.now = WholeMask("the detector is late", 4.2)
+        await until(lambda: maskings.whole(GUARD, 1) == masking.WholeMaskReason("the detector is late", 4.2))
         camera.camera.live.whole.now = None
         await until(lambda: maskings.whole(GUARD, 1) is None)
         chosen.put(Selection())
@@ -162,9 +162,9 @@ async def test_the_box_follows_a_camera_and_remembers_what_held_when(tmp_path):
         assert await maskings.past(GUARD, 1, opened.end_us, 1 << 60) == (last,)
         nobody = Account("porter", frozenset({Right.VIEW}), frozenset({2}))
         for asked in (lambda: maskings.now(nobody, 1), lambda: maskings.whole(nobody, 1)):
-            with pytest.raises(Refused):
+            with pytest.raises(RightRefused):
                 asked()
-        with pytest.raises(Refused):
+        with pytest.raises(RightRefused):
             await maskings.past(nobody, 1, 0, 1 << 60)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -215,11 +215,11 @@ async def test_a_camera_that_changes_its_mind_all_day_fills_no_disk(tmp_path, mo
 
 async def test_an_administrator_releases_a_place_with_a_reason_and_takes_it_back(tmp_path):
     async with running(tmp_path / "camera") as camera, at_work(tmp_path, camera) as (store, roster, maskings):
-        places, stored = ReleasedPlaces(Audit(store), roster, maskings), camera.camera.released.stored
+        places, stored = PlaceReleases(Audit(store), roster, maskings), camera.camera.released.stored
         with pytest.raises(Invalid, match="reason"):
             await places.release(ADMIN, 1, PLACE, reason="  stand  ")
         for who in (GUARD, Account("root", frozenset({Right.ADMIN})), Account("b", ADMIN.rights, frozenset({2}))):
-            with pytest.raises(Refused):
+            with pytest.raises(RightRefused):
                 await places.release(who, 1, PLACE, reason=REASON)
         assert stored.value.places == ()
         one, two = await asyncio.gather(*(places.release(ADMIN, 1, PLACE, reason=REASON) for _ in range(2)))
@@ -231,7 +231,7 @@ async def test_an_administrator_releases_a_place_with_a_reason_and_takes_it_back
         assert [each.id for each in maskings.now(GUARD, 1).places] == [kept.id]
         with pytest.raises(NotFound):
             await places.take_back(ADMIN, 1, gone.id)
-        with pytest.raises(Refused):
+        with pytest.raises(RightRefused):
             await places.take_back(GUARD, 1, kept.id)
         past = await maskings.past(GUARD, 1, 0, 1 << 60)
         assert [len(each.masking.places) for each in past] == [1, 2, 1]

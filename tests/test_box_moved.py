@@ -13,11 +13,11 @@ from odd_camera import OddCamera, access_units
 from test_box_cameras import ADMIN, GUARD, INTRODUCTION, camera
 from test_onvif_client import INFORMATION, PASSWORD, USER, Device, serving, soap, stream
 
-from base.errors import PeerError, Refused, RequestError
+from base.errors import PeerError, RequestError, RightRefused
 from nvr_box.audit.log import Audit
-from nvr_box.cameras import upkeep
-from nvr_box.cameras.cameras import Cameras, State
-from nvr_box.cameras.roster import Roster
+from nvr_box.cameras import maintenance
+from nvr_box.cameras.camera_store import CameraStore
+from nvr_box.cameras.cameras import CameraRecordingState, Cameras
 from nvr_box.cameras.sign_ins import WAIT_S, SignIn
 from nvr_box.cameras.whereabouts import Whereabouts
 from nvr_box.config import RecordConfig
@@ -27,7 +27,7 @@ from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
 from nvr_box.record.source import SignInRefused
 from onvif import digest
-from onvif.discovery import Found
+from onvif.discovery import DiscoveredDevice
 
 OLD, NEW = "0ld-s3cret", "n3w-s3cret"
 
@@ -48,7 +48,7 @@ def play(tmp_path_factory):
 async def place(tmp_path):
     (tmp_path / "rec").mkdir()
     store = Store.open(tmp_path / "box.db")
-    log, roster, segments = Audit(store), Roster(store), Segments(store, tmp_path / "rec")
+    log, roster, segments = Audit(store), CameraStore(store), Segments(store, tmp_path / "rec")
     cameras = Cameras(
         roster, log, recordings=Recordings(segments, log), segments=segments,
         retention=Retention(store, segments.root, RecordConfig()), introduction=INTRODUCTION, segment_s=60,
@@ -127,7 +127,7 @@ async def test_a_changed_password_is_tried_once_by_each_and_said(place, play):
             await cameras._upkeep._visit(added)
         await asyncio.sleep(3)
         looking.cancel()
-        assert cameras.status(ADMIN, 1).state is State.LOST
+        assert cameras.status(ADMIN, 1).state is CameraRecordingState.LOST
         described = [method for _, method in device.rtsp.asked].count("DESCRIBE")
         assert described <= 2, "without and with credentials"
         assert device.refused <= 4
@@ -139,7 +139,7 @@ async def test_a_new_password_is_tried_before_it_is_kept(place, play):
         await roster.add(camera(xaddr=f"{device.base}/", stream_uri=device.rtsp.uri, user=USER, manufacturer="ACME",
                                 model="1", serial="3"), OLD, None, "test")  # fmt: skip
         roster.sign_in(1).refused()
-        with pytest.raises(Refused):
+        with pytest.raises(RightRefused):
             await cameras.move(GUARD, 1, password=NEW)
         with pytest.raises(PeerError, match="sign-in"):
             await cameras.move(ADMIN, 1, password="wrong")
@@ -147,8 +147,8 @@ async def test_a_new_password_is_tried_before_it_is_kept(place, play):
         await cameras.move(ADMIN, 1, password=NEW)
         assert roster.password(1) == NEW
         assert roster.get(1).stream_uri == device.rtsp.uri
-        await until(lambda: cameras.status(ADMIN, 1).state is State.RECORDING)
-        fresh = Roster(roster._store)
+        await until(lambda: cameras.status(ADMIN, 1).state is CameraRecordingState.RECORDING)
+        fresh = CameraStore(roster._store)
         await fresh.load()
         assert fresh.password(1) == NEW
     entries = await log.entries(ADMIN, action="camera-change")
@@ -171,7 +171,7 @@ async def test_another_camera_at_the_new_address_is_not_taken(place, play):
 
 
 async def test_a_camera_that_refreshes_gradually_is_asked_for_a_whole_picture(place, tmp_path, monkeypatch):
-    monkeypatch.setattr(upkeep, "_KEY_EVERY_S", 0.0)
+    monkeypatch.setattr(maintenance, "_KEY_EVERY_S", 0.0)
     rules = "keyint=25:intra-refresh=1:bframes=0:repeat-headers=1:annexb=1:threads=1"
     path = _plain(tmp_path / "refresh.h264", 100, "libx264", {"x264-params": rules, "preset": "veryfast"})
     pictures = access_units(path)[25:]
@@ -193,7 +193,7 @@ async def test_a_camera_that_refreshes_gradually_is_asked_for_a_whole_picture(pl
 
 
 def answer(endpoint, xaddr):
-    return Found(endpoint, (xaddr,), (), (), "127.0.0.1", 1)
+    return DiscoveredDevice(endpoint, (xaddr,), (), (), "127.0.0.1", 1)
 
 
 async def test_a_camera_with_a_new_address_is_found_by_its_identity(place, play):
@@ -211,16 +211,16 @@ async def test_a_camera_with_a_new_address_is_found_by_its_identity(place, play)
         network[:] = [answer("urn:uuid:it", f"{device.base}/"), answer("urn:uuid:other", f"{other.base}/")]
         added = await roster.add(known, PASSWORD, None, "test")
         cameras._start(added)
-        await until(lambda: cameras.status(ADMIN, 1).state is State.RECORDING)
+        await until(lambda: cameras.status(ADMIN, 1).state is CameraRecordingState.RECORDING)
         await keep._visit(added)
     async with real(play) as moved, real(play) as other:
         network[:] = [answer("urn:uuid:other", f"{other.base}/"), answer("urn:uuid:it", f"{moved.base}/")]
-        await until(lambda: cameras.status(ADMIN, 1).state is State.LOST)
+        await until(lambda: cameras.status(ADMIN, 1).state is CameraRecordingState.LOST)
         keep._whereabouts._asked_mono_s = None
         await keep._visit(roster.get(1))
         assert roster.get(1).xaddr == f"{moved.base}/"
         assert roster.get(1).stream_uri == moved.rtsp.uri
-        await until(lambda: cameras.status(ADMIN, 1).state is State.RECORDING)
+        await until(lambda: cameras.status(ADMIN, 1).state is CameraRecordingState.RECORDING)
         assert not other.asked, "nobody else is asked for anything"
     (entry,) = await log.entries(ADMIN, action="camera-change")
     assert (entry.who, entry.details["xaddr"]) == ("the box", f"{moved.base}/")
@@ -228,7 +228,7 @@ async def test_a_camera_with_a_new_address_is_found_by_its_identity(place, play)
 
 async def test_an_endpoint_is_noted_where_it_was_seen_first(tmp_path):
     store = Store.open(tmp_path / "box.db")
-    roster = Roster(store)
+    roster = CameraStore(store)
     await roster.add(camera(xaddr="http://127.0.0.1:81/"), "", None, "test")
     network = [answer("urn:uuid:it", "http://127.0.0.1:81/")]
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from test_box_clock import ADMIN, EVER, GUARD, NOW, Place
 
-from nvr_box.cameras.roster import Roster
+from nvr_box.cameras.camera_store import CameraStore
 from nvr_box.db import migrate
 from nvr_box.db.database import Store
 from nvr_box.maintenance.check import findings
-from nvr_box.record.events import Events, Past
+from nvr_box.record.events import Events, StoredEvent
 from nvr_box.record.recordings import Recordings
 from nvr_box.search.passages import Passages
-from nvr_box.search.search import Searches
+from nvr_box.search.search import AppearanceSearch
 
 HISTORY = ("segment", "packet", "event", "best_shot", "audit")
 # Once a start, or when somebody asks for the whole history: a list of days, a search through the log.
@@ -69,15 +69,15 @@ async def place(tmp_path):
 async def test_nothing_that_is_done_over_and_over_scans_a_history(place):
     store, watching = place.store, Watching(place.store)
     passages, recordings = Passages(store), Recordings(place.segments, place.log)
-    roster, events = Roster(store), Events(store)
-    searches = Searches(passages, None, place.log)
+    roster, events = CameraStore(store), Events(store)
+    searches = AppearanceSearch(passages, None, place.log)
     sql = (
         "INSERT INTO segment (camera, start_us, end_us, path, bytes, sha256, mime, gop_index)"
         " VALUES (1, ?, ?, ?, 1, x'', 'video/mp4; codecs=\"avc1.42c01e\"', x'')"
     )
     await store.write(lambda link: link.execute(sql, (NOW - 40 * 86_400_000_000, NOW - 40 * 86_400_000_000 + 1, "a")))
     await store.write(lambda link: link.execute("INSERT INTO keep VALUES (1, 1)"))
-    await events.add([Past(1, NOW, "tns1:VideoSource/MotionAlarm", "Changed")])
+    await events.add([StoredEvent(1, NOW, "tns1:VideoSource/MotionAlarm", "Changed")])
     await passages.load()
     await place.housekeeping.sweep()
     await place.housekeeping._follow()

@@ -17,27 +17,27 @@ from box_fakes import PASSWORD, PEOPLE, USER, RtspCamera, document, plain_h264, 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from base.errors import PeerError, Refused, StoreError
+from base.errors import PeerError, RightRefused, StoreError
 from nvr_box.audit.log import Audit
 from nvr_box.config import RecordConfig
 from nvr_box.db.database import Store
 from nvr_box.record import fmp4
+from nvr_box.record.crash_recovery import salvage
 from nvr_box.record.recorder import Recorder
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
-from nvr_box.record.salvage import salvage
 from nvr_box.record.segments import Segments
-from nvr_box.record.sightings import Documents, Seen, Sighting, pack, read_document, shown, unpack
-from nvr_box.record.source import Source
-from nvr_box.record.viewings import Viewings
+from nvr_box.record.sightings import Documents, SightedObject, Sighting, pack, read_document, shown, unpack
+from nvr_box.record.source import RecordedStream
+from nvr_box.record.viewing_log import ViewingLog
 from nvr_box.rights import Account, Right
+from nvr_box.search.frozen_frames import Stills
 from nvr_box.search.passages import Passages
-from nvr_box.search.stills import Stills
-from nvr_box.services.seen import frame
-from onvif.metadata import Box, Colour, Frame, Object
+from nvr_box.services.metadata_frames import frame
+from onvif.metadata import ColourCluster, MetadataBox, MetadataFrame, MetadataObject
 from onvif.metadata import document as metadata_document
+from wire.features.vocabulary import BodyPart, ObjectClass
 from wire.features.vocabulary import Colour as ColourWord
-from wire.features.vocabulary import ObjectClass, Part
 
 T0 = 1_795_000_000_000_000
 GUARD = Account("guard", frozenset({Right.VIEW, Right.OPERATE}))
@@ -81,7 +81,12 @@ async def test_a_camera_is_recorded_and_watched_live(place):
     with RtspCamera(rate=20, gop=10) as camera:
         hub = recordings.hub(1)
         recorder = Recorder(
-            1, "yard", lambda: Source(camera.uri, USER, PASSWORD), segments, segment_s=60, make_room=lambda: False,
+            1,
+            "yard",
+            lambda: RecordedStream(camera.uri, USER, PASSWORD),
+            segments,
+            segment_s=60,
+            make_room=lambda: False,
             publish=lambda *item: loop.call_soon_threadsafe(hub.publish, *item),
         )
         recorder.start()
@@ -109,7 +114,7 @@ async def test_a_camera_is_recorded_and_watched_live(place):
 
 async def test_the_wrong_password_is_told_and_not_the_password(place):
     with RtspCamera() as camera, pytest.raises(PeerError) as refused:
-        await asyncio.to_thread(Source, camera.uri, USER, "wrong-secret")
+        await asyncio.to_thread(RecordedStream, camera.uri, USER, "wrong-secret")
     assert "wrong-secret" not in str(refused.value)
 
 
@@ -156,7 +161,7 @@ async def test_what_the_camera_saw_is_kept_beside_the_video(place, clip):
 
 def test_between_two_looks_of_a_busy_camera_boxes_move_in_a_straight_line(tmp_path):
     def look(utc_us, x, *tracks):
-        boxes = [Seen(track, ObjectClass.PERSON, (x, 0.2, x + 0.1, 0.6)) for track in tracks]
+        boxes = [SightedObject(track, ObjectClass.PERSON, (x, 0.2, x + 0.1, 0.6)) for track in tracks]
         return pack(Sighting(utc_us, tuple(boxes)))
 
     file = tmp_path / "a.seen"
@@ -168,17 +173,19 @@ def test_between_two_looks_of_a_busy_camera_boxes_move_in_a_straight_line(tmp_pa
     assert shown([file], T0 + 2_000_000) is None
 
 
-SHIRT, TROUSERS = Colour((200, 30, 40), 0.8), Colour((20, 20, 20), 1.0)
-CLOTHES = ((Part.UPPER, SHIRT), (Part.UPPER, Colour((240, 240, 240), 0.2)), (Part.LOWER, TROUSERS))
+SHIRT, TROUSERS = ColourCluster((200, 30, 40), 0.8), ColourCluster((20, 20, 20), 1.0)
+CLOTHES = ((BodyPart.UPPER, SHIRT), (BodyPart.UPPER, ColourCluster((240, 240, 240), 0.2)), (BodyPart.LOWER, TROUSERS))
 
 
 def test_colours_of_clothes_and_paint_are_kept_and_told_again():
     body = replace(
-        Object(7, Box(-0.5, 0.5, 0.5, -0.5), "Human"), tops=(SHIRT, Colour((240, 240, 240), 0.2)), bottoms=(TROUSERS,)
+        MetadataObject(7, MetadataBox(-0.5, 0.5, 0.5, -0.5), "Human"),
+        tops=(SHIRT, ColourCluster((240, 240, 240), 0.2)),
+        bottoms=(TROUSERS,),
     )
-    car = replace(Object(8, Box(-0.5, 0.5, 0.5, -0.5), "Vehicle", vehicle="Car"), colours=(TROUSERS,))
-    (sighting,) = read_document(metadata_document((Frame(datetime.fromtimestamp(T0 / 1e6, UTC), (body, car)),)))
-    assert [each.colours for each in sighting.objects] == [CLOTHES, ((Part.BODY, TROUSERS),)]
+    car = replace(MetadataObject(8, MetadataBox(-0.5, 0.5, 0.5, -0.5), "Vehicle", vehicle="Car"), colours=(TROUSERS,))
+    (sighting,) = read_document(metadata_document((MetadataFrame(datetime.fromtimestamp(T0 / 1e6, UTC), (body, car)),)))
+    assert [each.colours for each in sighting.objects] == [CLOTHES, ((BodyPart.BODY, TROUSERS),)]
     (again,) = unpack(pack(sighting))
     assert again == replace(sighting, objects=again.objects)
     assert again.objects[0].colours == CLOTHES
@@ -190,18 +197,18 @@ def test_colours_of_clothes_and_paint_are_kept_and_told_again():
 async def test_somebody_of_whom_only_the_picture_tells_is_frozen_with_the_colours_told_then(place):
     store, _, recordings = place
     stills = Stills(recordings, Passages(store), Audit(store), None, 0.5)
-    seen = Seen(7, ObjectClass.PERSON, (0.1, 0.1, 0.2, 0.5), CLOTHES)
+    seen = SightedObject(7, ObjectClass.PERSON, (0.1, 0.1, 0.2, 0.5), CLOTHES)
     (pick,) = await stills._told(1, Sighting(T0, (seen,)))
     assert [(one.part, one.colour) for one in pick.colours] == [
-        (Part.UPPER, ColourWord.RED), (Part.UPPER, ColourWord.WHITE), (Part.LOWER, ColourWord.BLACK),
+        (BodyPart.UPPER, ColourWord.RED), (BodyPart.UPPER, ColourWord.WHITE), (BodyPart.LOWER, ColourWord.BLACK),
     ]  # fmt: skip
     assert pick.passage is None
 
 
 def test_files_from_before_colours_are_read_and_a_torn_colour_ends_the_file():
     plain = bytes.fromhex("00000000000f4240 01 00000007 00 0000 0000 ffff ffff")
-    assert unpack(plain) == [Sighting(1_000_000, (Seen(7, ObjectClass.PERSON, (0.0, 0.0, 1.0, 1.0)),))]
-    coloured = pack(Sighting(2_000_000, (Seen(7, ObjectClass.PERSON, (0.0, 0.0, 1.0, 1.0), CLOTHES),)))
+    assert unpack(plain) == [Sighting(1_000_000, (SightedObject(7, ObjectClass.PERSON, (0.0, 0.0, 1.0, 1.0)),))]
+    coloured = pack(Sighting(2_000_000, (SightedObject(7, ObjectClass.PERSON, (0.0, 0.0, 1.0, 1.0), CLOTHES),)))
     assert len(unpack(plain + coloured + plain)) == 3
     for cut in range(1, len(coloured)):
         assert len(unpack(plain + coloured[:-cut])) == 1
@@ -228,9 +235,9 @@ async def test_without_the_right_nothing_is_shown_and_it_is_written_down(place, 
     store, segments, recordings = place
     await asyncio.to_thread(record_file, segments, 1, clip, T0)
     other = Account("other", frozenset({Right.VIEW}), frozenset({2}))
-    with pytest.raises(Refused):
+    with pytest.raises(RightRefused):
         await pieces(recordings.play(other, 1, T0))
-    with pytest.raises(Refused):
+    with pytest.raises(RightRefused):
         await pieces(recordings.live(other, 1))
     rows = await store.read(lambda link: link.execute("SELECT who, action, granted FROM audit").fetchall())
     assert rows == [("other", "view-recording", 0), ("other", "view-live", 0)]
@@ -266,7 +273,7 @@ async def test_however_often_somebody_seeks_a_viewing_is_two_entries(place, clip
 
 async def test_a_viewing_ends_a_while_after_its_last_stream(place, clip):
     store, segments, recordings = place
-    recordings.viewings = Viewings(Audit(store), apart_s=0.0)
+    recordings.viewings = ViewingLog(Audit(store), apart_s=0.0)
     await asyncio.to_thread(record_file, segments, 1, clip, T0)
     for count in (2, 4):
         await pieces(recordings.play(GUARD, 1, T0, T0 + 1_000_000))

@@ -13,7 +13,7 @@ from nvr_box.record import source
 from nvr_box.record.recorder import Recorder
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
-from nvr_box.record.source import Source
+from nvr_box.record.source import RecordedStream
 from nvr_box.rights import Account, Right
 
 GUARD = Account("guard", frozenset({Right.VIEW}))
@@ -83,7 +83,7 @@ async def outage(segments, dead_s):
     with RtspCamera(rate=20, gop=10) as camera:
         async with Network(camera.server.port) as network:
             uri = f"rtsp://127.0.0.1:{network.port}/main"
-            recorder = Recorder(1, "yard", lambda: Source(uri, USER, PASSWORD), segments, segment_s=60,
+            recorder = Recorder(1, "yard", lambda: RecordedStream(uri, USER, PASSWORD), segments, segment_s=60,
                                 make_room=lambda: False, publish=publish)  # fmt: skip
             recorder.start()
             try:

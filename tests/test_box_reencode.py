@@ -21,13 +21,13 @@ from nvr_box.audit.head import Heads
 from nvr_box.audit.log import Audit
 from nvr_box.config import BoxConfig
 from nvr_box.db.database import Store
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from nvr_box.maintenance import check
 from nvr_box.rights import Account, Right
 from nvr_box.search import reencode_command
 from nvr_box.search.passages import Passages
 from nvr_box.search.reencode import NO_SHOT, Reencoder
-from nvr_box.search.search import Filters, Searches
+from nvr_box.search.search import AppearanceSearch, Filters
 from wire import thumbnail
 from wire.features.packet import FULL_SCALE, FeaturePacket
 from wire.features.vocabulary import ObjectClass
@@ -75,7 +75,7 @@ def described(number, encoder, recipients, *, look=0, class_=ObjectClass.PERSON)
 
 @pytest.fixture
 async def place(tmp_path):
-    keys = Keys.open(tmp_path / places.KEYS)
+    keys = KeyFolder.open(tmp_path / places.KEYS)
     keys.create("operator", PASSPHRASE)
     store = Store.open(tmp_path / places.DATABASE)
     await Heads(store, keys.signer, tmp_path).sign()
@@ -104,7 +104,7 @@ async def test_from_one_model_to_the_other_and_back_searches_go_on(place, encode
     people = [described(n, encoders["stripes"], today, look=n % 3) for n in range(1, 7)]
     car = described(7, encoders["stripes"], today, class_=ObjectClass.CAR)
     await passages.add(1, [*people, car])
-    searches = Searches(passages, None, Audit(store))
+    searches = AppearanceSearch(passages, None, Audit(store))
 
     done = await reencode(place, "market64")
     assert (done.total, done.done, done.stayed.total()) == (6, 6, 0), "a car keeps the model that cars have"
@@ -149,7 +149,7 @@ async def test_what_does_not_open_keeps_its_model_and_the_search_says_so(place, 
     market, stripes = encoders["market64"].model, encoders["stripes"].model
     assert await told(store) == {1: stripes, 2: market, 3: stripes, 4: stripes, 5: stripes, 6: stripes}
     await passages.follow()
-    searches = Searches(passages, None, Audit(store))
+    searches = AppearanceSearch(passages, None, Audit(store))
     two = next(number for number, each in (await passages.get(range(1, 9))).items() if each.code.model == market)
     found = await searches.by_packet(GUARD, two, Filters(threshold=0.0))
     assert (found.compared, found.other_model, found.matches) == (0, 5, ())

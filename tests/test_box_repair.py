@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 from box_fakes import plain_h264, record_file
 
-from nvr_box.accounts.users import Users
+from nvr_box.accounts.users import Accounts
 from nvr_box.audit.head import Heads
 from nvr_box.audit.log import Audit
 from nvr_box.config import RecordConfig
 from nvr_box.custody.holds import Holds
 from nvr_box.db.database import Damaged, Store
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from nvr_box.maintenance import check, repair
 from nvr_box.maintenance import soundness as soundness_module
 from nvr_box.maintenance.housekeeping import Housekeeping
 from nvr_box.maintenance.soundness import Soundness
+from nvr_box.record.crash_recovery import salvage
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
-from nvr_box.record.salvage import salvage
 from nvr_box.record.segments import Segments
 from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
@@ -59,7 +59,7 @@ async def filled(folder, clip):
     log = Audit(store)
     for number in range(120):
         await log.write("anna", "search", filters=f"number {number} " + "and so on " * 20)
-    await Users(store, log).put(
+    await Accounts(store, log).put(
         Account("setup", frozenset(Right)), "anna", password="anna's password", rights=[Right.VIEW]
     )
     await Passages(store).add(3, list(packets(400)))
@@ -156,7 +156,7 @@ async def test_a_database_damaged_under_a_running_box_is_made_anew_beside_the_re
     await filled(tmp_path, clip)
     store, recordings, segments = await opened(tmp_path)
     log = Audit(store)
-    timekeeper, users, keys = Timekeeper(store, log), Users(store, log), Keys.open(tmp_path / "keys")
+    timekeeper, users, keys = Timekeeper(store, log), Accounts(store, log), KeyFolder.open(tmp_path / "keys")
     housekeeping = Housekeeping(
         store, segments, Retention(store, segments, RecordConfig(keep_days=0, keep_free_mib=0)), Passages(store),
         timekeeper=timekeeper, users=users, keys=keys, audit=log, holds=Holds(store, log, keys, recordings),

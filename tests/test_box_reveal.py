@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 from box_fakes import CAMERA_ID, PEOPLE, clear_picture, i420, masked_h264, plain_h264, record_file
 
-from base.errors import NotFound, Refused, WireError
+from base.errors import NotFound, RightRefused, WireError
 from nvr_box.audit.log import Audit
-from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.cameras.camera_store import CameraRow, CameraStore
 from nvr_box.db.database import Store
 from nvr_box.keys.passphrase import unlocked
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from nvr_box.record.access_units import RecordedUnit
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
-from nvr_box.record.spans import Spans
-from nvr_box.reveal import brake, pipe, render
-from nvr_box.reveal.handing import PROOF_INFO
+from nvr_box.record.viewed_ranges import ViewedRanges
+from nvr_box.reveal import passphrase_throttle, pipe, render
+from nvr_box.reveal.handed_keys import PROOF_INFO
 from nvr_box.reveal.reveals import Reveals, Stretch
 from nvr_box.reveal.verdicts import Verdicts
 from nvr_box.rights import Account, Right
@@ -51,13 +51,11 @@ def identity_of(number):
 def streams(tmp_path_factory):
     """A key folder, and 75 pictures recorded by: a camera of ours, one sealed to somebody else, one of another make."""
     folder = tmp_path_factory.mktemp("reveal")
-    keys = Keys.open(folder / "keys")
+    keys = KeyFolder.open(folder / "keys")
     recipient = keys.create("controller", PASSPHRASE)
-    elsewhere = Keys.open(folder / "other").create("elsewhere", PASSPHRASE)
+    elsewhere = KeyFolder.open(folder / "other").create("elsewhere", PASSPHRASE)
     ours = masked_h264(folder / "ours.h264", 75, [recipient], SIGNER, start_us=T0)
-    foreign = masked_h264(
-        folder / "foreign.h264", 75, [elsewhere], SIGNER, start_us=T0, camera_id=identity_of(2)
-    )
+    foreign = masked_h264(folder / "foreign.h264", 75, [elsewhere], SIGNER, start_us=T0, camera_id=identity_of(2))
     return keys, ours, foreign, plain_h264(folder / "plain.h264", 75)
 
 
@@ -66,12 +64,12 @@ async def place(tmp_path, streams):
     keys, *files = streams
     (tmp_path / "rec").mkdir()
     store = Store.open(tmp_path / "box.db")
-    segments, log, roster = Segments(store, tmp_path / "rec"), Audit(store), Roster(store)
+    segments, log, roster = Segments(store, tmp_path / "rec"), Audit(store), CameraStore(store)
     recordings = Recordings(segments, log)
     for number, file in enumerate(files, start=1):
         ours = number < 3
         identity = identity_of(number)
-        camera = Camera(
+        camera = CameraRow(
             number,
             f"yard {number}",
             "http://x",
@@ -222,7 +220,7 @@ async def test_without_an_end_a_reveal_goes_on_with_what_is_recorded_until_it_is
         while shown[-1].utc_us < T0 + 4_000_000:
             shown.append(await anext(play))
         await reveals.end(CONTROLLER, session.key)
-        with pytest.raises(Refused, match="over"):
+        with pytest.raises(RightRefused, match="over"):
             await played(play)
 
 
@@ -250,7 +248,7 @@ async def test_what_cannot_be_opened_shows_the_mosaic_and_says_why(place, camera
 )
 async def test_a_refusal_says_why_and_is_written_down(place, by, reason, passphrase, says):
     reveals, _, log, _ = place
-    with pytest.raises(Refused, match=says):
+    with pytest.raises(RightRefused, match=says):
         await reveals.start(by, 1, reason=reason, passphrase=passphrase)
     assert reveals.active(by) == ()
     entry = (await log.entries(Account("a", frozenset({Right.ADMIN})), action="reveal"))[0]
@@ -261,10 +259,10 @@ async def test_a_refusal_says_why_and_is_written_down(place, by, reason, passphr
 
 async def test_guessing_passphrases_is_slowed_down(place):
     reveals, *_ = place
-    for _ in range(brake.LIMITS.free):
-        with pytest.raises(Refused, match="opens no"):
+    for _ in range(passphrase_throttle.LIMITS.free):
+        with pytest.raises(RightRefused, match="opens no"):
             await reveals.start(CONTROLLER, 1, reason=REASON, passphrase="guess")
-    with pytest.raises(Refused, match="too many"):
+    with pytest.raises(RightRefused, match="too many"):
         await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
 
 
@@ -281,12 +279,12 @@ async def test_a_session_is_its_owners_and_ends_for_good(place):
     session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
     other = Account("other", frozenset(Right) - {Right.ADMIN})
     for ask in (reveals.still(other, session.key, T0), reveals.end(other, session.key)):
-        with pytest.raises(Refused, match="another person"):
+        with pytest.raises(RightRefused, match="another person"):
             await ask
     await reveals.end(CONTROLLER, session.key)
     await reveals.end(CONTROLLER, session.key)
     assert reveals.active(CONTROLLER) == ()
-    with pytest.raises(Refused, match="over"):
+    with pytest.raises(RightRefused, match="over"):
         await reveals.still(CONTROLLER, session.key, T0)
 
 
@@ -298,7 +296,7 @@ async def test_the_time_limit_ends_it_and_the_process(place):
         assert await process.wait() is not None
         await asyncio.gather(*reveals._ending)
     assert reveals.active(CONTROLLER) == ()
-    with pytest.raises(Refused, match="over"):
+    with pytest.raises(RightRefused, match="over"):
         await played(reveals.play(CONTROLLER, session.key, T0, END))
 
 
@@ -309,7 +307,7 @@ async def test_a_clock_that_is_set_back_prolongs_no_reveal(place, monkeypatch):
     monkeypatch.setattr("nvr_box.reveal.session.utc_us", lambda: session.started_us - 3_600_000_000)
     assert 0 < running.left_s <= 60
     monkeypatch.setattr("nvr_box.reveal.session.boot_us", lambda: running.until_boot_us)
-    with pytest.raises(Refused, match="over"):
+    with pytest.raises(RightRefused, match="over"):
         await reveals.still(CONTROLLER, session.key, T0)
 
 
@@ -321,7 +319,7 @@ async def test_a_killed_process_ends_the_reveal_and_nothing_else(place):
     process = reveals._running[session.key].talk._process
     process.kill()
     await process.wait()
-    with pytest.raises(Refused, match="ended"):
+    with pytest.raises(RightRefused, match="ended"):
         await played(play)
     assert await played(recordings.play(CONTROLLER, 1, T0))
     again = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
@@ -363,20 +361,20 @@ async def test_where_a_second_person_is_wanted_nothing_opens_without_one(place, 
     roster = place[0]._roster
     reveals = Reveals(log, keys, roster, recordings, minutes=5, second_person=True)
     wish = {"reason": REASON, "passphrase": PASSPHRASE}
-    with pytest.raises(Refused, match="second person"):
+    with pytest.raises(RightRefused, match="second person"):
         await reveals.start(CONTROLLER, 1, **wish)
-    with pytest.raises(Refused, match="second person"):
+    with pytest.raises(RightRefused, match="second person"):
         await reveals.start_in_browser(CONTROLLER, 1, reason=REASON)
     request = await reveals.approvals.ask(CONTROLLER, 1, reason="the reason that was agreed to", from_us=T0)
     officer = Account("officer", frozenset({Right.APPROVE}))
     await reveals.approvals.answer(officer, request.key, approve=True, why="")
-    with pytest.raises(Refused, match="opens no reveal key"):
+    with pytest.raises(RightRefused, match="opens no reveal key"):
         await reveals.start(CONTROLLER, 1, reason="another", passphrase="wrong", approval=request.key)
     session = await reveals.start(CONTROLLER, 1, reason="another", passphrase=PASSPHRASE, approval=request.key)
     assert session.reason == "the reason that was agreed to"
     await played(reveals.play(CONTROLLER, session.key))
     await reveals.end(CONTROLLER, session.key)
-    with pytest.raises(Refused, match="second person"):
+    with pytest.raises(RightRefused, match="second person"):
         await reveals.start(CONTROLLER, 1, approval=request.key, **wish)
     granted = [entry for entry in await log.entries(ADMIN, action="reveal") if entry.granted]
     assert granted[0].details["approved_by"] == "officer"
@@ -398,7 +396,7 @@ async def test_a_page_that_opens_by_itself_is_given_what_is_sealed_and_nothing_e
     keys = reveals.handed(CONTROLLER, session.key).tables()
     assert [table["label"] for table in keys["operators"]] == ["controller"]
     assert all("sealed" in table and "private" not in table for table in keys["operators"])
-    with pytest.raises(Refused, match="not open"):
+    with pytest.raises(RightRefused, match="not open"):
         await anext(reveals.units(CONTROLLER, session.key, T0))
     await opened(reveals, session.key, streams[0])
     reader, opened_ = Reader([], Codec.H264), []
@@ -409,9 +407,9 @@ async def test_a_page_that_opens_by_itself_is_given_what_is_sealed_and_nothing_e
             if len(opened_) == 75:
                 break
     assert {each.reason for each in opened_} == {NOT_A_RECIPIENT}, "recovery data is there, and closed"
-    with pytest.raises(Refused, match="opened by the page itself"):
+    with pytest.raises(RightRefused, match="opened by the page itself"):
         await reveals.still(CONTROLLER, session.key, T0)
-    with pytest.raises(Refused, match="another person's"):
+    with pytest.raises(RightRefused, match="another person's"):
         reveals.handed(Account("other", frozenset({Right.VIEW, Right.REVEAL})), session.key)
     reveals.tell(CONTROLLER, session.key, Verdicts(opened=75))
     await reveals.end(CONTROLLER, session.key)
@@ -422,7 +420,7 @@ async def test_a_page_that_opens_by_itself_is_given_what_is_sealed_and_nothing_e
 
 async def opened(reveals, key, keys, by=CONTROLLER):
     """What the page does after its passphrase opened a key."""
-    (kid, sealed), = reveals.handed(by, key).proofs.items()
+    ((kid, sealed),) = reveals.handed(by, key).proofs.items()
     identity = load_identity(keys.folder / "reveal" / f"{kid}.json", PASSPHRASE)
     return await reveals.opened(by, key, identity.open(bytes.fromhex(sealed), PROOF_INFO))
 
@@ -438,7 +436,7 @@ def with_event(work, event):
 async def test_a_wrong_passphrase_in_the_page_is_a_refused_reveal(place, monkeypatch):
     reveals, _, log, _ = place
     session = await reveals.start_in_browser(CONTROLLER, 1, reason=REASON)
-    with pytest.raises(Refused, match="proves no key"):
+    with pytest.raises(RightRefused, match="proves no key"):
         await reveals.opened(CONTROLLER, session.key, bytes(32))
     await reveals.end(CONTROLLER, session.key, why="the passphrase opened nothing in the page")
     monkeypatch.setattr("nvr_box.reveal.sessions._UNLOCK_S", 0.05)
@@ -469,7 +467,7 @@ async def test_going_back_and_forth_is_one_entry_that_says_what_was_seen(place):
 
 
 def test_spans_that_meet_are_one():
-    spans = Spans()
+    spans = ViewedRanges()
     for start, end in ((0, 5), (60, 70), (6, 9), (200, 201), (20, 30), (30, 40)):
         spans.add(start * 1_000_000, end * 1_000_000)
     assert str(spans) == ", ".join(

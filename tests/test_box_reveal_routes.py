@@ -15,27 +15,27 @@ from aiohttp import WSMsgType
 from aiohttp.test_utils import TestClient, TestServer
 from box_fakes import CAMERA_ID, PEOPLE, best_shot, clear_picture, i420, jpeg, masked_h264, record_file
 
-from base.errors import Refused
-from nvr_box.accounts.users import Users
+from base.errors import RightRefused
+from nvr_box.accounts.users import Accounts
 from nvr_box.audit.log import Audit
-from nvr_box.box import Box
-from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.box import BoxContext
+from nvr_box.cameras.camera_store import CameraRow, CameraStore
 from nvr_box.config import BoxConfig, RevealConfig
 from nvr_box.db.database import Store
 from nvr_box.export.exports import Exports
 from nvr_box.keys import day as day_keys
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
-from nvr_box.reveal.handing import PROOF_INFO
+from nvr_box.reveal.handed_keys import PROOF_INFO
+from nvr_box.reveal.process_client import RevealProcess
 from nvr_box.reveal.reveals import Reveals
-from nvr_box.reveal.talk import Talk
 from nvr_box.rights import Account, Right
 from nvr_box.search.passages import Passages
-from nvr_box.search.search import Searches
+from nvr_box.search.search import AppearanceSearch
 from nvr_box.timekeeping.timekeeper import Timekeeper
 from nvr_box.web import app as page
-from nvr_box.web.asked import iso
+from nvr_box.web.request_fields import iso
 from nvr_box.web.sessions import CSRF_HEADER
 from wire.features.packet import FeaturePacket
 from wire.features.vocabulary import ObjectClass
@@ -61,7 +61,7 @@ def point_of(track):
 def scene(tmp_path_factory):
     """Two cameras' recordings of 75 pictures of a minute ago, each sealed to its own key of the day."""
     folder = tmp_path_factory.mktemp("routes")
-    keys = Keys.open(folder / "keys")
+    keys = KeyFolder.open(folder / "keys")
     for name in (NAME, "bert"):
         keys.create(name, PASSPHRASE if name == NAME else "bert's own passphrase")
     days = {camera: keys.today(identity.hex()) for camera, identity in IDS.items()}
@@ -187,12 +187,17 @@ async def place(tmp_path, scene, second_person):
     keys, files, t0 = scene
     (tmp_path / "rec").mkdir()
     store = Store.open(tmp_path / "box.db")
-    segments, log, roster, passages = Segments(store, tmp_path / "rec"), Audit(store), Roster(store), Passages(store)
-    users, recordings = Users(store, log), Recordings(segments, log)
+    segments, log, roster, passages = (
+        Segments(store, tmp_path / "rec"),
+        Audit(store),
+        CameraStore(store),
+        Passages(store),
+    )
+    users, recordings = Accounts(store, log), Recordings(segments, log)
     await users.load()
     await users.put(CONSOLE, NAME, password=f"{NAME} password", rights=RIGHTS)
     for camera, identity in IDS.items():
-        row = Camera(camera, f"yard {camera}", "http://x", "u", "rtsp://x", "main", "", "", "", identity.hex(),
+        row = CameraRow(camera, f"yard {camera}", "http://x", "u", "rtsp://x", "main", "", "", "", identity.hex(),
                      SIGNER.public.hex(), None, True, True, 0)  # fmt: skip
         await roster.add(row, "p", None, "test")
         await asyncio.to_thread(record_file, segments, camera, files[camera], t0)
@@ -202,8 +207,8 @@ async def place(tmp_path, scene, second_person):
     users.listen(reveals.rights_changed)
     exports = Exports(log, keys, roster, recordings, reveals, folder=tmp_path / "exports", box="b", account=users.get)
     config = BoxConfig(state=tmp_path, name="box", reveal=RevealConfig(in_browser=True, second_person=second_person))
-    box = Box(config=config, audit=log, users=users, cameras=None, recordings=recordings, stills=None, intake=None,
-              searches=Searches(passages, None, log), reveals=reveals, exports=exports, custody=None, holds=None,
+    box = BoxContext(config=config, audit=log, users=users, cameras=None, recordings=recordings, stills=None, intake=None,
+              searches=AppearanceSearch(passages, None, log), reveals=reveals, exports=exports, custody=None, holds=None,
               maskings=None, selections=None, released_places=None, timekeeper=Timekeeper(store, log))  # fmt: skip
     async with TestClient(TestServer(page.application(box))) as client:
         found = Place(box, client, t0)
@@ -263,7 +268,7 @@ async def test_a_right_that_is_taken_away_ends_what_runs_at_once(place, right):
     assert (await anext(playing)).mime
     process = place.box.reveals._running[key].talk._process
     await place.take(right)
-    with pytest.raises(Refused, match=r"over|does not hold"):
+    with pytest.raises(RightRefused, match=r"over|does not hold"):
         await anext(playing)
     async with asyncio.timeout(10):
         await process.wait()
@@ -392,17 +397,17 @@ async def test_what_cannot_be_written_down_does_not_happen_and_leaves_no_process
         "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'disk full'); END"
     ))  # fmt: skip
     asking = {"camera": 1, "reason": REASON, "passphrase": PASSPHRASE, "from": place.at(1), "in_browser": in_browser}
-    killed = Talk.kill
+    killed = RevealProcess.kill
 
     async def kill(talk):
         await killed(talk)
         launched.append(talk._process.returncode)
 
-    Talk.kill = kill
+    RevealProcess.kill = kill
     try:
         assert (await place.client.post("/api/reveals", json=asking)).status >= 400
     finally:
-        Talk.kill = killed
+        RevealProcess.kill = killed
     assert launched == ([] if in_browser else [-9])
     assert not reveals._running
     await store.write(lambda link: link.execute("DROP TRIGGER full"))

@@ -7,11 +7,11 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from rights_matrix import CONSOLE, DOCUMENT, NAME, PASSPHRASE, REASON, T0, matrix, running
 
-from base.errors import Refused
+from base.errors import RightRefused
 from nvr_box.rights import Account, Right
 from nvr_box.search.search import Filters
 from nvr_box.web import app as page
-from nvr_box.web.asked import iso
+from nvr_box.web.request_fields import iso
 
 
 @pytest.mark.timeout(900)  # a few hundred requests, some of which start a reveal process
@@ -38,7 +38,7 @@ async def test_a_refused_change_of_a_camera_has_changed_nothing(box):
             lambda account=account: box.box.cameras.pair(account, 1),
         ):
             before = box.roster.get(1)
-            with pytest.raises(Refused):
+            with pytest.raises(RightRefused):
                 await change()
             assert box.roster.get(1) == before
     refused = await box.box.audit.entries(CONSOLE, action="camera-change")
@@ -49,7 +49,7 @@ async def test_a_refused_seal_leaves_no_key_of_a_case(box):
     placed = await box.box.holds.place(CONSOLE, "case-9", 1, T0, T0 + 1_000_000, reason=REASON)
     keys = box.parts.keys
     keys.create("bert", "bert's own passphrase")  # after the recording: it opens nothing of it
-    with pytest.raises(Refused, match="open nothing"):
+    with pytest.raises(RightRefused, match="open nothing"):
         await box.box.holds.seal(
             CONSOLE, placed.number, passphrases=["bert's own passphrase"], case_passphrase="a passphrase of the case"
         )
@@ -60,18 +60,18 @@ async def test_whoever_may_search_but_not_view_finds_nothing(box):
     searches = box.box.searches
     for search in (searches.by_attributes(holding(Right.OPERATE), Filters()),
                    searches.by_packet(holding(Right.OPERATE), 1, Filters())):  # fmt: skip
-        with pytest.raises(Refused, match="'viewer'"):
+        with pytest.raises(RightRefused, match="'viewer'"):
             await search
     viewing = holding(Right.OPERATE, Right.VIEW, cameras=frozenset({1}))
     assert {match.camera for match in (await searches.by_attributes(viewing, Filters())).matches} == {1}
-    with pytest.raises(Refused, match="'viewer'"):
+    with pytest.raises(RightRefused, match="'viewer'"):
         await box.box.recordings.lock(holding(Right.OPERATE), 1, T0, T0 + 1, reason=REASON)
 
 
 async def test_a_frozen_picture_is_of_no_use_without_the_right_to_view(box):
     still = await box.box.stills.freeze(holding(Right.VIEW, Right.OPERATE), 1, T0 + 1_000_000)
     for account in (holding(Right.OPERATE), holding(Right.VIEW, Right.OPERATE, cameras=frozenset({2}))):
-        with pytest.raises(Refused):
+        with pytest.raises(RightRefused):
             await box.box.searches.by_pick(account, still.key, 0, Filters())
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import models
-from base.errors import NotFound, Refused, StoreError, WireError
+from base.errors import NotFound, RightRefused, StoreError, WireError
 from models import coarse
 from nvr_box.audit.log import Audit
 from nvr_box.config import RecordConfig
@@ -19,15 +19,15 @@ from nvr_box.db import blocks as block_rows
 from nvr_box.db.database import Store
 from nvr_box.record.retention import Retention
 from nvr_box.rights import Account, Right
-from nvr_box.search import blocks, gallery, kernel
+from nvr_box.search import blocks, code_similarity, gallery
 from nvr_box.search import passages as passages_module
 from nvr_box.search.gallery import Columns, Gallery, Row
 from nvr_box.search.intake import Intake, token_hash
 from nvr_box.search.passages import Passages
-from nvr_box.search.search import Filters, Searches
+from nvr_box.search.search import AppearanceSearch, Filters
 from wire.features import seal
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare, FeaturePacket
-from wire.features.vocabulary import CHOICES, Attribute, CodeKind, Colour, ObjectClass, Part
+from wire.features.vocabulary import CHOICES, Attribute, BodyPart, CodeKind, Colour, ObjectClass
 from wire.keys import Identity, SigningKey
 from wire.push import split
 
@@ -79,7 +79,7 @@ async def place(tmp_path):
     await store.write(add)
     passages = Passages(store)
     intake = Intake(store, passages, BOX, lambda _: None)
-    yield store, passages, intake, Searches(passages, None, Audit(store))
+    yield store, passages, intake, AppearanceSearch(passages, None, Audit(store))
     store.close()
 
 
@@ -93,13 +93,13 @@ def test_the_coarse_comparison_counts_differing_bits(count):
     words = gallery.words_of(fine)
     bits = coarse.bits(fine)
     want = coarse.distance(bits[0], bits)
-    assert np.array_equal(kernel.hamming(words, words[:, 0]), want)
+    assert np.array_equal(code_similarity.hamming(words, words[:, 0]), want)
 
 
 def test_similarities_are_those_of_the_models():
     fine = codes(200)
     rows = Columns.of([Row(n, n, 1, 0, 0, 0, fine[n].tobytes()) for n in range(200)])
-    chosen, found = kernel.similarities(rows, np.arange(200), fine[3], gallery.words_of(fine[3:4])[:, 0])
+    chosen, found = code_similarity.similarities(rows, np.arange(200), fine[3], gallery.words_of(fine[3:4])[:, 0])
     packets = [AppearanceCode("net-1", CodeKind.INT8, 64, code.tobytes()) for code in fine]
     assert np.array_equal(chosen, np.arange(200))
     assert found == pytest.approx([models.similarity(packets[3], each) for each in packets], abs=1e-5)
@@ -109,10 +109,10 @@ def test_two_stages_find_what_one_finds(monkeypatch):
     fine = codes(20_000)
     rows = Columns.of([Row(n, n, 1, 0, 0, 0, fine[n].tobytes()) for n in range(len(fine))])
     among = np.arange(0, len(fine), 2)
-    _, exact = kernel.similarities(rows, among, fine[12], gallery.words_of(fine[12:13])[:, 0])
-    monkeypatch.setattr(kernel, "FINE_ROWS", 1000)
-    monkeypatch.setattr(kernel, "RERANKED", 500)
-    chosen, found = kernel.similarities(rows, among, fine[12], gallery.words_of(fine[12:13])[:, 0])
+    _, exact = code_similarity.similarities(rows, among, fine[12], gallery.words_of(fine[12:13])[:, 0])
+    monkeypatch.setattr(code_similarity, "FINE_ROWS", 1000)
+    monkeypatch.setattr(code_similarity, "RERANKED", 500)
+    chosen, found = code_similarity.similarities(rows, among, fine[12], gallery.words_of(fine[12:13])[:, 0])
     assert 500 <= len(chosen) < 1000
     best = set(among[np.argsort(-exact)[:8]])
     assert best <= set(chosen) <= set(among)
@@ -168,8 +168,6 @@ async def test_what_passed_in_kept_evidence_is_found_for_as_long_as_it_is_kept(p
     assert await left() == set()
 
 
-
-
 async def test_packets_are_taken_once_and_acknowledged_again(place):
     store, passages, intake, _ = place
     fine = codes(3)
@@ -202,7 +200,7 @@ async def test_forged_foreign_and_broken_packets_are_refused_by_name_and_lose_no
 
 async def test_a_stranger_is_refused_before_anything_is_read(place):
     _, passages, intake, _ = place
-    with pytest.raises(Refused):
+    with pytest.raises(RightRefused):
         await intake.accept("no-token", batch(sealed(packet(1))))
     assert len(passages) == 0
 
@@ -242,11 +240,16 @@ async def test_a_full_disk_keeps_the_cameras_packets_with_the_camera(place, monk
 
 async def filled(intake, count=40):
     fine = codes(count)
-    colours = [(ColourShare(Part.UPPER, Colour.RED, 0.9),), (ColourShare(Part.UPPER, Colour.BLUE, 0.9),)]
+    colours = [(ColourShare(BodyPart.UPPER, Colour.RED, 0.9),), (ColourShare(BodyPart.UPPER, Colour.BLUE, 0.9),)]
     bag = (AttributeValue(Attribute.BACKPACK, 1, 0.9),)
     packets = [
-        packet(n, fine[n], colours=colours[n % 2], attributes=bag if n % 5 == 0 else (),
-               class_=ObjectClass.CAR if n % 10 == 9 else ObjectClass.PERSON)
+        packet(
+            n,
+            fine[n],
+            colours=colours[n % 2],
+            attributes=bag if n % 5 == 0 else (),
+            class_=ObjectClass.CAR if n % 10 == 9 else ObjectClass.PERSON,
+        )
         for n in range(count)
     ]
     await intake.accept(TOKEN, batch(*[sealed(each) for each in packets]))
@@ -276,8 +279,8 @@ async def test_filters_are_exact(place):
 
     everyone = range(40)
     assert await numbers() == list(everyone)
-    assert await numbers(colours=((Part.UPPER, Colour.RED),)) == [n for n in everyone if n % 2 == 0]
-    assert await numbers(colours=((Part.UPPER, Colour.RED), (Part.UPPER, Colour.BLUE))) == []
+    assert await numbers(colours=((BodyPart.UPPER, Colour.RED),)) == [n for n in everyone if n % 2 == 0]
+    assert await numbers(colours=((BodyPart.UPPER, Colour.RED), (BodyPart.UPPER, Colour.BLUE))) == []
     assert await numbers(attributes=((Attribute.BACKPACK, 1),)) == [n for n in everyone if n % 5 == 0]
     assert await numbers(classes=(ObjectClass.CAR,)) == [n for n in everyone if n % 10 == 9]
     assert await numbers(cameras=(2,)) == []
@@ -292,7 +295,7 @@ async def test_nothing_found_names_the_filter_that_removed_the_most(place):
         (Filters(cameras=(2,)), "cameras"),
         (Filters(start_us=1 << 60), "time"),
         (Filters(classes=(ObjectClass.BUS,)), "classes"),
-        (Filters(colours=((Part.LOWER, Colour.PINK),)), "colours"),
+        (Filters(colours=((BodyPart.LOWER, Colour.PINK),)), "colours"),
     ):
         results = await searches.by_attributes(GUARD, filters)
         assert (results.matches, results.narrowest) == ((), name)
@@ -304,9 +307,7 @@ async def test_codes_of_another_model_are_counted_and_never_compared(place):
     _, _, intake, searches = place
     await filled(intake)
     fine = codes(5, seed=2)
-    other = [
-        packet(100 + n, codes=(AppearanceCode("net-2", CodeKind.INT8, 64, fine[n].tobytes()),)) for n in range(5)
-    ]
+    other = [packet(100 + n, codes=(AppearanceCode("net-2", CodeKind.INT8, 64, fine[n].tobytes()),)) for n in range(5)]
     await intake.accept(TOKEN, batch(*[sealed(each) for each in other]))
     results = await searches.by_packet(GUARD, 1, Filters(threshold=0.0, limit=1000))
     assert (results.compared, results.other_model) == (39, 5)
@@ -317,12 +318,12 @@ async def test_a_viewer_may_not_search_and_an_operator_sees_his_cameras_only(pla
     store, _, intake, searches = place
     await filled(intake)
     viewer = dataclasses.replace(GUARD, rights=frozenset({Right.VIEW}))
-    with pytest.raises(Refused):
+    with pytest.raises(RightRefused):
         await searches.by_attributes(viewer, Filters())
     elsewhere = dataclasses.replace(GUARD, cameras=frozenset({2}))
     assert (await searches.by_attributes(elsewhere, Filters())).matches == ()
     assert (await searches.by_attributes(elsewhere, Filters(cameras=(1,)))).matches == ()
-    with pytest.raises(Refused):
+    with pytest.raises(RightRefused):
         await searches.best_shot(elsewhere, 1)
     rows = await store.read(lambda link: link.execute("SELECT granted FROM audit WHERE action = 'search'").fetchall())
     assert [granted for (granted,) in rows] == [0, 1, 1]
@@ -359,8 +360,8 @@ async def test_best_shots_that_are_broken_or_another_packets_are_refused_with_th
 
 
 def test_every_attribute_and_colour_has_a_bit_of_its_own():
-    bits = {gallery.colour_bit(part, colour) for part in Part for colour in Colour}
-    assert len(bits) == len(Part) * len(Colour)
+    bits = {gallery.colour_bit(part, colour) for part in BodyPart for colour in Colour}
+    assert len(bits) == len(BodyPart) * len(Colour)
     assert max(bits) < 1 << 64
     bits = [gallery.attribute_bit(name, value) for name, words in CHOICES.items() for value in range(len(words))]
     assert len(set(bits)) == len(bits)
@@ -388,7 +389,7 @@ async def test_a_start_reads_blocks_and_finds_what_rows_would_say(place, monkeyp
     await quick.load()
     assert len(read) == 50, "only what is in no block"
     assert contents(quick) == contents(singly) == contents(passages)
-    assert (await Searches(quick, None, Audit(store)).by_packet(GUARD, 1, Filters())).compared == 116
+    assert (await AppearanceSearch(quick, None, Audit(store)).by_packet(GUARD, 1, Filters())).compared == 116
 
     # A passage that is gone or coded anew takes its block with it, and the next start makes another.
     await store.write(lambda link: link.execute("DELETE FROM packet WHERE packet = 130"))
@@ -445,7 +446,7 @@ async def test_a_search_waits_for_what_is_still_being_loaded(place):
     await passages.add(1, [packet(n, fine[n]) for n in range(3)])
     fresh = Passages(store)
     fresh.begin()
-    search = asyncio.create_task(Searches(fresh, None, Audit(store)).by_attributes(GUARD, Filters()))
+    search = asyncio.create_task(AppearanceSearch(fresh, None, Audit(store)).by_attributes(GUARD, Filters()))
     await asyncio.sleep(0)
     assert not search.done()
     await fresh.load()

@@ -6,15 +6,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from base.errors import NotFound, PeerError, Refused, RequestError
+from base.errors import NotFound, PeerError, RequestError, RightRefused
 from nvr_box.audit.log import Audit
+from nvr_box.cameras.camera_store import CameraRow, CameraStore
 from nvr_box.cameras.maskings import Maskings
-from nvr_box.cameras.roster import Camera, Roster
 from nvr_box.cameras.selection import look
-from nvr_box.cameras.selections import Choice, Selections
+from nvr_box.cameras.selections import SelectionChoice, Selections
 from nvr_box.db.database import Store
 from nvr_box.rights import Account, Right
-from nvr_box.search.stills import Pick
+from nvr_box.search.frozen_frames import Pick
 from onvif.users import Level
 from tests.onvif_camera import PASSWORDS, running
 from wire.features.packet import AppearanceCode
@@ -24,7 +24,7 @@ from wire.selection import Mode
 ADMIN = Account("admin", frozenset({Right.ADMIN, Right.VIEW, Right.OPERATE}))
 GUARD = Account("guard", frozenset(Right) - {Right.ADMIN})
 USER = Level.ADMINISTRATOR.lower()
-EXCEPT = Choice(Mode.EXCEPT, "the guest")
+EXCEPT = SelectionChoice(Mode.EXCEPT, "the guest")
 PERSON, CAR, NAMELESS, STRANGE = 1, 2, 3, 4
 
 
@@ -54,8 +54,8 @@ class Described:
 @contextlib.asynccontextmanager
 async def at_work(folder, camera):
     store = Store.open(folder / "box.db")
-    roster, described = Roster(store), Described()
-    ours = Camera(
+    roster, described = CameraStore(store), Described()
+    ours = CameraRow(
         1, "yard", f"{camera.base}/onvif/device_service", USER, "", "main", "", "", "", "ab" * 8, "cd" * 32, "net-1",
         paired=True, recording=True, added_utc_us=0,
     )  # fmt: skip
@@ -72,9 +72,9 @@ async def test_somebody_is_left_open_by_the_camera_until_the_box_ends_it(tmp_pat
         assert (said.mode, said.labels) == (Mode.EXCEPT, ("the guest",))
         assert stored.value.mode is Mode.EXCEPT
         assert stored.value.people[0].code == bytes(range(64)).hex()
-        said = await selections.choose_pick(ADMIN, 1, Choice(Mode.EXCEPT, "a colleague"), still="s", pick=0)
+        said = await selections.choose_pick(ADMIN, 1, SelectionChoice(Mode.EXCEPT, "a colleague"), still="s", pick=0)
         assert said.labels == ("the guest", "a colleague")
-        said = await selections.choose_pick(ADMIN, 1, Choice(Mode.ONLY, "the neighbour"), still="s", pick=0)
+        said = await selections.choose_pick(ADMIN, 1, SelectionChoice(Mode.ONLY, "the neighbour"), still="s", pick=0)
         assert (said.mode, said.labels) == (Mode.ONLY, ("the neighbour",)), "another mode speaks of others"
         known = selections._maskings.now(GUARD, 1)
         assert (known.mode, known.labels) == (said.mode, said.labels)
@@ -105,7 +105,7 @@ async def test_whoever_cannot_be_told_apart_for_sure_is_not_left_open(tmp_path):
         with pytest.raises(RequestError, match="has not described"):
             await selections.choose_pick(ADMIN, 1, EXCEPT, still="s", pick=1)
         with pytest.raises(RequestError, match="called"):
-            await selections.choose_passage(ADMIN, 1, Choice(Mode.ONLY, "  "), passage=PERSON)
+            await selections.choose_passage(ADMIN, 1, SelectionChoice(Mode.ONLY, "  "), passage=PERSON)
         with pytest.raises(NotFound, match="no such passage"):
             await selections.choose_passage(ADMIN, 1, EXCEPT, passage=99)
         for tried in (
@@ -113,7 +113,7 @@ async def test_whoever_cannot_be_told_apart_for_sure_is_not_left_open(tmp_path):
             selections.choose_pick(GUARD, 1, EXCEPT, still="s", pick=0),
             selections.end(GUARD, 1),
         ):
-            with pytest.raises(Refused):
+            with pytest.raises(RightRefused):
                 await tried
         assert camera.camera.selection.stored.value.mode is Mode.EVERYONE
         with pytest.raises(PeerError, match="password"):

@@ -9,16 +9,16 @@ import pytest
 from base import files
 from base.errors import StoreError
 from nvr_box.audit.log import Audit
-from nvr_box.cameras.roster import Camera, Roster, entry
+from nvr_box.cameras.camera_store import CameraRow, CameraStore, entry
 from nvr_box.db.database import Store
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 
 PASSPHRASE = "an operator's passphrase"
 NEEDLE = b"a-password-of-a-camera"
 
 
 def camera():
-    return Camera(0, "yard", "http://x", "u", "rtsp://x", "main", "", "", "", None, None, None, False, False, 0)
+    return CameraRow(0, "yard", "http://x", "u", "rtsp://x", "main", "", "", "", None, None, None, False, False, 0)
 
 
 def written_to(path):
@@ -30,7 +30,7 @@ def written_to(path):
 
 @pytest.mark.parametrize("what", ["operator", "day"])
 def test_a_destroyed_key_is_overwritten_where_it_lay_and_both_are_synced(tmp_path, monkeypatch, what):
-    keys = Keys.open(tmp_path)
+    keys = KeyFolder.open(tmp_path)
     kid = keys.create("operator", PASSPHRASE).kid.hex()
     path = keys.today().path if what == "day" else tmp_path / "reveal" / f"{kid}.json"
     witness, size = written_to(path), path.stat().st_size
@@ -44,7 +44,7 @@ def test_a_destroyed_key_is_overwritten_where_it_lay_and_both_are_synced(tmp_pat
 
 
 def test_a_key_that_was_taken_away_is_overwritten_and_its_public_half_is_never_missing(tmp_path, monkeypatch):
-    keys = Keys.open(tmp_path / "keys")
+    keys = KeyFolder.open(tmp_path / "keys")
     kid = keys.create("operator", PASSPHRASE).kid.hex()
     path = tmp_path / "keys" / "reveal" / f"{kid}.json"
     witness, size = written_to(path), path.stat().st_size
@@ -58,7 +58,7 @@ def test_a_key_that_was_taken_away_is_overwritten_and_its_public_half_is_never_m
 
 
 def test_a_key_that_cannot_be_overwritten_is_not_called_destroyed(tmp_path, monkeypatch):
-    keys = Keys.open(tmp_path)
+    keys = KeyFolder.open(tmp_path)
     kid = keys.create("operator", PASSPHRASE).kid.hex()
 
     def full(_path):
@@ -76,7 +76,7 @@ def holds_needle(folder):
 
 async def test_nothing_of_a_removed_camera_is_left_in_the_database_nor_in_its_log(tmp_path):
     store = Store.open(tmp_path / "box.db")
-    roster = Roster(store)
+    roster = CameraStore(store)
     added = await roster.add(camera(), NEEDLE.decode(), None, "test")
     assert holds_needle(tmp_path)
     await roster.remove(added.camera, recordings_too=False, entry=entry("test", "camera-remove", added.camera, {}))

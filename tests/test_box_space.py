@@ -16,11 +16,11 @@ from nvr_box.config import RecordConfig
 from nvr_box.db.database import Store
 from nvr_box.maintenance import check
 from nvr_box.record import room
+from nvr_box.record.crash_recovery import finish_left, salvage
 from nvr_box.record.full_disk import GONE
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.room import Disk, Victim
-from nvr_box.record.salvage import finish_left, salvage
 from nvr_box.record.segment_file import SegmentFile
 from nvr_box.record.segments import Segments
 from nvr_box.rights import Account, Right
@@ -291,7 +291,7 @@ async def test_a_file_that_could_not_be_finished_gets_its_row_without_a_restart(
 
     monkeypatch.setattr(SegmentFile, "finish", finish)
     await place.record(clip)
-    before = (await place.recordings.spans(GUARD, 1, 0, EVER))
+    before = await place.recordings.spans(GUARD, 1, 0, EVER)
     await finish_left(place.segments)
     assert place.segments.settle(30)
     after = await place.recordings.spans(GUARD, 1, 0, EVER)

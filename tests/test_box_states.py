@@ -18,15 +18,15 @@ import pytest
 from base.errors import Error, StoreError
 from nvr_box import __main__ as command
 from nvr_box import state as places
-from nvr_box.accounts.users import Users
+from nvr_box.accounts.users import Accounts
 from nvr_box.audit.head import Heads
 from nvr_box.audit.log import Audit
-from nvr_box.cameras.roster import Roster
+from nvr_box.cameras.camera_store import CameraStore
 from nvr_box.db import migrate
 from nvr_box.db.database import Store
 from nvr_box.keys import day as day_keys
 from nvr_box.keys.passphrase import unlocked
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
 from nvr_box.reveal.reveals import Reveals
@@ -114,17 +114,17 @@ def test_an_old_state_keeps_every_row_and_has_the_schema_of_a_new_one(state, fre
 
 
 async def test_what_an_old_state_holds_is_still_of_use(state):
-    keys = Keys.open(state / places.KEYS, secret=SECRET)
+    keys = KeyFolder.open(state / places.KEYS, secret=SECRET)
     before = rows(state / places.DATABASE)
     store = Store.open(state / places.DATABASE)
     try:
-        log, roster = Audit(store, Heads(store, keys.signer, state)), Roster(store)
+        log, roster = Audit(store, Heads(store, keys.signer, state)), CameraStore(store)
         await roster.load()
         assert [(each.name, each.paired) for each in roster.all()] == [("yard", True), ("gate", False)]
         assert roster.password(1) == "p"
         # A camera that was paired before it made an account for its streams is recorded with the box's own.
         assert roster.stream_account(1)[0] in {"u", "veilcam-streams"}
-        users = Users(store, log)
+        users = Accounts(store, log)
         await users.load()
         admin = await users.authenticate("admin", PASSWORD, peer="192.0.2.1")
         assert admin.may(Right.ADMIN)
@@ -151,7 +151,7 @@ async def test_what_an_old_state_holds_is_still_of_use(state):
 
 
 def test_the_keys_of_an_old_state_open_with_their_passphrases(state):
-    keys = Keys.open(state / places.KEYS, secret=SECRET)
+    keys = KeyFolder.open(state / places.KEYS, secret=SECRET)
     operators = unlocked(keys.sealed().operators, [ANNA, BERT])
     assert {each.kid for each in operators} >= {each.kid for each in keys.operators()}
     assert len(keys.operators()) == 2
@@ -167,9 +167,9 @@ def test_the_keys_of_an_old_state_open_with_their_passphrases(state):
 @pytest.mark.parametrize("name", ["56ef43c", "90470d8", "2cdce83"])
 async def test_the_originals_of_an_old_recording_come_back(tmp_path, name):
     state = unpacked(name, tmp_path / "state")
-    keys = Keys.open(state / places.KEYS, secret=SECRET)
+    keys = KeyFolder.open(state / places.KEYS, secret=SECRET)
     store = Store.open(state / places.DATABASE)
-    log, roster = Audit(store), Roster(store)
+    log, roster = Audit(store), CameraStore(store)
     await roster.load()
     recordings = Recordings(Segments(store, state / places.RECORDINGS), log)
     reveals = Reveals(log, keys, roster, recordings, minutes=5)
@@ -191,7 +191,7 @@ async def test_the_originals_of_an_old_recording_come_back(tmp_path, name):
 
 def sign_head(state):
     """What a box does first: make the keys that an earlier one had not, and sign the head of the log."""
-    keys = Keys.open(state / places.KEYS, secret=SECRET)
+    keys = KeyFolder.open(state / places.KEYS, secret=SECRET)
     store = Store.open(state / places.DATABASE)
     try:
         asyncio.run(Heads(store, keys.signer, state).sign())

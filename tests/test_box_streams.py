@@ -23,8 +23,8 @@ from nvr_box.record.access_units import access_units as recorded_units
 from nvr_box.record.recorder import Recorder
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.segments import Segments
-from nvr_box.record.source import SignInRefused, Source
-from nvr_box.record.timing import Timing
+from nvr_box.record.source import RecordedStream, SignInRefused
+from nvr_box.record.timing import StreamTiming
 from nvr_box.rights import Account, Right
 
 GUARD = Account("guard", frozenset({Right.VIEW}))
@@ -51,7 +51,7 @@ def recorded(segments, camera, *, pictures, segment_s=600, near=True):
     enough, count = threading.Event(), itertools.count(1)
 
     def open_stream():
-        source = Source(camera.uri, "", "")
+        source = RecordedStream(camera.uri, "", "")
         whole = source.packets
 
         def packets(metadata):
@@ -111,7 +111,7 @@ def test_nothing_but_rtsp_is_opened(uri):
         server.settimeout(0.1)
         for user in ("", "admin"):
             with pytest.raises(PeerError, match="none of RTSP"):
-                Source(uri.format(port=server.getsockname()[1]), user, "secret")
+                RecordedStream(uri.format(port=server.getsockname()[1]), user, "secret")
         with pytest.raises(TimeoutError):
             server.accept()
 
@@ -123,13 +123,13 @@ def test_a_server_that_says_nothing_is_given_up(monkeypatch, transport):
     with socket.create_server(("127.0.0.1", 0)) as server:
         began_s = time.monotonic()
         with pytest.raises(PeerError, match="cannot be opened"):
-            Source(f"rtsp://127.0.0.1:{server.getsockname()[1]}/", "u", "p", transport)
+            RecordedStream(f"rtsp://127.0.0.1:{server.getsockname()[1]}/", "u", "p", transport)
         assert time.monotonic() - began_s < 10
 
 
 def test_a_refused_sign_in_is_told_apart():
     with OddCamera(None, status=401) as camera, pytest.raises(SignInRefused):
-        Source(camera.uri, "admin", "wrong")
+        RecordedStream(camera.uri, "admin", "wrong")
 
 
 async def test_the_first_group_of_pictures_after_a_connection_is_recorded(segments, pictures):
@@ -191,15 +191,22 @@ def test_a_camera_that_only_reports_is_lost_in_the_end(pictures, monkeypatch):
             stream.wait_until(number * 0.4)
 
     with OddCamera(play) as camera:
-        source = Source(camera.uri, "", "")
+        source = RecordedStream(camera.uri, "", "")
         with pytest.raises(PeerError, match="no picture for"):
             list(source.packets(lambda _: None))
         source.close()
 
 
 async def test_of_two_pictures_the_large_one_is_recorded(segments, pictures, tmp_path):
-    small = access_units(_plain(tmp_path / "small.h264", 100, "libx264",
-                                {"x264-params": "keyint=25:bframes=0:repeat-headers=1:annexb=1"}, size=(160, 96)))
+    small = access_units(
+        _plain(
+            tmp_path / "small.h264",
+            100,
+            "libx264",
+            {"x264-params": "keyint=25:bframes=0:repeat-headers=1:annexb=1"},
+            size=(160, 96),
+        )
+    )
 
     def play(stream):
         for number in itertools.count():
@@ -215,7 +222,7 @@ async def test_of_two_pictures_the_large_one_is_recorded(segments, pictures, tmp
 async def test_a_camera_back_from_a_reboot_is_recorded_within_two_seconds(segments, pictures):
     with OddCamera(steady(pictures)) as camera:
         port = camera.port
-        recorder = Recorder(1, "yard", lambda: Source(camera.uri, "", ""), segments, segment_s=60,
+        recorder = Recorder(1, "yard", lambda: RecordedStream(camera.uri, "", ""), segments, segment_s=60,
                             make_room=lambda: False, publish=lambda *_: None, near=True)  # fmt: skip
         recorder.start()
         await until(lambda: recorder.now.connected)
@@ -327,7 +334,7 @@ def placed(timing, rows):
 
 
 def test_a_pause_is_a_pause_and_a_break_is_a_step():
-    timing = Timing(STEP)
+    timing = StreamTiming(STEP)
     second = 1_000_000
     rows = [(0, None, 0), (STEP, None, 40_000), (STEP + 9 * 90_000, None, 40_000 + 9 * second)]
     assert [each.step_90k for each in placed(timing, rows)][1:] == [STEP, 9 * 90_000]
@@ -339,7 +346,7 @@ def test_a_pause_is_a_pause_and_a_break_is_a_step():
 
 
 def test_a_camera_clock_that_is_set_is_seen_at_once():
-    timing = Timing(STEP)
+    timing = StreamTiming(STEP)
     rows = [(number * STEP, T0_US + number * 40_000, T0_US + number * 40_000) for number in range(10)]
     placed(timing, rows)
     moved = timing.place(10 * STEP, T0_US + 400_000 + 700_000, T0_US + 400_000)
@@ -351,7 +358,7 @@ def test_a_camera_clock_that_is_set_is_seen_at_once():
     st.none() | st.integers(-(1 << 33), 1 << 33), st.none() | st.integers(0, 1 << 52), st.integers(0, 1 << 52),
 ), max_size=40))  # fmt: skip
 def test_decode_times_only_grow_whatever_the_clocks_say(rows):
-    found = placed(Timing(STEP), rows)
+    found = placed(StreamTiming(STEP), rows)
     assert all(b.dts_90k > a.dts_90k for a, b in itertools.pairwise(found))
     assert all(each.step_90k <= 120 * 90_000 for each in found)
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from nvr_box.accounts.turns import Busy, Turns
+from nvr_box.accounts.sign_in_queue import Busy, SignInQueue
 
 
 async def having(turns, key, number, done, gate, *, known=False):
@@ -19,7 +19,7 @@ async def settle():
 
 
 async def test_one_at_a_time_and_the_known_first():
-    turns, done, gate = Turns(4), [], asyncio.Event()
+    turns, done, gate = SignInQueue(4), [], asyncio.Event()
     tasks = [asyncio.create_task(having(turns, "a", number, done, gate)) for number in range(3)]
     await settle()
     tasks.append(asyncio.create_task(having(turns, "a", "known", done, gate, known=True)))
@@ -32,7 +32,7 @@ async def test_one_at_a_time_and_the_known_first():
 
 
 async def test_a_line_has_an_end_and_all_lines_together():
-    turns, done, gate = Turns(4), [], asyncio.Event()
+    turns, done, gate = SignInQueue(4), [], asyncio.Event()
     tasks = [asyncio.create_task(having(turns, "a", number, done, gate)) for number in range(6)]
     tasks += [
         asyncio.create_task(having(turns, f"k{key}", number, done, gate)) for key in range(9) for number in range(3)
@@ -48,7 +48,7 @@ async def test_a_line_has_an_end_and_all_lines_together():
 
 @pytest.mark.parametrize("after", [0, 1, 2])
 async def test_whoever_goes_away_takes_no_turn_along(after):
-    turns, done, gate = Turns(4), [], asyncio.Event()
+    turns, done, gate = SignInQueue(4), [], asyncio.Event()
     tasks = [asyncio.create_task(having(turns, "a", number, done, gate)) for number in range(3)]
     await settle()
     gate.set()

@@ -5,10 +5,10 @@ import sqlite3
 
 import pytest
 
-from base.errors import Refused, RequestError, StoreError
+from base.errors import RequestError, RightRefused, StoreError
 from base.throttle import SignIns
 from nvr_box.accounts import users
-from nvr_box.accounts.users import Users
+from nvr_box.accounts.users import Accounts
 from nvr_box.audit import log as audit
 from nvr_box.audit.log import Audit
 from nvr_box.db.database import Store
@@ -23,7 +23,7 @@ PASSWORD = "correct horse battery"
 async def place(tmp_path):
     store = Store.open(tmp_path / "box.db")
     log = Audit(store)
-    known = Users(store, log)
+    known = Accounts(store, log)
     await known.load()
     yield store, log, known
     store.close()
@@ -33,7 +33,7 @@ def test_a_right_holds_for_its_cameras_only():
     assert GUARD.may(Right.VIEW)
     assert GUARD.may(Right.VIEW, 1)
     assert not GUARD.may(Right.VIEW, 2)
-    with pytest.raises(Refused, match="reveal"):
+    with pytest.raises(RightRefused, match="reveal"):
         GUARD.demand(Right.REVEAL, 1)
 
 
@@ -48,7 +48,7 @@ async def test_an_account_signs_in_with_its_password_only_and_both_are_written_d
     assert account == Account("anna", frozenset({Right.VIEW}), frozenset({1, 2}))
     sentences = set()
     for name, password in (("anna", PASSWORD + "x"), ("nobody", PASSWORD), ("anna", "")):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(RightRefused) as refused:
             await known.authenticate(name, password, peer="::1")
         sentences.add(str(refused.value))
     assert len(sentences) == 1  # which of the two was wrong is not told
@@ -62,9 +62,9 @@ async def test_guessing_is_slowed_down_per_peer(place):
     _, _, known = place
     await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
     for _ in range(5):
-        with pytest.raises(Refused):
+        with pytest.raises(RightRefused):
             await known.authenticate("anna", "wrong", peer="10.0.0.1")
-    with pytest.raises(Refused, match="too many"):
+    with pytest.raises(RightRefused, match="too many"):
         await known.authenticate("anna", PASSWORD, peer="10.0.0.1")
     assert await known.authenticate("anna", PASSWORD, peer="10.0.0.2")
 
@@ -87,7 +87,7 @@ async def test_of_many_wrong_passwords_at_once_few_are_tried_and_each_of_them_is
     for _ in range(3):
         guesses = (known.authenticate("anna", f"guess {next(clock)}", peer="10.0.0.1") for _ in range(16))
         said = await asyncio.gather(*guesses, return_exceptions=True)
-        assert all(isinstance(each, Refused) for each in said)
+        assert all(isinstance(each, RightRefused) for each in said)
     assert len(tried) == 5
     assert len([entry for entry in await log.entries(ADMIN, action="sign-in") if not entry.granted]) == 5
 
@@ -99,17 +99,17 @@ async def test_the_brake_holds_after_thousands_of_failures_and_says_how_many_it_
     known._guard = SignIns(users._ACCOUNT, users._ADDRESS, lambda: now_s[0])
     monkeypatch.setattr(users, "_fits", lambda *_: False)
     for _ in range(1100):
-        with pytest.raises(Refused, match="is wrong"):
+        with pytest.raises(RightRefused, match="is wrong"):
             await known.authenticate("anna", "guess", peer="10.0.0.1")
         now_s[0] += 61
-    with pytest.raises(Refused, match="is wrong"):
+    with pytest.raises(RightRefused, match="is wrong"):
         await known.authenticate("anna", "guess", peer="10.0.0.1")
     for _ in range(7):
         with pytest.raises(users.TooMany):
             await known.authenticate("anna", "guess", peer="10.0.0.1")
     assert len(await log.entries(ADMIN, action="sign-in", limit=5000)) == 1101
     now_s[0] += 61
-    with pytest.raises(Refused, match="is wrong"):
+    with pytest.raises(RightRefused, match="is wrong"):
         await known.authenticate("anna", "guess", peer="10.0.0.1")
     _, held_off = await log.entries(ADMIN, action="sign-in", limit=2)
     assert held_off.details["held_off"] == 7
@@ -150,7 +150,7 @@ async def test_the_last_admin_stays_and_others_may_not_change_accounts(place):
         await known.remove(ADMIN, "root")
     with pytest.raises(RequestError, match="last admin"):
         await known.put(ADMIN, "root", rights=[Right.VIEW])
-    with pytest.raises(Refused):
+    with pytest.raises(RightRefused):
         await known.put(GUARD, "eve", password=PASSWORD, rights=[Right.ADMIN])
     await known.put(ADMIN, "root2", password=PASSWORD, rights=[Right.ADMIN])
     await known.remove(ADMIN, "root")
@@ -173,7 +173,7 @@ async def test_an_unknown_name_costs_the_same_scrypt(place, monkeypatch):
     _, _, known = place
     asked = []
     monkeypatch.setattr(users, "_fits", lambda password, verifier: asked.append(verifier) or False)
-    with pytest.raises(Refused):
+    with pytest.raises(RightRefused):
         await known.authenticate("nobody", "x", peer="y")
     assert asked[0].startswith(f"scrypt${1 << 14}$8$1$")
 
@@ -191,7 +191,7 @@ async def test_entries_are_chained_filtered_and_paged(place):
     assert (await log.entries(ADMIN, camera=1, action="search"))[0].who == "anna"
     # Each look left an entry of its own.
     assert len(await log.entries(ADMIN, action="audit-view")) == 4
-    with pytest.raises(Refused):
+    with pytest.raises(RightRefused):
         await log.entries(GUARD)
 
 
@@ -268,7 +268,7 @@ async def test_an_administrator_of_one_camera_gives_nothing_beyond_it(place, nam
     await known.put(ADMIN, "lima", password=PASSWORD, rights=LIMITED.rights, cameras=LIMITED.cameras)
     await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.REVEAL], cameras=[2])
     before = known.list(ADMIN)
-    with pytest.raises(Refused, match="limited to some cameras"):
+    with pytest.raises(RightRefused, match="limited to some cameras"):
         await known.put(LIMITED, name, **change)
     assert known.list(ADMIN) == before
     entry = (await log.entries(ADMIN, action="user-change"))[0]
@@ -283,7 +283,7 @@ async def test_an_administrator_of_one_camera_may_look_after_it(place):
     assert made.cameras == {1}
     await known.put(LIMITED, "guard", rights=[])
     await known.remove(LIMITED, "guard")
-    with pytest.raises(Refused, match="limited to some cameras"):
+    with pytest.raises(RightRefused, match="limited to some cameras"):
         await known.remove(LIMITED, "root")
 
 
@@ -291,7 +291,7 @@ async def test_nobody_widens_their_own_account(place):
     _, _, known = place
     await known.put(ADMIN, "root", password=PASSWORD, rights=[Right.ADMIN])
     root = known.get("root")
-    with pytest.raises(Refused, match="somebody else"):
+    with pytest.raises(RightRefused, match="somebody else"):
         await known.put(root, "root", rights=[Right.ADMIN, Right.REVEAL])
     assert (await known.put(root, "anna", password=PASSWORD, rights=[Right.REVEAL])).rights == {Right.REVEAL}
     await known.put(root, "root", password="another password")

@@ -4,13 +4,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware.capture.frame import Frame
+from firmware.capture.frame import CapturedFrame
 from firmware.mask.plan import Planner
 from firmware.mask.settings import MaskSettings
 from firmware.stream.counters import Counters
 from firmware.stream.detection_pace import LONGEST_S, DetectionPace
-from firmware.stream.junction import Junction
-from firmware.vision.sight import Sight
+from firmware.stream.frame_sync import FrameSynchronizer
+from firmware.vision.frame_detections import FrameDetections
 from models.detections import Detections
 
 
@@ -58,9 +58,9 @@ def simulated(detect_s, pace):
     Vision takes `detect_s` for a picture on which the detector runs and 10 ms for one that is only followed; masking
     and encoding have a core of their own. Junction and planner are the camera's.
     """
-    now, frames = [0.0], iter([Frame(np.zeros((3, 2), np.uint8), number * 9000, 0) for number in range(600)])
+    now, frames = [0.0], iter([CapturedFrame(np.zeros((3, 2), np.uint8), number * 9000, 0) for number in range(600)])
     counters = Counters()
-    junction = Junction(18, lambda: 1.0, counters, clock=lambda: now[0])
+    junction = FrameSynchronizer(18, lambda: 1.0, counters, clock=lambda: now[0])
     planner = Planner(64, 64, MaskSettings())
     whole, detected_90k, coming = [], -90_000, next(frames)
     while coming is not None:
@@ -76,7 +76,7 @@ def simulated(detect_s, pace):
                 detected_90k = seen.pts_90k
                 now[0] += detect_s
             none = np.zeros((0, 4), np.float32)
-            junction.saw(Sight(seen.pts_90k, (), Detections.none(), none))
+            junction.saw(FrameDetections(seen.pts_90k, (), Detections.none(), none))
         while masked := out(junction, planner, now[0]):
             if masked.pts_90k > 900_000:
                 whole.append(planner.plan(masked.pts_90k).full)

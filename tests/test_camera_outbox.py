@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from base.errors import StoreError
-from firmware.outbox import Outbox
+from firmware.delivery.outbox import Outbox
+from firmware.delivery.push import Pusher
 from firmware.pairing import Pairings
-from firmware.push import Pusher
 from wire.keys import Identity
 from wire.pairing import Pairing
 from wire.push import CONTENT_TYPE

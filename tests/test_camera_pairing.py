@@ -13,9 +13,9 @@ from base.errors import SealError, WireError
 from base.settings_file import Stored
 from firmware import identity
 from firmware.bound import Bound, body_of
-from firmware.outbox import Outbox
+from firmware.delivery.outbox import Outbox
+from firmware.delivery.packet_sender import PacketSender
 from firmware.pairing import PairingEndpoint, Pairings
-from firmware.posts import Posts
 from firmware.viewer import NAME, ViewerAccount
 from onvif.device_state import DeviceState
 from onvif.users import Level, User
@@ -79,7 +79,7 @@ async def send(client, method, changes=None, *, signer=SIGNER):
     body = b""
     if changes is not None:
         body = json.dumps({"camera_id": client.who.camera_id.hex()} | DOCUMENT | changes).encode()
-    order = meeting.Order(client.who.camera_id, "a-nonce", method, PATH, body)
+    order = meeting.SignedOrder(client.who.camera_id, "a-nonce", method, PATH, body)
     headers = ADMIN | ({meeting.ORDER_HEADER: order.sign(signer)} if signer else {})
     return await client.request(method, PATH, data=body, headers=headers), body
 
@@ -226,7 +226,7 @@ def test_a_pairing_that_an_older_program_kept_holds_and_pins_nobody(tmp_path):
 
 def test_a_packet_that_cannot_be_sealed_takes_no_other_with_it(tmp_path, pairings, who):
     outbox = Outbox(tmp_path / "outbox.sqlite")
-    posts = Posts(outbox, pairings, who, lambda: None, "none")
+    posts = PacketSender(outbox, pairings, who, lambda: None, "none")
     packet = FeaturePacket(camera_id=bytes(8), sequence=0, track_id=1, class_=ObjectClass.PERSON, first_utc_ms=1,
                            best_utc_ms=1, last_utc_ms=1, quality=0.5, box=(0, 0, 1, 1))  # fmt: skip
     right = Pairing.from_json(DOCUMENT)

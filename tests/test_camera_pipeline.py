@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from base.errors import ModelError
-from firmware.capture.frame import Frame
+from firmware.capture.frame import CapturedFrame
 from firmware.encode.protected import ProtectedEncoder
 from firmware.encode.settings import EncoderSettings
 from firmware.mask.paint import Painter
@@ -16,7 +16,7 @@ from firmware.mask.plan import Planner
 from firmware.mask.settings import MaskSettings
 from firmware.stream.channels import MainChannel
 from firmware.stream.pipeline import Pipeline, Stages
-from firmware.vision.sight import Sight, TrackBox
+from firmware.vision.frame_detections import FrameDetections, TrackBox
 from models.detections import Detections
 from wire.features.vocabulary import ObjectClass
 from wire.keys import Identity, SigningKey
@@ -40,7 +40,7 @@ class Sensor:
         for number in range(self.count):
             if self.stop.wait(self.pace_s):
                 return
-            yield Frame(picture(number), number * 3600, 1_700_000_000_000_000 + number * 40_000)
+            yield CapturedFrame(picture(number), number * 3600, 1_700_000_000_000_000 + number * 40_000)
         self.stop.wait(PATIENCE_S)
 
     def close(self):
@@ -63,7 +63,7 @@ def picture(number):
 
 def sight(number):
     track = TrackBox(1, ObjectClass.PERSON, square(number), 0.9, True, number + 1)
-    return Sight(number * 3600, (track,), Detections.none(), np.zeros((0, 4), np.float32))
+    return FrameDetections(number * 3600, (track,), Detections.none(), np.zeros((0, 4), np.float32))
 
 
 class Eyes:

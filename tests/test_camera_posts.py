@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 
 from firmware.capture.sources import ClipSource
-from firmware.config import Camera
+from firmware.config import CameraConfig
+from firmware.delivery.outbox import Outbox
+from firmware.delivery.packet_sender import PacketSender
 from firmware.describe.thumbnail import Clear
 from firmware.identity import load
-from firmware.outbox import Outbox
 from firmware.pairing import Pairings
-from firmware.posts import Posts
 from wire.features.packet import FeaturePacket
 from wire.features.seal import open_sealed
 from wire.features.vocabulary import ObjectClass
 from wire.keys import Identity
 from wire.pairing import Pairing
 from wire.recovery.verdict import Check
-from wire.thumbnail import NO_ORIGINAL, NOT_A_RECIPIENT, Opened
+from wire.thumbnail import NO_ORIGINAL, NOT_A_RECIPIENT, OpenedThumbnail
 from wire.thumbnail import open_sealed as opened
 
 BOX, MONDAY, TUESDAY = Identity.generate(), Identity.generate(), Identity.generate()
@@ -51,7 +51,7 @@ def pair(pairings, *recipients):
 
 def sent(place, thumbnails="recoverable", packet=PACKET, clear=CLEAR):
     outbox, pairings, who, _ = place
-    Posts(outbox, pairings, who, lambda: None, thumbnails).send(packet, clear)
+    PacketSender(outbox, pairings, who, lambda: None, thumbnails).send(packet, clear)
     return open_sealed(outbox.head(99)[-1].sealed, BOX, who.signer.public)
 
 
@@ -85,7 +85,7 @@ def test_a_camera_may_be_told_to_send_less(place, thumbnails, kept):
     packet = sent(place, thumbnails)
     assert packet.thumbnail == kept
     if kept:
-        assert opened(kept, [MONDAY]) == Opened(kept, None, None, Check.UNKNOWN, Check.UNKNOWN, NO_ORIGINAL)
+        assert opened(kept, [MONDAY]) == OpenedThumbnail(kept, None, None, Check.UNKNOWN, Check.UNKNOWN, NO_ORIGINAL)
 
 
 def test_what_cannot_be_sealed_goes_masked(place):
@@ -96,4 +96,4 @@ def test_what_cannot_be_sealed_goes_masked(place):
 
 def test_a_switch_that_is_none_is_refused(tmp_path):
     with pytest.raises(ValueError, match="thumbnails"):
-        Camera(name="a", serial="1", state=tmp_path, source=ClipSource(clip=tmp_path), thumbnails="yes")
+        CameraConfig(name="a", serial="1", state=tmp_path, source=ClipSource(clip=tmp_path), thumbnails="yes")

@@ -12,7 +12,7 @@ from camera_feed import HEIGHT, REVEAL, WIDTH, Feed
 from camera_rtsp import Client
 
 from onvif.rtsp.metadata_rtp import MTU, MetadataPacketiser
-from onvif.rtsp.serve import Server
+from onvif.rtsp.serve import RtspServer
 from wire import nal
 from wire.nal import Codec
 from wire.recovery.reader import Reader
@@ -158,4 +158,4 @@ def test_nobody_watching_costs_nothing_and_the_path_comes_back(feed, client):
 
 def test_a_port_that_is_taken_is_an_error(feed):
     with pytest.raises(OSError, match="taken"):
-        Server("127.0.0.1", feed.server.port, dict).start()
+        RtspServer("127.0.0.1", feed.server.port, dict).start()

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from onvif.auth import Authenticator, Guard
 from onvif.errors import NotAuthorized
-from onvif.rtsp.live import Track
-from onvif.rtsp.serve import REALM, Server
+from onvif.rtsp.live import StreamTracks
+from onvif.rtsp.serve import REALM, RtspServer
 from onvif.rtsp.tunnel import Tunnels
 from onvif.users import Level, User
 
@@ -28,8 +28,8 @@ BASE = "rtsp://camera/words"
 
 @pytest.fixture(scope="module")
 def opened():
-    server = Server("127.0.0.1", 0, lambda: PASSWORDS)
-    server.publish("words", Track(None, metadata=True), lambda _from: None)
+    server = RtspServer("127.0.0.1", 0, lambda: PASSWORDS)
+    server.publish("words", StreamTracks(None, metadata=True), lambda _from: None)
     server.start()
     yield server
     server.stop()

@@ -13,8 +13,8 @@ from camera_rtsp import Client
 from rtspsrc import received
 
 from onvif.rtsp.gst import Gst
-from onvif.rtsp.live import Track
-from onvif.rtsp.serve import Group, Server
+from onvif.rtsp.live import StreamTracks
+from onvif.rtsp.serve import MulticastGroup, RtspServer
 
 PATIENCE_S = 30
 
@@ -113,7 +113,7 @@ def test_media_under_tls_does_not_leave_in_the_clear(feed):
 
 
 def test_srtp_is_described_under_tls_only(feed):
-    secure = feed.server.stream(Track(secure=True), feed.wishes.append)
+    secure = feed.server.stream(StreamTracks(secure=True), feed.wishes.append)
     feed.server.mount("srtp/main", secure)
     feed.more.append(secure)
     received(f"rtsps://127.0.0.1:{feed.server.secure_port}/srtp/main", "admin", "pw", "udp")
@@ -133,9 +133,9 @@ def test_what_comes_through_a_tunnel_is_not_sent_to_the_tunnels_own_address(feed
 
 @pytest.mark.parametrize("wish", ["", ";destination=239.1.2.3;port=4000-4001"])
 def test_whoever_was_let_in_gets_the_multicast_group_of_the_camera_and_not_one_of_their_own(wish):
-    server = Server("127.0.0.1", 0, lambda: {"admin": ("pw", "User")})
-    server.mount("words", server.stream(Track(None, metadata=True), lambda _utc_us: None, {"metadata": "yard"}))
-    server.group("yard", Group("239.255.77.7", 50_770))
+    server = RtspServer("127.0.0.1", 0, lambda: {"admin": ("pw", "User")})
+    server.mount("words", server.stream(StreamTracks(None, metadata=True), lambda _utc_us: None, {"metadata": "yard"}))
+    server.group("yard", MulticastGroup("239.255.77.7", 50_770))
     server.start()
     viewer = Client(server.port, "words")
     try:
@@ -220,7 +220,7 @@ def test_who_asks_while_the_last_viewer_leaves_gets_a_stream(feed, client, monke
 
 
 def test_another_encoding_ends_the_sessions_that_were_told_the_old_one(feed, client):
-    fresh = feed.server.publish("changing", Track(metadata=False), feed.wishes.append)
+    fresh = feed.server.publish("changing", StreamTracks(metadata=False), feed.wishes.append)
     feed.more.append(fresh)
     before, elsewhere = client(path="changing"), client()
     assert "H264/90000" in before.play((0,))
@@ -242,7 +242,7 @@ def test_another_encoding_ends_the_sessions_that_were_told_the_old_one(feed, cli
 def test_connections_that_are_ended_while_they_talk_leave_no_thread_turning_round(capfd):
     """GLib says so on standard error, a hundred thousand times a second, when one is closed under its reader."""
     for _ in range(12):
-        server = Server("127.0.0.1", 0, dict)
+        server = RtspServer("127.0.0.1", 0, dict)
         server.start()
         answered = threading.Semaphore(0)
         talkers = [threading.Thread(target=talk, args=(server.port, answered), daemon=True) for _ in range(4)]
@@ -268,7 +268,7 @@ def talk(port, answered):
 
 
 def test_metadata_alone_is_a_stream(feed, client):
-    alone = feed.server.publish("words", Track(None, metadata=True), feed.wishes.append)
+    alone = feed.server.publish("words", StreamTracks(None, metadata=True), feed.wishes.append)
     feed.more.append(alone)
     viewer = client(path="words")
     description = viewer.play((0,))
@@ -278,7 +278,7 @@ def test_metadata_alone_is_a_stream(feed, client):
 
 @pytest.mark.long  # gst-rtsp-server gives five seconds beyond the time-out
 def test_a_session_that_nobody_keeps_alive_ends_when_it_was_told_to(feed):
-    brief = feed.server.publish("brief", Track(metadata=False), feed.wishes.append)
+    brief = feed.server.publish("brief", StreamTracks(metadata=False), feed.wishes.append)
     brief.timeout_s = 2
     feed.more.append(brief)
     viewer = Client(feed.server.port, "brief")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from onvif.rtsp import jpeg_rtp
 from onvif.rtsp.jpeg_rtp import MTU, JpegPacketiser, read
-from onvif.rtsp.live import Track
+from onvif.rtsp.live import StreamTracks
 
 PLAIN, OWN_TABLES, RESTARTS = [], [cv2.IMWRITE_JPEG_OPTIMIZE, 1], [cv2.IMWRITE_JPEG_RST_INTERVAL, 3]
 SAMPLED_422 = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422]
@@ -134,7 +134,7 @@ def test_any_bytes_are_packets_or_a_value_error(data):
 @pytest.fixture(scope="module")
 def feed():
     running = Feed(lambda: {"admin": ("pw", "Administrator")})
-    running.pictures.append(running.server.publish("jpeg", Track("JPEG", metadata=True), running.wishes.append))
+    running.pictures.append(running.server.publish("jpeg", StreamTracks("JPEG", metadata=True), running.wishes.append))
     yield running
     running.close()
 

@@ -6,7 +6,7 @@ import threading
 import pytest
 from camera_rtsp import Client
 
-from firmware.stream.paths import path
+from firmware.stream.mounts import path
 from onvif.errors import Fault
 from onvif.names import TDS, TR2, TRT
 from tests.onvif_camera import PASSWORDS, running

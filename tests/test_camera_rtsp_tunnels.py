@@ -14,8 +14,8 @@ from aiohttp import web
 from camera_feed import HEIGHT, WIDTH, Feed
 from websocket_rtsp import WebSocketRtsp
 
-from nvr_box.record.source import Source
-from onvif.rtsp import visitors
+from nvr_box.record.source import RecordedStream
+from onvif.rtsp import client_sweep
 from onvif.rtsp.tunnel import MOST_PER_ADDRESS, MOST_TUNNELS, PROTOCOL, WEBSOCKET_PATH, Tunnels
 
 USER, PASSWORD = "admin", "pw"
@@ -57,7 +57,7 @@ async def served(feed, context=None, host="127.0.0.1"):
 
 async def test_the_box_records_through_the_tunnel_with_its_guard_of_the_password_between(feed):
     def packets(port):
-        source = Source(f"rtsp://127.0.0.1:{port}/main", USER, PASSWORD, "http")
+        source = RecordedStream(f"rtsp://127.0.0.1:{port}/main", USER, PASSWORD, "http")
         try:
             return [timed.packet.size for timed in islice(source.packets(lambda _: None), 20)]
         finally:
@@ -117,7 +117,7 @@ async def test_a_websocket_carries_rtsp_and_its_packets(feed, contexts, scheme):
 
 async def test_a_tunnel_that_never_gets_a_session_ends(feed, monkeypatch):
     """Sixty-four of them held all tunnels of a camera; the RTSP server behind ends those that say nothing."""
-    monkeypatch.setattr(visitors, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(client_sweep, "PATIENCE_S", 0.5)
     async with served(feed) as port, aiohttp.ClientSession() as session, asyncio.timeout(60):
         idle = [await session.ws_connect(f"http://127.0.0.1:{port}{WEBSOCKET_PATH}") for _ in range(MOST_PER_ADDRESS)]
         for link in idle:

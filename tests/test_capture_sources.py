@@ -16,8 +16,8 @@ import pytest
 from base import config
 from base.errors import ConfigError
 from firmware.capture.clip import CaptureError
-from firmware.capture.frame import CLOCK_90K, Frame, planes
-from firmware.capture.pattern import Pattern
+from firmware.capture.frame import CLOCK_90K, CapturedFrame, planes
+from firmware.capture.pattern import TestPattern
 from firmware.capture.sensor_clock import utc_us_of
 from firmware.capture.silence import EndsOnSilence
 from firmware.capture.sources import ClipSource, PatternSource, open_source
@@ -47,7 +47,7 @@ class Scripted:
 
     def frames(self):
         for number in range(self._pictures):
-            yield Frame(np.zeros((96, 64), np.uint8), number * 1800, time.time_ns() // 1000)
+            yield CapturedFrame(np.zeros((96, 64), np.uint8), number * 1800, time.time_ns() // 1000)
         assert self.closed.wait(PATIENCE_S)
 
     def close(self):
@@ -139,9 +139,9 @@ def mean_luma(source, sensor):
 
 def test_a_sensor_sets_what_it_advertises_and_the_picture_is_not_adjusted_twice(tmp_path):
     sensor = Sensor(tmp_path, Bus(topics.CAMERA))
-    neutral = mean_luma(sensor.attached(Pattern(320, 240, Fraction(10))), sensor)
+    neutral = mean_luma(sensor.attached(TestPattern(320, 240, Fraction(10))), sensor)
     sensor.settings.put(Adjustment(brightness=75.0, contrast=60.0))
-    source = sensor.attached(Pattern(320, 240, Fraction(10)))
+    source = sensor.attached(TestPattern(320, 240, Fraction(10)))
     raw = next(iter(source.frames())).i420
     assert float(planes(raw)[0].mean()) == pytest.approx(neutral + 20, abs=3)  # done in the sensor
     seen = sensor.see(raw, 0)

@@ -104,7 +104,7 @@ def ask(hosts, camera, service, operation, *, host=DEVICE, **values):
     """An operation of ours, called from the client's host."""
     code = (
         "import asyncio, json, sys\n"
-        "from onvif.carrier import Carrier\n"
+        "from onvif.soap_transport import Carrier\n"
         "from onvif.registry import load\n"
         "async def main(base, user, password, namespace, name, path, values):\n"
         "    found, carrier = load().operation(namespace, name), Carrier(user, password, timeout_s=60)\n"
@@ -163,7 +163,7 @@ def heard(hosts, group, port, *, seconds=40.0, enough=100):
 
 def encoder(hosts, camera, token):
     found = ask(hosts, camera, "media2", "GetVideoEncoderConfigurations", ConfigurationToken=token)
-    return (found[0] if isinstance(found, list) else found["Configurations"][0])
+    return found[0] if isinstance(found, list) else found["Configurations"][0]
 
 
 def group_of(configuration):

@@ -13,9 +13,9 @@ import pytest
 from lxml import etree
 
 from onvif import digest, names
-from onvif.carrier import Carrier
 from onvif.metadata import parse
 from onvif.registry import load
+from onvif.soap_transport import SoapTransport
 from tests.camera_process import camera_process
 from tests.dtt import media1_request, media2_request
 
@@ -32,7 +32,7 @@ def camera(tmp_path_factory):
 
 async def ask(camera, namespace, operation, path, **values):
     found = load().operation(namespace, operation)
-    carrier = Carrier(camera.user, camera.password, timeout_s=60)
+    carrier = SoapTransport(camera.user, camera.password, timeout_s=60)
     try:
         url = f"http://127.0.0.1:{camera.web}{path}"
         return found.decode_reply(await carrier.ask(url, found.encode_request(values)))

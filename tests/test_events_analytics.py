@@ -11,7 +11,7 @@ from firmware.services.deviceio import PATH as IO_PATH
 from firmware.services.deviceio import DeviceIoService, device_io_service
 from onvif.errors import Fault
 from onvif.events import Bus, topics
-from onvif.metadata import Box, Frame, Object
+from onvif.metadata import MetadataBox, MetadataFrame, MetadataObject
 from onvif.names import TAN, TDS, TMD, TT, VC, q
 from tests.onvif_device import device
 from tests.onvif_schema import problems
@@ -124,7 +124,7 @@ async def test_rules_act_on_events_and_survive(engine, bus, tmp_path):
 @pytest.mark.case("ANALYTICS-4-1-5", "ANALYTICS-4-1-6", "ANALYTICS-4-1-7", "ANALYTICS-4-1-8")
 async def test_modules_decide_what_is_described(engine):
     def described(type_, likelihood):
-        frame = Frame(NOW, (Object(1, Box(0, 0.5, 0.5, 0), type_, likelihood),))
+        frame = MetadataFrame(NOW, (MetadataObject(1, MetadataBox(0, 0.5, 0.5, 0), type_, likelihood),))
         return bool(engine.describe(frame).objects)
 
     parts = []

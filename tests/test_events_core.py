@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from onvif.errors import Fault, NotOnvif
-from onvif.events import Bus, Operation, topics
+from onvif.events import Bus, PropertyOperation, topics
 from onvif.events.filters import Filter, compile_filter
 from onvif.events.subscriptions import LONGEST_LIFE, Subscriptions, duration, termination
 from onvif.names import ITEM_FILTER, TNS1, TOPIC_CONCRETE, TOPIC_CONCRETE_SET, TT, WSNT, WSTOP, q
@@ -37,7 +37,7 @@ def test_a_property_is_told_once_per_change(bus):
     for state in (False, False, True, True, False):
         bus.publish(MOTION, {"Source": "source"}, {"State": state})
     assert [(event.operation, dict(event.data)["State"]) for event in events] == [
-        (Operation.INITIALIZED, "false"), (Operation.CHANGED, "true"), (Operation.CHANGED, "false"),
+        (PropertyOperation.INITIALIZED, "false"), (PropertyOperation.CHANGED, "true"), (PropertyOperation.CHANGED, "false"),
     ]  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def test_each_source_has_a_state_of_its_own(bus):
     events = heard(bus)
     bus.publish(MOTION, {"Source": "a"}, {"State": True})
     bus.publish(MOTION, {"Source": "b"}, {"State": True})
-    assert [event.operation for event in events] == [Operation.INITIALIZED] * 2
+    assert [event.operation for event in events] == [PropertyOperation.INITIALIZED] * 2
     assert len(bus.states()) == 2
 
 

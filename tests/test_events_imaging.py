@@ -7,7 +7,7 @@ import pytest
 from base.settings_file import Stored
 from firmware.capture.frame import CLOCK_90K, planes
 from firmware.imaging import Adjuster, Adjustment, Sensor, Tampering
-from firmware.imaging.tampering import Kind
+from firmware.imaging.tampering import TamperingKind
 from firmware.services.imaging import PATH, ImagingService, imaging_service
 from onvif.errors import Fault
 from onvif.events import Bus, topics
@@ -73,12 +73,12 @@ def run(tampering, luma, seconds, start=0):
 @pytest.mark.parametrize(
     ("attack", "kind"),
     [
-        (lambda luma: np.full_like(luma, 18), Kind.TOO_DARK),
-        (lambda luma: np.full_like(luma, 234), Kind.TOO_BRIGHT),
-        (lambda luma: cv2.GaussianBlur(luma, (0, 0), 6), Kind.TOO_BLURRY),
-        (lambda luma: np.ascontiguousarray(luma[::-1, ::-1]), Kind.SCENE_CHANGE),
+        (lambda luma: np.full_like(luma, 18), TamperingKind.TOO_DARK),
+        (lambda luma: np.full_like(luma, 234), TamperingKind.TOO_BRIGHT),
+        (lambda luma: cv2.GaussianBlur(luma, (0, 0), 6), TamperingKind.TOO_BLURRY),
+        (lambda luma: np.ascontiguousarray(luma[::-1, ::-1]), TamperingKind.SCENE_CHANGE),
     ],
-    ids=lambda value: str(value) if isinstance(value, Kind) else "",
+    ids=lambda value: str(value) if isinstance(value, TamperingKind) else "",
 )
 def test_each_attack_is_told_once_and_taken_back(picture, attack, kind):
     luma = planes(picture)[0]
@@ -118,8 +118,8 @@ def test_a_new_view_becomes_the_usual_one(picture):
     _, at = run(tampering, luma, 10)
     changes, _ = run(tampering, np.ascontiguousarray(luma[::-1, ::-1]), 60, at)
     assert [(change.kind, change.state) for change in changes] == [
-        (Kind.SCENE_CHANGE, True),
-        (Kind.SCENE_CHANGE, False),
+        (TamperingKind.SCENE_CHANGE, True),
+        (TamperingKind.SCENE_CHANGE, False),
     ]
 
 

@@ -17,11 +17,11 @@ from lxml import etree
 from paho.mqtt.enums import CallbackAPIVersion
 
 from onvif.errors import Fault
-from onvif.events import Bus, Event, ej, topics
+from onvif.events import Bus, Event, event_json, topics
 from onvif.events.broker import client_tls
-from onvif.events.bus import Operation
+from onvif.events.bus import PropertyOperation
 from onvif.keystore import Keystore
-from onvif.metadata import Box, Colour, Frame, Object
+from onvif.metadata import ColourCluster, MetadataBox, MetadataFrame, MetadataObject
 from onvif.names import TEV, TNS1, TOPIC_CONCRETE_SET, WSNT, q
 from onvif.services.event_brokers import EventBrokers
 from onvif.services.events import PATH, EventService, event_service
@@ -355,11 +355,11 @@ async def test_there_is_a_limit(tmp_path):
 
 
 def test_topics_hold_no_wildcards_and_element_items_become_objects():
-    event = Event(topics.JOB_STATE.path, dt.datetime(2026, 5, 4, tzinfo=dt.UTC), Operation.CHANGED,
+    event = Event(topics.JOB_STATE.path, dt.datetime(2026, 5, 4, tzinfo=dt.UTC), PropertyOperation.CHANGED,
                   (("RecordingJobToken", "a/#+b"),), (), (("State", "Active"),),
                   (("Information", etree.fromstring("<i><State>Active</State><S>1</S><S>2</S></i>")),))  # fmt: skip
-    assert ej.topic("p", event) == "p/onvif-ej/RecordingConfig/JobState/&ab"
-    document = json.loads(ej.payload(event, topics.JOB_STATE))
+    assert event_json.topic("p", event) == "p/onvif-ej/RecordingConfig/JobState/&ab"
+    document = json.loads(event_json.payload(event, topics.JOB_STATE))
     assert document["Data"] == {"State": "Active", "Information": {"State": "Active", "S": ["1", "2"]}}
 
 
@@ -369,11 +369,13 @@ def metadata_filter(text, dialect=TOPIC_CONCRETE_SET):
     return {"_value_1": [expression]}
 
 
-SCENE = Frame(
+SCENE = MetadataFrame(
     dt.datetime(2026, 5, 4, 3, 2, 1, tzinfo=dt.UTC),
     (
-        Object(7, Box(-0.5, 0.5, 0, -0.5), "Human", 0.9, tops=(Colour((200, 20, 20), 0.75),)),
-        Object(8, Box(0, 0.25, 0.5, 0), "Vehicle", 0.75, vehicle="Car", colours=(Colour((0, 0, 255)),)),
+        MetadataObject(7, MetadataBox(-0.5, 0.5, 0, -0.5), "Human", 0.9, tops=(ColourCluster((200, 20, 20), 0.75),)),
+        MetadataObject(
+            8, MetadataBox(0, 0.25, 0.5, 0), "Vehicle", 0.75, vehicle="Car", colours=(ColourCluster((0, 0, 255)),)
+        ),
     ),
     deleted=(5,),
 )

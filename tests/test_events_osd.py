@@ -9,7 +9,7 @@ from firmware.capture.frame import planes
 from firmware.mask import polygons
 from firmware.mask.plan import Planner
 from firmware.mask.settings import MaskSettings, Zone
-from firmware.osd import Kind, Osd, OsdSettings, Overlay, Position
+from firmware.osd import Osd, OsdPosition, OsdSettings, OsdTextKind, Overlay
 from firmware.services.masks import MaskOperations
 from firmware.services.osd import OsdOperations
 from onvif.errors import Fault
@@ -91,9 +91,9 @@ def mask(token=None, points=((-1, 1), (0, 1), (0, 0), (-1, 0)), *, type_="Pixela
 @pytest.mark.parametrize(
     ("position", "rows", "columns"),
     [
-        (Position.UPPER_LEFT, slice(0, 120), slice(0, 320)),
-        (Position.LOWER_RIGHT, slice(360, 480), slice(320, 640)),
-        (Position.CUSTOM, slice(180, 300), slice(200, 440)),
+        (OsdPosition.UPPER_LEFT, slice(0, 120), slice(0, 320)),
+        (OsdPosition.LOWER_RIGHT, slice(360, 480), slice(320, 640)),
+        (OsdPosition.CUSTOM, slice(180, 300), slice(200, 440)),
     ],
 )
 def test_text_is_drawn_where_it_belongs_and_nowhere_else(overlay, grey, position, rows, columns):
@@ -107,7 +107,7 @@ def test_text_is_drawn_where_it_belongs_and_nowhere_else(overlay, grey, position
 
 
 def test_a_clock_tells_the_pictures_time(overlay, grey):
-    stamp = Osd(token="a", kind=Kind.DATE_AND_TIME)
+    stamp = Osd(token="a", kind=OsdTextKind.DATE_AND_TIME)
     assert stamp.at(datetime(2026, 5, 4, 12, 0, 1, tzinfo=UTC)) == "2026-05-04 12:00:01"
     overlay.settings.put(OsdSettings(osds=(stamp,)))
     overlay.draw(grey, NOON_US)
@@ -121,7 +121,7 @@ def test_a_clock_tells_the_pictures_time(overlay, grey):
 def test_no_text_breaks_a_picture(overlay, shape, text):
     height, width = shape
     picture = np.full((height * 3 // 2, width), 90, np.uint8)
-    places = [Osd(token=str(place), text=text, position=place, size=64, x=1.0, y=-1.0) for place in Position]
+    places = [Osd(token=str(place), text=text, position=place, size=64, x=1.0, y=-1.0) for place in OsdPosition]
     overlay.settings.put(OsdSettings(osds=tuple(places)))
     overlay.draw(picture, NOON_US)
     assert picture.shape == (height * 3 // 2, width)

@@ -15,7 +15,7 @@ from firmware.mask.background import Background
 from firmware.mask.grid import MB
 from firmware.mask.plan import Planner
 from firmware.mask.settings import MaskSettings
-from firmware.vision import Eyes
+from firmware.vision import VisionStage
 
 WIDTH, HEIGHT = 640, 368
 COVERED, SEEN = 0.70, 0.5
@@ -35,7 +35,7 @@ def standing(name, x, tall, *, arrives_s=0.0, seconds=600.0, **more):
 def played(loaded, scene, rate, duration_s):
     """(seconds, plan, people) of every picture, as the camera draws it."""
     planner, background = Planner(WIDTH, HEIGHT, MaskSettings()), Background(WIDTH, HEIGHT)
-    eyes, waiting, drawn = Eyes(loaded, rate), [], []
+    eyes, waiting, drawn = VisionStage(loaded, rate), [], []
     for i420, pts_90k, people in scene.play(rate, duration_s):
         planner.saw(eyes.look(i420, pts_90k))
         waiting.append((pts_90k, background.look(i420, pts_90k), people))
@@ -80,8 +80,10 @@ def test_people_who_stand_there_from_the_first_picture_on_stay_masked(loaded, vi
 
 @pytest.mark.parametrize("rate", [2, 10, 25])
 def test_people_who_come_stand_and_go_are_masked_at_any_rate(loaded, rate):
-    visits = (standing("front_3", 0.35, 0.5, arrives_s=3.0, seconds=6.0, comes="left", goes="right"),
-              standing("back_2", 0.6, 0.6, arrives_s=4.0, seconds=4.0, comes="far", goes="far"))
+    visits = (
+        standing("front_3", 0.35, 0.5, arrives_s=3.0, seconds=6.0, comes="left", goes="right"),
+        standing("back_2", 0.6, 0.6, arrives_s=4.0, seconds=4.0, comes="far", goes="far"),
+    )
     drawn = played(loaded, Scene(WIDTH, HEIGHT, visits, Look(), seed=6), Fraction(rate), 10.0 if rate > 10 else 14.0)
     assert longest_open(drawn) <= LATER_S
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from firmware.mask.background import Foreground
 from firmware.mask.grid import MB, grow, to_rect
 from firmware.mask.plan import Planner
-from firmware.mask.settings import ClassRule, Extent, Fill, Infrared, MaskSettings, Part, Pattern, Zone
-from firmware.vision.sight import Sight, TrackBox
+from firmware.mask.settings import ClassRule, Extent, Fill, Infrared, MaskedPart, MaskSettings, Pattern, Zone
+from firmware.vision.frame_detections import FrameDetections, TrackBox
 from models.detections import Detections
 from wire.features.vocabulary import ObjectClass
 
@@ -28,7 +28,7 @@ def sight(number, *boxes, seen=True, faces=NO_FACES, class_=ObjectClass.PERSON, 
         np.full(len(weak), 0.25, np.float32),
         np.full(len(weak), int(ObjectClass.PERSON), np.uint8),
     )
-    return Sight(number * STEP_90K, tracks, found, np.array(faces, np.float32).reshape(-1, 4))
+    return FrameDetections(number * STEP_90K, tracks, found, np.array(faces, np.float32).reshape(-1, 4))
 
 
 def planned(sights, number, mask_settings=SETTINGS):
@@ -323,7 +323,7 @@ def test_an_edge_moves_only_when_the_box_has_left_it():
 
 def test_plates_are_a_solid_band_of_a_vehicle_and_the_rest_of_it_stays_open():
     car = (100, 200, 300, 320)
-    plates = MaskSettings(settle_s=0, rules=(ClassRule(name="CAR", part=Part.PLATES),))
+    plates = MaskSettings(settle_s=0, rules=(ClassRule(name="CAR", part=MaskedPart.PLATES),))
     sights = [sight(n, car, class_=ObjectClass.CAR) for n in range(15)]
     plan = follow(sights, [foreground(car)] * 12, plates)[5]
     assert masked(plan, (130, 270, 270, 310)).all()
@@ -355,8 +355,8 @@ def test_a_zone_has_its_own_pattern_and_keeps_it_when_all_is_masked():
 @pytest.mark.parametrize(
     ("make", "key"),
     [
-        (lambda: ClassRule(name="CAR", part=Part.PLATES, pattern=Pattern.MOSAIC), "plates"),
-        (lambda: ClassRule(name="PERSON", part=Part.PLATES), "part"),
+        (lambda: ClassRule(name="CAR", part=MaskedPart.PLATES, pattern=Pattern.MOSAIC), "plates"),
+        (lambda: ClassRule(name="PERSON", part=MaskedPart.PLATES), "part"),
         (lambda: ClassRule(name="DOG"), "name"),
         (lambda: Zone(corners=(0, 0, 1, 0, 1, 1), level=3), "level"),
         (lambda: Zone(corners=(0, 0, 1, 0, 1, 1), rule="never", pattern=Pattern.SOLID), "pattern"),

@@ -14,13 +14,13 @@ from base.settings_file import Stored
 from firmware.bound import Bound, body_of
 from firmware.capture.clip import Clip
 from firmware.mask.background import Background
+from firmware.mask.exemption import ExemptionPolicy, ExemptPerson, Selection
 from firmware.mask.grid import MB
 from firmware.mask.plan import Planner
-from firmware.mask.selection import Chooser, Person, Selection
 from firmware.mask.settings import MaskSettings
 from firmware.selection import SelectionEndpoint
-from firmware.vision import Eyes
-from firmware.vision.sight import Sight, TrackBox
+from firmware.vision import VisionStage
+from firmware.vision.frame_detections import FrameDetections, TrackBox
 from models import load
 from models.detections import Detections
 from wire.features.packet import AppearanceCode
@@ -40,7 +40,7 @@ def sight(number, boxes, *, weak=(), seen=True):
     found = Detections(
         np.array(weak, np.float32).reshape(-1, 4), np.full(len(weak), 0.5, np.float32), np.zeros(len(weak), np.uint8)
     )
-    return Sight(number * STEP_90K, tracks, found, np.zeros((0, 4), np.float32))
+    return FrameDetections(number * STEP_90K, tracks, found, np.zeros((0, 4), np.float32))
 
 
 class Wardrobe:
@@ -53,11 +53,11 @@ class Wardrobe:
 
 
 def chooser(selection):
-    return Chooser(SimpleNamespace(appearance=Wardrobe()), lambda: selection)
+    return ExemptionPolicy(SimpleNamespace(appearance=Wardrobe()), lambda: selection)
 
 
 def person(code=RED, model="wardrobe-1"):
-    return Person(label="the guest", model=model, code=code.hex())
+    return ExemptPerson(label="the guest", model=model, code=code.hex())
 
 
 def plans(selection, sights):
@@ -150,7 +150,7 @@ def test_a_prediction_is_never_left_open():
 
 async def http(tmp_path):
     stored = Stored(tmp_path / "selection.json", Selection())
-    one = Chooser(SimpleNamespace(appearance=Wardrobe()), lambda: stored.value)
+    one = ExemptionPolicy(SimpleNamespace(appearance=Wardrobe()), lambda: stored.value)
 
     async def authorise(request):
         if request.headers.get("Authorization") != "admin":
@@ -219,9 +219,9 @@ def test_on_real_footage_one_person_is_told_from_the_others_over_the_whole_walk(
     networks = load()
     clip = Clip(CLIP, (0, 0, 480, 576), paced=False, loop=False)
     held = [Selection()]
-    one = Chooser(networks, lambda: held[0])
+    one = ExemptionPolicy(networks, lambda: held[0])
     one.attend()
-    eyes, background = Eyes(networks, Fraction(10)), Background(clip.width, clip.height)
+    eyes, background = VisionStage(networks, Fraction(10)), Background(clip.width, clip.height)
     planner = Planner(clip.width, clip.height, MaskSettings(), one.open)
     waiting, chosen, told = [], 0, []
     for frame in islice(clip.frames(), first, last):

@@ -15,31 +15,31 @@ from firmware.stream.event_track import EventTrack
 from onvif import names
 from onvif.errors import Fault
 from onvif.events import Bus, topics
-from onvif.metadata import Box, Frame, Object, document, parse, parse_root
+from onvif.metadata import MetadataBox, MetadataFrame, MetadataObject, document, parse, parse_root
 from onvif.names import TAN, TRT, TT, WSNT, q
 from tests.onvif_camera import running
 from tests.onvif_device import device
 from tests.onvif_schema import problems
 from wire.features.packet import ColourShare
 from wire.features.palette import RGB, word
-from wire.features.vocabulary import Colour, Part
+from wire.features.vocabulary import BodyPart, Colour
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
-BOX = Box(-0.5, 0.5, 0.0, -0.5)
+BOX = MetadataBox(-0.5, 0.5, 0.0, -0.5)
 SOURCE = {"Source": "source"}
 
 
 def test_clothing_and_paint_go_where_onvif_has_them():
-    shares = (ColourShare(Part.UPPER, Colour.RED, 0.7), ColourShare(Part.UPPER, Colour.WHITE, 0.2),
-              ColourShare(Part.LOWER, Colour.UNKNOWN, 1.0), ColourShare(Part.SHOES, Colour.BLACK, 1.0))  # fmt: skip
-    person = coloured(Object(1, BOX, "Human"), shares)
+    shares = (ColourShare(BodyPart.UPPER, Colour.RED, 0.7), ColourShare(BodyPart.UPPER, Colour.WHITE, 0.2),
+              ColourShare(BodyPart.LOWER, Colour.UNKNOWN, 1.0), ColourShare(BodyPart.SHOES, Colour.BLACK, 1.0))  # fmt: skip
+    person = coloured(MetadataObject(1, BOX, "Human"), shares)
     assert [(colour.rgb, colour.weight) for colour in person.tops] == [(RGB[Colour.RED], 0.7), (RGB[Colour.WHITE], 0.2)]
     assert (person.bottoms, person.colours) == ((), ())
-    car = coloured(Object(2, BOX, "Vehicle", vehicle="Car"), [ColourShare(Part.BODY, Colour.BLUE, 0.9)])
+    car = coloured(MetadataObject(2, BOX, "Vehicle", vehicle="Car"), [ColourShare(BodyPart.BODY, Colour.BLUE, 0.9)])
     assert [colour.rgb for colour in car.colours] == [RGB[Colour.BLUE]]
     assert coloured(person, ()) is person
     assert set(RGB) == set(Colour) - {Colour.UNKNOWN}
-    told = document([Frame(NOON, (person, car))])
+    told = document([MetadataFrame(NOON, (person, car))])
     assert parse(told)[0].objects == (person, car)
     root = parse_root(told)
     assert problems(root) == []
@@ -62,14 +62,16 @@ async def test_the_sample_frame_announces_exactly_what_is_sent(tmp_path):
         reply = await asker().ask(TAN, "GetSupportedMetadata", to=PATH)
     assert problems(reply) == []
     (sample,) = reply.iter(q(TAN, "SampleFrame"))
-    everything = (ColourShare(Part.UPPER, Colour.RED, 0.7), ColourShare(Part.LOWER, Colour.BLUE, 0.9))
+    everything = (ColourShare(BodyPart.UPPER, Colour.RED, 0.7), ColourShare(BodyPart.LOWER, Colour.BLUE, 0.9))
     sent = [
-        coloured(Object(1, BOX, "Human", 0.9), everything),
-        coloured(Object(2, BOX, "Vehicle", 0.9, vehicle="Bus"), [ColourShare(Part.BODY, Colour.GREY, 0.8)]),
-        coloured(Object(3, BOX, "Bicycle", 0.9, vehicle="Bicycle"), [ColourShare(Part.BODY, Colour.PINK, 0.8)]),
-        Object(4, BOX, "Human", 0.5),
+        coloured(MetadataObject(1, BOX, "Human", 0.9), everything),
+        coloured(MetadataObject(2, BOX, "Vehicle", 0.9, vehicle="Bus"), [ColourShare(BodyPart.BODY, Colour.GREY, 0.8)]),
+        coloured(
+            MetadataObject(3, BOX, "Bicycle", 0.9, vehicle="Bicycle"), [ColourShare(BodyPart.BODY, Colour.PINK, 0.8)]
+        ),
+        MetadataObject(4, BOX, "Human", 0.5),
     ]
-    assert kinds(parse_root(document([engine.describe(Frame(NOON, tuple(sent)))]))) == kinds(sample)
+    assert kinds(parse_root(document([engine.describe(MetadataFrame(NOON, tuple(sent)))]))) == kinds(sample)
 
 
 class Streams:

@@ -10,14 +10,21 @@ from base.errors import ModelError
 from models import colours, selftest
 from models.appearance import CODE_BYTES, cut, quantised, similarity
 from wire.features.packet import AppearanceCode
-from wire.features.vocabulary import CodeKind, Colour, ObjectClass, Part
+from wire.features.vocabulary import BodyPart, CodeKind, Colour, ObjectClass
 
 BOX = np.array([10, 10, 70, 170], np.float32)
 RGB = {
-    Colour.BLACK: (15, 15, 17), Colour.WHITE: (240, 240, 238), Colour.GREY: (128, 128, 128),
-    Colour.RED: (200, 20, 30), Colour.ORANGE: (245, 130, 20), Colour.YELLOW: (240, 220, 40),
-    Colour.GREEN: (30, 140, 50), Colour.BLUE: (30, 60, 180), Colour.PURPLE: (120, 40, 150),
-    Colour.PINK: (250, 150, 190), Colour.BROWN: (110, 65, 30),
+    Colour.BLACK: (15, 15, 17),
+    Colour.WHITE: (240, 240, 238),
+    Colour.GREY: (128, 128, 128),
+    Colour.RED: (200, 20, 30),
+    Colour.ORANGE: (245, 130, 20),
+    Colour.YELLOW: (240, 220, 40),
+    Colour.GREEN: (30, 140, 50),
+    Colour.BLUE: (30, 60, 180),
+    Colour.PURPLE: (120, 40, 150),
+    Colour.PINK: (250, 150, 190),
+    Colour.BROWN: (110, 65, 30),
 }
 
 
@@ -83,8 +90,12 @@ def test_only_the_direction_counts(values, factor):
     code = quantised("m", vector)
     assert similarity(code, code) == pytest.approx(1)
     assert similarity(code, quantised("m", vector * np.float32(factor))) > 0.999
-    cosine = vector @ np.frombuffer(code.data, np.int8) / np.linalg.norm(vector) / np.linalg.norm(
-        np.frombuffer(code.data, np.int8).astype(np.float32))
+    cosine = (
+        vector
+        @ np.frombuffer(code.data, np.int8)
+        / np.linalg.norm(vector)
+        / np.linalg.norm(np.frombuffer(code.data, np.int8).astype(np.float32))
+    )
     assert cosine > 0.999
 
 
@@ -102,9 +113,9 @@ def test_a_box_that_sticks_out_is_cut():
 def test_clothes_are_called_by_their_colour(colour):
     other = Colour.BLUE if colour is not Colour.BLUE else Colour.GREY
     told = colours.describe(person(colour, other), BOX, ObjectClass.PERSON)
-    assert max(shares(told, Part.UPPER), key=shares(told, Part.UPPER).get) is colour
-    assert max(shares(told, Part.LOWER), key=shares(told, Part.LOWER).get) is other
-    assert sum(shares(told, Part.UPPER).values()) <= 1.0001
+    assert max(shares(told, BodyPart.UPPER), key=shares(told, BodyPart.UPPER).get) is colour
+    assert max(shares(told, BodyPart.LOWER), key=shares(told, BodyPart.LOWER).get) is other
+    assert sum(shares(told, BodyPart.UPPER).values()) <= 1.0001
 
 
 def test_infra_red_and_darkness_tell_no_colour():
@@ -113,7 +124,7 @@ def test_infra_red_and_darkness_tell_no_colour():
     for picture in (grey, dark):
         told = colours.describe(picture, BOX, ObjectClass.PERSON)
         assert {share.colour for share in told} == {Colour.UNKNOWN}
-        assert {share.part for share in told} >= {Part.UPPER, Part.LOWER}
+        assert {share.part for share in told} >= {BodyPart.UPPER, BodyPart.LOWER}
 
 
 def test_only_what_the_mask_shows_counts():
@@ -121,7 +132,7 @@ def test_only_what_the_mask_shows_counts():
     picture[40:95, 20:40] = RGB[Colour.GREEN]
     mask = np.zeros(picture.shape[:2], bool)
     mask[:, 40:60] = True
-    told = shares(colours.describe(picture, BOX, ObjectClass.PERSON, mask), Part.UPPER)
+    told = shares(colours.describe(picture, BOX, ObjectClass.PERSON, mask), BodyPart.UPPER)
     assert told.get(Colour.RED, 0) > 0.9
     assert Colour.GREEN not in told
     nothing = colours.describe(picture, BOX, ObjectClass.PERSON, np.zeros_like(mask))
@@ -132,5 +143,5 @@ def test_a_vehicle_has_one_part():
     scene = np.full((120, 200, 3), 120, np.uint8)
     scene[30:100, 30:170] = RGB[Colour.BLUE]
     told = colours.describe(scene, np.array([28, 28, 172, 102], np.float32), ObjectClass.CAR)
-    assert {share.part for share in told} == {Part.BODY}
-    assert shares(told, Part.BODY)[Colour.BLUE] > 0.8
+    assert {share.part for share in told} == {BodyPart.BODY}
+    assert shares(told, BodyPart.BODY)[Colour.BLUE] > 0.8

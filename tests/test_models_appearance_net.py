@@ -7,12 +7,12 @@ import pytest
 
 import models
 from base.errors import ModelError
-from firmware.describe.words import mean_attributes
+from firmware.describe.aggregation import mean_attributes
 from models import appearance_net, attributes, coarse, selftest, similarity
 from models.appearance import Stripes
 from models.config import ModelsConfig
-from models.registry import Registry
-from models.runtime import Session
+from models.registry import ModelRegistry
+from models.runtime import InferenceSession
 from wire.features.vocabulary import Attribute, CodeKind, ObjectClass
 
 BOX = np.array([30, 10, 200, 318], np.float32)
@@ -20,8 +20,10 @@ BOX = np.array([30, 10, 200, 318], np.float32)
 
 @pytest.fixture(scope="module")
 def net():
-    config, registry = ModelsConfig(appearance="market64"), Registry.read()
-    return appearance_net.load(config, registry, Stripes(Session.load("nanodet", config, registry), registry, config))
+    config, registry = ModelsConfig(appearance="market64"), ModelRegistry.read()
+    return appearance_net.load(
+        config, registry, Stripes(InferenceSession.load("nanodet", config, registry), registry, config)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +52,12 @@ def values(codes):
 
 def test_a_person_is_64_signed_bytes_of_a_named_model(net):
     code = net.encode(selftest.picture(), BOX, ObjectClass.PERSON)
-    entry = Registry.read().entry("market64")
+    entry = ModelRegistry.read().entry("market64")
     assert (code.model, code.kind, code.dims, len(code.data)) == (f"market64-{entry.version}", CodeKind.INT8, 64, 64)
 
 
 def test_the_card_of_the_weights_says_research_only():
-    entry = Registry.read().entry("market64")
+    entry = ModelRegistry.read().entry("market64")
     assert "research" in entry.licence
     assert "research" in (Path(models.__file__).parent / entry.card).read_text().lower()
     assert ModelsConfig().appearance != "market64"
@@ -65,7 +67,7 @@ def test_outputs_have_the_shapes_that_are_promised(net, crops):
     seen = net.see(crops)
     assert seen.embedding.shape == (16, appearance_net.EMBEDDING)
     assert seen.code.shape == (16, 64)
-    assert seen.attributes.shape == (16, len(Registry.read().entry("market64").names))
+    assert seen.attributes.shape == (16, len(ModelRegistry.read().entry("market64").names))
     assert np.allclose(np.linalg.norm(seen.embedding, axis=1), 1, atol=1e-5)
 
 
@@ -121,8 +123,9 @@ def test_bits_were_learnt_for_the_network_that_is_shipped_and_for_no_other_versi
 
 @pytest.mark.parametrize("level", [0, 255])
 def test_an_empty_picture_still_has_a_direction(net, level):
-    code = net.encode(np.full((200, 100, 3), level, np.uint8), np.array([0, 0, 100, 200], np.float32),
-                      ObjectClass.PERSON)
+    code = net.encode(
+        np.full((200, 100, 3), level, np.uint8), np.array([0, 0, 100, 200], np.float32), ObjectClass.PERSON
+    )
     assert len(set(code.data)) > 1
 
 
@@ -145,28 +148,43 @@ def test_one_line_of_configuration_chooses_the_encoder():
 
 
 def test_the_network_stays_small():
-    assert Registry.read().entry("market64").bytes < 1_050_000  # half a million weights of two bytes, and the graph
+    assert (
+        ModelRegistry.read().entry("market64").bytes < 1_050_000
+    )  # half a million weights of two bytes, and the graph
 
 
 def test_nothing_that_a_person_is_born_with_is_told():
-    assert not {"age", "gender", "skin", "race"} & set(Registry.read().entry("market64").names)
+    assert not {"age", "gender", "skin", "race"} & set(ModelRegistry.read().entry("market64").names)
 
 
 def test_attributes_are_probabilities_of_the_closed_list(net):
     told = net.attributes(selftest.picture(), BOX, ObjectClass.PERSON)
-    assert set(told) == {Attribute.SLEEVE, Attribute.LOWER_LENGTH, Attribute.HAIR_LENGTH, Attribute.HAT, Attribute.BAG,
-                         Attribute.BACKPACK}
+    assert set(told) == {
+        Attribute.SLEEVE,
+        Attribute.LOWER_LENGTH,
+        Attribute.HAIR_LENGTH,
+        Attribute.HAT,
+        Attribute.BAG,
+        Attribute.BACKPACK,
+    }
     assert all(0 <= probability <= 1 for probability in told.values())
     assert net.attributes(selftest.picture(), BOX, ObjectClass.CAR) == {}
 
 
-@pytest.mark.parametrize(("label", "attribute", "second"), [
-    ("up", Attribute.SLEEVE, False), ("down", Attribute.LOWER_LENGTH, False), ("hair", Attribute.HAIR_LENGTH, True),
-    ("hat", Attribute.HAT, True), ("bag", Attribute.BAG, True), ("handbag", Attribute.BAG, True),
-    ("backpack", Attribute.BACKPACK, True),
-])
+@pytest.mark.parametrize(
+    ("label", "attribute", "second"),
+    [
+        ("up", Attribute.SLEEVE, False),
+        ("down", Attribute.LOWER_LENGTH, False),
+        ("hair", Attribute.HAIR_LENGTH, True),
+        ("hat", Attribute.HAT, True),
+        ("bag", Attribute.BAG, True),
+        ("handbag", Attribute.BAG, True),
+        ("backpack", Attribute.BACKPACK, True),
+    ],
+)
 def test_a_sure_label_becomes_its_attribute(label, attribute, second):
-    names = Registry.read().entry("market64").names
+    names = ModelRegistry.read().entry("market64").names
     logits = np.full(len(names), -9, np.float32)
     logits[names.index(label)] = 9
     yes = attributes.told(logits, names)[attribute]
@@ -176,7 +194,7 @@ def test_a_sure_label_becomes_its_attribute(label, attribute, second):
 
 
 def test_what_was_common_in_training_is_not_taken_for_evidence():
-    names = Registry.read().entry("market64").names
+    names = ModelRegistry.read().entry("market64").names
     common = np.zeros(len(names), np.float32)
     common[names.index("up")] = np.log(616 / 34)
     assert attributes.told(common, names)[Attribute.SLEEVE] == pytest.approx(0.5, abs=1e-3)
@@ -186,6 +204,8 @@ def test_shots_are_averaged_by_quality_and_only_the_likely_is_said():
     shots = [{Attribute.HAT: 0.9, Attribute.BAG: 0.2}, {Attribute.HAT: 0.1, Attribute.BAG: 0.2}]
     told = mean_attributes(shots, [3, 1])
     assert [(value.attribute, value.word, round(value.confidence, 2)) for value in told] == [
-        (Attribute.HAT, "yes", 0.7), (Attribute.BAG, "no", 0.8)]
+        (Attribute.HAT, "yes", 0.7),
+        (Attribute.BAG, "no", 0.8),
+    ]
     assert [value.attribute for value in mean_attributes(shots, [1, 1])] == [Attribute.BAG]
     assert mean_attributes([{}, {}], [1, 1]) == ()

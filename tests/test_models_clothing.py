@@ -6,11 +6,11 @@ import pytest
 import models
 from models import clothing, selftest
 from models.config import ModelsConfig
-from models.registry import Registry
+from models.registry import ModelRegistry
 from wire.features.packet import ColourShare
-from wire.features.vocabulary import Colour, ObjectClass, Part
+from wire.features.vocabulary import BodyPart, Colour, ObjectClass
 
-NAMES = Registry.read().entry("market64").names
+NAMES = ModelRegistry.read().entry("market64").names
 
 
 def logits(**told):
@@ -18,7 +18,7 @@ def logits(**told):
 
 
 def test_the_network_turns_grey_jeans_blue():
-    told = (ColourShare(Part.LOWER, Colour.GREY, 0.6), ColourShare(Part.LOWER, Colour.BLUE, 0.3))
+    told = (ColourShare(BodyPart.LOWER, Colour.GREY, 0.6), ColourShare(BodyPart.LOWER, Colour.BLUE, 0.3))
     thought = clothing.opinion(logits(downblue=5.0), NAMES)
     joined = clothing.joined(told, thought)
     assert joined[0].colour == Colour.BLUE
@@ -27,13 +27,13 @@ def test_the_network_turns_grey_jeans_blue():
 
 def test_how_common_a_colour_was_in_training_does_not_decide():
     thought = clothing.opinion(np.zeros(len(NAMES), np.float32), NAMES)
-    rare, common = thought[Part.UPPER][Colour.PURPLE], thought[Part.UPPER][Colour.WHITE]
+    rare, common = thought[BodyPart.UPPER][Colour.PURPLE], thought[BodyPart.UPPER][Colour.WHITE]
     assert rare > common
-    assert thought[Part.LOWER].sum() == pytest.approx(1, abs=1e-5)
+    assert thought[BodyPart.LOWER].sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_shoes_and_darkness_stay_as_they_were_told():
-    told = (ColourShare(Part.UPPER, Colour.UNKNOWN, 1.0), ColourShare(Part.SHOES, Colour.BLACK, 0.8))
+    told = (ColourShare(BodyPart.UPPER, Colour.UNKNOWN, 1.0), ColourShare(BodyPart.SHOES, Colour.BLACK, 0.8))
     assert clothing.joined(told, clothing.opinion(logits(upred=6.0), NAMES)) == told
 
 
@@ -49,6 +49,7 @@ def test_the_choice_of_network_chooses_who_names_colours():
     assert isinstance(trained.colours, clothing.Clothes)
     box = np.array([30, 10, 200, 318], np.float32)
     parts = {share.part for share in trained.colours.describe(selftest.picture(), box, ObjectClass.PERSON)}
-    assert {Part.UPPER, Part.LOWER} <= parts
+    assert {BodyPart.UPPER, BodyPart.LOWER} <= parts
     assert trained.colours.describe(selftest.picture(), box, ObjectClass.CAR) == plain.colours.describe(
-        selftest.picture(), box, ObjectClass.CAR)
+        selftest.picture(), box, ObjectClass.CAR
+    )

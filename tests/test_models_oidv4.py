@@ -13,7 +13,7 @@ from models.config import ModelsConfig
 from models.convert.lite_model import convert
 from models.detections import ious
 from models.oidv4 import Oidv4, anchors, calibrated, decoded
-from models.registry import WEIGHTS, Registry
+from models.registry import WEIGHTS, ModelRegistry
 from wire.features.vocabulary import ObjectClass
 
 LOW_POWER = ModelsConfig(profile="low_power")
@@ -27,7 +27,7 @@ def loaded():
 
 @pytest.fixture
 def weights(tmp_path):
-    for entry in Registry.read().models:
+    for entry in ModelRegistry.read().models:
         (tmp_path / entry.file).symlink_to(WEIGHTS / entry.file)
     (tmp_path / "oidv4.onnx").unlink()
     return tmp_path
@@ -37,12 +37,16 @@ def test_anchors_are_those_that_the_network_was_trained_with():
     table = anchors(300)
     assert len(table) == 3 * 19 * 19 + 6 * (10 * 10 + 5 * 5 + 3 * 3 + 2 * 2 + 1)
     half = 300 / 19 / 2
-    assert table[:3] == pytest.approx(np.array([
-        [half, half, 30, 30], [half, half, 60 * 2**0.5, 60 / 2**0.5], [half, half, 60 / 2**0.5, 60 * 2**0.5]]),
-        rel=1e-5)
+    assert table[:3] == pytest.approx(
+        np.array(
+            [[half, half, 30, 30], [half, half, 60 * 2**0.5, 60 / 2**0.5], [half, half, 60 / 2**0.5, 60 * 2**0.5]]
+        ),
+        rel=1e-5,
+    )
     assert table[-6:, :2] == pytest.approx(np.full((6, 2), 150))
-    assert table[-6:, 2] == pytest.approx(300 * np.array([0.95, 0.95 * 2**0.5, 0.95 / 2**0.5, 0.95 * 3**0.5,
-                                                           0.95 / 3**0.5, 0.95**0.5]), rel=1e-5)
+    assert table[-6:, 2] == pytest.approx(
+        300 * np.array([0.95, 0.95 * 2**0.5, 0.95 / 2**0.5, 0.95 * 3**0.5, 0.95 / 3**0.5, 0.95**0.5]), rel=1e-5
+    )
 
 
 def test_boxes_are_shifts_and_growth_of_their_anchors():
@@ -66,7 +70,7 @@ def test_a_person_is_found_where_he_is(loaded, scene):
     width, height, x, y, scale = scene
     scene = np.full((height, width, 3), 110, np.uint8)
     pasted = cv2.resize(selftest.picture(), None, fx=scale, fy=scale)[: height - y, : width - x]
-    scene[y:y + pasted.shape[0], x:x + pasted.shape[1]] = pasted
+    scene[y : y + pasted.shape[0], x : x + pasted.shape[1]] = pasted
     found = loaded.detector.detect(scene, 0.4)
     people = found.where(found.classes == ObjectClass.PERSON)
     assert ious(people.boxes[:1], PERSON * scale + np.float32([x, y, x, y]))[0, 0] > 0.7

@@ -12,32 +12,38 @@ from models import precision, selftest
 from models.config import ModelsConfig
 from models.convert.quantise import unsigned
 from models.detections import ious
-from models.registry import Registry
-from models.runtime import Session
+from models.registry import ModelRegistry
+from models.runtime import InferenceSession
 
-REGISTRY = Registry.read()
+REGISTRY = ModelRegistry.read()
 AUTO = ModelsConfig(precision="auto")
 EIGHT = precision.eight_bits()
 
 
 @pytest.fixture(scope="module")
 def exact():
-    return Session.load(precision.FLOAT, AUTO, REGISTRY)
+    return InferenceSession.load(precision.FLOAT, AUTO, REGISTRY)
 
 
 def test_eight_bits_see_what_float_sees():
-    found = [models.load(ModelsConfig(precision=name)).detector.detect(selftest.picture(), 0.4)
-             for name in ("float", "int8")]
+    found = [
+        models.load(ModelsConfig(precision=name)).detector.detect(selftest.picture(), 0.4) for name in ("float", "int8")
+    ]
     assert [len(each) for each in found] == [1, 1]
     assert ious(found[0].boxes, found[1].boxes)[0, 0] > 0.9
     assert abs(found[0].scores[0] - found[1].scores[0]) < 0.1
 
 
-@pytest.mark.parametrize(("machine", "flags", "form"), [
-    ("x86_64", "fma avx2", "nanodet-uint8"), ("x86_64", "avx2 avx512f avx512_vnni", "nanodet-int8"),
-    ("x86_64", "avx2 avx_vnni", "nanodet-int8"), ("x86_64", None, "nanodet-uint8"),
-    ("aarch64", "asimd asimddp", "nanodet-int8"),
-])
+@pytest.mark.parametrize(
+    ("machine", "flags", "form"),
+    [
+        ("x86_64", "fma avx2", "nanodet-uint8"),
+        ("x86_64", "avx2 avx512f avx512_vnni", "nanodet-int8"),
+        ("x86_64", "avx2 avx_vnni", "nanodet-int8"),
+        ("x86_64", None, "nanodet-uint8"),
+        ("aarch64", "asimd asimddp", "nanodet-int8"),
+    ],
+)
 def test_signed_weights_are_for_processors_that_do_not_saturate(monkeypatch, tmp_path, machine, flags, form):
     if flags is not None:
         (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: fpu {flags} sse\n")
@@ -71,13 +77,16 @@ def weights_of(model):
 
 
 def test_the_appearance_code_does_not_depend_on_the_precision():
-    codes = [models.load(ModelsConfig(precision=name)).appearance.encode(
-        selftest.picture(), np.float32([9, 9, 228, 318]), 0) for name in ("float", "int8")]
+    codes = [
+        models.load(ModelsConfig(precision=name)).appearance.encode(selftest.picture(), np.float32([9, 9, 228, 318]), 0)
+        for name in ("float", "int8")
+    ]
     assert codes[0] == codes[1]
 
 
-@pytest.mark.parametrize(("float_s", "int8_s", "chosen"), [(0.05, 0.02, EIGHT), (0.05, 0.045, "nanodet"),
-                                                            (0.02, 0.05, "nanodet")])
+@pytest.mark.parametrize(
+    ("float_s", "int8_s", "chosen"), [(0.05, 0.02, EIGHT), (0.05, 0.045, "nanodet"), (0.02, 0.05, "nanodet")]
+)
 def test_the_quicker_one_is_taken(monkeypatch, exact, float_s, int8_s, chosen):
     seconds = {"nanodet": float_s, EIGHT: int8_s}
     monkeypatch.setattr(precision, "_seconds", lambda session, _profile: seconds[session.entry.name])

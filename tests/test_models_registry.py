@@ -8,9 +8,9 @@ import models
 from base.errors import ModelError
 from models.config import ModelsConfig
 from models.precision import eight_bits
-from models.registry import HERE, WEIGHTS, Registry
+from models.registry import HERE, WEIGHTS, ModelRegistry
 
-REGISTRY = Registry.read()
+REGISTRY = ModelRegistry.read()
 
 
 @pytest.fixture
@@ -65,25 +65,28 @@ def test_unknown_model_names_the_known_ones():
         REGISTRY.entry("yolo")
 
 
-@pytest.mark.parametrize(("line", "instead", "complaint"), [
-    ("format = 1", "format = 2", "this program reads 1"),
-    ('order = "BGR"', 'order = "GBR"', "neither BGR nor RGB"),
-    ("version = 1", 'version = "one"', "version: want int"),
-    ("card =", "cards =", "unknown key 'cards'"),
-    ("deviation = [57.375, 57.12, 58.395]", "deviation = [57.375, 0.0, 58.395]", "no deviation zero"),
-])
+@pytest.mark.parametrize(
+    ("line", "instead", "complaint"),
+    [
+        ("format = 1", "format = 2", "this program reads 1"),
+        ('order = "BGR"', 'order = "GBR"', "neither BGR nor RGB"),
+        ("version = 1", 'version = "one"', "version: want int"),
+        ("card =", "cards =", "unknown key 'cards'"),
+        ("deviation = [57.375, 57.12, 58.395]", "deviation = [57.375, 0.0, 58.395]", "no deviation zero"),
+    ],
+)
 def test_a_registry_that_says_nonsense_is_refused(tmp_path, line, instead, complaint):
     text = (HERE / "models.toml").read_text(encoding="utf-8")
     assert line in text
     broken = tmp_path / "models.toml"
     broken.write_text(text.replace(line, instead, 1), encoding="utf-8")
     with pytest.raises(ModelError, match=complaint):
-        Registry.read(broken)
+        ModelRegistry.read(broken)
 
 
 def test_no_registry(tmp_path):
     with pytest.raises(ModelError, match="cannot be read"):
-        Registry.read(tmp_path / "models.toml")
+        ModelRegistry.read(tmp_path / "models.toml")
 
 
 @pytest.mark.parametrize("precision", ["auto", "int8"])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from models import colours
 from models.rendition import USUAL, Rendition, Renditions
-from wire.features.vocabulary import Colour, ObjectClass, Part
+from wire.features.vocabulary import BodyPart, Colour, ObjectClass
 
 BOX = np.array([40, 20, 72, 116], np.float32)
 
@@ -27,7 +27,7 @@ def dressed(lab):
 
 def upper(picture, rendition=USUAL):
     told = colours.describe(picture, BOX, ObjectClass.PERSON, rendition=rendition)
-    return next(share.colour for share in told if share.part is Part.UPPER)
+    return next(share.colour for share in told if share.part is BodyPart.UPPER)
 
 
 def test_who_has_seen_nobody_is_the_usual_camera():

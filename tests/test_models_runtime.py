@@ -10,15 +10,15 @@ import models
 from base.errors import ModelError
 from models import runtime
 from models.config import ModelsConfig
-from models.registry import Registry, Tensor
-from models.runtime import Session
+from models.registry import ModelRegistry, Tensor
+from models.runtime import InferenceSession
 
 CONFIG = ModelsConfig()
 
 
 @pytest.fixture(scope="module")
 def nanodet():
-    return Session.load("nanodet", CONFIG)
+    return InferenceSession.load("nanodet", CONFIG)
 
 
 def test_no_wanted_provider_is_there():
@@ -48,26 +48,29 @@ def test_a_provider_that_cannot_start_is_said(monkeypatch, caplog):
     both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(runtime.ort, "get_available_providers", lambda: both)
     with caplog.at_level(logging.WARNING):
-        session = Session.load("nanodet", ModelsConfig(providers=tuple(both)))
+        session = InferenceSession.load("nanodet", ModelsConfig(providers=tuple(both)))
     assert session.provider == "CPUExecutionProvider"
     assert "runs on CPUExecutionProvider" in caplog.text
 
 
-@pytest.mark.parametrize(("change", "complaint"), [
-    ({"input": Tensor(name="image", shape=(0, 1, 0, 0))}, "input 'image' is"),
-    ({"input": Tensor(name="pixels", shape=(0, 3, 0, 0))}, "no input 'pixels'"),
-    ({"outputs": (Tensor(name="scores8", shape=(0, 0, 20)),)}, "output 'scores8' is"),
-])
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"input": Tensor(name="image", shape=(0, 1, 0, 0))}, "input 'image' is"),
+        ({"input": Tensor(name="pixels", shape=(0, 3, 0, 0))}, "no input 'pixels'"),
+        ({"outputs": (Tensor(name="scores8", shape=(0, 0, 20)),)}, "output 'scores8' is"),
+    ],
+)
 def test_a_graph_of_another_shape_is_refused(change, complaint):
-    registry = Registry.read()
+    registry = ModelRegistry.read()
     entry = dataclasses.replace(registry.entry("nanodet"), **change)
     with pytest.raises(ModelError, match=complaint):
-        Session(entry, registry.weights("nanodet"), CONFIG)
+        InferenceSession(entry, registry.weights("nanodet"), CONFIG)
 
 
 def test_bytes_that_are_no_graph():
     with pytest.raises(ModelError, match="onnxruntime refuses the graph"):
-        Session(Registry.read().entry("nanodet"), b"not a graph", CONFIG)
+        InferenceSession(ModelRegistry.read().entry("nanodet"), b"not a graph", CONFIG)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from firmware.describe.words import mean_textures
+from firmware.describe.aggregation import mean_textures
 from models import colours, texture
 from models.train.garments import draw
 from wire.features.packet import AttributeValue, ColourShare, FeaturePacket, parse
-from wire.features.vocabulary import CHOICES, Attribute, Colour, ObjectClass, Part
+from wire.features.vocabulary import CHOICES, Attribute, BodyPart, Colour, ObjectClass
 
 BOX = np.float32([60, 40, 140, 240])
-TOLD = (ColourShare(Part.UPPER, Colour.RED, 1.0), ColourShare(Part.LOWER, Colour.BLUE, 1.0))
+TOLD = (ColourShare(BodyPart.UPPER, Colour.RED, 1.0), ColourShare(BodyPart.LOWER, Colour.BLUE, 1.0))
 PERSON = ObjectClass.PERSON
 
 
@@ -51,8 +51,9 @@ def test_drawn_people_are_told_apart():
     assert right / asked > 0.7
 
 
-@pytest.mark.parametrize("told", [
-    (), (ColourShare(Part.UPPER, Colour.UNKNOWN, 1.0), ColourShare(Part.LOWER, Colour.UNKNOWN, 1.0))])
+@pytest.mark.parametrize(
+    "told", [(), (ColourShare(BodyPart.UPPER, Colour.UNKNOWN, 1.0), ColourShare(BodyPart.LOWER, Colour.UNKNOWN, 1.0))]
+)
 def test_where_no_colour_is_known_no_texture_is(told):
     assert texture.describe(dressed("striped"), BOX, PERSON, told) == {}
 
@@ -81,17 +82,31 @@ def test_shots_that_show_it_decide_and_doubt_says_nothing():
     plain, striped = np.array([0.9, 0.05, 0.05]), np.array([0.1, 0.85, 0.05])
     assert mean_textures([{}, {}], [1.0, 1.0]) == ()
     assert mean_textures([{Attribute.TEXTURE: plain}, {}], [1.0, 5.0]) == (
-        AttributeValue(Attribute.TEXTURE, 0, pytest.approx(0.9)),)
+        AttributeValue(Attribute.TEXTURE, 0, pytest.approx(0.9)),
+    )
     assert mean_textures([{Attribute.TEXTURE: plain}, {Attribute.TEXTURE: striped}], [1.0, 1.0]) == ()
     assert mean_textures([{Attribute.TEXTURE: plain}, {Attribute.TEXTURE: striped}], [1.0, 9.0])[0].word == "striped"
 
 
 def test_a_packet_carries_both_textures_in_three_bytes_each():
-    bare = FeaturePacket(camera_id=bytes(8), sequence=1, track_id=1, class_=PERSON, first_utc_ms=1, best_utc_ms=1,
-                         last_utc_ms=1, quality=0.5, box=(0, 0, 1, 1),
-                         attributes=(AttributeValue(Attribute.TEXTURE, 2, 1.0),))
-    both = parse(bytes(bare)[:4] + (len(bytes(bare)) + 3).to_bytes(4, "big") + bytes(bare)[8:-4]
-                 + bytes((6, 0, 2, 255, 12, 1, 255)))
+    bare = FeaturePacket(
+        camera_id=bytes(8),
+        sequence=1,
+        track_id=1,
+        class_=PERSON,
+        first_utc_ms=1,
+        best_utc_ms=1,
+        last_utc_ms=1,
+        quality=0.5,
+        box=(0, 0, 1, 1),
+        attributes=(AttributeValue(Attribute.TEXTURE, 2, 1.0),),
+    )
+    both = parse(
+        bytes(bare)[:4]
+        + (len(bytes(bare)) + 3).to_bytes(4, "big")
+        + bytes(bare)[8:-4]
+        + bytes((6, 0, 2, 255, 12, 1, 255))
+    )
     assert [value.word for value in both.attributes] == ["patterned", "striped"]
     assert len(bytes(both)) == len(bytes(bare)) + 3
 
@@ -100,7 +115,7 @@ def test_shoes_are_not_the_ground_beside_them():
     rgb = dressed("plain")
     rgb[225:] = (60, 140, 60)
     for x in (70, 110):
-        rgb[225:240, x:x + 20] = (200, 30, 30)
-    shoes = [share for share in colours.describe(rgb, BOX, PERSON) if share.part is Part.SHOES]
+        rgb[225:240, x : x + 20] = (200, 30, 30)
+    shoes = [share for share in colours.describe(rgb, BOX, PERSON) if share.part is BodyPart.SHOES]
     assert shoes[0].colour is Colour.RED
     assert shoes[0].share > 0.8

@@ -32,14 +32,21 @@ def people(found):
     return found.where(found.classes == ObjectClass.PERSON)
 
 
-@pytest.mark.parametrize("scene", [
-    (640, 480, 100, 80, 1.0), (1280, 720, 700, 50, 2.0), (320, 320, 0, 0, 1.0), (400, 900, 30, 500, 1.1),
-], ids=str)
+@pytest.mark.parametrize(
+    "scene",
+    [
+        (640, 480, 100, 80, 1.0),
+        (1280, 720, 700, 50, 2.0),
+        (320, 320, 0, 0, 1.0),
+        (400, 900, 30, 500, 1.1),
+    ],
+    ids=str,
+)
 def test_a_person_is_found_where_he_is(loaded, picture, scene):
     width, height, x, y, scale = scene
     scene = np.full((height, width, 3), 110, np.uint8)
     pasted = cv2.resize(picture, None, fx=scale, fy=scale)[: height - y, : width - x]
-    scene[y:y + pasted.shape[0], x:x + pasted.shape[1]] = pasted
+    scene[y : y + pasted.shape[0], x : x + pasted.shape[1]] = pasted
     found = people(loaded.detector.detect(scene, 0.4))
     expected = PERSON * scale + np.array([x, y, x, y], np.float32)
     assert len(found) >= 1
@@ -96,8 +103,9 @@ BOX = CORNERS.map(lambda b: [min(b[0], b[2]), min(b[1], b[3]), max(b[0], b[2]) +
 @given(st.lists(st.tuples(BOX, st.floats(0, 1, width=32), st.integers(0, 5)), max_size=30))
 def test_suppression_keeps_the_strongest_and_leaves_no_pair(rows):
     boxes, scores, classes = ([row[i] for row in rows] for i in range(3))
-    found = Detections(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32),
-                       np.array(classes, np.uint8))
+    found = Detections(
+        np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32), np.array(classes, np.uint8)
+    )
     groups = np.array([0, 1, 2, 1, 2, 2], np.uint8)
     kept = suppressed(found, 0.5, groups)
     assert list(kept.scores) == sorted(kept.scores, reverse=True)

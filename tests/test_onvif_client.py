@@ -14,7 +14,7 @@ from lxml import etree
 
 from onvif import digest, names
 from onvif.auth import token_digest
-from onvif.client import Camera, device_address
+from onvif.client import OnvifClient, device_address
 from onvif.errors import Fault, NotAuthorized, NotOnvif, OnvifError, Unreachable
 from onvif.notifications import read_notifications
 from onvif.users import Level
@@ -123,7 +123,7 @@ async def serving(device, **more):
 
 
 async def connected(device):
-    return await Camera.connect(device.base, USER, PASSWORD, timeout_s=20)
+    return await OnvifClient.connect(device.base, USER, PASSWORD, timeout_s=20)
 
 
 # What devices really do, one each.
@@ -176,11 +176,11 @@ async def test_04_stream_addresses_that_lead_nowhere(told):
     "[::ffff:127.0.0.1]", "[::ffff:0.0.0.0]",
 ])  # fmt: skip
 def test_no_device_sends_us_to_services_of_our_own_machine(told):
-    camera = Camera("http://192.0.2.7/onvif/device_service", None)
+    camera = OnvifClient("http://192.0.2.7/onvif/device_service", None)
     assert camera._reachable(f"rtsp://{told}:6379/x") == "rtsp://192.0.2.7:6379/x"
     assert camera._reachable(f"http://{told}/onvif/media") == "http://192.0.2.7/onvif/media"
     assert camera._reachable("rtsp://192.0.2.8:554/x") == "rtsp://192.0.2.8:554/x", "a recorder's other addresses"
-    here = Camera("http://127.0.0.1/onvif/device_service", None)
+    here = OnvifClient("http://127.0.0.1/onvif/device_service", None)
     assert here._reachable("rtsp://127.0.0.2:554/x") == "rtsp://127.0.0.2:554/x"
 
 
@@ -316,7 +316,7 @@ async def test_14_nobody_there_and_one_that_hangs_up():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(Unreachable):
-        await Camera.connect(f"127.0.0.1:{port}", USER, PASSWORD, timeout_s=20)
+        await OnvifClient.connect(f"127.0.0.1:{port}", USER, PASSWORD, timeout_s=20)
 
     async def hang_up(_reader, writer):
         writer.close()
@@ -324,7 +324,7 @@ async def test_14_nobody_there_and_one_that_hangs_up():
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     async with server:
         with pytest.raises(Unreachable):
-            await Camera.connect(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", USER, PASSWORD, timeout_s=20)
+            await OnvifClient.connect(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", USER, PASSWORD, timeout_s=20)
 
 
 async def test_15_faults_keep_their_subcodes_in_both_versions():
@@ -373,7 +373,7 @@ async def test_16_a_subscription_known_by_its_reference_parameters():
 async def test_our_own_camera_is_understood(tmp_path):
     async with running(tmp_path) as device:
         password = PASSWORDS[Level.OPERATOR]
-        async with await Camera.connect(device.base, "operator", password) as camera:
+        async with await OnvifClient.connect(device.base, "operator", password) as camera:
             main, sub = await camera.profiles()
             assert (main.token, main.encoding, main.width, main.height, main.metadata) == (
                 "main",

@@ -4,7 +4,7 @@ import pytest
 
 from base.errors import ConfigError
 from firmware.capture.sources import ClipSource
-from firmware.config import Camera as CameraConfig
+from firmware.config import CameraConfig
 from firmware.settings import Settings
 from onvif.auth import Guard
 from onvif.errors import Fault, NotAuthorized

@@ -9,9 +9,9 @@ import threading
 import pytest
 
 from onvif import names
-from onvif.carrier import Carrier
 from onvif.discovery import messages, multicast
 from onvif.registry import load
+from onvif.soap_transport import SoapTransport
 from tests.test_camera_app import clip, configure, start  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.long, pytest.mark.e2e]
@@ -60,7 +60,7 @@ def until_bye(heard, endpoint):
 
 def ask(port, operation, **values):
     async def once():
-        carrier = Carrier("admin", "first-password", timeout_s=60)
+        carrier = SoapTransport("admin", "first-password", timeout_s=60)
         try:
             found = load().operation(names.TDS, operation)
             url = f"http://127.0.0.1:{port}/onvif/device_service"

@@ -12,11 +12,11 @@ import pytest
 from aiohttp import web
 from box_fakes import PASSWORD, USER, RtspCamera
 
-from nvr_box.record.source import Source
-from onvif import doorway
-from onvif.doorway import Bounds, Crowd, attend, read_in_time, runner_of
-from onvif.listener import Listener
-from onvif.rtsp import replay, visitors
+from nvr_box.record.source import RecordedStream
+from onvif import connection_bounds
+from onvif.connection_bounds import Bounds, ConnectionLimit, attend, read_in_time, runner_of
+from onvif.listener import PortListener
+from onvif.rtsp import client_sweep, replay
 from onvif.rtsp.replay import ReplayServer
 from tests.onvif_pki import certificate, ecc, key_pem, pem
 
@@ -41,12 +41,12 @@ async def serving(bounds, *, tls=None):
         return web.Response(body=await read_in_time(request, most=100, limit_s=0.5))
 
     app = web.Application()
-    crowd = Crowd(bounds)
+    crowd = ConnectionLimit(bounds)
     attend(app, crowd)
     app.add_routes([web.get("/", here), web.get("/hold", hold)])
     app.add_routes([web.post("/", echo)])
     runner = await runner_of(app)
-    listener = Listener(runner, "127.0.0.1")
+    listener = PortListener(runner, "127.0.0.1")
     await listener.open(0, tls)
     try:
         yield listener.port, crowd
@@ -188,7 +188,7 @@ async def test_a_body_has_to_come_in_time_and_in_size():
 
 
 def test_few_files_mean_few_connections(monkeypatch):
-    monkeypatch.setattr(doorway.resource, "getrlimit", lambda _which: (600, 600))
+    monkeypatch.setattr(connection_bounds.resource, "getrlimit", lambda _which: (600, 600))
     assert Bounds(in_all=512).most == 100
 
 
@@ -233,10 +233,10 @@ class Guest:
 
 
 def test_visitors_of_a_door_make_room(monkeypatch):
-    monkeypatch.setattr(visitors, "MOST", 4)
-    monkeypatch.setattr(visitors, "MOST_PER_ADDRESS", 2)
+    monkeypatch.setattr(client_sweep, "MOST", 4)
+    monkeypatch.setattr(client_sweep, "MOST_PER_ADDRESS", 2)
     gone = []
-    door = visitors.Visitors(lambda client: client.address, gone.append)
+    door = client_sweep.ClientSweep(lambda client: client.address, gone.append)
     first, second, third = Guest("a", sessions=1), Guest("a"), Guest("a")
     for guest in (first, second, third):
         door.came(guest)
@@ -253,19 +253,19 @@ def test_visitors_of_a_door_make_room(monkeypatch):
     assert gone[-1] is full
     others[0].closed(others[0])
     door.came(fresh := Guest("d"))
-    monkeypatch.setattr(visitors, "PATIENCE_S", -1)
+    monkeypatch.setattr(client_sweep, "PATIENCE_S", -1)
     third.sessions = 0
     door.sweep()
     assert gone[3:] == [third, fresh]
 
 
 async def test_the_camera_s_rtsp_port_ends_who_says_nothing(monkeypatch):
-    monkeypatch.setattr(visitors, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(client_sweep, "PATIENCE_S", 1.0)
     monkeypatch.setattr("onvif.rtsp.serve._FORGET_EVERY_S", 0.2)
     with RtspCamera() as camera:
-        idle = [await connected(camera.server.port) for _ in range(visitors.MOST_PER_ADDRESS + 8)]
+        idle = [await connected(camera.server.port) for _ in range(client_sweep.MOST_PER_ADDRESS + 8)]
         said = [await connected(camera.server.port, said=b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n") for _ in range(2)]
-        source = await asyncio.to_thread(Source, camera.uri, USER, PASSWORD)
+        source = await asyncio.to_thread(RecordedStream, camera.uri, USER, PASSWORD)
         packets = source.packets(lambda _payload: None)
         assert await asyncio.to_thread(next, packets)
         for reader, _ in (*idle, *said):
@@ -276,7 +276,6 @@ async def test_the_camera_s_rtsp_port_ends_who_says_nothing(monkeypatch):
         source.close()
         for _, writer in (*idle, *said):
             writer.close()
-
 
 
 @pytest.mark.parametrize("packing", ["gzip", "deflate", "br", "GZIP, identity"])
@@ -291,11 +290,11 @@ async def test_what_is_packed_is_refused_and_never_unpacked(packing):
 
     seen = []
     app = web.Application()
-    attend(app, Crowd(Bounds()))
+    attend(app, ConnectionLimit(Bounds()))
     app.middlewares.insert(0, note)
     app.add_routes([web.post("/", lambda _request: web.Response(text="here"))])
     runner = await runner_of(app)
-    listener = Listener(runner, "127.0.0.1")
+    listener = PortListener(runner, "127.0.0.1")
     await listener.open(0)
     try:
         async with aiohttp.ClientSession(skip_auto_headers=["Accept-Encoding"]) as session:

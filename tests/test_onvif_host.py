@@ -21,7 +21,7 @@ from onvif.device_state import DeviceState
 from onvif.errors import Fault
 from onvif.host.helper import answer
 from onvif.host.platform import HostPlatform
-from onvif.host.verbs import VERBS, Command, Refused, steps
+from onvif.host.verbs import VERBS, Command, CommandRefused, steps
 from onvif.names import TDS
 from onvif.platform import Interface
 from onvif.services.device import PATH, device_service
@@ -152,7 +152,7 @@ JSON = st.recursive(
 def test_any_request_is_commands_of_the_list_or_a_refusal(values, verb):
     takes = VERBS[verb].takes if verb in VERBS else ()
     request = {"verb": verb, **dict.fromkeys(takes, values)}
-    with contextlib.suppress(Refused):
+    with contextlib.suppress(CommandRefused):
         for step in steps(request):
             if isinstance(step, Command):
                 assert step.arguments[0] in PROGRAMS
@@ -198,13 +198,17 @@ async def owner(host, state):
 
 async def test_what_clients_set_reaches_the_host(host, tmp_path):
     async with owner(host, tmp_path) as (client, stored, _):
+
         async def ask(name, **values):
             return await client.values(TDS, name, to=PATH, **values)
 
         await ask("SetHostname", Name="gate-3")
         await ask("SetNTP", FromDHCP=False, NTPManual=[{"Type": "DNS", "DNSname": "ntp.example.org"}])
-        interface = {"Enabled": True, "MTU": 1400,
-                     "IPv4": {"Enabled": True, "DHCP": False, "Manual": [{"Address": "192.0.2.9", "PrefixLength": 24}]}}
+        interface = {
+            "Enabled": True,
+            "MTU": 1400,
+            "IPv4": {"Enabled": True, "DHCP": False, "Manual": [{"Address": "192.0.2.9", "PrefixLength": 24}]},
+        }
         await ask("SetNetworkInterfaces", InterfaceToken="eth0", NetworkInterface=interface)
         await ask("SetNetworkDefaultGateway", IPv4Address=["192.0.2.1"])
         await ask("SetDNS", FromDHCP=False, DNSManual=[{"Type": "IPv4", "IPv4Address": "192.0.2.53"}])

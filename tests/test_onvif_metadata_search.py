@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from nvr_box.record.sightings import Seen, Sighting, pack
+from nvr_box.record.sightings import SightedObject, Sighting, pack
 from nvr_box.services.expressions import expression
-from nvr_box.services.looking import merged
+from nvr_box.services.metadata_search import merged
 from onvif import metadata, names
 from onvif.access import access_class
 from onvif.errors import Fault
@@ -21,7 +21,7 @@ from onvif.users import AccessClass
 from tests.onvif_box import MINUTE_US, START_US, running, segment
 from tests.onvif_schema import problems
 from wire.features.palette import RGB
-from wire.features.vocabulary import Colour, ObjectClass, Part
+from wire.features.vocabulary import BodyPart, Colour, ObjectClass
 
 FIRST = "recording-1"
 PERSON = 'boolean(//Object[Appearance/Class/Type = "Human"])'
@@ -36,9 +36,9 @@ def at(minutes):
 def seen_at(at_us):
     """A person in the first two minutes, a car in the third; the last look of a minute lies in the next file."""
     kind = ObjectClass.PERSON if at_us < START_US + 2 * MINUTE_US else ObjectClass.CAR
-    part = Part.UPPER if kind is ObjectClass.PERSON else Part.BODY
-    colour = metadata.Colour(RGB[Colour.RED if at_us < START_US + MINUTE_US else Colour.BLUE])
-    return Sighting(at_us, (Seen(3, kind, (0.1, 0.2, 0.3, 0.6), ((part, colour),)),))
+    part = BodyPart.UPPER if kind is ObjectClass.PERSON else BodyPart.BODY
+    colour = metadata.ColourCluster(RGB[Colour.RED if at_us < START_US + MINUTE_US else Colour.BLUE])
+    return Sighting(at_us, (SightedObject(3, kind, (0.1, 0.2, 0.3, 0.6), ((part, colour),)),))
 
 
 def record(segments, camera):

@@ -17,7 +17,7 @@ from base.clock import utc_us
 from nvr_box.config import RecordConfig
 from nvr_box.record.retention import Retention
 from nvr_box.services.archive import BoxArchive
-from nvr_box.services.catalogue import SERVICE
+from nvr_box.services.recordings_view import SERVICE
 from onvif.errors import Fault
 from onvif.names import TRC, TRV, TSE
 from tests.box_fakes import PASSWORD, USER, RtspCamera

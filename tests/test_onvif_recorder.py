@@ -9,8 +9,8 @@ from lxml import etree
 from zeep.exceptions import ValidationError
 
 from base.errors import StoreError
-from nvr_box.services.catalogue import SERVICE
 from nvr_box.services.face import OnvifFace
+from nvr_box.services.recordings_view import SERVICE
 from onvif import names
 from onvif.errors import Fault, NotAuthorized
 from onvif.names import TRC, TRP, TRV, TSE, q

@@ -19,7 +19,7 @@ from onvif import digest
 from onvif.auth import Guard
 from onvif.errors import NotAuthorized
 from onvif.names import TRP
-from onvif.rtsp.replay_play import Wish, clock_text, read_range
+from onvif.rtsp.replay_play import PlayRequest, clock_text, read_range
 from onvif.rtsp.replay_rtp import Mark, Packetiser, video_payloads
 from onvif.users import Level
 from tests.box_fakes import plain_h264, plain_h265, record_file
@@ -436,7 +436,7 @@ def test_the_extension_says_what_it_was_told(utc_us, clean, end, discontinuous, 
 @given(st.text(max_size=80), st.text(max_size=20), st.text(max_size=20))
 def test_any_headers_are_a_wish_or_a_value_error(span, scale, frames):
     try:
-        Wish.of({"range": span, "scale": scale, "frames": frames})
+        PlayRequest.of({"range": span, "scale": scale, "frames": frames})
         read_range(span)
     except ValueError:
         pass

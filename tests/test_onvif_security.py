@@ -143,7 +143,7 @@ async def test_a_keys_status_is_told_by_an_event(camera, ask):
     topic.text = "tns1:Advancedsecurity/Keystore/KeyStatus"
     created = await client(TEV, "CreatePullPointSubscription", Filter={"_value_1": [topic]})
     key = (await ask("CreateECCKeyPair", EllipticCurve="secp384r1")).KeyID
-    client.paths = {**client.paths, TEV: str(created.SubscriptionReference.Address._value_1)[len(camera.base):]}
+    client.paths = {**client.paths, TEV: str(created.SubscriptionReference.Address._value_1)[len(camera.base) :]}
     told = []
     async with asyncio.timeout(DEADLINE_S):
         while len(told) < 2:
@@ -333,8 +333,8 @@ async def test_a_pkcs12_file_becomes_key_certificates_and_path_and_serves(camera
     ]
     assert contents == [pki.der(leaf), pki.der(ca[0])]
     algorithm = {"algorithm": SHA256_RSA}
-    assert (await ask("CreateSelfSignedCertificate", Subject=SUBJECT, KeyID=made.KeyID, SignatureAlgorithm=algorithm))
-    assert (await ask("CreatePKCS10CSR", Subject=SUBJECT, KeyID=made.KeyID, SignatureAlgorithm=algorithm))
+    assert await ask("CreateSelfSignedCertificate", Subject=SUBJECT, KeyID=made.KeyID, SignatureAlgorithm=algorithm)
+    assert await ask("CreatePKCS10CSR", Subject=SUBJECT, KeyID=made.KeyID, SignatureAlgorithm=algorithm)
     await ask("AddServerCertificateAssignment", CertificationPathID=made.CertificationPathID)
     port = await https(camera)
     assert (await shown(port, trust=pki.pem(ca[0])))[0] == pki.der(leaf)

@@ -13,7 +13,7 @@ from onvif.access import access_class
 from onvif.errors import Fault, NotAuthorized
 from onvif.names import q
 from onvif.registry import load
-from onvif.server import LARGEST_REQUEST, Server
+from onvif.server import LARGEST_REQUEST, SoapServer
 from onvif.service import Service
 from onvif.users import ALLOWED, AccessClass, Level
 from tests.onvif_camera import envelope, fault_codes, running
@@ -250,4 +250,4 @@ async def signed(client, data):
 def test_a_handler_for_no_operation_is_a_mistake_found_at_start():
     odd = Service(names.TDS, "/x", {q(names.TDS, "Nonsense"): None}, dict)
     with pytest.raises(ValueError, match="Nonsense"):
-        Server((odd,), None, now=None, registry=load())
+        SoapServer((odd,), None, now=None, registry=load())

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from onvif import names
-from onvif.client import Camera
+from onvif.client import OnvifClient
 from onvif.errors import Fault, Unreachable
 from onvif.events.bus import Bus
 from onvif.events.topics import CAMERA, STORAGE_FAILURE
@@ -46,15 +46,15 @@ async def test_https_is_switched_on_used_pinned_and_switched_off(camera):
     assert (shown["HTTPS"].Enabled, shown["HTTPS"].Port) == (True, [port])
     address, password = f"https://127.0.0.1:{port}", PASSWORDS[Level.USER]
     pin = aiohttp.Fingerprint(bytes.fromhex(camera.web.rtsp_ports.tls.fingerprint))
-    async with await Camera.connect(address, "user", password, tls=pin) as client:
+    async with await OnvifClient.connect(address, "user", password, tls=pin) as client:
         assert client.services[names.TR2] == f"{address}/onvif/media2"
         (profile, _) = await client.profiles()
         assert (await client.snapshot(profile)).startswith(b"\xff\xd8")
     with pytest.raises(Unreachable):
-        await Camera.connect(address, "user", password, tls=aiohttp.Fingerprint(b"\0" * 32))
+        await OnvifClient.connect(address, "user", password, tls=aiohttp.Fingerprint(b"\0" * 32))
     await switch(camera, on=False, port=port)
     with pytest.raises(Unreachable):
-        await Camera.connect(address, "user", password)
+        await OnvifClient.connect(address, "user", password)
     assert await camera.client()(TDS, "GetHostname")
 
 
@@ -153,6 +153,6 @@ async def reachable(base):
 async def test_https_by_configuration(tmp_path):
     async with running(tmp_path, https=True) as camera:
         address = f"https://127.0.0.1:{camera.web.ports.https}"
-        client = await Camera.connect(address, "user", PASSWORDS[Level.USER])
+        client = await OnvifClient.connect(address, "user", PASSWORDS[Level.USER])
         assert client.information.serial == "T-1"
         await client.close()

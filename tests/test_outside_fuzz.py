@@ -12,15 +12,15 @@ import pytest
 from base.errors import PeerError, WireError
 from base.outside_json import read_json
 from firmware import released_places
-from firmware.push import _json
+from firmware.delivery.push import _json
 from firmware.selection import SelectionEndpoint
 from nvr_box.cameras import masking, pairing, selection
-from nvr_box.export.manifest import Manifest
+from nvr_box.export.manifest import PackageManifest
 from nvr_box.record.recovery_point import is_recovery_point
 from nvr_box.record.sightings import Documents, read_document, unpack
 from nvr_box.record.source import _with_credentials
-from nvr_box.web import asked
-from onvif import carrier, digest, metadata, names, soap
+from nvr_box.web import request_fields
+from onvif import digest, metadata, names, soap, soap_transport
 from onvif.auth import Authenticator
 from onvif.client import device_address
 from onvif.discovery import messages
@@ -28,9 +28,9 @@ from onvif.errors import Fault, NotAuthorized, NotOnvif, OnvifError
 from onvif.notifications import read_notifications
 from onvif.replies import capability_addresses, device_time
 from onvif.rtsp import replay_message
-from onvif.rtsp.door import _target
-from onvif.rtsp.replay_message import Refusal
-from onvif.rtsp.replay_play import Wish
+from onvif.rtsp.listener import _target
+from onvif.rtsp.replay_message import RtspRefusal
+from onvif.rtsp.replay_play import PlayRequest
 from onvif.users import Level, User
 from onvif.xml import read
 from tests.outside_mutations import LARGEST, LONG, SHORT, fed
@@ -45,8 +45,8 @@ NOTICE = (
     'PropertyOperation="Changed"><tt:Source><tt:SimpleItem Name="a" Value="b"/></tt:Source><tt:Data>'
     '<tt:SimpleItem Name="State" Value="true"/></tt:Data></tt:Message></wsnt:Message></wsnt:NotificationMessage></r>'
 ).encode()
-SEEN = metadata.document([metadata.Frame(datetime(2026, 11, 30, tzinfo=UTC), (
-    metadata.Object(7, metadata.Box(-0.5, 0.5, 0.5, -0.5), "Human", tops=(metadata.Colour((1, 2, 3)),)),
+SEEN = metadata.document([metadata.MetadataFrame(datetime(2026, 11, 30, tzinfo=UTC), (
+    metadata.MetadataObject(7, metadata.MetadataBox(-0.5, 0.5, 0.5, -0.5), "Human", tops=(metadata.ColourCluster((1, 2, 3)),)),
 ))])  # fmt: skip
 PAIRING = (b'{"version":1,"camera_id":"00112233445566aa","name":"yard","serial":"S1","signing_key":"' + b"ab" * 32
            + b'","appearance_model":"net-1","paired_with":null}')  # fmt: skip
@@ -86,7 +86,7 @@ REQUESTS = [
 
 
 def soap_reply(data):
-    refused, body = carrier._read(200, data)
+    refused, body = soap_transport._read(200, data)
     if body is not None and not refused:
         device_time(body)
         capability_addresses(body)
@@ -119,20 +119,20 @@ def token(data):
 
 def page(data):
     """A request of a page, by every kind of field that there is."""
-    fields = asked.fields_of(data)
+    fields = request_fields.fields_of(data)
     for name in (*fields, "absent"):
-        for read_it in (asked.text, asked.maybe_time_us, asked.box_share, share):
-            with contextlib.suppress(asked.BadField):
+        for read_it in (request_fields.text, request_fields.maybe_time_us, request_fields.box_share, share):
+            with contextlib.suppress(request_fields.BadField):
                 read_it(fields, name)
-        with contextlib.suppress(asked.BadField):
-            asked.object_class(fields.get(name))
-    with contextlib.suppress(asked.BadField):
-        asked.maybe_point(fields)
+        with contextlib.suppress(request_fields.BadField):
+            request_fields.object_class(fields.get(name))
+    with contextlib.suppress(request_fields.BadField):
+        request_fields.maybe_point(fields)
 
 
 def share(fields, name):
-    asked.number(fields, name, 0, 1)
-    asked.whole(fields, name, 0, 9)
+    request_fields.number(fields, name, 0, 1)
+    request_fields.whole(fields, name, 0, 9)
 
 
 def belongs(table):
@@ -154,7 +154,7 @@ async def _requests(data):
     while True:
         request = await replay_message.read_request(reader, await replay_message.read_line(reader))
         assert isinstance(request.path, list)
-        Wish.of(request.headers)
+        PlayRequest.of(request.headers)
 
 
 class Loop:
@@ -189,7 +189,7 @@ class Nobody:
 CLOCK = clock(datetime(2026, 1, 1, tzinfo=UTC))
 REPLIES = [CLOCK, services("http://h"), profiles1(), fault("Sender", "NotAuthorized")]
 ENDPOINT = messages.Endpoint("urn:uuid:1", (messages.DEVICE,), ("onvif://www.onvif.org/name/a",), ("http://h/",), 1)
-GONE = (ValueError, Refusal, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
+GONE = (ValueError, RtspRefusal, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
 POINT = b"\0\0\0\1\x4e\1\6\2\x0d\xc0\x80\0\0\1\2\1abc"
 READERS = {
     "SOAP answers": (soap_reply, REPLIES, (OnvifError,)),
@@ -206,8 +206,8 @@ READERS = {
     "selection at the camera": (json_by(SelectionEndpoint(None, Nobody())._read), [SELECTION], (WireError,)),
     "released places": (json_by(released_places.read), [PLACES], (WireError,)),
     "answers to a push": (lambda data: Receipt.from_json(_json(data), SENT), [RECEIPT], (PeerError,)),
-    "packages": (Manifest.parse, [PACKAGE], (WireError,)),
-    "requests of a page": (page, ASKED, (asked.BadField,)),
+    "packages": (PackageManifest.parse, [PACKAGE], (WireError,)),
+    "requests of a page": (page, ASKED, (request_fields.BadField,)),
     "who asks": (sign_in, [AUTHORIZED], ()),
     "UsernameToken": (token, [TOKEN], (NotOnvif, Fault)),
     "RTSP requests": (Loop(), REQUESTS, GONE),

@@ -11,11 +11,11 @@ from tests.outside_mutations import LONG, SHORT, fed
 from wire import grant, hold, nal, sei, thumbnail
 from wire.features import seal
 from wire.features.packet import AppearanceCode, ColourShare, FeaturePacket, parse
-from wire.features.vocabulary import CodeKind, Colour, ObjectClass, Part
+from wire.features.vocabulary import BodyPart, CodeKind, Colour, ObjectClass
 from wire.keys import Identity, SigningKey
 from wire.nal import Codec
 from wire.push import split
-from wire.recovery import layout, tables, units
+from wire.recovery import layout, tables, unit_reader
 from wire.recovery.group import TrackKey
 from wire.recovery.reader import Reader
 
@@ -25,7 +25,7 @@ THUMBNAIL = thumbnail.seal(jpeg(10), jpeg(20), LABEL, [OFFICER.recipient], CAMER
 PACKET = FeaturePacket(
     camera_id=CAMERA_ID, sequence=3, track_id=4, class_=ObjectClass.PERSON, first_utc_ms=1_790_000_000_000,
     best_utc_ms=1_790_000_001_000, last_utc_ms=1_790_000_002_000, quality=0.5, box=(0, 0, 9, 9),
-    codes=(AppearanceCode("net-1", CodeKind.INT8, 64, bytes(64)),), colours=(ColourShare(Part.UPPER, Colour.RED, 0.5),),
+    codes=(AppearanceCode("net-1", CodeKind.INT8, 64, bytes(64)),), colours=(ColourShare(BodyPart.UPPER, Colour.RED, 0.5),),
     thumbnail=THUMBNAIL,
 )  # fmt: skip
 SEALED = seal.seal(PACKET, BOX.recipient, CAMERA)
@@ -83,7 +83,7 @@ READERS = {
     "sealed packets": (pushed, [PUSHED, PUSHED + PUSHED], (WireError,)),
     "SEI in H.264": (messages(Codec.H264), STREAM[:3], (WireError,)),
     "SEI in H.265": (messages(Codec.H265), [nal.join([sei.write(NOTE, Codec.H265)]), *STREAM[:1]], (WireError,)),
-    "recovery units": (units.parse, USER_DATA, (WireError,)),
+    "recovery units": (unit_reader.parse, USER_DATA, (WireError,)),
     "recovery tables": (lambda data: tables.decode(None, data), USER_DATA, (WireError,)),
     "recoverable streams": (opened, STREAM[:4], ()),
     "thumbnails": (shot, [THUMBNAIL, jpeg(30)], ()),

@@ -19,7 +19,7 @@ from page_box import PASSPHRASE, ROOT, Scene, StandInBox
 from nvr_box.rights import Right
 from nvr_box.timekeeping import timekeeper, trust
 from nvr_box.web import app as page
-from nvr_box.web import asked, certificate
+from nvr_box.web import certificate, request_fields
 from nvr_box.web.sessions import CSRF_HEADER
 from wire.features.vocabulary import CHOICES, Attribute
 
@@ -299,37 +299,39 @@ async def test_a_live_stream_is_an_initialisation_segment_and_fragments_with_the
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", head["utc"])
     after = json.loads((await socket.receive(timeout=30)).data)
     assert not after["init"]
-    assert asked.time_us(after, "utc") > asked.time_us(head, "utc")
+    assert request_fields.time_us(after, "utc") > request_fields.time_us(head, "utc")
     await socket.close()
 
 
 async def test_a_replay_waits_for_the_page_and_goes_on_into_live(client):
     await sign_in(client, "guard")
-    start = asked.time_us(await recorded(client), "start")
-    socket = await client.ws_connect("/api/cameras/1/stream", params={"from": asked.iso(start)})
+    start = request_fields.time_us(await recorded(client), "start")
+    socket = await client.ws_connect("/api/cameras/1/stream", params={"from": request_fields.iso(start)})
     limit = start + 12_000_000
     last = start
     while last < limit - 2_000_000:
         head = json.loads((await socket.receive(timeout=60)).data)
         await socket.receive(timeout=30)
-        last = asked.time_us(head, "utc")
+        last = request_fields.time_us(head, "utc")
         assert last <= limit
     await socket.send_str(json.dumps({"until": "2100-01-01T00:00:00Z"}))
     now = start + 21_000_000  # beyond the history that was there when the box began
     while last < now:
         head = json.loads((await socket.receive(timeout=60)).data)
         await socket.receive(timeout=30)
-        assert asked.time_us(head, "utc") > last - 1_000_000
-        last = asked.time_us(head, "utc")
+        assert request_fields.time_us(head, "utc") > last - 1_000_000
+        last = request_fields.time_us(head, "utc")
     await socket.close()
 
 
 async def test_a_stream_from_a_gap_begins_behind_it(client):
     await sign_in(client, "guard")
-    start = asked.time_us(await recorded(client), "start")
-    socket = await client.ws_connect("/api/cameras/1/stream", params={"from": asked.iso(start - 3_600_000_000)})
+    start = request_fields.time_us(await recorded(client), "start")
+    socket = await client.ws_connect(
+        "/api/cameras/1/stream", params={"from": request_fields.iso(start - 3_600_000_000)}
+    )
     head = json.loads((await socket.receive(timeout=60)).data)
-    assert abs(asked.time_us(head, "utc") - start) < 1_000_000
+    assert abs(request_fields.time_us(head, "utc") - start) < 1_000_000
     await socket.close()
 
 
@@ -346,8 +348,10 @@ async def test_nonsense_from_the_page_closes_the_stream(client):
 def test_the_page_asks_for_words_of_the_closed_list_only():
     script = (API_PAGE.parent / "static/attributes.js").read_text(encoding="utf-8")
     lists = {name: re.findall(r'"(\w+)"', words) for name, words in re.findall(r"const (\w+) = \[(.*?)\];", script)}
-    asked_for = [(name, lists.get(words) or re.findall(r'"(\w+)"', words))
-                 for name, words in re.findall(r'asked\("(\w+)", (\w+|\[.*?\])\)', script)]
+    asked_for = [
+        (name, lists.get(words) or re.findall(r'"(\w+)"', words))
+        for name, words in re.findall(r'asked\("(\w+)", (\w+|\[.*?\])\)', script)
+    ]
     asked_for += [(name, ["yes"]) for name in lists["YES"]]
     assert {name for name, _ in asked_for} == {attribute.name.lower() for attribute in CHOICES}
     for name, words in asked_for:
@@ -356,8 +360,10 @@ def test_the_page_asks_for_words_of_the_closed_list_only():
 
 async def test_freeze_pick_search_and_shot(client):
     await sign_in(client, "guard")
-    start = asked.time_us(await recorded(client), "start")
-    still = await (await client.post("/api/cameras/1/freeze", json={"at": asked.iso(start + 3_000_000)})).json()
+    start = request_fields.time_us(await recorded(client), "start")
+    still = await (
+        await client.post("/api/cameras/1/freeze", json={"at": request_fields.iso(start + 3_000_000)})
+    ).json()
     assert still["picks"]
     assert all(0 <= side <= 1 for pick in still["picks"] for side in pick["box"])
     found = await (await client.post("/api/searches", json={"still": still["key"], "pick": 0, "threshold": 0.4})).json()
@@ -519,22 +525,22 @@ async def test_packets_need_a_bearer_token(client):
 def test_any_field_is_a_value_or_a_named_refusal(fields):
     named = []
     for read in (
-        lambda: asked.time_us(fields, "at"),
-        lambda: asked.whole(fields, "n", -5, 5),
-        lambda: asked.text(fields, "t", most=10),
-        lambda: asked.box_share(fields, "box"),
-        lambda: asked.object_class(fields.get("t")),
+        lambda: request_fields.time_us(fields, "at"),
+        lambda: request_fields.whole(fields, "n", -5, 5),
+        lambda: request_fields.text(fields, "t", most=10),
+        lambda: request_fields.box_share(fields, "box"),
+        lambda: request_fields.object_class(fields.get("t")),
     ):
         try:
             read()
-        except asked.BadField as refusal:
+        except request_fields.BadField as refusal:
             named.append(refusal.field)
     assert all(named)
 
 
 @given(st.integers(0, 4_000_000_000_000_000))
 def test_times_survive_the_wire_to_the_microsecond(utc_us):
-    assert asked.time_us({"at": asked.iso(utc_us)}, "at") == utc_us
+    assert request_fields.time_us({"at": request_fields.iso(utc_us)}, "at") == utc_us
 
 
 async def test_accounts_are_the_admins_business(client):

@@ -18,12 +18,12 @@ from base.errors import (
     ModelError,
     NotFound,
     PeerError,
-    Refused,
+    RightRefused,
     SealError,
     StoreError,
     WireError,
 )
-from nvr_box.accounts.users import Users
+from nvr_box.accounts.users import Accounts
 from nvr_box.rights import Account, Right
 from nvr_box.web import app as page
 from nvr_box.web import refusals
@@ -124,7 +124,7 @@ def caused(error, cause):
         (caused(StoreError("x: No space"), OSError(errno.ENOSPC, "No space")), 507, refusals.FULL),
         (caused(StoreError("x: Quota"), OSError(errno.EDQUOT, "Quota")), 507, refusals.FULL),
         (caused(StoreError("x: locked"), sqlite3.OperationalError("locked")), 503, refusals.DATABASE),
-        (Refused("no"), 403, "No."),
+        (RightRefused("no"), 403, "No."),
         (Invalid("name: too long", "name"), 400, "Name: too long."),
         (Conflict("this camera is already added"), 409, "This camera is already added."),
         (ConfigError("nvr.toml: unknown key"), 503, refusals.CONFIG),
@@ -150,7 +150,7 @@ async def test_a_browser_does_not_choose_how_its_json_is_decoded(client):
 
 async def test_a_session_ends_with_the_password_it_began_with_whoever_changes_that(client, stand_in):
     """On the command line as well: the box reads the accounts anew, and no session outlives the old password."""
-    cli = Users(stand_in._store, stand_in.box.audit)
+    cli = Accounts(stand_in._store, stand_in.box.audit)
     await cli.load()
     setup = Account("console", frozenset({Right.ADMIN}))
     async with TestClient(client.server) as other:

@@ -7,10 +7,10 @@ import pytest
 from page_box import Scene
 from page_browser import CONTRAST, NAMELESS, chromium, opened, served, sign_in, until
 
-from nvr_box.cameras.masking import Masking, Whole
-from nvr_box.cameras.masking_history import Past
-from nvr_box.cameras.released import Place
-from nvr_box.cameras.status import State
+from nvr_box.cameras.masking import Masking, WholeMaskReason
+from nvr_box.cameras.masking_history import PastMasking
+from nvr_box.cameras.released import ReleasedPlaceRow
+from nvr_box.cameras.status import CameraRecordingState
 from wire.selection import Mode
 
 pytestmark = pytest.mark.e2e
@@ -72,16 +72,16 @@ def test_each_trouble_has_its_own_words_on_tiles_and_enlarged(page, served_box):
     address, box = served_box
     sign_in(page, address, "guard")
     until(page, "document.querySelectorAll('[data-test=tile][data-kind=live]').length === 2")
-    lost = {"state": State.LOST, "message": "the stream broke off: no picture for some seconds"}
+    lost = {"state": CameraRecordingState.LOST, "message": "the stream broke off: no picture for some seconds"}
     lost |= {"last_frame_utc_us": time.time_ns() // 1000 - 9_000_000, "asked_utc_us": time.time_ns() // 1000}
-    box.cameras.says = {1: {"state": State.OFF}, 2: lost}
+    box.cameras.says = {1: {"state": CameraRecordingState.OFF}, 2: lost}
     page.locator("[data-test=tile][data-kind=off]", has_text="switched off").wait_for()
     page.locator("[data-test=tile][data-kind=lost]", has_text="Asked again at").wait_for()
     page.goto(f"{address}#watch/1")
     page.wait_for_selector("[data-test=picture][data-kind=off]")
     assert page.get_attribute("[role=toolbar] button:text-is('Live')", "aria-pressed") == "false"
     assert page.evaluate(CONTRAST) == []
-    box.cameras.says, box.maskings.wholes = {}, {1: Whole("the detector is late", 4.0)}
+    box.cameras.says, box.maskings.wholes = {}, {1: WholeMaskReason("the detector is late", 4.0)}
     page.locator("[data-test=over]", has_text="the detector is late: whole picture masked, 4 s behind").wait_for()
     assert page.evaluate(NAMELESS) == []
 
@@ -131,7 +131,7 @@ def test_a_whole_mask_says_why_on_tile_and_enlarged_and_is_gone_when_it_is_over(
     address, box = served_box
     sign_in(page, address, "guard")
     until(page, "document.querySelectorAll('[data-test=tile][data-kind=live]').length === 2")
-    box.maskings.wholes = {1: Whole("the picture is too dark or too bright")}
+    box.maskings.wholes = {1: WholeMaskReason("the picture is too dark or too bright")}
     whole = "the picture is too dark or too bright: whole picture masked"
     page.locator("[data-test=tile][data-kind=whole]", has_text=whole).wait_for()
     page.goto(f"{address}#watch/1")
@@ -193,7 +193,7 @@ def test_a_recorded_picture_carries_what_was_left_open_then(page, served_box):
     address, box = served_box
     # As if the selection had just ended: the picture of now is masked, those before are not.
     held = Masking(mode=Mode.EXCEPT, labels=("the guest",))
-    box.maskings.history = {1: (Past(0, None, held),)}
+    box.maskings.history = {1: (PastMasking(0, None, held),)}
     sign_in(page, address, "guard")
     page.goto(f"{address}#watch/1")
     page.wait_for_selector("[data-test=picture][data-kind=live]")
@@ -202,8 +202,8 @@ def test_a_recorded_picture_carries_what_was_left_open_then(page, served_box):
     page.locator(".corner [data-test=mask]", has_text="not everybody masked").wait_for()
     page.locator("[data-test=lock][data-state=part]", has_text="people left open").wait_for()
     assert page.get_attribute(".picture video", "aria-label").startswith("Partly masked video")
-    stand = Place("stand", (0.1, 0.1, 0.3, 0.9), "a coat stand", "admin", 0)
-    box.maskings.history = {1: (Past(0, None, Masking(places=(stand,))),)}
+    stand = ReleasedPlaceRow("stand", (0.1, 0.1, 0.3, 0.9), "a coat stand", "admin", 0)
+    box.maskings.history = {1: (PastMasking(0, None, Masking(places=(stand,))),)}
     page.locator("[data-test=lock][data-state=part]", has_text="1 place released").wait_for()
     page.wait_for_selector("[data-test=picture] [data-test=place]")
     box.maskings.history = {1: ()}

@@ -105,7 +105,7 @@ async def test_the_camera_does_not_take_a_digest_that_leaves_the_body_open(camer
             challenge, user=USER, password=PASSWORD, method="POST", uri=pairing.PATH,
             body=body if qop == "auth-int" else None,
         )  # fmt: skip
-        order = meeting.Order(camera.who.camera_id, nonce, "POST", pairing.PATH, body).sign(box.signer)
+        order = meeting.SignedOrder(camera.who.camera_id, nonce, "POST", pairing.PATH, body).sign(box.signer)
         headers = {"Authorization": answer, meeting.ORDER_HEADER: order}
         async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as reply:
             assert reply.status == 401

@@ -17,7 +17,7 @@ from base.errors import WireError
 from nvr_box.record import fmp4, grey_start
 from nvr_box.record.muxer import Muxer
 from nvr_box.rights import Right
-from nvr_box.web.asked import iso
+from nvr_box.web.request_fields import iso
 from wire import nal
 
 REFRESH = "keyint=25:intra-refresh=1:bframes=0:repeat-headers=1:annexb=1:threads=1"

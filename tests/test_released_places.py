@@ -8,13 +8,13 @@ import pytest
 from base.errors import PeerError, WireError
 from base.settings_file import Stored
 from firmware.released_places import FILE, MOST_PLACES, ReleasedPlaces, document, read
-from nvr_box.cameras.released import Place, look, put
+from nvr_box.cameras.released import ReleasedPlaceRow, look, put
 from onvif.users import Level
 from tests.onvif_camera import PASSWORDS, running
 
 USER = Level.ADMINISTRATOR.lower()
 PASSWORD = PASSWORDS[Level.ADMINISTRATOR]
-STAND = Place("stand-1", (0.1, 0.2, 0.3, 0.9), "a coat stand", "anna", 1_700_000_000_000_000)
+STAND = ReleasedPlaceRow("stand-1", (0.1, 0.2, 0.3, 0.9), "a coat stand", "anna", 1_700_000_000_000_000)
 
 
 def listed(**changes):
@@ -62,7 +62,7 @@ async def test_the_box_releases_and_withdraws_and_the_camera_keeps_it(tmp_path):
         kept = json.loads((tmp_path / FILE).read_text())
         assert kept["places"][0]["reason"] == "a coat stand"
         assert document(Stored(tmp_path / FILE, ReleasedPlaces()).value) == listed()
-        wrong = Place("stand-2", (0.5, 0.5, 0.4, 0.9), "a coat stand", "anna", 0)
+        wrong = ReleasedPlaceRow("stand-2", (0.5, 0.5, 0.4, 0.9), "a coat stand", "anna", 0)
         with pytest.raises(PeerError, match="box: want shares"):
             await put(xaddr, USER, PASSWORD, [STAND, wrong])
         assert await look(xaddr, USER, PASSWORD) == (STAND,)

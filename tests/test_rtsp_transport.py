@@ -9,8 +9,8 @@ from camera_rtsp import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onvif.rtsp.live import Track
-from onvif.rtsp.serve import Group, Server
+from onvif.rtsp.live import StreamTracks
+from onvif.rtsp.serve import MulticastGroup, RtspServer
 from onvif.rtsp.transport import anywhere, parse, through_a_tunnel, under_tls
 
 NOT_UNDERSTOOD = [
@@ -58,9 +58,11 @@ def test_any_header_is_understood_or_left_out(header):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """Metadata with a multicast group, which gst-rtsp-server hands to whatever it cannot read."""
-    running = Server("127.0.0.1", 0, lambda: {"admin": ("pw", "User")})
-    running.mount("words", running.stream(Track(None, metadata=True), lambda _utc_us: None, {"metadata": "yard"}))
-    running.group("yard", Group("239.255.77.7", 50_770))
+    running = RtspServer("127.0.0.1", 0, lambda: {"admin": ("pw", "User")})
+    running.mount(
+        "words", running.stream(StreamTracks(None, metadata=True), lambda _utc_us: None, {"metadata": "yard"})
+    )
+    running.group("yard", MulticastGroup("239.255.77.7", 50_770))
     running.serve_tls(0, certified(tmp_path_factory.mktemp("tls")).read_text())
     running.start()
     yield running

@@ -6,9 +6,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from firmware.capture.frame import Frame
+from firmware.capture.frame import CapturedFrame
 from firmware.stream.counters import Counters
-from firmware.stream.junction import Junction
+from firmware.stream.frame_sync import FrameSynchronizer
 
 ROOM, DEADLINE_S, STEP_90K = 4, 2.0, 9000
 PATIENCE_S = 30
@@ -20,11 +20,11 @@ class Line:
     def __init__(self):
         self.now_s = 0.0
         self.counters = Counters()
-        self.junction = Junction(ROOM, lambda: DEADLINE_S, self.counters, lambda: self.now_s)
+        self.junction = FrameSynchronizer(ROOM, lambda: DEADLINE_S, self.counters, lambda: self.now_s)
         self.taken, self.ready = [], set()
 
     def put(self, number):
-        self.junction.put(Frame(np.zeros((24, 16), np.uint8), number * STEP_90K, number))
+        self.junction.put(CapturedFrame(np.zeros((24, 16), np.uint8), number * STEP_90K, number))
 
     def leaves(self):
         """The next picture's number; None when nothing leaves."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from firmware.vision.belief import Belief
+from firmware.vision.occupied_places import OccupiedPlaces
 from models.detections import Detections, ious
 
 SIZES = [(320, 240), (640, 480), (1920, 1080), (3840, 2160)]
@@ -26,13 +26,16 @@ class Yard:
         luma = self.empty.astype(np.int16)
         if figure is not None:
             x0, y0 = self.box[:2].astype(int)
-            luma[y0:y0 + figure.shape[0], x0:x0 + figure.shape[1]] = figure
+            luma[y0 : y0 + figure.shape[0], x0 : x0 + figure.shape[1]] = figure
         return np.clip(luma + light, 0, 255).astype(np.uint8)
 
 
 def found(*boxes, score=0.6):
-    return Detections(np.array(boxes, np.float32).reshape(-1, 4), np.full(len(boxes), score, np.float32),
-                      np.zeros(len(boxes), np.uint8))
+    return Detections(
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.full(len(boxes), score, np.float32),
+        np.zeros(len(boxes), np.uint8),
+    )
 
 
 def play(belief, rate, began_s, seconds, *shown):
@@ -57,7 +60,7 @@ def yard(width=640, height=480):
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_whoever_stands_and_is_lost_by_the_detector_is_kept_for_minutes(rate, size):
-    scene, belief = yard(*size), Belief(2)
+    scene, belief = yard(*size), OccupiedPlaces(2)
     _, at = play(belief, rate, 0, 4, scene.shown(), found())
     _, at = play(belief, rate, at, 4, scene.shown(scene.figure), found(scene.box))
     kept, _ = play(belief, rate, at, 40 if size[0] > 640 else 100, scene.shown(scene.figure), found())
@@ -66,16 +69,16 @@ def test_whoever_stands_and_is_lost_by_the_detector_is_kept_for_minutes(rate, si
 
 @pytest.mark.parametrize("rate", RATES)
 def test_a_place_is_given_up_soon_after_the_person_has_left_it(rate):
-    scene, belief = yard(), Belief(2)
+    scene, belief = yard(), OccupiedPlaces(2)
     _, at = play(belief, rate, 0, 4, scene.shown(), found())
     _, at = play(belief, rate, at, 6, scene.shown(scene.figure), found(scene.box))
     kept, _ = play(belief, rate, at, 6, scene.shown(light=6), found())
     assert kept[0]
-    assert not any(kept[round(3 * rate):])
+    assert not any(kept[round(3 * rate) :])
 
 
 def test_somebody_who_stood_there_from_the_first_picture_on_is_kept_while_the_picture_stays():
-    scene, belief = yard(), Belief(2)
+    scene, belief = yard(), OccupiedPlaces(2)
     _, at = play(belief, 5, 0, 4, scene.shown(scene.figure), found(scene.box))
     kept, at = play(belief, 5, at, 120, scene.shown(scene.figure), found())
     assert all(kept)
@@ -85,7 +88,7 @@ def test_somebody_who_stood_there_from_the_first_picture_on_is_kept_while_the_pi
 
 
 def test_who_bends_down_unseen_by_the_detector_is_kept_where_the_empty_scene_is_known():
-    scene, belief = yard(), Belief(2)
+    scene, belief = yard(), OccupiedPlaces(2)
     _, at = play(belief, 5, 0, 4, scene.shown(), found())
     _, at = play(belief, 5, at, 4, scene.shown(scene.figure), found(scene.box))
     kept, _ = play(belief, 5, at, 60, scene.shown(scene.bent), found())
@@ -93,7 +96,7 @@ def test_who_bends_down_unseen_by_the_detector_is_kept_where_the_empty_scene_is_
 
 
 def test_a_single_doubtful_detection_is_no_belief():
-    scene, belief = yard(), Belief(2)
+    scene, belief = yard(), OccupiedPlaces(2)
     _, at = play(belief, 10, 0, 3, scene.shown(), found())
     _, at = play(belief, 10, at, 0.2, scene.shown(), found(scene.box, score=0.25))
     kept, _ = play(belief, 10, at, 3, scene.shown(), found())
@@ -101,7 +104,7 @@ def test_a_single_doubtful_detection_is_no_belief():
 
 
 def test_no_number_of_places_makes_it_grow_without_bound():
-    scene, belief, random = yard(), Belief(2), np.random.default_rng(1)
+    scene, belief, random = yard(), OccupiedPlaces(2), np.random.default_rng(1)
     for number in range(60):
         corners = random.uniform(0, 400, (60, 2))
         boxes = np.concatenate([corners, corners + random.uniform(10, 80, (60, 2))], axis=1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from firmware.vision.camera_motion import CameraMotion
-from firmware.vision.turns import Turns
+from firmware.vision.size_schedule import SizeSchedule
 from firmware.vision.visibility import visibility
 from models.detections import Detections
 
@@ -21,7 +21,7 @@ def street(width=640, height=480, seed=5):
     luma = np.full((height, width), 120, np.uint8)
     for _ in range(140):
         x, y = random.integers(0, width), random.integers(0, height)
-        luma[y:y + random.integers(8, height // 5), x:x + random.integers(8, width // 5)] = random.integers(20, 235)
+        luma[y : y + random.integers(8, height // 5), x : x + random.integers(8, width // 5)] = random.integers(20, 235)
     return luma
 
 
@@ -56,8 +56,8 @@ def test_a_large_object_that_crosses_the_picture_is_no_motion_of_the_camera():
     lorry = street(300, 400, seed=8)
     for number in range(60):
         crossing, x = view.copy(), 10 * number
-        visible = lorry[:, :max(min(300, 640 - x), 0)]
-        crossing[40:440, x:x + visible.shape[1]] = visible
+        visible = lorry[:, : max(min(300, 640 - x), 0)]
+        crossing[40:440, x : x + visible.shape[1]] = visible
         assert not motion.moved(crossing, number / 10)
 
 
@@ -75,7 +75,7 @@ def people(*scores):
 
 @pytest.mark.parametrize("rate", RATES)
 def test_every_size_is_looked_at_within_two_seconds_whichever_is_surer(rate):
-    turns, looked, worth = Turns(2), {0: [], 1: []}, (people(0.45), people(0.8, 0.8))
+    turns, looked, worth = SizeSchedule(2), {0: [], 1: []}, (people(0.45), people(0.8, 0.8))
     for number in range(20 * rate):
         scale = turns.next(number / rate)
         looked[scale].append(number / rate)
@@ -85,7 +85,7 @@ def test_every_size_is_looked_at_within_two_seconds_whichever_is_surer(rate):
 
 
 def test_the_size_that_is_surer_of_people_becomes_the_usual_one():
-    turns, looked, worth = Turns(2), [], (people(0.45), people(0.8, 0.8))
+    turns, looked, worth = SizeSchedule(2), [], (people(0.45), people(0.8, 0.8))
     for number in range(400):
         looked.append(turns.next(number / 10))
         turns.took(worth[looked[-1]])
@@ -94,14 +94,14 @@ def test_the_size_that_is_surer_of_people_becomes_the_usual_one():
 
 
 def test_a_detector_of_one_size_always_looks_at_it():
-    turns = Turns(1)
+    turns = SizeSchedule(1)
     assert {turns.next(number / 10) for number in range(50)} == {0}
 
 
 def test_of_three_sizes_the_surest_has_half_of_the_looks_and_all_take_equal_turns_where_pictures_are_rare():
     worth = (people(0.45), people(0.8, 0.8), people(0.5))
     for rate, share in ((25, 0.5), (5, 1 / 3)):
-        turns, looked = Turns(3), []
+        turns, looked = SizeSchedule(3), []
         for number in range(120):
             looked.append(turns.next(number / rate))
             turns.took(worth[looked[-1]])

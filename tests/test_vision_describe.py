@@ -9,14 +9,14 @@ import pytest
 
 import models
 from firmware.describe import Describer, best_shot, thumbnail
+from firmware.describe.aggregation import attributes, fitted, mean_carried, mean_code, mean_colours
+from firmware.describe.relative_height import RelativeHeight
 from firmware.describe.shot import covered, judge
-from firmware.describe.stature import Stature
-from firmware.describe.words import attributes, fitted, mean_carried, mean_code, mean_colours
-from firmware.vision.sight import Sight, TrackBox
+from firmware.vision.frame_detections import FrameDetections, TrackBox
 from models.appearance import quantised, similarity
 from models.detections import Detections
 from wire.features.packet import FULL_SCALE, AttributeValue, ColourShare, FeaturePacket, parse
-from wire.features.vocabulary import Attribute, Colour, ObjectClass, Part
+from wire.features.vocabulary import Attribute, BodyPart, Colour, ObjectClass
 
 WIDTH, HEIGHT = 320, 240
 STEP_90K, STEP_US = 9000, 100_000
@@ -34,7 +34,7 @@ def track(number, x=100.0, y=60.0, **changes):
 
 
 def sight(n, *tracks, ended=()):
-    return Sight(n * STEP_90K, tuple(tracks), Detections.none(), NO_FACES, ended)
+    return FrameDetections(n * STEP_90K, tuple(tracks), Detections.none(), NO_FACES, ended)
 
 
 def scene(seed=0, *, sharp=True):
@@ -87,7 +87,7 @@ def test_one_packet_when_the_object_has_gone(loaded):
     assert np.allclose([x * WIDTH, y * HEIGHT, w * WIDTH, h * HEIGHT], [100, 60, 50, 120], atol=0.1)
     assert packet.codes[0].model == loaded.appearance.model
     told = {(share.part, share.colour) for share in packet.colours}
-    assert {(Part.UPPER, Colour.RED), (Part.LOWER, Colour.BLUE)} <= told
+    assert {(BodyPart.UPPER, Colour.RED), (BodyPart.LOWER, Colour.BLUE)} <= told
 
 
 def test_colours_are_known_while_the_object_is_still_there(loaded):
@@ -95,7 +95,7 @@ def test_colours_are_known_while_the_object_is_still_there(loaded):
     assert describer.colours(1) == ()
     describer, sent = describe(loaded, passage(12))
     told = {(share.part, share.colour) for share in describer.colours(1)}
-    assert {(Part.UPPER, Colour.RED), (Part.LOWER, Colour.BLUE)} <= told
+    assert {(BodyPart.UPPER, Colour.RED), (BodyPart.LOWER, Colour.BLUE)} <= told
     assert (sent, describer.colours(2)) == ([], ())
 
 
@@ -116,7 +116,7 @@ def test_a_camera_learns_how_loud_its_colours_are_and_calls_a_grey_coat_grey(loa
             describer.look(picture, sight(n, ended=(number,)), 10**15 + n * STEP_US)
         describer.close()
         assert len(sent) == others + 1
-        return next(share.colour for share in sent[-1].colours if share.part is Part.UPPER)
+        return next(share.colour for share in sent[-1].colours if share.part is BodyPart.UPPER)
 
     assert upper(0) is Colour.BLUE
     assert upper(25) is Colour.GREY
@@ -133,8 +133,10 @@ def test_the_thumbnail_is_cut_from_the_masked_picture(loaded):
 def test_the_original_is_the_same_cut_out_of_the_clear_picture(loaded):
     originals = []
     _, sent = describe(loaded, [*passage(20), sight(20, ended=(1,)), sight(21)], originals=originals)
-    masked_jpeg, clear = (cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
-                          for jpeg in (sent[0].thumbnail, originals[0].jpeg))
+    masked_jpeg, clear = (
+        cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+        for jpeg in (sent[0].thumbnail, originals[0].jpeg)
+    )
     assert masked_jpeg.shape == clear.shape
     x0, y0, x1, y1 = thumbnail.rectangle(np.array([100, 60, 150, 180], np.float32), WIDTH, HEIGHT)
     at = (sent[0].best_utc_ms * 1000 - 10**15) // STEP_US
@@ -156,7 +158,7 @@ def test_cut_outs_at_the_edge_are_the_same_size_in_both_pictures(box):
     edge = np.array([WIDTH, HEIGHT, WIDTH, HEIGHT], np.float32)
     rgb = cv2.cvtColor(scene(), cv2.COLOR_YUV2RGB_I420)
     seen = TrackBox(1, ObjectClass.PERSON, np.array(box, np.float32), 0.8, seen=True, age_s=0.9)
-    shot = best_shot.Passage._cut(seen, sight(0, seen), 0, None, lambda: rgb)
+    shot = best_shot.ObservedTrack._cut(seen, sight(0, seen), 0, None, lambda: rgb)
     clear = thumbnail.clear(shot.rgb, shot.inside, shot.box, WIDTH, HEIGHT)
     hidden = thumbnail.masked(rgb[..., ::-1].copy(), np.clip(seen.box, 0, edge))
     sizes = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape for jpeg in (clear.jpeg, hidden)]
@@ -178,17 +180,31 @@ def test_a_packet_without_its_thumbnail_fits_160_bytes_and_reads_back(loaded):
 
 def test_a_packet_that_tells_everything_leaves_out_what_is_least_sure():
     told = tuple(AttributeValue(each, 0, 0.66 + 0.01 * each) for each in Attribute)
-    shares = tuple(ColourShare(part, colour, share) for part in (Part.UPPER, Part.LOWER, Part.SHOES)
-                   for colour, share in ((Colour.RED, 0.8), (Colour.BLUE, 0.17)))
+    shares = tuple(
+        ColourShare(part, colour, share)
+        for part in (BodyPart.UPPER, BodyPart.LOWER, BodyPart.SHOES)
+        for colour, share in ((Colour.RED, 0.8), (Colour.BLUE, 0.17))
+    )
     packet = FeaturePacket(
-        camera_id=bytes(8), sequence=0, track_id=1, class_=ObjectClass.PERSON, first_utc_ms=1, best_utc_ms=1,
-        last_utc_ms=1, quality=0.5, box=(0, 0, 1, 1), codes=(quantised("market64-2", np.ones(64, np.float32)),),
-        colours=shares, attributes=told, provenance="nanodet-int8@1")
+        camera_id=bytes(8),
+        sequence=0,
+        track_id=1,
+        class_=ObjectClass.PERSON,
+        first_utc_ms=1,
+        best_utc_ms=1,
+        last_utc_ms=1,
+        quality=0.5,
+        box=(0, 0, 1, 1),
+        codes=(quantised("market64-2", np.ones(64, np.float32)),),
+        colours=shares,
+        attributes=told,
+        provenance="nanodet-int8@1",
+    )
     small = fitted(packet)
     assert 155 <= len(bytes(small)) <= 160
     assert (small.codes, small.provenance) == (packet.codes, "")
     assert [each.share for each in small.colours] == [0.8, 0.8, 0.8]
-    assert small.attributes == told[-len(small.attributes):]
+    assert small.attributes == told[-len(small.attributes) :]
     usual = replace(packet, colours=shares[:1], attributes=told[:1])
     assert fitted(usual) is usual
 
@@ -252,7 +268,7 @@ def test_only_the_nearer_one_hides_the_other():
 
 def test_a_weak_box_on_the_object_itself_hides_nothing():
     weak = Detections(np.array([[101, 61, 151, 183]], np.float32), np.float32([0.35]), np.uint8([0]))
-    assert covered(track(1), Sight(0, (track(1),), weak, NO_FACES)) == 0
+    assert covered(track(1), FrameDetections(0, (track(1),), weak, NO_FACES)) == 0
 
 
 def test_sharp_beats_blurred_and_large_beats_small():
@@ -273,19 +289,28 @@ def test_the_mean_code_lies_between_and_leans_to_the_better_shot():
 
 
 def test_colours_are_unknown_only_where_no_shot_told_one():
-    unknown = (ColourShare(Part.UPPER, Colour.UNKNOWN, 1.0), ColourShare(Part.LOWER, Colour.UNKNOWN, 1.0))
-    red = (ColourShare(Part.UPPER, Colour.RED, 0.8), ColourShare(Part.UPPER, Colour.WHITE, 0.2))
+    unknown = (ColourShare(BodyPart.UPPER, Colour.UNKNOWN, 1.0), ColourShare(BodyPart.LOWER, Colour.UNKNOWN, 1.0))
+    red = (ColourShare(BodyPart.UPPER, Colour.RED, 0.8), ColourShare(BodyPart.UPPER, Colour.WHITE, 0.2))
     told = mean_colours([unknown, red], [0.9, 0.1])
     assert [(s.part, s.colour) for s in told] == [
-        (Part.UPPER, Colour.RED), (Part.UPPER, Colour.WHITE), (Part.LOWER, Colour.UNKNOWN)]
+        (BodyPart.UPPER, Colour.RED),
+        (BodyPart.UPPER, Colour.WHITE),
+        (BodyPart.LOWER, Colour.UNKNOWN),
+    ]
     assert all(0 < share.share <= 1 for share in told)
 
 
-@pytest.mark.parametrize(("class_", "attribute", "word"), [
-    (ObjectClass.CAR, Attribute.VEHICLE_TYPE, "car"), (ObjectClass.BUS, Attribute.VEHICLE_TYPE, "bus"),
-    (ObjectClass.TRUCK, Attribute.VEHICLE_TYPE, "truck"), (ObjectClass.BICYCLE, Attribute.TWO_WHEELER, "bicycle"),
-    (ObjectClass.MOTORCYCLE, Attribute.TWO_WHEELER, "motorcycle"), (ObjectClass.PERSON, Attribute.ASPECT, "0.42"),
-])
+@pytest.mark.parametrize(
+    ("class_", "attribute", "word"),
+    [
+        (ObjectClass.CAR, Attribute.VEHICLE_TYPE, "car"),
+        (ObjectClass.BUS, Attribute.VEHICLE_TYPE, "bus"),
+        (ObjectClass.TRUCK, Attribute.VEHICLE_TYPE, "truck"),
+        (ObjectClass.BICYCLE, Attribute.TWO_WHEELER, "bicycle"),
+        (ObjectClass.MOTORCYCLE, Attribute.TWO_WHEELER, "motorcycle"),
+        (ObjectClass.PERSON, Attribute.ASPECT, "0.42"),
+    ],
+)
 def test_the_class_tells_its_attribute(class_, attribute, word):
     told = {value.attribute: value for value in attributes(class_, np.float32([0, 0, 42, 100]))}
     assert told[attribute].word == word
@@ -308,7 +333,7 @@ def standing(row, share=1.0):
 
 
 def test_how_tall_somebody_is_for_the_place_is_known_after_a_while():
-    stature, random = Stature(), np.random.default_rng(4)
+    stature, random = RelativeHeight(), np.random.default_rng(4)
     assert stature.relative(standing(200)) is None
     for _ in range(300):
         stature.learn(standing(random.uniform(100, 500), random.normal(1, 0.05)))
@@ -320,7 +345,7 @@ def test_how_tall_somebody_is_for_the_place_is_known_after_a_while():
 
 
 def test_people_on_one_row_tell_nothing_about_others():
-    stature = Stature()
+    stature = RelativeHeight()
     for _ in range(200):
         stature.learn(standing(200))
     assert stature.relative(standing(200)) is None

@@ -11,7 +11,7 @@ import models
 from base.errors import ModelError
 from firmware.mask.plan import Planner
 from firmware.mask.settings import MaskSettings
-from firmware.vision import Eyes, VisionSettings
+from firmware.vision import VisionSettings, VisionStage
 from models import selftest
 from models.detections import Detections
 from wire.features.vocabulary import ObjectClass
@@ -25,12 +25,12 @@ def loaded():
 def picture(x):
     """I420 640 × 384 with the known person at `x`."""
     rgb = np.full((384, 640, 3), 100, np.uint8)
-    rgb[32:352, x:x + 320] = selftest.picture()
+    rgb[32:352, x : x + 320] = selftest.picture()
     return cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420)
 
 
 def test_the_detector_runs_on_every_second_picture_and_both_have_boxes(loaded):
-    eyes = Eyes(loaded, Fraction(10), VisionSettings(detect_every=2))
+    eyes = VisionStage(loaded, Fraction(10), VisionSettings(detect_every=2))
     sights = [eyes.look(picture(20 + 8 * n), n * 9000) for n in range(8)]
     people = [[t for t in sight.tracks if t.class_ is ObjectClass.PERSON] for sight in sights]
     assert [p[0].seen for p in people[4:]] == [True, False, True, False]
@@ -54,12 +54,18 @@ class Counting:
 
 
 @pytest.mark.parametrize("rate", [2, 5, 10, 15, 25, 30])
-@pytest.mark.parametrize(("slower", "expected"), [
-    (1.0, [0, 3, 6, 9]), (0.7, [0, 4, 8]), (1.5, [0, 2, 4, 6, 8, 10]), (4.0, list(range(12))),
-])
+@pytest.mark.parametrize(
+    ("slower", "expected"),
+    [
+        (1.0, [0, 3, 6, 9]),
+        (0.7, [0, 4, 8]),
+        (1.5, [0, 2, 4, 6, 8, 10]),
+        (4.0, list(range(12))),
+    ],
+)
 def test_the_detector_runs_as_often_in_time_when_pictures_come_slower_or_faster(loaded, rate, slower, expected):
     counting = Counting()
-    eyes = Eyes(replace(loaded, detector=counting), Fraction(rate), VisionSettings(detect_every=3))
+    eyes = VisionStage(replace(loaded, detector=counting), Fraction(rate), VisionSettings(detect_every=3))
     shown, jitter = picture(100), np.random.default_rng(1).uniform(-0.2, 0.2, 12)
     for counting.number in range(12):
         eyes.look(shown, round((counting.number + jitter[counting.number]) * slower * 90_000 / rate))
@@ -68,7 +74,7 @@ def test_the_detector_runs_as_often_in_time_when_pictures_come_slower_or_faster(
 
 def test_every_picture_is_looked_at_where_nothing_else_is_set(loaded):
     counting = Counting()
-    eyes = Eyes(replace(loaded, detector=counting), Fraction(10))
+    eyes = VisionStage(replace(loaded, detector=counting), Fraction(10))
     for counting.number in range(6):
         eyes.look(picture(100), counting.number * 900)
     assert counting.looked == list(range(6))
@@ -76,7 +82,7 @@ def test_every_picture_is_looked_at_where_nothing_else_is_set(loaded):
 
 def test_the_detector_runs_no_sooner_than_the_machine_affords(loaded):
     counting, interval_s = Counting(), 0.3
-    eyes = Eyes(replace(loaded, detector=counting), Fraction(10), interval_s=lambda: interval_s)
+    eyes = VisionStage(replace(loaded, detector=counting), Fraction(10), interval_s=lambda: interval_s)
     for counting.number in range(6):
         assert not eyes.look(picture(100), counting.number * 9000).sparse
     interval_s = 0.6
@@ -86,10 +92,10 @@ def test_the_detector_runs_no_sooner_than_the_machine_affords(loaded):
 
 
 def test_faces_are_looked_for_on_tracked_people_and_can_be_left_out(loaded):
-    eyes = Eyes(loaded, Fraction(10))
+    eyes = VisionStage(loaded, Fraction(10))
     faces = [eyes.look(picture(100), n * 9000).faces for n in range(4)][-1]
     assert any(200 < (x0 + x1) / 2 < 280 and 60 < (y0 + y1) / 2 < 130 for x0, y0, x1, y1 in faces)
-    none = Eyes(loaded, Fraction(10), VisionSettings(faces_per_picture=0))
+    none = VisionStage(loaded, Fraction(10), VisionSettings(faces_per_picture=0))
     assert len([none.look(picture(100), n * 9000).faces for n in range(4)][-1]) == 0
 
 
@@ -97,7 +103,7 @@ def test_faces_are_looked_for_on_tracked_people_and_can_be_left_out(loaded):
 def test_an_empty_picture_holds_nobody_and_is_masked_whole_all_the_same(loaded, luma):
     i420 = np.full((384 * 3 // 2, 640), 128, np.uint8)
     i420[:384] = luma
-    eyes, planner = Eyes(loaded, Fraction(10)), Planner(640, 384, MaskSettings(settle_s=0.0))
+    eyes, planner = VisionStage(loaded, Fraction(10)), Planner(640, 384, MaskSettings(settle_s=0.0))
     for n in range(6):
         sight = eyes.look(i420, n * 9000)
         assert (sight.tracks, len(sight.weak), len(sight.faces)) == ((), 0, 0)
@@ -109,7 +115,7 @@ def test_an_empty_picture_holds_nobody_and_is_masked_whole_all_the_same(loaded, 
 @pytest.mark.parametrize(("gain", "offset"), [(0.03, 16), (0.03, 220)], ids=["dark", "glare"])
 def test_whom_the_detector_cannot_see_is_masked_until_it_sees_again(loaded, gain, offset):
     dim = np.round(picture(100) * gain + offset).astype(np.uint8)
-    eyes, planner = Eyes(loaded, Fraction(10)), Planner(640, 384, MaskSettings(settle_s=0.2))
+    eyes, planner = VisionStage(loaded, Fraction(10)), Planner(640, 384, MaskSettings(settle_s=0.2))
     for n, shown in enumerate([picture(100)] * 6 + [dim] * 4 + [picture(100)] * 8):
         planner.saw(eyes.look(shown, n * 9000))
         if n == 5:
@@ -141,9 +147,11 @@ class Losing:
 @pytest.mark.parametrize("windows", [0, 1])
 def test_whom_the_detector_loses_is_found_by_a_closer_look_where_he_was(loaded, windows):
     losing = Losing(loaded.detector, [False] * 3 + [True] * 4 + [False])
-    eyes = Eyes(replace(loaded, detector=losing), Fraction(10), VisionSettings(look_again=windows))
-    people = [[t for t in eyes.look(picture(100 + 4 * n), n * 9000).tracks if t.class_ is ObjectClass.PERSON]
-              for n in range(8)]
+    eyes = VisionStage(replace(loaded, detector=losing), Fraction(10), VisionSettings(look_again=windows))
+    people = [
+        [t for t in eyes.look(picture(100 + 4 * n), n * 9000).tracks if t.class_ is ObjectClass.PERSON]
+        for n in range(8)
+    ]
     assert [one[0].seen for one in people[2:]] == [True, *[bool(windows)] * 4, True]
     assert len({one[0].id for one in people[2:]}) == 1
     assert len(losing.windows) == 4 * windows
@@ -174,8 +182,9 @@ def found(score):
 
 
 def test_what_no_track_takes_is_masked_from_the_low_threshold_up(loaded):
-    eyes = Eyes(replace(loaded, detector=Saying(found(0.25), found(0.15))), Fraction(10),
-                VisionSettings(faces_per_picture=0))
+    eyes = VisionStage(
+        replace(loaded, detector=Saying(found(0.25), found(0.15))), Fraction(10), VisionSettings(faces_per_picture=0)
+    )
     first, second = (eyes.look(picture(0), n * 9000) for n in range(2))
     assert first.tracks == ()
     assert first.weak.boxes.tolist() == [[100, 100, 140, 200]]
@@ -183,32 +192,40 @@ def test_what_no_track_takes_is_masked_from_the_low_threshold_up(loaded):
 
 
 def test_what_is_too_faint_to_mask_is_masked_beside_somebody_who_is_followed(loaded):
-    faint = Detections(np.float32([[105, 104, 143, 208], [400, 100, 440, 200]]), np.float32([0.08, 0.08]),
-                       np.uint8([0, 0]))
-    eyes = Eyes(replace(loaded, detector=Saying(faint, *[found(0.8)] * 3, faint)), Fraction(10),
-                VisionSettings(faces_per_picture=0))
+    faint = Detections(
+        np.float32([[105, 104, 143, 208], [400, 100, 440, 200]]), np.float32([0.08, 0.08]), np.uint8([0, 0])
+    )
+    eyes = VisionStage(
+        replace(loaded, detector=Saying(faint, *[found(0.8)] * 3, faint)),
+        Fraction(10),
+        VisionSettings(faces_per_picture=0),
+    )
     sights = [eyes.look(picture(0), n * 9000) for n in range(5)]
     assert len(sights[0].weak) == 0
     assert sights[4].weak.boxes.tolist() == [[105, 104, 143, 208]]
 
 
 def test_what_stands_still_is_masked_but_not_tracked(loaded):
-    eyes = Eyes(replace(loaded, detector=Saying(*[found(0.5)] * 40)), Fraction(10), VisionSettings(faces_per_picture=0))
+    eyes = VisionStage(
+        replace(loaded, detector=Saying(*[found(0.5)] * 40)), Fraction(10), VisionSettings(faces_per_picture=0)
+    )
     sights = [eyes.look(picture(0), n * 9000) for n in range(40)]
     assert sights[-1].tracks == ()
     assert len(sights[-1].weak) == 1
 
 
 def test_a_broken_network_is_said_at_once(loaded):
-    eyes = Eyes(replace(loaded, detector=Saying(found(0.8), ModelError("output scores8 is not a finite number"))),
-                Fraction(10))
+    eyes = VisionStage(
+        replace(loaded, detector=Saying(found(0.8), ModelError("output scores8 is not a finite number"))), Fraction(10)
+    )
     eyes.look(picture(0), 0)
     with pytest.raises(ModelError, match="not a finite number"):
         eyes.look(picture(0), 9000)
 
 
-@pytest.mark.parametrize("wrong", [{"detect_every": 0}, {"detect_every": 26}, {"look_again": 9},
-                                   {"faces_per_picture": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"detect_every": 0}, {"detect_every": 26}, {"look_again": 9}, {"faces_per_picture": -1}]
+)
 def test_settings_out_of_range(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         VisionSettings(**wrong)

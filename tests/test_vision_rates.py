@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from firmware.vision.motion import Motion
-from firmware.vision.tracker import Seen, Tracker
+from firmware.vision.tracker import DetectedObjects, Tracker
 from firmware.vision.tuning import Tuning
 from models.detections import Detections
 
@@ -32,15 +32,17 @@ class Scene:
         found = Detections(np.asarray(boxes * self._scale, np.float32), scores, np.zeros(len(rows), np.uint8))
         looks = np.eye(8, dtype=np.float32)[[number for _, number in rows]].reshape(-1, 8)
         nothing = np.zeros(len(rows), bool)
-        return Seen(found, looks, nothing, nothing)
+        return DetectedObjects(found, looks, nothing, nothing)
 
 
 def walk(x, y, across, *, score=0.8, hidden=(99, 99), until=99):
     """Somebody at x, y who moves `across` pixels a second; unseen between the two times `hidden`."""
+
     def place(now_s):
         if now_s >= until or hidden[0] <= now_s < hidden[1]:
             return None
         return x + across * now_s, y, score
+
     return place
 
 
@@ -48,8 +50,10 @@ def follow(scene, rate, seconds, *, every=1, tuning=None):
     """[(time, what was followed)]."""
     tracker = Tracker(tuning)
     times = [number / rate for number in range(round(seconds * rate) + 1)]
-    return [(now_s, tracker.update(scene.at(now_s) if number % every == 0 else None, now_s))
-            for number, now_s in enumerate(times)]
+    return [
+        (now_s, tracker.update(scene.at(now_s) if number % every == 0 else None, now_s))
+        for number, now_s in enumerate(times)
+    ]
 
 
 def ids(followed):
@@ -121,8 +125,11 @@ def test_between_runs_of_the_detector_boxes_move_on_with_people(rate):
     fast = 1.5 * WIDE
     followed = follow(Scene(walk(40, 200, fast)), rate, 6, every=every)
     assert len(ids(followed)) == 1
-    off = [abs((each.tracks[0].box[0] + each.tracks[0].box[2]) / 2 - 40 - fast * now_s)
-           for now_s, each in followed if now_s >= 2]
+    off = [
+        abs((each.tracks[0].box[0] + each.tracks[0].box[2]) / 2 - 40 - fast * now_s)
+        for now_s, each in followed
+        if now_s >= 2
+    ]
     assert max(off) < 0.2 * WIDE
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware.vision.furniture import Furniture
-from firmware.vision.looks import LENGTH, looks
+from firmware.vision.colour_histogram import LENGTH, colour_histograms
 from firmware.vision.motion import Motion
-from firmware.vision.tracker import Seen, Tracker
+from firmware.vision.static_objects import StaticObjects
+from firmware.vision.tracker import DetectedObjects, Tracker
 from firmware.vision.tuning import Tuning
 from models.detections import Detections
 from wire.features.vocabulary import ObjectClass
@@ -19,11 +19,13 @@ from wire.features.vocabulary import ObjectClass
 def seen(*boxes, scores=None, classes=None, alike=None, still=None, known=None):
     """Boxes as (x, y) of 30 × 80 people; `alike` one number per box: the same number looks the same."""
     n = len(boxes)
-    found = Detections(np.array([[x, y, x + 30, y + 80] for x, y in boxes], np.float32).reshape(-1, 4),
-                       np.array(scores if scores is not None else [0.8] * n, np.float32),
-                       np.array(classes if classes is not None else [0] * n, np.uint8))
+    found = Detections(
+        np.array([[x, y, x + 30, y + 80] for x, y in boxes], np.float32).reshape(-1, 4),
+        np.array(scores if scores is not None else [0.8] * n, np.float32),
+        np.array(classes if classes is not None else [0] * n, np.uint8),
+    )
     described = np.eye(8, dtype=np.float32)[list(alike)] if alike is not None else None
-    return Seen(found, described, np.array(still or [False] * n, bool), np.array(known or [False] * n, bool))
+    return DetectedObjects(found, described, np.array(still or [False] * n, bool), np.array(known or [False] * n, bool))
 
 
 def run(pictures, rate=10.0, tuning=None):
@@ -116,7 +118,9 @@ def test_a_class_is_what_most_sightings_say():
 def test_a_person_does_not_become_a_bicycle():
     walk = run([seen((50, 50))] * 4 + [seen((50, 50), classes=[ObjectClass.BICYCLE])] * 4)
     assert {(t.id, t.class_) for f in walk for t in f.tracks if t.seen} == {
-        (1, ObjectClass.PERSON), (2, ObjectClass.BICYCLE)}
+        (1, ObjectClass.PERSON),
+        (2, ObjectClass.BICYCLE),
+    }
 
 
 def test_furniture_begins_no_track_and_holds_none():
@@ -149,8 +153,10 @@ def test_the_end_comes_also_without_detector_runs():
 
 
 POINT = st.tuples(st.integers(0, 700), st.integers(0, 500))
-PICTURE = st.one_of(st.none(), st.lists(st.tuples(POINT, st.floats(0.05, 1), st.integers(0, 5), st.booleans(),
-                                                  st.integers(0, 7)), max_size=8))
+PICTURE = st.one_of(
+    st.none(),
+    st.lists(st.tuples(POINT, st.floats(0.05, 1), st.integers(0, 5), st.booleans(), st.integers(0, 7)), max_size=8),
+)
 
 
 @given(st.lists(PICTURE, max_size=25), st.floats(1, 30))
@@ -158,9 +164,17 @@ PICTURE = st.one_of(st.none(), st.lists(st.tuples(POINT, st.floats(0.05, 1), st.
 def test_whatever_is_seen_ids_are_unique_and_boxes_finite(pictures, rate):
     tracker, given_out, ended = Tracker(), set(), set()
     for number, rows in enumerate(pictures):
-        offered = None if rows is None else seen(*[r[0] for r in rows], scores=[r[1] for r in rows],
-                                                 classes=[r[2] for r in rows], still=[r[3] for r in rows],
-                                                 alike=[r[4] for r in rows])
+        offered = (
+            None
+            if rows is None
+            else seen(
+                *[r[0] for r in rows],
+                scores=[r[1] for r in rows],
+                classes=[r[2] for r in rows],
+                still=[r[3] for r in rows],
+                alike=[r[4] for r in rows],
+            )
+        )
         followed = tracker.update(offered, number / rate)
         assert len(set(ids(followed))) == len(followed.tracks)
         assert not ended & set(ids(followed)), "an ended id came back"
@@ -178,7 +192,7 @@ def noise(seed):
 
 
 def test_only_places_without_change_are_still():
-    furniture, boxes = Furniture(), np.array([[20, 20, 60, 120], [200, 40, 240, 140]], np.float32)
+    furniture, boxes = StaticObjects(), np.array([[20, 20, 60, 120], [200, 40, 240, 140]], np.float32)
     street = noise(0)
     for number in range(40):
         picture = street.copy()
@@ -188,14 +202,14 @@ def test_only_places_without_change_are_still():
 
 
 def test_nothing_is_still_before_two_seconds_are_known():
-    furniture, box = Furniture(), np.array([[20, 20, 60, 120]], np.float32)
+    furniture, box = StaticObjects(), np.array([[20, 20, 60, 120]], np.float32)
     answers = [bool(furniture.still(noise(0), number / 10, box)[0]) for number in range(30)]
     assert not any(answers[:16])
     assert all(answers[-5:])
 
 
 def test_furniture_is_forgotten_after_a_minute():
-    furniture, box = Furniture(), np.array([[20, 20, 60, 120]], np.float32)
+    furniture, box = StaticObjects(), np.array([[20, 20, 60, 120]], np.float32)
     furniture.remember(box, 0.0)
     assert furniture.known(box + 2).all()
     assert not furniture.known(box + 40).any()
@@ -208,7 +222,7 @@ def test_furniture_is_forgotten_after_a_minute():
 @pytest.mark.parametrize("box", [[0, 0, 30, 80], [-20, -20, 10, 10], [300, 200, 900, 900], [500, 500, 600, 600]])
 def test_looks_are_rows_of_length_one(box):
     rgb = np.random.default_rng(1).integers(0, 255, (240, 320, 3)).astype(np.uint8)
-    row = looks(rgb, np.array([box], np.float32))
+    row = colour_histograms(rgb, np.array([box], np.float32))
     assert row.shape == (1, LENGTH)
     assert np.linalg.norm(row) == pytest.approx(1, abs=1e-5)
 
@@ -217,7 +231,7 @@ def test_half_of_somebody_does_not_shrink_his_track():
     walk = [seen((100 + 3 * n, 100)) for n in range(15)]
     half = Detections(np.float32([[150, 100, 172, 138]]), np.float32([0.3]), np.uint8([0]))
     after = [seen((100 + 3 * n, 100)) for n in range(18, 25)]
-    followed = run([*walk, *[Seen.boxes(half)] * 3, *after])
+    followed = run([*walk, *[DetectedObjects.boxes(half)] * 3, *after])
     assert {i for f in followed[1:] for i in ids(f)} == {1}
     heights = [f.tracks[0].box[3] - f.tracks[0].box[1] for f in followed[15:]]
     assert min(heights) > 70
@@ -226,11 +240,19 @@ def test_half_of_somebody_does_not_shrink_his_track():
 def test_two_boxes_of_one_person_are_one_track():
     boxes = np.float32([[100, 100, 130, 180], [103, 100, 133, 182]])
     both = Detections(boxes, np.float32([0.9, 0.8]), np.uint8([0, 0]))
-    assert {i for f in run([Seen.boxes(both)] * 12) for i in ids(f)} == {1}
+    assert {i for f in run([DetectedObjects.boxes(both)] * 12) for i in ids(f)} == {1}
 
 
-@given(st.lists(st.one_of(st.none(), st.tuples(st.floats(0, 700), st.floats(0, 500), st.floats(3, 90),
-                                                st.floats(3, 200), st.floats(0, 1))), max_size=40), st.floats(0.1, 12))
+@given(
+    st.lists(
+        st.one_of(
+            st.none(),
+            st.tuples(st.floats(0, 700), st.floats(0, 500), st.floats(3, 90), st.floats(3, 200), st.floats(0, 1)),
+        ),
+        max_size=40,
+    ),
+    st.floats(0.1, 12),
+)
 @settings(max_examples=60, deadline=None)
 def test_a_filter_is_never_turned_inside_out(sightings, pictures):
     motion = Motion(np.float32([100, 100, 140, 200]))

@@ -11,7 +11,7 @@ from wire_scene import H264, OFFICER, PICTURES, protected
 
 from base.errors import SealError, WireError
 from wire import hold, keys
-from wire.escrow import Share, _inverse, _times, join, split
+from wire.escrow import KeyShare, _inverse, _times, join, split
 from wire.keys import Identity, Kem
 from wire.player import play
 
@@ -60,7 +60,7 @@ SHARE = str(split(Identity(bytes(range(32))), 2, 3)[0])
 
 
 def test_shares_survive_being_typed():
-    assert Share.parse(SHARE) == Share.parse("  " + SHARE.replace(" ", "\n") + "\n")
+    assert KeyShare.parse(SHARE) == KeyShare.parse("  " + SHARE.replace(" ", "\n") + "\n")
 
 
 @given(st.integers(16, len(SHARE) - 1), st.sampled_from("0123456789abcdef"))
@@ -69,14 +69,14 @@ def test_a_mistyped_digit_is_noticed(at, digit):
     if typed == SHARE:
         return
     with pytest.raises(WireError):
-        Share.parse(typed)
+        KeyShare.parse(typed)
 
 
 @given(st.text(max_size=200))
 def test_reading_shares_is_total(text):
     for attempt in (text, f"veilcam-share-1 {text}"):
         with pytest.raises(WireError):
-            Share.parse(attempt)
+            KeyShare.parse(attempt)
 
 
 def run(module, *arguments):

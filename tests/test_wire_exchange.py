@@ -85,7 +85,9 @@ def test_an_offer_and_its_order():
     given = Pairing.from_json(table)
     assert given.to_json() | {"camera_id": table["camera_id"]} == table
     assert replace(given, box_key=None).to_json()["version"] == 1
-    order = meeting.Order(bytes.fromhex(table["camera_id"]), vector["digest_nonce"], "POST", "/veilcam/pairing", body)
+    order = meeting.SignedOrder(
+        bytes.fromhex(table["camera_id"]), vector["digest_nonce"], "POST", "/veilcam/pairing", body
+    )
     signer = SigningKey(bytes.fromhex(VECTORS["pairing"]["box_key"]))
     assert order.sign(signer) == vector["order"]
     order.check(given.box_key, vector["order"])

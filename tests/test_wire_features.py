@@ -14,7 +14,7 @@ from wire.features import packet as packets
 from wire.features import vocabulary
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare, FeaturePacket, parse
 from wire.features.seal import HEAD_BYTES, camera_of, open_sealed, seal
-from wire.features.vocabulary import CHOICES, QUANTITY_STEP, Attribute, CodeKind, Colour, ObjectClass, Part
+from wire.features.vocabulary import CHOICES, QUANTITY_STEP, Attribute, BodyPart, CodeKind, Colour, ObjectClass
 from wire.keys import Identity, SigningKey
 
 BYTE_SHARE = st.integers(0, 255).map(lambda n: n / 255)
@@ -53,7 +53,9 @@ def any_packets(draw):
         codes=tuple(draw(st.lists(codes(), max_size=3))),
         colours=tuple(
             draw(
-                st.lists(st.builds(ColourShare, st.sampled_from(Part), st.sampled_from(Colour), BYTE_SHARE), max_size=6)
+                st.lists(
+                    st.builds(ColourShare, st.sampled_from(BodyPart), st.sampled_from(Colour), BYTE_SHARE), max_size=6
+                )
             )
         ),
         attributes=tuple(draw(st.lists(attribute_values(), max_size=8))),
@@ -74,10 +76,10 @@ EXAMPLE = FeaturePacket(
     box=(6553, 13107, 4000, 19660),
     codes=(AppearanceCode("market64-1", CodeKind.INT8, 64, bytes(range(64))),),
     colours=(
-        ColourShare(Part.UPPER, Colour.RED, 0.8),
-        ColourShare(Part.UPPER, Colour.WHITE, 0.2),
-        ColourShare(Part.LOWER, Colour.BLUE, 1.0),
-        ColourShare(Part.SHOES, Colour.UNKNOWN, 1.0),
+        ColourShare(BodyPart.UPPER, Colour.RED, 0.8),
+        ColourShare(BodyPart.UPPER, Colour.WHITE, 0.2),
+        ColourShare(BodyPart.LOWER, Colour.BLUE, 1.0),
+        ColourShare(BodyPart.SHOES, Colour.UNKNOWN, 1.0),
     ),
     attributes=(
         AttributeValue(Attribute.TEXTURE, 1, 0.8),
@@ -235,7 +237,7 @@ def test_nothing_a_person_is_born_with_can_be_said():
     forbidden = re.compile(
         r"\b(face|facial|iris|gait|age|aged|gender|sex|male|female|skin|race|ethnic\w*|ancestry)\b", re.IGNORECASE
     )
-    words = {name for enum in (ObjectClass, Colour, Part, Attribute, CodeKind) for name in enum.__members__}
+    words = {name for enum in (ObjectClass, Colour, BodyPart, Attribute, CodeKind) for name in enum.__members__}
     words |= {word for choices in CHOICES.values() for word in choices}
     words |= set(FeaturePacket.__dataclass_fields__) | set(packets.Field.__members__)
     assert not [word for word in words if forbidden.search(word.replace("_", " "))]

@@ -8,7 +8,7 @@ from base.errors import WireError
 from wire import nal, sei
 from wire.features.packet import parse
 from wire.nal import Codec
-from wire.recovery import layout, tables, units
+from wire.recovery import layout, tables, unit_reader
 from wire.recovery.reader import Reader
 
 pytestmark = pytest.mark.long
@@ -32,7 +32,7 @@ def test_a_million_random_bytes():
             opened = opener.open(attempt)
             assert opened.payload_au is None
             assert opened.reason
-        for parser in (units.parse, parse, lambda data: tables.decode(None, data)):
+        for parser in (unit_reader.parse, parse, lambda data: tables.decode(None, data)):
             try:
                 parser(piece)
             except WireError as error:

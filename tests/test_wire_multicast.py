@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from onvif.rtsp.live import Track
-from onvif.rtsp.serve import Group
+from onvif.rtsp.live import StreamTracks
+from onvif.rtsp.serve import MulticastGroup
 from tests.two_hosts import DEVICE, DEVICE_V6, speak_ipv6, two_hosts
 from wire.compose import Composer
 from wire.keys import Identity
@@ -71,8 +71,8 @@ def serve(address):
     from tests.camera_feed import REVEAL, Feed
 
     feed = Feed(lambda: {"admin": ("pw", "Administrator")}, gop_frames=GOP, address=address, interface="cable")
-    stream = feed.server.stream(Track(metadata=False), feed.wishes.append, {"video": "yard"})
-    feed.server.group("yard", Group(GROUPS[address], PORT))
+    stream = feed.server.stream(StreamTracks(metadata=False), feed.wishes.append, {"video": "yard"})
+    feed.server.group("yard", MulticastGroup(GROUPS[address], PORT))
     feed.more.append(stream)
     feed.server.mount("main", stream)
     print(feed.server.port, REVEAL.private.hex(), flush=True)

@@ -16,12 +16,12 @@ from base.errors import WireError
 from wire import nal, sei
 from wire.keys import Identity, Kem, SigningKey
 from wire.nal import Codec
-from wire.recovery import layout, reader, tables, told, units
+from wire.recovery import layout, mask_tables, reader, tables, unit_reader
 from wire.recovery.layout import Flag, Region
+from wire.recovery.mask_tables import MaskTables
 from wire.recovery.reader import OTHER_CAMERA, Reader
 from wire.recovery.tables import Tables
-from wire.recovery.told import Told
-from wire.recovery.verdict import Check, Verdict
+from wire.recovery.verdict import Check, UnitVerdict
 from wire.recovery.writer import BothOf, Writer, union_of
 
 CAMERA_ID = b"camera01"
@@ -197,7 +197,7 @@ def test_wrong_key_or_none_opens_nothing_and_still_judges(identities):
     assert all(o.payload_au is None and o.mask is None and not o.regions for o in opened)
     assert {o.reason for o in opened} == {reader.NOT_A_RECIPIENT}
     verdicts = opener.take_verdicts()
-    assert [v.verdict for v in verdicts] == [Verdict(Check.UNKNOWN, Check.YES, Check.YES, Check.YES)] * 2
+    assert [v.verdict for v in verdicts] == [UnitVerdict(Check.UNKNOWN, Check.YES, Check.YES, Check.YES)] * 2
 
 
 def test_every_recipient_opens_and_a_dropped_one_does_not():
@@ -226,18 +226,18 @@ def test_verdicts_of_a_clean_stream():
     for au in stream("IPPIP", regions=[PERSON]):
         opener.open(au)
     whole, last = opener.finish()
-    assert whole.verdict == Verdict(Check.YES, Check.YES, Check.YES, Check.YES)
+    assert whole.verdict == UnitVerdict(Check.YES, Check.YES, Check.YES, Check.YES)
     assert (whole.frames_seen, whole.frames_signed, whole.masked_frames) == (3, 3, 3)
-    assert last.verdict == Verdict(Check.YES, Check.YES, Check.UNKNOWN, Check.UNKNOWN)
+    assert last.verdict == UnitVerdict(Check.YES, Check.YES, Check.UNKNOWN, Check.UNKNOWN)
 
 
 @pytest.mark.parametrize(
     ("road", "expected"),
     [
-        ("..x....", Verdict(Check.YES, Check.NO, Check.YES, Check.NO)),
-        ("..-....", Verdict(Check.YES, Check.YES, Check.NO, Check.YES)),
-        ("..s....", Verdict(Check.YES, Check.YES, Check.NO, Check.YES)),
-        ("..e....", Verdict(Check.NO, Check.UNKNOWN, Check.YES, Check.NO)),
+        ("..x....", UnitVerdict(Check.YES, Check.NO, Check.YES, Check.NO)),
+        ("..-....", UnitVerdict(Check.YES, Check.YES, Check.NO, Check.YES)),
+        ("..s....", UnitVerdict(Check.YES, Check.YES, Check.NO, Check.YES)),
+        ("..e....", UnitVerdict(Check.NO, Check.UNKNOWN, Check.YES, Check.NO)),
     ],
 )
 def test_the_four_verdicts_are_separate(road, expected):
@@ -313,7 +313,7 @@ def test_padding_hides_the_length():
         payload = nal.join([b"\x65" + b"\x07" * extra])
         au = protect(writer, "IP"[number], number, payload=payload)
         unit = next(u for u in nal.split(au) if Codec.H264.is_sei(u))
-        frame = [units.parse(m.payload) for m in sei.read(unit, Codec.H264)][-1]
+        frame = [unit_reader.parse(m.payload) for m in sei.read(unit, Codec.H264)][-1]
         sizes.add(len(frame.sealed) - layout.TAG_BYTES)
         opened.append(nal.split(opener.open(au).payload_au) == nal.split(payload))
     assert sizes == {256}
@@ -372,7 +372,7 @@ def test_a_mutated_stream_shows_true_originals_or_a_reason(at, where, change):
 def test_units_parse_totally(data):
     for kind in (b"", b"\x01\x02", b"\x02\x02", b"\x03\x02"):
         with contextlib.suppress(WireError):
-            assert isinstance(units.parse(kind + data), units.Unit)
+            assert isinstance(unit_reader.parse(kind + data), unit_reader.Unit)
 
 
 MASKS = st.lists(st.integers(0, 95), max_size=40).map(lambda on: np.isin(np.arange(96), on).reshape(8, 12))
@@ -389,10 +389,10 @@ REGIONS = st.lists(
 
 @given(st.lists(st.tuples(MASKS, REGIONS), min_size=1, max_size=6))
 def test_tables_follow_each_other(history):
-    written, read = Told.nothing(12, 8), None
+    written, read = MaskTables.nothing(12, 8), None
     for number, (mask, regions) in enumerate(history):
         after = written.then(mask, regions)
-        sent = told.write(written, after, whole=number == 0)
+        sent = mask_tables.write(written, after, whole=number == 0)
         read, size = tables.decode(read, sent + b"payload")
         assert size == len(sent)
         assert np.array_equal(read.mask, mask)
@@ -409,11 +409,11 @@ def test_tables_are_total(data, known):
 
 
 def test_a_walking_person_costs_a_few_bytes():
-    before = Told.nothing(48, 36).then(
+    before = MaskTables.nothing(48, 36).then(
         union_of([Region(7, 0, 2, 10, 10, 3, 6)], 48, 36), [Region(7, 0, 2, 10, 10, 3, 6)]
     )
     moved = Region(7, 0, 2, 11, 10, 3, 6)
-    assert len(told.write(before, before.then(union_of([moved], 48, 36), [moved]), whole=False)) <= 11
+    assert len(mask_tables.write(before, before.then(union_of([moved], 48, 36), [moved]), whole=False)) <= 11
 
 
 def test_flags_are_the_known_ones():

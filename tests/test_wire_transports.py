@@ -18,7 +18,7 @@ from aiohttp import web
 from camera_feed import REVEAL, Feed, certified
 from websocket_rtsp import WebSocketRtsp
 
-from onvif.rtsp.live import Track
+from onvif.rtsp.live import StreamTracks
 from onvif.rtsp.tunnel import PROTOCOL, WEBSOCKET_PATH, Tunnels
 from wire import nal
 from wire.compose import Composer, PictureDecoder
@@ -50,7 +50,9 @@ class Camera:
         self.feed = Feed(lambda: {USER: (PASSWORD, "Administrator")}, remember=True, gop_frames=GOP)
         server = self.feed.server
         server.serve_tls(0, pem.read_text())
-        self.feed.more.append(server.publish("srtp", Track(metadata=False, secure=True), self.feed.wishes.append))
+        self.feed.more.append(
+            server.publish("srtp", StreamTracks(metadata=False, secure=True), self.feed.wishes.append)
+        )
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(pem)
 

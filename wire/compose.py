@@ -15,7 +15,7 @@ from av.video.codeccontext import VideoCodecContext
 from wire import nal
 from wire.nal import Codec
 from wire.recovery.layout import MACROBLOCK, Mask
-from wire.recovery.reader import Opened
+from wire.recovery.reader import OpenedUnit
 
 I420 = npt.NDArray[np.uint8]
 
@@ -62,7 +62,7 @@ class Composer:
         self._payloads: dict[int | None, PictureDecoder] = {}
         self._gop_start = b""
 
-    def compose(self, base_au: bytes, opened: Opened, *, tracks: frozenset[int] | None = None) -> Composed | None:
+    def compose(self, base_au: bytes, opened: OpenedUnit, *, tracks: frozenset[int] | None = None) -> Composed | None:
         """The next picture; None when the base itself gives none.
 
         Args:
@@ -90,7 +90,7 @@ class Composer:
                 shown = merge(shown, picture, mask & _only(opened, tracks))
         return Composed(shown, revealed=True, reason=opened.reason)
 
-    def _originals(self, opened: Opened) -> list[tuple[int | None, I420 | None, Mask]]:
+    def _originals(self, opened: OpenedUnit) -> list[tuple[int | None, I420 | None, Mask]]:
         """Every payload's track (None for the common one), its picture and where it is to be shown."""
         codec = opened.payload_codec
         found: list[tuple[int | None, I420 | None, Mask]] = []
@@ -133,7 +133,7 @@ def _fits(originals: I420, base: I420, mask: Mask) -> bool:
     return originals.shape == base.shape == (rows * MACROBLOCK * 3 // 2, columns * MACROBLOCK)
 
 
-def _only(opened: Opened, tracks: frozenset[int]) -> Mask:
+def _only(opened: OpenedUnit, tracks: frozenset[int]) -> Mask:
     """Macroblocks of the wanted tracks that no other track shares."""
     assert opened.mask is not None
     wanted = np.zeros_like(opened.mask)

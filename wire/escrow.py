@@ -26,7 +26,7 @@ _CHECK_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class KeyShare:
     """One share: point `x` (1 to 255) of the polynomials; `kid` names the identity it belongs to."""
 
     kid: bytes
@@ -40,7 +40,7 @@ class Share:
         return f"{_HEAD} {self.kid.hex()} {(body + check).hex()}"
 
     @classmethod
-    def parse(cls, text: str) -> "Share":
+    def parse(cls, text: str) -> "KeyShare":
         """Read what `str` gave.
 
         Raises:
@@ -61,7 +61,7 @@ class Share:
         return cls(kid, data[0], data[1], data[2:])
 
 
-def split(identity: Identity, needed: int, count: int) -> tuple[Share, ...]:
+def split(identity: Identity, needed: int, count: int) -> tuple[KeyShare, ...]:
     """`count` shares, any `needed` of which give the identity back.
 
     Raises:
@@ -71,12 +71,12 @@ def split(identity: Identity, needed: int, count: int) -> tuple[Share, ...]:
         raise ValueError(f"{needed} of {count} shares: want 1 <= needed <= count <= 255")
     polynomials = [bytes((secret,)) + os.urandom(needed - 1) for secret in identity.private]
     return tuple(
-        Share(identity.kid, needed, x, bytes(_value(polynomial, x) for polynomial in polynomials))
+        KeyShare(identity.kid, needed, x, bytes(_value(polynomial, x) for polynomial in polynomials))
         for x in range(1, count + 1)
     )
 
 
-def join(shares: Sequence[Share]) -> Identity:
+def join(shares: Sequence[KeyShare]) -> Identity:
     """The identity that the shares belong to.
 
     Raises:
@@ -164,7 +164,7 @@ def main() -> int:
                 write_once(path, f"{share}\n".encode())
                 print(path)
         else:
-            identity = join([Share.parse(path.read_text(encoding="utf-8")) for path in wanted.shares])
+            identity = join([KeyShare.parse(path.read_text(encoding="utf-8")) for path in wanted.shares])
             keys.save(wanted.out, identity, phrase)
             print(f"{wanted.out}: identity {identity.kid.hex()}")
     except (Error, OSError, ValueError, IndexError) as error:

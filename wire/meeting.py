@@ -48,7 +48,7 @@ def check_taken(public: bytes, offer: bytes, document: Mapping[str, Any]) -> Non
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SignedOrder:
     """One request of a box to one camera.
 
     Attributes:

@@ -61,7 +61,7 @@ class Codec(Enum):
         return self.nal_type(nal) == (H264_PPS if self is Codec.H264 else H265_PPS)
 
 
-class Span(NamedTuple):
+class NalSpan(NamedTuple):
     """Where one NAL unit lies in a byte stream: its start code begins at `code`, the unit is [start, end)."""
 
     code: int
@@ -69,7 +69,7 @@ class Span(NamedTuple):
     end: int
 
 
-def spans(stream: bytes) -> Iterator[Span]:
+def spans(stream: bytes) -> Iterator[NalSpan]:
     """Every non-empty NAL unit of an Annex B stream, trailing zeros left out (they belong to the next start code)."""
     found = stream.find(_PREFIX)
     while found >= 0:
@@ -79,7 +79,7 @@ def spans(stream: bytes) -> Iterator[Span]:
         body = stream[start:end].rstrip(b"\x00")
         if body:
             code = found - 1 if found and stream[found - 1] == 0 else found
-            yield Span(code, start, start + len(body))
+            yield NalSpan(code, start, start + len(body))
         found = following
 
 

@@ -18,14 +18,14 @@ _AVC_CONFIGURATION = b"\x01"
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class RecordedSample:
     """One access unit as Annex B with its presentation time in seconds, None where the container has none."""
 
     au: bytes
     time_s: Fraction | None
 
 
-def samples(path: Path) -> tuple[Codec, Fraction, Iterator[Sample]]:
+def samples(path: Path) -> tuple[Codec, Fraction, Iterator[RecordedSample]]:
     """Codec, picture rate and access units of the first video track.
 
     Raises:
@@ -46,7 +46,7 @@ def samples(path: Path) -> tuple[Codec, Fraction, Iterator[Sample]]:
     return codec, Fraction(rate), _packets(container, stream, codec)
 
 
-def _packets(container: av.container.InputContainer, stream: VideoStream, codec: Codec) -> Iterator[Sample]:
+def _packets(container: av.container.InputContainer, stream: VideoStream, codec: Codec) -> Iterator[RecordedSample]:
     in_mp4 = (stream.codec_context.extradata or b"").startswith(_AVC_CONFIGURATION)
     annexb = BitStreamFilterContext(f"{codec.value}_mp4toannexb", stream) if in_mp4 else None
     with container:
@@ -56,7 +56,7 @@ def _packets(container: av.container.InputContainer, stream: VideoStream, codec:
                     if unit.size:
                         pts = unit.pts if unit.pts is not None else unit.dts
                         time_s = None if pts is None or unit.time_base is None else pts * unit.time_base
-                        yield Sample(bytes(unit), time_s)
+                        yield RecordedSample(bytes(unit), time_s)
         except FFmpegError as error:
             # A recording cut off in the middle: what came before it counts.
             print(f"reading ended early: {error}", file=sys.stderr)

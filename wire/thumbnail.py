@@ -20,7 +20,7 @@ from wire import hold
 from wire.keys import Identity, SigningKey, first_line, load_identity, verify
 from wire.recovery.group import unsealed
 from wire.recovery.layout import HASH_BYTES, KEY_BYTES, SIGNATURE_BYTES
-from wire.recovery.units import KeyStanza, parse_stanzas
+from wire.recovery.unit_reader import KeyStanza, parse_stanzas
 from wire.recovery.verdict import Check
 from wire.recovery.writer import Holder, stanza_for
 
@@ -93,7 +93,7 @@ class Thumbnail:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedThumbnail:
     """`clear` is the original JPEG, None where `masked` has to be shown; then `reason` says why."""
 
     masked: bytes
@@ -150,7 +150,7 @@ def open_sealed(
     *,
     camera_id: bytes | None = None,
     held: Mapping[bytes, bytes] | None = None,
-) -> Opened:
+) -> OpenedThumbnail:
     """The original of a thumbnail, or the masked picture and why; never raises for what the bytes say.
 
     Args:
@@ -161,23 +161,23 @@ def open_sealed(
     try:
         found = parse(data)
     except WireError as error:
-        return Opened(data, None, None, Check.NO, Check.UNKNOWN, f"sealed original unreadable: {error}")
+        return OpenedThumbnail(data, None, None, Check.NO, Check.UNKNOWN, f"sealed original unreadable: {error}")
     unit = found.unit
     if unit is None:
-        return Opened(found.masked, None, None, Check.UNKNOWN, Check.UNKNOWN, NO_ORIGINAL)
+        return OpenedThumbnail(found.masked, None, None, Check.UNKNOWN, Check.UNKNOWN, NO_ORIGINAL)
     if camera_id is not None and unit.label.camera_id != camera_id:
-        return Opened(found.masked, None, unit.label, Check.UNKNOWN, Check.NO, OTHER_CAMERA)
+        return OpenedThumbnail(found.masked, None, unit.label, Check.UNKNOWN, Check.NO, OTHER_CAMERA)
     origin = Check.UNKNOWN if signing_key is None else Check.of(_is_signed(found, unit, signing_key))
     if origin is Check.NO:
-        return Opened(found.masked, None, unit.label, Check.UNKNOWN, origin, NOT_SIGNED)
+        return OpenedThumbnail(found.masked, None, unit.label, Check.UNKNOWN, origin, NOT_SIGNED)
     key = _content_key(unit, identities, held or {})
     if key is None:
-        return Opened(found.masked, None, unit.label, Check.UNKNOWN, origin, NOT_A_RECIPIENT)
+        return OpenedThumbnail(found.masked, None, unit.label, Check.UNKNOWN, origin, NOT_A_RECIPIENT)
     try:
         clear = AESGCM(key).decrypt(_NONCE, unit.sealed, unit.bound + found.picture)
     except InvalidTag:
-        return Opened(found.masked, None, unit.label, Check.NO, origin, NOT_AUTHENTIC)
-    return Opened(found.masked, clear, unit.label, Check.YES, origin)
+        return OpenedThumbnail(found.masked, None, unit.label, Check.NO, origin, NOT_AUTHENTIC)
+    return OpenedThumbnail(found.masked, clear, unit.label, Check.YES, origin)
 
 
 def content_key(

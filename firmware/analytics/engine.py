@@ -14,7 +14,7 @@ from typing import TypeVar
 from base.settings_file import Stored
 from onvif.events import Bus, topics
 from onvif.events.settings_damage import tell_damage
-from onvif.metadata import Frame, Object
+from onvif.metadata import MetadataFrame, MetadataObject
 from onvif.names import TT, VC, q
 
 CLASSES = ("Bicycle", "Human", "Vehicle")
@@ -27,11 +27,11 @@ RULE_TYPE = q(TT, "ObjectDetection")
 MOST_MODULES = 4
 MOST_RULES = 8
 
-Watcher = Callable[[str, Frame], None]
+Watcher = Callable[[str, MetadataFrame], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class ObjectFilter:
     """Which objects are meant.
 
     Args:
@@ -57,11 +57,11 @@ class Choice:
         return type_ in self.classes and likelihood >= self.likelihood
 
 
-class Module(Choice):
+class Module(ObjectFilter):
     """A module of type MODULE_TYPE: describes what it takes."""
 
 
-class Rule(Choice):
+class Rule(ObjectFilter):
     """A rule of type RULE_TYPE: tells the classes of what it takes."""
 
 
@@ -92,7 +92,7 @@ class Engine:
         """Show `watcher` what each module describes in each picture: its name and the frame. Encode thread."""
         self._watchers.append(watcher)
 
-    def describe(self, frame: Frame) -> Frame:
+    def describe(self, frame: MetadataFrame) -> MetadataFrame:
         """What is described of a picture: the objects that some module takes. Watchers see each module's own part."""
         modules = self.settings.value.modules
         for module in modules if self._watchers else ():
@@ -120,7 +120,7 @@ class Engine:
             self._bus.retire(topics.OBJECT_DETECTION.path, _source(name))
 
 
-_Kind = TypeVar("_Kind", bound=Choice)
+_Kind = TypeVar("_Kind", bound=ObjectFilter)
 
 
 def with_changed(kept: tuple[_Kind, ...], changed: Iterable[_Kind]) -> tuple[_Kind, ...]:
@@ -129,10 +129,8 @@ def with_changed(kept: tuple[_Kind, ...], changed: Iterable[_Kind]) -> tuple[_Ki
     return tuple(by_name.get(choice.name, choice) for choice in kept)
 
 
-def _taken(frame: Frame, modules: Iterable[Module]) -> tuple[Object, ...]:
-    return tuple(
-        seen for seen in frame.objects if any(module.takes(seen.type_, seen.likelihood) for module in modules)
-    )
+def _taken(frame: MetadataFrame, modules: Iterable[Module]) -> tuple[MetadataObject, ...]:
+    return tuple(seen for seen in frame.objects if any(module.takes(seen.type_, seen.likelihood) for module in modules))
 
 
 def _source(rule: str) -> dict[str, str]:

@@ -6,22 +6,22 @@ Nothing is said of a part whose colour cannot be told.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from onvif.metadata import Colour as Cluster
-from onvif.metadata import Object
+from onvif.metadata import ColourCluster as Cluster
+from onvif.metadata import MetadataObject
 from wire.features.packet import ColourShare
 from wire.features.palette import RGB
-from wire.features.vocabulary import Part
+from wire.features.vocabulary import BodyPart
 
 
-def coloured(seen: Object, shares: Iterable[ColourShare]) -> Object:
+def coloured(seen: MetadataObject, shares: Iterable[ColourShare]) -> MetadataObject:
     """The object with what is known of its colours: clothing of a human body, paint of a vehicle."""
     told = tuple(shares)
     if not told:
         return seen
     if seen.type_ == "Human":
-        return replace(seen, tops=_clusters(told, Part.UPPER), bottoms=_clusters(told, Part.LOWER))
-    return replace(seen, colours=_clusters(told, Part.BODY))
+        return replace(seen, tops=_clusters(told, BodyPart.UPPER), bottoms=_clusters(told, BodyPart.LOWER))
+    return replace(seen, colours=_clusters(told, BodyPart.BODY))
 
 
-def _clusters(shares: Iterable[ColourShare], part: Part) -> tuple[Cluster, ...]:
+def _clusters(shares: Iterable[ColourShare], part: BodyPart) -> tuple[Cluster, ...]:
     return tuple(Cluster(RGB[one.colour], one.share) for one in shares if one.part is part and one.colour in RGB)

@@ -16,7 +16,7 @@ import numpy as np
 
 from base.errors import ConfigError, Error
 from firmware.capture.controls import SensorControls
-from firmware.capture.frame import CLOCK_90K, Frame, Picture, planes
+from firmware.capture.frame import CLOCK_90K, CapturedFrame, Picture, planes
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Clip:
         self.controls: SensorControls | None = None
         self._first = int(time.time() * self.rate) % self.frame_count if follow_clock else 0
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Iterator[CapturedFrame]:
         """Yield the clip as live pictures; see `FrameSource`."""
         start_s = time.monotonic()
         behind_s, late = 0.0, False
@@ -100,7 +100,7 @@ class Clip:
             elif self._closed.is_set():
                 return
             pts_90k = round((number / self.rate + Fraction(behind_s).limit_denominator(1000)) * CLOCK_90K)
-            yield Frame(picture, pts_90k, time.time_ns() // 1000)
+            yield CapturedFrame(picture, pts_90k, time.time_ns() // 1000)
 
     def close(self) -> None:
         """End `frames`; any thread."""

@@ -17,7 +17,7 @@ CLOCK_90K = 90_000
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class CapturedFrame:
     """One picture; whoever holds it must not write into `i420`.
 
     Args:
@@ -46,7 +46,7 @@ class FrameSource(Protocol):
         """What the sensor sets about its picture by itself; None where it sets nothing."""
         ...
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Iterator[CapturedFrame]:
         """Yield pictures as they are taken, at `rate`; ends after `close`.
 
         Raises:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from firmware.capture.controls import SensorControls
-from firmware.capture.frame import CLOCK_90K, Frame, Picture, planes
+from firmware.capture.frame import CLOCK_90K, CapturedFrame, Picture, planes
 from firmware.capture.sensor_clock import utc_us_of
 
 # Luma and chroma of the bars of a test card at 75 %, ITU-R BT.601, limited range.
@@ -34,7 +34,7 @@ class PatternControls:
             self.offset = _STEPS * (values["brightness"] - 50.0) / 50.0
 
 
-class Pattern:
+class TestPattern:
     """Draws `rate` pictures a second of `width` by `height`, multiples of 16."""
 
     def __init__(self, width: int, height: int, rate: Fraction) -> None:
@@ -51,14 +51,14 @@ class Pattern:
     def controls(self) -> SensorControls | None:
         return self._controls
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Iterator[CapturedFrame]:
         """Pictures at the pattern's rate; see `FrameSource`."""
         start_s = time.monotonic()
         number = 0
         while not self._closed.wait(max(0.0, start_s + float(number / self.rate) - time.monotonic())):
             taken_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
             picture = self._draw(number)
-            yield Frame(picture, round(number / self.rate * CLOCK_90K), utc_us_of(taken_ns))
+            yield CapturedFrame(picture, round(number / self.rate * CLOCK_90K), utc_us_of(taken_ns))
             # A sensor does not wait for a busy host: pictures that fell due meanwhile are gone.
             number = max(number + 1, int((time.monotonic() - start_s) * self.rate))
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from firmware.capture.clip import CaptureError
 from firmware.capture.controls import SensorControls
-from firmware.capture.frame import Frame, FrameSource
+from firmware.capture.frame import CapturedFrame, FrameSource
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class EndsOnSilence:
     def controls(self) -> SensorControls | None:
         return self._source.controls
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Iterator[CapturedFrame]:
         """As those of the source; see `FrameSource`."""
         watch = threading.Thread(target=self._watch, name="silence", daemon=True)
         watch.start()

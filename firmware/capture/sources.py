@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from firmware.capture.clip import Clip
 from firmware.capture.frame import FrameSource
-from firmware.capture.pattern import Pattern
+from firmware.capture.pattern import TestPattern
 from firmware.capture.silence import EndsOnSilence
 
 
@@ -82,7 +82,7 @@ def _open_clip(settings: ClipSource) -> FrameSource:
 
 
 def _open_pattern(settings: PatternSource) -> FrameSource:
-    return Pattern(settings.width, settings.height, Fraction(settings.rate_fps))
+    return TestPattern(settings.width, settings.height, Fraction(settings.rate_fps))
 
 
 SOURCES: dict[type, Callable[[Any], FrameSource]] = {ClipSource: _open_clip, PatternSource: _open_pattern}

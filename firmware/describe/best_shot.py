@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.describe.shot import Verdict, judge
-from firmware.vision.sight import Sight, TrackBox
+from firmware.describe.shot import ShotQuality, judge
+from firmware.vision.frame_detections import FrameDetections, TrackBox
 from wire.features.vocabulary import ObjectClass
 
 Picture = NDArray[np.uint8]
@@ -36,14 +36,14 @@ class Shot:
 
     pts_90k: int
     utc_us: int
-    verdict: Verdict
+    verdict: ShotQuality
     rgb: Picture
     inside: NDArray[np.float32]
     box: NDArray[np.float32]
 
 
 @dataclass(slots=True)
-class Passage:
+class ObservedTrack:
     """One object's time in front of the camera; `shots` best first."""
 
     track_id: int
@@ -56,7 +56,7 @@ class Passage:
     def class_(self) -> ObjectClass:
         return max(self.votes, key=lambda kind: self.votes[kind])
 
-    def consider(self, track: TrackBox, sight: Sight, i420: Picture, utc_us: int, rgb: Clear) -> Verdict:
+    def consider(self, track: TrackBox, sight: FrameDetections, i420: Picture, utc_us: int, rgb: Clear) -> ShotQuality:
         """Keep this look if it is among the best; what it is worth."""
         self.last_us = max(self.last_us, utc_us)
         self.votes[track.class_] = self.votes.get(track.class_, 0.0) + track.score
@@ -73,7 +73,7 @@ class Passage:
         return verdict
 
     @staticmethod
-    def _cut(track: TrackBox, sight: Sight, utc_us: int, verdict: Verdict, rgb: Clear) -> Shot:
+    def _cut(track: TrackBox, sight: FrameDetections, utc_us: int, verdict: ShotQuality, rgb: Clear) -> Shot:
         picture = rgb()
         height, width = picture.shape[:2]
         edge = np.array([width, height, width, height], np.float32)

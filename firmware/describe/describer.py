@@ -17,10 +17,7 @@ from numpy.typing import NDArray
 
 from base.errors import ModelError
 from firmware.describe import thumbnail
-from firmware.describe.best_shot import Passage, Shot
-from firmware.describe.stature import Stature
-from firmware.describe.thumbnail import Clear
-from firmware.describe.words import (
+from firmware.describe.aggregation import (
     attributes,
     fitted,
     mean_attributes,
@@ -29,7 +26,10 @@ from firmware.describe.words import (
     mean_colours,
     mean_textures,
 )
-from firmware.vision.sight import Boxes, Sight
+from firmware.describe.best_shot import ObservedTrack, Shot
+from firmware.describe.relative_height import RelativeHeight
+from firmware.describe.thumbnail import Clear
+from firmware.vision.frame_detections import Boxes, FrameDetections
 from models import Models, texture
 from models.carried import carried
 from models.colours import cloth
@@ -52,7 +52,7 @@ _PATIENCE_90K = 270_000
 
 @dataclass(slots=True)
 class _Open:
-    passage: Passage
+    passage: ObservedTrack
     due_us: int
     stay_s: float
     colours_due_us: int
@@ -87,11 +87,11 @@ class Describer:
         self._originals = originals
         self._waiting: list[tuple[int, FeaturePacket, Clear | None]] = []
         self._provenance = models.detector.network
-        self._stature = Stature()
+        self._stature = RelativeHeight()
         self._renditions = Renditions()
         self._colours: OrderedDict[int, tuple[ColourShare, ...]] = OrderedDict()
 
-    def look(self, i420: Picture, sight: Sight, utc_us: int) -> None:
+    def look(self, i420: Picture, sight: FrameDetections, utc_us: int) -> None:
         """Take one clear picture and what was seen in it.
 
         Raises:
@@ -109,7 +109,7 @@ class Describer:
                 continue
             open_ = self._open.get(track.id)
             if open_ is None:
-                passage = Passage(track.id, utc_us, utc_us)
+                passage = ObservedTrack(track.id, utc_us, utc_us)
                 due_us, colours_due_us = utc_us + round(_FIRST_S * 1e6), utc_us + _COLOURS_AFTER_US
                 open_ = self._open[track.id] = _Open(passage, due_us, _FIRST_S, colours_due_us)
             if open_.passage.consider(track, sight, i420, utc_us, clear).passed and track.class_ is ObjectClass.PERSON:
@@ -123,7 +123,7 @@ class Describer:
                 self._describe(open_.passage)
                 open_.stay_s *= _AGAIN_FACTOR
                 open_.due_us = utc_us + round(open_.stay_s * 1e6)
-                open_.passage = Passage(track.id, utc_us, utc_us)
+                open_.passage = ObservedTrack(track.id, utc_us, utc_us)
         for track_id in sight.ended:
             gone = self._open.pop(track_id, None)
             if gone is not None and gone.stay_s == _FIRST_S:
@@ -175,7 +175,7 @@ class Describer:
         self._open.clear()
         self._deliver(None)
 
-    def _describe(self, passage: Passage) -> None:
+    def _describe(self, passage: ObservedTrack) -> None:
         """Make the packet, all but its thumbnail, and let go of the clear crops."""
         if (passage.last_us - passage.first_us) / 1e6 < _SHORTEST_S or not passage.shots:
             return
@@ -185,11 +185,13 @@ class Describer:
         try:
             codes = [self._models.appearance.encode(shot.rgb, shot.inside, class_) for shot in good]
             colours = [self._told(shot, class_) for shot in good]
-            textures = [texture.describe(shot.rgb, shot.inside, class_, told)
-                        for shot, told in zip(good, colours, strict=True)]
+            textures = [
+                texture.describe(shot.rgb, shot.inside, class_, told) for shot, told in zip(good, colours, strict=True)
+            ]
             worn = [self._models.appearance.attributes(shot.rgb, shot.inside, class_) for shot in good]
-            things = [carried(self._models.things, shot.rgb, shot.inside) for shot in good
-                      if class_ is ObjectClass.PERSON]
+            things = [
+                carried(self._models.things, shot.rgb, shot.inside) for shot in good if class_ is ObjectClass.PERSON
+            ]
         except ModelError as error:
             # The object was too small or too far outside; a broken network would fail its next detection anyway.
             log.debug("track %d is not described: %s", passage.track_id, error)
@@ -199,13 +201,23 @@ class Describer:
         tall = self._stature.relative(best.box) if class_ is ObjectClass.PERSON else None
         told = attributes(class_, best.box, tall) + mean_attributes(worn, weights) + mean_textures(textures, weights)
         x0, y0, x1, y1 = (best.box / [self._width, self._height, self._width, self._height] * FULL_SCALE).round()
-        packet = fitted(FeaturePacket(
-            camera_id=bytes(8), sequence=0, track_id=passage.track_id, class_=class_,
-            first_utc_ms=passage.first_us // 1000, best_utc_ms=best.utc_us // 1000, last_utc_ms=passage.last_us // 1000,
-            quality=best.verdict.quality, box=(int(x0), int(y0), int(x1 - x0), int(y1 - y0)),
-            codes=(mean_code(codes, weights),), colours=mean_colours(colours, weights),
-            attributes=told + mean_carried(things, weights, told), provenance=self._provenance,
-        ))
+        packet = fitted(
+            FeaturePacket(
+                camera_id=bytes(8),
+                sequence=0,
+                track_id=passage.track_id,
+                class_=class_,
+                first_utc_ms=passage.first_us // 1000,
+                best_utc_ms=best.utc_us // 1000,
+                last_utc_ms=passage.last_us // 1000,
+                quality=best.verdict.quality,
+                box=(int(x0), int(y0), int(x1 - x0), int(y1 - y0)),
+                codes=(mean_code(codes, weights),),
+                colours=mean_colours(colours, weights),
+                attributes=told + mean_carried(things, weights, told),
+                provenance=self._provenance,
+            )
+        )
         original = None
         if self._originals:
             original = thumbnail.clear(best.rgb, best.inside, best.box, self._width, self._height)

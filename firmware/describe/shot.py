@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.vision.sight import Sight, TrackBox
+from firmware.vision.frame_detections import FrameDetections, TrackBox
 from models.detections import Boxes, areas, intersections
 from wire.features.vocabulary import ObjectClass
 
@@ -33,7 +33,7 @@ _UPRIGHT_ASPECT = 0.42
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ShotQuality:
     """What a shot is worth.
 
     Args:
@@ -52,23 +52,29 @@ class Verdict:
         return self.passed, self.quality
 
 
-def judge(luma: NDArray[np.uint8], track: TrackBox, sight: Sight) -> Verdict:
+def judge(luma: NDArray[np.uint8], track: TrackBox, sight: FrameDetections) -> ShotQuality:
     """The worth of `track` as seen in `sight`; `luma` (h, w) is the picture's Y plane."""
     x0, y0, x1, y1 = (float(edge) for edge in track.box)
     rows, columns = luma.shape
     cut = x0 < _BORDER_PX or y0 < _BORDER_PX or x1 > columns - _BORDER_PX or y1 > rows - _BORDER_PX
     hidden = covered(track, sight)
     high = y1 - y0
-    passed = (hidden <= _COVERED and not cut and high >= _MINIMUM_HEIGHT_PX and track.score >= _MINIMUM_SCORE
-              and track.seen and track.age_s >= _MINIMUM_AGE_S)
+    passed = (
+        hidden <= _COVERED
+        and not cut
+        and high >= _MINIMUM_HEIGHT_PX
+        and track.score >= _MINIMUM_SCORE
+        and track.seen
+        and track.age_s >= _MINIMUM_AGE_S
+    )
     size = high / (high + _HEIGHT_HALF_PX)
     keen = _sharpness(luma, track.box)
     clear = 1 - min(hidden / 0.5, 1.0)
     quality = size**0.5 * keen**0.5 * (0.5 + 0.5 * track.score) * clear * _pose(track)
-    return Verdict(float(quality * (0.6 if cut else 1.0)), passed, hidden)
+    return ShotQuality(float(quality * (0.6 if cut else 1.0)), passed, hidden)
 
 
-def covered(track: TrackBox, sight: Sight) -> float:
+def covered(track: TrackBox, sight: FrameDetections) -> float:
     """Share of the track's box that is inside the boxes of objects standing nearer (whose feet are lower)."""
     others = [other.box for other in sight.tracks if other.id != track.id and other.box[3] > track.box[3]]
     weak = sight.weak.boxes[(sight.weak.scores >= _WEAK) & (sight.weak.boxes[:, 3] > track.box[3] + 2)]

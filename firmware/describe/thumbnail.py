@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.vision.sight import Boxes
+from firmware.vision.frame_detections import Boxes
 from wire.features.packet import FULL_SCALE
 
 Picture = NDArray[np.uint8]

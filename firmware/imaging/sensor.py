@@ -13,7 +13,7 @@ from base.settings_file import Stored
 from firmware.capture.controls import SensorControls
 from firmware.capture.frame import FrameSource, Picture, planes
 from firmware.imaging.adjust import NEUTRAL, Adjuster, Adjustment
-from firmware.imaging.tampering import Kind, Tampering
+from firmware.imaging.tampering import Tampering, TamperingKind
 from onvif.events import Bus, topics
 from onvif.events.settings_damage import tell_damage
 
@@ -21,10 +21,10 @@ log = logging.getLogger(__name__)
 
 SOURCE = {"Source": "source"}
 _TOPICS = {
-    Kind.TOO_DARK: topics.TOO_DARK.path,
-    Kind.TOO_BRIGHT: topics.TOO_BRIGHT.path,
-    Kind.TOO_BLURRY: topics.TOO_BLURRY.path,
-    Kind.SCENE_CHANGE: topics.SCENE_CHANGE.path,
+    TamperingKind.TOO_DARK: topics.TOO_DARK.path,
+    TamperingKind.TOO_BRIGHT: topics.TOO_BRIGHT.path,
+    TamperingKind.TOO_BLURRY: topics.TOO_BLURRY.path,
+    TamperingKind.SCENE_CHANGE: topics.SCENE_CHANGE.path,
 }
 
 

@@ -31,7 +31,7 @@ _FLAT = 8.0  # standard deviation of luma below which there is nothing to be sha
 Luma = NDArray[np.uint8]
 
 
-class Kind(StrEnum):
+class TamperingKind(StrEnum):
     """What may be wrong, by the topic that tells it."""
 
     TOO_DARK = "ImageTooDark"
@@ -44,7 +44,7 @@ class Kind(StrEnum):
 class Change:
     """One condition began or ended."""
 
-    kind: Kind
+    kind: TamperingKind
     state: bool
 
 
@@ -72,7 +72,7 @@ class _Held:
 class Tampering:
     """One camera's watch. One thread."""
 
-    _held: dict[Kind, _Held] = field(default_factory=lambda: {kind: _Held() for kind in Kind})
+    _held: dict[TamperingKind, _Held] = field(default_factory=lambda: {kind: _Held() for kind in TamperingKind})
     _next_90k: int = 0
     _usual_sharpness: float = 0.0
     _usual_scene: NDArray[np.float32] | None = None
@@ -93,34 +93,36 @@ class Tampering:
         small = np.asarray(cv2.resize(luma, (_WIDTH, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
         mean, spread = float(small.mean()), float(small.std())
         raised = {
-            Kind.TOO_DARK: mean < (_LIT if self.state(Kind.TOO_DARK) else _DARK),
-            Kind.TOO_BRIGHT: mean > (_EASED if self.state(Kind.TOO_BRIGHT) else _BRIGHT),
+            TamperingKind.TOO_DARK: mean < (_LIT if self.state(TamperingKind.TOO_DARK) else _DARK),
+            TamperingKind.TOO_BRIGHT: mean > (_EASED if self.state(TamperingKind.TOO_BRIGHT) else _BRIGHT),
         }
-        blinded = raised[Kind.TOO_DARK] or raised[Kind.TOO_BRIGHT]
-        raised[Kind.TOO_BLURRY] = self._blurry(luma, spread, blinded=blinded)
-        raised[Kind.SCENE_CHANGE] = self._moved(small, pts_90k, blinded=blinded)
-        return tuple(Change(kind, raised[kind]) for kind in Kind if self._held[kind].look(raised[kind], pts_90k))
+        blinded = raised[TamperingKind.TOO_DARK] or raised[TamperingKind.TOO_BRIGHT]
+        raised[TamperingKind.TOO_BLURRY] = self._blurry(luma, spread, blinded=blinded)
+        raised[TamperingKind.SCENE_CHANGE] = self._moved(small, pts_90k, blinded=blinded)
+        return tuple(
+            Change(kind, raised[kind]) for kind in TamperingKind if self._held[kind].look(raised[kind], pts_90k)
+        )
 
-    def state(self, kind: Kind) -> bool:
+    def state(self, kind: TamperingKind) -> bool:
         return self._held[kind].state
 
     def _blurry(self, luma: Luma, spread: float, *, blinded: bool) -> bool:
         if blinded or spread < _FLAT:
-            return self.state(Kind.TOO_BLURRY) and not blinded
+            return self.state(TamperingKind.TOO_BLURRY) and not blinded
         # Fine detail relative to the picture's contrast, on the full picture: what defocus takes away first.
         detail = cv2.Laplacian(luma, cv2.CV_16S, ksize=1)
         sharpness = float(np.abs(detail).mean()) / spread
         if self._looks < _ENOUGH:
             self._usual_sharpness = max(self._usual_sharpness, sharpness)
             return False
-        blurry = sharpness < self._usual_sharpness * (_SHARP if self.state(Kind.TOO_BLURRY) else _BLURRY)
+        blurry = sharpness < self._usual_sharpness * (_SHARP if self.state(TamperingKind.TOO_BLURRY) else _BLURRY)
         if not blurry:
             self._usual_sharpness += (sharpness - self._usual_sharpness) * 0.5 / _USUAL_S
         return blurry
 
     def _moved(self, small: Luma, pts_90k: int, *, blinded: bool) -> bool:
         if blinded:
-            return self.state(Kind.SCENE_CHANGE)
+            return self.state(TamperingKind.SCENE_CHANGE)
         scene = np.asarray(cv2.resize(small, (32, 24), interpolation=cv2.INTER_AREA), dtype=np.float32)
         # Light changes scale and shift the whole picture; without mean and size only its layout remains.
         scene -= scene.mean()
@@ -130,7 +132,7 @@ class Tampering:
             self._usual_scene = scene if self._usual_scene is None else np.float32(0.5) * (self._usual_scene + scene)
             return False
         likeness = float((scene * self._usual_scene).sum()) / max(1e-6, float(np.linalg.norm(self._usual_scene)))
-        odd = likeness < (_SETTLED if self.state(Kind.SCENE_CHANGE) else _MOVED)
+        odd = likeness < (_SETTLED if self.state(TamperingKind.SCENE_CHANGE) else _MOVED)
         if not odd:
             self._odd_since_90k = None
             self._usual_scene += (scene - self._usual_scene) * np.float32(0.5 / _USUAL_S)

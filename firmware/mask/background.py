@@ -72,7 +72,7 @@ class Background:
         self._changed_90k = np.zeros(self._grid, np.int64)
         self._before = np.zeros(self._grid, np.bool_)
 
-    def look(self, i420: Picture, pts_90k: int) -> Foreground:
+    def update(self, i420: Picture, pts_90k: int) -> Foreground:
         """What is before the scene in this picture; it is then remembered."""
         small = cv2.resize(planes(i420)[0], self._size, interpolation=cv2.INTER_AREA).astype(np.float32)
         if self._scene is None:

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from firmware.capture.frame import CLOCK_90K
 from firmware.mask.background import Foreground
+from firmware.mask.exemption import left_open
 from firmware.mask.grid import MB, BitGrid, Boxes, Rect, grow
-from firmware.mask.remainder import Remainder
-from firmware.mask.selection import left_open
+from firmware.mask.residual_foreground import ResidualForeground
 from firmware.mask.settings import Fill, Infrared, MaskSettings
 from firmware.mask.sightings import Sightings
 from firmware.mask.targets import UNTRACKED, Targets
 from firmware.mask.zones import ZoneGrids
-from firmware.vision.sight import Sight
+from firmware.vision.frame_detections import FrameDetections
 from models.detections import ious
 from wire.recovery.layout import Region
 
@@ -94,7 +94,7 @@ class Planner:
     ) -> None:
         self._is_open, self._released = is_open, released
         self._size = np.array([width, height, width, height], np.float32)
-        self._sights: deque[Sight] = deque()
+        self._sights: deque[FrameDetections] = deque()
         self.columns, self.rows = width // MB, height // MB
         self._seen = Sightings()
         self._known: deque[tuple[int, Boxes, Boxes]] = deque()
@@ -103,7 +103,7 @@ class Planner:
         self._moved_90k = self._colourless_90k = _LONG_AGO_90K
         self._before = np.zeros((self.rows, self.columns), np.uint8)
         self._needed_90k = np.full((self.rows, self.columns), _LONG_AGO_90K, np.int64)
-        self._remainder = Remainder(self.rows, self.columns, self._cell_of)
+        self._remainder = ResidualForeground(self.rows, self.columns, self._cell_of)
         self.settings = settings
 
     @property
@@ -117,7 +117,7 @@ class Planner:
         self._targets = Targets(self.columns, self.rows, settings)
         self._zones = ZoneGrids.of(settings, self.columns, self.rows)
 
-    def saw(self, sight: Sight) -> None:
+    def saw(self, sight: FrameDetections) -> None:
         """Take what vision found in one picture.
 
         A box that is no number is a detector that cannot be trusted, and a picture too dark or too bright to see
@@ -239,7 +239,7 @@ class Planner:
         since_90k = pts_90k - _COLOURLESS_S * CLOCK_90K
         return any((sight.hazy or sight.sparse) and sight.pts_90k >= since_90k for sight in self._sights)
 
-    def _without_released(self, sight: Sight) -> Sight:
+    def _without_released(self, sight: FrameDetections) -> FrameDetections:
         places = self._released() * self._size
         if not len(places):
             return sight
@@ -253,7 +253,7 @@ class Planner:
         now = [sight for sight in self._sights if sight.pts_90k == pts_90k]
         return frozenset(left_open(now[0], self._is_open)) if now else frozenset()
 
-    def _explaining(self, sight: Sight) -> tuple[Boxes, Boxes]:
+    def _explaining(self, sight: FrameDetections) -> tuple[Boxes, Boxes]:
         """Around who is hidden and seen, and around what is known and need not be hidden: (n, 4) boxes each."""
         hidden = [track.box for track in sight.tracks if track.seen and self._targets.hides(track.class_)]
         things = [track.box for track in sight.tracks if not self._targets.hides(track.class_)]
@@ -296,6 +296,6 @@ def _stacked(boxes: list[NDArray[np.float32]]) -> Boxes:
     return np.array(boxes, np.float32).reshape(-1, 4)
 
 
-def _finite(sight: Sight) -> bool:
+def _finite(sight: FrameDetections) -> bool:
     boxes = [sight.faces, sight.weak.boxes, sight.kept, *(track.box for track in sight.tracks)]
     return all(bool(np.isfinite(box).all()) for box in boxes)

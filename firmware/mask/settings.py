@@ -40,7 +40,7 @@ class Fill(IntEnum):
         return Fill.BLOCKS if pattern is Pattern.BLOCKS else Fill.SOLID
 
 
-class Part(StrEnum):
+class MaskedPart(StrEnum):
     """Which part of an object is masked."""
 
     EXTENT = "extent"  # of a person what `extent` says, of anything else all of it
@@ -69,7 +69,7 @@ class ClassRule:
     """
 
     name: str
-    part: Part = Part.EXTENT
+    part: MaskedPart = MaskedPart.EXTENT
     pattern: Pattern | None = None
     level: int | None = None
 
@@ -77,9 +77,9 @@ class ClassRule:
         if self.name not in ObjectClass.__members__:
             raise ValueError(f"name: want one of {', '.join(ObjectClass.__members__)}, got {self.name!r}")
         _check_level(self.level)
-        if self.part is Part.PLATES and self.name not in VEHICLES:
+        if self.part is MaskedPart.PLATES and self.name not in VEHICLES:
             raise ValueError(f"part: only {', '.join(VEHICLES)} have plates")
-        if self.part is Part.PLATES and self.pattern not in {None, Pattern.SOLID, Pattern.DILATED}:
+        if self.part is MaskedPart.PLATES and self.pattern not in {None, Pattern.SOLID, Pattern.DILATED}:
             raise ValueError("pattern: plates are masked solid only; leave it out")
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware.mask.exemption import inside
 from firmware.mask.grid import MB, Boxes, Rect, grow, to_rect
-from firmware.mask.selection import inside
-from firmware.mask.settings import ClassRule, Extent, Fill, MaskSettings, Part, Pattern
-from firmware.vision.sight import Sight
+from firmware.mask.settings import ClassRule, Extent, Fill, MaskedPart, MaskSettings, Pattern
+from firmware.vision.frame_detections import FrameDetections
 from models.detections import ious
 from models.detector import MASKING_THRESHOLD
 from wire.features.vocabulary import ObjectClass
@@ -89,9 +89,9 @@ class Targets:
 
     def hides(self, class_: int) -> bool:
         """Whether objects of this class are themselves what is hidden, and not only a part with text on it."""
-        return self.masks(class_) and self._rules[ObjectClass(class_)].part is Part.EXTENT
+        return self.masks(class_) and self._rules[ObjectClass(class_)].part is MaskedPart.EXTENT
 
-    def of(self, sight: Sight) -> Iterable[Target]:
+    def of(self, sight: FrameDetections) -> Iterable[Target]:
         """Everything to mask of one sighting: faces, tracked objects, what was found beside them, kept places."""
         faces = grow(sight.faces, self._settings.margin * 3)
         for face, found in zip(faces, sight.faces, strict=True) if self.masks(ObjectClass.PERSON) else ():
@@ -125,9 +125,7 @@ class Targets:
         """The mosaic cell for objects of this size, in macroblocks."""
         return self._cell(bodies, self._settings.level)
 
-    def _body(
-        self, track_id: int, class_: ObjectClass, body: Boxes, faces: Boxes, *, seen: bool
-    ) -> Target:
+    def _body(self, track_id: int, class_: ObjectClass, body: Boxes, faces: Boxes, *, seen: bool) -> Target:
         boxes = self._extent(body, faces, class_)
         rule = self._rules[class_]
         cell = self._cell(body, rule.level or self._settings.level)
@@ -138,7 +136,7 @@ class Targets:
     ) -> Target:
         rule, settings = self._rules[class_], self._settings
         level = rule.level or settings.level
-        fill = Fill.SOLID if rule.part is Part.PLATES else Fill.of(rule.pattern or settings.pattern, level)
+        fill = Fill.SOLID if rule.part is MaskedPart.PLATES else Fill.of(rule.pattern or settings.pattern, level)
         rects = self.rects(_within_by(boxes, _REACHES_PX * near))
         wide = self.rects(grow(boxes, 0.0, _LINGER_PX + (_LINGER_NEAR_PX - _LINGER_PX) * near))
         return Target(track_id, int(class_), rects, wide, fill, cell, level, seen)
@@ -155,7 +153,7 @@ class Targets:
     def _extent(self, body: Boxes, faces: Boxes, class_: ObjectClass) -> Boxes:
         """The boxes to mask of one body, (1, 4), by the configured extent."""
         margin, rule = self._margin(body), self._rules[class_]
-        if rule.part is Part.PLATES:
+        if rule.part is MaskedPart.PLATES:
             return grow(_plates(body), margin)
         if (rule.pattern or self._settings.pattern) is Pattern.DILATED:
             return grow(_fixed_shape(body), margin)
@@ -176,7 +174,7 @@ class Targets:
         return int(np.clip(-(-side // MB), 1, 255))
 
 
-def _within(box: NDArray[np.float32], sight: Sight, score: float = 1.0) -> tuple[int, ...]:
+def _within(box: NDArray[np.float32], sight: FrameDetections, score: float = 1.0) -> tuple[int, ...]:
     """The followed people of whom a box is another view; one below the masking threshold is there for them alone."""
     people = [track for track in sight.tracks if track.class_ is ObjectClass.PERSON and track.seen]
     if score < MASKING_THRESHOLD and people:
@@ -185,7 +183,7 @@ def _within(box: NDArray[np.float32], sight: Sight, score: float = 1.0) -> tuple
     return tuple(track.id for track in people if inside(box, track.box.reshape(1, 4)))
 
 
-def _apart(box: NDArray[np.float32], sight: Sight, within: tuple[int, ...], score: float) -> bool:
+def _apart(box: NDArray[np.float32], sight: FrameDetections, within: tuple[int, ...], score: float) -> bool:
     """Whether a box may be somebody else: nobody's view, several people's, or somebody small before one of them."""
     if len(within) != 1:
         return True

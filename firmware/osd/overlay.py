@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from base.settings_file import Stored
 from firmware.capture.frame import Picture, planes
-from firmware.osd.text import Osd, OsdSettings, Position
+from firmware.osd.text import Osd, OsdPosition, OsdSettings
 
 _WHITE, _DARK, _NEUTRAL = 220, 24, 128
 _REFERENCE_LINES = 720
@@ -91,15 +91,15 @@ def _put(masked: Picture, stamp: _Stamp, osd: Osd) -> None:
 def _corner(osd: Osd, lowest: int, rightmost: int, margin: int) -> tuple[int, int]:
     """(top, left) of the stamp, even, inside the picture."""
     match osd.position:
-        case Position.CUSTOM:
+        case OsdPosition.CUSTOM:
             top, left = round((1 - osd.y) / 2 * lowest), round((1 + osd.x) / 2 * rightmost)
-        case Position.UPPER_LEFT:
+        case OsdPosition.UPPER_LEFT:
             top, left = margin, margin
-        case Position.UPPER_RIGHT:
+        case OsdPosition.UPPER_RIGHT:
             top, left = margin, rightmost - margin
-        case Position.LOWER_LEFT:
+        case OsdPosition.LOWER_LEFT:
             top, left = lowest - margin, margin
-        case Position.LOWER_RIGHT:
+        case OsdPosition.LOWER_RIGHT:
             top, left = lowest - margin, rightmost - margin
     return min(max(0, top), lowest) & ~1, min(max(0, left), rightmost) & ~1
 

@@ -14,7 +14,7 @@ SIZES = (8, 64)
 """Least and largest font size in pixels of a picture 720 lines high; other heights scale it."""
 
 
-class Kind(StrEnum):
+class OsdTextKind(StrEnum):
     """tt:OSDTextConfiguration/Type."""
 
     PLAIN = "Plain"
@@ -23,7 +23,7 @@ class Kind(StrEnum):
     DATE_AND_TIME = "DateAndTime"
 
 
-class Position(StrEnum):
+class OsdPosition(StrEnum):
     """tt:OSDPosConfiguration/Type."""
 
     UPPER_LEFT = "UpperLeft"
@@ -51,9 +51,9 @@ class Osd:
     """
 
     token: str
-    kind: Kind = Kind.PLAIN
+    kind: OsdTextKind = OsdTextKind.PLAIN
     text: str = ""
-    position: Position = Position.UPPER_LEFT
+    position: OsdPosition = OsdPosition.UPPER_LEFT
     x: float = 0.0
     y: float = 0.0
     size: int = 24
@@ -75,14 +75,14 @@ class Osd:
     def at(self, moment: datetime) -> str:
         """What it says at that moment, one line."""
         match self.kind:
-            case Kind.PLAIN:
+            case OsdTextKind.PLAIN:
                 # Control characters would be drawn as boxes, and a line break is none in one line.
                 return "".join(letter if letter.isprintable() else " " for letter in self.text)
-            case Kind.DATE:
+            case OsdTextKind.DATE:
                 return moment.strftime(DATE_FORMATS[self.date_format])
-            case Kind.TIME:
+            case OsdTextKind.TIME:
                 return moment.strftime(TIME_FORMATS[self.time_format])
-            case Kind.DATE_AND_TIME:
+            case OsdTextKind.DATE_AND_TIME:
                 return moment.strftime(f"{DATE_FORMATS[self.date_format]} {TIME_FORMATS[self.time_format]}")
 
 

@@ -15,10 +15,10 @@ from firmware.analytics.engine import (
     MOST_MODULES,
     MOST_RULES,
     RULE_TYPE,
-    Choice,
     Engine,
     EngineSettings,
     Module,
+    ObjectFilter,
     Rule,
     with_changed,
 )
@@ -149,7 +149,7 @@ def analytics_service(handlers: AnalyticsService) -> Service:
     return service(handlers, TAN, path=PATH, capabilities=_capabilities)
 
 
-def configs(kind: str, type_: str, choices: Sequence[Choice]) -> list[etree._Element]:
+def configs(kind: str, type_: str, choices: Sequence[ObjectFilter]) -> list[etree._Element]:
     """Modules or rules as tt:Config elements named `kind`, for the analytics configuration of the media services."""
     found = []
     for choice in choices:
@@ -159,20 +159,20 @@ def configs(kind: str, type_: str, choices: Sequence[Choice]) -> list[etree._Ele
     return found
 
 
-_SAMPLE = metadata.Frame(
+_SAMPLE = metadata.MetadataFrame(
     datetime(2026, 1, 1, tzinfo=UTC),
     (
-        metadata.Object(
-            1, metadata.Box(-0.5, 0.5, -0.3, -0.2), "Human", 0.9,
-            tops=(metadata.Colour(RGB[Colour.RED], 0.8),), bottoms=(metadata.Colour(RGB[Colour.BLUE], 0.9),),
+        metadata.MetadataObject(
+            1, metadata.MetadataBox(-0.5, 0.5, -0.3, -0.2), "Human", 0.9,
+            tops=(metadata.ColourCluster(RGB[Colour.RED], 0.8),), bottoms=(metadata.ColourCluster(RGB[Colour.BLUE], 0.9),),
         ),
-        metadata.Object(
-            2, metadata.Box(0.1, 0.3, 0.4, 0.0), "Vehicle", 0.8, vehicle="Car",
-            colours=(metadata.Colour(RGB[Colour.WHITE], 0.9),),
+        metadata.MetadataObject(
+            2, metadata.MetadataBox(0.1, 0.3, 0.4, 0.0), "Vehicle", 0.8, vehicle="Car",
+            colours=(metadata.ColourCluster(RGB[Colour.WHITE], 0.9),),
         ),
-        metadata.Object(
-            3, metadata.Box(0.5, 0.3, 0.6, 0.0), "Bicycle", 0.8, vehicle="Bicycle",
-            colours=(metadata.Colour(RGB[Colour.GREEN], 0.7),),
+        metadata.MetadataObject(
+            3, metadata.MetadataBox(0.5, 0.3, 0.6, 0.0), "Bicycle", 0.8, vehicle="Bicycle",
+            colours=(metadata.ColourCluster(RGB[Colour.GREEN], 0.7),),
         ),
     ),
 )  # fmt: skip
@@ -194,9 +194,9 @@ def _check(call: Call) -> None:
         raise invalid(f"There is no analytics configuration {call.request.ConfigurationToken[:64]!r}.", "NoConfig")
 
 
-def _read(call: Call, tag: str, type_: str, kind: type[Choice], fault: str) -> list[Any]:
+def _read(call: Call, tag: str, type_: str, kind: type[ObjectFilter], fault: str) -> list[Any]:
     """The configs of a request, by the raw elements: a QName in an attribute needs its declarations."""
-    found: list[Choice] = []
+    found: list[ObjectFilter] = []
     for element in call.element.findall(q(TAN, tag)):
         if _resolved(element, element.get("Type", "")) != type_:
             raise invalid(f"There is no {tag} of type {element.get('Type', '')[:80]!r}.", fault)
@@ -227,13 +227,13 @@ def _likelihood(text: str) -> float:
     return value
 
 
-def _refuse_known(kept: Sequence[Choice], new: Sequence[Choice], fault: str) -> None:
+def _refuse_known(kept: Sequence[ObjectFilter], new: Sequence[ObjectFilter], fault: str) -> None:
     for choice in new:
         if any(other.name == choice.name for other in kept):
             raise invalid(f"There already is one named {choice.name!r}.", fault)
 
 
-def _refuse_unknown(kept: Sequence[Choice], wanted: Sequence[str], fault: str) -> None:
+def _refuse_unknown(kept: Sequence[ObjectFilter], wanted: Sequence[str], fault: str) -> None:
     for name in wanted:
         if all(other.name != name for other in kept):
             raise invalid(f"There is none named {name[:64]!r}.", fault)
@@ -258,13 +258,13 @@ def _asked_type(call: Call, tag: str) -> str | None:
     return None if element is None else _resolved(element, element.text or "")
 
 
-def _fill(config: etree._Element, choice: Choice) -> None:
+def _fill(config: etree._Element, choice: ObjectFilter) -> None:
     parameters = etree.SubElement(config, q(TT, "Parameters"))
     for name, value in (("ClassFilter", " ".join(choice.classes)), ("ConfidenceLevel", f"{choice.likelihood:g}")):
         etree.SubElement(parameters, q(TT, "SimpleItem"), Name=name, Value=value)
 
 
-def _listed(response: str, tag: str, type_: str, choices: Sequence[Choice]) -> etree._Element:
+def _listed(response: str, tag: str, type_: str, choices: Sequence[ObjectFilter]) -> etree._Element:
     reply = _element(response)
     for choice in choices:
         _fill(etree.SubElement(reply, q(TAN, tag), Name=choice.name, Type=_qname(type_)), choice)

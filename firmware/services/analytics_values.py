@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from firmware.analytics.engine import CONFIGURATION, Choice, Engine
+from firmware.analytics.engine import CONFIGURATION, Engine, ObjectFilter
 
 _MODULE, _RULE = "vc:ObjectTracker", "tt:ObjectDetection"
 
@@ -26,7 +26,7 @@ class AnalyticsConfiguration:
         }
 
 
-def _config(type_: str, choice: Choice) -> dict[str, Any]:
+def _config(type_: str, choice: ObjectFilter) -> dict[str, Any]:
     items = (("ClassFilter", " ".join(choice.classes)), ("ConfidenceLevel", f"{choice.likelihood:g}"))
     return {
         "Name": choice.name,

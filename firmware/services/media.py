@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from firmware.media_state import MOST_PROFILES, Profile
+from firmware.media_state import MOST_PROFILES, MediaProfile
 from firmware.services.addresses import Addresses
 from firmware.services.configurations import Configurations
 from firmware.services.media_values import seconds
@@ -167,7 +167,7 @@ class Media:
         self.addresses.multicast(self._asked(call), on=False)
         return None
 
-    def _asked(self, call: Call) -> Profile:
+    def _asked(self, call: Call) -> MediaProfile:
         return self.media.profiles.get(str(call.request.ProfileToken))
 
     def _token(self, call: Call, field: str) -> str:
@@ -183,7 +183,7 @@ class Media:
             return self._token(call, field)
         return str(getattr(profile, field)) if profile is not None else ""
 
-    def _profile(self, profile: Profile) -> dict[str, Any]:
+    def _profile(self, profile: MediaProfile) -> dict[str, Any]:
         parts = {
             f"{word}Configuration": self._configuration(field, str(getattr(profile, field)))
             for word, field in _FIELDS.items()

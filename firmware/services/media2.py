@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from firmware.media_state import MOST_PROFILES, SOURCE, Profile
+from firmware.media_state import MOST_PROFILES, SOURCE, MediaProfile
 from firmware.services.addresses import Addresses
 from firmware.services.configurations import Configurations
 from firmware.services.profiles import KINDS
@@ -186,7 +186,7 @@ class Media2:
     def _configurations(self, call: Call, field: str) -> Reply:
         return {"Configurations": [self._configuration(field, token) for token in self._tokens(call, field)]}
 
-    def _profile(self, profile: Profile, kinds: set[str]) -> dict[str, Any]:
+    def _profile(self, profile: MediaProfile, kinds: set[str]) -> dict[str, Any]:
         values: dict[str, Any] = {"token": profile.token, "fixed": profile.fixed, "Name": profile.name}
         if not kinds:
             return values

@@ -8,7 +8,7 @@ from lxml import etree
 
 from firmware.media_state import METADATA, SOURCE, MetadataSettings, Multicast
 from firmware.services.profiles import Profiles
-from firmware.stream.live import Live
+from firmware.stream.live import PipelineControl
 from onvif import names
 from onvif.errors import invalid
 from onvif.events import topics
@@ -28,7 +28,7 @@ class MediaValues:
         group: the multicast group of a configuration as set, and its token.
     """
 
-    def __init__(self, live: Live, profiles: Profiles, group: Callable[[Multicast, str], Multicast]) -> None:
+    def __init__(self, live: PipelineControl, profiles: Profiles, group: Callable[[Multicast, str], Multicast]) -> None:
         self._live = live
         self._profiles = profiles
         self._group = group

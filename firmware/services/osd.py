@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from base.settings_file import Stored
-from firmware.osd.text import DATE_FORMATS, MOST, SIZES, TIME_FORMATS, Kind, Osd, OsdSettings, Position
+from firmware.osd.text import DATE_FORMATS, MOST, SIZES, TIME_FORMATS, Osd, OsdPosition, OsdSettings, OsdTextKind
 from onvif.errors import impossible, invalid
 from onvif.metadata import RGB
 from onvif.names import TRT
@@ -57,9 +57,9 @@ class OsdOperations:
                     "Total": MOST, "Image": 0, "PlainText": MOST, "Date": MOST, "Time": MOST, "DateAndTime": MOST,
                 },
                 "Type": ["Text"],
-                "PositionOption": [str(position) for position in Position],
+                "PositionOption": [str(position) for position in OsdPosition],
                 "TextOption": {
-                    "Type": [str(kind) for kind in Kind],
+                    "Type": [str(kind) for kind in OsdTextKind],
                     "FontSizeRange": {"Min": SIZES[0], "Max": SIZES[1]},
                     "DateFormat": list(DATE_FORMATS),
                     "TimeFormat": list(TIME_FORMATS),
@@ -109,17 +109,17 @@ class OsdOperations:
         if wanted.Type != "Text" or wanted.TextString is None:
             raise invalid("This camera draws texts only.", "InvalidOSD")
         text, place = wanted.TextString, wanted.Position
-        if place.Type == Position.CUSTOM and place.Pos is None:
+        if place.Type == OsdPosition.CUSTOM and place.Pos is None:
             raise invalid("A custom position needs Pos.", "InvalidOSD")
-        if text.Type == Kind.PLAIN and text.PlainText is None:
+        if text.Type == OsdTextKind.PLAIN and text.PlainText is None:
             raise invalid("A plain text needs PlainText.", "InvalidOSD")
         default = Osd(token=token)
         try:
             return Osd(
                 token=token,
-                kind=Kind(text.Type),
+                kind=OsdTextKind(text.Type),
                 text=text.PlainText or "",
-                position=Position(place.Type),
+                position=OsdPosition(place.Type),
                 x=float(place.Pos.x) if place.Pos is not None else 0.0,
                 y=float(place.Pos.y) if place.Pos is not None else 0.0,
                 size=text.FontSize if text.FontSize is not None else default.size,
@@ -136,14 +136,14 @@ class OsdOperations:
             "FontColor": _COLOUR,
             "IsPersistentText": True,
         }
-        if osd.kind in {Kind.DATE, Kind.DATE_AND_TIME}:
+        if osd.kind in {OsdTextKind.DATE, OsdTextKind.DATE_AND_TIME}:
             text["DateFormat"] = osd.date_format
-        if osd.kind in {Kind.TIME, Kind.DATE_AND_TIME}:
+        if osd.kind in {OsdTextKind.TIME, OsdTextKind.DATE_AND_TIME}:
             text["TimeFormat"] = osd.time_format
-        if osd.kind is Kind.PLAIN:
+        if osd.kind is OsdTextKind.PLAIN:
             text["PlainText"] = osd.text
         place: dict[str, Any] = {"Type": str(osd.position)}
-        if osd.position is Position.CUSTOM:
+        if osd.position is OsdPosition.CUSTOM:
             place["Pos"] = {"x": osd.x, "y": osd.y}
         return {
             "token": osd.token,

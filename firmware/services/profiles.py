@@ -5,7 +5,7 @@ Every change is persisted and said on the bus as tns1:Media/ProfileChanged (ONVI
 
 from dataclasses import replace
 
-from firmware.media_state import ANALYTICS, METADATA, MOST_PROFILES, SOURCE, MediaState, Profile
+from firmware.media_state import ANALYTICS, METADATA, MOST_PROFILES, SOURCE, MediaProfile, MediaState
 from firmware.services.video import Encoders
 from firmware.settings import Settings
 from onvif.errors import Fault, impossible, invalid
@@ -23,17 +23,17 @@ class Profiles:
         self._encoders = encoders
         self._bus = bus
 
-    def all(self) -> tuple[Profile, ...]:
+    def all(self) -> tuple[MediaProfile, ...]:
         return self._state.profiles
 
-    def get(self, token: str) -> Profile:
+    def get(self, token: str) -> MediaProfile:
         """Raises Fault ter:InvalidArgVal/ter:NoProfile."""
         for profile in self._state.profiles:
             if profile.token == token:
                 return profile
         raise invalid(f"there is no profile {str(token)[:64]!r}", "NoProfile")
 
-    def create(self, name: str, *, token: str = "") -> Profile:
+    def create(self, name: str, *, token: str = "") -> MediaProfile:
         """A new, empty profile; raises ter:ProfileExists or ter:MaxNVTProfiles."""
         state = self._state
         if token and any(profile.token == token for profile in state.profiles):
@@ -43,7 +43,7 @@ class Profiles:
         number = state.next_profile
         while not token or any(profile.token == token for profile in state.profiles):
             token, number = f"profile{number}", number + 1
-        profile = Profile(token, name)
+        profile = MediaProfile(token, name)
         self._settings.media.change(profiles=(*state.profiles, profile), next_profile=number)
         self._changed(token)
         return profile

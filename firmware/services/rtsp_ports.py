@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from onvif.keystore import Keystore
 from onvif.keystore.serving import ServerTls
-from onvif.rtsp.serve import Server
+from onvif.rtsp.serve import RtspServer
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ class LiveRtspPorts:
     """
 
     def __init__(
-        self, rtsp: Server, secure_port: int, keystore: Keystore, own_certificate: Callable[[], None]
+        self, rtsp: RtspServer, secure_port: int, keystore: Keystore, own_certificate: Callable[[], None]
     ) -> None:
         self._rtsp, self._secure_port, self._keystore = rtsp, secure_port, keystore
         self._own_certificate = own_certificate

@@ -21,7 +21,7 @@ from firmware.services.video_options import (
     rate_of,
 )
 from firmware.settings import Settings
-from firmware.stream.live import TOKENS, Live
+from firmware.stream.live import TOKENS, PipelineControl
 from onvif.errors import invalid
 
 _BEST_QP, _WORST_QP = 18, 44
@@ -50,7 +50,7 @@ class Video:
 class Encoders:
     """The video encoders of one camera. Applies the stored settings once when made; any thread."""
 
-    def __init__(self, live: Live, settings: Settings) -> None:
+    def __init__(self, live: PipelineControl, settings: Settings) -> None:
         self._live = live
         self._settings = settings
         self._changing = threading.Lock()

@@ -10,8 +10,8 @@ from datetime import timedelta
 from aiohttp import web
 
 from firmware.bound import authorised, authoriser
-from firmware.camera import Camera
-from firmware.config import Camera as CameraConfig
+from firmware.camera import CameraContext
+from firmware.config import CameraConfig
 from firmware.mask.settings import Pattern
 from firmware.masking import MaskingEndpoint
 from firmware.services.addresses import Addresses
@@ -30,15 +30,15 @@ from firmware.services.rtsp_ports import LiveRtspPorts
 from firmware.services.video import Encoders
 from firmware.stream.multicast import Multicasting
 from onvif.auth import Authenticator
+from onvif.connection_bounds import ConnectionLimit, attend
 from onvif.device.host import DeviceHost, device_identity, restart_process
 from onvif.device.ports import DevicePorts
 from onvif.discovery.messages import DEVICE, VIDEO_TRANSMITTER
-from onvif.doorway import Crowd, attend
 from onvif.host.platform import HostPlatform
 from onvif.keystore import Keystore
 from onvif.platform import Platform, RecordedPlatform, own_mac
 from onvif.rtsp.tunnel import Tunnels
-from onvif.server import Server
+from onvif.server import SoapServer
 from onvif.service import Service
 from onvif.services.device import device_service
 from onvif.services.device_context import DeviceIdentity
@@ -64,7 +64,7 @@ class CameraWeb:
         StoreError: the keystore's file cannot be used.
     """
 
-    def __init__(self, camera: Camera, restart: Callable[[], None] | None = None) -> None:
+    def __init__(self, camera: CameraContext, restart: Callable[[], None] | None = None) -> None:
         self.camera = camera
         settings = camera.settings
         self.platform = _platform(camera, restart or restart_process)
@@ -90,7 +90,7 @@ class CameraWeb:
         self.host = DeviceHost(
             _identity(config), settings.device, self.ports, types=(VIDEO_TRANSMITTER, DEVICE), address=config.address
         )
-        self.server = Server(self._services(), self.authenticator, now=self.platform.now)
+        self.server = SoapServer(self._services(), self.authenticator, now=self.platform.now)
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -112,7 +112,7 @@ class CameraWeb:
         app.add_routes(self.camera.released.routes(authoriser(self.authenticator)))
         masking = MaskingEndpoint(self.camera.live, self.camera.selection.stored, self.camera.released.stored)
         app.add_routes(masking.routes(authoriser(self.authenticator)))
-        attend(app, Crowd())
+        attend(app, ConnectionLimit())
         Tunnels(lambda: self.camera.rtsp.inner_port, self.camera.rtsp.origins).install(app)
         return app
 
@@ -185,7 +185,7 @@ def _identity(config: CameraConfig) -> DeviceIdentity:
     )  # fmt: skip
 
 
-def _platform(camera: Camera, restart: Callable[[], None]) -> Platform:
+def _platform(camera: CameraContext, restart: Callable[[], None]) -> Platform:
     if camera.config.host == "own":
         return HostPlatform(restart)
     offset = timedelta(seconds=camera.settings.device.value.clock.offset_s)

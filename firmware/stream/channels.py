@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Generic, TypeVar
 
-from firmware.capture.frame import Frame, Picture
+from firmware.capture.frame import CapturedFrame, Picture
 from firmware.encode.access_unit import AccessUnit
 from firmware.encode.jpeg import JpegEncoder
 from firmware.encode.protected import ProtectedEncoder
@@ -20,7 +20,7 @@ from firmware.encode.recoverable import PlainEncoder, RecoverableEncoder
 from firmware.encode.settings import EncoderSettings, VideoFormat
 from firmware.mask.grid import MB
 from firmware.mask.plan import MaskPlan
-from firmware.stream.pace import Pace, Wishes
+from firmware.stream.rate import FrameDropper, IdrRequests
 from firmware.stream.scale import scaled, scaled_mask, scaled_region
 from wire.keys import Recipient
 
@@ -76,11 +76,11 @@ class MainChannel:
 
     def __init__(self, width: int, height: int, rate: Fraction, encoder: ProtectedEncoder) -> None:
         self.source = Shape(width, height, rate)
-        self.wishes = Wishes()
+        self.wishes = IdrRequests()
         self._encoder = encoder
         self._format = VideoFormat(width=width, height=height, rate=rate, coding=encoder.settings)
         self._change: _Change[RecoverableEncoder] = _Change(self._format)
-        self._pace = Pace(rate, rate)
+        self._pace = FrameDropper(rate, rate)
 
     @property
     def format(self) -> VideoFormat:
@@ -101,13 +101,13 @@ class MainChannel:
         self._encoder.set_recipients(recipients)
         self.wishes.want()
 
-    def encode(self, masked: Picture, clear: Picture, plan: MaskPlan, frame: Frame) -> AccessUnit | None:
+    def encode(self, masked: Picture, clear: Picture, plan: MaskPlan, frame: CapturedFrame) -> AccessUnit | None:
         """The protected access unit of one picture; None where a lower rate leaves it out. Encode thread."""
         change = self._change.take()
         if change is not None:
             self._format, encoder = change
             self._encoder.replace(encoder)
-            self._pace = Pace(self._format.rate, self.source.rate)
+            self._pace = FrameDropper(self._format.rate, self.source.rate)
         if not self._pace.due(frame.pts_90k):
             return None
         width, height = self._format.width, self._format.height
@@ -143,11 +143,11 @@ class SubChannel:
 
     def __init__(self, width: int, height: int, rate: Fraction, settings: EncoderSettings) -> None:
         self.source = Shape(width, height, rate)
-        self.wishes = Wishes()
+        self.wishes = IdrRequests()
         self._format = VideoFormat(width=width // 2, height=height // 2, rate=rate, coding=settings)
         self._change: _Change[PlainEncoder | JpegEncoder] = _Change(self._format)
         self._encoder = _plain(self._format)
-        self._pace = Pace(rate, rate)
+        self._pace = FrameDropper(rate, rate)
 
     @property
     def format(self) -> VideoFormat:
@@ -165,7 +165,7 @@ class SubChannel:
         change = self._change.take()
         if change is not None:
             self._format, self._encoder = change
-            self._pace = Pace(self._format.rate, self.source.rate)
+            self._pace = FrameDropper(self._format.rate, self.source.rate)
         if not self._pace.due(pts_90k):
             return None
         picture = scaled(masked, self._format.width, self._format.height)

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Streams(Protocol):
-    """The metadata streams, as `firmware.stream.paths.Paths` has them and tests stand in for them."""
+    """The metadata streams, as `firmware.stream.mounts.Paths` has them and tests stand in for them."""
 
     @property
     def metadata_watched(self) -> bool: ...

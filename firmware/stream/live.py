@@ -24,7 +24,7 @@ def _nobody() -> None:
 
 
 @dataclass(slots=True)
-class Live:
+class PipelineControl:
     """What an ONVIF service may see and change of the running pipeline. Any thread.
 
     Args:

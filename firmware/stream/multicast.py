@@ -8,8 +8,8 @@ from aiohttp import web
 
 from base.settings_file import Stored
 from firmware.media_state import METADATA, MediaState, Multicast
-from firmware.stream.paths import content, path
-from onvif.rtsp.serve import Server
+from firmware.stream.mounts import path, stream_content
+from onvif.rtsp.serve import RtspServer
 from onvif.rtsp.viewer import multicast
 
 GroupOf = Callable[[Multicast, str], Multicast]
@@ -39,7 +39,7 @@ class Multicasting:
         media: profiles, and which of them were started.
     """
 
-    def __init__(self, server: Server, media: Stored[MediaState], group: GroupOf) -> None:
+    def __init__(self, server: RtspServer, media: Stored[MediaState], group: GroupOf) -> None:
         self._server = server
         self._media = media
         self._group = group
@@ -68,7 +68,7 @@ class Multicasting:
             return
         wanted: set[tuple[object, ...]] = set()
         for profile in state.profiles:
-            carried = content(profile)
+            carried = stream_content(profile)
             if profile.token in state.multicasting and carried is not None:
                 groups = [self._group(state.metadata.multicast, METADATA)] if carried.metadata else []
                 if carried.encoder:

@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from base.errors import Error
-from firmware.capture.frame import CLOCK_90K, Frame, FrameSource, Picture
+from firmware.capture.frame import CLOCK_90K, CapturedFrame, FrameSource, Picture
 from firmware.encode.access_unit import AccessUnit
 from firmware.mask.background import Background
 from firmware.mask.grid import MB
@@ -22,18 +22,18 @@ from firmware.mask.paint import Painter
 from firmware.mask.plan import MaskPlan, Planner
 from firmware.stream.counters import Counters
 from firmware.stream.detection_pace import DetectionPace
-from firmware.stream.junction import Junction
-from firmware.vision.sight import Sight
+from firmware.stream.frame_sync import FrameSynchronizer
+from firmware.vision.frame_detections import FrameDetections
 
 log = logging.getLogger(__name__)
 
 _RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 
-class Eyes(Protocol):
+class Vision(Protocol):
     """Vision: one call per picture, on one thread."""
 
-    def look(self, i420: Picture, pts_90k: int) -> Sight:
+    def detect(self, i420: Picture, pts_90k: int) -> FrameDetections:
         """What is in the picture.
 
         Raises:
@@ -45,7 +45,7 @@ class Eyes(Protocol):
 class MainEncoder(Protocol):
     """The recoverable stream."""
 
-    def encode(self, masked: Picture, clear: Picture, plan: MaskPlan, frame: Frame) -> AccessUnit | None:
+    def encode(self, masked: Picture, clear: Picture, plan: MaskPlan, frame: CapturedFrame) -> AccessUnit | None:
         """One picture in, its access unit out; None where the stream's rate leaves this picture out."""
         ...
 
@@ -56,7 +56,7 @@ class Masked:
 
     picture: Picture
     plan: MaskPlan
-    sight: Sight | None
+    sight: FrameDetections | None
     pts_90k: int
     utc_us: int
 
@@ -92,9 +92,9 @@ class Stages:
     """
 
     open_source: Callable[[], FrameSource]
-    open_eyes: Callable[[], Eyes]
+    open_eyes: Callable[[], Vision]
     adjust: Callable[[Picture, int], Picture]
-    looked: Callable[[Frame, Sight], None]
+    looked: Callable[[CapturedFrame, FrameDetections], None]
     encoder: MainEncoder
     pace: DetectionPace = field(default_factory=DetectionPace)
     overlay: Callable[[Picture, int], None] = lambda _masked, _utc_us: None
@@ -109,8 +109,8 @@ class Pipeline:
         self.ended = threading.Event()
         self._stages, self._planner, self._painter, self._outputs = stages, planner, painter, outputs
         room = int(planner.settings.deadline_s * rate) + 8
-        self._junction = Junction(room, lambda: planner.settings.deadline_s, self.counters)
-        self._sights: dict[int, Sight] = {}
+        self._junction = FrameSynchronizer(room, lambda: planner.settings.deadline_s, self.counters)
+        self._sights: dict[int, FrameDetections] = {}
         self._background = Background(planner.columns * MB, planner.rows * MB)
         self._source: FrameSource | None = None
         self._stopping = threading.Event()
@@ -162,7 +162,7 @@ class Pipeline:
                             offset_90k = last_90k + 1 + round(gone_s * CLOCK_90K) - frame.pts_90k
                         self._outputs.signal(lost=False, why="")
                     last_90k, left_s = frame.pts_90k + offset_90k, time.monotonic()
-                    self._junction.put(Frame(self._stages.adjust(frame.i420, last_90k), last_90k, frame.utc_us))
+                    self._junction.put(CapturedFrame(self._stages.adjust(frame.i420, last_90k), last_90k, frame.utc_us))
                     began_s = self.counters.spend("capture", began_s)
                 return
             except Error as error:
@@ -179,29 +179,27 @@ class Pipeline:
                 self._look(eyes)
                 return
             except Error as error:
-                self._junction.blind()
+                self._junction.detection_failed()
                 log.error("vision failed, the whole picture is masked: %s", error)  # noqa: TRY400
             if self._stopping.wait(_RETRY_S[min(attempt, len(_RETRY_S) - 1)]):
                 return
 
-    def _look(self, eyes: Eyes) -> None:
-        while (frame := self._junction.to_see()) is not None:
+    def _look(self, eyes: Vision) -> None:
+        while (frame := self._junction.next_for_detection()) is not None:
             self.counters.taken_up += 1
-            self._stages.pace.observe(
-                self._junction.waited(), self.counters.skipped_by_vision, time.monotonic()
-            )
+            self._stages.pace.observe(self._junction.waited(), self.counters.skipped_by_vision, time.monotonic())
             self.counters.detect_interval_ms = round(self._stages.pace.interval_s() * 1000)
             began_s = time.thread_time()
-            sight = eyes.look(frame.i420, frame.pts_90k)
+            sight = eyes.detect(frame.i420, frame.pts_90k)
             began_s = self.counters.spend("vision", began_s)
-            self._junction.saw(sight)
+            self._junction.add_result(sight)
             self._stages.looked(frame, sight)
             self.counters.spend("describe", began_s)
 
     def _encode(self) -> None:
-        while (frame := self._junction.to_mask(self._take, self._planner.ready)) is not None:
+        while (frame := self._junction.next_for_encoding(self._take, self._planner.ready)) is not None:
             began_s = time.thread_time()
-            plan = self._planner.plan(frame.pts_90k, self._background.look(frame.i420, frame.pts_90k))
+            plan = self._planner.plan(frame.pts_90k, self._background.update(frame.i420, frame.pts_90k))
             masked = self._painter.paint(frame.i420, plan, frame.pts_90k)
             self._stages.overlay(masked, frame.utc_us)
             began_s = self.counters.spend("mask", began_s)
@@ -216,7 +214,7 @@ class Pipeline:
                 self._outputs.access_unit(unit)
                 self.counters.spend("outputs", began_s)
 
-    def _take(self, sight: Sight | None) -> None:
+    def _take(self, sight: FrameDetections | None) -> None:
         if sight is None:
             self._planner.failed()
             self._sights.clear()

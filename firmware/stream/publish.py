@@ -13,10 +13,10 @@ from firmware.analytics.palette import coloured
 from firmware.capture.frame import CLOCK_90K, Picture
 from firmware.encode.access_unit import AccessUnit
 from firmware.stream.event_track import EventTrack
-from firmware.stream.live import Live
-from firmware.stream.paths import Paths
+from firmware.stream.live import PipelineControl
+from firmware.stream.mounts import MountPoints
 from firmware.stream.pipeline import Masked
-from firmware.vision.sight import Sight, TrackBox
+from firmware.vision.frame_detections import FrameDetections, TrackBox
 from onvif import metadata
 from onvif.events.bus import Bus
 from onvif.events.topics import CELL_MOTION, MOTION_ALARM, SIGNAL_LOSS
@@ -50,7 +50,7 @@ class MotionAlarm:
         self._anchor: dict[int, tuple[float, float]] = {}
         self._moved_90k: int | None = None
 
-    def look(self, sight: Sight) -> bool:
+    def look(self, sight: FrameDetections) -> bool:
         """Take one sighting; whether the alarm stands now."""
         for track in sight.tracks:
             if track.age_s >= _CONFIRMED_S and track.seen and self._moved(track):
@@ -86,8 +86,8 @@ class Publisher:
         describes: whether the metadata configuration asks for what is seen.
     """
 
-    live: Live
-    paths: Paths
+    live: PipelineControl
+    paths: MountPoints
     bus: Bus
     engine: Engine
     alarm: MotionAlarm
@@ -116,7 +116,7 @@ class Publisher:
         self.live.signal_lost = lost
         self.bus.publish(SIGNAL_LOSS.path, SOURCE, {"State": lost})
 
-    def _describe(self, masked: Masked, sight: Sight) -> None:
+    def _describe(self, masked: Masked, sight: FrameDetections) -> None:
         utc = datetime.fromtimestamp(masked.utc_us / 1e6, UTC)
         shown = [track for track in sight.tracks if track.age_s >= _CONFIRMED_S]
         moving = self.alarm.look(sight)
@@ -128,12 +128,12 @@ class Publisher:
         if self.paths.metadata_watched and self.describes():
             self.paths.metadata(metadata.document([frame]), pts_90k=masked.pts_90k, utc_us=masked.utc_us)
 
-    def _frame(self, shown: list[TrackBox], sight: Sight, utc: datetime) -> metadata.Frame:
+    def _frame(self, shown: list[TrackBox], sight: FrameDetections, utc: datetime) -> metadata.MetadataFrame:
         source = self.live.source
         objects = []
         for track in shown:
             type_, vehicle = _TYPES[track.class_]
-            box = metadata.Box.from_pixels(track.box.tolist(), source.width, source.height)
-            seen = metadata.Object(track.id, box, type_=type_, likelihood=track.score, vehicle=vehicle)
+            box = metadata.MetadataBox.from_pixels(track.box.tolist(), source.width, source.height)
+            seen = metadata.MetadataObject(track.id, box, type_=type_, likelihood=track.score, vehicle=vehicle)
             objects.append(coloured(seen, self.colours(track.id)))
-        return metadata.Frame(utc, tuple(objects), deleted=sight.ended)
+        return metadata.MetadataFrame(utc, tuple(objects), deleted=sight.ended)

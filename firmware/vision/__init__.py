@@ -1,6 +1,6 @@
 """Objects in the picture: detection, tracking and faces, one `Sight` per picture."""
 
-from firmware.vision.eyes import Eyes
 from firmware.vision.settings import VisionSettings
+from firmware.vision.stage import VisionStage
 
-__all__ = ["Eyes", "VisionSettings"]
+__all__ = ["VisionSettings", "VisionStage"]

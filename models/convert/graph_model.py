@@ -130,8 +130,9 @@ class GraphConverter:
         """`value` with its pending padding applied, and with `plain` its pending permutation as well."""
         if value.padded:
             pads = [p[0] for p in value.pads] + [p[1] for p in value.pads]
-            name = self._emit("Pad", [value.name, self._store(f"{value.name}/pads", np.array(pads, np.int64))],
-                              f"{value.name}/padded")
+            name = self._emit(
+                "Pad", [value.name, self._store(f"{value.name}/pads", np.array(pads, np.int64))], f"{value.name}/padded"
+            )
             value = _Value(name, value.perm)
         if plain and value.perm != tuple(range(len(value.perm))):
             name = self._emit("Transpose", [value.name], f"{value.name}/plain", perm=list(value.perm))
@@ -170,8 +171,15 @@ class GraphConverter:
         attributes = self._window(node, value)
         stored = self._store(inputs[1], kernel.transpose(3, 2, 0, 1))
         self._spatial[name] = self._spatial[value.name] // attributes["strides"][0]
-        self._emit("Conv", [value.name, stored], name, kernel_shape=list(kernel.shape[:2]),
-                   dilations=_attribute(node, "dilations")[1:3], group=1, **attributes)
+        self._emit(
+            "Conv",
+            [value.name, stored],
+            name,
+            kernel_shape=list(kernel.shape[:2]),
+            dilations=_attribute(node, "dilations")[1:3],
+            group=1,
+            **attributes,
+        )
         self.values[name] = _Value(name, (0, 2, 3, 1))
 
     def _maxpool(self, node: dict[str, Any], name: str, inputs: list[str]) -> None:
@@ -221,8 +229,9 @@ class GraphConverter:
         sizes = self.constants[inputs[1]].astype(np.int64)
         outputs = [name] + [f"{name}:{i}" for i in range(1, len(sizes))]
         axis = value.perm[int(self.constants[inputs[2]])]
-        self.nodes.append(helper.make_node("Split", [value.name, self._store(f"{name}/sizes", sizes)], outputs,
-                                           name=name, axis=axis))
+        self.nodes.append(
+            helper.make_node("Split", [value.name, self._store(f"{name}/sizes", sizes)], outputs, name=name, axis=axis)
+        )
         self.values.update({output: _Value(output, value.perm) for output in outputs})
 
     def _resizebilinear(self, _node: dict[str, Any], name: str, inputs: list[str]) -> None:
@@ -231,8 +240,16 @@ class GraphConverter:
         factor = rows / self._spatial[value.name]
         scales = self._store(f"{name}/scales", np.array([1, 1, factor, factor], np.float32))
         self._spatial[name] = rows
-        self.nodes.append(helper.make_node("Resize", [value.name, "", scales], [name], name=name, mode="linear",
-                                           coordinate_transformation_mode="half_pixel"))
+        self.nodes.append(
+            helper.make_node(
+                "Resize",
+                [value.name, "", scales],
+                [name],
+                name=name,
+                mode="linear",
+                coordinate_transformation_mode="half_pixel",
+            )
+        )
         self.values[name] = _Value(name, value.perm)
 
     def _reshape(self, _node: dict[str, Any], name: str, inputs: list[str]) -> None:
@@ -261,6 +278,10 @@ def convert(path: Path, *, outputs: dict[str, tuple[str, list[int | str]]], prod
     results = [helper.make_tensor_value_info(o, TensorProto.FLOAT, shape) for o, (_, shape) in outputs.items()]
     model = helper.make_model(
         helper.make_graph(graph.nodes, path.stem, [placeholder], results, graph.initialisers),
-        opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9, producer_name="veilcam", doc_string=producer)
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=9,
+        producer_name="veilcam",
+        doc_string=producer,
+    )
     onnx.checker.check_model(model, full_check=True)
     return model

@@ -98,8 +98,15 @@ def _read(blob: bytes) -> tuple[list[_Tensor], list[_Step], list[int], list[int]
         shape = tuple(int(side) for side in tensor.vector(0, "<i4"))
         data = raw.view(_STORED[tensor.number(1, "<b")]).reshape(shape) if len(raw) else None
         tensors.append(_Tensor(tensor.text(3), shape, data))
-    steps = [_Step(codes[step.number(0, "<I")], step.vector(1, "<i4").tolist(), int(step.vector(2, "<i4")[0]),
-                   step.table(4) if step.number(3, "<B") else None) for step in graph.tables(3)]
+    steps = [
+        _Step(
+            codes[step.number(0, "<I")],
+            step.vector(1, "<i4").tolist(),
+            int(step.vector(2, "<i4")[0]),
+            step.table(4) if step.number(3, "<B") else None,
+        )
+        for step in graph.tables(3)
+    ]
     return tensors, steps, graph.vector(1, "<i4").tolist(), graph.vector(2, "<i4").tolist()
 
 
@@ -140,10 +147,19 @@ class _Converter:
         weights = weights.transpose(3, 0, 1, 2) if depthwise else weights.transpose(0, 3, 1, 2)
         activation = options.number(4 if depthwise else 3, "<b")
         linear = name if activation == _NO_ACTIVATION else f"{name}/linear"
-        self._emit("Conv", [self.names[step.inputs[0]], self._store(f"{name}/weights", weights),
-                            self._store(f"{name}/bias", self._constants[step.inputs[2]])], linear,
-                   auto_pad="SAME_UPPER", strides=[options.number(2), options.number(1)],
-                   group=len(weights) if depthwise else 1, kernel_shape=list(weights.shape[2:]))
+        self._emit(
+            "Conv",
+            [
+                self.names[step.inputs[0]],
+                self._store(f"{name}/weights", weights),
+                self._store(f"{name}/bias", self._constants[step.inputs[2]]),
+            ],
+            linear,
+            auto_pad="SAME_UPPER",
+            strides=[options.number(2), options.number(1)],
+            group=len(weights) if depthwise else 1,
+            kernel_shape=list(weights.shape[2:]),
+        )
         if activation == _RELU6:
             bounds = [self._store(f"bound{bound:g}", np.array(bound, np.float32)) for bound in (0.0, 6.0)]
             self._emit("Clip", [linear, *bounds], name)
@@ -199,6 +215,10 @@ def convert(blob: bytes, *, outputs: dict[str, str], probabilities: tuple[str, .
     image = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["n", 3, "h", "w"])
     model = helper.make_model(
         helper.make_graph(graph.nodes, "lite", [image], values, graph.initialisers),
-        opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9, producer_name="veilcam", doc_string=producer)
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=9,
+        producer_name="veilcam",
+        doc_string=producer,
+    )
     onnx.checker.check_model(model, full_check=True)
     return model

@@ -18,7 +18,7 @@ from onnxruntime.quantization.calibrate import CalibrationDataReader, Calibratio
 from onnxruntime.quantization.quant_utils import QuantFormat, QuantType
 from onnxruntime.quantization.quantize import quantize_static
 
-from models.registry import Entry
+from models.registry import ModelEntry
 
 Images = npt.NDArray[np.float32]
 
@@ -54,8 +54,11 @@ def heads(model: onnx.ModelProto) -> list[str]:
             reaches.setdefault(name, []).append(node)
 
     def leads_on(node: onnx.NodeProto) -> bool:
-        return any(after.op_type in {"Conv", "ConvTranspose", "Gemm"} or leads_on(after)
-                   for output in node.output for after in reaches.get(output, []))
+        return any(
+            after.op_type in {"Conv", "ConvTranspose", "Gemm"} or leads_on(after)
+            for output in node.output
+            for after in reaches.get(output, [])
+        )
 
     return [node.name for node in model.graph.node if node.op_type in {"Conv", "Gemm"} and not leads_on(node)]
 
@@ -65,8 +68,9 @@ def heads(model: onnx.ModelProto) -> list[str]:
 KEPT_FIRST = {"centerface": 4}
 
 
-def int8(entry: Entry, weights: bytes, pictures: Iterable[Images], *, keep_heads: bool = True,
-         keep_first: int = 0) -> bytes:
+def int8(
+    entry: ModelEntry, weights: bytes, pictures: Iterable[Images], *, keep_heads: bool = True, keep_first: int = 0
+) -> bytes:
     """`weights` of the network `entry` in eight bits, calibrated on `pictures` (each (n, 3, h, w), normalised).
 
     Args:
@@ -77,10 +81,17 @@ def int8(entry: Entry, weights: bytes, pictures: Iterable[Images], *, keep_heads
         model = folded(weights, wide)
         first = [node.name for node in model.graph.node if node.op_type == "Conv"][:keep_first]
         quantize_static(
-            str(wide), str(small), _Pictures(entry.input.name, pictures), quant_format=QuantFormat.QDQ,
-            per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+            str(wide),
+            str(small),
+            _Pictures(entry.input.name, pictures),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
-            nodes_to_exclude=first + (heads(model) if keep_heads else []), extra_options={"ActivationSymmetric": False})
+            nodes_to_exclude=first + (heads(model) if keep_heads else []),
+            extra_options={"ActivationSymmetric": False},
+        )
         return small.read_bytes()
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from models import stripes
 from models.config import ModelsConfig
 from models.registry import WEIGHTS
-from models.runtime import Session
+from models.runtime import InferenceSession
 
 Picture = npt.NDArray[np.uint8]
 DIMENSIONS = 64
@@ -39,10 +39,17 @@ def _cloth(random: np.random.Generator) -> npt.NDArray[np.float64]:
 
 def _person(random: np.random.Generator) -> dict[str, Any]:
     lengths = {"shirt": random.uniform(0.45, 0.56), "trousers": random.choice([0.72, 0.92, 0.92, 0.92])}
-    return {"hair": random.uniform(0.05, 0.5) * np.array([1, 0.85, 0.7]), "skin": random.uniform(0.25, 0.9) * np.array(
-        [1, 0.78, 0.65]), "top": _cloth(random), "bottom": _cloth(random), "shoes": _cloth(random) * 0.8,
-        "bag": _cloth(random) if random.random() < 0.3 else None, "stripes": random.random() < 0.2,
-        "second": _cloth(random), **lengths}
+    return {
+        "hair": random.uniform(0.05, 0.5) * np.array([1, 0.85, 0.7]),
+        "skin": random.uniform(0.25, 0.9) * np.array([1, 0.78, 0.65]),
+        "top": _cloth(random),
+        "bottom": _cloth(random),
+        "shoes": _cloth(random) * 0.8,
+        "bag": _cloth(random) if random.random() < 0.3 else None,
+        "stripes": random.random() < 0.2,
+        "second": _cloth(random),
+        **lengths,
+    }
 
 
 def _draw_person(figure: dict[str, Any], random: np.random.Generator) -> npt.NDArray[np.float64]:
@@ -54,7 +61,7 @@ def _draw_person(figure: dict[str, Any], random: np.random.Generator) -> npt.NDA
     def band(top: float, bottom: float, share: float, colour: Any, shift: float = 0.0) -> None:
         half = share * wide / 2
         left, right = int(max(middle + shift - half, 0)), int(min(middle + shift + half, width))
-        picture[int(top * height):int(bottom * height), left:right] = colour
+        picture[int(top * height) : int(bottom * height), left:right] = colour
 
     band(0.03, 0.10, 0.24, figure["hair"])
     band(0.08, 0.17, 0.20, figure["skin"])
@@ -77,10 +84,10 @@ def _draw_vehicle(colour: npt.NDArray[np.float64], roof: float, random: np.rando
     width, height = stripes.VEHICLE_SIZE
     picture = np.ones((height, width, 3)) * random.uniform(0.25, 0.6)
     top = int(roof * height)
-    picture[top:int(0.85 * height), int(0.06 * width):int(0.94 * width)] = colour
-    picture[top + 6:int(0.45 * height), int(0.2 * width):int(0.8 * width)] = random.uniform(0.05, 0.35)
+    picture[top : int(0.85 * height), int(0.06 * width) : int(0.94 * width)] = colour
+    picture[top + 6 : int(0.45 * height), int(0.2 * width) : int(0.8 * width)] = random.uniform(0.05, 0.35)
     for x in (0.15, 0.7):
-        picture[int(0.72 * height):int(0.94 * height), int(x * width):int((x + 0.16) * width)] = 0.08
+        picture[int(0.72 * height) : int(0.94 * height), int(x * width) : int((x + 0.16) * width)] = 0.08
     return picture
 
 
@@ -93,7 +100,7 @@ def _seen(picture: npt.NDArray[np.float64], random: np.random.Generator) -> Pict
     if random.random() < 0.5:
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), random.uniform(0.6, 2)), np.float64)
     top, bottom, left, right = (int(v) for v in random.uniform(0, 0.08, 4) * [height, height, width, width])
-    picture = picture[top:height - bottom, left:width - right]
+    picture = picture[top : height - bottom, left : width - right]
     picture = picture + random.normal(0, random.uniform(0.005, 0.04), picture.shape)
     return np.asarray(np.clip(cv2.resize(picture, (width, height)), 0, 1) * 255, np.uint8)
 
@@ -118,15 +125,23 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=WEIGHTS / "stripes.npz")
     out: Path = parser.parse_args().out
     random = np.random.default_rng(20)
-    session = Session.load("nanodet", ModelsConfig())
+    session = InferenceSession.load("nanodet", ModelsConfig())
     people, vehicles = [], []
     for _ in range(_FIGURES):
         figure = _person(random)
-        people.append([stripes.features(session, _seen(_draw_person(figure, random), random), upright=True)
-                       for _ in range(_VIEWS)])
+        people.append(
+            [
+                stripes.features(session, _seen(_draw_person(figure, random), random), upright=True)
+                for _ in range(_VIEWS)
+            ]
+        )
         colour, roof = _cloth(random), random.uniform(0.05, 0.3)
-        vehicles.append([stripes.features(session, _seen(_draw_vehicle(colour, roof, random), random), upright=False)
-                         for _ in range(_VIEWS)])
+        vehicles.append(
+            [
+                stripes.features(session, _seen(_draw_vehicle(colour, roof, random), random), upright=False)
+                for _ in range(_VIEWS)
+            ]
+        )
     arrays = {}
     for name, samples in (("person", people), ("vehicle", vehicles)):
         arrays[f"{name}_mean"], arrays[f"{name}_projection"] = discriminants(np.asarray(samples, np.float64))

@@ -65,7 +65,7 @@ def occlude(x: Tensor, source: torch.Generator) -> Tensor:
         kind, area, ratio, top, left = torch.rand(5, generator=source).tolist()
         if kind > 0.5:
             continue
-        ratio = 0.3 * 11 ** ratio
+        ratio = 0.3 * 11**ratio
         area = (0.02 + 0.28 * area) * height * width
         h, w = min(int((area * ratio) ** 0.5), height - 1), min(int((area / ratio) ** 0.5), width - 1)
         y, z = int(top * (height - h)), int(left * (width - w))

@@ -19,8 +19,8 @@ from models.appearance import Stripes
 from models.appearance_net import NAME, AppearanceNet
 from models.coarse import BITS, DIMENSIONS
 from models.config import ModelsConfig
-from models.registry import Registry
-from models.runtime import Session
+from models.registry import ModelRegistry
+from models.runtime import InferenceSession
 from models.train.market import Crops, load, split
 
 PEOPLE, EACH, STEPS = 64, 8, 1500
@@ -91,9 +91,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     o = parser.parse_args()
     torch.manual_seed(o.seed)
-    config, registry = ModelsConfig(), Registry.read()
-    others = Stripes(Session.load("nanodet", config, registry), registry, config)
-    net = AppearanceNet(Session.load(NAME, config, registry), others)
+    config, registry = ModelsConfig(), ModelRegistry.read()
+    others = Stripes(InferenceSession.load("nanodet", config, registry), registry, config)
+    net = AppearanceNet(InferenceSession.load(NAME, config, registry), others)
     codes = Codes(net, load(o.data).of(split(o.data)[0]), o.seed)
     planes = Planes()
     optimiser = torch.optim.Adam(planes.parameters(), lr=PEAK_RATE)

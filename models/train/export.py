@@ -73,8 +73,13 @@ def main() -> None:
         wanted = [x.numpy() for x in Product(net)(example)]
     product = Product(folded(net)).eval()
     program = torch.onnx.export(
-        product, (example,), dynamo=True, input_names=["image"], output_names=["embedding", "code", "attributes"],
-        opset_version=18, dynamic_shapes={"image": {0: torch.export.Dim("n", min=1, max=1024)}},
+        product,
+        (example,),
+        dynamo=True,
+        input_names=["image"],
+        output_names=["embedding", "code", "attributes"],
+        opset_version=18,
+        dynamic_shapes={"image": {0: torch.export.Dim("n", min=1, max=1024)}},
     )
     assert program is not None
     model = halve(lowered(program.model_proto))
@@ -86,7 +91,7 @@ def main() -> None:
             raise SystemExit(f"{name} of the exported graph differs: cosine {cosine.min():.5f}")
     o.out.write_bytes(blob)
     print(f"{o.out}: {size} parameters in training, step {kept['step']}")
-    print(f"bytes = {len(blob)}\nsha256 = \"{hashlib.sha256(blob).hexdigest()}\"\nnames = {kept['names']}")
+    print(f'bytes = {len(blob)}\nsha256 = "{hashlib.sha256(blob).hexdigest()}"\nnames = {kept["names"]}')
 
 
 if __name__ == "__main__":

@@ -91,8 +91,12 @@ def garment(kind, random, height, width):
         picture = picture * (1 - share) + contrasting(random, first) * share
     across = np.linspace(-1, 1, width)
     shade = (1 - random.uniform(0.1, 0.4) * (across - random.uniform(-0.3, 0.3)) ** 2)[None, :, None]
-    turned = cv2.warpAffine(smooth(random, (height, width), random.uniform(14, 40)), cv2.getRotationMatrix2D(
-        (width / 2, height / 2), random.uniform(-90, 90), 1.0), (width, height), borderMode=cv2.BORDER_REFLECT)
+    turned = cv2.warpAffine(
+        smooth(random, (height, width), random.uniform(14, 40)),
+        cv2.getRotationMatrix2D((width / 2, height / 2), random.uniform(-90, 90), 1.0),
+        (width, height),
+        borderMode=cv2.BORDER_REFLECT,
+    )
     stretched = cv2.resize(turned, (width, height // 3))
     folds = 1 + random.uniform(0.02, 0.12) * cv2.resize(stretched, (width, height))
     return picture * shade * folds[..., None]
@@ -127,7 +131,7 @@ def draw(seed, *, heights=(110, 400)):
 
     def put(cloth_, y0, y1, x0, x1):
         y0, y1, x0, x1 = (int(v) for v in (top + y0 * height, top + y1 * height, x0, x1))
-        part = cloth_[:y1 - y0, :x1 - x0] if cloth_.ndim == 3 else cloth_
+        part = cloth_[: y1 - y0, : x1 - x0] if cloth_.ndim == 3 else cloth_
         scene[y0:y1, x0:x1] = part
 
     bare = random.uniform(0.25, 0.9) * np.array([1, 0.78, 0.65])
@@ -139,8 +143,13 @@ def draw(seed, *, heights=(110, 400)):
     shoes = cloth(random)
     for side in (-1, 1):
         centre = middle + side * (0.14 * width + step / 2)
-        put(below[:, width // 2:] if side > 0 else below, WAIST, ANKLES if trousers else KNEES,
-            centre - 0.14 * width, centre + 0.14 * width)
+        put(
+            below[:, width // 2 :] if side > 0 else below,
+            WAIST,
+            ANKLES if trousers else KNEES,
+            centre - 0.14 * width,
+            centre + 0.14 * width,
+        )
         if not trousers:
             put(bare, KNEES, ANKLES, centre - 0.1 * width, centre + 0.1 * width)
         put(shoes, ANKLES, 0.995, centre - 0.13 * width, centre + 0.13 * width)

@@ -125,10 +125,18 @@ def work(rank: int, o: argparse.Namespace, centre: Centre, start: float) -> None
         text = " ".join(f"{key} {value / counted:.3f}" for key, value in sums.items())
         say(f"epoch {epoch} step {step} (mine {counted}) {elapsed:.0f} s height {height} factor {factor:.3f} {text}")
         sums, counted = {}, 0
-        torch.save({
-            "net": net.state_dict(), "heads": heads.state_dict(), "average": average.net.state_dict(),
-            "optimisers": [optimiser.state_dict()], "step": step, "elapsed_s": elapsed, "names": names,
-        }, o.out / "new.pt")
+        torch.save(
+            {
+                "net": net.state_dict(),
+                "heads": heads.state_dict(),
+                "average": average.net.state_dict(),
+                "optimisers": [optimiser.state_dict()],
+                "step": step,
+                "elapsed_s": elapsed,
+                "names": names,
+            },
+            o.out / "new.pt",
+        )
         (o.out / "new.pt").rename(o.out / "last.pt")
         if epoch % EVALUATE_EVERY == 0:
             whole, small, least = evaluate(average.net, held)
@@ -153,8 +161,13 @@ def share(o: argparse.Namespace, minutes: float) -> float:
 def optimiser_of(net: nn.Module, heads: nn.Module, lr: float) -> torch.optim.Optimizer:
     """AdamW; scales and offsets of the normalisation do not decay."""
     weights = [*net.parameters(), *heads.parameters()]
-    return torch.optim.AdamW([{"params": [w for w in weights if w.ndim > 1], "weight_decay": 0.05},
-                              {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0}], lr=lr)
+    return torch.optim.AdamW(
+        [
+            {"params": [w for w in weights if w.ndim > 1], "weight_decay": 0.05},
+            {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
+        ],
+        lr=lr,
+    )
 
 
 def fresh(o: argparse.Namespace) -> tuple[Net, Heads]:

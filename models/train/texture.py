@@ -8,7 +8,7 @@ import numpy as np
 
 from models.texture import measured
 from models.train.garments import draw
-from wire.features.vocabulary import Part
+from wire.features.vocabulary import BodyPart
 
 PICTURES = 1500
 ROUNDS, RATE, MOMENTUM, DECAY = 3000, 0.5, 0.9, 1e-3
@@ -20,7 +20,7 @@ def samples(seeds) -> tuple[np.ndarray, np.ndarray]:
     rows, truth = [], []
     for seed in seeds:
         seen = draw(seed)
-        for part, kind in ((Part.UPPER, seen.upper), (Part.LOWER, seen.lower)):
+        for part, kind in ((BodyPart.UPPER, seen.upper), (BodyPart.LOWER, seen.lower)):
             numbers = measured(seen.rgb, seen.box, part)
             if numbers is not None:
                 rows.append(numbers)

@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from base.errors import Conflict, Invalid, Refused, StoreError
+from base.errors import Conflict, Invalid, RightRefused, StoreError
 from base.files import shred, write_atomically
 from base.throttle import Limits, SignIns, Throttled, place_of
-from nvr_box.accounts.turns import Busy, Turns
+from nvr_box.accounts.sign_in_queue import Busy, SignInQueue
 from nvr_box.audit import log as audit
 from nvr_box.db import accounts as account_rows
 from nvr_box.db import facts
@@ -46,7 +46,7 @@ _CONSOLE = Account("console", frozenset({Right.ADMIN}))
 _KNOWN = 1000
 
 
-class TooMany(Refused):
+class TooMany(RightRefused):
     """Nothing was tried: too many wrong passwords, or too many at once; may be tried again after `wait_s`."""
 
     def __init__(self, sentence: str, wait_s: float) -> None:
@@ -54,7 +54,7 @@ class TooMany(Refused):
         self.wait_s = wait_s
 
 
-class Users:
+class Accounts:
     """Accounts in the store. Web sessions (cookies, idle time) belong to the page; rights are re-read on every ask.
 
     Args:
@@ -68,7 +68,7 @@ class Users:
         self._listeners: list[Callable[[], None]] = []
         self._change = asyncio.Event()
         self._changing = asyncio.Lock()
-        self._guard, self._turns = SignIns(_ACCOUNT, _ADDRESS), Turns(_MOST_WAITING)
+        self._guard, self._turns = SignIns(_ACCOUNT, _ADDRESS), SignInQueue(_MOST_WAITING)
         self._derivers = ThreadPoolExecutor(_DERIVERS, "derive")
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
@@ -121,7 +121,7 @@ class Users:
             await self._log.write(name[:64], "sign-in", granted=False, peer=peer, held_off=attempt.held_off)
         if account is None or not fits:
             await self._log.write(name[:64], "sign-in", granted=False, peer=peer)
-            raise Refused("the name or the password is wrong")
+            raise RightRefused("the name or the password is wrong")
         self._known[here] = None
         self._known.move_to_end(here)
         while len(self._known) > _KNOWN:
@@ -166,7 +166,7 @@ class Users:
             RequestError: the password does not do.
         """
         if not self.must_claim(by.name):
-            raise Refused(f"{by.name} has a password of its own; an administrator changes it under Accounts")
+            raise RightRefused(f"{by.name} has a password of its own; an administrator changes it under Accounts")
         _, verifier = self._accounts[by.name]
         if await self._derived(_fits, password, verifier):
             raise Invalid("password: choose another one than the one that was made up", "password")
@@ -197,9 +197,7 @@ class Users:
             RequestError: the name or password does not meet the rules, or no admin would be left; says which.
         """
         await self._log.demand(by, Right.ADMIN, "user-change")
-        return await self._put(
-            by, name, password=password, rights=rights, cameras=cameras, every_camera=every_camera
-        )
+        return await self._put(by, name, password=password, rights=rights, cameras=cameras, every_camera=every_camera)
 
     async def _put(
         self,
@@ -285,7 +283,7 @@ class Users:
             why = "somebody else has to give you a right or a camera"
         if why:
             await self._log.write(by.name, action, granted=False, account=account.name[:64], why=why)
-            raise Refused(why)
+            raise RightRefused(why)
 
     async def _let_note_go(self) -> None:
         """A note of a password that nobody has any more, for instance since the command line changed it."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from base.clock import utc_us
-from base.errors import Refused
+from base.errors import RightRefused
 from nvr_box.audit.head import Head, Heads
 from nvr_box.db import audit as audit_rows
 from nvr_box.db.database import Store
@@ -23,7 +23,7 @@ FIRST = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """One act. `details` is flat: words and numbers, no pictures, no codes, no keys."""
 
     number: int
@@ -71,7 +71,7 @@ class Audit:
         reason: str = "",
         granted: bool = True,
         **details: Detail,
-    ) -> Entry:
+    ) -> AuditEntry:
         """Append one entry; it is on disk when this returns.
 
         Raises:
@@ -82,7 +82,7 @@ class Audit:
         )
 
     async def demand(self, by: Account, right: Right, action: str, *, camera: int | None = None) -> None:
-        """Raise `Refused` unless `by` holds `right`, after writing the refused `action` down."""
+        """Raise `RightRefused` unless `by` holds `right`, after writing the refused `action` down."""
         await self._demand(by, action, lambda: by.demand(right, camera), camera)
 
     async def demand_everywhere(self, by: Account, right: Right, action: str) -> None:
@@ -92,7 +92,7 @@ class Audit:
     async def _demand(self, by: Account, action: str, demand: Callable[[], None], camera: int | None) -> None:
         try:
             demand()
-        except Refused as refusal:
+        except RightRefused as refusal:
             await self.write(by.name, action, camera=camera, granted=False, why=str(refusal))
             raise
 
@@ -107,7 +107,7 @@ class Audit:
         action: str | None = None,
         start_us: int | None = None,
         end_us: int | None = None,
-    ) -> tuple[Entry, ...]:
+    ) -> tuple[AuditEntry, ...]:
         """Newest first, below number `before`; needs `ADMIN` or `APPROVE`. Adds an entry for this very look.
 
         Whoever is limited to some cameras reads nothing of others.
@@ -156,7 +156,7 @@ def append(
     reason: str,
     granted: bool,
     details: Mapping[str, Detail],
-) -> Entry:
+) -> AuditEntry:
     """Append inside the caller's transaction, so that the act and its entry are kept or lost together.
 
     No content makes it fail: what is no text or number that the database takes is written down as near as it comes.
@@ -203,6 +203,6 @@ def _sound(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _entry(row: tuple[int, int, str, str, int | None, str, int, str, bytes]) -> Entry:
+def _entry(row: tuple[int, int, str, str, int | None, str, int, str, bytes]) -> AuditEntry:
     number, at, who, action, camera, reason, granted, details, hashed = row
-    return Entry(number, at, who, action, camera, reason, bool(granted), json.loads(details), hashed.hex())
+    return AuditEntry(number, at, who, action, camera, reason, bool(granted), json.loads(details), hashed.hex())

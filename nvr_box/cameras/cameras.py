@@ -16,17 +16,17 @@ from base.steady import kept_up
 from nvr_box import watchdog
 from nvr_box.audit import log as audit
 from nvr_box.cameras import pairing
-from nvr_box.cameras.feeds import Feed, Feeds
-from nvr_box.cameras.introduction import Introduction
-from nvr_box.cameras.listening import Listening
+from nvr_box.cameras.camera_store import CameraRow, CameraStore, entry
+from nvr_box.cameras.event_ingest import EventIngest
+from nvr_box.cameras.maintenance import Maintenance
+from nvr_box.cameras.onboarding import ProbedCamera, probe_camera, refuse_another
+from nvr_box.cameras.pairing_offer import PairingOffers
 from nvr_box.cameras.recorders import Recorders
 from nvr_box.cameras.rekey import rekeyed
-from nvr_box.cameras.roster import Camera, Roster, entry
-from nvr_box.cameras.status import Found, State, Status, Step, clock_message, state_of
-from nvr_box.cameras.trial import Tried, refuse_another, tries
-from nvr_box.cameras.upkeep import Upkeep
+from nvr_box.cameras.status import CameraRecordingState, CameraStatus, DiscoveredCamera, Step, clock_message, state_of
+from nvr_box.cameras.stream_sources import StreamSource, StreamSources
 from nvr_box.notices import Notice
-from nvr_box.record.recorder import Recording
+from nvr_box.record.recorder import RecorderStatus
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
@@ -34,7 +34,7 @@ from nvr_box.rights import Account, Right
 from nvr_box.search.intake import token_hash
 from onvif.discovery import discover
 
-__all__ = ["Camera", "Cameras", "Found", "Introduction", "State", "Status", "Step"]
+__all__ = ["CameraRecordingState", "CameraRow", "CameraStatus", "Cameras", "DiscoveredCamera", "PairingOffers", "Step"]
 
 log = logging.getLogger(__name__)
 
@@ -48,45 +48,45 @@ class Cameras:
 
     def __init__(
         self,
-        roster: Roster,
+        roster: CameraStore,
         log_: audit.Audit,
         *,
         recordings: Recordings,
         segments: Segments,
         retention: Retention,
-        introduction: Introduction,
+        introduction: PairingOffers,
         segment_s: int,
     ) -> None:
         self._roster, self._log = roster, log_
-        self._feeds = Feeds(segments.store, roster)
+        self._feeds = StreamSources(segments.store, roster)
         self._recordings, self._segments, self._retention = recordings, segments, retention
         self._introduction = introduction
         self._recorders = Recorders(recordings, segments, retention, segment_s=segment_s)
-        self._listening = Listening(recordings.events)
-        self._upkeep = Upkeep(
+        self._listening = EventIngest(recordings.events)
+        self._upkeep = Maintenance(
             roster, introduction, segments, feeds=self._feeds, recorders=self._recorders, start=self._start
         )
 
-    def list(self, by: Account) -> tuple[Camera, ...]:
+    def list(self, by: Account) -> tuple[CameraRow, ...]:
         """The added cameras that `by` may view, in order of adding."""
         return tuple(each for each in self._roster.all() if by.may(Right.VIEW, each.camera))
 
-    def get(self, by: Account, camera: int) -> Camera:
+    def get(self, by: Account, camera: int) -> CameraRow:
         """One camera; `Refused` when it may not be viewed, `StoreError` when there is none."""
         by.demand(Right.VIEW, camera)
         return self._roster.get(camera)
 
-    def status(self, by: Account, camera: int) -> Status:
+    def status(self, by: Account, camera: int) -> CameraStatus:
         """How it is doing; cheap, for polling. Sizes and counts are up to five seconds old."""
         by.demand(Right.VIEW, camera)
         known = self._roster.get(camera)
         running = self._recorders.now(camera)
-        now = running or Recording(since_utc_us=known.added_utc_us)
+        now = running or RecorderStatus(since_utc_us=known.added_utc_us)
         strange = self._upkeep.impostors.words(camera)
         size, oldest, packets = self._upkeep.usage(camera)
-        return Status(
+        return CameraStatus(
             camera=camera,
-            state=State.LOST if strange else state_of(now) if running else State.OFF,
+            state=CameraRecordingState.LOST if strange else state_of(now) if running else CameraRecordingState.OFF,
             since_utc_us=now.since_utc_us,
             message=strange or now.message or clock_message(now.clock_offset_s),
             clock_offset_s=now.clock_offset_s,
@@ -118,7 +118,7 @@ class Cameras:
         now = self._recorders.now(camera)
         return now.clock_offset_s if now else None
 
-    async def discover(self, by: Account, *, wait_s: float = 3.0) -> tuple[Found, ...]:
+    async def discover(self, by: Account, *, wait_s: float = 3.0) -> tuple[DiscoveredCamera, ...]:
         """Probe the network and wait `wait_s` for answers.
 
         Raises:
@@ -131,7 +131,7 @@ class Cameras:
         except OSError as error:
             raise PeerError(f"the network cannot be asked for cameras: {error.strerror or error}") from error
         return tuple(
-            Found(
+            DiscoveredCamera(
                 each.address,
                 each.xaddrs,
                 printable(each.scope("name"), limit=64),
@@ -144,12 +144,12 @@ class Cameras:
     async def test(self, by: Account, xaddr: str, user: str, password: str) -> AsyncIterator[Step]:
         """Try a camera without adding it, a step at a time; ends after the first step that fails."""
         by.demand_everywhere(Right.ADMIN)
-        async for step, tried in tries(self._introduction, xaddr, user, password):
+        async for step, tried in probe_camera(self._introduction, xaddr, user, password):
             yield step
             if tried:
                 await tried.device.close()
 
-    async def add(self, by: Account, xaddr: str, user: str, password: str, *, name: str = "") -> Camera:
+    async def add(self, by: Account, xaddr: str, user: str, password: str, *, name: str = "") -> CameraRow:
         """Add a camera by its device service address or `host[:port]`, pair it if it is ours, start recording.
 
         Raises:
@@ -159,7 +159,7 @@ class Cameras:
         await self._log.demand_everywhere(by, Right.ADMIN, "camera-add")
         await self._log.demand(by, Right.VIEW, "camera-add")
         tried = None
-        async for step, result in tries(self._introduction, xaddr, user, password):
+        async for step, result in probe_camera(self._introduction, xaddr, user, password):
             if not step.ok:
                 await self._log.write(by.name, "camera-add", granted=False, xaddr=xaddr[:200], why=step.detail)
                 raise PeerError(f"{step.name}: {step.detail}")
@@ -170,7 +170,7 @@ class Cameras:
         finally:
             await tried.device.close()
 
-    async def pair(self, by: Account, camera: int) -> Camera:
+    async def pair(self, by: Account, camera: int) -> CameraRow:
         """Exchange keys again (after a reset of the camera, or when recipients changed).
 
         Raises:
@@ -182,7 +182,7 @@ class Cameras:
 
     async def change(
         self, by: Account, camera: int, *, name: str | None = None, recording: bool | None = None
-    ) -> Camera:
+    ) -> CameraRow:
         """Rename it, or switch its recording on or off."""
         await self._log.demand(by, Right.ADMIN, "camera-change", camera=camera)
         await self._log.demand(by, Right.VIEW, "camera-change", camera=camera)
@@ -209,7 +209,7 @@ class Cameras:
         xaddr: str | None = None,
         user: str | None = None,
         password: str | None = None,
-    ) -> Camera:
+    ) -> CameraRow:
         """Reach it at another address or with another account from now on; tried before it is kept.
 
         Raises:
@@ -223,7 +223,7 @@ class Cameras:
         user = known.user if user is None else user
         password = self._roster.password(camera) if password is None else password
         tried = None
-        async for step, result in tries(self._introduction, xaddr or known.xaddr, user, password):
+        async for step, result in probe_camera(self._introduction, xaddr or known.xaddr, user, password):
             if not step.ok:
                 there = (xaddr or known.xaddr)[:200]
                 await self._log.write(
@@ -271,16 +271,16 @@ class Cameras:
         if recordings_too:
             await self._retention.sweep()
 
-    async def create(self, by: Account, name: str) -> Camera:
+    async def create(self, by: Account, name: str) -> CameraRow:
         """A recording without a camera: it records what `receive` gives it."""
         await self._log.demand_everywhere(by, Right.ADMIN, "camera-add")
-        fresh = Camera(
+        fresh = CameraRow(
             0, _name(name, "recording"), "", "", "", "", "", "", "", None, None, None,
             paired=False, recording=False, added_utc_us=utc_us(),
         )  # fmt: skip
         return await self._roster.add(fresh, "", None, by.name)
 
-    async def receive(self, by: Account, camera: int, feed: Feed | None, *, recording: bool) -> None:
+    async def receive(self, by: Account, camera: int, feed: StreamSource | None, *, recording: bool) -> None:
         """Record from `feed` instead of the camera's own stream (None: from that again), or do not record."""
         by.demand(Right.ADMIN)
         await self._feeds.load()
@@ -292,17 +292,17 @@ class Cameras:
         if self._roster.get(camera).recording != recording:
             await self.change(by, camera, recording=recording)
 
-    def hold(self, by: Account, feeds: Mapping[str, Feed]) -> None:
+    def hold(self, by: Account, feeds: Mapping[str, StreamSource]) -> None:
         """Be connected to these sources, by any name, and to no others, without recording them."""
         by.demand(Right.ADMIN)
         wanted = {token: self._feeds.resolve(feed) for token, feed in feeds.items()}
         self._recorders.hold({token: stream for token, stream in wanted.items() if stream is not None})
 
-    def held(self, by: Account, token: str) -> State:
+    def held(self, by: Account, token: str) -> CameraRecordingState:
         """How a connection that `hold` keeps is doing; off when it keeps none of that name."""
         by.demand(Right.ADMIN)
         now = self._recorders.held(token)
-        return state_of(now) if now else State.OFF
+        return state_of(now) if now else CameraRecordingState.OFF
 
     async def keep(self, by: Account, camera: int, keep_s: int) -> None:
         """Let its recordings go when they are older than this; 0 leaves it to the configuration."""
@@ -336,7 +336,7 @@ class Cameras:
         await self.begin()
         await self._upkeep.run()
 
-    def _start(self, camera: Camera) -> None:
+    def _start(self, camera: CameraRow) -> None:
         wanted = self._feeds.of(camera)
         if wanted is not None:
             source = self._feeds.camera_of(camera.camera)
@@ -350,7 +350,7 @@ class Cameras:
         await self._recorders.stop(camera)
         await self._listening.stop(camera)
 
-    async def _add(self, by: Account, tried: Tried, user: str, password: str, name: str) -> Camera:
+    async def _add(self, by: Account, tried: ProbedCamera, user: str, password: str, name: str) -> CameraRow:
         said, device = tried.paired, tried.device
         self._refuse_twice(device.address, said)
         token, stream = secrets.token_urlsafe(32), None
@@ -358,7 +358,7 @@ class Cameras:
             said = await self._introduction.pair(device.address, user, password, said, token)
             stream = self._introduction.stream_account(said)
         who = device.information
-        fresh = Camera(
+        fresh = CameraRow(
             camera=0,
             name=_name(name, said.name if said else f"{who.manufacturer} {who.model}"),
             xaddr=device.address,

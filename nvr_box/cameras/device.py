@@ -1,7 +1,7 @@
 """Connecting to a camera over ONVIF with the account that the box has for it."""
 
 from nvr_box.cameras.sign_ins import SignIn
-from onvif.client import Camera as Device
+from onvif.client import OnvifClient as Device
 from onvif.errors import NotAuthorized
 
 

@@ -7,10 +7,10 @@ from base.errors import PeerError
 from base.logs import printable
 from nvr_box.audit.log import Audit
 from nvr_box.cameras import pairing
+from nvr_box.cameras.camera_store import CameraRow
 from nvr_box.cameras.rekey import AnotherCamera, same_camera
-from nvr_box.cameras.roster import Camera
 from nvr_box.notices import Notice
-from nvr_box.record.recorder import Recording
+from nvr_box.record.recorder import RecorderStatus
 
 log = logging.getLogger(__name__)
 _BOX = "the box"
@@ -24,7 +24,7 @@ class Impostors:
     """
 
     def __init__(
-        self, audit: Audit, stop: Callable[[Camera], Awaitable[None]], start: Callable[[Camera], Awaitable[None]]
+        self, audit: Audit, stop: Callable[[CameraRow], Awaitable[None]], start: Callable[[CameraRow], Awaitable[None]]
     ) -> None:
         self._audit, self._stop, self._start = audit, stop, start
         self._found: dict[int, str] = {}
@@ -45,7 +45,7 @@ class Impostors:
                 " which it is, and what stands there."
             )  # fmt: skip
 
-    async def look(self, camera: Camera, now: Recording | None) -> None:
+    async def look(self, camera: CameraRow, now: RecorderStatus | None) -> None:
         """Let a paired camera prove who it is, once per connection, and again while somebody else answers.
 
         Raises:
@@ -80,7 +80,7 @@ class Impostors:
                 log.warning("%s: answers with its own key again", camera.name)
                 await self._start(camera)
 
-    async def _refuse(self, camera: Camera, why: str, *, known: bool) -> None:
+    async def _refuse(self, camera: CameraRow, why: str, *, known: bool) -> None:
         self._found[camera.camera] = f"another device answers at {camera.xaddr}: it is not recorded; check what it is"
         await self._stop(camera)
         if not known:

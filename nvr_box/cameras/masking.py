@@ -9,7 +9,7 @@ from yarl import URL
 from base.errors import PeerError
 from base.logs import printable
 from nvr_box.cameras import released
-from nvr_box.cameras.ours import signed
+from nvr_box.cameras.veilcam_client import signed
 from wire.selection import Mode
 
 PATH = "/veilcam/masking"
@@ -36,11 +36,11 @@ class Masking:
     never: tuple[tuple[float, ...], ...] = ()
     mode: Mode = Mode.EVERYONE
     labels: tuple[str, ...] = ()
-    places: tuple[released.Place, ...] = ()
+    places: tuple[released.ReleasedPlaceRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class WholeMaskReason:
     """Why the whole picture is masked, in the camera's words; by how much its detection is late, as far as it says."""
 
     reason: str
@@ -48,15 +48,15 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class MaskingAnswer:
     """One answer; `mark` is another one after every change."""
 
     masking: Masking
-    whole: Whole | None
+    whole: WholeMaskReason | None
     mark: str
 
 
-async def look(xaddr: str, user: str, password: str, *, mark: str = "", wait_s: float = 0.0) -> Said:
+async def look(xaddr: str, user: str, password: str, *, mark: str = "", wait_s: float = 0.0) -> MaskingAnswer:
     """What holds now; with the `mark` of the answer before, when that has changed or after `wait_s` (at most WAIT_S).
 
     Raises:
@@ -66,10 +66,10 @@ async def look(xaddr: str, user: str, password: str, *, mark: str = "", wait_s: 
     return read((await signed("GET", url, user, password, None, what="what it masks")).said)
 
 
-def read(table: Any) -> Said:
+def read(table: Any) -> MaskingAnswer:
     """The answer's document. Raises `PeerError` where it is none."""
     try:
-        return Said(masking(table), _whole(table["whole"]), printable(str(table["mark"]), limit=64))
+        return MaskingAnswer(masking(table), _whole(table["whole"]), printable(str(table["mark"]), limit=64))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise PeerError("what the camera says of its mask is broken") from error
 
@@ -106,10 +106,10 @@ def _corners(zone: Any) -> tuple[float, ...]:
     return corners
 
 
-def _whole(said: Any) -> Whole | None:
+def _whole(said: Any) -> WholeMaskReason | None:
     if said is None:
         return None
     behind = None if said["behind_s"] is None else float(said["behind_s"])
     if behind is not None and not (math.isfinite(behind) and behind >= 0):
         raise ValueError("behind_s")
-    return Whole(printable(str(said["reason"]), limit=120), behind)
+    return WholeMaskReason(printable(str(said["reason"]), limit=120), behind)

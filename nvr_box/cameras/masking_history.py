@@ -19,7 +19,7 @@ MOST_TOLD = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class PastMasking:
     """What held from `start_us` until `end_us`; None while it does."""
 
     start_us: int
@@ -28,7 +28,7 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class Last:
+class LastMasking:
     """What a camera said last, and when."""
 
     masking: Masking
@@ -41,11 +41,15 @@ class MaskingHistory:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def last(self) -> dict[int, Last]:
+    async def last(self) -> dict[int, LastMasking]:
         """What holds, by camera, as far as it was written down."""
         rows = await self._store.read(masking_rows.lasting)
         found = {camera: (_read(said), confirmed_us) for camera, said, confirmed_us in rows}
-        return {camera: Last(what, confirmed_us) for camera, (what, confirmed_us) in found.items() if what is not None}
+        return {
+            camera: LastMasking(what, confirmed_us)
+            for camera, (what, confirmed_us) in found.items()
+            if what is not None
+        }
 
     async def begin(self, camera: int, what: Masking, start_us: int, now_us: int) -> None:
         """Something else holds: since `start_us` at the earliest, and what held before until now at the latest."""
@@ -62,11 +66,11 @@ class MaskingHistory:
         """What holds still does."""
         await self._store.write(lambda link: masking_rows.confirm(link, camera, now_us))
 
-    async def between(self, camera: int, start_us: int, end_us: int) -> tuple[Past, ...]:
+    async def between(self, camera: int, start_us: int, end_us: int) -> tuple[PastMasking, ...]:
         """What held at some time in [start, end), the newest `MOST_TOLD`; a time that none covers is not known."""
         rows = await self._store.read(lambda link: masking_rows.between(link, camera, start_us, end_us, MOST_TOLD))
         read = [(start, end, _read(said)) for start, end, said in rows]
-        return tuple(Past(start, end, what) for start, end, what in read if what is not None)
+        return tuple(PastMasking(start, end, what) for start, end, what in read if what is not None)
 
 
 def _read(said: str) -> Masking | None:

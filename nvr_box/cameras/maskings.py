@@ -10,9 +10,9 @@ from base.clock import utc_us
 from base.errors import Error, PeerError, RequestError, StoreError
 from base.logs import printable
 from nvr_box.cameras import masking
-from nvr_box.cameras.masking import WAIT_S, Masking, Said, Whole
-from nvr_box.cameras.masking_history import MaskingHistory, Past
-from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.cameras.camera_store import CameraRow, CameraStore
+from nvr_box.cameras.masking import WAIT_S, Masking, MaskingAnswer, WholeMaskReason
+from nvr_box.cameras.masking_history import MaskingHistory, PastMasking
 from nvr_box.db.database import Store
 from nvr_box.record.source import SignInRefused
 from nvr_box.rights import Account, Right
@@ -33,7 +33,7 @@ class _Known:
     """`confirmed_us` when it was said last, `written_mono_s` when that was last written down."""
 
     masking: Masking
-    whole: Whole | None
+    whole: WholeMaskReason | None
     mark: str
     confirmed_us: int
     confirmed_mono_s: float
@@ -47,7 +47,7 @@ class _Known:
 class Maskings:
     """Seeing it needs `VIEW`. Belongs to the event loop."""
 
-    def __init__(self, store: Store, roster: Roster) -> None:
+    def __init__(self, store: Store, roster: CameraStore) -> None:
         self._roster, self._history = roster, MaskingHistory(store)
         self._known: dict[int, _Known] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -58,13 +58,13 @@ class Maskings:
         known = self._known.get(camera)
         return known.masking if known is not None and known.believed else None
 
-    def whole(self, by: Account, camera: int) -> Whole | None:
+    def whole(self, by: Account, camera: int) -> WholeMaskReason | None:
         """Why the whole picture is masked; None while people only are, or the camera does not answer."""
         by.demand(Right.VIEW, camera)
         known = self._known.get(camera)
         return known.whole if known is not None else None
 
-    async def past(self, by: Account, camera: int, start_us: int, end_us: int) -> tuple[Past, ...]:
+    async def past(self, by: Account, camera: int, start_us: int, end_us: int) -> tuple[PastMasking, ...]:
         """What held at some time in [start, end); a time that none of them covers is not known.
 
         Raises:
@@ -134,7 +134,7 @@ class Maskings:
         added_us = self._roster.get(camera).added_utc_us
         return added_us if 0 <= now_us - added_us < _NEW_US else now_us
 
-    async def _look(self, camera: Camera, *, mark: str, wait_s: float) -> Said:
+    async def _look(self, camera: CameraRow, *, mark: str, wait_s: float) -> MaskingAnswer:
         sign_in = self._roster.sign_in(camera.camera)
         sign_in.check()
         password = self._roster.password(camera.camera)
@@ -146,7 +146,7 @@ class Maskings:
         sign_in.accepted()
         return said
 
-    async def _took(self, camera: int, said: Said) -> None:
+    async def _took(self, camera: int, said: MaskingAnswer) -> None:
         before, now_us, now_mono_s = self._known.get(camera), utc_us(), time.monotonic()
         same = before is not None and before.masking == said.masking
         due = before is None or not same or now_mono_s - before.written_mono_s >= _CONFIRM_EVERY_S

@@ -12,7 +12,7 @@ from yarl import URL
 
 from base.errors import PeerError, SealError, WireError
 from base.logs import printable
-from nvr_box.cameras.ours import Order, json_of, new_session, signed
+from nvr_box.cameras.veilcam_client import RequestSigning, json_of, new_session, signed
 from wire import meeting
 from wire.keys import Recipient
 from wire.pairing import PATH, CameraDocument, Pairing
@@ -92,7 +92,7 @@ async def look(xaddr: str) -> Paired | None:
     return said
 
 
-async def pair(xaddr: str, user: str, password: str, offer: Offer, *, seen: Paired, order: Order) -> Paired:
+async def pair(xaddr: str, user: str, password: str, offer: Offer, *, seen: Paired, order: RequestSigning) -> Paired:
     """Give the camera that was `seen` our keys; it uses them from its next key frame on.
 
     Raises:
@@ -113,7 +113,7 @@ async def pair(xaddr: str, user: str, password: str, offer: Offer, *, seen: Pair
     return said
 
 
-async def unpair(xaddr: str, user: str, password: str, order: Order) -> None:
+async def unpair(xaddr: str, user: str, password: str, order: RequestSigning) -> None:
     """Make the camera forget us. Raises `PeerError` when it does not."""
     await signed("DELETE", _url(xaddr), user, password, None, what="pairing", order=order)
 

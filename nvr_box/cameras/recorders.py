@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from nvr_box.cameras.feeds import Wanted
-from nvr_box.cameras.holding import Holder
-from nvr_box.cameras.roster import Camera
+from nvr_box.cameras.camera_store import CameraRow
+from nvr_box.cameras.keepalive import StreamKeeper
 from nvr_box.cameras.sign_ins import SignIn, words
-from nvr_box.record.recorder import Recorder, Recording
+from nvr_box.cameras.stream_sources import WantedStream
+from nvr_box.record.recorder import Recorder, RecorderStatus
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
-from nvr_box.record.source import SignInRefused, Source
+from nvr_box.record.source import RecordedStream, SignInRefused
 
 log = logging.getLogger(__name__)
 # The demo promises to end within five seconds; what a recorder leaves open the next start finishes.
@@ -30,11 +30,11 @@ class Recorders:
         self._recordings, self._segments, self._retention = recordings, segments, retention
         self._segment_s = segment_s
         self._running: dict[int, Recorder] = {}
-        self._held: dict[str, tuple[Wanted, Holder]] = {}
+        self._held: dict[str, tuple[WantedStream, StreamKeeper]] = {}
         self._ended = False
         self._loop = asyncio.get_running_loop()
 
-    def now(self, camera: int) -> Recording | None:
+    def now(self, camera: int) -> RecorderStatus | None:
         """How the recorder of `camera` is doing, None when it has none."""
         recorder = self._running.get(camera)
         return recorder.now if recorder else None
@@ -51,8 +51,8 @@ class Recorders:
 
     def start(
         self,
-        camera: Camera,
-        wanted: Wanted,
+        camera: CameraRow,
+        wanted: WantedStream,
         told: Callable[[int, bytes], None],
         sign_in: SignIn | None = None,
         want_key: Callable[[], None] = lambda: None,
@@ -109,12 +109,12 @@ class Recorders:
             recorder.stop()
             await asyncio.to_thread(recorder.join, _STOP_S)
 
-    def held(self, token: str) -> Recording | None:
+    def held(self, token: str) -> RecorderStatus | None:
         """How the connection `token` is doing that `hold` keeps, None when it keeps none."""
         found = self._held.get(token)
         return found[1].now if found else None
 
-    def hold(self, streams: Mapping[str, Wanted]) -> None:
+    def hold(self, streams: Mapping[str, WantedStream]) -> None:
         """Be connected to these streams, by any name, and to no others, without recording them."""
         for token, (wanted, holder) in tuple(self._held.items()):
             if streams.get(token) != wanted:
@@ -123,7 +123,7 @@ class Recorders:
         for token, wanted in streams.items():
             if token not in self._held and not self._ended:
                 sign_in = SignIn()
-                holder = Holder(token, lambda wanted=wanted, sign_in=sign_in: _open(wanted, sign_in))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                holder = StreamKeeper(token, lambda wanted=wanted, sign_in=sign_in: _open(wanted, sign_in))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
                 self._held[token] = wanted, holder
                 holder.start()
 
@@ -152,10 +152,10 @@ def is_near(uri: str) -> bool:
         return bool(host) and ("." not in host or host.endswith((".local", ".lan", ".home.arpa", ".internal")))
 
 
-def _open(wanted: Wanted, sign_in: SignIn) -> Source:
+def _open(wanted: WantedStream, sign_in: SignIn) -> RecordedStream:
     sign_in.check()
     try:
-        source = Source(wanted.uri, wanted.user, wanted.password, wanted.transport)
+        source = RecordedStream(wanted.uri, wanted.user, wanted.password, wanted.transport)
     except SignInRefused as error:
         sign_in.refused()
         raise SignInRefused(words(sign_in.waiting_s)) from error

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from base.errors import PeerError
 from nvr_box.cameras import pairing
-from nvr_box.cameras.introduction import Introduction
-from nvr_box.cameras.roster import Camera, Roster, entry
+from nvr_box.cameras.camera_store import CameraRow, CameraStore, entry
+from nvr_box.cameras.pairing_offer import PairingOffers
 from nvr_box.record.source import SignInRefused
 from nvr_box.search.intake import token_hash
 
@@ -15,7 +15,7 @@ class AnotherCamera(PeerError):
     """What answers proves that it is not the camera that was added."""
 
 
-async def rekeyed(roster: Roster, introduction: Introduction, who: str, camera: Camera) -> Camera:
+async def rekeyed(roster: CameraStore, introduction: PairingOffers, who: str, camera: CameraRow) -> CameraRow:
     """Give a camera today's keys and a new token, and write down what it says of itself.
 
     Raises:
@@ -53,7 +53,7 @@ async def rekeyed(roster: Roster, introduction: Introduction, who: str, camera: 
     return changed
 
 
-def same_camera(camera: Camera, seen: pairing.Paired) -> None:
+def same_camera(camera: CameraRow, seen: pairing.Paired) -> None:
     """Raise `AnotherCamera` when another camera answers than the one that was added: its key is kept.
 
     A camera of an older row without a key is known by what it says now.

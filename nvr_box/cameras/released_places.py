@@ -12,24 +12,24 @@ from base.errors import Conflict, Invalid, NotFound, PeerError
 from base.logs import printable
 from nvr_box.audit.log import Audit
 from nvr_box.cameras import released
+from nvr_box.cameras.camera_store import CameraRow, CameraStore
 from nvr_box.cameras.maskings import Maskings
-from nvr_box.cameras.released import MOST_PLACES, Place
-from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.cameras.released import MOST_PLACES, ReleasedPlaceRow
 from nvr_box.rights import Account, Right
 
 Box = tuple[float, float, float, float]
 _LEAST_REASON, _LONGEST_REASON = 8, 300
 
 
-class ReleasedPlaces:
+class PlaceReleases:
     """Changing them needs `ADMIN` and `VIEW`; every change is written down. Belongs to the event loop."""
 
-    def __init__(self, log_: Audit, roster: Roster, maskings: Maskings) -> None:
+    def __init__(self, log_: Audit, roster: CameraStore, maskings: Maskings) -> None:
         self._log, self._roster, self._maskings = log_, roster, maskings
         # What is put replaces the whole list: two at once would lose one.
         self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def release(self, by: Account, camera: int, box: Box, *, reason: str) -> tuple[Place, ...]:
+    async def release(self, by: Account, camera: int, box: Box, *, reason: str) -> tuple[ReleasedPlaceRow, ...]:
         """Release one more; what the camera then says.
 
         Args:
@@ -50,12 +50,12 @@ class ReleasedPlaces:
             places = await released.look(*self._account(known))
             if len(places) >= MOST_PLACES:
                 raise Conflict(f"{MOST_PLACES} places are released on {known.name}; take one back first")
-            place = Place(secrets.token_hex(8), box, reason, by.name[:64], utc_us())
+            place = ReleasedPlaceRow(secrets.token_hex(8), box, reason, by.name[:64], utc_us())
             # Written down before it happens: from here on somebody may be seen.
             await self._write(by, "release-place", camera, place)
             return await self._put(by, known, "release-place", (*places, place))
 
-    async def take_back(self, by: Account, camera: int, place: str) -> tuple[Place, ...]:
+    async def take_back(self, by: Account, camera: int, place: str) -> tuple[ReleasedPlaceRow, ...]:
         """Mask there again whatever looks like a person. Raises as `release`; `NotFound` where none is called so."""
         known = await self._allowed(by, camera, "take-back-place")
         async with self._turns[camera]:
@@ -66,7 +66,7 @@ class ReleasedPlaces:
             await self._write(by, "take-back-place", camera, found)
             return await self._put(by, known, "take-back-place", tuple(each for each in places if each is not found))
 
-    async def _allowed(self, by: Account, camera: int, action: str) -> Camera:
+    async def _allowed(self, by: Account, camera: int, action: str) -> CameraRow:
         await self._log.demand(by, Right.ADMIN, action, camera=camera)
         await self._log.demand(by, Right.VIEW, action, camera=camera)
         known = self._roster.get(camera)
@@ -74,7 +74,9 @@ class ReleasedPlaces:
             raise Conflict(f"{known.name} is of another make: it does not mask people")
         return known
 
-    async def _put(self, by: Account, known: Camera, action: str, places: tuple[Place, ...]) -> tuple[Place, ...]:
+    async def _put(
+        self, by: Account, known: CameraRow, action: str, places: tuple[ReleasedPlaceRow, ...]
+    ) -> tuple[ReleasedPlaceRow, ...]:
         try:
             now = await released.put(*self._account(known), places)
         except PeerError as error:
@@ -83,9 +85,9 @@ class ReleasedPlaces:
         await self._maskings.ask(known.camera)
         return now
 
-    async def _write(self, by: Account, action: str, camera: int, place: Place) -> None:
+    async def _write(self, by: Account, action: str, camera: int, place: ReleasedPlaceRow) -> None:
         where = " ".join(f"{value:.3f}" for value in place.box)
         await self._log.write(by.name, action, camera=camera, reason=place.reason, place=place.id, box=where)
 
-    def _account(self, known: Camera) -> tuple[str, str, str]:
+    def _account(self, known: CameraRow) -> tuple[str, str, str]:
         return known.xaddr, known.user, self._roster.password(known.camera)

@@ -10,12 +10,12 @@ from base.errors import Conflict, Invalid, NotFound
 from base.logs import printable
 from nvr_box.audit.log import Audit
 from nvr_box.cameras import selection
+from nvr_box.cameras.camera_store import CameraRow, CameraStore
 from nvr_box.cameras.maskings import Maskings
-from nvr_box.cameras.roster import Camera, Roster
-from nvr_box.cameras.selection import Selection
+from nvr_box.cameras.selection import CameraSelection
 from nvr_box.rights import Account, Right
+from nvr_box.search.frozen_frames import Stills
 from nvr_box.search.passages import Passages
-from nvr_box.search.stills import Stills
 from wire.features.packet import AppearanceCode
 from wire.features.vocabulary import ObjectClass
 from wire.selection import ChosenPerson, Mode
@@ -24,7 +24,7 @@ _LONGEST_LABEL = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class SelectionChoice:
     """What is wished for a person: to be left open (`EXCEPT`) or to be masked alone (`ONLY`), and what to call them."""
 
     mode: Mode
@@ -34,11 +34,15 @@ class Choice:
 class Selections:
     """Changing one needs `ADMIN`; every change is written down. What is in force `Maskings` knows."""
 
-    def __init__(self, log_: Audit, roster: Roster, stills: Stills, passages: Passages, maskings: Maskings) -> None:
+    def __init__(
+        self, log_: Audit, roster: CameraStore, stills: Stills, passages: Passages, maskings: Maskings
+    ) -> None:
         self._log, self._roster, self._stills, self._passages = log_, roster, stills, passages
         self._maskings = maskings
 
-    async def choose_pick(self, by: Account, camera: int, choice: Choice, *, still: str, pick: int) -> Selection:
+    async def choose_pick(
+        self, by: Account, camera: int, choice: SelectionChoice, *, still: str, pick: int
+    ) -> CameraSelection:
         """Choose somebody of a frozen picture. Raises as `choose_passage`; `StoreError` also for an old still."""
         await self._log.demand(by, Right.ADMIN, "select", camera=camera)
         code, chosen, _ = await self._stills.code(by, still, pick)
@@ -47,7 +51,9 @@ class Selections:
             raise Conflict("the camera has not described this person itself; choose somebody whom it has")
         return await self._choose(by, camera, choice, code, chosen.object_class)
 
-    async def choose_passage(self, by: Account, camera: int, choice: Choice, *, passage: int) -> Selection:
+    async def choose_passage(
+        self, by: Account, camera: int, choice: SelectionChoice, *, passage: int
+    ) -> CameraSelection:
         """Choose the person of a search result; added to whom the same mode names already.
 
         Raises:
@@ -65,7 +71,7 @@ class Selections:
             raise Conflict("the camera made no appearance code of this person")
         return await self._choose(by, camera, choice, found.code, found.object_class)
 
-    async def end(self, by: Account, camera: int) -> Selection:
+    async def end(self, by: Account, camera: int) -> CameraSelection:
         """Mask everyone again. Raises as `choose_passage`."""
         await self._log.demand(by, Right.ADMIN, "select", camera=camera)
         known = self._ours(camera)
@@ -75,8 +81,8 @@ class Selections:
         return now
 
     async def _choose(
-        self, by: Account, camera: int, choice: Choice, code: AppearanceCode, object_class: ObjectClass
-    ) -> Selection:
+        self, by: Account, camera: int, choice: SelectionChoice, code: AppearanceCode, object_class: ObjectClass
+    ) -> CameraSelection:
         known, password = self._ours(camera), self._roster.password(camera)
         if choice.mode is Mode.EVERYONE:
             raise Invalid("mode: only or except", "mode")
@@ -97,7 +103,7 @@ class Selections:
         await self._maskings.ask(camera)
         return now
 
-    def _ours(self, camera: int) -> Camera:
+    def _ours(self, camera: int) -> CameraRow:
         known = self._roster.get(camera)
         if not known.veilcam or not known.device:
             raise Conflict(f"{known.name} is of another make: it does not mask people")

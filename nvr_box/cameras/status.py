@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from nvr_box.record.recorder import Recording
+from nvr_box.record.recorder import RecorderStatus
 from nvr_box.record.source import CLOCK_TOLERANCE_S
 
 _AHEAD_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DiscoveredCamera:
     """A device that answered on the network."""
 
     address: str
@@ -29,7 +29,7 @@ class Step:
     detail: str
 
 
-class State(Enum):
+class CameraRecordingState(Enum):
     """What the recorder of one camera is doing."""
 
     CONNECTING = "connecting"
@@ -39,7 +39,7 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class CameraStatus:
     """How one camera is doing now. `message` names what is wrong, empty when nothing is.
 
     Attributes:
@@ -47,7 +47,7 @@ class Status:
     """
 
     camera: int
-    state: State
+    state: CameraRecordingState
     since_utc_us: int
     message: str
     clock_offset_s: float | None
@@ -62,11 +62,11 @@ class Status:
     asked_utc_us: int | None = None
 
 
-def state_of(now: Recording) -> State:
+def state_of(now: RecorderStatus) -> CameraRecordingState:
     """The state that a recorder's own account of itself means."""
     if now.connected:
-        return State.RECORDING
-    return State.LOST if now.ever_connected or now.message else State.CONNECTING
+        return CameraRecordingState.RECORDING
+    return CameraRecordingState.LOST if now.ever_connected or now.message else CameraRecordingState.CONNECTING
 
 
 def clock_message(offset_s: float | None) -> str:

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from yarl import URL
 
-from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.cameras.camera_store import CameraRow, CameraStore
 from nvr_box.db import cameras as camera_rows
 from nvr_box.db.database import Store
-from onvif.discovery import Found, discover
+from onvif.discovery import DiscoveredDevice, discover
 
 _ANEW_S = 60.0
 _LEARN_S = 3600.0
@@ -27,10 +27,10 @@ class Whereabouts:
     """
 
     def __init__(
-        self, store: Store, roster: Roster, ask: Callable[[], Awaitable[Sequence[Found]]] = discover
+        self, store: Store, roster: CameraStore, ask: Callable[[], Awaitable[Sequence[DiscoveredDevice]]] = discover
     ) -> None:
         self._store, self._roster, self._ask = store, roster, ask
-        self._answers: Sequence[Found] = ()
+        self._answers: Sequence[DiscoveredDevice] = ()
         self._asked_mono_s: float | None = None
 
     async def note(self) -> None:
@@ -42,7 +42,7 @@ class Whereabouts:
         if self._asked_mono_s is None or time.monotonic() - self._asked_mono_s > _LEARN_S:
             await self._look()
 
-    async def of(self, camera: Camera) -> tuple[str, ...]:
+    async def of(self, camera: CameraRow) -> tuple[str, ...]:
         """Addresses of device services where a lost camera may be now, none of them its known one.
 
         Raises:

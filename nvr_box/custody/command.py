@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from base.errors import Conflict, Invalid, Refused, StoreError
+from base.errors import Conflict, Invalid, RightRefused, StoreError
 from nvr_box.audit.log import Audit
 from nvr_box.custody.custody import Custody
 from nvr_box.custody.holds import Holds
 from nvr_box.keys.known import known
 from nvr_box.keys.passphrase import long_enough
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from nvr_box.state import CONSOLE
 from wire import escrow
 from wire import keys as key_files
@@ -55,9 +55,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     hold.add_argument("case")
     hold.add_argument("day", nargs="+")
     hold.add_argument("--operators", type=int, default=1, help="passphrases to ask for before the case's own")
-    stretch = keys.add_parser(
-        "hold-range", help="legal hold of a stretch of one camera, to the group of pictures"
-    )
+    stretch = keys.add_parser("hold-range", help="legal hold of a stretch of one camera, to the group of pictures")
     stretch.add_argument("case")
     stretch.add_argument("camera", type=int)
     stretch.add_argument("start", type=_time_us, help="such as 2026-11-21T21:15:04Z")
@@ -73,7 +71,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 class Room:
     """What the commands work on."""
 
-    keys: Keys
+    keys: KeyFolder
     custody: Custody
     holds: Holds
     log: Audit
@@ -119,13 +117,13 @@ async def _list(room: Room, _asked: argparse.Namespace) -> None:
         print(f"hold {each.number}  {each.case}  camera {each.camera}  {span}  {state}")
 
 
-def _create(keys: Keys, asked: argparse.Namespace) -> str:
+def _create(keys: KeyFolder, asked: argparse.Namespace) -> str:
     recipient = keys.create(asked.label, secret("passphrase: "), hybrid=asked.hybrid)
     print(recipient.kid.hex())
     return recipient.kid.hex()
 
 
-def _rotate(keys: Keys, _asked: argparse.Namespace) -> str:
+def _rotate(keys: KeyFolder, _asked: argparse.Namespace) -> str:
     if not keys.operators():
         raise Conflict("keys rotate: no operator has a key yet; make one with `keys create`")
     days = keys.renew()
@@ -136,7 +134,7 @@ def _rotate(keys: Keys, _asked: argparse.Namespace) -> str:
     return " ".join(day.day for day in days)
 
 
-def _assign(keys: Keys, asked: argparse.Namespace) -> str:
+def _assign(keys: KeyFolder, asked: argparse.Namespace) -> str:
     keys.assign(asked.kid, asked.account)
     print(f"{asked.kid} belongs to {asked.account}")
     return f"{asked.kid} {asked.account}"
@@ -149,7 +147,7 @@ async def _revoke(room: Room, asked: argparse.Namespace) -> None:
 
 async def _shred(room: Room, asked: argparse.Namespace) -> None:
     if not asked.yes:
-        raise Refused(f"keys shred: what only {asked.name} opens is lost for good; say --yes to do it")
+        raise RightRefused(f"keys shred: what only {asked.name} opens is lost for good; say --yes to do it")
     await room.custody.shred(CONSOLE, asked.name)
     print(f"{asked.name} is destroyed")
 
@@ -170,13 +168,13 @@ async def _lift(room: Room, asked: argparse.Namespace) -> None:
     print(f"hold {asked.number} is lifted")
 
 
-def _take_away(keys: Keys, asked: argparse.Namespace) -> str:
+def _take_away(keys: KeyFolder, asked: argparse.Namespace) -> str:
     keys.take_away(asked.kid, asked.file)
     print(f"{asked.kid} is in {asked.file} and no longer here; without this file and its passphrase it is lost")
     return str(asked.kid)
 
 
-def _dual(keys: Keys, asked: argparse.Namespace) -> str:
+def _dual(keys: KeyFolder, asked: argparse.Namespace) -> str:
     pairs = []
     for word in asked.pair:
         first, plus, second = word.partition("+")
@@ -188,7 +186,7 @@ def _dual(keys: Keys, asked: argparse.Namespace) -> str:
     return " ".join(asked.pair) or "off"
 
 
-def _escrow_create(keys: Keys, asked: argparse.Namespace) -> str:
+def _escrow_create(keys: KeyFolder, asked: argparse.Namespace) -> str:
     identity = Identity.generate(label="escrow")
     try:
         shares = escrow.split(identity, asked.threshold, asked.shares)
@@ -209,12 +207,12 @@ def _escrow_create(keys: Keys, asked: argparse.Namespace) -> str:
     return kid
 
 
-def _escrow_join(_keys: Keys, asked: argparse.Namespace) -> str:
+def _escrow_join(_keys: KeyFolder, asked: argparse.Namespace) -> str:
     try:
         lines = [path.read_text(encoding="ascii") for path in asked.share]
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"a share cannot be read: {error}") from error
-    identity = escrow.join([escrow.Share.parse(line) for line in lines])
+    identity = escrow.join([escrow.KeyShare.parse(line) for line in lines])
     passphrase = secret("new passphrase: ")
     long_enough(passphrase)
     try:
@@ -225,7 +223,7 @@ def _escrow_join(_keys: Keys, asked: argparse.Namespace) -> str:
     return identity.kid.hex()
 
 
-def _hold(keys: Keys, asked: argparse.Namespace) -> str:
+def _hold(keys: KeyFolder, asked: argparse.Namespace) -> str:
     passphrases = [secret(f"operator's passphrase {number + 1}: ") for number in range(asked.operators)]
     recipient = keys.hold(asked.case, asked.day, passphrases, secret("passphrase of the case: "))
     print(f"{recipient.kid.hex()}: {', '.join(asked.day)} stay recoverable for {asked.case}")

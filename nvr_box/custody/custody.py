@@ -14,7 +14,7 @@ from nvr_box.db import segments as segment_rows
 from nvr_box.db.database import Store
 from nvr_box.keys import day as day_keys
 from nvr_box.keys.known import KnownKey, fingerprint, known
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from nvr_box.rights import Account, Right
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(T\d{6})?(\.[0-9a-f]{16})?")
@@ -59,7 +59,7 @@ class Overview:
 class Custody:
     """The ceremonies that need no private key. Everything needs `ADMIN` for every camera."""
 
-    def __init__(self, store: Store, log: Audit, keys: Keys, holds: Holds) -> None:
+    def __init__(self, store: Store, log: Audit, keys: KeyFolder, holds: Holds) -> None:
         self._store, self._log, self._keys, self._holds = store, log, keys, holds
 
     async def overview(self, by: Account) -> Overview:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from base.clock import utc_us
-from base.errors import HostError, Invalid, NotFound, Refused, StoreError
+from base.errors import HostError, Invalid, NotFound, RightRefused, StoreError
 from base.files import shred, write_atomically
 from nvr_box.audit import log as audit
 from nvr_box.db import cameras as camera_rows
@@ -24,10 +24,10 @@ from nvr_box.db.database import Store
 from nvr_box.db.link import Link
 from nvr_box.keys.case import sound_name
 from nvr_box.keys.passphrase import long_enough
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from nvr_box.record.recordings import Recordings
-from nvr_box.reveal.brake import Brake
-from nvr_box.reveal.talk import Gone, Talk, unlocking
+from nvr_box.reveal.passphrase_throttle import PassphraseThrottle
+from nvr_box.reveal.process_client import Gone, RevealProcess, unlocking
 from nvr_box.rights import Account, Right
 from wire import hold
 from wire.keys import Recipient
@@ -80,10 +80,16 @@ class Holds:
     """All of them. Whatever changes one needs `ADMIN`; sealing needs operators' passphrases as well."""
 
     def __init__(
-        self, store: Store, log: audit.Audit, keys: Keys, recordings: Recordings, *, brake: Brake | None = None
+        self,
+        store: Store,
+        log: audit.Audit,
+        keys: KeyFolder,
+        recordings: Recordings,
+        *,
+        brake: PassphraseThrottle | None = None,
     ) -> None:
         self._store, self._log, self._keys, self._recordings = store, log, keys, recordings
-        self._brake = brake or Brake()
+        self._brake = brake or PassphraseThrottle()
         self._sealing = asyncio.Lock()
 
     async def standing(self) -> tuple[Hold, ...]:
@@ -148,10 +154,10 @@ class Holds:
             sealed = self._keys.sealed(found.camera, await self._camera_id(found.camera))
             recipient = self._keys.cases.public(found.case)
             if not sealed.operators:
-                raise Refused("this box holds no reveal key; seal the hold where the key file is")
+                raise RightRefused("this box holds no reveal key; seal the hold where the key file is")
             if recipient is None:
                 long_enough(case_passphrase)
-            talk = await Talk.launch()
+            talk = await RevealProcess.launch()
             try:
                 asking = [each for each in passphrases if each]
                 await self._unlock(by, talk, unlocking(sealed, asking, mark="", seconds=_LONGEST_SEALING_S))
@@ -163,8 +169,8 @@ class Holds:
             finally:
                 await talk.kill()
             if not records:
-                raise Refused("these passphrases open nothing of this hold")
-        except Refused as refusal:
+                raise RightRefused("these passphrases open nothing of this hold")
+        except RightRefused as refusal:
             if fresh:
                 self._keys.cases.forget(found.case)
             await self._log.write(by.name, "hold", camera=found.camera, granted=False, what="seal", why=str(refusal))
@@ -204,7 +210,7 @@ class Holds:
 
         await self._store.write(change)
 
-    async def _unlock(self, by: Account, talk: Talk, unlock: dict[str, object]) -> None:
+    async def _unlock(self, by: Account, talk: RevealProcess, unlock: dict[str, object]) -> None:
         with self._brake.attempt(by.name) as attempt:
             try:
                 await talk.ask(unlock)
@@ -213,7 +219,7 @@ class Holds:
                 raise HostError("the reveal process could not be started; the box's log says why") from gone
             attempt.passed()
 
-    async def _records(self, talk: Talk, found: Hold, recipient: Recipient) -> tuple[list[bytes], int]:
+    async def _records(self, talk: RevealProcess, found: Hold, recipient: Recipient) -> tuple[list[bytes], int]:
         """What is sealed to the case, and how many groups of pictures with a key unit did not open."""
         records, missed = [], 0
         ask = {"op": "hold", "case": recipient.public.hex()}
@@ -225,7 +231,7 @@ class Holds:
                 missed += 1
         return records, missed
 
-    async def _best_shots(self, talk: Talk, found: Hold, recipient: Recipient) -> list[bytes]:
+    async def _best_shots(self, talk: RevealProcess, found: Hold, recipient: Recipient) -> list[bytes]:
         """The same for the best shots that were taken in it and open."""
         jpegs = await self._store.read(
             lambda link: packet_rows.sealed_shots(link, found.camera, found.start_us, found.end_us)

@@ -125,9 +125,7 @@ def _behind(old: Link, sql: str, at: int) -> tuple[Any, ...] | None:
     return found
 
 
-def _by_key(
-    old: Link, table: str, columns: list[str], keys: str
-) -> Iterator[tuple[Any, ...] | int]:
+def _by_key(old: Link, table: str, columns: list[str], keys: str) -> Iterator[tuple[Any, ...] | int]:
     """The same of a table without row numbers: from both ends as far as it goes."""
     lost = 0
     for order in ("ASC", "DESC"):

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from base.errors import Refused
-from nvr_box.record.piece import Piece
+from base.errors import RightRefused
+from nvr_box.record.media_segment import MediaSegment
 
 MIB = 1 << 20
 # The files of a package and the package itself are there at once for a moment.
@@ -18,12 +18,12 @@ _REVEALED = 4
 _MARGIN = 8 * MIB
 
 
-class NoRoom(Refused):
+class NoRoom(RightRefused):
     """A package would take more than it may."""
 
 
 @dataclass(slots=True)
-class Share:
+class BudgetShare:
     """What one package may still take."""
 
     left: int
@@ -43,7 +43,7 @@ class Budget:
         self._reserved = 0
 
     @contextmanager
-    def reserve(self, recorded: int, *, revealed: bool) -> Iterator[Share]:
+    def reserve(self, recorded: int, *, revealed: bool) -> Iterator[BudgetShare]:
         """Room for a package of so many recorded bytes, for as long as it is made.
 
         Raises:
@@ -65,12 +65,12 @@ class Budget:
             )
         self._reserved += wanted
         try:
-            yield Share(wanted // _TWICE)
+            yield BudgetShare(wanted // _TWICE)
         finally:
             self._reserved -= wanted
 
 
-async def metered(pieces: AsyncIterator[Piece], share: Share) -> AsyncIterator[Piece]:
+async def metered(pieces: AsyncIterator[MediaSegment], share: BudgetShare) -> AsyncIterator[MediaSegment]:
     """The same pieces, as long as the package's share lasts.
 
     Raises:

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import IO
 
 from base.clock import utc_us
-from base.errors import NotFound, Refused, StoreError
+from base.errors import NotFound, RightRefused, StoreError
 from nvr_box.audit.log import Audit
-from nvr_box.cameras.roster import Camera, Roster
+from nvr_box.cameras.camera_store import CameraRow, CameraStore
 from nvr_box.config import ExportConfig
 from nvr_box.export import manifest, report
-from nvr_box.export.budget import Budget, NoRoom, Share, metered
-from nvr_box.export.manifest import Listed, Manifest
+from nvr_box.export.budget import Budget, BudgetShare, NoRoom, metered
+from nvr_box.export.manifest import Listed, PackageManifest
 from nvr_box.export.report import Holding
-from nvr_box.keys.store import Keys
-from nvr_box.record.piece import Piece, Timeline
+from nvr_box.keys.store import KeyFolder
+from nvr_box.record.media_segment import MediaSegment, Timeline
 from nvr_box.record.recordings import Recordings
 from nvr_box.reveal.approvals import sound_reason
 from nvr_box.reveal.reveals import Reveals, Stretch
@@ -47,7 +47,7 @@ manifest.json   every file with its SHA-256, signed by the box: manifest.sig (Ed
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ExportRequest:
     """What to export. With a passphrase the revealed picture goes with it.
 
     Attributes:
@@ -100,8 +100,8 @@ class Exports:
     def __init__(
         self,
         audit: Audit,
-        keys: Keys,
-        roster: Roster,
+        keys: KeyFolder,
+        roster: CameraStore,
         recordings: Recordings,
         reveals: Reveals,
         *,
@@ -118,7 +118,7 @@ class Exports:
         self._turn = asyncio.Semaphore(_AT_ONCE)
         shutil.rmtree(folder, ignore_errors=True)  # what was not fetched before the last stop
 
-    async def make(self, by: Account, wish: Wish) -> Package:
+    async def make(self, by: Account, wish: ExportRequest) -> Package:
         """Write a package; the entry in the log is there before anything can be fetched.
 
         Raises:
@@ -129,16 +129,16 @@ class Exports:
             self._demand(by, wish)
             reason = sound_reason(wish.reason)
             if not 0 < wish.end_us - wish.start_us <= LONGEST_US:
-                raise Refused("choose a time that ends after it begins, at most an hour")
+                raise RightRefused("choose a time that ends after it begins, at most an hour")
             if wish.passphrase:
                 self._reveals.limits(by, wish.camera, wish.stretch, wish.approval).demand(wish.start_us, wish.end_us)
             return await self._packed(by, wish, reason)
-        except Refused as refusal:
+        except RightRefused as refusal:
             why = str(refusal)
             await self._audit.write(by.name, "export", camera=wish.camera, reason=wish.reason, granted=False, why=why)
             raise
 
-    async def _packed(self, by: Account, wish: Wish, reason: str) -> Package:
+    async def _packed(self, by: Account, wish: ExportRequest, reason: str) -> Package:
         camera, folder = self._roster.get(wish.camera), self._folder / secrets.token_urlsafe(12)
         async with self._turn:
             self._tidy()
@@ -176,7 +176,7 @@ class Exports:
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def _made(
-        self, by: Account, wish: Wish, reason: str, camera: Camera, folder: Path, *, share: Share
+        self, by: Account, wish: ExportRequest, reason: str, camera: CameraRow, folder: Path, *, share: BudgetShare
     ) -> Package:
         masked = await _written(metered(self._masked(by, wish), share), folder, "masked")
         if not masked:
@@ -202,7 +202,7 @@ class Exports:
         camera_id = bytes.fromhex(camera.camera_id) if camera.camera_id else None
 
         def finish() -> Package:
-            told = [report.told(each.path.name, each.path, signing_key, camera_id) for each in masked]
+            told = [report.export_report(each.path.name, each.path, signing_key, camera_id) for each in masked]
             for name, data in (
                 ("report.json", report.as_json(told)),
                 ("report.txt", report.as_text(told, about)),
@@ -213,7 +213,7 @@ class Exports:
             files = tuple(_listed(folder / name) for name in names)
             key = folder.name
             zipped = self._folder / f"{key}.zip"
-            self._zip(zipped, folder, Manifest(self._keys.verifier, files, about))
+            self._zip(zipped, folder, PackageManifest(self._keys.verifier, files, about))
             when = report.utc(wish.start_us)[:19].replace(" ", "-").replace(":", "")
             safe = "".join(letter if letter.isalnum() else "-" for letter in camera.name)[:40]
             name, size = f"{safe}-{when}.zip", zipped.stat().st_size
@@ -223,15 +223,15 @@ class Exports:
         self._packages[package.key] = package
         return package
 
-    def _demand(self, by: Account, wish: Wish) -> None:
+    def _demand(self, by: Account, wish: ExportRequest) -> None:
         """Every right that it needs, as they are now: packing takes minutes."""
         now = self._account(by.name) if self._account else by
         if now is None:
-            raise Refused(f"the account {by.name} was removed")
+            raise RightRefused(f"the account {by.name} was removed")
         for right in wish.rights:
             now.demand(right, wish.camera)
 
-    async def _masked(self, by: Account, wish: Wish) -> AsyncIterator[Piece]:
+    async def _masked(self, by: Account, wish: ExportRequest) -> AsyncIterator[MediaSegment]:
         """What was recorded from the key frame at or before the start on, recovery data and all."""
         timeline, segment_us = Timeline(), None
         async for chunk in self._recordings.chunks(wish.camera, wish.start_us, wish.end_us):
@@ -245,7 +245,7 @@ class Exports:
                 yield timeline.place(segment_us, fragment, data)
 
     async def _revealed(
-        self, by: Account, wish: Wish, reason: str, folder: Path, share: Share
+        self, by: Account, wish: ExportRequest, reason: str, folder: Path, share: BudgetShare
     ) -> "tuple[list[_File], bool]":
         """The originals as a reveal shows them, with every rule of a reveal; and whether of the whole picture."""
         session = await self._reveals.start(
@@ -258,7 +258,7 @@ class Exports:
         finally:
             await self._reveals.end(by, session.key, why="exported")
 
-    def _zip(self, path: Path, folder: Path, said: Manifest) -> None:
+    def _zip(self, path: Path, folder: Path, said: PackageManifest) -> None:
         signature = self._keys.signer.sign(manifest.CONTEXT + bytes(said))
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as package:
             for each in said.files:
@@ -283,10 +283,10 @@ class _File:
     first_us: int
 
 
-async def _written(pieces: AsyncIterator[Piece], folder: Path, name: str) -> list[_File]:
+async def _written(pieces: AsyncIterator[MediaSegment], folder: Path, name: str) -> list[_File]:
     """Pieces as files `NAME-1.mp4`, `NAME-2.mp4`, …: a new one wherever the stream's parameters change."""
     files: list[_File] = []
-    head: Piece | None = None
+    head: MediaSegment | None = None
     file: IO[bytes] | None = None
     try:
         async for piece in pieces:

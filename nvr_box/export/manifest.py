@@ -26,7 +26,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class PackageManifest:
     """`about` is what the box says of the package: camera, times, who asked and why."""
 
     signing_key: bytes
@@ -39,7 +39,7 @@ class Manifest:
         return json.dumps(table, indent=1, sort_keys=True).encode()
 
     @classmethod
-    def parse(cls, data: bytes) -> "Manifest":
+    def parse(cls, data: bytes) -> "PackageManifest":
         """Read what `__bytes__` wrote.
 
         Raises:

@@ -69,7 +69,7 @@ def _at_us(times_s: Iterable[Fraction | None]) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ExportReport:
     """One file's groups, its access units and how many of them are without recovery data or unreadable."""
 
     name: str
@@ -91,7 +91,7 @@ class Told:
         return table | {"pictures_at_us": list(self.at_us)} if version > 1 else table
 
 
-def told(name: str, path: Path, signing_key: bytes | None, camera_id: bytes | None = None) -> Told:
+def export_report(name: str, path: Path, signing_key: bytes | None, camera_id: bytes | None = None) -> ExportReport:
     """Read one masked recording of the camera with this key and id.
 
     Raises:
@@ -115,7 +115,9 @@ def told(name: str, path: Path, signing_key: bytes | None, camera_id: bytes | No
             begun_s = at_s
     groups += [_group(ended, begun_s) for ended in reader.finish()]
     readable = said[NOT_A_RECIPIENT] + said[NO_RECOVERY_DATA] + said[OTHER_CAMERA]
-    return Told(name, said.total(), said[NO_RECOVERY_DATA], said.total() - readable, tuple(groups), _at_us(times))
+    return ExportReport(
+        name, said.total(), said[NO_RECOVERY_DATA], said.total() - readable, tuple(groups), _at_us(times)
+    )
 
 
 def _group(ended: Any, begun_s: float) -> dict[str, Any]:
@@ -132,13 +134,13 @@ def _group(ended: Any, begun_s: float) -> dict[str, Any]:
     }
 
 
-def as_json(told_of: Iterable[Told], version: int = VERSION) -> bytes:
+def as_json(told_of: Iterable[ExportReport], version: int = VERSION) -> bytes:
     """The report for programs, always the same bytes; of an older version to compare it with an older package's."""
     table = {"veilcam_report": version, "files": [each.to_json(version) for each in told_of]}
     return (json.dumps(table, indent=1) if version == 1 else json.dumps(table, separators=(",", ":"))).encode()
 
 
-def as_text(told_of: Iterable[Told], about: Mapping[str, Any]) -> bytes:
+def as_text(told_of: Iterable[ExportReport], about: Mapping[str, Any]) -> bytes:
     """The report for people."""
     lines = [
         f"Recording of {about['camera_name']}, asked for from {about['asked_start']} to {about['asked_end']} (UTC)",

@@ -14,7 +14,7 @@ from nvr_box.audit.head import Head
 from nvr_box.db import audit as audit_rows
 from nvr_box.db.link import DatabaseError, looking
 from nvr_box.export import bounds, manifest, report
-from nvr_box.export.manifest import Manifest
+from nvr_box.export.manifest import PackageManifest
 from nvr_box.state import DATABASE
 from wire.keys import verify as check_signature
 
@@ -27,14 +27,14 @@ _LEAST_MEMORY_BYTES, _TIMES_LISTED = 256 << 20, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PackageFindings:
     """What is wrong with a package, sentence by sentence; nothing when it is whole. `manifest` None: unreadable."""
 
-    manifest: Manifest | None
+    manifest: PackageManifest | None
     wrong: tuple[str, ...]
 
 
-def verify(path: Path, *, signing_key: bytes | None = None, state: Path | None = None) -> Found:
+def verify(path: Path, *, signing_key: bytes | None = None, state: Path | None = None) -> PackageFindings:
     """Check signature, files and report of a package.
 
     Args:
@@ -52,7 +52,7 @@ def verify(path: Path, *, signing_key: bytes | None = None, state: Path | None =
         raise WireError(f"{path}: cannot be read as a package: {error}") from error
 
 
-def _checked(package: zipfile.ZipFile, size: int, folder: Path, signing_key: bytes | None) -> Found:
+def _checked(package: zipfile.ZipFile, size: int, folder: Path, signing_key: bytes | None) -> PackageFindings:
     infos = package.infolist()
     if len(infos) > _MOST_FILES:
         raise WireError(f"a package of more than {_MOST_FILES} files")
@@ -65,7 +65,7 @@ def _checked(package: zipfile.ZipFile, size: int, folder: Path, signing_key: byt
     if sum(info.file_size for info in infos) > min(_MOST_BYTES, size):
         raise WireError("a package whose files are longer than itself, or than 64 GiB")
     written = _read(package, manifest.NAME)
-    said = Manifest.parse(written)
+    said = PackageManifest.parse(written)
     wrong = []
     if signing_key is not None and said.signing_key != signing_key:
         wrong.append("it was signed by another box")
@@ -89,7 +89,7 @@ def _checked(package: zipfile.ZipFile, size: int, folder: Path, signing_key: byt
                 wrong += _report(said, {name: folder / str(number) for number, name in enumerate(expected)})
         except MemoryError:
             wrong.append("a recording claims more pictures than it has room for")
-    return Found(said, tuple(wrong))
+    return PackageFindings(said, tuple(wrong))
 
 
 def _read(package: zipfile.ZipFile, name: str) -> bytes:
@@ -114,14 +114,14 @@ def _same(path: Path, expected: bytes) -> bool:
     return path.stat().st_size == len(expected) and path.read_bytes() == expected
 
 
-def _report(said: Manifest, files: dict[str, Path]) -> list[str]:
+def _report(said: PackageManifest, files: dict[str, Path]) -> list[str]:
     """The box's report, and what it says that recordings hold, against what the recordings themselves say now."""
     try:
         key = said.about.get("camera_signing_key")
         signing_key = bytes.fromhex(key) if key else None
         camera_id = bytes.fromhex(said.about.get("camera_id") or "") or None
         masked = {name: path for name, path in files.items() if name.startswith("masked")}
-        again = [report.told(name, path, signing_key, camera_id) for name, path in masked.items()]
+        again = [report.export_report(name, path, signing_key, camera_id) for name, path in masked.items()]
         if not any(_same(files["report.json"], report.as_json(again, version)) for version in (report.VERSION, 1)):
             return ["report.json: the recordings say something else"]
         wrong = []
@@ -134,7 +134,7 @@ def _report(said: Manifest, files: dict[str, Path]) -> list[str]:
         return [f"the recordings cannot be read again: {error}"]
 
 
-def _head(said: Manifest, state: Path | None) -> list[str]:
+def _head(said: PackageManifest, state: Path | None) -> list[str]:
     """The head of the audit log in the package, and what a box's log lacks of it where there is one to compare."""
     table = said.about.get("audit_head")
     try:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from wire import keys as key_files
 from wire.keys import Kem, Recipient
 
@@ -37,7 +37,7 @@ def fingerprint(recipient: Recipient) -> str:
     return hashlib.sha256(recipient.public).hexdigest()
 
 
-def known(keys: Keys) -> tuple[KnownKey, ...]:
+def known(keys: KeyFolder) -> tuple[KnownKey, ...]:
     """Every one that there is or was, oldest first.
 
     Raises:

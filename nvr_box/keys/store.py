@@ -52,7 +52,7 @@ class Sealed:
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class KeyFolder:
     """The key folder.
 
     Attributes:
@@ -90,7 +90,7 @@ class Keys:
         return self._opened()[1]
 
     @classmethod
-    def open(cls, folder: Path, *, rotate: bool = True, secret: str | None = None, make: bool = True) -> "Keys":
+    def open(cls, folder: Path, *, rotate: bool = True, secret: str | None = None, make: bool = True) -> "KeyFolder":
         """Read the box's own keys.
 
         Args:
@@ -278,9 +278,7 @@ class Keys:
                 raise Conflict("this is the only operator's key in force: make another one first")
             pairs = self._pairs()
             if pairs and not any(set(pair) <= operators - {kid} for pair in pairs):
-                raise Conflict(
-                    "dual control: no pair of operators would be left; set it anew with `keys dual` first"
-                )
+                raise Conflict("dual control: no pair of operators would be left; set it anew with `keys dual` first")
             self._note(self.folder / "reveal" / f"{kid}.json", "operator")
             if self.rotate:
                 self.renew()

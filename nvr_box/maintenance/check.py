@@ -18,7 +18,7 @@ from nvr_box.db import segments as segment_rows
 from nvr_box.db import soundness
 from nvr_box.db.database import Store
 from nvr_box.db.link import DatabaseError, Link, looking
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from nvr_box.maintenance import repair
 from nvr_box.record import fmp4, gop_index
 from nvr_box.record.full_disk import GONE
@@ -41,9 +41,7 @@ def main(config: BoxConfig, *, hashes: bool = True, signing_key: str | None = No
     store.close()
     try:
         with looking(path) as link:
-            found = list(
-                findings(link, config.state, keys=config.key_folder, hashes=hashes, signing_key=signing_key)
-            )
+            found = list(findings(link, config.state, keys=config.key_folder, hashes=hashes, signing_key=signing_key))
             counts = soundness.sizes(link)
     except DatabaseError as error:
         raise StoreError(f"{path}: {error}") from error
@@ -90,7 +88,7 @@ def findings(
     for camera in soundness.paired_without_keys(link):
         yield f"camera {camera} is paired but its keys are missing"
     try:
-        found = Keys.open(keys, make=False)
+        found = KeyFolder.open(keys, make=False)
         found.operators()
         found.days()
         found.escrow()

@@ -10,18 +10,18 @@ from datetime import UTC, datetime, timedelta
 
 from base.errors import Error, StoreError
 from base.steady import kept_up
-from nvr_box.accounts.users import Users
+from nvr_box.accounts.users import Accounts
 from nvr_box.audit.log import Audit
 from nvr_box.custody.holds import Holds
 from nvr_box.db import facts, migrate
 from nvr_box.db import retention as retention_rows
 from nvr_box.db.database import Store
-from nvr_box.keys.store import Keys
+from nvr_box.keys.store import KeyFolder
 from nvr_box.maintenance import repair
 from nvr_box.maintenance.soundness import Soundness
 from nvr_box.notices import Notice
+from nvr_box.record.crash_recovery import finish_left, salvage
 from nvr_box.record.retention import Retention
-from nvr_box.record.salvage import finish_left, salvage
 from nvr_box.record.segments import Segments
 from nvr_box.search.passages import Passages
 from nvr_box.timekeeping.timekeeper import Timekeeper
@@ -48,8 +48,8 @@ class Housekeeping:
         passages: Passages,
         *,
         timekeeper: Timekeeper,
-        users: Users,
-        keys: Keys,
+        users: Accounts,
+        keys: KeyFolder,
         audit: Audit,
         holds: Holds,
         keep_days: float,
@@ -59,7 +59,7 @@ class Housekeeping:
         self._holds, self._keep_days = holds, keep_days
         self._seen: int | None = None
         self._soundness = Soundness(store)
-        self._damage: repair.Damage | None = None
+        self._damage: repair.DatabaseDamage | None = None
 
     def notices(self) -> Iterator[Notice]:
         """What everybody has to know of clock, disk and database."""

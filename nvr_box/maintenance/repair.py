@@ -1,6 +1,6 @@
 """A damaged database: put aside as it is, and what can still be read of it copied into a fresh one.
 
-The recordings themselves lie in files, whose rows `nvr_box/record/salvage.py` makes anew; of everything else a page
+The recordings themselves lie in files, whose rows `nvr_box/record/crash_recovery.py` makes anew; of everything else a page
 that cannot be read costs the rows on it. What was lost is written down where `check` and the page say it.
 """
 
@@ -27,7 +27,7 @@ _SAID_FOR_US = 7 * 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Damage:
+class DatabaseDamage:
     """What happened to the database once.
 
     Attributes:
@@ -47,7 +47,7 @@ class Damage:
         return f"{said}. Lost: {gone or 'nothing that was missed'}"
 
 
-def rebuild(path: Path, recordings: Path, why: str) -> Damage:
+def rebuild(path: Path, recordings: Path, why: str) -> DatabaseDamage:
     """Put the database at `path` aside and make another of what can be read.
 
     Raises:
@@ -65,7 +65,7 @@ def rebuild(path: Path, recordings: Path, why: str) -> Damage:
     store = Store.open(path)
     try:
         lost = store.submit(lambda link: rescue.copied(link, aside, audit.fits, audit.FIRST)).result()
-        damage = Damage(now_us, why, f"{FOLDER}/{aside.name}", lost)
+        damage = DatabaseDamage(now_us, why, f"{FOLDER}/{aside.name}", lost)
         store.submit(lambda link: _write_down(link, damage, recordings)).result()
     finally:
         store.close()
@@ -73,20 +73,20 @@ def rebuild(path: Path, recordings: Path, why: str) -> Damage:
     return damage
 
 
-def last(link: Link) -> Damage | None:
+def last(link: Link) -> DatabaseDamage | None:
     """The last damage, None when there never was any."""
     said = facts.get(link, _FACT)
-    return Damage(**json.loads(said)) if said else None
+    return DatabaseDamage(**json.loads(said)) if said else None
 
 
-def notices(damage: Damage | None) -> Iterator[Notice]:
+def notices(damage: DatabaseDamage | None) -> Iterator[Notice]:
     """For a week."""
     if damage is not None and abs(utc_us() - damage.utc_us) < _SAID_FOR_US:
         words = damage.sentence()
         yield Notice("database", words[:1].upper() + words[1:] + ".")
 
 
-def _write_down(link: Link, damage: Damage, recordings: Path) -> None:
+def _write_down(link: Link, damage: DatabaseDamage, recordings: Path) -> None:
     values = {"utc_us": damage.utc_us, "why": damage.why, "file": damage.file, "lost": damage.lost}
     facts.put(link, _FACT, json.dumps(values))
     # A number that recordings lie under is never given to another camera.

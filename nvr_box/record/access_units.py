@@ -9,7 +9,7 @@ import av
 from av.bitstream import BitStreamFilterContext
 
 from base.errors import StoreError
-from nvr_box.record.recordings import Chunk
+from nvr_box.record.recordings import RecordedGop
 from wire.nal import Codec
 
 
@@ -22,7 +22,7 @@ class RecordedUnit:
     key: bool
 
 
-def access_units(chunk: Chunk) -> tuple[Codec, Iterator[RecordedUnit]]:
+def access_units(chunk: RecordedGop) -> tuple[Codec, Iterator[RecordedUnit]]:
     """The codec of a recorded GOP and its access units in decoding order.
 
     Raises:

@@ -29,7 +29,7 @@ Items = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class StoredEvent:
     """One event.
 
     Args:
@@ -53,7 +53,7 @@ class Past:
         return self.topic, self.source, self.key
 
 
-def kept(event: Past) -> bool:
+def kept(event: StoredEvent) -> bool:
     """Whether the history takes it."""
     path = event.topic.partition(":")[2]
     named = path.lower()
@@ -77,7 +77,7 @@ class Events:
         self._store = store
         self._added = 0
 
-    async def add(self, events: Iterable[Past]) -> None:
+    async def add(self, events: Iterable[StoredEvent]) -> None:
         """Keep what may be kept, in one transaction; the oldest of a camera go when it has too many.
 
         Raises:
@@ -98,8 +98,8 @@ class Events:
         await self._store.write(change)
 
     async def page(
-        self, camera: int, start_us: int, end_us: int, *, after: Past | None = None, reverse: bool = False
-    ) -> tuple[Past, ...]:
+        self, camera: int, start_us: int, end_us: int, *, after: StoredEvent | None = None, reverse: bool = False
+    ) -> tuple[StoredEvent, ...]:
         """The next events in [start_us, end_us] in order of time, at most 500; `after` the last one of the page before.
 
         Args:
@@ -111,7 +111,7 @@ class Events:
         )
         return tuple(_past(row) for row in rows)
 
-    async def states(self, camera: int, at_us: int) -> tuple[Past, ...]:
+    async def states(self, camera: int, at_us: int) -> tuple[StoredEvent, ...]:
         """How each property of the camera stood at `at_us`: its last event until then, unless that was its end."""
         rows = await self._store.read(lambda link: event_rows.last_states(link, camera, at_us))
         found = [_past(row) for row in rows]
@@ -122,14 +122,14 @@ class Events:
         return await self._store.read(event_rows.topics)
 
 
-def _items(event: Past) -> str:
+def _items(event: StoredEvent) -> str:
     return json.dumps([event.source, event.key, fit(event.data)], ensure_ascii=False, separators=(",", ":"))
 
 
-def _past(row: Sequence[object]) -> Past:
+def _past(row: Sequence[object]) -> StoredEvent:
     number, camera, utc_us, topic, operation, items = row
     source, key, data = (tuple((name, value) for name, value in part) for part in json.loads(str(items)))
     assert isinstance(number, int)
     assert isinstance(camera, int)
     assert isinstance(utc_us, int)
-    return Past(camera, utc_us, str(topic), str(operation), source, key, data, number)
+    return StoredEvent(camera, utc_us, str(topic), str(operation), source, key, data, number)

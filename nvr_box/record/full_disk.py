@@ -2,7 +2,7 @@
 
 A full disk refuses the database as well, so there a file goes first: it is renamed to `START_US.gone` and emptied, and
 the row follows as soon as the database can be written. After a crash in between the name says what happened
-(`nvr_box/record/salvage.py`).
+(`nvr_box/record/crash_recovery.py`).
 """
 
 import json

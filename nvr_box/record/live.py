@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from nvr_box.record.fmp4 import TIMESCALE, Fragment
-from nvr_box.record.piece import Piece, Timeline
+from nvr_box.record.media_segment import MediaSegment, Timeline
 
 # A reader further behind than this is moved on to the newest key frame; a recorder never waits for a reader.
 _BEHIND_90K = 10 * TIMESCALE
@@ -64,7 +64,7 @@ class Hub:
         for reader in self._readers:
             reader.woken.set()
 
-    async def watch(self) -> AsyncIterator[Piece]:
+    async def watch(self) -> AsyncIterator[MediaSegment]:
         """Pieces from the newest key frame on; close the iterator to leave."""
         reader = _Reader(deque(self._since_key))
         self._readers.add(reader)

@@ -26,7 +26,7 @@ from nvr_box.record.segment_cut import Cut, OpenSegment, cut
 from nvr_box.record.segment_file import DiskFull, SegmentFile
 from nvr_box.record.segments import Growing, Segments
 from nvr_box.record.sightings import SUFFIX, Documents, Sighting, pack
-from nvr_box.record.source import Source, Timed
+from nvr_box.record.source import RecordedStream, Timed
 from nvr_box.record.timing import CLOCK_TOLERANCE_S
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ BACK_OFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class RecorderStatus:
     """How one recorder is doing; replaced as a whole, so that any thread may read it."""
 
     connected: bool = False
@@ -72,7 +72,7 @@ class Recorder:
         self,
         camera: int,
         name: str,
-        stream: Callable[[], Source],
+        stream: Callable[[], RecordedStream],
         segments: Segments,
         *,
         segment_s: int,
@@ -83,7 +83,7 @@ class Recorder:
         want_key: Callable[[], None] = lambda: None,
     ) -> None:
         self.camera = camera
-        self.now = Recording(since_utc_us=utc_us())
+        self.now = RecorderStatus(since_utc_us=utc_us())
         self.turned_mono_s = time.monotonic()
         """When the thread last went on to something: a packet, an attempt, a wait."""
         self.name = name
@@ -191,7 +191,7 @@ class Recorder:
         picture = stream.codec_context
         if not self.now.connected:
             log.info("%s: recording", self.name)
-            self.now = Recording(connected=True, ever_connected=True, since_utc_us=utc_us(), rate_fps=rate_fps)
+            self.now = RecorderStatus(connected=True, ever_connected=True, since_utc_us=utc_us(), rate_fps=rate_fps)
         elif (self.now.width, self.now.height) != (picture.width, picture.height):
             log.info("%s: the camera sends %dx%d now", self.name, picture.width, picture.height)
         self.now = replace(

@@ -11,14 +11,14 @@ from nvr_box.audit.log import Audit
 from nvr_box.record import fmp4
 from nvr_box.record.events import Events
 from nvr_box.record.live import Hub
-from nvr_box.record.piece import Piece, Timeline
+from nvr_box.record.media_segment import MediaSegment, Timeline
 from nvr_box.record.segments import Segment, Segments
 from nvr_box.record.sightings import SUFFIX, Sighting, kept, shown
-from nvr_box.record.viewings import Viewings
+from nvr_box.record.viewing_log import ViewingLog
 from nvr_box.rights import Account, Right
 from wire.nal import Codec
 
-__all__ = ["Chunk", "Piece", "Recordings", "Span"]
+__all__ = ["MediaSegment", "RecordedGop", "RecordedSpan", "Recordings"]
 
 # Segments of one recording meet within a frame or two; a longer hole is shown as one.
 _SAME_STRETCH_US = 300_000
@@ -32,7 +32,7 @@ _MORE_AFTER_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class RecordedSpan:
     """A stretch of time without a gap, `start_us` included, `end_us` not; `locked` when retention must spare it."""
 
     start_us: int
@@ -41,7 +41,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class RecordedGop:
     """One GOP as it lies on disk: `init` and the fragments that belong to the segment that began at `segment_us`."""
 
     init: bytes
@@ -60,7 +60,7 @@ class Recordings:
 
     def __init__(self, segments: Segments, log: Audit) -> None:
         self._segments, self._log = segments, log
-        self.viewings = Viewings(log)
+        self.viewings = ViewingLog(log)
         self.events = Events(segments.store)
         self._hubs: dict[int, Hub] = {}
 
@@ -74,7 +74,7 @@ class Recordings:
         if hub:
             hub.end()
 
-    async def spans(self, by: Account, camera: int, start_us: int, end_us: int) -> tuple[Span, ...]:
+    async def spans(self, by: Account, camera: int, start_us: int, end_us: int) -> tuple[RecordedSpan, ...]:
         """Recorded ranges that touch [start_us, end_us), joined where segments meet; gaps stay gaps."""
         by.demand(Right.VIEW, camera)
         return tuple(_joined(await self._segments.stretches(camera, start_us, end_us)))
@@ -95,7 +95,9 @@ class Recordings:
         found = [_CODECS.get(mime.partition('"')[2][:4]) for mime in await self._segments.mimes(camera)]
         return tuple(dict.fromkeys(codec for codec in found if codec is not None))
 
-    async def play(self, by: Account, camera: int, start_us: int, end_us: int | None = None) -> AsyncIterator[Piece]:
+    async def play(
+        self, by: Account, camera: int, start_us: int, end_us: int | None = None
+    ) -> AsyncIterator[MediaSegment]:
         """Recorded pieces from the key frame at or before `start_us` (or the first after it), across segments.
 
         Ends at `end_us` or where the recording ends, which for a camera that records is now. Reads ahead no more
@@ -119,7 +121,7 @@ class Recordings:
         finally:
             self.viewings.left(viewing)
 
-    async def live(self, by: Account, camera: int) -> AsyncIterator[Piece]:
+    async def live(self, by: Account, camera: int) -> AsyncIterator[MediaSegment]:
         """Initialisation segment, then fragments from the newest key frame on, as they are written.
 
         A reader that falls behind by more than 10 s is moved on to the newest key frame. Ends when the camera is
@@ -146,7 +148,7 @@ class Recordings:
 
     async def chunks(
         self, camera: int, start_us: int, end_us: int | None = None, *, follow: Callable[[], bool] = lambda: False
-    ) -> AsyncIterator[Chunk]:
+    ) -> AsyncIterator[RecordedGop]:
         """GOPs from the one that shows `start_us` on, without rights or audit: for the parts of the box.
 
         A GOP that is being written comes in parts.
@@ -170,7 +172,7 @@ class Recordings:
                         break
                     if end_us is not None and _utc_us(segment, parts[0][0]) >= end_us:
                         return
-                    yield Chunk(init, segment.mime, segment.start_us, parts)
+                    yield RecordedGop(init, segment.mime, segment.start_us, parts)
                 grown = await self._grown(segment, offset)
                 if grown is None:
                     break
@@ -183,7 +185,7 @@ class Recordings:
             else:
                 return
 
-    async def showing(self, camera: int, utc_us: int) -> Chunk:
+    async def showing(self, camera: int, utc_us: int) -> RecordedGop:
         """The GOP that shows `utc_us`, else the nearest within ten seconds; without rights or audit.
 
         Raises:
@@ -200,7 +202,7 @@ class Recordings:
         begin, finish = _gops(segment, segment.keys[-1][1])[-1]
         init = await asyncio.to_thread(_read_init, self._segments, segment)
         data = await asyncio.to_thread(_read, self._segments, segment, begin, finish)
-        return Chunk(init, segment.mime, segment.start_us, _parts(data, begin))
+        return RecordedGop(init, segment.mime, segment.start_us, _parts(data, begin))
 
     async def sighting(self, camera: int, utc_us: int) -> Sighting | None:
         """What the camera itself saw at `utc_us`; None when it did not say. Without rights or audit."""
@@ -267,8 +269,8 @@ def _parts(data: bytes, begin: int) -> tuple[tuple[fmp4.Fragment, bytes], ...]:
     return tuple((each, data[each.offset - begin : each.offset - begin + each.size]) for each in whole)
 
 
-def _joined(stretches: Iterable[tuple[int, int, bool]]) -> list[Span]:
-    spans: list[Span] = []
+def _joined(stretches: Iterable[tuple[int, int, bool]]) -> list[RecordedSpan]:
+    spans: list[RecordedSpan] = []
     first = last = 0
     same: bool | None = None
     for start_us, end_us, locked in stretches:
@@ -276,10 +278,10 @@ def _joined(stretches: Iterable[tuple[int, int, bool]]) -> list[Span]:
             last = max(last, end_us)
             continue
         if same is not None:
-            spans.append(Span(first, last, bool(same)))
+            spans.append(RecordedSpan(first, last, bool(same)))
         first, last, same = start_us, end_us, locked
     if same is not None:
-        spans.append(Span(first, last, bool(same)))
+        spans.append(RecordedSpan(first, last, bool(same)))
     return spans
 
 

@@ -167,6 +167,7 @@ class Segments:
 
     async def set_locked(self, camera: int, start_us: int, end_us: int, *, locked: bool) -> int:
         """Lock or unlock the finished segments that touch the range; returns how many."""
+
         def change(link: Link) -> int:
             count = segment_rows.set_locked(link, camera, start_us, end_us, locked=locked)
             with self._changed:

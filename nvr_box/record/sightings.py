@@ -16,7 +16,7 @@ from pathlib import Path
 
 from onvif import metadata
 from onvif.errors import NotOnvif
-from wire.features.vocabulary import ObjectClass, Part
+from wire.features.vocabulary import BodyPart, ObjectClass
 
 SUFFIX = ".seen"
 _HEAD, _OBJECT, _COLOUR = struct.Struct(">QB"), struct.Struct(">IB4H"), struct.Struct(">5B")
@@ -44,7 +44,7 @@ _CLASSES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SightedObject:
     """One object of one picture; `box` is x0, y0, x1, y1 as shares 0..1 of the picture, y downwards.
 
     Args:
@@ -54,7 +54,7 @@ class Seen:
     track: int
     object_class: ObjectClass
     box: tuple[float, float, float, float]
-    colours: tuple[tuple[Part, metadata.Colour], ...] = ()
+    colours: tuple[tuple[BodyPart, metadata.ColourCluster], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Sighting:
     """Everything the camera saw in one picture."""
 
     utc_us: int
-    objects: tuple[Seen, ...]
+    objects: tuple[SightedObject, ...]
 
 
 class Documents:
@@ -116,7 +116,7 @@ def pack(sighting: Sighting) -> bytes:
     return _HEAD.pack(max(0, sighting.utc_us), len(objects)) + b"".join(_packed(each) for each in objects)
 
 
-def _packed(seen: Seen) -> bytes:
+def _packed(seen: SightedObject) -> bytes:
     edges = (_share(edge, _SCALE) for edge in seen.box)
     kind = seen.object_class | (_COLOURED if seen.colours else 0)
     whole = _OBJECT.pack(seen.track & 0xFFFFFFFF, kind, *edges)
@@ -146,7 +146,7 @@ def unpack(data: bytes) -> list[Sighting]:
     return found
 
 
-def _unpacked(data: bytes, at: int) -> tuple[Seen | None, int]:
+def _unpacked(data: bytes, at: int) -> tuple[SightedObject | None, int]:
     """One object and where the next begins; struct.error or IndexError where it is cut off."""
     track, kind, *edges = _OBJECT.unpack_from(data, at)
     at += _OBJECT.size
@@ -156,12 +156,12 @@ def _unpacked(data: bytes, at: int) -> tuple[Seen | None, int]:
         for _ in range(count):
             part, red, green, blue, weight = _COLOUR.unpack_from(data, at)
             at += _COLOUR.size
-            if part in Part._value2member_map_:
-                colours.append((Part(part), metadata.Colour((red, green, blue), weight / 255)))
+            if part in BodyPart._value2member_map_:
+                colours.append((BodyPart(part), metadata.ColourCluster((red, green, blue), weight / 255)))
     if kind & ~_COLOURED not in ObjectClass._value2member_map_:
         return None, at
     x0, y0, x1, y1 = (edge / _SCALE for edge in edges)
-    return Seen(track, ObjectClass(kind & ~_COLOURED), (x0, y0, x1, y1), tuple(colours)), at
+    return SightedObject(track, ObjectClass(kind & ~_COLOURED), (x0, y0, x1, y1), tuple(colours)), at
 
 
 def kept(file: Path) -> list[Sighting]:
@@ -194,23 +194,23 @@ def shown(files: Iterable[Path], utc_us: int) -> Sighting | None:
     return Sighting(utc_us, tuple(_between(each, elsewhere.get(each.track), share) for each in nearer.objects))
 
 
-def _between(seen: Seen, other: tuple[float, float, float, float] | None, share: float) -> Seen:
+def _between(seen: SightedObject, other: tuple[float, float, float, float] | None, share: float) -> SightedObject:
     if other is None:
         return seen
     x0, y0, x1, y1 = (a + (b - a) * share for a, b in zip(seen.box, other, strict=True))
     return replace(seen, box=(x0, y0, x1, y1))
 
 
-def _seen(found: metadata.Object) -> Seen | None:
+def _seen(found: metadata.MetadataObject) -> SightedObject | None:
     object_class = _CLASSES.get(found.vehicle) or _CLASSES.get(found.type_)
     if object_class is None:
         return None
     # ONVIF Analytics 5.1.2.2: -1..1, y upwards.
     box = found.box
     edges = ((box.left + 1) / 2, (1 - box.top) / 2, (box.right + 1) / 2, (1 - box.bottom) / 2)
-    parts = ((Part.UPPER, found.tops), (Part.LOWER, found.bottoms), (Part.BODY, found.colours))
+    parts = ((BodyPart.UPPER, found.tops), (BodyPart.LOWER, found.bottoms), (BodyPart.BODY, found.colours))
     colours = tuple((part, colour) for part, told in parts for colour in told[:_MOST_COLOURS])
-    return Seen(found.object_id, object_class, edges, colours)
+    return SightedObject(found.object_id, object_class, edges, colours)
 
 
 def _share(value: float, scale: int) -> int:

@@ -22,9 +22,9 @@ from nvr_box.record.credentials_guard import CredentialsGuard
 from nvr_box.record.fmp4 import TIMESCALE
 from nvr_box.record.plain import plain
 from nvr_box.record.recovery_point import is_recovery_point
-from nvr_box.record.timing import CLOCK_TOLERANCE_S, Timing, held_for_us
+from nvr_box.record.timing import CLOCK_TOLERANCE_S, StreamTiming, held_for_us
 
-__all__ = ["CLOCK_TOLERANCE_S", "SignInRefused", "Source", "Timed"]
+__all__ = ["CLOCK_TOLERANCE_S", "RecordedStream", "SignInRefused", "Timed"]
 
 log = logging.getLogger(__name__)
 _OPEN_S, _SILENCE_S = 10.0, 4.0
@@ -71,7 +71,7 @@ class Timed:
     offset_s: float | None
 
 
-class Source:
+class RecordedStream:
     """An open stream. Belongs to one thread; `close` in the same.
 
     Attributes:
@@ -142,7 +142,7 @@ class Source:
         """
         per_tick = float(self.stream.time_base or 0) * TIMESCALE
         nominal = int(TIMESCALE / self.rate_fps) if self.rate_fps else TIMESCALE // 25
-        timing = Timing(nominal)
+        timing = StreamTiming(nominal)
         codec = self.stream.codec_context.name
         for packet, arrived_us in self._held_first(per_tick, nominal, self._opened_s, self._video(metadata)):
             stamp = packet.dts if packet.dts is not None else packet.pts

@@ -25,7 +25,7 @@ CLOCK_TOLERANCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PictureTime:
     """One picture's.
 
     Attributes:
@@ -41,7 +41,7 @@ class Place:
     offset_s: float | None
 
 
-class Timing:
+class StreamTiming:
     """One stream's, picture by picture.
 
     Args:
@@ -56,7 +56,7 @@ class Timing:
         self._arrived_us: int | None = None
         self._bias_us = 0
 
-    def place(self, stamp_90k: int | None, camera_us: int | None, arrived_us: int) -> Place:
+    def place(self, stamp_90k: int | None, camera_us: int | None, arrived_us: int) -> PictureTime:
         """The next picture's.
 
         Args:
@@ -75,11 +75,11 @@ class Timing:
             self._stamp_90k += step_90k
         self._camera_us, self._arrived_us = camera_us, arrived_us
         if camera_us is None:
-            return Place(self._dts_90k, step_90k, arrived_us, None)
+            return PictureTime(self._dts_90k, step_90k, arrived_us, None)
         told_us = camera_us + self._bias_us
         offset_s = (told_us - arrived_us) / 1e6
         utc_us = told_us if abs(offset_s) <= CLOCK_TOLERANCE_S else arrived_us
-        return Place(self._dts_90k, step_90k, utc_us, offset_s)
+        return PictureTime(self._dts_90k, step_90k, utc_us, offset_s)
 
     def _step(self, stamp_90k: int | None, camera_us: int | None, arrived_us: int) -> int:
         assert self._arrived_us is not None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from base.clock import boot_us, utc_us
-from base.errors import Refused, StoreError
+from base.errors import RightRefused, StoreError
 from nvr_box.audit.log import Audit
 from nvr_box.reveal.scope import Point, Scope, sound
 from nvr_box.rights import Account, Right
@@ -18,7 +18,7 @@ _LASTS_US = 10 * 60_000_000
 _MOST_OF_ONE = 5
 
 
-class State(Enum):
+class RequestState(Enum):
     """Where a request stands; the value is what the page reads."""
 
     WAITING = "waiting"
@@ -27,7 +27,7 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RevealRequest:
     """Somebody's wish to reveal `camera` from `from_us` on and before `until_us`.
 
     Attributes:
@@ -48,7 +48,7 @@ class Request:
     asked_us: int
     expires_us: int
     until_boot_us: int
-    state: State = State.WAITING
+    state: RequestState = RequestState.WAITING
     approver: str = ""
     why: str = ""
 
@@ -71,7 +71,7 @@ def sound_reason(reason: str) -> str:
     """
     reason = " ".join(reason.split())
     if len(reason) < LEAST_REASON:
-        raise Refused(f"a reason of at least {LEAST_REASON} characters is needed")
+        raise RightRefused(f"a reason of at least {LEAST_REASON} characters is needed")
     return reason
 
 
@@ -87,7 +87,7 @@ class Approvals:
         self._log = log
         self.wanted = wanted
         self._minutes = minutes
-        self._requests: dict[str, Request] = {}
+        self._requests: dict[str, RevealRequest] = {}
 
     async def ask(
         self,
@@ -98,7 +98,7 @@ class Approvals:
         from_us: int,
         until_us: int | None = None,
         point: Point | None = None,
-    ) -> Request:
+    ) -> RevealRequest:
         """Put a request to the approvers; needs `REVEAL` and `VIEW`.
 
         Raises:
@@ -111,14 +111,14 @@ class Approvals:
             reason = sound_reason(reason)
             sound(from_us, until_us)
             if len(self.of(by)) >= _MOST_OF_ONE:
-                raise Refused("other requests of yours are waiting; take one back first")
-        except Refused as refusal:
+                raise RightRefused("other requests of yours are waiting; take one back first")
+        except RightRefused as refusal:
             await self._log.write(by.name, "reveal-ask", camera=camera, reason=reason, granted=False, why=str(refusal))
             raise
         now_us = utc_us()
         key = secrets.token_urlsafe(12)
         until = now_us + _LASTS_US, boot_us() + _LASTS_US
-        request = Request(key, by.name, camera, reason, from_us, until_us, point, now_us, *until)
+        request = RevealRequest(key, by.name, camera, reason, from_us, until_us, point, now_us, *until)
         # Before the log is written: many asking at once must not get past the limit.
         self._requests[key] = request
         try:
@@ -131,16 +131,16 @@ class Approvals:
             raise
         return request
 
-    def of(self, by: Account) -> tuple[Request, ...]:
+    def of(self, by: Account) -> tuple[RevealRequest, ...]:
         """What `by` has asked for and not used yet, answered or not."""
         return tuple(each for each in self._alive() if each.who == by.name)
 
-    def to_answer(self, by: Account) -> tuple[Request, ...]:
+    def to_answer(self, by: Account) -> tuple[RevealRequest, ...]:
         """What others wait for and `by` may approve."""
-        waiting = (each for each in self._alive() if each.state is State.WAITING)
+        waiting = (each for each in self._alive() if each.state is RequestState.WAITING)
         return tuple(each for each in waiting if each.who != by.name and by.may(Right.APPROVE, each.camera))
 
-    async def answer(self, by: Account, key: str, *, approve: bool, why: str) -> Request:
+    async def answer(self, by: Account, key: str, *, approve: bool, why: str) -> RevealRequest:
         """Approve or refuse; needs `APPROVE` for the camera, and to be somebody else.
 
         Raises:
@@ -150,16 +150,16 @@ class Approvals:
         try:
             by.demand(Right.APPROVE, request.camera)
             if request.who == by.name:
-                raise Refused("somebody else has to approve what you asked for")
-            if request.state is not State.WAITING or request.approver:
-                raise Refused(f"{request.approver} has answered this already")
-        except Refused as refusal:
+                raise RightRefused("somebody else has to approve what you asked for")
+            if request.state is not RequestState.WAITING or request.approver:
+                raise RightRefused(f"{request.approver} has answered this already")
+        except RightRefused as refusal:
             await self._write(by, request, granted=False, why=str(refusal))
             raise
-        state = State.APPROVED if approve else State.REFUSED
+        state = RequestState.APPROVED if approve else RequestState.REFUSED
         answered = replace(request, state=state, approver=by.name, why=" ".join(why.split()))
         # Before the log is written: two approvers' answers must not cross. Until it is, nothing may be taken on it.
-        self._requests[key] = replace(answered, state=State.WAITING)
+        self._requests[key] = replace(answered, state=RequestState.WAITING)
         try:
             await self._write(by, answered, granted=True, answer=state.value, why=answered.why)
         except StoreError:
@@ -175,7 +175,7 @@ class Approvals:
         if request is not None and request.who == by.name:
             del self._requests[key]
 
-    def approved(self, by: Account, camera: int, key: str) -> Request:
+    def approved(self, by: Account, camera: int, key: str) -> RevealRequest:
         """The approved request under which `by` may reveal `camera` now.
 
         Raises:
@@ -183,34 +183,34 @@ class Approvals:
         """
         request = self._requests.get(key)
         if request is None or request.who != by.name or request.camera != camera:
-            raise Refused("a second person has to approve this reveal first")
+            raise RightRefused("a second person has to approve this reveal first")
         if request.is_over:
-            raise Refused("the approval is too old; ask again")
-        if request.state is State.WAITING:
-            raise Refused("nobody has approved this reveal yet")
-        if request.state is State.REFUSED:
-            raise Refused(f"{request.approver} refused this reveal")
+            raise RightRefused("the approval is too old; ask again")
+        if request.state is RequestState.WAITING:
+            raise RightRefused("nobody has approved this reveal yet")
+        if request.state is RequestState.REFUSED:
+            raise RightRefused(f"{request.approver} refused this reveal")
         return request
 
-    def take(self, request: Request) -> None:
+    def take(self, request: RevealRequest) -> None:
         """An approval is good for one reveal: from here on it is used, however many ask at once."""
         del self._requests[request.key]
 
-    def give_back(self, request: Request) -> None:
+    def give_back(self, request: RevealRequest) -> None:
         """Nothing was shown under it: it may be used again while it lasts."""
         self._requests[request.key] = request
 
-    def _alive(self) -> list[Request]:
+    def _alive(self) -> list[RevealRequest]:
         self._requests = {key: each for key, each in self._requests.items() if not each.is_over}
         return list(self._requests.values())
 
-    def _get(self, key: str) -> Request:
+    def _get(self, key: str) -> RevealRequest:
         for each in self._alive():
             if each.key == key:
                 return each
-        raise Refused("this request is gone: it was used, taken back, or its time is up")
+        raise RightRefused("this request is gone: it was used, taken back, or its time is up")
 
-    async def _write(self, by: Account, request: Request, *, granted: bool, **details: str) -> None:
+    async def _write(self, by: Account, request: RevealRequest, *, granted: bool, **details: str) -> None:
         await self._log.write(
             by.name, "reveal-answer", camera=request.camera, reason=request.reason, granted=granted,
             key=request.key, asked_by=request.who, **details,

@@ -20,7 +20,7 @@ from base.errors import Error, SealError, WireError
 from nvr_box.keys import day as day_keys
 from nvr_box.keys.passphrase import unlocked
 from nvr_box.record.access_units import access_units
-from nvr_box.record.piece import Piece
+from nvr_box.record.media_segment import MediaSegment
 from nvr_box.reveal import card, pipe
 from nvr_box.reveal.render import Renderer, whole_gop
 from nvr_box.reveal.verdicts import Verdicts, added
@@ -154,7 +154,7 @@ class Process:
             held=self._held,
         )
 
-    def _piece(self, piece: Piece) -> None:
+    def _piece(self, piece: MediaSegment) -> None:
         head = {"mime": piece.mime, "utc_us": piece.utc_us, "start_s": piece.start_s, "duration_s": piece.duration_s}
         self._say(head, piece.data)
 

@@ -12,9 +12,9 @@ from av.video.codeccontext import VideoCodecContext
 from base.errors import HostError, NotFound
 from nvr_box.record import fmp4
 from nvr_box.record.access_units import access_units
+from nvr_box.record.media_segment import MediaSegment
 from nvr_box.record.muxer import OPTIONS, Sink
-from nvr_box.record.piece import Piece
-from nvr_box.record.recordings import Chunk
+from nvr_box.record.recordings import RecordedGop
 from nvr_box.reveal.scope import FOREVER_US, Point
 from nvr_box.reveal.verdicts import Verdicts, added, counted
 from nvr_box.reveal.watermark import Watermark
@@ -22,7 +22,7 @@ from wire import compose
 from wire.compose import Composed, Composer
 from wire.keys import Identity
 from wire.nal import Codec
-from wire.recovery.reader import STARTED_ANEW, Opened, Reader
+from wire.recovery.reader import STARTED_ANEW, OpenedUnit, Reader
 from wire.recovery.verdict import Check
 
 # Without a word about it browsers read the colours by BT.709, which is not how a camera's SD picture was made.
@@ -87,7 +87,7 @@ class Renderer:
         self._said = Verdicts()
         self.verdicts = Verdicts()
 
-    def gop(self, init: bytes, segment_us: int, data: bytes) -> Iterator[Piece]:
+    def gop(self, init: bytes, segment_us: int, data: bytes) -> Iterator[MediaSegment]:
         """The pieces that one recorded GOP (`moof mdat …` behind its `init`) completes.
 
         Raises:
@@ -102,7 +102,7 @@ class Renderer:
                 self._output = _Output(shape, shown.utc_us, shown.utc_us)
             yield from self._output.add(shown)
 
-    def finish(self) -> Iterator[Piece]:
+    def finish(self) -> Iterator[MediaSegment]:
         """What is left at the end."""
         if self._output is not None:
             yield from self._output.finish()
@@ -179,9 +179,9 @@ class Renderer:
         return Composed(picture, composed.revealed, composed.reason)
 
 
-def whole_gop(init: bytes, segment_us: int, data: bytes) -> Chunk:
+def whole_gop(init: bytes, segment_us: int, data: bytes) -> RecordedGop:
     """A GOP as it came over the pipe: `moof mdat …` behind its `init`."""
-    return Chunk(init, "", segment_us, ((_WHOLE, data),))
+    return RecordedGop(init, "", segment_us, ((_WHOLE, data),))
 
 
 class _Output:
@@ -207,7 +207,7 @@ class _Output:
         context.gop_size = 250
         context.options = _ENCODER
 
-    def add(self, shown: Shown) -> Iterator[Piece]:
+    def add(self, shown: Shown) -> Iterator[MediaSegment]:
         """One more picture; the first of a GOP becomes a key frame."""
         at_90k = (shown.utc_us - self._first_us) * fmp4.TIMESCALE // 1_000_000
         self._last_90k = max(at_90k, self._last_90k + 1)
@@ -220,26 +220,26 @@ class _Output:
             self._out.mux(packet)
         yield from self._whole()
 
-    def finish(self) -> Iterator[Piece]:
+    def finish(self) -> Iterator[MediaSegment]:
         """Flush the encoder and the file."""
         for packet in self._stream.encode(None):
             self._out.mux(packet)
         self._out.close()
         yield from self._whole()
 
-    def _whole(self) -> Iterator[Piece]:
+    def _whole(self) -> Iterator[MediaSegment]:
         for init, fragment, data in self._sink.take():
             begins_s = self._begins_90k / fmp4.TIMESCALE
             if fragment is None:
-                yield Piece(fmp4.mime(init), self._first_us, begins_s, 0.0, init)
+                yield MediaSegment(fmp4.mime(init), self._first_us, begins_s, 0.0, init)
             else:
                 utc_us = self._first_us + fragment.time_90k * 1_000_000 // fmp4.TIMESCALE
                 seconds = fragment.duration_90k / fmp4.TIMESCALE
                 at_90k = self._begins_90k + fragment.time_90k
-                yield Piece("", utc_us, at_90k / fmp4.TIMESCALE, seconds, fmp4.retimed(data, fragment, at_90k))
+                yield MediaSegment("", utc_us, at_90k / fmp4.TIMESCALE, seconds, fmp4.retimed(data, fragment, at_90k))
 
 
-def _who(opened: Opened, point: Point) -> frozenset[int]:
+def _who(opened: OpenedUnit, point: Point) -> frozenset[int]:
     """The track whose region is at `point`, the smallest when several are; nobody when none is."""
     if opened.mask is None:
         return frozenset()

@@ -10,17 +10,17 @@ from dataclasses import replace
 from typing import Any
 
 from base.clock import utc_us
-from base.errors import NotFound, Refused
+from base.errors import NotFound, RightRefused
 from nvr_box.audit.log import Audit
-from nvr_box.cameras.roster import Roster
-from nvr_box.keys.store import Keys
+from nvr_box.cameras.camera_store import CameraStore
+from nvr_box.keys.store import KeyFolder
 from nvr_box.record.access_units import access_units
-from nvr_box.record.recordings import Chunk, Piece, Recordings
-from nvr_box.reveal.brake import Brake
-from nvr_box.reveal.handing import Handed
+from nvr_box.record.recordings import MediaSegment, RecordedGop, Recordings
+from nvr_box.reveal.handed_keys import HandedKeys
+from nvr_box.reveal.passphrase_throttle import PassphraseThrottle
 from nvr_box.reveal.scope import EVERYTHING, Stretch
 from nvr_box.reveal.session import RevealSession, Running, Units
-from nvr_box.reveal.sessions import Sessions
+from nvr_box.reveal.sessions import RevealSessions
 from nvr_box.reveal.verdicts import Verdicts
 from nvr_box.rights import Account
 from nvr_box.search.passages import StoredShot
@@ -29,24 +29,22 @@ from wire.thumbnail import NO_ORIGINAL
 __all__ = ["EVERYTHING", "RevealSession", "Reveals", "Stretch", "Verdicts"]
 
 
-class Reveals(Sessions):
+class Reveals(RevealSessions):
     """Sessions and what they show of the box's recordings."""
 
     def __init__(
         self,
         log: Audit,
-        keys: Keys,
-        roster: Roster,
+        keys: KeyFolder,
+        roster: CameraStore,
         recordings: Recordings,
         *,
         minutes: float,
         second_person: bool = False,
         account: Callable[[str], Account | None] | None = None,
-        brake: Brake | None = None,
+        brake: PassphraseThrottle | None = None,
     ) -> None:
-        super().__init__(
-            log, keys, roster, minutes=minutes, second_person=second_person, account=account, brake=brake
-        )
+        super().__init__(log, keys, roster, minutes=minutes, second_person=second_person, account=account, brake=brake)
         self._recordings = recordings
 
     async def units(self, by: Account, key: str, start_us: int) -> AsyncGenerator[Units]:
@@ -78,7 +76,7 @@ class Reveals(Sessions):
         if running.session.in_browser:
             running.session = replace(running.session, verdicts=verdicts)
 
-    def handed(self, by: Account, key: str) -> Handed:
+    def handed(self, by: Account, key: str) -> HandedKeys:
         """What a page that opens this session itself is given; nothing in it is in clear.
 
         Raises:
@@ -86,12 +84,12 @@ class Reveals(Sessions):
         """
         found = self._own(by, key).handed
         if found is None:
-            raise Refused("this reveal is opened on the box")
+            raise RightRefused("this reveal is opened on the box")
         return found
 
     async def play(
         self, by: Account, key: str, start_us: int | None = None, end_us: int | None = None
-    ) -> AsyncGenerator[Piece]:
+    ) -> AsyncGenerator[MediaSegment]:
         """Recorded pieces with the originals restored and the watermark drawn, re-encoded as H.264.
 
         From `start_us`, or where the session begins, to the picture. A second play of the same session ends the first.
@@ -157,9 +155,9 @@ class Reveals(Sessions):
         running = self._own(by, key)
         session = running.session
         if shot.camera != session.camera:
-            raise Refused("this reveal is of another camera")
+            raise RightRefused("this reveal is of another camera")
         if not session.scope.whole:
-            raise Refused("this reveal shows one person only; others may stand beside them in a best shot")
+            raise RightRefused("this reveal shows one person only; others may stand beside them in a best shot")
         session.scope.demand(shot.best_us)
         if not shot.recoverable:
             raise NotFound(f"this best shot stays masked: {NO_ORIGINAL}")
@@ -183,11 +181,11 @@ class Reveals(Sessions):
         """The session, with the entry that something of it is shown; the entry of its end says what was."""
         running = self._own(by, key)
         if running.session.in_browser != in_browser:
-            raise Refused(
+            raise RightRefused(
                 "this reveal is opened " + ("by the page itself" if running.session.in_browser else "on the box")
             )
         if not running.opened:
-            raise Refused("this reveal is not open: no passphrase has opened anything in the page yet")
+            raise RightRefused("this reveal is not open: no passphrase has opened anything in the page yet")
         if not running.viewed:
             running.viewed = True
             await self._log.write(by.name, "reveal-view", camera=running.session.camera, key=key, start_us=at_us)
@@ -196,7 +194,7 @@ class Reveals(Sessions):
     def _on(self, running: Running, number: int) -> bool:
         return running.plays == number and running.session.key in self._running
 
-    async def _pieces(self, running: Running, number: int, chunk: Chunk | None) -> list[Piece]:
+    async def _pieces(self, running: Running, number: int, chunk: RecordedGop | None) -> list[MediaSegment]:
         """What one GOP becomes, or what is left at the end; nothing when another play has begun meanwhile."""
         messages = await self._ask(running, {"op": "gop" if chunk else "finish"}, chunk, play=number)
         pieces = [_piece(head, data) for head, data in messages if "done" not in head]
@@ -204,7 +202,6 @@ class Reveals(Sessions):
             if not piece.mime:
                 running.shown.add(piece.utc_us, piece.utc_us + round(piece.duration_s * 1e6))
         return pieces
-
 
 
 def _looking(op: str, session: RevealSession, from_us: int, until_us: int) -> dict[str, Any]:
@@ -215,10 +212,10 @@ def _looking(op: str, session: RevealSession, from_us: int, until_us: int) -> di
     }  # fmt: skip
 
 
-def _piece(head: dict[str, Any], data: bytes) -> Piece:
-    return Piece(head["mime"], head["utc_us"], head["start_s"], head["duration_s"], data)
+def _piece(head: dict[str, Any], data: bytes) -> MediaSegment:
+    return MediaSegment(head["mime"], head["utc_us"], head["start_s"], head["duration_s"], data)
 
 
-def _unpacked(chunk: Chunk) -> Units:
+def _unpacked(chunk: RecordedGop) -> Units:
     codec, units = access_units(chunk)
     return Units(codec.value, tuple(units))

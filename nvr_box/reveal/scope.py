@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from base.errors import Refused
+from base.errors import RightRefused
 
 FOREVER_US = 1 << 60
 # Without a stated end a reveal reaches so far around the time that was asked for: one may go back and forth in it.
@@ -41,9 +41,9 @@ class Scope:
         return _date(self.start_us), _date(self.end_us - 1)
 
     def demand(self, start_us: int, end_us: int | None = None) -> None:
-        """Raise `Refused` unless [start_us, end_us), or the one moment, lies in it."""
+        """Raise `RightRefused` unless [start_us, end_us), or the one moment, lies in it."""
         if not self.start_us <= start_us < self.end_us or (end_us is not None and end_us > self.end_us):
-            raise Refused(f"this reveal covers {_iso(self.start_us)} to {_iso(self.end_us)} only; ask for another")
+            raise RightRefused(f"this reveal covers {_iso(self.start_us)} to {_iso(self.end_us)} only; ask for another")
 
 
 def asked(camera: int, from_us: int, until_us: int | None, point: Point | None, minutes: float) -> Scope:
@@ -62,9 +62,9 @@ def asked(camera: int, from_us: int, until_us: int | None, point: Point | None, 
 
 
 def sound(from_us: int, until_us: int) -> None:
-    """Raise `Refused` unless this is a stretch of time that can be revealed."""
+    """Raise `RightRefused` unless this is a stretch of time that can be revealed."""
     if not 0 < until_us - from_us <= LONGEST_US:
-        raise Refused("a reveal ends after it begins and covers at most an hour")
+        raise RightRefused("a reveal ends after it begins and covers at most an hour")
 
 
 def _date(utc_us: int) -> str:
@@ -91,7 +91,7 @@ class Stretch:
     point: Point | None = None
 
     def scope(self, camera: int, minutes: float) -> Scope:
-        """What it comes to where nobody else has to agree; raises `Refused` for a stretch that is none."""
+        """What it comes to where nobody else has to agree; raises `RightRefused` for a stretch that is none."""
         if self.from_us is None:
             return Scope(camera)
         return asked(camera, self.from_us, self.until_us, self.point, minutes)

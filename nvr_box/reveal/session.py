@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from base.clock import boot_us, utc_us
-from nvr_box.cameras.roster import Camera
+from nvr_box.cameras.camera_store import CameraRow
 from nvr_box.record.access_units import RecordedUnit
-from nvr_box.record.spans import Spans
-from nvr_box.reveal.approvals import Request
-from nvr_box.reveal.handing import Handed
+from nvr_box.record.viewed_ranges import ViewedRanges
+from nvr_box.reveal.approvals import RevealRequest
+from nvr_box.reveal.handed_keys import HandedKeys
+from nvr_box.reveal.process_client import RevealProcess
 from nvr_box.reveal.scope import Scope
-from nvr_box.reveal.talk import Talk
 from nvr_box.reveal.verdicts import Verdicts
 from nvr_box.rights import Account
 
@@ -77,13 +77,13 @@ class Running:
 
     session: RevealSession
     until_boot_us: int
-    request: Request | None = None
+    request: RevealRequest | None = None
     opened: bool = True
-    handed: Handed | None = None
-    talk: Talk | None = None
+    handed: HandedKeys | None = None
+    talk: RevealProcess | None = None
     plays: int = 0
     viewed: bool = False
-    shown: Spans = field(default_factory=Spans)
+    shown: ViewedRanges = field(default_factory=ViewedRanges)
     cards: set[int] = field(default_factory=set)
     timer: asyncio.TimerHandle | None = None
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -95,7 +95,7 @@ class Running:
 
 
 def begun(
-    by: Account, camera: Camera, scope: Scope, reason: str, minutes: float, *, in_browser: bool
+    by: Account, camera: CameraRow, scope: Scope, reason: str, minutes: float, *, in_browser: bool
 ) -> RevealSession:
     """A session of `by` that starts now."""
     now_us = utc_us()

@@ -14,19 +14,19 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from base.clock import boot_us
-from base.errors import HostError, Refused, StoreError
+from base.errors import HostError, RightRefused, StoreError
 from base.throttle import Attempt
 from nvr_box.audit.log import Audit
-from nvr_box.cameras.roster import Roster
-from nvr_box.keys.store import Keys
-from nvr_box.record.recordings import Chunk
+from nvr_box.cameras.camera_store import CameraStore
+from nvr_box.keys.store import KeyFolder
+from nvr_box.record.recordings import RecordedGop
 from nvr_box.reveal import pipe
-from nvr_box.reveal.approvals import Approvals, Request, sound_reason
-from nvr_box.reveal.brake import Brake
-from nvr_box.reveal.handing import Handed, handed
+from nvr_box.reveal.approvals import Approvals, RevealRequest, sound_reason
+from nvr_box.reveal.handed_keys import HandedKeys, handed
+from nvr_box.reveal.passphrase_throttle import PassphraseThrottle
+from nvr_box.reveal.process_client import Gone, RevealProcess, Silent, unlocking
 from nvr_box.reveal.scope import EVERYTHING, Scope, Stretch
 from nvr_box.reveal.session import RevealSession, Running, begun
-from nvr_box.reveal.talk import Gone, Silent, Talk, unlocking
 from nvr_box.reveal.verdicts import Verdicts
 from nvr_box.rights import Account, Right
 
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 _UNLOCK_S = 120.0
 
 
-class Sessions:
+class RevealSessions:
     """Time-boxed reveals. Needs `REVEAL` and `VIEW` for the camera, as long as it lasts, and, where `second_person`
     is set, an approved request.
 
@@ -47,19 +47,19 @@ class Sessions:
     def __init__(
         self,
         log: Audit,
-        keys: Keys,
-        roster: Roster,
+        keys: KeyFolder,
+        roster: CameraStore,
         *,
         minutes: float,
         second_person: bool = False,
         account: Callable[[str], Account | None] | None = None,
-        brake: Brake | None = None,
+        brake: PassphraseThrottle | None = None,
     ) -> None:
         self._log, self._keys, self._roster = log, keys, roster
         self._minutes, self._account = minutes, account
         self.approvals = Approvals(log, wanted=second_person, minutes=minutes)
         self._running: dict[str, Running] = {}
-        self._brake = brake or Brake()
+        self._brake = brake or PassphraseThrottle()
         self._ending: set[asyncio.Task[None]] = set()
 
     async def start(
@@ -99,7 +99,7 @@ class Sessions:
             # Whatever it was: no unlocked process and no used-up approval stay behind.
             if running is not None:
                 await self._undone(running)
-            if isinstance(error, Refused):
+            if isinstance(error, RightRefused):
                 said = running.session.reason if running else reason
                 await self._refused(by, camera, said, error)
             raise
@@ -108,7 +108,7 @@ class Sessions:
         return running.session
 
     def limits(self, by: Account, camera: int, stretch: Stretch, approval: str = "") -> Scope:
-        """What a reveal that is started with these would cover; raises `Refused` as `start` would, unwritten."""
+        """What a reveal that is started with these would cover; raises `RightRefused` as `start` would, unwritten."""
         self._demand(by, camera)
         return self._limits(by, camera, stretch, approval)[1]
 
@@ -125,14 +125,14 @@ class Sessions:
             running = self._granted(by, camera, reason, stretch, approval="", minutes=minutes, in_browser=True)
             session = running.session
             if session.scope.limited or self.dual_control:
-                raise Refused("this reveal is opened on the box, which alone can hold it to what was agreed")
+                raise RightRefused("this reveal is opened on the box, which alone can hold it to what was agreed")
             running.handed = await asyncio.to_thread(self._handed, by, session.scope)
             await self._log.write(
                 by.name, "reveal-keys", camera=camera, reason=session.reason, key=session.key,
                 kids=" ".join(running.handed.kids), days=" ".join(running.handed.names),
             )  # fmt: skip
             self._demand(by, camera)
-        except Refused as refusal:
+        except RightRefused as refusal:
             await self._refused(by, camera, reason, refusal)
             raise
         self._running[session.key] = running
@@ -147,7 +147,7 @@ class Sessions:
         """
         running = self._own(by, key)
         if running.handed is None or not hmac.compare_digest(proof, running.handed.nonce):
-            raise Refused("this proves no key of this reveal")
+            raise RightRefused("this proves no key of this reveal")
         if not running.opened:
             await self._log_granted(running, "browser")
             running.opened = True
@@ -168,7 +168,7 @@ class Sessions:
         return tuple(each.session for each in self._running.values() if each.session.who == by.name)
 
     def session(self, by: Account, key: str) -> RevealSession:
-        """One of them; raises `Refused` when it is over or another person's."""
+        """One of them; raises `RightRefused` when it is over or another person's."""
         return self._own(by, key).session
 
     async def end(self, by: Account, key: str, *, why: str = "ended") -> None:
@@ -177,7 +177,7 @@ class Sessions:
         if running is None:
             return
         if running.session.who != by.name and not by.may(Right.ADMIN, running.session.camera):
-            raise Refused("this reveal is another person's")
+            raise RightRefused("this reveal is another person's")
         await self._end(key, why)
 
     def rights_changed(self) -> None:
@@ -217,14 +217,14 @@ class Sessions:
         until_boot_us = boot_us() + session.expires_us - session.started_us
         return Running(session, until_boot_us, request, opened=not in_browser)
 
-    def _limits(self, by: Account, camera: int, stretch: Stretch, approval: str) -> tuple[Request | None, Scope]:
+    def _limits(self, by: Account, camera: int, stretch: Stretch, approval: str) -> tuple[RevealRequest | None, Scope]:
         """What a second person agreed to, where one is wanted, and else what is asked for."""
         if not self.approvals.wanted:
             return None, stretch.scope(camera, self._minutes)
         request = self.approvals.approved(by, camera, approval)
         return request, request.scope
 
-    def _handed(self, by: Account, limits: Scope) -> Handed:
+    def _handed(self, by: Account, limits: Scope) -> HandedKeys:
         return handed(self._keys, by.name, self._roster.get(limits.camera).camera_id or "", limits)
 
     async def _unlock(self, running: Running, passphrases: list[str], attempt: Attempt) -> None:
@@ -232,8 +232,10 @@ class Sessions:
         sealed = self._keys.sealed(session.camera, self._roster.get(session.camera).camera_id or "")
         if not sealed.operators:
             attempt.void()
-            raise Refused("this box holds no reveal key; the page opens a reveal of the whole picture with a key file")
-        running.talk = await Talk.launch()
+            raise RightRefused(
+                "this box holds no reveal key; the page opens a reveal of the whole picture with a key file"
+            )
+        running.talk = await RevealProcess.launch()
         seconds = (session.expires_us - session.started_us) / 1e6
         unlock = unlocking(sealed, passphrases, mark=session.watermark, seconds=seconds)
         try:
@@ -247,16 +249,16 @@ class Sessions:
         """Both rights, as they are now and not as they were when somebody began to ask."""
         now = self._account(by.name) if self._account else by
         if now is None:
-            raise Refused(f"the account {by.name} was removed")
+            raise RightRefused(f"the account {by.name} was removed")
         now.demand(Right.REVEAL, camera)
         now.demand(Right.VIEW, camera)
 
     def _own(self, by: Account, key: str) -> Running:
         running = self._running.get(key)
         if running is None or running.left_s <= 0:
-            raise Refused("this reveal is over")
+            raise RightRefused("this reveal is over")
         if running.session.who != by.name:
-            raise Refused("this reveal is another person's")
+            raise RightRefused("this reveal is another person's")
         self._demand(by, running.session.camera)
         return running
 
@@ -264,12 +266,12 @@ class Sessions:
         self,
         running: Running,
         head: dict[str, Any],
-        chunk: Chunk | None = None,
+        chunk: RecordedGop | None = None,
         *,
         play: int | None = None,
         body: bytes = b"",
     ) -> list[pipe.Message]:
-        """Ask the process; nothing when `play` is not the newest any more. Raises as `Talk.ask`."""
+        """Ask the process; nothing when `play` is not the newest any more. Raises as `RevealProcess.ask`."""
         assert running.talk is not None
         async with running.talk.turn:
             if play is not None and running.plays != play:
@@ -292,7 +294,7 @@ class Sessions:
             approved_by=request.approver if request else None,
         )  # fmt: skip
 
-    async def _refused(self, by: Account, camera: int, reason: str, refusal: Refused) -> None:
+    async def _refused(self, by: Account, camera: int, reason: str, refusal: RightRefused) -> None:
         await self._log.write(by.name, "reveal", camera=camera, reason=reason, granted=False, why=str(refusal))
 
     async def _undone(self, running: Running) -> None:
@@ -337,7 +339,6 @@ class Sessions:
             session.who, "reveal-end", camera=session.camera, key=key, why=why,
             shown=str(running.shown), cards=" ".join(map(str, sorted(running.cards))) or None, **counts,
         )  # fmt: skip
-
 
 
 async def _kill(running: Running) -> None:

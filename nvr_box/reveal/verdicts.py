@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from wire.recovery.reader import NO_RECOVERY_DATA, NOT_A_RECIPIENT, OTHER_CAMERA, Opened
+from wire.recovery.reader import NO_RECOVERY_DATA, NOT_A_RECIPIENT, OTHER_CAMERA, OpenedUnit
 from wire.recovery.verdict import Check
 
 
@@ -36,7 +36,7 @@ class Verdicts:
 _COUNTS = tuple(name for name in Verdicts.__dataclass_fields__ if name != "reason")
 
 
-def counted(before: Verdicts, opened: Opened, *, revealed: bool, unsigned: int) -> Verdicts:
+def counted(before: Verdicts, opened: OpenedUnit, *, revealed: bool, unsigned: int) -> Verdicts:
     """`before` with one more access unit and `unsigned` more GOPs that nobody vouches for."""
     name = _kind(opened, revealed=revealed)
     values = {name: getattr(before, name) + 1, "unsigned": before.unsigned + unsigned}
@@ -51,7 +51,7 @@ def added(before: Verdicts, more: Verdicts) -> Verdicts:
     return Verdicts(**counts, reason=more.reason or before.reason)
 
 
-def _kind(opened: Opened, *, revealed: bool) -> str:
+def _kind(opened: OpenedUnit, *, revealed: bool) -> str:
     if opened.payload_au is not None:
         if not opened.payload_au:
             return "nothing_masked"

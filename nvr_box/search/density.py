@@ -24,6 +24,7 @@ class Density:
 def counting(camera: int, start_us: int, end_us: int, steps: int) -> Callable[[Link], Density]:
     """The query for `Store.read`: [start_us, end_us) in at most `steps` steps."""
     step_us = max(1, -(-(end_us - start_us) // steps))
+
     def query(link: Link) -> Density:
         text = packet_rows.places(link, camera, start_us, end_us, step_us=step_us, steps=steps, kinds=_KINDS)
         if text is None:

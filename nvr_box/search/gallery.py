@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from models import coarse
 from wire.features.packet import AttributeValue, ColourShare
-from wire.features.vocabulary import CHOICES, Attribute, Colour, Part
+from wire.features.vocabulary import CHOICES, Attribute, BodyPart, Colour
 
 Bits = tuple[int, int]
 CODE_BYTES = 64
@@ -237,7 +237,7 @@ def _stored_attribute_bit(name: int, value: int) -> int:
     return attribute_bit(attribute, value) if attribute in CHOICES else 0
 
 
-def colour_bit(part: Part, colour: Colour) -> int:
+def colour_bit(part: BodyPart, colour: Colour) -> int:
     """The bit of one colour of one part."""
     return 1 << (int(part) * len(Colour) + int(colour))
 

@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 
-from base.errors import Error, Refused, SealError, WireError
+from base.errors import Error, RightRefused, SealError, WireError
 from base.logs import printable
 from nvr_box.db import cameras as camera_rows
 from nvr_box.db.database import Store
@@ -41,7 +41,7 @@ class Intake:
         """
         row = await self._store.read(lambda link: camera_rows.signed_in_by(link, token_hash(token)))
         if row is None:
-            raise Refused("no paired camera signs in with this token")
+            raise RightRefused("no paired camera signs in with this token")
         return row
 
     async def accept(self, token: str, batch: bytes) -> Receipt:

@@ -19,7 +19,7 @@ from nvr_box.search.density import Density, counting
 from nvr_box.search.gallery import CODE_BYTES, Columns, Gallery, Row, attribute_bits, colour_bits, stored_bits
 from wire import thumbnail
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare, FeaturePacket
-from wire.features.vocabulary import Attribute, CodeKind, Colour, ObjectClass, Part
+from wire.features.vocabulary import Attribute, BodyPart, CodeKind, Colour, ObjectClass
 
 log = logging.getLogger(__name__)
 CODES = "codes"
@@ -197,9 +197,7 @@ class Passages:
 
     async def of_track(self, camera: int, track: int, utc_us: int) -> Passage | None:
         """What the camera told of its track `track` nearest to `utc_us`; None when it told nothing of it then."""
-        row = await self._store.read(
-            lambda link: packet_rows.of_track(link, camera, track, utc_us, _TRACK_APART_US)
-        )
+        row = await self._store.read(lambda link: packet_rows.of_track(link, camera, track, utc_us, _TRACK_APART_US))
         return _passage(row) if row else None
 
     async def best_shot(self, packet: int) -> StoredShot | None:
@@ -334,6 +332,8 @@ def _passage(row: tuple[int, int, int, int, int, int, str, bytes, str, str]) -> 
         best_us=best,
         last_us=last,
         code=AppearanceCode(model, CodeKind.INT8, CODE_BYTES, code) if code else None,
-        colours=tuple(ColourShare(Part(part), Colour(colour), share) for part, colour, share in json.loads(colours)),
+        colours=tuple(
+            ColourShare(BodyPart(part), Colour(colour), share) for part, colour, share in json.loads(colours)
+        ),
         attributes=tuple(AttributeValue(Attribute(name), value, sure) for name, value, sure in json.loads(attributes)),
     )

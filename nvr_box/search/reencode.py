@@ -33,7 +33,7 @@ _BATCH = 16
 
 
 @dataclass(slots=True)
-class Progress:
+class ReencodeProgress:
     """`total` passages carried another model's code; `done` have the new one, `stayed` could not, by reason."""
 
     total: int = 0
@@ -80,13 +80,13 @@ class Reencoder:
         """How many passages carry another model's code, or none."""
         return await self._store.read(lambda link: packet_rows.count_others(link, self._models))
 
-    async def run(self) -> AsyncIterator[Progress]:
+    async def run(self) -> AsyncIterator[ReencodeProgress]:
         """Work through them; progress after every batch that is on disk.
 
         Raises:
             StoreError: the database refuses; what was done stays done.
         """
-        progress = Progress(await self.count())
+        progress = ReencodeProgress(await self.count())
         after = 0
         while rows := await self._next(after):
             after = rows[-1].packet

@@ -18,15 +18,15 @@ from nvr_box.audit.log import Audit
 from nvr_box.db.database import Store
 from nvr_box.keys import day as day_keys
 from nvr_box.keys.passphrase import unlocked
-from nvr_box.keys.store import Keys
-from nvr_box.search.reencode import Progress, Reencoder
+from nvr_box.keys.store import KeyFolder
+from nvr_box.search.reencode import ReencodeProgress, Reencoder
 from nvr_box.state import CONSOLE
 from wire.keys import Identity
 
 
 async def run(
-    config: ModelsConfig, store: Store, keys: Keys, *, files: Sequence[Path], passphrases: Sequence[str]
-) -> Progress:
+    config: ModelsConfig, store: Store, keys: KeyFolder, *, files: Sequence[Path], passphrases: Sequence[str]
+) -> ReencodeProgress:
     """The command.
 
     Raises:
@@ -38,7 +38,7 @@ async def run(
     identities = await asyncio.to_thread(_identities, keys, files, passphrases)
     encoder = await asyncio.to_thread(models.load_appearance, config)
     work = Reencoder(store, encoder, identities)
-    progress = Progress(await work.count())
+    progress = ReencodeProgress(await work.count())
     model = encoder.model
     await log.write(CONSOLE.name, "reencode", model=model, passages=progress.total, key=identities[0].kid.hex())
     why = "stopped"
@@ -58,7 +58,7 @@ async def run(
     return progress
 
 
-def _identities(keys: Keys, files: Sequence[Path], passphrases: Sequence[str]) -> list[Identity]:
+def _identities(keys: KeyFolder, files: Sequence[Path], passphrases: Sequence[str]) -> list[Identity]:
     """What the passphrases open, and the days behind it."""
     sealed = keys.sealed()
     operators = unlocked([*sealed.operators, *files], passphrases)
@@ -71,7 +71,7 @@ def _identities(keys: Keys, files: Sequence[Path], passphrases: Sequence[str]) -
     return found
 
 
-def _show(progress: Progress) -> None:
+def _show(progress: ReencodeProgress) -> None:
     line = f"{progress.seen} of {progress.total}"
     if sys.stdout.isatty():
         print(f"\r{line}", end="" if progress.seen < progress.total else "\n", flush=True)

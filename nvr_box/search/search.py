@@ -10,16 +10,16 @@ import numpy.typing as npt
 from base.errors import NotFound
 from nvr_box.audit.log import Audit
 from nvr_box.rights import Account, Right
-from nvr_box.search import kernel
+from nvr_box.search import code_similarity
 from nvr_box.search.density import Density
+from nvr_box.search.frozen_frames import Stills
 from nvr_box.search.gallery import Columns, attribute_bit, colour_bit, words_of
 from nvr_box.search.passages import Passages, StoredShot, Tick
-from nvr_box.search.stills import Stills
 from wire import thumbnail
 from wire.features.packet import AppearanceCode, AttributeValue, ColourShare
-from wire.features.vocabulary import CHOICES, Attribute, Colour, ObjectClass, Part
+from wire.features.vocabulary import CHOICES, Attribute, BodyPart, Colour, ObjectClass
 
-__all__ = ["Filters", "Match", "Results", "Searches", "Tick"]
+__all__ = ["AppearanceSearch", "Filters", "Match", "Results", "Tick"]
 
 _STEPS = 100
 _MOST_RETURNED = 1000
@@ -39,7 +39,7 @@ class Filters:
     start_us: int | None = None
     end_us: int | None = None
     classes: tuple[ObjectClass, ...] = ()
-    colours: tuple[tuple[Part, Colour], ...] = ()
+    colours: tuple[tuple[BodyPart, Colour], ...] = ()
     attributes: tuple[tuple[Attribute, int], ...] = ()
     threshold: float = 0.5
     limit: int = 100
@@ -94,7 +94,7 @@ class _Found:
     narrowest: str
 
 
-class Searches:
+class AppearanceSearch:
     """Exact search over the stored passages. Needs `OPERATE` and `VIEW`; only cameras of `by` are compared."""
 
     def __init__(self, passages: Passages, stills: Stills, log: Audit) -> None:
@@ -275,7 +275,7 @@ def _compare(
     query_words = words_of(query[None], code.model)[:, 0]
     numbers, times_us, likes = [], [], []
     for rows, among in candidates:
-        chosen, similarity = kernel.similarities(rows, among, query, query_words)
+        chosen, similarity = code_similarity.similarities(rows, among, query, query_words)
         numbers.append(rows.packet[chosen])
         times_us.append(rows.best_us[chosen])
         likes.append(similarity)

@@ -8,16 +8,16 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from base.clock import utc_us
 from base.errors import NotFound, StoreError
 from nvr_box.record.access_units import access_units
-from nvr_box.record.events import Past
+from nvr_box.record.events import StoredEvent
 from nvr_box.record.fmp4 import TIMESCALE
-from nvr_box.record.recordings import Chunk
+from nvr_box.record.recordings import RecordedGop
 from nvr_box.record.sightings import Sighting
-from nvr_box.services.catalogue import METADATA, SERVICE, VIDEO, Catalogue, recording_token
-from nvr_box.services.history import event
-from nvr_box.services.seen import frame
+from nvr_box.services.event_search import event
+from nvr_box.services.metadata_frames import frame
+from nvr_box.services.recordings_view import METADATA, SERVICE, VIDEO, Catalogue, recording_token
 from onvif import metadata
 from onvif.errors import Fault
-from onvif.rtsp.replay_play import Described, Sample
+from onvif.rtsp.replay_play import Described, ReplaySample
 from wire.nal import Codec, split
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class BoxArchive:
 
     async def samples(
         self, token: str, start_us: int, end_us: int | None, *, reverse: bool, who: str
-    ) -> AsyncIterator[Sample]:
+    ) -> AsyncIterator[ReplaySample]:
         """See Archive; `end_us` is the earlier end in reverse. A viewing like one on the page, written down as one."""
         camera, viewings = self._number(token), self._catalogue.box.recordings.viewings
         viewing = await viewings.begin(who, camera, start_us, via="rtsp")
@@ -65,7 +65,7 @@ class BoxArchive:
 
     async def _samples(
         self, camera: int, start_us: int, end_us: int | None, *, reverse: bool
-    ) -> AsyncGenerator[Sample]:
+    ) -> AsyncGenerator[ReplaySample]:
         chunks = self._backwards(camera, start_us, end_us) if reverse else self._forwards(camera, start_us, end_us)
         section, expected_us = 0, None
         async for chunk in chunks:
@@ -78,18 +78,20 @@ class BoxArchive:
                 expected_us = unit.utc_us
                 if not reverse and end_us is not None and unit.utc_us > end_us:
                     return
-                yield Sample(VIDEO, unit.data, unit.utc_us, unit.key, section, _CODECS[codec])
+                yield ReplaySample(VIDEO, unit.data, unit.utc_us, unit.key, section, _CODECS[codec])
                 if unit.utc_us - seen_us >= _SEEN_EVERY_US:
                     seen_us = unit.utc_us
                     document = await self._document(camera, unit.utc_us, _until(told, unit.utc_us))
-                    yield Sample(METADATA, document, unit.utc_us, True, section)
+                    yield ReplaySample(METADATA, document, unit.utc_us, True, section)
             if told and expected_us is not None:
-                yield Sample(METADATA, await self._document(camera, expected_us, told), expected_us, True, section)
+                yield ReplaySample(
+                    METADATA, await self._document(camera, expected_us, told), expected_us, True, section
+                )
 
-    def _forwards(self, camera: int, start_us: int, end_us: int | None) -> AsyncIterator[Chunk]:
+    def _forwards(self, camera: int, start_us: int, end_us: int | None) -> AsyncIterator[RecordedGop]:
         return self._catalogue.box.recordings.chunks(camera, start_us, end_us)
 
-    async def _backwards(self, camera: int, start_us: int, end_us: int | None) -> AsyncIterator[Chunk]:
+    async def _backwards(self, camera: int, start_us: int, end_us: int | None) -> AsyncIterator[RecordedGop]:
         recordings = self._catalogue.box.recordings
         keys = await recordings.key_frames(SERVICE, camera, end_us or 0, min(start_us, utc_us()) + 1)
         for key_us in reversed(keys):
@@ -97,13 +99,13 @@ class BoxArchive:
                 yield chunk
                 break
 
-    async def _events(self, camera: int, chunk: Chunk) -> tuple[Past, ...]:
+    async def _events(self, camera: int, chunk: RecordedGop) -> tuple[StoredEvent, ...]:
         """What the camera told during a GOP."""
         last, _ = chunk.fragments[-1]
         end_us = chunk.segment_us + (last.time_90k + last.duration_90k) * 1_000_000 // TIMESCALE
         return await self._catalogue.box.recordings.events.page(camera, chunk.start_us, end_us - 1)
 
-    async def _document(self, camera: int, at_us: int, told: list[Past]) -> bytes:
+    async def _document(self, camera: int, at_us: int, told: list[StoredEvent]) -> bytes:
         """What the camera saw then, as it said it, and what it told; a frame without objects when it said nothing."""
         sighting = await self._catalogue.box.recordings.sighting(camera, at_us)
         return metadata.document((frame(sighting or Sighting(at_us, ())),), [event(each).xml() for each in told])
@@ -124,14 +126,14 @@ class BoxArchive:
         raise NotFound(f"there is no recording {token[:64]!r}")
 
 
-def _until(told: list[Past], at_us: int) -> list[Past]:
+def _until(told: list[StoredEvent], at_us: int) -> list[StoredEvent]:
     """Take what was told up to `at_us` from the front of `told`."""
     taken = [each for each in told if each.utc_us <= at_us]
     del told[: len(taken)]
     return taken
 
 
-def _parameter_sets(chunk: Chunk) -> dict[str, tuple[bytes, ...]]:
+def _parameter_sets(chunk: RecordedGop) -> dict[str, tuple[bytes, ...]]:
     codec, units = access_units(chunk)
     first = next(units, None)
     found = tuple(unit for unit in split(first.data) if codec.is_parameter_set(unit)) if first is not None else ()

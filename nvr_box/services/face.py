@@ -15,30 +15,30 @@ from aiohttp import web
 from base.errors import Error, HostError, StoreError
 from base.settings_file import Stored
 from base.steady import kept_up
-from nvr_box.box import Box
+from nvr_box.box import BoxContext
 from nvr_box.services.archive import BoxArchive
-from nvr_box.services.catalogue import ASKING, Catalogue
 from nvr_box.services.jobs import Jobs
 from nvr_box.services.receiver import Receivers, receiver_service
 from nvr_box.services.recording import RecordingControl, recording_service
+from nvr_box.services.recording_state_events import tell_recordings
+from nvr_box.services.recordings_view import ASKING, Catalogue
 from nvr_box.services.replay import Replay, replay_service
 from nvr_box.services.replay_ports import ReplayPorts
 from nvr_box.services.searches import RecordingSearch, search_service
-from nvr_box.services.states import tell_recordings
 from onvif.access import access_class
 from onvif.auth import Authenticator
+from onvif.connection_bounds import ConnectionLimit, attend
 from onvif.device.host import DeviceHost, device_identity, restart_process
 from onvif.device.ports import DevicePorts
 from onvif.device_state import DeviceState
 from onvif.discovery.messages import DEVICE
-from onvif.doorway import Crowd, attend
 from onvif.events import Bus
 from onvif.events.settings_damage import tell_damage
 from onvif.events.topics import RECORDER
 from onvif.platform import RecordedPlatform
 from onvif.rtsp.replay import ReplayServer
 from onvif.rtsp.tunnel import Tunnels
-from onvif.server import Server
+from onvif.server import SoapServer
 from onvif.service import Call, Handler, Reply, Service
 from onvif.services.device import device_service
 from onvif.services.device_context import DeviceIdentity
@@ -71,7 +71,7 @@ class OnvifFace:
 
     def __init__(
         self,
-        box: Box,
+        box: BoxContext,
         serial: str,
         *,
         restart: Callable[[], None] | None = None,
@@ -104,7 +104,7 @@ class OnvifFace:
         self.host = DeviceHost(
             _identity(box.config.name, serial), self.device, self.ports, types=(DEVICE,), address=config.host
         )
-        self.server = Server(self._services(), self.authenticator, now=self.platform.now, refused=self._refused)
+        self.server = SoapServer(self._services(), self.authenticator, now=self.platform.now, refused=self._refused)
 
     @property
     def port(self) -> int:
@@ -118,7 +118,7 @@ class OnvifFace:
     def application(self) -> web.Application:
         app = web.Application(client_max_size=2 << 20, middlewares=[guard(self.device)])
         app.add_routes(self.server.routes())
-        attend(app, Crowd())
+        attend(app, ConnectionLimit())
         Tunnels(lambda: self.replay.port_of("inner"), self.replay.origins).install(app)
         app.cleanup_ctx.append(self.events.running)
         app.cleanup_ctx.append(self._telling)

@@ -5,12 +5,12 @@ from typing import Any
 from lxml import etree
 
 from base.clock import utc_us
-from nvr_box.services.catalogue import METADATA, TRACKS, VIDEO, Recording, moment, source_values
+from nvr_box.services.recordings_view import METADATA, TRACKS, VIDEO, RecordingView, moment, source_values
 from onvif.names import TSE
 from onvif.registry import load
 
 
-def information(recording: Recording) -> dict[str, Any]:
+def information(recording: RecordingView) -> dict[str, Any]:
     """tt:RecordingInformation."""
     values: dict[str, Any] = {
         "RecordingToken": recording.token, "Source": source_values(recording), "Content": recording.texts.content,
@@ -29,13 +29,13 @@ def information(recording: Recording) -> dict[str, Any]:
     return values
 
 
-def element(recording: Recording) -> etree._Element:
+def element(recording: RecordingView) -> etree._Element:
     """The same as an element, for tests of its content."""
     values = {"RecordingInformation": information(recording)}
     return load().operation(TSE, "GetRecordingInformation").encode_reply(values)[0]
 
 
-def attributes(recording: Recording, at_us: int) -> dict[str, Any] | None:
+def attributes(recording: RecordingView, at_us: int) -> dict[str, Any] | None:
     """tt:MediaAttributes of the stretch that holds `at_us`; None where nothing was recorded."""
     span = next((span for span in recording.spans if span.start_us <= at_us <= span.end_us), None)
     if span is None:
@@ -56,7 +56,7 @@ def attributes(recording: Recording, at_us: int) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def _status(recording: Recording) -> str:
+def _status(recording: RecordingView) -> str:
     if recording.status.state.value == "recording":
         return "Recording"
     return "Stopped" if recording.spans else "Initiated"

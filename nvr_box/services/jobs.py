@@ -7,16 +7,20 @@ records, of equal ones the one that was activated last (ONVIF Recording Control 
 import asyncio
 from dataclasses import replace
 
-from nvr_box.cameras.cameras import State
-from nvr_box.cameras.feeds import Feed
-from nvr_box.cameras.roster import Camera
-from nvr_box.services.catalogue import SERVICE, Catalogue, acting, job_token, receiver_token, recording_token
+from nvr_box.cameras.camera_store import CameraRow
+from nvr_box.cameras.cameras import CameraRecordingState
+from nvr_box.cameras.stream_sources import StreamSource
 from nvr_box.services.recorder_state import StoredJob, StoredReceiver
+from nvr_box.services.recordings_view import SERVICE, Catalogue, acting, job_token, receiver_token, recording_token
 from onvif.errors import invalid
 
 _TRANSPORTS = {"UDP": "udp", "HTTP": "http"}
-_JOB_STATES = {State.RECORDING: "Active", State.CONNECTING: "PartiallyActive", State.LOST: "Error"}
-_RECEIVER_STATES = {State.RECORDING: "Connected", State.CONNECTING: "Connecting"}
+_JOB_STATES = {
+    CameraRecordingState.RECORDING: "Active",
+    CameraRecordingState.CONNECTING: "PartiallyActive",
+    CameraRecordingState.LOST: "Error",
+}
+_RECEIVER_STATES = {CameraRecordingState.RECORDING: "Connected", CameraRecordingState.CONNECTING: "Connecting"}
 
 
 class Jobs:
@@ -38,7 +42,7 @@ class Jobs:
                 return job
         raise invalid(f"there is no recording job {str(token)[:64]!r}", "NoRecordingJob")
 
-    def feeding(self, camera: Camera) -> StoredJob | None:
+    def feeding(self, camera: CameraRow) -> StoredJob | None:
         """The job that records now, or would if its receiver let it."""
         return _top(self._of(camera))
 
@@ -97,7 +101,7 @@ class Jobs:
         used = any(self._received_by(camera) == receiver.token for camera in self._cameras.list(SERVICE))
         return receiver.mode == "AlwaysConnect" or (receiver.mode == "AutoConnect" and used)
 
-    def _of(self, camera: Camera) -> list[StoredJob]:
+    def _of(self, camera: CameraRow) -> list[StoredJob]:
         state, recording = self._catalogue.state.value, recording_token(camera)
         jobs = [job for job in state.jobs.values() if job.recording == recording]
         own = job_token(camera)
@@ -116,25 +120,25 @@ class Jobs:
         await self._follow(self._catalogue.camera(recording), [job for job in jobs if job.recording == recording])
         self._hold()
 
-    async def _follow(self, camera: Camera, jobs: list[StoredJob]) -> None:
+    async def _follow(self, camera: CameraRow, jobs: list[StoredJob]) -> None:
         top = _top(jobs)
         feed = self._feed(camera, top) if top is not None else None
         # The page switches a camera without any job, too.
         recording = top is not None if jobs else camera.recording and camera.device
         await self._cameras.receive(acting(), camera.camera, feed, recording=recording)
 
-    def _feed(self, camera: Camera, job: StoredJob) -> Feed | None:
+    def _feed(self, camera: CameraRow, job: StoredJob) -> StreamSource | None:
         """What a job's receiver brings; None for the camera's own stream as the camera tells it."""
         found = next((one for one in self._catalogue.receivers() if one.token == job.source), None)
         if found is None or found.mode == "NeverConnect":
-            return Feed()
+            return StreamSource()
         transport = _TRANSPORTS.get(found.protocol, "tcp")
         source = self._catalogue.of_camera(found.token)
         if source is None:
-            return Feed(None, found.uri, found.user, found.password, transport)
+            return StreamSource(None, found.uri, found.user, found.password, transport)
         if source.camera == camera.camera and transport == "tcp":
             return None
-        return Feed(source.camera, transport=transport)
+        return StreamSource(source.camera, transport=transport)
 
     def _hold(self) -> None:
         """Connect the receivers that shall always be connected and that nothing records."""
@@ -146,13 +150,13 @@ class Jobs:
             transport = _TRANSPORTS.get(receiver.protocol, "tcp")
             source = self._catalogue.of_camera(receiver.token)
             feeds[receiver.token] = (
-                Feed(source.camera, transport=transport)
+                StreamSource(source.camera, transport=transport)
                 if source is not None
-                else Feed(None, receiver.uri, receiver.user, receiver.password, transport)
+                else StreamSource(None, receiver.uri, receiver.user, receiver.password, transport)
             )
         self._cameras.hold(SERVICE, feeds)
 
-    def _received_by(self, camera: Camera) -> str:
+    def _received_by(self, camera: CameraRow) -> str:
         """The receiver through which a recording gets its pictures now; empty for none."""
         feeding = self.feeding(camera)
         if feeding is not None:

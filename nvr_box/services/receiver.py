@@ -10,9 +10,9 @@ from typing import Any
 
 from yarl import URL
 
-from nvr_box.services.catalogue import MOST_RECEIVERS, Catalogue
 from nvr_box.services.jobs import Jobs
 from nvr_box.services.recorder_state import StoredReceiver
+from nvr_box.services.recordings_view import MOST_RECEIVERS, Catalogue
 from onvif import names
 from onvif.errors import impossible, invalid
 from onvif.events import Bus

@@ -7,21 +7,21 @@ from typing import Any
 
 from lxml import etree
 
-from nvr_box.services.catalogue import (
+from nvr_box.services.jobs import Jobs
+from nvr_box.services.recorder_state import RecordingTexts, StoredJob, StoredReceiver
+from nvr_box.services.recordings_view import (
     MOST_JOBS,
     MOST_RECORDINGS,
     SERVICE,
     TRACKS,
     VIDEO,
     Catalogue,
-    Recording,
+    RecordingView,
     acting,
     receiver_token,
     recording_token,
     source_values,
 )
-from nvr_box.services.jobs import Jobs
-from nvr_box.services.recorder_state import RecordingTexts, StoredJob, StoredReceiver
 from onvif import names
 from onvif.errors import impossible, invalid
 from onvif.events import Bus
@@ -263,10 +263,10 @@ class RecordingControl:
         activated = known.activated if known else 0
         return StoredJob(token, recording, str(asked.Mode), int(asked.Priority), source, automatic, activated)
 
-    async def _asked(self, call: Call) -> Recording:
+    async def _asked(self, call: Call) -> RecordingView:
         return await self._catalogue.recording(str(call.request.RecordingToken))
 
-    async def _asked_track(self, call: Call) -> tuple[Recording, str]:
+    async def _asked_track(self, call: Call) -> tuple[RecordingView, str]:
         recording, track = await self._asked(call), str(call.request.TrackToken)
         if track not in dict(TRACKS):
             raise invalid(f"there is no track {track[:64]!r}", "NoTrack")
@@ -285,7 +285,7 @@ def _capabilities() -> Mapping[str, Any]:
     }  # fmt: skip
 
 
-def _configuration(recording: Recording) -> dict[str, Any]:
+def _configuration(recording: RecordingView) -> dict[str, Any]:
     return {
         "Source": source_values(recording),
         "Content": recording.texts.content,
@@ -293,7 +293,7 @@ def _configuration(recording: Recording) -> dict[str, Any]:
     }
 
 
-def _track(recording: Recording, token: str) -> dict[str, Any]:
+def _track(recording: RecordingView, token: str) -> dict[str, Any]:
     return {"TrackType": "Video" if token == VIDEO else "Metadata", "Description": recording.description(token)}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from nvr_box.services.catalogue import Catalogue
+from nvr_box.services.recordings_view import Catalogue
 from onvif import names
 from onvif.errors import invalid
 from onvif.rtsp.tunnel import WEBSOCKET_PATH

@@ -92,7 +92,7 @@ class Search:
         return bool(done)
 
 
-class Searches:
+class SearchSessions:
     """All of them, by token."""
 
     def __init__(self) -> None:

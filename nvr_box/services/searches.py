@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from base.clock import utc_us
-from nvr_box.services.catalogue import Catalogue, Recording, microseconds, moment
+from nvr_box.services.event_search import RECORDED, Found, past, start_states
 from nvr_box.services.expressions import expression
-from nvr_box.services.history import RECORDED, Found, past, start_states
 from nvr_box.services.information import attributes, element, information
 from nvr_box.services.jobs import Jobs
-from nvr_box.services.looking import merged, seen_matches
-from nvr_box.services.search_sessions import Searches
+from nvr_box.services.metadata_search import merged, seen_matches
+from nvr_box.services.recordings_view import Catalogue, RecordingView, microseconds, moment
+from nvr_box.services.search_sessions import SearchSessions
 from onvif import names
 from onvif.events.filters import Filter, compile_filter
 from onvif.names import TSE, q
@@ -25,7 +25,7 @@ class RecordingSearch:
 
     def __init__(self, catalogue: Catalogue, jobs: Jobs) -> None:
         self._catalogue, self._jobs = catalogue, jobs
-        self.searches = Searches()
+        self.searches = SearchSessions()
 
     @operation("GetRecordingSummary")
     async def get_recording_summary(self, _call: Call) -> Reply:
@@ -111,7 +111,7 @@ class RecordingSearch:
         await self.searches.begin(token, kind, results, call.request, moment(end_us))
         return {"SearchToken": token}
 
-    async def _scope(self, scope: Any) -> Sequence[Recording]:
+    async def _scope(self, scope: Any) -> Sequence[RecordingView]:
         """The recordings that a tt:SearchScope means; raises Fault for an expression that is none."""
         recordings = await self._catalogue.recordings()
         if scope is None:

@@ -7,13 +7,13 @@ from aiohttp import web
 
 from nvr_box.accounts.users import TooMany
 from nvr_box.rights import Account
-from nvr_box.web.asked import SESSION, SESSIONS, body, box, by, iso, text
-from nvr_box.web.sessions import Session, cookie_name, same_origin, set_cookie
+from nvr_box.web.request_fields import SESSION, SESSIONS, body, box, by, iso, text
+from nvr_box.web.sessions import WebSession, cookie_name, same_origin, set_cookie
 
 routes = web.RouteTableDef()
 
 
-def _answer(request: web.Request, account: Account, session: Session) -> web.Response:
+def _answer(request: web.Request, account: Account, session: WebSession) -> web.Response:
     return web.json_response(
         {
             "name": account.name,

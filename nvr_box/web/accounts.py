@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from nvr_box.rights import Account, Right
-from nvr_box.web.asked import SESSIONS, BadField, body, box, by, text
+from nvr_box.web.request_fields import SESSIONS, BadField, body, box, by, text
 
 routes = web.RouteTableDef()
 

@@ -12,25 +12,25 @@ from aiohttp import web
 
 from base.errors import Error
 from base.refusals import field, hides, status
-from nvr_box.box import Box
+from nvr_box.box import BoxContext
 from nvr_box.web import (
     account,
     accounts,
     audit,
     cameras,
     exports,
+    frames,
     keys,
     masking,
     packets,
-    pictures,
     refusals,
     reveal,
     searches,
     stream,
 )
-from nvr_box.web.asked import ACCOUNT, BOX, SESSION, SESSIONS
-from nvr_box.web.sessions import Sessions, csrf_fits, same_origin
-from onvif.doorway import Bounds, Crowd, attend
+from nvr_box.web.request_fields import ACCOUNT, BOX, SESSION, SESSIONS
+from nvr_box.web.sessions import WebSessions, csrf_fits, same_origin
+from onvif.connection_bounds import Bounds, ConnectionLimit, attend
 
 _log = logging.getLogger(__name__)
 _STATIC = Path(__file__).parent / "static"
@@ -59,13 +59,13 @@ _HEADERS = {
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def application(box: Box) -> web.Application:
+def application(box: BoxContext) -> web.Application:
     """The page of `box`, ready for an `AppRunner`; the caller serves it over TLS, or on loopback without."""
     app = web.Application(middlewares=[_say_what_went_wrong, _know_who_asks], client_max_size=_MOST_PUSH_BYTES)
-    attend(app, Crowd(_BOUNDS))
+    attend(app, ConnectionLimit(_BOUNDS))
     app[BOX] = box
-    app[SESSIONS] = Sessions(box)
-    watched = (cameras, masking, pictures, stream, searches, reveal, exports)
+    app[SESSIONS] = WebSessions(box)
+    watched = (cameras, masking, frames, stream, searches, reveal, exports)
     for part in (account, accounts, *watched, keys, audit, packets):
         app.add_routes(part.routes)
     app.router.add_get("/", _page)

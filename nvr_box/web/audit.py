@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
-from nvr_box.audit.log import Entry
-from nvr_box.web.asked import box, by, iso, maybe_time_us, text, whole
+from nvr_box.audit.log import AuditEntry
+from nvr_box.web.request_fields import box, by, iso, maybe_time_us, text, whole
 
 routes = web.RouteTableDef()
 
@@ -45,7 +45,7 @@ ACTIONS = (
 )
 
 
-def _entry(entry: Entry) -> dict[str, object]:
+def _entry(entry: AuditEntry) -> dict[str, object]:
     return {
         "number": entry.number,
         "at": iso(entry.utc_us),

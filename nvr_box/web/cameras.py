@@ -5,15 +5,15 @@ import json
 from aiohttp import web
 
 from base.errors import Error
-from nvr_box.cameras.cameras import Camera, Step
+from nvr_box.cameras.cameras import CameraRow, Step
 from nvr_box.web import refusals
-from nvr_box.web.asked import BadField, body, box, by, camera_number, iso, maybe_iso, text
 from nvr_box.web.masking import said_of
+from nvr_box.web.request_fields import BadField, body, box, by, camera_number, iso, maybe_iso, text
 
 routes = web.RouteTableDef()
 
 
-def described(request: web.Request, camera: Camera) -> dict[str, object]:
+def described(request: web.Request, camera: CameraRow) -> dict[str, object]:
     """A camera as the page lists it."""
     account, maskings = by(request), box(request).maskings
     status = box(request).cameras.status(account, camera.camera)

@@ -20,14 +20,14 @@ _RENEW_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
+class TlsCertificate:
     """What TLS serves. `fingerprint` is the SHA-256 of the DER certificate in hex."""
 
     fingerprint: str
     context: ssl.SSLContext
 
 
-def ensure(folder: Path, names: tuple[str, ...]) -> Certificate:
+def ensure(folder: Path, names: tuple[str, ...]) -> TlsCertificate:
     """The certificate in `folder`, made when there is none or when it is about to end.
 
     Args:
@@ -48,7 +48,7 @@ def ensure(folder: Path, names: tuple[str, ...]) -> Certificate:
         context.load_cert_chain(crt, key)
     except (OSError, ValueError) as error:
         raise StoreError(f"the page's certificate in {folder}: {error}") from error
-    return Certificate(hashlib.sha256(der).hexdigest(), context)
+    return TlsCertificate(hashlib.sha256(der).hexdigest(), context)
 
 
 def _ends_soon(crt: Path) -> bool:

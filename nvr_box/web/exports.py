@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
-from nvr_box.export.exports import Wish
-from nvr_box.web.asked import body, box, by, maybe_point, text, time_us, whole
+from nvr_box.export.exports import ExportRequest
+from nvr_box.web.request_fields import body, box, by, maybe_point, text, time_us, whole
 
 routes = web.RouteTableDef()
 
@@ -12,7 +12,7 @@ routes = web.RouteTableDef()
 async def make(request: web.Request) -> web.Response:
     """Make a package; with a passphrase the revealed picture goes with it."""
     fields = await body(request)
-    wish = Wish(
+    wish = ExportRequest(
         camera=whole(fields, "camera", 0, 1 << 31),
         start_us=time_us(fields, "start"),
         end_us=time_us(fields, "end"),

@@ -8,7 +8,7 @@ from aiohttp import web
 from nvr_box.custody.custody import Day
 from nvr_box.custody.holds import Hold
 from nvr_box.keys.known import KnownKey
-from nvr_box.web.asked import BadField, body, box, by, iso, maybe_iso, text, time_us, whole
+from nvr_box.web.request_fields import BadField, body, box, by, iso, maybe_iso, text, time_us, whole
 
 routes = web.RouteTableDef()
 

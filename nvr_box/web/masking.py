@@ -4,9 +4,9 @@ from aiohttp import web
 
 from nvr_box.cameras import released
 from nvr_box.cameras.masking import Masking
-from nvr_box.cameras.masking_history import Past
-from nvr_box.cameras.selections import Choice
-from nvr_box.web.asked import BadField, body, box, box_share, by, camera_number, iso, maybe_iso, text, whole
+from nvr_box.cameras.masking_history import PastMasking
+from nvr_box.cameras.selections import SelectionChoice
+from nvr_box.web.request_fields import BadField, body, box, box_share, by, camera_number, iso, maybe_iso, text, whole
 from wire.selection import Mode
 
 routes = web.RouteTableDef()
@@ -24,12 +24,12 @@ def said_of(masking: Masking) -> dict[str, object]:
     }
 
 
-def said_of_past(past: tuple[Past, ...]) -> list[dict[str, object]]:
+def said_of_past(past: tuple[PastMasking, ...]) -> list[dict[str, object]]:
     """The same of a time gone by, oldest first; `end` is null while it lasts."""
     return [{"start": iso(one.start_us), "end": maybe_iso(one.end_us), **said_of(one.masking)} for one in past]
 
 
-def _place(place: released.Place) -> dict[str, object]:
+def _place(place: released.ReleasedPlaceRow) -> dict[str, object]:
     at = iso(place.at_utc_us)
     return {"id": place.id, "box": list(place.box), "reason": place.reason, "who": place.by, "at": at}
 
@@ -42,7 +42,7 @@ async def choose(request: web.Request) -> web.Response:
         mode = Mode(text(fields, "mode", most=16))
     except ValueError as error:
         raise BadField("mode: only or except.", "mode") from error
-    choice = Choice(mode, text(fields, "label", most=64))
+    choice = SelectionChoice(mode, text(fields, "label", most=64))
     camera, selections = camera_number(request), box(request).selections
     if "passage" in fields:
         passage = whole(fields, "passage", 0, 1 << 53)

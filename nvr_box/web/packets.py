@@ -2,9 +2,9 @@
 
 from aiohttp import web
 
-from base.errors import Refused
-from nvr_box.web.asked import box
-from onvif.doorway import read_in_time
+from base.errors import RightRefused
+from nvr_box.web.request_fields import box
+from onvif.connection_bounds import read_in_time
 
 routes = web.RouteTableDef()
 _MOST_BYTES, _BODY_S = 8 << 20, 120.0
@@ -20,6 +20,6 @@ async def accept(request: web.Request) -> web.Response:
         await box(request).intake.recognise(token)
         batch = await read_in_time(request, most=_MOST_BYTES, limit_s=_BODY_S)
         receipt = await box(request).intake.accept(token, batch)
-    except Refused as error:
+    except RightRefused as error:
         return web.json_response({"error": str(error)}, status=401)
     return web.json_response(receipt.to_json())

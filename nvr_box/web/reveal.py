@@ -11,13 +11,13 @@ from typing import Any
 
 from aiohttp import web
 
-from base.errors import Error, Refused
-from nvr_box.record.recordings import Piece
-from nvr_box.reveal.approvals import Request
+from base.errors import Error, RightRefused
+from nvr_box.record.recordings import MediaSegment
+from nvr_box.reveal.approvals import RevealRequest
 from nvr_box.reveal.reveals import RevealSession, Stretch, Verdicts
 from nvr_box.rights import Account, Right
 from nvr_box.web import sockets
-from nvr_box.web.asked import (
+from nvr_box.web.request_fields import (
     BOX,
     BadField,
     body,
@@ -113,7 +113,7 @@ async def start(request: web.Request) -> web.Response:
         if not box(request).config.reveal.in_browser:
             why = "This box opens reveals itself; load the page again."
             await box(request).audit.write(account.name, "reveal", camera=camera, reason=said, granted=False, why=why)
-            raise Refused(why)
+            raise RightRefused(why)
         session = await reveals.start_in_browser(account, camera, reason=said, stretch=stretch)
         handed = reveals.handed(account, session.key).tables()
         more = {**session.of_camera, "keys": handed}
@@ -163,7 +163,7 @@ async def active(request: web.Request) -> web.Response:
     return web.json_response({"reveals": found, **wants, "second_person": approvals.wanted, **requests})
 
 
-def _request(wish: Request) -> dict[str, object]:
+def _request(wish: RevealRequest) -> dict[str, object]:
     return {
         "id": wish.key,
         "who": wish.who,
@@ -292,7 +292,9 @@ async def card(request: web.Request) -> web.Response:
     return web.Response(body=jpeg, content_type="image/jpeg")
 
 
-async def pieces(request: web.Request, camera: int, key: str, from_us: int | None) -> AsyncGenerator[Piece, None]:
+async def pieces(
+    request: web.Request, camera: int, key: str, from_us: int | None
+) -> AsyncGenerator[MediaSegment, None]:
     """The revealed stream from `from_us` on, going on as the recording grows; a newer one of the same reveal ends it.
 
     Raises:
@@ -302,9 +304,9 @@ async def pieces(request: web.Request, camera: int, key: str, from_us: int | Non
     reveals, account = box(request).reveals, by(request)
     session = reveals.session(account, key)
     if session.camera != camera:
-        raise Refused("This reveal is of another camera.")
+        raise RightRefused("This reveal is of another camera.")
     # One person is found by where they are in the picture at one time, so that stream always begins there.
     at_us = None if not session.scope.whole else from_us
     async for piece in reveals.play(account, key, at_us):
         yield piece
-    raise Refused("What this reveal covers ends here.")  # and not the recording: the page must not ask again
+    raise RightRefused("What this reveal covers ends here.")  # and not the recording: the page must not ask again

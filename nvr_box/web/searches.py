@@ -5,12 +5,24 @@ from typing import Any
 
 from aiohttp import web
 
-from nvr_box.cameras.masking_history import Past
+from nvr_box.cameras.masking_history import PastMasking
 from nvr_box.rights import Right
 from nvr_box.search.search import Filters, Match
-from nvr_box.web.asked import BadField, body, box, by, colour, iso, maybe_time_us, number, object_class, text, whole
 from nvr_box.web.masking import said_of
-from wire.features.vocabulary import CHOICES, Attribute, Colour, Part
+from nvr_box.web.request_fields import (
+    BadField,
+    body,
+    box,
+    by,
+    colour,
+    iso,
+    maybe_time_us,
+    number,
+    object_class,
+    text,
+    whole,
+)
+from wire.features.vocabulary import CHOICES, Attribute, BodyPart, Colour
 
 routes = web.RouteTableDef()
 
@@ -37,13 +49,13 @@ def _list(fields: dict[str, Any], name: str) -> list[Any]:
     return value
 
 
-def _colour(value: object) -> tuple[Part, Colour]:
+def _colour(value: object) -> tuple[BodyPart, Colour]:
     if not isinstance(value, dict):
         raise BadField("colours: each has a part and a name.", "colours")
     part, name = text(value, "part", most=16).upper(), text(value, "name", most=16).upper()
-    if part not in Part.__members__ or name not in Colour.__members__:
+    if part not in BodyPart.__members__ or name not in Colour.__members__:
         raise BadField("colours: there is no such part or colour.", "colours")
-    return Part[part], Colour[name]
+    return BodyPart[part], Colour[name]
 
 
 def _attribute(value: object) -> tuple[Attribute, int]:
@@ -56,7 +68,7 @@ def _attribute(value: object) -> tuple[Attribute, int]:
     return Attribute[name], choices.index(word)
 
 
-def _match(match: Match, held: tuple[Past, ...]) -> dict[str, object]:
+def _match(match: Match, held: tuple[PastMasking, ...]) -> dict[str, object]:
     at_us = match.best_us
     then = (one for one in held if one.start_us <= at_us and (one.end_us is None or at_us <= one.end_us))
     return {
@@ -76,7 +88,7 @@ def _match(match: Match, held: tuple[Past, ...]) -> dict[str, object]:
     }
 
 
-async def _held(request: web.Request, matches: tuple[Match, ...]) -> dict[int, tuple[Past, ...]]:
+async def _held(request: web.Request, matches: tuple[Match, ...]) -> dict[int, tuple[PastMasking, ...]]:
     """What the cameras' masks left open around the matches, by camera."""
     times: defaultdict[int, list[int]] = defaultdict(list)
     for match in matches:

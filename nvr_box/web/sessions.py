@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from nvr_box.box import Box
+from nvr_box.box import BoxContext
 from nvr_box.rights import Account
 
 IDLE_S = 3600.0
@@ -22,7 +22,7 @@ CSRF_HEADER = "X-Veilcam-CSRF"
 
 
 @dataclass(slots=True)
-class Session:
+class WebSession:
     """One browser that signed in; times are monotonic seconds.
 
     `credential` is the account's when it began: whoever signed in with a password that holds no more is signed out,
@@ -37,24 +37,24 @@ class Session:
 
 
 @dataclass(slots=True)
-class Sessions:
+class WebSessions:
     """The sessions of this process; a restart of the box signs everybody out."""
 
-    box: Box
-    _held: dict[str, Session] = field(default_factory=dict)
+    box: BoxContext
+    _held: dict[str, WebSession] = field(default_factory=dict)
 
-    def begin(self, account: Account) -> tuple[str, Session]:
+    def begin(self, account: Account) -> tuple[str, WebSession]:
         """A new session of `account` and its token."""
         now = time.monotonic()
         self._held = {token: each for token, each in self._held.items() if _alive(each, now)}
         while len(self._held) >= _MOST_SESSIONS:
             del self._held[min(self._held, key=lambda token: self._held[token].used_s)]
         token = secrets.token_urlsafe(32)
-        session = Session(account.name, self.box.users.credential(account.name), secrets.token_urlsafe(24), now, now)
+        session = WebSession(account.name, self.box.users.credential(account.name), secrets.token_urlsafe(24), now, now)
         self._held[token] = session
         return token, session
 
-    def find(self, request: web.Request) -> tuple[Session, Account] | None:
+    def find(self, request: web.Request) -> tuple[WebSession, Account] | None:
         """The session of this request and its account as it is now."""
         token = request.cookies.get(cookie_name(request), "")
         session = self._held.get(token)
@@ -80,7 +80,7 @@ class Sessions:
             session.credential = self.box.users.credential(session.name)
 
 
-def _alive(session: Session, now: float) -> bool:
+def _alive(session: WebSession, now: float) -> bool:
     return now - session.used_s < IDLE_S and now - session.began_s < LONGEST_S
 
 
@@ -102,6 +102,6 @@ def same_origin(request: web.Request) -> bool:
     return urlsplit(origin).netloc == request.host
 
 
-def csrf_fits(request: web.Request, session: Session) -> bool:
+def csrf_fits(request: web.Request, session: WebSession) -> bool:
     """Whether a request that changes something carries the session's token."""
     return hmac.compare_digest(request.headers.get(CSRF_HEADER, "").encode(), session.csrf.encode())

@@ -7,10 +7,10 @@ from typing import Any
 
 from aiohttp import web
 
-from base.errors import Error, Refused
+from base.errors import Error, RightRefused
 from nvr_box.rights import Right
 from nvr_box.web import refusals, sessions
-from nvr_box.web.asked import BOX, SESSIONS
+from nvr_box.web.request_fields import BOX, SESSIONS
 
 DONE, BROKEN = 1000, 1011
 OVER, REFUSED = 4001, 4003
@@ -38,12 +38,12 @@ async def accepted(request: web.Request) -> web.WebSocketResponse:
 async def served(
     socket: web.WebSocketResponse, *work: Coroutine[Any, Any, End], refused: int = REFUSED
 ) -> web.WebSocketResponse:
-    """Run `work` until the first of it ends, which says how to close; `refused` is the code of a `Refused`."""
+    """Run `work` until the first of it ends, which says how to close; `refused` is the code of a `RightRefused`."""
     tasks = [asyncio.create_task(each) for each in work]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         code, why = next(iter(done)).result()
-    except Refused as refusal:
+    except RightRefused as refusal:
         code, why = refused, str(refusal)
     except ConnectionError:
         code, why = DONE, ""

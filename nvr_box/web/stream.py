@@ -14,10 +14,10 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from nvr_box.record import grey_start
-from nvr_box.record.recordings import Piece
+from nvr_box.record.recordings import MediaSegment
 from nvr_box.rights import Right
 from nvr_box.web import reveal, sockets
-from nvr_box.web.asked import BadField, box, by, camera_number, fields_of, iso, maybe_time_us, time_us
+from nvr_box.web.request_fields import BadField, box, by, camera_number, fields_of, iso, maybe_time_us, time_us
 from nvr_box.web.sockets import End
 
 routes = web.RouteTableDef()
@@ -33,7 +33,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
         return sockets.refused()
     camera, from_us = camera_number(request), maybe_time_us(request.query, "from")
     key = request.query.get("reveal")
-    pieces: AsyncIterator[Piece]
+    pieces: AsyncIterator[MediaSegment]
     socket = await sockets.accepted(request)
     if key is not None:
         pieces, start_us = reveal.pieces(request, camera, key, from_us), from_us
@@ -53,13 +53,13 @@ class _Feed:
     """One socket's pieces; `until_us` is how far the page wants them, None for all that come."""
 
     socket: web.WebSocketResponse
-    pieces: AsyncIterator[Piece]
+    pieces: AsyncIterator[MediaSegment]
     until_us: int | None
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def send(self) -> End:
         """Send every piece, each initialisation segment together with the fragment after it."""
-        head: Piece | None = None
+        head: MediaSegment | None = None
         first = True
         init, end_s = b"", 0.0
         async with contextlib.aclosing(_closable(self.pieces)) as pieces:
@@ -108,7 +108,7 @@ class _Feed:
         return sockets.DONE, ""
 
 
-async def _closable(pieces: AsyncIterator[Piece]) -> AsyncGenerator[Piece, None]:
+async def _closable(pieces: AsyncIterator[MediaSegment]) -> AsyncGenerator[MediaSegment, None]:
     """Pieces of any iterator, ended with it when that can be ended."""
     try:
         async for piece in pieces:
@@ -118,7 +118,7 @@ async def _closable(pieces: AsyncIterator[Piece]) -> AsyncGenerator[Piece, None]
             await pieces.aclose()
 
 
-async def _recorded_then_live(request: web.Request, camera: int, from_us: int) -> AsyncGenerator[Piece, None]:
+async def _recorded_then_live(request: web.Request, camera: int, from_us: int) -> AsyncGenerator[MediaSegment, None]:
     """What was recorded from `from_us` on and, where that ends, what comes in."""
     recordings, account = box(request).recordings, by(request)
     end_us = 0

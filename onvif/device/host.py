@@ -15,12 +15,12 @@ from aiohttp import web
 from base.settings_file import Stored
 from base.version import VERSION
 from onvif import names
+from onvif.connection_bounds import runner_of
 from onvif.device.ports import DevicePorts
 from onvif.device_state import DeviceState
 from onvif.discovery.messages import Endpoint
 from onvif.discovery.multicast import served_by
 from onvif.discovery.responder import Responder
-from onvif.doorway import runner_of
 from onvif.platform import Platform
 from onvif.service import Service
 from onvif.services.device import PATH

@@ -14,7 +14,7 @@ from aiohttp import web
 from base.errors import HostError, StoreError
 from base.settings_file import Stored
 from onvif.device_state import DeviceState
-from onvif.listener import Listener, can_listen
+from onvif.listener import PortListener, can_listen
 
 HTTPS_PORT = 443
 """Shown while HTTPS is off and no port was chosen."""
@@ -52,7 +52,7 @@ class DevicePorts:
     ) -> None:  # fmt: skip
         self._address, self._device, self._operator, self._where = address, device, operator, where
         self._rtsp, self._tls = rtsp, tls
-        self._listeners: dict[str, Listener] = {}
+        self._listeners: dict[str, PortListener] = {}
 
     @property
     def http(self) -> int:
@@ -84,7 +84,7 @@ class DevicePorts:
         Raises:
             HostError: neither HTTP nor HTTPS can be served, so nobody could reach the device.
         """
-        self._listeners = {name: Listener(runner, self._address) for name in ("HTTPS", "HTTP")}
+        self._listeners = {name: PortListener(runner, self._address) for name in ("HTTPS", "HTTP")}
         await self.follow()
         if self.http or self.https:
             return
@@ -114,7 +114,7 @@ class DevicePorts:
         except OSError as problem:
             log.error("RTSPS cannot be served: %s", problem)  # noqa: TRY400 - an operator's sentence
 
-    async def _web(self, name: str, listener: Listener, *, enabled: bool, port: int) -> None:
+    async def _web(self, name: str, listener: PortListener, *, enabled: bool, port: int) -> None:
         if not enabled:
             await listener.close()
             return

@@ -5,6 +5,6 @@
 
 from onvif.discovery.messages import Endpoint
 from onvif.discovery.responder import Responder
-from onvif.discovery.search import Found, discover
+from onvif.discovery.search import DiscoveredDevice, discover
 
-__all__ = ["Endpoint", "Found", "Responder", "discover"]
+__all__ = ["DiscoveredDevice", "Endpoint", "Responder", "discover"]

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DiscoveredDevice:
     """A device that answered.
 
     Args:
@@ -52,7 +52,7 @@ async def discover(
     interfaces: Sequence[str] | None = None,
     address: str | None = None,
     port: int = multicast.PORT,
-) -> list[Found]:
+) -> list[DiscoveredDevice]:
     """The video devices that answer within `timeout_s`, one entry per endpoint, in the order of their answers.
 
     Args:
@@ -63,7 +63,7 @@ async def discover(
     """
     loop = asyncio.get_running_loop()
     asked: set[str] = set()
-    found: dict[str, Found] = {}
+    found: dict[str, DiscoveredDevice] = {}
     target = (address or multicast.GROUP, port)
 
     def readable(sock: socket.socket) -> None:
@@ -98,7 +98,7 @@ async def discover(
     return list(found.values())
 
 
-def _answers(data: bytes, asked: set[str], address: str) -> list[Found]:
+def _answers(data: bytes, asked: set[str], address: str) -> list[DiscoveredDevice]:
     try:
         message = messages.parse(data)
     except NotOnvif as problem:
@@ -107,7 +107,7 @@ def _answers(data: bytes, asked: set[str], address: str) -> list[Found]:
     if message.action != "ProbeMatches" or message.relates_to not in asked:
         return []
     return [
-        Found(each.address, each.xaddrs, each.scopes, each.types, address, each.metadata_version)
+        DiscoveredDevice(each.address, each.xaddrs, each.scopes, each.types, address, each.metadata_version)
         for each in messages.parse_endpoints(message)
         if each.xaddrs
     ]

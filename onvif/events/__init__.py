@@ -4,7 +4,7 @@
 queue and its clock, `mqtt` carries the same messages to a broker. The SOAP face is `onvif.services.events`.
 """
 
-from onvif.events.bus import Bus, Event, Operation
+from onvif.events.bus import Bus, Event, PropertyOperation
 from onvif.events.topics import Topic
 
-__all__ = ["Bus", "Event", "Operation", "Topic"]
+__all__ = ["Bus", "Event", "PropertyOperation", "Topic"]

@@ -22,8 +22,8 @@ import paho.mqtt.client as mqtt
 from lxml import etree
 from paho.mqtt.enums import CallbackAPIVersion
 
-from onvif.events import ej, mj
-from onvif.events.bus import Event, Operation
+from onvif.events import event_json, metadata_json
+from onvif.events.bus import Event, PropertyOperation
 from onvif.events.filters import Filter, compile_filter
 from onvif.events.topics import Topic
 
@@ -34,7 +34,7 @@ _NO_TOPIC = "veilcam/none"
 _log = logging.getLogger(__name__)
 
 
-class Status(StrEnum):
+class BrokerStatus(StrEnum):
     """tev:ConnectionStatus."""
 
     OFFLINE = "Offline"
@@ -86,9 +86,9 @@ class BrokerSettings:
         """The filter, compiled; raises Fault when it cannot be."""
         return compile_filter(etree.fromstring(self.publish_filter) if self.publish_filter else None, topics)
 
-    def wanted_metadata(self) -> mj.Wanted | None:
+    def wanted_metadata(self) -> metadata_json.Wanted | None:
         """The metadata filter, compiled; None for no metadata; raises Fault when it cannot be."""
-        return mj.compile_filter(etree.fromstring(self.metadata_filter)) if self.metadata_filter else None
+        return metadata_json.compile_filter(etree.fromstring(self.metadata_filter)) if self.metadata_filter else None
 
     @property
     def secure(self) -> bool:
@@ -127,7 +127,7 @@ class Broker:
         self._wanted_metadata = settings.wanted_metadata()
         self._away = False
         self._states = states
-        self._status = Status.OFFLINE
+        self._status = BrokerStatus.OFFLINE
         self._lock = threading.Lock()
         self._ready = False
         self._waiting: deque[_Message] = deque(maxlen=_WAITING)
@@ -155,17 +155,17 @@ class Broker:
         self._where = (url.hostname or "", url.port or PROTOCOLS[url.scheme])
 
     @property
-    def status(self) -> Status:
+    def status(self) -> BrokerStatus:
         return self._status
 
     @property
     def wants_metadata(self) -> bool:
         """Whether metadata is worth making now: a broker that is away gets none of it later."""
-        return self._wanted_metadata is not None and self._status is Status.CONNECTED
+        return self._wanted_metadata is not None and self._status is BrokerStatus.CONNECTED
 
     def start(self) -> None:
         """Begin to connect; returns at once, whatever the broker does."""
-        self._status = Status.CONNECTING
+        self._status = BrokerStatus.CONNECTING
         self._client.connect_async(*self._where, keepalive=30)
         self._client.loop_start()
 
@@ -173,7 +173,7 @@ class Broker:
         """Leave the broker; returns once the thread has ended."""
         self._client.disconnect()
         self._client.loop_stop()
-        self._status = Status.OFFLINE
+        self._status = BrokerStatus.OFFLINE
 
     def offer(self, event: Event) -> None:
         """Publish the event if it is wanted. Any thread."""
@@ -191,10 +191,10 @@ class Broker:
         empty message, which takes the retained one away (ONVIF Core 26.06, 9.11.2).
         """
         described = self._topics[event.topic]
-        where = ej.topic(self.settings.prefix, event)
-        if event.operation is Operation.DELETED:
+        where = event_json.topic(self.settings.prefix, event)
+        if event.operation is PropertyOperation.DELETED:
             return _Message(where, b"", retain=True)
-        return _Message(where, ej.payload(event, described), retain=described.lasting)
+        return _Message(where, event_json.payload(event, described), retain=described.lasting)
 
     def _resume(self, *_: object) -> None:
         """Say what waited, then how every property stands, then what happened meanwhile."""
@@ -236,7 +236,7 @@ class Broker:
         """Publish a picture's metadata if its path is wanted. Any thread."""
         if self._wanted_metadata is None or not self._wanted_metadata(path):
             return
-        where = f"{self.settings.prefix}/{mj.PAYLOAD_PREFIX}/{path}"
+        where = f"{self.settings.prefix}/{metadata_json.PAYLOAD_PREFIX}/{path}"
         with self._lock:
             # Metadata never takes the room of events.
             if self._ready and len(self._waiting) < _WAITING // 10:
@@ -245,10 +245,10 @@ class Broker:
 
     def _connected(self, _client: object, _data: object, _flags: object, reason: object, _properties: object) -> None:
         if getattr(reason, "is_failure", False):
-            self._status = Status.CONNECTING
+            self._status = BrokerStatus.CONNECTING
             _log.warning("broker %s refuses: %s", self.settings.address, reason)
             return
-        self._status, self._away = Status.CONNECTED, False
+        self._status, self._away = BrokerStatus.CONNECTED, False
         # paho repeats what the broker has not acknowledged only after this call. The answer to a request that changes
         # nothing comes behind that, and with it what is newer.
         self._client.unsubscribe(_NO_TOPIC)
@@ -258,14 +258,14 @@ class Broker:
         if not self._away:
             _log.warning("broker %s cannot be reached: %s", self.settings.address, sys.exc_info()[1])
         self._away = True
-        self._status = Status.CONNECTING
+        self._status = BrokerStatus.CONNECTING
 
     def _disconnected(self, _client: object, _data: object, _flags: object, reason: object, _more: object) -> None:
         with self._lock:
             self._ready = False
-        if self._status is Status.CONNECTED:
+        if self._status is BrokerStatus.CONNECTED:
             _log.warning("broker %s: %s", self.settings.address, reason)
-            self._status = Status.CONNECTING
+            self._status = BrokerStatus.CONNECTING
 
 
 def client_tls(trusted: str = "") -> ssl.SSLContext:

@@ -21,7 +21,7 @@ Value = str | bool | int | float | datetime
 Items = tuple[tuple[str, str], ...]
 
 
-class Operation(enum.Enum):
+class PropertyOperation(enum.Enum):
     """tt:PropertyOperation."""
 
     INITIALIZED = "Initialized"
@@ -43,7 +43,7 @@ class Event:
 
     topic: str
     utc: datetime
-    operation: Operation | None
+    operation: PropertyOperation | None
     source: Items = ()
     key: Items = ()
     data: Items = ()
@@ -120,7 +120,9 @@ class Bus:
                 before = self._states.get(place)
                 if before is not None and before.data == event.data and not event.elements:
                     return None
-                event = replace(event, operation=Operation.INITIALIZED if before is None else Operation.CHANGED)
+                event = replace(
+                    event, operation=PropertyOperation.INITIALIZED if before is None else PropertyOperation.CHANGED
+                )
                 self._states[place] = event
             self._tell(event)
         return event
@@ -137,12 +139,12 @@ class Bus:
         with self._lock:
             before = self._states.pop((topic, _items(source), _items(key)), None)
             if before is not None:
-                self._tell(replace(before, operation=Operation.DELETED, utc=at or self._now()))
+                self._tell(replace(before, operation=PropertyOperation.DELETED, utc=at or self._now()))
 
     def states(self) -> tuple[Event, ...]:
         """How every property stands, as Initialized messages that carry the time of the last change."""
         with self._lock:
-            return tuple(replace(event, operation=Operation.INITIALIZED) for event in self._states.values())
+            return tuple(replace(event, operation=PropertyOperation.INITIALIZED) for event in self._states.values())
 
     def listen(self, listener: Callable[[Event], None], first: Callable[[Event], None] | None = None) -> None:
         """Hear every event from now on.

@@ -51,9 +51,7 @@ TOO_DARK = Topic("tns1:VideoSource/ImageTooDark/ImagingService", True, _SOURCE, 
 TOO_BRIGHT = Topic("tns1:VideoSource/ImageTooBright/ImagingService", True, _SOURCE, data=_STATE)
 TOO_BLURRY = Topic("tns1:VideoSource/ImageTooBlurry/ImagingService", True, _SOURCE, data=_STATE)
 SCENE_CHANGE = Topic("tns1:VideoSource/GlobalSceneChange/ImagingService", True, _SOURCE, data=_STATE)
-CELL_MOTION = Topic(
-    "tns1:RuleEngine/CellMotionDetector/Motion", True, _CELL_MOTION, data=(("IsMotion", "xs:boolean"),)
-)
+CELL_MOTION = Topic("tns1:RuleEngine/CellMotionDetector/Motion", True, _CELL_MOTION, data=(("IsMotion", "xs:boolean"),))
 OBJECT_DETECTION = Topic("tns1:RuleEngine/ObjectDetection/Object", True, _RULE, data=(("ClassTypes", "tt:StringList"),))
 PROFILE_CHANGED = Topic("tns1:Media/ProfileChanged", False, (("Token", "tt:ReferenceToken"),))
 CONFIGURATION_CHANGED = Topic(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from base.files import write_atomically
-from onvif.host.verbs import Content, Refused, Step, steps
+from onvif.host.verbs import CommandRefused, FileContent, Step, steps
 
 LONGEST = 8192
 """Bytes of a request."""
@@ -31,11 +31,11 @@ def answer(line: bytes, root: Path, path: str = PATH) -> dict[str, object]:
     """
     try:
         if len(line) > LONGEST:
-            raise Refused(f"a request has at most {LONGEST} bytes")
+            raise CommandRefused(f"a request has at most {LONGEST} bytes")
         todo = steps(json.loads(line))
     except (ValueError, RecursionError) as problem:
         return {"refused": f"the request is no JSON: {problem}"[:200]}
-    except Refused as refusal:
+    except CommandRefused as refusal:
         return {"refused": str(refusal)}
     try:
         for step in todo:
@@ -46,7 +46,7 @@ def answer(line: bytes, root: Path, path: str = PATH) -> dict[str, object]:
 
 
 def _do(step: Step, root: Path, path: str) -> None:
-    if isinstance(step, Content):
+    if isinstance(step, FileContent):
         file = root / step.path
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, step.text.encode(), mode=0o644)

@@ -23,7 +23,7 @@ MOST_SERVERS = 4
 MTU = (576, 9000)
 
 
-class Refused(Exception):
+class CommandRefused(Exception):
     """The request is not one of those that are done; the message says why."""
 
 
@@ -36,14 +36,14 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class FileContent:
     """One file to write."""
 
     path: Path
     text: str
 
 
-Step = Command | Content
+Step = Command | FileContent
 
 
 def steps(request: object) -> tuple[Step, ...]:
@@ -56,13 +56,13 @@ def steps(request: object) -> tuple[Step, ...]:
         Refused: an unknown verb or argument, a missing or an impossible one.
     """
     if not isinstance(request, dict):
-        raise Refused("a request is an object")
+        raise CommandRefused("a request is an object")
     verb = VERBS.get(str(request.get("verb")))
     if verb is None:
-        raise Refused(f"there is no verb {str(request.get('verb'))[:40]!r}")
+        raise CommandRefused(f"there is no verb {str(request.get('verb'))[:40]!r}")
     given = {str(name): value for name, value in request.items() if name != "verb"}
     if set(given) != set(verb.takes):
-        raise Refused(f"{request['verb']} takes {', '.join(verb.takes) or 'nothing'}")
+        raise CommandRefused(f"{request['verb']} takes {', '.join(verb.takes) or 'nothing'}")
     return verb.do(given)
 
 
@@ -73,17 +73,17 @@ def _reboot(_given: Mapping[str, Any]) -> tuple[Step, ...]:
 def _clock(given: Mapping[str, Any]) -> tuple[Step, ...]:
     at = given["utc"]
     if isinstance(at, bool) or not isinstance(at, int | float) or not _EARLIEST <= at <= _LATEST:
-        raise Refused("utc is seconds since 1970, between 2000 and 2100")
+        raise CommandRefused("utc is seconds since 1970, between 2000 and 2100")
     text = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return (_run("timedatectl", "set-ntp", "false"), _run("timedatectl", "set-time", text))
 
 
 def _ntp(given: Mapping[str, Any]) -> tuple[Step, ...]:
     if not isinstance(given["enabled"], bool):
-        raise Refused("enabled is true or false")
+        raise CommandRefused("enabled is true or false")
     servers = _listed(given["servers"], _host, MOST_SERVERS)
     return (
-        Content(TIMESYNCD, "[Time]\n" + (f"NTP={' '.join(servers)}\n" if servers else "")),
+        FileContent(TIMESYNCD, "[Time]\n" + (f"NTP={' '.join(servers)}\n" if servers else "")),
         _run("timedatectl", "set-ntp", "true" if given["enabled"] else "false"),
         # Reads the servers again; a host that keeps its time otherwise has no such unit.
         Command(("systemctl", "try-restart", "systemd-timesyncd.service"), may_fail=True),
@@ -93,7 +93,7 @@ def _ntp(given: Mapping[str, Any]) -> tuple[Step, ...]:
 def _hostname(given: Mapping[str, Any]) -> tuple[Step, ...]:
     name = given["name"]
     if not isinstance(name, str) or not _is_hostname(name) or len(name) > 63:
-        raise Refused("the name is no host name")
+        raise CommandRefused("the name is no host name")
     return (_run("hostnamectl", "set-hostname", name),)
 
 
@@ -103,15 +103,15 @@ def _network(given: Mapping[str, Any]) -> tuple[Step, ...]:
     domains = _listed(given["search"], _domain, 8)
     dhcp, mtu = given["dhcp"], given["mtu"]
     if not isinstance(dhcp, bool):
-        raise Refused("dhcp is true or false")
+        raise CommandRefused("dhcp is true or false")
     if mtu is not None and (isinstance(mtu, bool) or not isinstance(mtu, int) or not MTU[0] <= mtu <= MTU[1]):
-        raise Refused(f"mtu is null or {MTU[0]} to {MTU[1]}")
+        raise CommandRefused(f"mtu is null or {MTU[0]} to {MTU[1]}")
     fourth = [gateway for gateway in gateways if ":" not in gateway]
     sixth = [gateway for gateway in gateways if ":" in gateway]
     if len(fourth) > 1 or len(sixth) > 1:
-        raise Refused("an interface has at most one gateway of each kind")
+        raise CommandRefused("an interface has at most one gateway of each kind")
     if not dhcp and not addresses:
-        raise Refused("without DHCP an interface needs an address")
+        raise CommandRefused("without DHCP an interface needs an address")
     # A profile of our own leaves what the installer made as it was, for when ours is deleted.
     profile = f"veilcam-{name}"
     settings = [
@@ -132,7 +132,7 @@ def _network(given: Mapping[str, Any]) -> tuple[Step, ...]:
 
 def _link(given: Mapping[str, Any]) -> tuple[Step, ...]:
     if not isinstance(given["up"], bool):
-        raise Refused("up is true or false")
+        raise CommandRefused("up is true or false")
     return (_run("nmcli", "device", "connect" if given["up"] else "disconnect", _interface(given["interface"])),)
 
 
@@ -142,7 +142,7 @@ def _run(*arguments: str) -> Command:
 
 def _listed(value: object, check: Callable[[object], str], most: int) -> list[str]:
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > most:
-        raise Refused(f"want a list of at most {most}")
+        raise CommandRefused(f"want a list of at most {most}")
     return [check(item) for item in value]
 
 
@@ -152,7 +152,7 @@ def _is_hostname(text: str) -> bool:
 
 def _domain(value: object) -> str:
     if not isinstance(value, str) or not _is_hostname(value):
-        raise Refused("a domain is letters, digits, dashes and dots")
+        raise CommandRefused("a domain is letters, digits, dashes and dots")
     return value
 
 
@@ -160,7 +160,7 @@ def _address(value: object) -> str:
     try:
         return str(ipaddress.ip_address(value if isinstance(value, str) else ""))
     except ValueError:
-        raise Refused(f"{str(value)[:60]!r} is no IP address") from None
+        raise CommandRefused(f"{str(value)[:60]!r} is no IP address") from None
 
 
 def _host(value: object) -> str:
@@ -173,12 +173,12 @@ def _prefixed(value: object) -> str:
             raise ValueError
         return str(ipaddress.IPv4Interface(value))
     except ValueError:
-        raise Refused(f"{str(value)[:60]!r} is no IPv4 address with its prefix length") from None
+        raise CommandRefused(f"{str(value)[:60]!r} is no IPv4 address with its prefix length") from None
 
 
 def _interface(value: object) -> str:
     if not isinstance(value, str) or not _INTERFACE.fullmatch(value) or value in {"lo", ".", ".."}:
-        raise Refused("the interface is none of a wired or wireless network")
+        raise CommandRefused("the interface is none of a wired or wireless network")
     return value
 
 

@@ -40,9 +40,7 @@ class Assignments:
     def replace(self, old_id: str, new_id: str) -> None:
         self._assigned(old_id)
         self._with_key(self._certificates.path(new_id, "NewCertificationPathID"))
-        self._stored.change(
-            assigned=tuple(dict.fromkeys(new_id if kept == old_id else kept for kept in self.all()))
-        )
+        self._stored.change(assigned=tuple(dict.fromkeys(new_id if kept == old_id else kept for kept in self.all())))
 
     def versions(self) -> tuple[str, ...]:
         return self._stored.value.versions

@@ -11,8 +11,8 @@ from base.settings_file import Stored
 from onvif.errors import impossible, invalid
 from onvif.keystore import uploads
 from onvif.keystore.algorithms import PrivateKey, certificate_pem, supported
-from onvif.keystore.keys import LONGEST_ALIAS, Keys
-from onvif.keystore.state import Certificate, KeystoreState, Path, Policy
+from onvif.keystore.keys import LONGEST_ALIAS, KeyPairs
+from onvif.keystore.state import KeystoreState, Path, Policy, StoredCertificate
 
 MOST_CERTIFICATES = 32
 MOST_PATHS = 8
@@ -23,14 +23,14 @@ LONGEST_PATH = 8
 class Certificates:
     """Event loop only."""
 
-    def __init__(self, stored: Stored[KeystoreState], keys: Keys) -> None:
+    def __init__(self, stored: Stored[KeystoreState], keys: KeyPairs) -> None:
         self._stored, self._keys = stored, keys
         self._holders: list[Callable[[str], bool]] = []
 
-    def all(self) -> tuple[Certificate, ...]:
+    def all(self) -> tuple[StoredCertificate, ...]:
         return self._stored.value.certificates
 
-    def get(self, certificate_id: str) -> Certificate:
+    def get(self, certificate_id: str) -> StoredCertificate:
         for found in self.all():
             if found.id == certificate_id:
                 return found
@@ -46,7 +46,7 @@ class Certificates:
             if known.pem == pem:
                 return known.id
         self.room()
-        made = Certificate(f"certificate-{state.next_number}", key_id, pem, alias[:LONGEST_ALIAS])
+        made = StoredCertificate(f"certificate-{state.next_number}", key_id, pem, alias[:LONGEST_ALIAS])
         self._stored.change(certificates=(*state.certificates, made), next_number=state.next_number + 1)
         return made.id
 

@@ -19,7 +19,7 @@ Tell = Callable[[str, str, str], None]
 """Key identifier, old status (empty for a new key), new status."""
 
 
-class Keys:
+class KeyPairs:
     """Event loop only.
 
     Args:

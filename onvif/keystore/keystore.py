@@ -17,7 +17,7 @@ from onvif.events.topics import KEY_STATUS
 from onvif.keystore.algorithms import PrivateKey, generate_ecc, private_pem
 from onvif.keystore.assignments import Assignments
 from onvif.keystore.certificates import Certificates
-from onvif.keystore.keys import Keys
+from onvif.keystore.keys import KeyPairs
 from onvif.keystore.state import KeystoreState
 
 OWN = "made by the device"
@@ -39,7 +39,7 @@ class Keystore:
         tell_damage(bus, self._stored)
         self.folder = folder
         self._bus = bus
-        self.keys = Keys(self._stored, self._tell)
+        self.keys = KeyPairs(self._stored, self._tell)
         self.certificates = Certificates(self._stored, self.keys)
         self.assignments = Assignments(self._stored, self.certificates)
 

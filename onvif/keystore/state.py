@@ -29,7 +29,7 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
+class StoredCertificate:
     """A certificate (PEM) and the key pair that it certifies."""
 
     id: str
@@ -66,7 +66,7 @@ class Policy:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeystoreState:
     keys: tuple[Key, ...] = ()
-    certificates: tuple[Certificate, ...] = ()
+    certificates: tuple[StoredCertificate, ...] = ()
     paths: tuple[Path, ...] = ()
     passphrases: tuple[Passphrase, ...] = ()
     policies: tuple[Policy, ...] = ()

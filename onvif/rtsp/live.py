@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from onvif.rtsp import jpeg_rtp, metadata_rtp
-from onvif.rtsp.entries import Entries
+from onvif.rtsp.description_gate import DescriptionGate
 from onvif.rtsp.fmtp import with_profile_level_id
 from onvif.rtsp.gst import GLib, Gst, GstRtsp, GstRtspServer
 
@@ -30,7 +30,7 @@ _PAYLOADERS = {"H264": ("video/x-h264", "rtph264pay"), "H265": ("video/x-h265", 
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class StreamTracks:
     """What a stream carries.
 
     Args:
@@ -49,7 +49,7 @@ class Track:
         return (("video",) if self.codec else ()) + (("metadata",) if self.metadata else ())
 
 
-class Live:
+class LiveStream:
     """One stream. Made by `Server.stream`; fed by `video` and `metadata`; silent while nobody watches.
 
     Args:
@@ -60,7 +60,7 @@ class Live:
     """
 
     def __init__(
-        self, track: Track, want_idr: Callable[[int], None], later: Callable[[Callable[[], None]], None],
+        self, track: StreamTracks, want_idr: Callable[[int], None], later: Callable[[Callable[[], None]], None],
         pools: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:  # fmt: skip
         self.track = track
@@ -72,7 +72,7 @@ class Live:
         self._lock = threading.Lock()
         self._running: list[_Running] = []
         self._edition = 0
-        self._entries = Entries()
+        self._entries = DescriptionGate()
         self.generation = 0
         """How many encodings it has carried; a description holds for one of them."""
         self._ssrc = {"video": secrets.randbits(32), "metadata": secrets.randbits(32)}

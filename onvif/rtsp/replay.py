@@ -15,24 +15,24 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from onvif.auth import Authenticator
-from onvif.doorway import Bounds, Crowd, listen
+from onvif.connection_bounds import Bounds, ConnectionLimit, listen
 from onvif.errors import NotAuthorized
 from onvif.rtsp.replay_message import (
     LINE_BYTES,
     METHODS,
-    Refusal,
-    Request,
+    RtspRefusal,
+    RtspRequest,
     answer,
     decode,
     read_headers,
     read_line,
     read_request,
 )
-from onvif.rtsp.replay_play import Archive, Described, Sample, Wish
+from onvif.rtsp.replay_play import Archive, Described, PlayRequest, ReplaySample
 from onvif.rtsp.replay_play import play as play_samples
 from onvif.rtsp.replay_rtp import VIDEO_PAYLOADS, Mark, metadata_payloads, video_payloads
 from onvif.rtsp.replay_session import END_OF_RANGE, SessionState, after
-from onvif.rtsp.replay_track import Track, description
+from onvif.rtsp.replay_track import ReplayTrack, description
 from onvif.users import AccessClass, may
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class ReplayServer:
         """Their GET halves, by cookie."""
         self.origins: dict[int, str] = {}
         """The address of the client behind a connection to the inner door, by that connection's own port."""
-        self.crowd = Crowd(BOUNDS)
+        self.crowd = ConnectionLimit(BOUNDS)
         self._doors: dict[str, asyncio.Server] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -131,7 +131,7 @@ class Connection:
     user: str = ""
     token: str = ""
     described: Described | None = None
-    tracks: dict[str, Track] = field(default_factory=dict)
+    tracks: dict[str, ReplayTrack] = field(default_factory=dict)
     player: asyncio.Task[None] | None = None
     position_us: int | None = None
     other_half: "Connection | None" = None
@@ -185,33 +185,33 @@ class Connection:
             try:
                 headers, body = await self._answer(request)
                 await self._reply(request, 200, headers.items(), body)
-            except Refusal as refusal:
+            except RtspRefusal as refusal:
                 await self._reply(request, refusal.status, refusal.headers, b"")
                 continue
             if request.method == "TEARDOWN":
                 return
 
-    async def _reply(self, request: Request, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
+    async def _reply(self, request: RtspRequest, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
         self.out.write(answer(request, status, headers, body))
         await self.out.drain()
 
-    async def _answer(self, request: Request) -> tuple[dict[str, str], bytes]:
+    async def _answer(self, request: RtspRequest) -> tuple[dict[str, str], bytes]:
         if request.method == "OPTIONS":
             return {"Public": METHODS}, b""
         self._authorise(request)
         wanted = request.headers.get("require", "")
         if wanted and wanted != "onvif-replay":
-            raise Refusal(551, ("Unsupported", wanted))
+            raise RtspRefusal(551, ("Unsupported", wanted))
         if request.method == "DESCRIBE":
             return await self._describe(request)
         following = after(self.state, request.method)
         if following == 405:
-            raise Refusal(405, ("Allow", METHODS))
+            raise RtspRefusal(405, ("Allow", METHODS))
         session = request.headers.get("session", "").partition(";")[0]
         if request.method != "SETUP" and session not in {self.session, ""}:
-            raise Refusal(454)
+            raise RtspRefusal(454)
         if isinstance(following, int):
-            raise Refusal(following)
+            raise RtspRefusal(following)
         headers = {}
         match request.method:
             case "SETUP":
@@ -223,7 +223,7 @@ class Connection:
         self.state = following
         return {"Session": self.session} | headers, b""
 
-    def _authorise(self, request: Request) -> None:
+    def _authorise(self, request: RtspRequest) -> None:
         address, port = (self.writer.get_extra_info("peername") or ("", 0))[:2]
         address = self.server.origins.get(port, address)
         path = urlsplit(request.url).path
@@ -236,33 +236,33 @@ class Connection:
         except NotAuthorized as refusal:
             # MD5 is offered last: players take the last challenge, and most of them know nothing else.
             offered = [("WWW-Authenticate", each) for each in authenticator.challenges(stale=refusal.stale)]
-            raise Refusal(401, *offered) from refusal
+            raise RtspRefusal(401, *offered) from refusal
         if not may(user.level, AccessClass.READ_MEDIA):
-            raise Refusal(403)
+            raise RtspRefusal(403)
         self.user = user.name
 
-    async def _find(self, request: Request) -> Described:
+    async def _find(self, request: RtspRequest) -> Described:
         if not request.path:
-            raise Refusal(404)
+            raise RtspRefusal(404)
         found = await self.server.archive.describe(request.path[0])
         if found is None:
-            raise Refusal(404)
+            raise RtspRefusal(404)
         self.token, self.described = request.path[0], found
         return found
 
-    async def _describe(self, request: Request) -> tuple[dict[str, str], bytes]:
+    async def _describe(self, request: RtspRequest) -> tuple[dict[str, str], bytes]:
         found = await self._find(request)
         headers = {"Content-Base": request.url.rstrip("/") + "/", "Content-Type": "application/sdp"}
         return headers, description(self.token, found)
 
-    async def _setup(self, request: Request) -> dict[str, str]:
+    async def _setup(self, request: RtspRequest) -> dict[str, str]:
         found = self.described or await self._find(request)
         name = request.path[-1] if len(request.path) > 1 else "video"
         if name not in found.tracks:
-            raise Refusal(404)
+            raise RtspRefusal(404)
         self.session = self.session or secrets.token_hex(8)
         self.settle()
-        track = Track.of(name)
+        track = ReplayTrack.of(name)
         # Inside a tunnel or under TLS there is no UDP: the packets would go around what protects them.
         bare = self.out is self.writer and self.writer.get_extra_info("ssl_object") is None
         transport = await track.take(request.headers.get("transport", ""), len(self.tracks), self.writer, udp=bare)
@@ -270,26 +270,26 @@ class Connection:
         return {"Session": f"{self.session};timeout={int(self.server.timeout_s)}",
                 "Transport": f"{transport};ssrc={track.packets.ssrc:08X}"}  # fmt: skip
 
-    async def _play(self, request: Request) -> dict[str, str]:
+    async def _play(self, request: RtspRequest) -> dict[str, str]:
         assert self.described is not None  # a track was set up
         zero_us = self.described.start_us
         try:
-            wish = Wish.of(request.headers, zero_us)
+            wish = PlayRequest.of(request.headers, zero_us)
         except ValueError as problem:
-            raise Refusal(457) from problem
+            raise RtspRefusal(457) from problem
         if wish.start_us is not None and not wish.runs_from(wish.start_us):
-            raise Refusal(457)
+            raise RtspRefusal(457)
         await self._halt()
         start = wish.start_us if wish.start_us is not None else self.position_us
         if start is None:
             start = self.described.end_us if wish.reverse else zero_us
         if not wish.runs_from(start):
-            raise Refusal(457)
+            raise RtspRefusal(457)
         if not wish.reverse and start > self.described.end_us:
             # It may have grown since.
             now = await self.server.archive.describe(self.token)
             if now is None or start > now.end_us:
-                raise Refusal(457)
+                raise RtspRefusal(457)
         samples = self.server.archive.samples(self.token, start, wish.end_us, reverse=wish.reverse, who=self.user)
         self.player = asyncio.create_task(self._play_out(samples, wish), name="replay")
         until = wish.end_us if wish.end_us is not None else (None if wish.reverse else self.described.end_us)
@@ -298,7 +298,7 @@ class Connection:
         info = ",".join(f"url={base}/{name};seq={track.packets.sequence}" for name, track in self.tracks.items())
         return {"Session": self.session, "Range": span, "RTP-Info": info}
 
-    async def _play_out(self, samples: AsyncIterator[Sample], wish: Wish) -> None:
+    async def _play_out(self, samples: AsyncIterator[ReplaySample], wish: PlayRequest) -> None:
         try:
             await play_samples(samples, wish, self._send, self._report)
         finally:
@@ -323,7 +323,7 @@ class Connection:
                 if isinstance(problem, Exception) and not isinstance(problem, OSError):
                     log.warning("replay of %s ended: %s", self.token, problem)
 
-    async def _send(self, sample: Sample, mark: Mark) -> None:
+    async def _send(self, sample: ReplaySample, mark: Mark) -> None:
         track = self.tracks.get(sample.track)
         self.position_us = sample.utc_us
         if track is None:

@@ -15,7 +15,7 @@ _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden"
             503: "Service Unavailable", 551: "Option not supported"}  # fmt: skip
 
 
-class Refusal(Exception):
+class RtspRefusal(Exception):
     """An RTSP status other than 200, with further headers."""
 
     def __init__(self, status: int, *headers: tuple[str, str]) -> None:
@@ -25,7 +25,7 @@ class Refusal(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RtspRequest:
     method: str
     url: str
     headers: Mapping[str, str]
@@ -53,7 +53,7 @@ async def read_headers(reader: asyncio.StreamReader) -> dict[str, str]:
     return headers
 
 
-async def read_request(reader: asyncio.StreamReader, line: str) -> Request:
+async def read_request(reader: asyncio.StreamReader, line: str) -> RtspRequest:
     """What follows its first line; the body is read and dropped.
 
     Raises:
@@ -67,10 +67,10 @@ async def read_request(reader: asyncio.StreamReader, line: str) -> Request:
     if not 0 <= size <= _BODY:
         raise ValueError("a body too large")
     await reader.readexactly(size)
-    return Request(method, url, headers)
+    return RtspRequest(method, url, headers)
 
 
-def answer(request: Request, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
+def answer(request: RtspRequest, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
     """A whole response; `CSeq` and the length come by themselves."""
     lines = [f"RTSP/1.0 {status} {_REASONS[status]}", f"CSeq: {request.headers.get('cseq', '0')}"]
     lines += [f"{name}: {value}" for name, value in headers]

@@ -17,7 +17,7 @@ _REPORT_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ReplaySample:
     """One recorded sample: an access unit (Annex B) of the track `video`, or a document of `metadata`."""
 
     track: str
@@ -50,7 +50,7 @@ class Archive(Protocol):
 
     def samples(
         self, token: str, start_us: int, end_us: int | None, *, reverse: bool, who: str
-    ) -> AsyncIterator[Sample]:
+    ) -> AsyncIterator[ReplaySample]:
         """From the key frame at or before `start_us`; in reverse GOP by GOP backwards, each in decoding order.
 
         `who` is the user who watches.
@@ -58,7 +58,7 @@ class Archive(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PlayRequest:
     """A PLAY request understood.
 
     Args:
@@ -76,7 +76,7 @@ class Wish:
     by_npt: bool = False
 
     @classmethod
-    def of(cls, headers: Mapping[str, str], zero_us: int = 0) -> "Wish":
+    def of(cls, headers: Mapping[str, str], zero_us: int = 0) -> "PlayRequest":
         """Read the headers of a PLAY request.
 
         Args:
@@ -140,16 +140,16 @@ def clock_text(us: int) -> str:
 
 
 async def play(
-    samples: AsyncIterator[Sample],
-    wish: Wish,
-    send: Callable[[Sample, Mark], Awaitable[None]],
+    samples: AsyncIterator[ReplaySample],
+    wish: PlayRequest,
+    send: Callable[[ReplaySample, Mark], Awaitable[None]],
     report: Callable[[int], Awaitable[None]],
 ) -> None:
     """Send samples at the pace of the wish until they end."""
     began_s, reported_s = time.monotonic(), 0.0
     first_us: int | None = None
     sections: dict[str, int] = {}
-    held: dict[str, tuple[Sample, Mark]] = {}
+    held: dict[str, tuple[ReplaySample, Mark]] = {}
     async for sample in samples:
         if wish.keys_only and sample.track == "video" and not sample.clean:
             continue

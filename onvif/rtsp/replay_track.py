@@ -5,14 +5,14 @@ import secrets
 from dataclasses import dataclass
 
 from onvif.rtsp.fmtp import fmtp
-from onvif.rtsp.replay_message import Refusal
+from onvif.rtsp.replay_message import RtspRefusal
 from onvif.rtsp.replay_play import Described, clock_text
 from onvif.rtsp.replay_rtp import METADATA_PAYLOAD, VIDEO_PAYLOADS, Packetiser
 from onvif.rtsp.transport import parse
 
 
 @dataclass(slots=True)
-class Track:
+class ReplayTrack:
     """One track of one client; `channel` inside the connection, or UDP sockets."""
 
     packets: Packetiser
@@ -21,9 +21,9 @@ class Track:
     rtcp_udp: asyncio.DatagramTransport | None = None
 
     @staticmethod
-    def of(name: str) -> "Track":
+    def of(name: str) -> "ReplayTrack":
         kind = VIDEO_PAYLOADS[0] if name == "video" else METADATA_PAYLOAD
-        return Track(Packetiser(secrets.randbits(32), kind, secrets.randbits(16)))
+        return ReplayTrack(Packetiser(secrets.randbits(32), kind, secrets.randbits(16)))
 
     async def take(self, transports: str, number: int, line: asyncio.StreamWriter, *, udp: bool) -> str:
         """Take the first of the client's transports that is offered, and say it.
@@ -48,7 +48,7 @@ class Track:
             if choice.pair is not None:
                 mine = await self._sockets(line, choice.pair)
                 return f"{choice};server_port={mine[0]}-{mine[1]}"
-        raise Refusal(461)
+        raise RtspRefusal(461)
 
     async def _sockets(self, line: asyncio.StreamWriter, ports: tuple[int, int]) -> list[int]:
         host = line.get_extra_info("peername")[0]

@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from onvif.auth import Authenticator, Guard
-from onvif.rtsp.door import Door
 from onvif.rtsp.gst import Gio, GLib, GstRtsp, GstRtspServer
-from onvif.rtsp.live import Live, Track
+from onvif.rtsp.listener import RtspListener
+from onvif.rtsp.live import LiveStream, StreamTracks
 from onvif.rtsp.transport import Judge, anywhere, through_a_tunnel, under_tls
 from onvif.users import Level, User
 
@@ -35,7 +35,7 @@ _KEEP_MS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class MulticastGroup:
     """Where a configuration's stream goes by multicast: RTP to an even `port`, RTCP to the next."""
 
     address: str
@@ -43,7 +43,7 @@ class Group:
     ttl: int = 1
 
 
-class Server:
+class RtspServer:
     """An RTSP server.
 
     Args:
@@ -66,9 +66,9 @@ class Server:
         self._authenticator = Authenticator(
             self._accounts, realm=REALM, now=lambda: datetime.now(UTC), guard=self.guard
         )
-        self._paths: dict[str, Live] = {}
-        self._pools: dict[str, tuple[Group, Any]] = {}
-        self._groups: dict[Live, Mapping[str, str]] = {}
+        self._paths: dict[str, LiveStream] = {}
+        self._pools: dict[str, tuple[MulticastGroup, Any]] = {}
+        self._groups: dict[LiveStream, Mapping[str, str]] = {}
         self._owed: list[Callable[[], None]] = []
         self._context = GLib.MainContext()
         self._loop = GLib.MainLoop.new(self._context, False)
@@ -76,8 +76,8 @@ class Server:
         self._secure_mounts = GstRtspServer.RTSPMountPoints()
         self._outer = self._door(address, port, self._mounts, anywhere)
         self._inner = self._door(LOOPBACK, 0, self._mounts, through_a_tunnel, tunnelled=True)
-        self._secure: Door | None = None
-        self._left: list[Door] = []
+        self._secure: RtspListener | None = None
+        self._left: list[RtspListener] = []
         self._thread = threading.Thread(target=self._run, name="rtsp", daemon=True)
 
     @property
@@ -95,7 +95,9 @@ class Server:
         """Of RTSPS; 0 while it is not served."""
         return self._secure.port if self._secure is not None else 0
 
-    def stream(self, track: Track, want_idr: Callable[[int], None], groups: Mapping[str, str] | None = None) -> Live:
+    def stream(
+        self, track: StreamTracks, want_idr: Callable[[int], None], groups: Mapping[str, str] | None = None
+    ) -> LiveStream:
         """A stream without a path yet.
 
         Args:
@@ -109,13 +111,13 @@ class Server:
         def pools() -> dict[str, Any]:
             return {part: self._pools[name][1] for part, name in named.items() if name in self._pools}
 
-        live = Live(track, want_idr, self._soon, pools)
+        live = LiveStream(track, want_idr, self._soon, pools)
         if self._interface:
             live.factory.set_multicast_iface(self._interface)
         self._groups[live] = named
         return live
 
-    def mount(self, path: str, live: Live) -> None:
+    def mount(self, path: str, live: LiveStream) -> None:
         """Serve a stream at `/path`; what was there before ends for its viewers unless it is the same."""
         if self._paths.get(path) is live:
             return
@@ -132,14 +134,14 @@ class Server:
             self._secure_mounts.remove_factory(f"/{path}")
             self._end(lambda session: session.matches(f"/{path}")[0])
 
-    def publish(self, path: str, track: Track, want_idr: Callable[[int], None]) -> Live:
+    def publish(self, path: str, track: StreamTracks, want_idr: Callable[[int], None]) -> LiveStream:
         """`stream` and `mount` in one."""
         live = self.stream(track, want_idr)
         self.mount(path, live)
         return live
 
     @contextlib.contextmanager
-    def changing(self, live: Live, codec: str) -> Iterator[None]:
+    def changing(self, live: LiveStream, codec: str) -> Iterator[None]:
         """Change a stream's encoder over to another encoding within the block; its viewers' sessions end with it.
 
         Waits a moment for those who are about to get a description; who asks meanwhile gets the new encoding's.
@@ -148,7 +150,7 @@ class Server:
             yield
         self._end_of(void)
 
-    def carry(self, live: Live, codec: str) -> None:
+    def carry(self, live: LiveStream, codec: str) -> None:
         """Let a stream carry video of another encoding; its viewers' sessions end, for their description is void."""
         self._end_of(live.carry(codec))
 
@@ -156,7 +158,7 @@ class Server:
         if void:
             self._end(lambda session: session.get_media() in void)
 
-    def group(self, name: str, group: Group | None) -> None:
+    def group(self, name: str, group: MulticastGroup | None) -> None:
         """Set or change a multicast group; who receives by the old one goes on with it.
 
         One stream at a time has a group: SETUP of another is refused with 461 while the first is sent there.
@@ -244,8 +246,8 @@ class Server:
         self._done(close)
         self._thread.join(2.0)
 
-    def _door(self, address: str, port: int, mounts: Any, judge: Judge, *, tunnelled: bool = False) -> Door:
-        door = Door(address, port, mounts, self._authenticator, self.origins, judge=judge, tunnelled=tunnelled)
+    def _door(self, address: str, port: int, mounts: Any, judge: Judge, *, tunnelled: bool = False) -> RtspListener:
+        door = RtspListener(address, port, mounts, self._authenticator, self.origins, judge=judge, tunnelled=tunnelled)
         door.server.connect("client-connected", self._attend)
         return door
 
@@ -256,7 +258,7 @@ class Server:
 
     def _attend(self, _server: Any, client: Any) -> None:
         asked: list[Any] = [None]
-        told: dict[Live, int] = {}
+        told: dict[LiveStream, int] = {}
 
         def described(_client: Any, context: Any) -> None:
             self._at(context.uri, lambda live: told.__setitem__(live, live.generation_of(context.media)))
@@ -275,9 +277,9 @@ class Server:
             "new-session",
             lambda _client, session: self._at(asked[0], lambda live: session.set_timeout(live.timeout_s)),
         )
-        client.connect("play-request", lambda _client, context: self._at(context.uri, Live.play))
+        client.connect("play-request", lambda _client, context: self._at(context.uri, LiveStream.play))
 
-    def _doors(self) -> list[Door]:
+    def _doors(self) -> list[RtspListener]:
         return [door for door in (self._outer, self._inner, self._secure, *self._left) if door is not None]
 
     def _run(self) -> None:
@@ -330,12 +332,12 @@ class Server:
 
         self._in_loop(close, _GOODBYE_MS)
 
-    def _live(self, uri: Any) -> Live | None:
+    def _live(self, uri: Any) -> LiveStream | None:
         """The stream that a request is about; its address may name a track of it."""
         place = uri.abspath.strip("/") if uri else ""
         return self._paths.get(place) or self._paths.get(place.rpartition("/")[0])
 
-    def _at(self, uri: Any, act: Callable[[Live], None]) -> None:
+    def _at(self, uri: Any, act: Callable[[LiveStream], None]) -> None:
         """Do something with the stream that a request is about."""
         live = self._live(uri)
         if live:

@@ -20,7 +20,7 @@ _AGAIN_S = (0.5, 2.0, 5.0)
 _MOST_BYTES = 1 << 16
 
 
-class Refused(Exception):
+class ViewerRefused(Exception):
     """The RTSP server answered otherwise than hoped; the message is the request and its status."""
 
 
@@ -41,7 +41,7 @@ async def multicast(port: int, path: str, user: str, password: str) -> None:
                 await _Session(reader, writer, f"rtsp://127.0.0.1:{port}/{path}", user, password).watch()
             finally:
                 writer.close()
-        except (OSError, EOFError, TimeoutError, ValueError, Refused) as problem:
+        except (OSError, EOFError, TimeoutError, ValueError, ViewerRefused) as problem:
             report = log.warning if attempt == 0 else log.debug
             report("multicast of %s is interrupted: %s", path, problem)
         await asyncio.sleep(_AGAIN_S[min(attempt, len(_AGAIN_S) - 1)])
@@ -70,17 +70,17 @@ class _Session:
         for control in controls:
             try:
                 await self._ask("SETUP", f"{self._url}/{control.rpartition('/')[2]}", Transport="RTP/AVP;multicast")
-            except Refused as refusal:
+            except ViewerRefused as refusal:
                 refusals.append(str(refusal))
         if len(refusals) == len(controls):
-            raise Refused(", ".join(refusals) or "the description names no track")
+            raise ViewerRefused(", ".join(refusals) or "the description names no track")
         await self._ask("PLAY", self._url)
         try:
             while True:
                 await asyncio.sleep(self._timeout_s / 3)
                 await self._ask("OPTIONS", self._url)
         finally:
-            with contextlib.suppress(OSError, EOFError, TimeoutError, ValueError, Refused):
+            with contextlib.suppress(OSError, EOFError, TimeoutError, ValueError, ViewerRefused):
                 await self._ask("TEARDOWN", self._url)
 
     async def _ask(self, method: str, url: str, **headers: str) -> tuple[dict[str, str], str]:
@@ -98,7 +98,7 @@ class _Session:
                     break
                 self._challenge = offered[0]
         if status != 200:
-            raise Refused(f"{method} {url}: {status}")
+            raise ViewerRefused(f"{method} {url}: {status}")
         if "session" in found:
             self._session, _, rest = found["session"].partition(";")
             told = re.search(r"timeout=(\d+)", rest)

@@ -18,7 +18,7 @@ from onvif.services.device_network import Network
 from onvif.services.device_reach import Reach
 from onvif.services.device_scopes import Scopes
 from onvif.services.device_time import Time
-from onvif.services.device_users import LONGEST_NAME, LONGEST_PASSWORD, MOST_USERS, Users
+from onvif.services.device_users import LONGEST_NAME, LONGEST_PASSWORD, MOST_USERS, UserOperations
 
 PATH = "/onvif/device_service"
 RESTART_AFTER_S = 0.5
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 def device_service(context: DeviceContext) -> Service:
     """The whole service over one context."""
-    parts = (Device(context), Users(context), Scopes(context), Network(context), Reach(context), Time(context))
+    parts = (Device(context), UserOperations(context), Scopes(context), Network(context), Reach(context), Time(context))
     return service(parts, names.TDS, path=PATH, capabilities=capabilities)
 
 

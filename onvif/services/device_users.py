@@ -16,7 +16,7 @@ LONGEST_PASSWORD = 64
 _NAME = re.compile(r"[A-Za-z0-9._@+-]+")
 
 
-class Users:
+class UserOperations:
     """The handlers of user management."""
 
     def __init__(self, context: DeviceContext) -> None:

@@ -19,13 +19,13 @@ from lxml import etree
 from base.errors import Error
 from base.settings_file import Stored
 from onvif.errors import impossible, invalid
-from onvif.events import mj
+from onvif.events import metadata_json
 from onvif.events.broker import PROTOCOLS, Broker, BrokerSettings, client_tls
 from onvif.events.bus import Bus, Event
 from onvif.events.settings_damage import tell_damage
 from onvif.keystore import Keystore
 from onvif.keystore.serving import load_chain
-from onvif.metadata import Frame
+from onvif.metadata import MetadataFrame
 from onvif.names import TEV, q
 from onvif.service import Call, Reply, operation
 
@@ -89,15 +89,15 @@ class EventBrokers:
         tells = self._profiles is not None
         return {"EventBrokerProtocols": " ".join(PROTOCOLS), "MaxEventBrokers": MOST, "MetadataOverMQTT": tells}
 
-    def scene(self, module: str, frame: Frame) -> None:
+    def scene(self, module: str, frame: MetadataFrame) -> None:
         """What an analytics module sees in a picture. Any thread."""
         asking = [broker for broker in list(self._running.values()) if broker.wants_metadata]
         if not asking or self._profiles is None:
             return
-        document = mj.payload(frame)
+        document = metadata_json.payload(frame)
         for profile in self._profiles():
             for broker in asking:
-                broker.offer_metadata(mj.path(profile, module), document)
+                broker.offer_metadata(metadata_json.path(profile, module), document)
 
     @operation("AddEventBroker")
     async def add_event_broker(self, call: Call) -> Reply:

@@ -12,7 +12,7 @@ from lxml import etree
 from onvif.errors import invalid
 from onvif.keystore import Keystore, uploads
 from onvif.keystore.algorithms import PrivateKey, signing_hash
-from onvif.keystore.state import Certificate, Policy
+from onvif.keystore.state import Policy, StoredCertificate
 from onvif.keystore.subjects import subject
 from onvif.names import TAS, q
 from onvif.service import Call, Reply, operation
@@ -163,7 +163,7 @@ class CertificateOperations:
         key = self._keys.private(str(call.request.KeyID))
         return key, signing_hash(str(call.request.SignatureAlgorithm.algorithm), key)
 
-    def _values(self, found: Certificate) -> dict[str, Any]:
+    def _values(self, found: StoredCertificate) -> dict[str, Any]:
         return {
             "CertificateID": found.id, "KeyID": found.key_id, "Alias": found.alias,
             "CertificateContent": self._certificates.load(found.id).public_bytes(_DER),

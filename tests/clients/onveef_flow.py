@@ -17,10 +17,7 @@ TRANSPORTS = {
 def main(host, port, user, password, https=None):
     with OnvifClient(host, int(port), user, password) as camera:
         told = {"profiles": [profile["token"] for profile in camera.get_profiles()]}
-        told["streams"] = {
-            name: camera.get_stream_uri(profile_token="main", **how)
-            for name, how in TRANSPORTS.items()
-        }
+        told["streams"] = {name: camera.get_stream_uri(profile_token="main", **how) for name, how in TRANSPORTS.items()}
     if https:
         with OnvifClient(host, int(https), user, password, use_https=True, verify_tls=False) as camera:
             told["streams"]["https"] = camera.get_stream_uri(profile_token="main", **TRANSPORTS["http"])

@@ -55,9 +55,7 @@ async def main(host, port, user, password, https=None):
         told["brightness"] = (await imaging.GetImagingSettings(request)).Brightness
         manager = await camera.create_pullpoint_manager(dt.timedelta(minutes=10), lambda: None)
         await manager.set_synchronization_point()
-        reply = await manager.get_service().PullMessages(
-            {"MessageLimit": 100, "Timeout": dt.timedelta(seconds=20)}
-        )
+        reply = await manager.get_service().PullMessages({"MessageLimit": 100, "Timeout": dt.timedelta(seconds=20)})
         told["topics"] = sorted({str(message.Topic._value_1) for message in reply.NotificationMessage})
         told["entities"] = []
         for message in reply.NotificationMessage:

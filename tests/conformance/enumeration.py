@@ -7,9 +7,9 @@ from pathlib import Path
 from lxml import etree
 
 from onvif import names
-from onvif.carrier import Carrier
 from onvif.errors import Fault, NotAuthorized, OnvifError
 from onvif.registry import load
+from onvif.soap_transport import SoapTransport
 from onvif.users import AccessClass, Level, may
 from tests.onvif_schema import problems
 
@@ -124,7 +124,7 @@ class Device:
     def _as(self, level):
         if level not in self._carriers:
             user, password = self.accounts.get(level, ("", ""))
-            self._carriers[level] = Carrier(user, password, timeout_s=60)
+            self._carriers[level] = SoapTransport(user, password, timeout_s=60)
         return self._carriers[level]
 
 

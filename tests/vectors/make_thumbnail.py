@@ -65,48 +65,78 @@ def vectors():
     ours, whole = segment(one), inside(segment(one))
     comment = segment(b"a viewer was here", 0xFE)
     yield "clean", "a thumbnail for one recipient", "", whole
-    yield "clean_second_recipient", "sealed to a stranger and to us", "", inside(
-        segment(unit(stanza(STRANGER), stanza(SECOND)))
+    yield (
+        "clean_second_recipient",
+        "sealed to a stranger and to us",
+        "",
+        inside(segment(unit(stanza(STRANGER), stanza(SECOND)))),
     )
-    yield "clean_dual_control", "two must open together, and we hold both keys", "", inside(
-        segment(unit(stanza(IDENTITY, SECOND)))
+    yield (
+        "clean_dual_control",
+        "two must open together, and we hold both keys",
+        "",
+        inside(segment(unit(stanza(IDENTITY, SECOND)))),
     )
-    yield "clean_unknown_stanza", "a stanza of a newer kind is passed over", "", inside(
-        segment(unit(stanza(STRANGER, kind=9), stanza(IDENTITY)))
+    yield (
+        "clean_unknown_stanza",
+        "a stanza of a newer kind is passed over",
+        "",
+        inside(segment(unit(stanza(STRANGER, kind=9), stanza(IDENTITY)))),
     )
-    yield "clean_broken_stanza_first", "our first stanza does not open, our second does", "", inside(
-        segment(unit(changed(stanza(IDENTITY), -1), stanza(IDENTITY)))
+    yield (
+        "clean_broken_stanza_first",
+        "our first stanza does not open, our second does",
+        "",
+        inside(segment(unit(changed(stanza(IDENTITY), -1), stanza(IDENTITY)))),
     )
     yield "clean_foreign_segment", "somebody else's APP15 segment is passed over", "", _foreign()
-    yield "clean_behind_tables", "the segment stands behind the quantisation tables", "", inside(
-        ours, at=HEAD + 2 + int.from_bytes(MASKED[HEAD + 2 : HEAD + 4], "big")
+    yield (
+        "clean_behind_tables",
+        "the segment stands behind the quantisation tables",
+        "",
+        inside(ours, at=HEAD + 2 + int.from_bytes(MASKED[HEAD + 2 : HEAD + 4], "big")),
     )
     yield "clean_filled", "fill bytes before our marker belong to the masked file", "", _filled()
     yield "none", "a masked picture with nothing in it", "no sealed original", MASKED
     yield "other_key", "sealed to a stranger", OTHERS, inside(segment(unit(stanza(STRANGER))))
     yield "nobody", "sealed to nobody", OTHERS, inside(segment(unit()))
-    yield "dual_control_alone", "two must open together, and we hold one key", OTHERS, inside(
-        segment(unit(stanza(IDENTITY, STRANGER)))
+    yield (
+        "dual_control_alone",
+        "two must open together, and we hold one key",
+        OTHERS,
+        inside(segment(unit(stanza(IDENTITY, STRANGER)))),
     )
     yield "short_key", "what opens is no content key", OTHERS, inside(segment(unit(stanza(IDENTITY, key=KEY[:-1]))))
     yield "altered_picture", "the masked picture was changed", UNSIGNED, changed(whole, -3)
-    yield "altered_picture_resigned", "the masked picture was changed before signing", ALTERED, inside(
-        segment(_resigned(one, changed(MASKED, -3))), masked=changed(MASKED, -3)
+    yield (
+        "altered_picture_resigned",
+        "the masked picture was changed before signing",
+        ALTERED,
+        inside(segment(_resigned(one, changed(MASKED, -3))), masked=changed(MASKED, -3)),
     )
     yield "added_comment", "a comment was added to the masked picture", UNSIGNED, inside(ours, comment)
     yield "swapped", "the segment was moved into another picture", UNSIGNED, inside(ours, masked=ELSE)
     yield "altered_label", "another packet's number", UNSIGNED, inside(segment(changed(one, 21)))
-    yield "altered_label_resigned", "another packet's number, signed again", ALTERED, inside(
-        segment(_resigned(changed(one, 21)))
+    yield (
+        "altered_label_resigned",
+        "another packet's number, signed again",
+        ALTERED,
+        inside(segment(_resigned(changed(one, 21)))),
     )
-    yield "altered_sealed_resigned", "the sealed original was changed, and signed again", ALTERED, inside(
-        segment(_resigned(changed(one, -70)))
+    yield (
+        "altered_sealed_resigned",
+        "the sealed original was changed, and signed again",
+        ALTERED,
+        inside(segment(_resigned(changed(one, -70)))),
     )
     yield "other_signer", "signed by somebody else", UNSIGNED, inside(segment(unit(stanza(IDENTITY), signer=IMPOSTOR)))
     yield "doubled", "two sealed originals", UNREADABLE, inside(ours, ours)
     yield "version", "version 2", UNREADABLE, inside(segment(unit(stanza(IDENTITY), version=2)))
-    yield "stanza_cut", "more stanzas announced than there are", UNREADABLE, inside(
-        segment(unit(stanza(IDENTITY), count=200))
+    yield (
+        "stanza_cut",
+        "more stanzas announced than there are",
+        UNREADABLE,
+        inside(segment(unit(stanza(IDENTITY), count=200))),
     )
     yield "segment_short", "a segment that ends inside its head", UNREADABLE, inside(segment(one[:30]))
     yield "no_ciphertext", "a segment without a sealed original", UNREADABLE, inside(segment(one[:36] + one[-64:]))

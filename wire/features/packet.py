@@ -10,7 +10,7 @@ from enum import IntEnum, unique
 from typing import TypeVar
 
 from base.errors import Truncated, Unsupported, WireError
-from wire.features.vocabulary import CHOICES, QUANTITY_STEP, Attribute, CodeKind, Colour, ObjectClass, Part
+from wire.features.vocabulary import CHOICES, QUANTITY_STEP, Attribute, BodyPart, CodeKind, Colour, ObjectClass
 
 MAGIC = b"VF"
 VERSION = 1
@@ -61,7 +61,7 @@ class AppearanceCode:
 class ColourShare:
     """How much of a part has a colour: `share` 0..1, kept in steps of 1/255."""
 
-    part: Part
+    part: BodyPart
     colour: Colour
     share: float
 
@@ -244,7 +244,7 @@ def _parse_colours(at: int, body: bytes) -> list[ColourShare]:
     if len(body) % 2:
         raise Truncated("colour share", at=at + len(body))
     return [
-        ColourShare(_word(Part, body[i] >> 4, at + i), _word(Colour, body[i] & 15, at + i), body[i + 1] / 255)
+        ColourShare(_word(BodyPart, body[i] >> 4, at + i), _word(Colour, body[i] & 15, at + i), body[i + 1] / 255)
         for i in range(0, len(body), 2)
     ]
 

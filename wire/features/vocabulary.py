@@ -36,7 +36,7 @@ class Colour(IntEnum):
 
 
 @unique
-class Part(IntEnum):
+class BodyPart(IntEnum):
     """Where a colour was seen; BODY is a vehicle's."""
 
     UPPER = 0

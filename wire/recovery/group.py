@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.ciphers.modes import GCM
 
 from base.errors import SealError
 from wire.keys import Identity, expand
-from wire.recovery import layout, units
-from wire.recovery.units import KeyStanza, KeyUnit, Manifest
-from wire.recovery.verdict import Check, GopVerdict, Verdict
+from wire.recovery import layout, unit_reader
+from wire.recovery.unit_reader import GopManifest, KeyStanza, KeyUnit
+from wire.recovery.verdict import Check, GopVerdict, UnitVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class TrackKey:
 
 
 @dataclass(slots=True)
-class Group:
+class OpenedGop:
     """One group of pictures.
 
     `key` is the content key, None where no identity opens it; `track_keys` holds what is known of single objects, by
@@ -51,7 +51,7 @@ class Group:
     _known: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.leaves.append(units.key_leaf(self.unit.hash))
+        self.leaves.append(unit_reader.key_leaf(self.unit.hash))
 
     def know(self, track_key: TrackKey) -> None:
         """Take the key of an object."""
@@ -63,10 +63,10 @@ class Group:
         if self.key is not None and track_id not in self._known:
             self.know(TrackKey.derive(self.key, track_id))
 
-    def judged(self, manifest: Manifest | None, origin: Check, reason: str) -> GopVerdict:
+    def judged(self, manifest: GopManifest | None, origin: Check, reason: str) -> GopVerdict:
         """The verdict at its end; `origin` and `reason` are what the signature and the chain say."""
         whole = manifest is not None and not self.gap and manifest.frames == self.seen
-        matches = manifest is not None and manifest.root == units.merkle_root(self.leaves)
+        matches = manifest is not None and manifest.root == unit_reader.merkle_root(self.leaves)
         if manifest is not None and origin is not Check.NO and not matches and whole:
             origin, reason = Check.NO, "the signed manifest does not match what was received"
         intact: bool | None = None
@@ -78,12 +78,12 @@ class Group:
         complete = None if manifest is None else whole
         return GopVerdict(
             self.unit.gop_id, self.seen, manifest.frames if manifest else None, manifest.masked if manifest else None,
-            Verdict(Check.of(authentic), Check.of(intact), Check.of(complete), origin), reason,
+            UnitVerdict(Check.of(authentic), Check.of(intact), Check.of(complete), origin), reason,
             tuple(self.altered) or _altered(manifest, self.leaves),
         )  # fmt: skip
 
 
-def _altered(manifest: Manifest | None, leaves: list[bytes]) -> tuple[int, ...]:
+def _altered(manifest: GopManifest | None, leaves: list[bytes]) -> tuple[int, ...]:
     """Indices that the manifest's public list contradicts; empty when it has none or the count differs."""
     seen = [leaf[:8] for leaf in leaves[1:]]
     if manifest is None or len(manifest.leaves) != len(seen):

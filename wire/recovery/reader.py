@@ -14,13 +14,13 @@ from base.errors import SealError, WireError
 from wire import nal, sei
 from wire.keys import Identity, verify
 from wire.nal import START_CODE, Codec
-from wire.recovery import layout, tables, units
-from wire.recovery.group import Group, TrackKey, decrypt, first_opened, unsealed
+from wire.recovery import layout, tables, unit_reader
+from wire.recovery.epoch import StreamEpochs
+from wire.recovery.group import OpenedGop, TrackKey, decrypt, first_opened, unsealed
 from wire.recovery.layout import Flag, Mask, Region, TrackOriginals
-from wire.recovery.part import Parts
 from wire.recovery.tables import Tables
-from wire.recovery.units import FrameHeader, FrameUnit, KeyUnit, Manifest, Unit
-from wire.recovery.verdict import Check, GopVerdict, Verdict
+from wire.recovery.unit_reader import FrameHeader, FrameUnit, GopManifest, KeyUnit, Unit
+from wire.recovery.verdict import Check, GopVerdict, UnitVerdict
 
 NO_RECOVERY_DATA = "recovery data missing or removed"
 NOT_A_RECIPIENT = "sealed to other keys"
@@ -37,7 +37,7 @@ _START, _SHARED = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedUnit:
     """One access unit's originals, or why there are none.
 
     `payload_au` is None where the mosaic has to be shown; empty when it holds nothing. `mask` is (rows, columns) bool
@@ -48,7 +48,7 @@ class Opened:
 
     payload_au: bytes | None
     regions: tuple[Region, ...]
-    verdict: Verdict
+    verdict: UnitVerdict
     reason: str
     mask: Mask | None = None
     header: FrameHeader | None = None
@@ -98,7 +98,7 @@ class Reader:
         self._codec = codec
         self._signing_key = signing_key
         self._camera_id = camera_id
-        self._gop: Group | None = None
+        self._gop: OpenedGop | None = None
         self._tables: Tables | None = None
         self._track_tables: dict[int, Tables] = {}
         self._last: tuple[int, int] | None = None
@@ -106,9 +106,9 @@ class Reader:
         self._previous_manifest: bytes | None = None
         self._origin = Check.UNKNOWN
         self._finished: list[GopVerdict] = []
-        self._parts = Parts()
+        self._parts = StreamEpochs()
 
-    def open(self, au: bytes) -> Opened:
+    def open(self, au: bytes) -> OpenedUnit:
         """The originals of one access unit in Annex B; never raises for what the bytes say."""
         nals = nal.split(au)
         try:
@@ -118,7 +118,7 @@ class Reader:
         frames = [unit for unit in found if isinstance(unit, FrameUnit)]
         manifest = None
         for unit in found:
-            if isinstance(unit, Manifest):
+            if isinstance(unit, GopManifest):
                 manifest = unit
                 self._judge(unit)
             elif isinstance(unit, KeyUnit):
@@ -154,7 +154,7 @@ class Reader:
 
     def _units(self, nals: list[bytes]) -> list[Unit]:
         messages = [m for unit in nals if self._codec.is_sei(unit) for m in self._user_data(unit)]
-        return [units.parse(m.payload) for m in messages if m.uuid == layout.UUID]
+        return [unit_reader.parse(m.payload) for m in messages if m.uuid == layout.UUID]
 
     def _user_data(self, unit: bytes) -> list[sei.UserData]:
         try:
@@ -172,13 +172,15 @@ class Reader:
         authentic: Check = Check.UNKNOWN,
         complete: Check = Check.NO,
         header: FrameHeader | None = None,
-    ) -> Opened:
+    ) -> OpenedUnit:
         """The mosaic; and since the payload is predicted from picture to picture, the mosaic from here on."""
         self._forget_tables()
         if self._gop is not None:
             self._gop.gap |= complete is Check.NO
             self._gop.unauthentic += authentic is Check.NO
-        return Opened(None, (), Verdict(authentic, Check.UNKNOWN, complete, self._origin), reason, header=header)
+        return OpenedUnit(
+            None, (), UnitVerdict(authentic, Check.UNKNOWN, complete, self._origin), reason, header=header
+        )
 
     def _forget_tables(self) -> None:
         self._tables = None
@@ -187,7 +189,7 @@ class Reader:
     def _start(self, unit: KeyUnit) -> None:
         self._close(None)
         foreign = self._foreign(unit.camera_id)
-        self._gop = Group(unit, None if foreign else self._content_key(unit))
+        self._gop = OpenedGop(unit, None if foreign else self._content_key(unit))
         for track_key in () if foreign else self._granted.get(unit.hash, ()):
             self._gop.know(track_key)
         self._forget_tables()
@@ -201,7 +203,7 @@ class Reader:
             return held_key
         return unsealed(unit.stanzas, self._identities, layout.HPKE_INFO)
 
-    def _open_frame(self, unit: FrameUnit, picture: bytes) -> Opened:
+    def _open_frame(self, unit: FrameUnit, picture: bytes) -> OpenedUnit:
         header, gop = unit.header, self._gop
         if gop is None or header.gop != gop.unit.gop_id & 0xFF:
             self._unplaced += 1
@@ -211,12 +213,12 @@ class Reader:
         complete, why = self._follow(seq, utc_us)
         if why == LATE:
             return self._refuse(LATE)
-        gop.leaves.append(units.frame_leaf(picture, unit))
+        gop.leaves.append(unit_reader.frame_leaf(picture, unit))
         gop.seen += 1
         pts_90k = (gop.unit.pts_90k + header.since_us * 9 // 100 + header.drift_90k) % 2**32
         reason = OTHER_CAMERA if self._foreign(gop.unit.camera_id) else NOT_A_RECIPIENT
-        opened = Opened(
-            None, (), Verdict(complete=complete, origin=self._origin), reason,
+        opened = OpenedUnit(
+            None, (), UnitVerdict(complete=complete, origin=self._origin), reason,
             header=header, pts_90k=pts_90k, utc_us=utc_us,
         )  # fmt: skip
         nonce = gop.unit.salt + seq.to_bytes(8, "big")
@@ -230,14 +232,14 @@ class Reader:
                 gop.altered.append(header.index)
             opened = replace(
                 opened,
-                verdict=Verdict(Check.YES, Check.of(intact), complete, self._origin),
+                verdict=UnitVerdict(Check.YES, Check.of(intact), complete, self._origin),
                 reason=why if intact else BASE_ALTERED,
             )
             return self._payload(gop, unit, nonce, plain[layout.PICTURE_BYTES :], opened)
         except InvalidTag:
             return self._refuse(NOT_AUTHENTIC, authentic=Check.NO, complete=complete, header=header)
 
-    def _payload(self, gop: Group, unit: FrameUnit, nonce: bytes, body: bytes, opened: Opened) -> Opened:
+    def _payload(self, gop: OpenedGop, unit: FrameUnit, nonce: bytes, body: bytes, opened: OpenedUnit) -> OpenedUnit:
         whole = Flag.PAYLOAD_IDR in unit.header.flags or unit.header.index == 0
         if not whole and self._tables is None:
             return replace(opened, reason=WAITING)
@@ -256,7 +258,7 @@ class Reader:
         payload_au = _with_start_code(body[size:])
         return replace(opened, payload_au=payload_au, regions=following.regions, mask=following.mask, tracks=tracks)
 
-    def _open_granted(self, gop: Group, unit: FrameUnit, nonce: bytes, opened: Opened) -> Opened:
+    def _open_granted(self, gop: OpenedGop, unit: FrameUnit, nonce: bytes, opened: OpenedUnit) -> OpenedUnit:
         """What somebody sees who holds keys of single objects and not the content key."""
         if not gop.track_keys:
             return opened
@@ -270,7 +272,7 @@ class Reader:
             return replace(opened, reason=WAITING if waiting else OTHERS_ONLY)
         return replace(opened, payload_au=b"", verdict=verdict, reason="", tracks=tracks)
 
-    def _open_chunks(self, gop: Group, unit: FrameUnit, nonce: bytes) -> tuple[tuple[TrackOriginals, ...], bool]:
+    def _open_chunks(self, gop: OpenedGop, unit: FrameUnit, nonce: bytes) -> tuple[tuple[TrackOriginals, ...], bool]:
         """The objects whose keys are known, and whether one of them has to wait for its next start.
 
         Raises:
@@ -314,14 +316,14 @@ class Reader:
         lost = seq - last[0] - 1 - unplaced
         return Check.NO, f"{lost} access units lost" if lost > 0 else "the camera was restarted, or the stream jumped"
 
-    def _judge(self, manifest: Manifest) -> None:
+    def _judge(self, manifest: GopManifest) -> None:
         """Close the group of pictures that `manifest` speaks about."""
         if self._gop is None or manifest.gop_id != self._gop.unit.gop_id:
             self._previous_manifest = manifest.hash
             return
         self._close(manifest)
 
-    def _close(self, manifest: Manifest | None) -> None:
+    def _close(self, manifest: GopManifest | None) -> None:
         gop, self._gop = self._gop, None
         if gop is None:
             return
@@ -330,7 +332,7 @@ class Reader:
         self._origin = finished.verdict.origin
         self._finished.append(finished)
 
-    def _origin_of(self, manifest: Manifest | None, camera_id: bytes) -> tuple[Check, str]:
+    def _origin_of(self, manifest: GopManifest | None, camera_id: bytes) -> tuple[Check, str]:
         if self._foreign(camera_id):
             self._previous_manifest = None if manifest is None else manifest.hash
             return Check.NO, OTHER_CAMERA

@@ -17,7 +17,7 @@ class Check(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class UnitVerdict:
     """The four questions of `wire/recovery.md`, "Verdicts".
 
     authentic: the sealed originals are what a holder of the content key sealed.
@@ -40,6 +40,6 @@ class GopVerdict:
     frames_seen: int
     frames_signed: int | None
     masked_frames: int | None
-    verdict: Verdict
+    verdict: UnitVerdict
     reason: str
     altered: tuple[int, ...] = ()

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from wire import nal, sei
 from wire.keys import Recipient, SigningKey, expand
 from wire.nal import START_CODE, Codec
-from wire.recovery import layout, pack, told
+from wire.recovery import layout, mask_tables, unit_writer
 from wire.recovery.layout import Flag, Mask, Region, Stanza, TrackOriginals
-from wire.recovery.told import Told
+from wire.recovery.mask_tables import MaskTables
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,10 @@ class _Track:
 
     name: bytes
     aead: AESGCM
-    told: Told
+    told: MaskTables
 
     @classmethod
-    def of(cls, content_key: bytes, track_id: int, nothing: Told) -> "_Track":
+    def of(cls, content_key: bytes, track_id: int, nothing: MaskTables) -> "_Track":
         about = track_id.to_bytes(4, "big")
         name = expand(content_key, layout.TRACK_NAME_INFO + about, layout.NAME_BYTES)
         key = expand(content_key, layout.TRACK_KEY_INFO + about, layout.KEY_BYTES)
@@ -95,13 +95,13 @@ class Writer:
         self._signer = signer
         self._pad_to = pad_to
         self._public_leaves = public_leaves
-        self._nothing = Told.nothing(columns, rows)
+        self._nothing = MaskTables.nothing(columns, rows)
         self._told = self._nothing
         self._tracks: dict[int, _Track] = {}
         self._gop_id: int | None = None
         self._seq = 0
         self._index = 0
-        self._record: pack.GopRecord | None = None
+        self._record: unit_writer.GopRecord | None = None
         self._previous = layout.ZERO_HASH
 
     def reshape(self, codec: Codec, columns: int, rows: int) -> None:
@@ -110,7 +110,7 @@ class Writer:
         Numbering and the chain of manifests go on, so a reader sees one stream on both sides of the change.
         """
         self._codec = codec
-        self._nothing = Told.nothing(columns, rows)
+        self._nothing = MaskTables.nothing(columns, rows)
 
     def protect(
         self,
@@ -169,11 +169,11 @@ class Writer:
             | (self._pad_to > 1) * _PADDED
         )
         since_us = utc_us - self._utc_us
-        drift = pack.drift_90k(since_us, pts_90k - self._pts_90k)
-        header = pack.frame_header(flags, self._gop_id, self._index, since_us, drift)
+        drift = unit_writer.drift_90k(since_us, pts_90k - self._pts_90k)
+        header = unit_writer.frame_header(flags, self._gop_id, self._index, since_us, drift)
         at, picture = self._first_slice_and_hash(base_au)
         bound = header if tracks is None else header + self._chunks(header, tracks)
-        plain = picture[: layout.PICTURE_BYTES] + told.write(before, self._told, whole=whole)
+        plain = picture[: layout.PICTURE_BYTES] + mask_tables.write(before, self._told, whole=whole)
         unit = bound + self._seal(self._aead, plain, payload_au, bound + self._key_hash)
         units.append(unit)
 
@@ -185,7 +185,7 @@ class Writer:
 
     def _seal(self, aead: AESGCM, head: bytes, payload_au: bytes, about: bytes) -> bytes:
         """`head` and payload, padded, under this access unit's number and bound to `about`."""
-        plain = head + pack.headless(payload_au)
+        plain = head + unit_writer.headless(payload_au)
         plain += bytes(-len(plain) % self._pad_to)
         nonce = self._salt + self._seq.to_bytes(8, "big")
         return aead.encrypt(nonce, plain, self._camera_id + about)[:-_TAG_LEFT_OUT]
@@ -199,10 +199,10 @@ class Writer:
             before = self._nothing if track.start else known.told
             known.told = before.then(track.mask, ())
             head = bytes((track.start * _START | track.shared_idr * _SHARED,))
-            head += told.write(before, known.told, whole=track.start)
+            head += mask_tables.write(before, known.told, whole=track.start)
             about = header + self._key_hash + known.name
             sealed.append((known.name, self._seal(known.aead, head, track.payload_au, about)))
-        return pack.chunk_list(sealed)
+        return unit_writer.chunk_list(sealed)
 
     def _first_slice_and_hash(self, base_au: bytes) -> tuple[int, bytes]:
         first = -1
@@ -233,11 +233,11 @@ class Writer:
         self._salt = os.urandom(4)
         self._utc_us, self._pts_90k = utc_us, pts_90k
         stanzas = [stanza_for(self._content_key, holder, layout.HPKE_INFO) for holder in self.recipients]
-        key_unit = pack.key_unit(
+        key_unit = unit_writer.key_unit(
             self._gop_id, self._camera_id, self._salt, stanzas, utc_us=utc_us, pts_90k=pts_90k, first_seq=self._seq
         )
-        self._key_hash = pack.key_hash(key_unit)
-        self._record = pack.GopRecord(self._camera_id, self._gop_id, self._seq, self._key_hash)
+        self._key_hash = unit_writer.key_hash(key_unit)
+        self._record = unit_writer.GopRecord(self._camera_id, self._gop_id, self._seq, self._key_hash)
         self._index = 0
         return [*units, key_unit]
 
@@ -247,5 +247,5 @@ def stanza_for(content_key: bytes, holder: Holder, info: bytes) -> bytes:
     if isinstance(holder, BothOf):
         inner = holder.inner.seal(content_key, info)
         kids = holder.outer.kid, holder.inner.kid
-        return pack.stanza(Stanza.BOTH, kids, holder.outer.seal(inner, info))
-    return pack.stanza(Stanza.SINGLE, (holder.kid,), holder.seal(content_key, info))
+        return unit_writer.stanza(Stanza.BOTH, kids, holder.outer.seal(inner, info))
+    return unit_writer.stanza(Stanza.SINGLE, (holder.kid,), holder.seal(content_key, info))

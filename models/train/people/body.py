@@ -9,9 +9,20 @@ import torch
 from anny.face_segmentation import get_face_segmentation_mask
 from people import mesh
 
-_GROUPS = (("upperarm", mesh.ARM), ("lowerarm", mesh.ARM), ("wrist", mesh.HAND), ("finger", mesh.HAND),
-           ("metacarpal", mesh.HAND), ("upperleg", mesh.LEG), ("lowerleg", mesh.LEG), ("foot", mesh.FOOT),
-           ("toe", mesh.FOOT), ("neck", mesh.HEAD), ("head", mesh.HEAD), ("eye", mesh.HEAD))
+_GROUPS = (
+    ("upperarm", mesh.ARM),
+    ("lowerarm", mesh.ARM),
+    ("wrist", mesh.HAND),
+    ("finger", mesh.HAND),
+    ("metacarpal", mesh.HAND),
+    ("upperleg", mesh.LEG),
+    ("lowerleg", mesh.LEG),
+    ("foot", mesh.FOOT),
+    ("toe", mesh.FOOT),
+    ("neck", mesh.HEAD),
+    ("head", mesh.HEAD),
+    ("eye", mesh.HEAD),
+)
 _EYES = ["eye_front.L", "eye_front.R", "eye_back.L", "eye_back.R"]
 # The package's grown bodies come out at 1.75 to 2.2 m; like this most measure 1.6 to 1.9 m.
 _SCALE = 0.91
@@ -30,7 +41,7 @@ class Body:
 
     rest: np.ndarray
     faces: np.ndarray
-    region: np.ndarray   # of each vertex
+    region: np.ndarray  # of each vertex
     eye_faces: np.ndarray
     along: np.ndarray
     bones: dict[str, int]
@@ -53,15 +64,27 @@ def made(**shape):
     heads = out["rest_bone_heads"][0].numpy().astype(float) * _SCALE
     labels = list(model.bone_labels)
     weights = np.zeros((len(rest), len(labels)))
-    np.add.at(weights, (np.arange(len(rest))[:, None], model.vertex_bone_indices.numpy()),
-              model.vertex_bone_weights.detach().numpy())
+    np.add.at(
+        weights,
+        (np.arange(len(rest))[:, None], model.vertex_bone_indices.numpy()),
+        model.vertex_bone_weights.detach().numpy(),
+    )
     weights /= weights.sum(axis=1, keepdims=True)
     kinds = np.array([next((g for start, g in _GROUPS if label.startswith(start)), mesh.TORSO) for label in labels])
     region = kinds[weights.argmax(axis=1)]
     faces = model.get_triangular_faces().numpy() if model.faces.shape[1] != 3 else model.faces.numpy()
     eyes = get_face_segmentation_mask(model, _EYES)
-    body = Body(rest, faces, region, eyes, np.zeros(len(rest)), {b: i for i, b in enumerate(labels)},
-                list(model.bone_parents), heads, weights)
+    body = Body(
+        rest,
+        faces,
+        region,
+        eyes,
+        np.zeros(len(rest)),
+        {b: i for i, b in enumerate(labels)},
+        list(model.bone_parents),
+        heads,
+        weights,
+    )
     body.along[:] = _along(body)
     return body
 
@@ -70,8 +93,10 @@ def _along(body):
     along = np.zeros(len(body.rest))
     for side in "LR":
         same = (body.rest[:, 0] > 0) == (side == "L")
-        for group, stations in ((mesh.ARM, ("upperarm01", "lowerarm01", "wrist")),
-                                (mesh.LEG, ("upperleg01", "lowerleg01", "foot"))):
+        for group, stations in (
+            (mesh.ARM, ("upperarm01", "lowerarm01", "wrist")),
+            (mesh.LEG, ("upperleg01", "lowerleg01", "foot")),
+        ):
             a, b, c = (body.head_of(f"{name}.{side}") for name in stations)
             first, second = np.linalg.norm(b - a), np.linalg.norm(c - b)
             t = np.clip((body.rest - a) @ (b - a) / first**2, 0, 1) * first
@@ -113,11 +138,14 @@ class Posed:
         root = turned(pose.get("root", (0, 0, 0)))
         lean = np.array(pose.get("lean", (0, 0, 0)), float) / len(_SPINE)
         directions = {}
-        for limb, upper, lower, end in (("arm", "upperarm01", "lowerarm01", "wrist"),
-                                        ("leg", "upperleg01", "lowerleg01", "foot")):
+        for limb, upper, lower, end in (
+            ("arm", "upperarm01", "lowerarm01", "wrist"),
+            ("leg", "upperleg01", "lowerleg01", "foot"),
+        ):
             for side, sign in (("L", 1), ("R", -1)):
-                for bone, following, wanted in zip((upper, lower), (lower, end), pose.get(f"{limb}.{side}", ()),
-                                                   strict=False):
+                for bone, following, wanted in zip(
+                    (upper, lower), (lower, end), pose.get(f"{limb}.{side}", ()), strict=False
+                ):
                     rest = body.head_of(f"{following}.{side}") - body.head_of(f"{bone}.{side}")
                     directions[f"{bone}.{side}"] = rest, root @ (np.array(wanted, float) * (sign, -1, 1))
         names = {i: name for name, i in body.bones.items()}
@@ -145,7 +173,7 @@ class Posed:
         moved = np.zeros_like(points)
         for b in used:
             at = (points - self.body.heads[b]) @ self.spin[b].T + self.origin[b]
-            moved += weights[:, b:b + 1] * at
+            moved += weights[:, b : b + 1] * at
         return moved
 
     def at(self, bone):

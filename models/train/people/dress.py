@@ -82,8 +82,7 @@ def garment(who, region, rest, along):
     upper = (torso | (region == mesh.LEG)) & (height > clothes.hem)
     upper |= (region == mesh.ARM) & (along < clothes.sleeve)
     upper = (upper | (region == mesh.HEAD)) & (rest[..., 2] < neck)
-    lower = (torso & (height <= clothes.hem)) | (
-        (region == mesh.LEG) & (height <= clothes.hem) & (along < clothes.leg))
+    lower = (torso & (height <= clothes.hem)) | ((region == mesh.LEG) & (height <= clothes.hem) & (along < clothes.leg))
     out[lower] = LOWER
     out[upper] = UPPER
     out[(region == mesh.FOOT) | ((region == mesh.LEG) & (along > 0.985) & (out == SKIN))] = SHOES
@@ -130,7 +129,8 @@ def shoe(body, side):
         end = np.sqrt(max(1 - max(abs(share - 0.5) * 2 - 0.72, 0) ** 2 / 0.28**2, 0.0))
         x = middle + half * end * np.sign(np.cos(around)) * np.abs(np.cos(around)) ** 0.6
         z = (sole + top) / 2 + (top - sole) / 2 * (0.45 + 0.55 * end) * np.sign(np.sin(around)) * np.abs(
-            np.sin(around)) ** 0.6
+            np.sin(around)
+        ) ** 0.6
         loops.append(np.stack([x, y + 0 * x, np.maximum(z, sole)], -1))
     made = mesh.sheet(np.array(loops)[:, ::-1], mesh.FOOT, closed=True)
     return made, _bone_weights(body, len(made.position), {f"foot.{side}": 1.0})
@@ -154,20 +154,28 @@ def skirt(clothes, body):
         near = trunk[np.abs(trunk[:, 2] - z) < 0.04]
         wide.append(np.ptp(near[:, 0]) / 2)
         deep.append(np.ptp(near[:, 1]) / 2)
-    middle = (trunk[np.abs(trunk[:, 2] - hip[2]) < 0.05].max(axis=0) + trunk[
-        np.abs(trunk[:, 2] - hip[2]) < 0.05].min(axis=0)) / 2
+    middle = (
+        trunk[np.abs(trunk[:, 2] - hip[2]) < 0.05].max(axis=0) + trunk[np.abs(trunk[:, 2] - hip[2]) < 0.05].min(axis=0)
+    ) / 2
     room = (0.028 + 0.02 * down + clothes.loose)[:, None]
     wide = np.maximum.accumulate(wide)[:, None] + room
     deep = np.maximum.accumulate(deep)[:, None] * 1.12 + room + 0.06 * down[:, None]
     down = down[:, None]
     folds = 1 + 0.05 * down * np.sin(around * 9 + 3 * np.sin(around * 2)) + 0.03 * down * np.sin(around * 17)
-    grid = np.stack([middle[0] + wide * folds * np.cos(around), middle[1] + deep * folds * np.sin(around),
-                     levels[:, None] + 0 * around], -1)
+    grid = np.stack(
+        [
+            middle[0] + wide * folds * np.cos(around),
+            middle[1] + deep * folds * np.sin(around),
+            levels[:, None] + 0 * around,
+        ],
+        -1,
+    )
     made = mesh.sheet(grid[:, ::-1], mesh.SKIRT, closed=True)
     left = 1 / (1 + np.exp(-made.position[:, 0] / 0.05))
     fall = np.clip(made.along * 0.85, 0, 0.8)
-    return made, _bone_weights(body, len(made.position), {
-        "root": 1 - fall, "upperleg01.L": fall * left, "upperleg01.R": fall * (1 - left)})
+    return made, _bone_weights(
+        body, len(made.position), {"root": 1 - fall, "upperleg01.L": fall * left, "upperleg01.R": fall * (1 - left)}
+    )
 
 
 def long_hair(who):
@@ -177,15 +185,25 @@ def long_hair(who):
         around = np.linspace(0, 2 * np.pi, 24, endpoint=False)
         polar = np.linspace(0, np.pi, 12)[:, None]
         radius = d * 1.5
-        grid = centre + np.array([0, 7.6 * d, 1.0 * d]) + radius * np.stack(
-            [np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar) + 0 * around], -1)
+        grid = (
+            centre
+            + np.array([0, 7.6 * d, 1.0 * d])
+            + radius
+            * np.stack([np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar) + 0 * around], -1)
+        )
     else:
         around = np.radians(np.linspace(-118, 118, 40))
         down = np.linspace(0, 1, 16)[:, None]
         wide = d * (3.0 + 0.5 * np.sin(down * np.pi)) * (1 + 0.03 * np.sin(around * 14))
         deep = d * (4.3 - 0.5 * down) * (1 + 0.02 * np.sin(around * 11))
-        grid = np.stack([centre[0] + wide * np.sin(around), centre[1] + 3.6 * d + deep * np.cos(around),
-                         centre[2] + d * (1.6 - 9.6 * down) + 0.25 * d * np.sin(around * 9)], -1)
+        grid = np.stack(
+            [
+                centre[0] + wide * np.sin(around),
+                centre[1] + 3.6 * d + deep * np.cos(around),
+                centre[2] + d * (1.6 - 9.6 * down) + 0.25 * d * np.sin(around * 9),
+            ],
+            -1,
+        )
     made = mesh.sheet(grid, mesh.HAIR, closed=who.clothes.hair == "bun")
     made.position += (who.noise(made.position * 30) - 0.5)[:, None] * 0.008
     return made, _bone_weights(who.body, len(made.position), {"head": 1.0})
@@ -195,8 +213,13 @@ def cap_brim(head, body):
     d, centre = head.unit, head.centre
     around = np.radians(np.linspace(-75, 75, 20))
     out = np.linspace(0, 1, 5)[:, None]
-    grid = np.stack([centre[0] + 2.6 * d * np.sin(around) * (1 + 0.05 * out),
-                     centre[1] + d * (2.0 - (2.0 + 2.6 * out) * np.cos(around)),
-                     centre[2] + d * (1.9 - 0.5 * out) + 0 * around], -1)
+    grid = np.stack(
+        [
+            centre[0] + 2.6 * d * np.sin(around) * (1 + 0.05 * out),
+            centre[1] + d * (2.0 - (2.0 + 2.6 * out) * np.cos(around)),
+            centre[2] + d * (1.9 - 0.5 * out) + 0 * around,
+        ],
+        -1,
+    )
     made = mesh.sheet(grid, mesh.HAIR)
     return made, _bone_weights(body, len(made.position), {"head": 1.0})

@@ -68,19 +68,30 @@ def main():
             picture = quantised(sprite.rgba)
             picture.save(folder / file, optimize=True, transparency=picture.info["transparency"])
             edges = [round(float(share), 3) for share in (*sprite.head, *sprite.person)]
-            known[file] = {"file": file, "class": person.of, **dict(zip(_EDGES, edges, strict=True)),
-                           "height_m": round(sprite.height_m, 3), "azimuth": float(person.azimuth),
-                           "elevation": float(person.elevation)}
+            known[file] = {
+                "file": file,
+                "class": person.of,
+                **dict(zip(_EDGES, edges, strict=True)),
+                "height_m": round(sprite.height_m, 3),
+                "azimuth": float(person.azimuth),
+                "elevation": float(person.elevation),
+            }
             walk, _, step = person.name.rpartition("_")
             if step.isdigit() and person.of == "walking":
                 known[file] |= {"walk": walk, "step": int(step)}
             print(file, sprite.rgba.shape, (folder / file).stat().st_size, flush=True)
         rows.append(known[file])
-        table.write_text(_HEADER + "".join(
-            "\n[[person]]\n" + "".join(
-                f'{key} = "{value}"\n' if isinstance(value, str) else f"{key} = {value}\n"
-                for key, value in row.items())
-            for row in rows))
+        table.write_text(
+            _HEADER
+            + "".join(
+                "\n[[person]]\n"
+                + "".join(
+                    f'{key} = "{value}"\n' if isinstance(value, str) else f"{key} = {value}\n"
+                    for key, value in row.items()
+                )
+                for row in rows
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -32,10 +32,13 @@ class Mesh:
 
 def joined(meshes):
     starts = np.cumsum([0] + [len(m.position) for m in meshes])
-    return Mesh(np.concatenate([m.position for m in meshes]),
-                np.concatenate([m.faces + start for m, start in zip(meshes, starts, strict=False)]),
-                np.concatenate([m.region for m in meshes]), np.concatenate([m.rest for m in meshes]),
-                np.concatenate([m.along for m in meshes]))
+    return Mesh(
+        np.concatenate([m.position for m in meshes]),
+        np.concatenate([m.faces + start for m, start in zip(meshes, starts, strict=False)]),
+        np.concatenate([m.region for m in meshes]),
+        np.concatenate([m.rest for m in meshes]),
+        np.concatenate([m.along for m in meshes]),
+    )
 
 
 def sheet(grid, region, *, closed=False):
@@ -45,8 +48,9 @@ def sheet(grid, region, *, closed=False):
     right = np.roll(index, -1, axis=1)[:-1] if closed else index[:-1, 1:]
     below_right = np.roll(index, -1, axis=1)[1:] if closed else index[1:, 1:]
     here, below = (index[:-1], index[1:]) if closed else (index[:-1, :-1], index[1:, :-1])
-    faces = np.concatenate([np.stack([here, below, right], -1).reshape(-1, 3),
-                            np.stack([right, below, below_right], -1).reshape(-1, 3)])
+    faces = np.concatenate(
+        [np.stack([here, below, right], -1).reshape(-1, 3), np.stack([right, below, below_right], -1).reshape(-1, 3)]
+    )
     points = grid.reshape(-1, 3).astype(float)
     along = np.repeat(np.linspace(0, 1, rows), columns)
     return Mesh(points, faces, np.full(len(faces), region), points.copy(), along)

@@ -43,11 +43,20 @@ class Raster:
     def load(self, thing):
         normals = thing.normals()
         corner = thing.faces.reshape(-1)
-        rows = np.concatenate([thing.position[corner], normals[corner], thing.rest[corner], thing.along[corner, None],
-                               np.repeat(thing.region, 3)[:, None]], axis=1)
+        rows = np.concatenate(
+            [
+                thing.position[corner],
+                normals[corner],
+                thing.rest[corner],
+                thing.along[corner, None],
+                np.repeat(thing.region, 3)[:, None],
+            ],
+            axis=1,
+        )
         self._rows = self._gl.buffer(rows.astype("f4").tobytes())
         self._array = self._gl.vertex_array(
-            self._program, [(self._rows, "3f 3f 3f 1f 1f", "position", "normal", "rest", "along", "region")])
+            self._program, [(self._rows, "3f 3f 3f 1f 1f", "position", "normal", "rest", "along", "region")]
+        )
 
     def seen(self, view, width, height):
         gl = self._gl
@@ -62,8 +71,14 @@ class Raster:
         for thing in (*targets, depth, frame):
             thing.release()
         length = np.maximum(np.linalg.norm(planes[1][..., :3], axis=2, keepdims=True), 1e-6)
-        return Seen(planes[0][..., :3], planes[1][..., :3] / length, planes[2][..., :3], planes[1][..., 3],
-                    planes[0][..., 3].round().astype(int), planes[2][..., 3])
+        return Seen(
+            planes[0][..., :3],
+            planes[1][..., :3] / length,
+            planes[2][..., :3],
+            planes[1][..., 3],
+            planes[0][..., 3].round().astype(int),
+            planes[2][..., 3],
+        )
 
 
 def _axes(towards, up=(0, 0, 1)):
@@ -91,9 +106,14 @@ def camera(points, azimuth, elevation, tall_px, distance_m=_CAMERA_M):
     width, height = (int(np.ceil(side * scale / 4)) * 4 + 8 for side in high - low)
     middle = (low + high) / 2
     near, far = distance_m - 3, distance_m + 3
-    project = np.array([[2 * scale / width, 0, 2 * scale / width * middle[0], 0],
-                        [0, 2 * scale / height, 2 * scale / height * middle[1], 0],
-                        [0, 0, -(far + near) / (far - near), -2 * far * near / (far - near)], [0, 0, -1, 0]])
+    project = np.array(
+        [
+            [2 * scale / width, 0, 2 * scale / width * middle[0], 0],
+            [0, 2 * scale / height, 2 * scale / height * middle[1], 0],
+            [0, 0, -(far + near) / (far - near), -2 * far * near / (far - near)],
+            [0, 0, -1, 0],
+        ]
+    )
     place = np.eye(4)
     place[:3, :3], place[:3, 3] = axes, -axes @ eye
     return project @ place, width, height, scale / distance_m

@@ -68,20 +68,29 @@ def render(raster: Raster, person: Person, seed: int) -> Sprite:
     opaque = rgba[..., 3] > 0.02
     whole = np.array(_bounds(opaque))
     size = np.tile(whole[2:] - whole[:2], 2)
+
     def share(where):
         return np.clip((np.array(_bounds(where)) / 2 - np.tile(whole[:2], 2)) / size, 0, 1)
+
     body_only = (seen.region > 0) & (seen.region < mesh.THING)
     x0, y0, x1, y1 = whole
-    return Sprite((rgba[y0:y1, x0:x1] * 255).round().astype(np.uint8), share(_head(seen, head)), share(body_only),
-                  float((y1 - y0) * 2 / per_metre))
+    return Sprite(
+        (rgba[y0:y1, x0:x1] * 255).round().astype(np.uint8),
+        share(_head(seen, head)),
+        share(body_only),
+        float((y1 - y0) * 2 / per_metre),
+    )
 
 
 def _skin(who):
     body = who.body
     # A triangle between two groups belongs to the one that most of its corners have.
     corners = body.region[body.faces]
-    region = np.where(corners[:, 0] == corners[:, 1], corners[:, 0],
-                      np.where(corners[:, 1] == corners[:, 2], corners[:, 1], corners[:, 2]))
+    region = np.where(
+        corners[:, 0] == corners[:, 1],
+        corners[:, 0],
+        np.where(corners[:, 1] == corners[:, 2], corners[:, 1], corners[:, 2]),
+    )
     region[body.eye_faces] = mesh.EYE
     made = mesh.Mesh(body.rest.copy(), body.faces, region, body.rest, body.along)
     made.position = body.rest + made.normals() * dress.stand_off(who)[:, None]

@@ -40,9 +40,11 @@ def _face(albedo, head, rest, skin, hair):
     side, forward, up = head.of(rest)
     front = forward > -2.2
     across = np.abs(side)
+
     def blend(where, colour, strength):
         amount = np.clip(where, 0, 1)[..., None] * front[..., None] * strength
         albedo[:] = albedo * (1 - amount) + _linear(colour) * amount
+
     dark = tuple(0.35 * np.array(hair) + 0.15 * np.array(skin))
     blend(1.4 - np.hypot((across - 1.05) / 0.62, (up - 0.72 + 0.12 * (across - 1) ** 2) / 0.15), dark, 0.85)
     blend(1.6 - np.hypot((across - 1.0) / 0.58, (up - 0.0) / 0.30), tuple(0.62 * np.array(skin)), 0.55)
@@ -90,11 +92,14 @@ def albedo(seen, who):
     out[of == dress.UPPER] = upper[of == dress.UPPER]
     lower = _linear(clothes.lower) * (0.84 + 0.32 * noise(rest * 70))[..., None]
     out[of == dress.LOWER] = lower[of == dress.LOWER]
-    shoes = np.where((rest[..., 2] < body.rest[:, 2].min() + 0.022)[..., None], _linear((190, 186, 178)) * 0.5,
-                     _linear(clothes.shoes))
+    shoes = np.where(
+        (rest[..., 2] < body.rest[:, 2].min() + 0.022)[..., None],
+        _linear((190, 186, 178)) * 0.5,
+        _linear(clothes.shoes),
+    )
     out[of == dress.SHOES] = shoes[of == dress.SHOES]
     for i, colour in enumerate(clothes.things):
-        here = (seen.region == i + 10)
+        here = seen.region == i + 10
         out[here] = (_linear(colour) * (0.9 + 0.2 * noise(rest * 18))[..., None])[here]
     return out, of
 

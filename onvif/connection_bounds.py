@@ -1,0 +1,217 @@
+"""Who may stand at a TCP port: how many in all, how many from one address, and for how long without asking anything.
+
+A connection costs a file descriptor and memory before its first byte, TLS and authentication included, so it is
+bounded where it is accepted. Whoever has not asked yet makes room for those who come when the port is full.
+"""
+
+import asyncio
+import contextlib
+import resource
+import socket
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+_AT_ONCE = 128
+_UNREAD_MS = 60_000
+"""What we send and the peer does not take for so long ends its connection."""
+KEEP_ALIVE_S = 60.0
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Of one port, or of the ports of one application together.
+
+    Args:
+        in_all: connections; fewer where the process may open few files.
+        patience_s: from the connection to the first whole request head, the handshake of TLS included.
+    """
+
+    in_all: int = 256
+    per_address: int = 64
+    patience_s: float = 15.0
+
+    @property
+    def most(self) -> int:
+        """A sixth of the files that the process may open: recordings need theirs."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return self.in_all if soft == resource.RLIM_INFINITY else min(self.in_all, max(8, soft // 6))
+
+
+class ConnectionLimit:
+    """The connections that are there. Belongs to the event loop."""
+
+    def __init__(self, bounds: Bounds | None = None) -> None:
+        self.bounds = bounds or Bounds()
+        self._guests: dict[Any, _Guest] = {}
+        self._by_address: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._guests)
+
+    def settled(self, peer: Any) -> None:
+        """The connection from there has asked something: it may stay for as long as it is served.
+
+        Args:
+            peer: its address as the transport tells it (`peername`).
+        """
+        guest = self._guests.get(peer)
+        if guest is not None:
+            guest.settle()
+
+    def admit(self, link: "_Guest", peer: Any) -> bool:
+        """Whether a new connection may come in; where it is too full, the oldest that asked nothing goes."""
+        address = str(peer[0]) if peer else ""
+        if self._by_address[address] >= self.bounds.per_address and not self._make_room(address):
+            return False
+        if len(self._guests) >= self.bounds.most and not self._make_room(None):
+            return False
+        self._guests[peer] = link
+        self._by_address[address] += 1
+        link.enter(self, peer)
+        return True
+
+    def forget(self, peer: Any, link: "_Guest") -> None:
+        """It has gone."""
+        if self._guests.get(peer) is link:
+            del self._guests[peer]
+            address = str(peer[0]) if peer else ""
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
+
+    def _make_room(self, address: str | None) -> bool:
+        for peer, guest in self._guests.items():
+            if not guest.is_settled and (address is None or (peer and peer[0] == address)):
+                guest.expel()
+                return True
+        return False
+
+
+class _Guest(socket.socket):
+    """An accepted connection; asyncio closes it when it is done with it."""
+
+    is_settled = False
+    _crowd: ConnectionLimit | None = None
+    _peer: Any = None
+    _timer: asyncio.TimerHandle | None = None
+
+    def enter(self, crowd: ConnectionLimit, peer: Any) -> None:
+        self._crowd, self._peer = crowd, peer
+        self._timer = asyncio.get_running_loop().call_later(crowd.bounds.patience_s, self.expel)
+
+    def settle(self) -> None:
+        self.is_settled = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def expel(self) -> None:
+        """End it from here: its transport sees the end and closes, in the middle of a handshake too."""
+        self._leave()
+        with contextlib.suppress(OSError):  # the peer was quicker
+            self.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """As a socket's."""
+        self._leave()
+        super().close()
+
+    def _leave(self) -> None:
+        crowd, self._crowd = self._crowd, None
+        if self._timer is not None:
+            self._timer.cancel()
+        if crowd is not None:
+            crowd.forget(self._peer, self)
+
+
+class _Door(socket.socket):
+    """A listening socket that accepts whom its crowd admits."""
+
+    crowd: ConnectionLimit
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """As a socket's; those who are not admitted are closed."""
+        for _ in range(_AT_ONCE):
+            link, peer = super().accept()
+            guest = _Guest(link.family, link.type, link.proto, fileno=link.detach())
+            if self.crowd.admit(guest, peer):
+                guest.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MS)
+                return guest, peer
+            guest.close()
+        raise BlockingIOError
+
+
+def listen(host: str, port: int, crowd: ConnectionLimit | None = None) -> socket.socket:
+    """A listening socket; the address `::` means every interface by both families.
+
+    Args:
+        crowd: who may come in, everybody when left out.
+
+    Raises:
+        OSError: the port cannot be had.
+    """
+    if ":" in host:
+        plain = socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=host == "::")
+    else:
+        plain = socket.create_server((host, port))
+    if crowd is None:
+        return plain
+    door = _Door(plain.family, plain.type, plain.proto, fileno=plain.detach())
+    door.crowd = crowd
+    return door
+
+
+CROWD = web.AppKey("crowd", ConnectionLimit)
+
+
+def attend(app: web.Application, crowd: ConnectionLimit) -> None:
+    """Let the ports of an application be bounded by `crowd`: whoever sent the head of a request is settled.
+
+    Bodies are taken as they are; one that is packed is refused with 415.
+    """
+
+    @web.middleware
+    async def settle(request: web.Request, handler: Answer) -> web.StreamResponse:
+        if request.transport is not None:
+            crowd.settled(request.transport.get_extra_info("peername"))
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            return web.Response(status=415, text="send the body as it is, without Content-Encoding")
+        return await handler(request)
+
+    app[CROWD] = crowd
+    app.middlewares.insert(0, settle)
+
+
+async def runner_of(app: web.Application) -> web.AppRunner:
+    """The runner of an application, set up, with our time limits."""
+    # Unpacking is done as bytes come, before any route or limit: 200 kB of gzip held the event loop for 3 s.
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=KEEP_ALIVE_S, auto_decompress=False
+    )
+    await runner.setup()
+    return runner
+
+
+async def read_in_time(request: web.Request, *, most: int, limit_s: float) -> bytes:
+    """The body of a request.
+
+    Raises:
+        HTTPRequestEntityTooLarge: more than `most` bytes.
+        HTTPRequestTimeout: it took longer than `limit_s`.
+    """
+    if (request.content_length or 0) > most:
+        raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=request.content_length or 0)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(limit_s):
+            while len(body) <= most and (more := await request.content.read(most + 1 - len(body))):
+                body += more
+    except TimeoutError as error:
+        raise web.HTTPRequestTimeout(text=f"the body took longer than {limit_s:g} s") from error
+    if len(body) > most:
+        raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=len(body))
+    return bytes(body)

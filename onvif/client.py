@@ -1,6 +1,6 @@
 """A camera as its client sees it: connect by address, then profiles, stream addresses, snapshots, events.
 
-zeep is the codec, `onvif.soap_transport` the carrier. Replies are read leniently: real devices leave elements out, put them in
+zeep is the codec, `onvif.soap_transport` carries. Replies are read leniently: devices leave elements out, put them in
 another order or namespace, advertise addresses that only they can reach, and have wrong clocks.
 """
 

@@ -207,9 +207,24 @@ async def place(tmp_path, scene, second_person):
     users.listen(reveals.rights_changed)
     exports = Exports(log, keys, roster, recordings, reveals, folder=tmp_path / "exports", box="b", account=users.get)
     config = BoxConfig(state=tmp_path, name="box", reveal=RevealConfig(in_browser=True, second_person=second_person))
-    box = BoxContext(config=config, audit=log, users=users, cameras=None, recordings=recordings, stills=None, intake=None,
-              searches=AppearanceSearch(passages, None, log), reveals=reveals, exports=exports, custody=None, holds=None,
-              maskings=None, selections=None, released_places=None, timekeeper=Timekeeper(store, log))  # fmt: skip
+    box = BoxContext(
+        config=config,
+        audit=log,
+        users=users,
+        cameras=None,
+        recordings=recordings,
+        stills=None,
+        intake=None,
+        searches=AppearanceSearch(passages, None, log),
+        reveals=reveals,
+        exports=exports,
+        custody=None,
+        holds=None,
+        maskings=None,
+        selections=None,
+        released_places=None,
+        timekeeper=Timekeeper(store, log),
+    )
     async with TestClient(TestServer(page.application(box))) as client:
         found = Place(box, client, t0)
         await found.sign_in()

@@ -37,8 +37,10 @@ def test_a_property_is_told_once_per_change(bus):
     for state in (False, False, True, True, False):
         bus.publish(MOTION, {"Source": "source"}, {"State": state})
     assert [(event.operation, dict(event.data)["State"]) for event in events] == [
-        (PropertyOperation.INITIALIZED, "false"), (PropertyOperation.CHANGED, "true"), (PropertyOperation.CHANGED, "false"),
-    ]  # fmt: skip
+        (PropertyOperation.INITIALIZED, "false"),
+        (PropertyOperation.CHANGED, "true"),
+        (PropertyOperation.CHANGED, "false"),
+    ]
 
 
 def test_each_source_has_a_state_of_its_own(bus):

@@ -9,6 +9,7 @@ from lxml import etree
 from base.settings_file import Stored
 from firmware.analytics import Engine
 from firmware.analytics.palette import coloured
+from firmware.camera_topics import CAMERA_TOPICS
 from firmware.media_state import MediaState
 from firmware.services.analytics import PATH, AnalyticsService, analytics_service
 from firmware.stream.event_track import EventTrack
@@ -30,8 +31,12 @@ SOURCE = {"Source": "source"}
 
 
 def test_clothing_and_paint_go_where_onvif_has_them():
-    shares = (ColourShare(BodyPart.UPPER, Colour.RED, 0.7), ColourShare(BodyPart.UPPER, Colour.WHITE, 0.2),
-              ColourShare(BodyPart.LOWER, Colour.UNKNOWN, 1.0), ColourShare(BodyPart.SHOES, Colour.BLACK, 1.0))  # fmt: skip
+    shares = (
+        ColourShare(BodyPart.UPPER, Colour.RED, 0.7),
+        ColourShare(BodyPart.UPPER, Colour.WHITE, 0.2),
+        ColourShare(BodyPart.LOWER, Colour.UNKNOWN, 1.0),
+        ColourShare(BodyPart.SHOES, Colour.BLACK, 1.0),
+    )
     person = coloured(MetadataObject(1, BOX, "Human"), shares)
     assert [(colour.rgb, colour.weight) for colour in person.tops] == [(RGB[Colour.RED], 0.7), (RGB[Colour.WHITE], 0.2)]
     assert (person.bottoms, person.colours) == ((), ())
@@ -57,7 +62,7 @@ def kinds(root):
 
 async def test_the_sample_frame_announces_exactly_what_is_sent(tmp_path):
     """GetSupportedMetadata against documents of objects of every class, with and without known colours."""
-    engine = Engine(tmp_path, Bus(topics.CAMERA))
+    engine = Engine(tmp_path, Bus(CAMERA_TOPICS))
     async with device(analytics_service(AnalyticsService(engine))) as asker:
         reply = await asker().ask(TAN, "GetSupportedMetadata", to=PATH)
     assert problems(reply) == []
@@ -102,7 +107,7 @@ class Clock:
 
 @pytest.fixture
 def bus():
-    return Bus(topics.CAMERA)
+    return Bus(CAMERA_TOPICS)
 
 
 @pytest.fixture

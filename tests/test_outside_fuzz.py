@@ -45,9 +45,18 @@ NOTICE = (
     'PropertyOperation="Changed"><tt:Source><tt:SimpleItem Name="a" Value="b"/></tt:Source><tt:Data>'
     '<tt:SimpleItem Name="State" Value="true"/></tt:Data></tt:Message></wsnt:Message></wsnt:NotificationMessage></r>'
 ).encode()
-SEEN = metadata.document([metadata.MetadataFrame(datetime(2026, 11, 30, tzinfo=UTC), (
-    metadata.MetadataObject(7, metadata.MetadataBox(-0.5, 0.5, 0.5, -0.5), "Human", tops=(metadata.ColourCluster((1, 2, 3)),)),
-))])  # fmt: skip
+SEEN = metadata.document(
+    [
+        metadata.MetadataFrame(
+            datetime(2026, 11, 30, tzinfo=UTC),
+            (
+                metadata.MetadataObject(
+                    7, metadata.MetadataBox(-0.5, 0.5, 0.5, -0.5), "Human", tops=(metadata.ColourCluster((1, 2, 3)),)
+                ),
+            ),
+        )
+    ]
+)
 PAIRING = (b'{"version":1,"camera_id":"00112233445566aa","name":"yard","serial":"S1","signing_key":"' + b"ab" * 32
            + b'","appearance_model":"net-1","paired_with":null}')  # fmt: skip
 MASKING = (
@@ -69,8 +78,10 @@ ASKED = [
     b'{"camera":1,"from":"2026-11-21T21:15:04Z","until":null,"reason":"case 7","point":[0.5,0.25],"more":3}',
     b'{"name":"anna","password":"a","rights":["viewer"],"cameras":null,"x":0.5,"y":1e3,"at":"2026-11-21T21:15:04+01:00"}',
 ]
-AUTHORIZED = (b'Digest username="admin", realm="veilcam", nonce="a-b-c", uri="/onvif", qop=auth,'
-              b' nc=00000001, cnonce="x", algorithm=MD5, response="00", opaque="veilcam"')  # fmt: skip
+AUTHORIZED = (
+    b'Digest username="admin", realm="veilcam", nonce="a-b-c", uri="/onvif", qop=auth,'
+    b' nc=00000001, cnonce="x", algorithm=MD5, response="00", opaque="veilcam"'
+)
 TOKEN = (
     f'<s:Envelope xmlns:s="{names.ENV12}"><s:Header><w:Security xmlns:w="{names.WSSE}"><w:UsernameToken>'
     f'<w:Username>admin</w:Username><w:Password Type="{names.PASSWORD_DIGEST}">AAAA</w:Password><w:Nonce>AAAA</w:Nonce>'

@@ -23,11 +23,19 @@ BOX, CAMERA = Identity.generate(), SigningKey.generate()
 LABEL = thumbnail.Label(CAMERA_ID, 7, 1_790_000_001_500, (8000, 7000, 50_000, 52_000))
 THUMBNAIL = thumbnail.seal(jpeg(10), jpeg(20), LABEL, [OFFICER.recipient], CAMERA)
 PACKET = FeaturePacket(
-    camera_id=CAMERA_ID, sequence=3, track_id=4, class_=ObjectClass.PERSON, first_utc_ms=1_790_000_000_000,
-    best_utc_ms=1_790_000_001_000, last_utc_ms=1_790_000_002_000, quality=0.5, box=(0, 0, 9, 9),
-    codes=(AppearanceCode("net-1", CodeKind.INT8, 64, bytes(64)),), colours=(ColourShare(BodyPart.UPPER, Colour.RED, 0.5),),
+    camera_id=CAMERA_ID,
+    sequence=3,
+    track_id=4,
+    class_=ObjectClass.PERSON,
+    first_utc_ms=1_790_000_000_000,
+    best_utc_ms=1_790_000_001_000,
+    last_utc_ms=1_790_000_002_000,
+    quality=0.5,
+    box=(0, 0, 9, 9),
+    codes=(AppearanceCode("net-1", CodeKind.INT8, 64, bytes(64)),),
+    colours=(ColourShare(BodyPart.UPPER, Colour.RED, 0.5),),
     thumbnail=THUMBNAIL,
-)  # fmt: skip
+)
 SEALED = seal.seal(PACKET, BOX.recipient, CAMERA)
 PUSHED = len(SEALED).to_bytes(4, "big") + SEALED
 STREAM = [unit.data for unit in protected(H264)]

@@ -1,6 +1,6 @@
 """A damaged database: put aside as it is, and what can still be read of it copied into a fresh one.
 
-The recordings themselves lie in files, whose rows `nvr_box/record/crash_recovery.py` makes anew; of everything else a page
+The recordings themselves lie in files, whose rows `nvr_box/record/crash_recovery.py` makes again; of all else a page
 that cannot be read costs the rows on it. What was lost is written down where `check` and the page say it.
 """
 

@@ -1,7 +1,7 @@
 """One segment's file while it is written: the order of steps that a crash cannot turn into a lie.
 
 Create exclusively → write whole fragments → fsync the file → fsync its folder → only then a row (by the caller).
-A file without a row is therefore unfinished, and its whole fragments are still good (`nvr_box/record/crash_recovery.py`).
+A file without a row is therefore unfinished, its whole fragments are still good (`nvr_box/record/crash_recovery.py`).
 """
 
 import errno

@@ -70,11 +70,10 @@ class Lossy:
     def __init__(self, detector, people, share=0.0, pictures=1, seed=1):
         self._detector, self._number = detector, 0
         self._lost = _losses(people, share, pictures, np.random.default_rng(seed))
+        self.scales = detector.scales
 
-    scales = 1
-
-    def detect(self, rgb, threshold, _scale=0):
-        found = self._detector.detect(rgb, threshold)
+    def detect(self, rgb, threshold, scale=0):
+        found = self._detector.detect(rgb, threshold, scale)
         self._number += 1
         lost = np.array(self._lost[self._number]).reshape(-1, 4)
         margin = (lost[:, 2:] - lost[:, :2]) * 0.1

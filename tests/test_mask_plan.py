@@ -272,6 +272,22 @@ def test_a_released_place_is_open_for_a_thing_and_not_for_a_person_who_is_follow
     assert masked(drawn([sight(n, followed, weak=[BODY]) for n in range(10)]), BODY).all()
 
 
+def test_who_is_surely_found_before_the_scene_of_a_released_place_is_masked():
+    stand = np.array([[BODY[0] / WIDTH, BODY[1] / HEIGHT, BODY[2] / WIDTH, BODY[3] / HEIGHT]], np.float32)
+
+    def drawn(score, scene):
+        planner = Planner(WIDTH, HEIGHT, SETTINGS, released=lambda: stand)
+        for n in range(10):
+            one = sight(n, weak=[BODY])
+            planner.saw(replace(one, weak=replace(one.weak, scores=np.full(1, score, np.float32))))
+        return planner.plan(5 * STEP_90K, scene)
+
+    assert masked(drawn(0.6, foreground(BODY)), BODY).all()
+    assert masked(drawn(0.6, foreground(learnt=False)), BODY).all()
+    assert not masked(drawn(0.6, foreground()), BODY).any(), "the thing itself"
+    assert not masked(drawn(0.3, foreground(BODY)), BODY).any(), "the thing in another light"
+
+
 def test_a_walker_trails_no_mask_as_long_as_the_hold():
     """Detections that nobody follows, five pictures a box's width: what was seen again later has moved on."""
     sights = [sight(n, weak=[(100 + 8 * n, 100, 140 + 8 * n, 220)]) for n in range(30)]

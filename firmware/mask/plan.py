@@ -9,6 +9,7 @@ that no sighting explains is masked whole: there is no state in which a picture 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +18,13 @@ from firmware.capture.frame import CLOCK_90K
 from firmware.mask.background import Foreground
 from firmware.mask.exemption import left_open
 from firmware.mask.grid import MB, BitGrid, Boxes, Rect, grow
+from firmware.mask.released import ReleasedFinds
 from firmware.mask.residual_foreground import ResidualForeground
 from firmware.mask.settings import Fill, Infrared, MaskSettings
 from firmware.mask.sightings import Sightings
 from firmware.mask.targets import UNTRACKED, Targets
 from firmware.mask.zones import ZoneGrids
 from firmware.vision.frame_detections import FrameDetections
-from models.detections import ious
 from wire.recovery.layout import Region
 
 CellGrid = NDArray[np.uint8]
@@ -38,8 +39,6 @@ _LONG_AGO_90K = -(1 << 60)
 _GAP_S = 0.35  # a picture that vision skipped is vouched for by sightings this near on both sides
 # A macroblock that is shown again has to be coded anew: one that comes and goes costs more than one that stays masked.
 _RELEASE_S, _RELEASE_LOOKS = 0.2, 1.5
-# A doubtful detection is the thing of a released place from this overlap on.
-_SAME_PLACE = 0.5
 # After the camera has moved nothing is known of the scene; and an infra-red picture is one until colours are sure.
 _MOVED_S, _COLOURLESS_S = 2.0, 2.0
 # Of its size around a person who is seen in the picture, what moves is his; around a thing that is not masked, its
@@ -81,7 +80,7 @@ class Planner:
         settings: see there; replaced at any time through `settings`.
         is_open: whether a followed person is to be left open; None masks everyone.
         released: (n, 4) places that an operator released, as shares of the picture: what stands there and looks like a
-            person is a thing. Whoever is followed there is masked all the same.
+            person is a thing. Whoever is followed there, or surely found and new to the scene, is masked all the same.
     """
 
     def __init__(
@@ -92,8 +91,8 @@ class Planner:
         is_open: Callable[[int], bool] | None = None,
         released: Callable[[], Boxes] = lambda: np.zeros((0, 4), np.float32),
     ) -> None:
-        self._is_open, self._released = is_open, released
-        self._size = np.array([width, height, width, height], np.float32)
+        self._is_open = is_open
+        self._released = ReleasedFinds(width, height, released)
         self._sights: deque[FrameDetections] = deque()
         self.columns, self.rows = width // MB, height // MB
         self._seen = Sightings()
@@ -126,7 +125,8 @@ class Planner:
         if sight.blind or not _finite(sight):
             self.failed(sight.blind or "the detector answered what is no number")
             return
-        sight = self._without_released(sight)
+        keep_90k = round((self._settings.hold_s + self._settings.deadline_s + 1.0) * CLOCK_90K)
+        sight = self._released.take(sight, self._targets, sight.pts_90k - keep_90k)
         if sight.moved:
             self._moved_90k = sight.pts_90k
             self._remainder.forget()
@@ -134,7 +134,6 @@ class Planner:
             self._colourless_90k = sight.pts_90k
         if self._settled_90k is None:
             self._settled_90k = sight.pts_90k + round(self._settings.settle_s * CLOCK_90K)
-        keep_90k = round((self._settings.hold_s + self._settings.deadline_s + 1.0) * CLOCK_90K)
         self._seen.add(sight.pts_90k, list(self._targets.of(sight)), sight.pts_90k - keep_90k)
         self._known.append((sight.pts_90k, *self._explaining(sight)))
         self._sights.append(sight)
@@ -203,7 +202,8 @@ class Planner:
         hold_90k, ahead_90k = (
             round(seconds * CLOCK_90K) for seconds in (self._settings.hold_s, self._settings.look_back_s)
         )
-        for target in self._seen.around(pts_90k, hold_90k, ahead_90k):
+        seen = self._seen.around(pts_90k, hold_90k, ahead_90k)
+        for target in chain(seen, self._released.before_scene(pts_90k, hold_90k, foreground)):
             if target.track_id in opened or not opened.isdisjoint(target.within):
                 continue
             for rect in target.rects:
@@ -238,13 +238,6 @@ class Planner:
         """Whether people may be there whom no detection tells of."""
         since_90k = pts_90k - _COLOURLESS_S * CLOCK_90K
         return any((sight.hazy or sight.sparse) and sight.pts_90k >= since_90k for sight in self._sights)
-
-    def _without_released(self, sight: FrameDetections) -> FrameDetections:
-        places = self._released() * self._size
-        if not len(places):
-            return sight
-        weak, kept = ((ious(boxes, places) < _SAME_PLACE).all(axis=1) for boxes in (sight.weak.boxes, sight.kept))
-        return replace(sight, weak=sight.weak.where(np.asarray(weak)), kept=sight.kept[kept])
 
     def _opened(self, pts_90k: int) -> frozenset[int]:
         """The people of this picture who are left open."""

@@ -1,5 +1,6 @@
 """Who is left open: by appearance, only when in no doubt, kept, and changed by administrators alone."""
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -131,6 +132,25 @@ def test_another_view_of_the_chosen_does_not_mask_him():
     assert share(plans(chosen, sights)[-1], LEFT) == 0
 
 
+def doubtful(now, score=0.25):
+    return replace(now, weak=replace(now.weak, scores=np.full(len(now.weak), score, np.float32)))
+
+
+def test_a_doubtful_find_beside_the_chosen_masks_its_own_place_and_not_the_chosen():
+    chosen, beside = Selection(mode=Mode.EXCEPT, people=(person(),)), (139, 100, 175, 220)
+    drawn = plans(chosen, [doubtful(sight(number, {1: LEFT, 2: RIGHT}, weak=[beside])) for number in range(30)])
+    assert share(drawn[-1], (100, 100, 112, 220)) == 0
+    assert share(drawn[-1], beside) == 1
+    sure = plans(chosen, [sight(number, {1: LEFT, 2: RIGHT}, weak=[beside]) for number in range(30)])
+    assert share(sure[-1], LEFT) == 1
+
+
+def test_a_doubtful_wider_view_of_the_chosen_does_not_mask_them():
+    chosen, wider = Selection(mode=Mode.EXCEPT, people=(person(),)), (102, 104, 160, 214)
+    drawn = plans(chosen, [doubtful(sight(number, {1: LEFT, 2: RIGHT}, weak=[wider])) for number in range(30)])
+    assert share(drawn[-1], LEFT) == 0
+
+
 def test_who_crossed_somebody_is_looked_at_anew():
     """After two people met, the number of the chosen is another's: he is masked until his clothing is known."""
     chosen = Selection(mode=Mode.EXCEPT, people=(person(),))
@@ -244,7 +264,7 @@ def test_on_real_footage_one_person_is_told_from_the_others_over_the_whole_walk(
     if mode is Mode.EXCEPT:
         assert (of_others > 0.95).all(), "nobody else is ever shown"
         # Where the chosen passes what looks like another person, if only a little, both are masked.
-        assert np.mean(of_chosen < 0.5) >= 0.4
+        assert np.mean(of_chosen < 0.5) >= 0.45
     else:
         assert (of_chosen > 0.95).all(), "the chosen is never shown"
 

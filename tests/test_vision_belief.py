@@ -109,3 +109,12 @@ def test_no_number_of_places_makes_it_grow_without_bound():
         corners = random.uniform(0, 400, (60, 2))
         boxes = np.concatenate([corners, corners + random.uniform(10, 80, (60, 2))], axis=1)
         assert len(belief.update(scene.shown(), found(*boxes), NOTHING, number / 10)) <= 128
+
+
+def test_somebody_who_walks_leaves_no_kept_places_behind():
+    """A quarter of their width between two looks: the place goes with them."""
+    belief, scene = OccupiedPlaces(1), yard()
+    width = float(scene.box[2] - scene.box[0])
+    for number in range(20):
+        box = scene.box + np.array([1, 0, 1, 0], np.float32) * 0.24 * width * number
+        assert not len(belief.update(scene.shown(), found(box), NOTHING, number / 10))

@@ -24,13 +24,15 @@ from firmware.vision.frame_detections import FrameDetections, TrackBox
 from models import Models
 from models.appearance import similarity
 from models.detections import areas, intersections
-from models.detector import MASKING_THRESHOLD
 from wire.features.packet import AppearanceCode
 from wire.features.vocabulary import CodeKind, ObjectClass
 from wire.selection import MOST_PEOPLE, Mode
 
 log = logging.getLogger(__name__)
 
+# Of finds below this score half are no people; they come and go, each size of the detector with its own. Each masks its
+# own place, also where somebody who is left open passes it.
+DOUBTFUL = 0.3
 _EVERY_S = 0.4
 _LOOKS_PER_PICTURE = 2
 _LOOKS, _KEPT = 3, 8  # before a decision, and remembered
@@ -228,7 +230,7 @@ def left_open(sight: FrameDetections, is_open: Callable[[int], bool]) -> dict[in
     if not chosen:
         return {}
     weak = sight.weak
-    found = weak.boxes[(weak.classes == ObjectClass.PERSON) & (weak.scores >= MASKING_THRESHOLD)]
+    found = weak.boxes[(weak.classes == ObjectClass.PERSON) & (weak.scores >= DOUBTFUL)]
     while True:
         masked = [track.box for track in people if track.id not in chosen]
         masked += [box for box in found if not any(inside(box, own) for own in chosen.values())]

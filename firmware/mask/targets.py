@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.mask.exemption import inside
+from firmware.mask.exemption import DOUBTFUL, inside
 from firmware.mask.grid import MB, Boxes, Rect, grow, to_rect
 from firmware.mask.settings import ClassRule, Extent, Fill, MaskedPart, MaskSettings, Pattern
 from firmware.vision.frame_detections import FrameDetections
@@ -33,10 +33,10 @@ _PLATES_FROM, _PLATES_FLANK = 0.5, 0.1
 _LINGER_PX, _LINGER_NEAR_PX = 12.0, 0.0
 # A macroblock into which the box of somebody near reaches by less than this is left to the scene.
 _REACHES_PX = 4.0
-# Of finds below this score half are no people; they come and go, each size of the detector with its own.
-_DOUBTFUL = 0.3
 # What covers less of a person (intersection over union) is not the whole of him: a child before a man, or his head.
 _ANOTHER_VIEW = 0.3
+# A doubtful find is a wider view of a followed person from this intersection over union on.
+_DOUBTFUL_VIEW = 0.45
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Targets:
         for box, class_, score in zip(weak.boxes, weak.classes, weak.scores, strict=True):
             if self.masks(class_):
                 body = self._body(UNTRACKED, ObjectClass(class_), box.reshape(1, 4), faces, seen=True)
-                body = replace(body, apart=True, doubtful=bool(score < _DOUBTFUL))
+                body = replace(body, apart=True, doubtful=bool(score < DOUBTFUL))
                 if class_ == ObjectClass.PERSON:
                     within = _within(box, sight, score)
                     body = replace(body, within=within, apart=_apart(box, sight, within, score))
@@ -180,7 +180,12 @@ def _within(box: NDArray[np.float32], sight: FrameDetections, score: float = 1.0
     if score < MASKING_THRESHOLD and people:
         overlap = ious(box.reshape(1, 4), np.array([track.box for track in people], np.float32))[0]
         return (people[int(overlap.argmax())].id,) if overlap.any() else ()
-    return tuple(track.id for track in people if inside(box, track.box.reshape(1, 4)))
+    view = _DOUBTFUL_VIEW if score < DOUBTFUL else 1.0
+    return tuple(
+        track.id
+        for track in people
+        if inside(box, own := track.box.reshape(1, 4)) or float(ious(box.reshape(1, 4), own)[0, 0]) >= view
+    )
 
 
 def _apart(box: NDArray[np.float32], sight: FrameDetections, within: tuple[int, ...], score: float) -> bool:

@@ -26,6 +26,8 @@ _Small = NDArray[np.float32]
 _SCALE = 4
 # A detection is of the person of a place from this overlap on.
 _SAME = 0.4
+# … and from this overlap on the person stands there: the place's box takes so much of each detection's.
+_STANDS, _STEADY = 0.7, 0.5
 # A place is believed after this long and so many detections, one of which was sure or all of which add up to as much.
 _BELIEVED_S, _BELIEVED_SUM = 1.0, 1.2
 # What is not believed yet is forgotten after this long without a detection; the plan's own hold covers it until then.
@@ -117,7 +119,9 @@ class OccupiedPlaces:
             free &= ~own
             if place.empty_looks:
                 place.empty_looks, place.empty_since_s = 0, -1.0
-            place.box = np.asarray(0.5 * place.box + 0.5 * boxes[best], np.float32)
+            # Boxes jitter from size to size; of somebody who walks, a mean would lag behind and be left as a place.
+            share = _STEADY if near[row, best] >= _STANDS else 1.0
+            place.box = np.asarray((1 - share) * place.box + share * boxes[best], np.float32)
             place.worth = min(place.worth + float(scores[best]), 10.0)
             place.seen_s, place.patch = now_s, _cut(small, place.box)
         for row in np.flatnonzero(free):

@@ -112,9 +112,10 @@ def test_no_number_of_places_makes_it_grow_without_bound():
 
 
 def test_somebody_who_walks_leaves_no_kept_places_behind():
-    """A quarter of their width between two looks: the place goes with them."""
+    """A seventh of their width between two looks for two seconds, and then twice that: the place goes with them."""
     belief, scene = OccupiedPlaces(1), yard()
     width = float(scene.box[2] - scene.box[0])
-    for number in range(20):
-        box = scene.box + np.array([1, 0, 1, 0], np.float32) * 0.24 * width * number
+    for number in range(30):
+        steps = 0.15 * number + 0.15 * max(number - 20, 0)
+        box = scene.box + np.array([1, 0, 1, 0], np.float32) * steps * width
         assert not len(belief.update(scene.shown(), found(box), NOTHING, number / 10))

@@ -187,8 +187,8 @@ def test_a_sure_label_becomes_its_attribute(label, attribute, second):
     names = ModelRegistry.read().entry("market64").names
     logits = np.full(len(names), -9, np.float32)
     logits[names.index(label)] = 9
-    yes = attributes.told(logits, names)[attribute]
-    no = attributes.told(np.full(len(names), -9, np.float32), names)[attribute]
+    yes = attributes.probabilities(logits, names)[attribute]
+    no = attributes.probabilities(np.full(len(names), -9, np.float32), names)[attribute]
     assert (yes > 0.95, no < 0.05) == (second, second)
     assert (yes < 0.05, no > 0.95) == (not second, not second)
 
@@ -197,7 +197,7 @@ def test_what_was_common_in_training_is_not_taken_for_evidence():
     names = ModelRegistry.read().entry("market64").names
     common = np.zeros(len(names), np.float32)
     common[names.index("up")] = np.log(616 / 34)
-    assert attributes.told(common, names)[Attribute.SLEEVE] == pytest.approx(0.5, abs=1e-3)
+    assert attributes.probabilities(common, names)[Attribute.SLEEVE] == pytest.approx(0.5, abs=1e-3)
 
 
 def test_shots_are_averaged_by_quality_and_only_the_likely_is_said():

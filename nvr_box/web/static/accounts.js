@@ -1,5 +1,5 @@
 // Accounts: what everybody may do, said in words; a removal is typed out.
-import { html, useEffect, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useState } from "./html.js";
 import { call, get, Refused, seg } from "./api.js";
 import { cameras, me, use } from "./store.js";
 

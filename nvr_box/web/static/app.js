@@ -1,5 +1,5 @@
 // The frame: bar, places, notices, help. Everything else is one file per place.
-import { html, render, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, render, useEffect, useRef, useState } from "./html.js";
 import { askWhoIsThere, attempt, now_us, post, signOut } from "./api.js";
 import { Accounts } from "./accounts.js";
 import { Approve } from "./approve.js";

@@ -1,5 +1,5 @@
 // The approvers' list: who wants to reveal what and why, with the masked picture of that time; agree or refuse.
-import { html, useState } from "./vendor/htm-preact.js";
+import { html, useState } from "./html.js";
 import { attempt, now_us, post, seg } from "./api.js";
 import { masking, useOnScreen } from "./masking.js";
 import { lookAgain } from "./reveal.js";

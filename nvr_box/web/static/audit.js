@@ -1,5 +1,5 @@
 // The audit log: newest first, filtered, each row open to the full record, the chain checked at a press.
-import { html, useEffect, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useState } from "./html.js";
 import { attempt, get, post } from "./api.js";
 import { cameraName, cameras, use } from "./store.js";
 import { TimeField } from "./time-field.js";

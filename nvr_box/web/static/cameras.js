@@ -1,5 +1,5 @@
 // Cameras: which there are and how they do, which answer on the network, and adding one with every step shown.
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { attempt, call, lines, post, Refused } from "./api.js";
 import { refreshCameras } from "./refresh.js";
 import { masking } from "./masking.js";

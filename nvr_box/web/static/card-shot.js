@@ -1,6 +1,6 @@
 // The picture of a card: masked, or, while a reveal of its camera is on and it is asked for, the original with the
 // watermark. What is clear lives on a canvas and goes with the reveal.
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { bytes, Refused, seg } from "./api.js";
 import { openerOf, SealedStill } from "./opened.js";
 import { Watermark } from "./watermark.js";

@@ -1,5 +1,5 @@
 // A package of evidence: from, to, why; the revealed picture only with a passphrase.
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { post, Refused, seg } from "./api.js";
 import { cameraName, may, revealWays, use } from "./store.js";
 import { TimeField } from "./time-field.js";

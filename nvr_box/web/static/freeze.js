@@ -1,5 +1,5 @@
 // The frozen picture: every object is a button; a box may be drawn by hand where the detector found nothing.
-import { html, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useRef, useState } from "./html.js";
 import { attempt, post, seg } from "./api.js";
 import { go } from "./route.js";
 import { masking } from "./masking.js";

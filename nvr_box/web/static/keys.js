@@ -1,5 +1,5 @@
 // Keys: who can open what, by public halves only; revoking a key, destroying a day, holding a stretch for a case.
-import { html, useEffect, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useState } from "./html.js";
 import { call, get, post, Refused, seg } from "./api.js";
 import { cameraName, cameras, use } from "./store.js";
 import { TimeField } from "./time-field.js";

@@ -1,5 +1,5 @@
 // The live grid: tiles that fill the window, each with its name, its state and the last hour in a strip.
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { get, now_us, seg } from "./api.js";
 import { masking, useOnScreen } from "./masking.js";
 import { usePicture } from "./picture-now.js";

@@ -1,5 +1,5 @@
 // What a picture of a camera may show: the lock, every tag, alt text and label take it from here, so that they agree.
-import { useEffect } from "./vendor/htm-preact.js";
+import { useEffect } from "./html.js";
 import { shared } from "./store.js";
 
 export const selectionWords = ({ mode, people }) => (mode === "except"

@@ -1,5 +1,5 @@
 // The state of a picture that is being shown, looked at anew twice a second.
-import { useEffect, useState } from "./vendor/htm-preact.js";
+import { useEffect, useState } from "./html.js";
 import { now_us } from "./api.js";
 import { pictureState } from "./picture-state.js";
 import { away, use } from "./store.js";

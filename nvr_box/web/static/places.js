@@ -1,6 +1,6 @@
 // Released places: outlines on the picture; the list with who, when and why; for administrators another one, or one
 // less. A place is released for a thing that looks like a person: what is doubtful there is not masked any more.
-import { html, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useRef, useState } from "./html.js";
 import { attempt, call, post, Refused, seg } from "./api.js";
 import { past, releasedAt, zonesAt } from "./masking.js";
 import { refreshCameras } from "./refresh.js";

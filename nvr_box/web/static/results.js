@@ -1,5 +1,5 @@
 // Results as cards, best first. A click plays the video from a few seconds before; the cards stay.
-import { html, useEffect, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useState } from "./html.js";
 import { phrase } from "./attributes.js";
 import { CardShot, shotOf } from "./card-shot.js";
 import { masking, useOnScreen } from "./masking.js";

@@ -1,5 +1,5 @@
 // The form of a reveal: reason, whom, passphrase; where the box wants a second person, first their approval.
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { call, post, Refused, seg } from "./api.js";
 import { canOpen, Opener } from "./opened.js";
 import { ended, lookAgain, read } from "./reveal.js";

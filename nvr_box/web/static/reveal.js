@@ -1,5 +1,5 @@
 // Reveal: asked for with a reason and a passphrase, granted for minutes, always visible, ended by one key.
-import { html, useEffect, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useState } from "./html.js";
 import { attempt, call, get, now_us, post, Refused, seg } from "./api.js";
 import { openerOf } from "./opened.js";
 import { lockWords, onScreen, past, unmasked } from "./masking.js";

@@ -1,5 +1,5 @@
 // Search: what is looked for and its filters on the left, the video and the results on the right.
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { attempt, now_us, post } from "./api.js";
 import { ASKABLE, phrase } from "./attributes.js";
 import { masking, useOnScreen } from "./masking.js";

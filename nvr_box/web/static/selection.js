@@ -1,5 +1,5 @@
 // Whom a camera leaves open by choice, or masks alone: asked for by name, shown on its picture while it is on.
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { attempt, call, Refused, seg } from "./api.js";
 import { selectionWords } from "./masking.js";
 import { refreshCameras } from "./refresh.js";

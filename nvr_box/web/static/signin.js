@@ -1,5 +1,5 @@
 // Signing in. The sentence of a refusal comes from the box and is the same for a wrong name and a wrong password.
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { post, Refused, signedIn } from "./api.js";
 import { notices, sessionEnd, use } from "./store.js";
 

@@ -1,5 +1,5 @@
 // A time to the second as the page writes it, 2026-10-25 02:30:00; where the clock shows it twice, its offset beside it.
-import { html, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useRef, useState } from "./html.js";
 import { ambiguous, instants, offset, toField, zone } from "./times.js";
 
 const NEVER = "There is no such time here: write 2026-10-25 02:30:00. In the night in which clocks are put forward an hour is left out.";

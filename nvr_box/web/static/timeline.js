@@ -1,5 +1,5 @@
 // The timeline: one canvas. Recorded time is solid, a gap is a gap, detections are ticks by class.
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { get, now_us, seg } from "./api.js";
 import { remember } from "./masking.js";
 import { clock, clockMinute, day, full, iso, marks, span, us } from "./times.js";

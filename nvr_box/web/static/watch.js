@@ -1,5 +1,5 @@
 // One camera large: the picture, what can be done with it, and its timeline. Live and playback are the same place.
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { attempt, get, now_us, post, seg } from "./api.js";
 import { CanvasPlayer } from "./canvas-player.js";
 import { ExportDialog } from "./export.js";

@@ -19,7 +19,7 @@ export const isKeyFile = (table) => table?.veilcam_key === 1 && table.kind === "
 export async function openIdentity(table, passphrase) {
   if (!isKeyFile(table)) throw new WireError("not a reveal key file of version 1");
   if (!table.sealed || table.kdf !== "scrypt") throw new WireError("this key file holds no key under a passphrase");
-  const secret = await scrypt(ascii(passphrase), fromHex(table.salt), table);
+  const secret = scrypt(ascii(passphrase), fromHex(table.salt), table);
   const key = await crypto.subtle.importKey("raw", secret, "AES-GCM", false, ["decrypt"]);
   secret.fill(0);
   let bytes;

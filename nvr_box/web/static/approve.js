@@ -9,12 +9,18 @@ import { clock, countdown, full, us } from "./times.js";
 function Wish({ wish }) {
   const [why, setWhy] = useState("");
   const [busy, setBusy] = useState(false);
-  const mask = masking(use(cameras).find((one) => one.id === wish.camera), us(wish.from));
+  const mask = masking(
+    use(cameras).find((one) => one.id === wish.camera),
+    us(wish.from),
+  );
   useOnScreen(wish.camera, us(wish.from));
   const answer = async (approve) => {
     setBusy(true);
-    await attempt(() => post(`/api/reveals/requests/${seg(wish.id)}`, { approve, why }),
-      { works: "Everything stays masked.", todo: "The list shows what still waits.", key: "approve" });
+    await attempt(() => post(`/api/reveals/requests/${seg(wish.id)}`, { approve, why }), {
+      works: "Everything stays masked.",
+      todo: "The list shows what still waits.",
+      key: "approve",
+    });
     await lookAgain();
     setBusy(false);
   };

@@ -15,7 +15,13 @@ export function usePicture(camera, player, said, live) {
     return () => clearInterval(timer);
   }, []);
   const now = player.current;
-  const shown_us = said.state === "connecting" ? null : now?.at_us ?? null;
-  return pictureState({ camera, player: { ...said, blank_s: now?.blank_s ?? 0, stalled_s: now?.stalled_s ?? 0 },
-    shown_us, now_us: now_us(), live, away: unreachable });
+  const shown_us = said.state === "connecting" ? null : (now?.at_us ?? null);
+  return pictureState({
+    camera,
+    player: { ...said, blank_s: now?.blank_s ?? 0, stalled_s: now?.stalled_s ?? 0 },
+    shown_us,
+    now_us: now_us(),
+    live,
+    away: unreachable,
+  });
 }

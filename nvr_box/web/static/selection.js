@@ -9,7 +9,11 @@ export function SelectionBanner({ camera }) {
   const now = use(cameras).find((one) => one.id === camera)?.masking?.selection;
   if (!now) return null;
   const end = async () => {
-    await attempt(() => call("DELETE", `/api/cameras/${camera}/selection`), { works: "Who is in doubt stays masked.", todo: "Try again when the camera answers.", key: "selection" });
+    await attempt(() => call("DELETE", `/api/cameras/${camera}/selection`), {
+      works: "Who is in doubt stays masked.",
+      todo: "Try again when the camera answers.",
+      key: "selection",
+    });
     refreshCameras();
   };
   return html`<p class="selection" role="status" data-test="selection"><b>Not everybody is masked:</b> ${selectionWords(now)}.
@@ -22,7 +26,9 @@ export function SelectionDialog({ camera, who, onClose }) {
   const [refusal, setRefusal] = useState(null);
   const [busy, setBusy] = useState(false);
   const ours = use(cameras).filter((one) => one.veilcam);
-  useEffect(() => { dialog.current.showModal(); }, []);
+  useEffect(() => {
+    dialog.current.showModal();
+  }, []);
   const send = async (event) => {
     event.preventDefault();
     const { on, ...fields } = Object.fromEntries(new FormData(event.target));

@@ -1,7 +1,9 @@
 // Who looks, and since when, on every revealed picture: strong along the lower edge, faint all over, so that a crop
 // still names its viewer and a face stays a face.
 export class Watermark {
-  constructor(text) { this.text = text; }
+  constructor(text) {
+    this.text = text;
+  }
 
   draw(pen, width, height) {
     if (this.layer?.width !== width || this.layer.height !== height) this.layer = this.made(width, height);

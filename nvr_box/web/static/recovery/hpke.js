@@ -14,7 +14,8 @@ export const keyId = async (publicBytes) => hex((await sha256(publicBytes)).suba
 // A private key that opens what was sealed to its public half. `bytes` is wiped.
 export class Identity {
   static async of(bytes) {
-    if (bytes.length !== X25519_BYTES) throw new WireError("the browser opens X25519 keys only; this key needs the box");
+    if (bytes.length !== X25519_BYTES)
+      throw new WireError("the browser opens X25519 keys only; this key needs the box");
     const pkcs8 = concat(PKCS8_X25519, bytes);
     try {
       const key = await crypto.subtle.importKey("pkcs8", pkcs8, { name: "X25519" }, false, ["deriveBits"]);
@@ -36,7 +37,9 @@ export class Identity {
       const shared = await extractAndExpand(dh, concat(encapsulated, this.public));
       const { key, nonce } = await schedule(shared, info);
       const aead = await crypto.subtle.importKey("raw", key, "AES-GCM", false, ["decrypt"]);
-      return new Uint8Array(await crypto.subtle.decrypt({ name: "AES-GCM", iv: nonce }, aead, sealed.subarray(X25519_BYTES)));
+      return new Uint8Array(
+        await crypto.subtle.decrypt({ name: "AES-GCM", iv: nonce }, aead, sealed.subarray(X25519_BYTES)),
+      );
     } catch (error) {
       if (!(error instanceof DOMException)) throw error;
       throw new SealError(`key ${this.kid} does not open this`);
@@ -57,9 +60,16 @@ async function extractAndExpand(dh, context) {
 
 // RFC 9180 5.1, mode_base.
 async function schedule(shared, info) {
-  const context = concat(big(0, 1), await extract(HPKE, EMPTY, "psk_id_hash", EMPTY), await extract(HPKE, EMPTY, "info_hash", info));
+  const context = concat(
+    big(0, 1),
+    await extract(HPKE, EMPTY, "psk_id_hash", EMPTY),
+    await extract(HPKE, EMPTY, "info_hash", info),
+  );
   const secret = await extract(HPKE, shared, "secret", EMPTY);
-  return { key: await expand(HPKE, secret, "key", context, 32), nonce: await expand(HPKE, secret, "base_nonce", context, 12) };
+  return {
+    key: await expand(HPKE, secret, "key", context, 32),
+    nonce: await expand(HPKE, secret, "base_nonce", context, 12),
+  };
 }
 
 const extract = (suite, salt, label, ikm) => hmac(salt, concat(ascii("HPKE-v1"), suite, ascii(label), ikm));

@@ -51,7 +51,7 @@ function Account({ account, all, isNew, onDone, onCancel }) {
     event.preventDefault();
     const form = new FormData(event.target);
     const password = form.get("password");
-    const name = isNew ? form.get("name").trim() : account.name;
+    const name = isNew ? String(form.get("name")).trim() : account.name;
     send(() =>
       call("PUT", `/api/accounts/${seg(name)}`, { rights: held, cameras: where, ...(password ? { password } : {}) }),
     );

@@ -112,7 +112,7 @@ function Notices() {
   )}</div>`;
 }
 
-const help = () => document.getElementById("help").showModal();
+const help = () => /** @type {HTMLDialogElement} */ (document.getElementById("help")).showModal();
 
 function Help() {
   return html`<dialog id="help" aria-labelledby="help-title"><h2 id="help-title">Keys</h2>
@@ -139,7 +139,9 @@ function App() {
   useEffect(() => {
     if (!who || who.claim) return undefined;
     const ends = [followCameras(), followReveals()];
-    return () => ends.forEach((end) => end());
+    return () => {
+      for (const end of ends) end();
+    };
   }, [who?.name, who?.claim]);
   useEffect(() => {
     const press = (event) => {

@@ -33,7 +33,7 @@ export function Audit() {
   const [more, setMore] = useState(false);
   const [verdict, setVerdict] = useState(null);
   const load = async (before) => {
-    const asked = new URLSearchParams({ limit: PAGE });
+    const asked = new URLSearchParams({ limit: String(PAGE) });
     for (const name of ["who", "camera", "action"]) if (chosen[name]) asked.set(name, chosen[name]);
     for (const name of ["start", "end"]) if (chosen[name]) asked.set(name, iso(chosen[name]));
     if (before) asked.set("before", before);

@@ -65,6 +65,7 @@ export function Frozen({ still, camera, whole = "", onClose, onStill }) {
     const share = (value) => Math.min(1, Math.max(0, value));
     return [share((event.clientX - box.left) / box.width), share((event.clientY - box.top) / box.height)];
   };
+  /** @type {(a: number[], b: number[]) => number[]} */
   const boxOf = ([ax, ay], [bx, by]) => [Math.min(ax, bx), Math.min(ay, by), Math.max(ax, bx), Math.max(ay, by)];
   const down = (event) => {
     if (event.target.closest("button, select")) return;

@@ -15,6 +15,7 @@ const SIDES = [
   ["Bottom", 3],
 ];
 const fits = (box) => box && box[2] - box[0] >= SMALLEST && box[3] - box[1] >= SMALLEST;
+/** @type {(a: number[], b: number[]) => number[]} */
 const boxOf = ([ax, ay], [bx, by]) => [Math.min(ax, bx), Math.min(ay, by), Math.max(ax, bx), Math.max(ay, by)];
 const points = (zone) => zone.map((value, at) => `${value}${at % 2 ? " " : ","}`).join("");
 const style = (box) => ({

@@ -31,7 +31,7 @@ export function SelectionDialog({ camera, who, onClose }) {
   }, []);
   const send = async (event) => {
     event.preventDefault();
-    const { on, ...fields } = Object.fromEntries(new FormData(event.target));
+    const { on, ...fields } = /** @type {Record<string, string>} */ (Object.fromEntries(new FormData(event.target)));
     setBusy(true);
     setRefusal(null);
     try {

@@ -242,16 +242,16 @@ export function Timeline({ camera, head, onSeek, live }) {
     ${hover && html`<${Preview} camera=${camera} ...${hover} recorded=${s.data.ranges.some(([a, b]) => a <= hover.at && hover.at <= b)} />`}
     <div class="zooms" role="group" aria-label="Time in view">
       ${[
-        ["1 min", 60],
-        ["10 min", 600],
-        ["1 h", 3600],
-        ["1 day", 86400],
+        { name: "1 min", span_s: 60 },
+        { name: "10 min", span_s: 600 },
+        { name: "1 h", span_s: 3600 },
+        { name: "1 day", span_s: 86400 },
       ].map(
-        ([name, s_]) => html`
+        ({ name, span_s }) => html`
         <button class="quiet" onClick=${() => {
           s.follow = true;
           const mid = head() ?? now_us();
-          move(mid - s_ * 0.7e6, mid + s_ * 0.3e6);
+          move(mid - span_s * 0.7e6, mid + span_s * 0.3e6);
         }}>${name}</button>`,
       )}
       <span class="keys-hint">wheel zooms · drag moves · click plays</span>

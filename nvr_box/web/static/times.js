@@ -38,7 +38,7 @@ export const day = (us) => {
 export const zone = (us) => {
   const east_min = -date(us).getTimezoneOffset();
   const sign = east_min < 0 ? "−" : "+";
-  return `UTC${east_min === 0 ? "" : sign + two(Math.floor(Math.abs(east_min) / 60)) + ":" + two(Math.abs(east_min) % 60)}`;
+  return `UTC${east_min === 0 ? "" : `${sign}${two(Math.floor(Math.abs(east_min) / 60))}:${two(Math.abs(east_min) % 60)}`}`;
 };
 
 export const full = (us) => `${day(us)} ${clock(us)} ${zone(us)}`;

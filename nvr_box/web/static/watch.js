@@ -38,7 +38,9 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
   const goto = useRef();
   const gone = useRef(null); // what the field said when it was last followed
   const left_us = useRef(null); // where a reveal stood when it ended: the masked picture goes on from there
-  const [state, setState] = useState({ state: "connecting" });
+  const [state, setState] = useState(
+    /** @type {{ state: string, why?: string, reason?: string }} */ ({ state: "connecting" }),
+  );
   const [shown, setShown] = useState(null); // UTC of the picture, twice a second
   const [live, setLive] = useState(at === null);
   const [speed, setSpeed] = useState(1);

@@ -72,7 +72,8 @@ export class Composer {
   // A promise of {frame, revealed, reason}, or of null when the base gives no picture. Calls may overlap; they settle
   // in order. `only`: restore the macroblocks of these tracks alone; null for everybody.
   compose(au, opened, only) {
-    const at = (this.count += 2); // the odd numbers are for a payload's start
+    this.count += 2; // the odd numbers are for a payload's start
+    const at = this.count;
     const nals = split(au);
     if (nals.some((nal) => this.codec.idr(this.codec.type(nal)))) {
       this.stopPayloads();

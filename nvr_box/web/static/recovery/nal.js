@@ -53,7 +53,7 @@ export function split(stream) {
 
 export const join = (nals) => concat(...nals.flatMap((nal) => [START, nal]));
 
-export function unescape(ebsp) {
+export function rbspOf(ebsp) {
   const out = new Uint8Array(ebsp.length);
   let size = 0;
   for (let at = 0, zeros = 0; at < ebsp.length; at++) {
@@ -75,7 +75,7 @@ export async function vclHash(nals, codec) {
 
 // Every user_data_unregistered message of one SEI NAL unit as {uuid, payload}.
 export function userData(nal, codec) {
-  const rbsp = unescape(nal.subarray(codec.header));
+  const rbsp = rbspOf(nal.subarray(codec.header));
   const end = trimmed(rbsp).length - 1;
   const messages = [];
   let at = 0;

@@ -43,6 +43,8 @@ class Play {
     this.units = [];
     this.credit = 0;
     this.over = null;
+    this.reader = null; // both begin with the first unit, which names the codec
+    this.composer = null;
     this.out = Promise.resolve();
     this.socket = new WebSocket(address);
     this.socket.binaryType = "arraybuffer";
@@ -189,7 +191,7 @@ async function card({ jpeg, signingKey, cameraId }) {
   }
 }
 
-onmessage = ({ data }) => {
+self.onmessage = ({ data }) => {
   if (data.op === "unlock") open(data);
   else if (data.op === "card") cards = cards.then(() => card(data));
   else if (data.op === "play") {

@@ -1,7 +1,7 @@
 // Opens what `wire/recovery.md` describes and judges it. It answers whatever the bytes say, never shows originals
 // that it cannot vouch for, and says why. The sentences are those of wire/recovery/reader.py.
 import { ascii, big, concat, fromHex, hex, same, SealError, WireError } from "./bytes.js";
-import { split, unescape, userData, vclHash } from "./nal.js";
+import { split, rbspOf, userData, vclHash } from "./nal.js";
 import { decode, regions } from "./tables.js";
 import { FLAG, frameLeaf, keyLeaf, merkleRoot, NAME, parse, PICTURE, TAG, UUID } from "./units.js";
 
@@ -123,7 +123,7 @@ export class Reader {
           return userData(nal, this.codec);
         } catch (error) {
           // A broken SEI without our identifier is somebody else's trouble.
-          if (!(error instanceof WireError) || hex(unescape(nal)).includes(UUID)) throw error;
+          if (!(error instanceof WireError) || hex(rbspOf(nal)).includes(UUID)) throw error;
           return [];
         }
       });

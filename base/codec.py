@@ -116,8 +116,8 @@ class _Decoder:
 
 def _plain(hint: Any, value: Any, where: str) -> Any:
     if isinstance(hint, type) and issubclass(hint, Enum):
-        if value not in [each.value for each in hint]:
-            raise _misfit(where, f"want one of {', '.join(str(each.value) for each in hint)}, got {value!r}")
+        if value not in [member.value for member in hint]:
+            raise _misfit(where, f"want one of {', '.join(str(member.value) for member in hint)}, got {value!r}")
         return hint(value)
     if hint is Path and isinstance(value, str):
         return Path(value)

@@ -81,7 +81,7 @@ def filled(state, count, port):
     async def account():
         rights = [Right.VIEW, Right.OPERATE, Right.ADMIN]
         users = Accounts(store, Audit(store))
-        await users.put(Account("setup", frozenset(Right)), "bench", password=PASSWORD, rights=rights)
+        await users.save(Account("setup", frozenset(Right)), "bench", password=PASSWORD, rights=rights)
         await Passages(store).load()  # as the box before the restart has done
 
     asyncio.run(account())

@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
 
             logs.start("box", level=config.log_level)
             service.raise_files()
+            service.bound_arenas()
             asyncio.run(app.serve(config))
             return 0
         if asked.command == "check":
@@ -142,7 +143,7 @@ async def _users(users: Accounts, asked: argparse.Namespace) -> None:
         except ValueError as error:
             raise Invalid(f"users put: {error}", "users put") from error
         password = None if asked.keep_password else secret(f"password of {asked.name}: ")
-        await users.put(CONSOLE, asked.name, password=password, rights=rights, cameras=cameras, every_camera=every)
+        await users.save(CONSOLE, asked.name, password=password, rights=rights, cameras=cameras, every_camera=every)
     else:
         await users.remove(CONSOLE, asked.name)
 

@@ -550,7 +550,7 @@ class StandInBox:
             ("admin", [Right.VIEW, Right.OPERATE, Right.ADMIN], None),
             ("porter", [Right.VIEW], [1]),
         ):
-            await users.put(ROOT, name, password=f"{name} password", rights=rights, cameras=cameras)
+            await users.save(ROOT, name, password=f"{name} password", rights=rights, cameras=cameras)
         shutil.copytree(self.scene.folder / "keys", self.state / "keys", dirs_exist_ok=True)
         keys = KeyFolder.open(self.state / "keys")
         keys.today()

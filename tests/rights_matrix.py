@@ -164,10 +164,10 @@ class Running:
     async def allowed(self, route, rights, *, camera=1, limit=None):
         """Whether somebody with these rights gets past the door, when what is asked for is there."""
         asking, users = ASKED[route], self.box.users
-        await users.put(CONSOLE, NAME, rights=frozenset(Right), every_camera=True)
+        await users.save(CONSOLE, NAME, rights=frozenset(Right), every_camera=True)
         filled = {"camera": camera, "passage": camera} | await self.made(asking.make, users.get(NAME), camera)
         token, session = self.client.server.app[page.SESSIONS].begin(users.get(NAME))
-        await users.put(CONSOLE, NAME, rights=rights, cameras=None if limit is None else [limit])
+        await users.save(CONSOLE, NAME, rights=rights, cameras=None if limit is None else [limit])
         headers = {"Cookie": f"veilcam={token}", CSRF_HEADER: session.csrf}
         try:
             return await self._asked(route, asking, filled, headers)
@@ -205,7 +205,7 @@ class Running:
                 return {"name": f"n{secrets.token_hex(4)}"}
             case "account":
                 name = f"n{secrets.token_hex(4)}"
-                await self.box.users.put(CONSOLE, name, password="somebody's password", rights=[], cameras=[])
+                await self.box.users.save(CONSOLE, name, password="somebody's password", rights=[], cameras=[])
                 return {"name": name}
             case "still":
                 return {"key": (await self.box.stills.freeze(account, camera, T0 + 1_000_000)).key}
@@ -249,8 +249,8 @@ async def running(state):
         keys, segments, passages = parts.keys, box.recordings._segments, parts.housekeeping._passages
         await passages.load()  # as housekeeping does in a box that runs
         keys.create(NAME, PASSPHRASE)
-        await box.users.put(CONSOLE, "root", password="the setup's password", rights=[Right.ADMIN])
-        await box.users.put(CONSOLE, NAME, password="the subject's password", rights=[])
+        await box.users.save(CONSOLE, "root", password="the setup's password", rights=[Right.ADMIN])
+        await box.users.save(CONSOLE, NAME, password="the subject's password", rights=[])
         cameras = {}
         for number in (1, 2):
             identity = CAMERA_ID[:7] + bytes([number])

@@ -76,7 +76,7 @@ async def test_it_is_remembered_over_a_restart_and_ended_by_whoever_changes_it(t
         assert (tmp_path / FIRST_PASSWORD).exists()
         # The command line, beside a running box, in a process of its own.
         async with accounts(tmp_path) as other:
-            await other.put(CONSOLE, name, password=OWN)
+            await other.save(CONSOLE, name, password=OWN)
         await users.load()
         assert not users.must_claim(name)
         assert not (tmp_path / FIRST_PASSWORD).exists()

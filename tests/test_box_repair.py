@@ -59,7 +59,7 @@ async def filled(folder, clip):
     log = Audit(store)
     for number in range(120):
         await log.write("anna", "search", filters=f"number {number} " + "and so on " * 20)
-    await Accounts(store, log).put(
+    await Accounts(store, log).save(
         Account("setup", frozenset(Right)), "anna", password="anna's password", rights=[Right.VIEW]
     )
     await Passages(store).add(3, list(packets(400)))

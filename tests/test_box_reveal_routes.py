@@ -158,7 +158,7 @@ class Place:
             return pictures(files.read("revealed-1.mp4"))
 
     async def take(self, right):
-        await self.box.users.put(CONSOLE, NAME, rights=RIGHTS - {right})
+        await self.box.users.save(CONSOLE, NAME, rights=RIGHTS - {right})
 
 
 def clear_in(shown, number):
@@ -195,7 +195,7 @@ async def place(tmp_path, scene, second_person):
     )
     users, recordings = Accounts(store, log), Recordings(segments, log)
     await users.load()
-    await users.put(CONSOLE, NAME, password=f"{NAME} password", rights=RIGHTS)
+    await users.save(CONSOLE, NAME, password=f"{NAME} password", rights=RIGHTS)
     for camera, identity in IDS.items():
         row = CameraRow(camera, f"yard {camera}", "http://x", "u", "rtsp://x", "main", "", "", "", identity.hex(),
                      SIGNER.public.hex(), None, True, True, 0)  # fmt: skip
@@ -365,7 +365,7 @@ async def test_a_page_without_a_key_of_its_own_lets_the_box_open(place, scene):
     keys, *_ = scene
     ways = await (await place.client.get("/api/reveals")).json()
     assert ways["in_browser"]
-    await place.box.users.put(CONSOLE, "carl", password="carl's password", rights=RIGHTS)
+    await place.box.users.save(CONSOLE, "carl", password="carl's password", rights=RIGHTS)
     reply = await place.client.post("/api/sign-in", json={"name": "carl", "password": "carl's password"})
     place.client.session.headers[CSRF_HEADER] = (await reply.json())["csrf"]
     assert not (await (await place.client.get("/api/reveals")).json())["in_browser"]

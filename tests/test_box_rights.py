@@ -87,7 +87,7 @@ async def test_whoever_is_limited_reads_of_their_own_cameras_in_the_log(box):
 
 async def test_times_at_the_end_of_the_calendar_are_answered(box):
     async with TestClient(TestServer(page.application(box.box))) as client:
-        await box.box.users.put(CONSOLE, NAME, rights=frozenset(Right))
+        await box.box.users.save(CONSOLE, NAME, rights=frozenset(Right))
         signed = await client.post("/api/sign-in", json={"name": NAME, "password": "the subject's password"})
         headers = {"X-Veilcam-CSRF": (await signed.json())["csrf"]}
         for at in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", iso(1 << 60)):

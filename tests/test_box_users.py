@@ -43,7 +43,7 @@ def test_admin_may_not_reveal():
 
 async def test_an_account_signs_in_with_its_password_only_and_both_are_written_down(place):
     store, log, known = place
-    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW], cameras=[1, 2])
+    await known.save(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW], cameras=[1, 2])
     account = await known.authenticate("anna", PASSWORD, peer="::1")
     assert account == Account("anna", frozenset({Right.VIEW}), frozenset({1, 2}))
     sentences = set()
@@ -60,7 +60,7 @@ async def test_an_account_signs_in_with_its_password_only_and_both_are_written_d
 
 async def test_guessing_is_slowed_down_per_peer(place):
     _, _, known = place
-    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
+    await known.save(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
     for _ in range(5):
         with pytest.raises(RightRefused):
             await known.authenticate("anna", "wrong", peer="10.0.0.1")
@@ -71,7 +71,7 @@ async def test_guessing_is_slowed_down_per_peer(place):
 
 async def test_ten_right_sign_ins_of_one_account_at_once_are_ten(place):
     _, log, known = place
-    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
+    await known.save(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
     found = await asyncio.gather(*(known.authenticate("anna", PASSWORD, peer="10.0.0.1") for _ in range(10)))
     assert [each.name for each in found] == ["anna"] * 10
     assert len(await log.entries(ADMIN, action="sign-in")) == 10
@@ -79,7 +79,7 @@ async def test_ten_right_sign_ins_of_one_account_at_once_are_ten(place):
 
 async def test_of_many_wrong_passwords_at_once_few_are_tried_and_each_of_them_is_in_the_log(place, monkeypatch):
     _, log, known = place
-    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
+    await known.save(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
     tried = []
     real = users._fits
     monkeypatch.setattr(users, "_fits", lambda *given: tried.append(given[0]) or real(*given))
@@ -94,7 +94,7 @@ async def test_of_many_wrong_passwords_at_once_few_are_tried_and_each_of_them_is
 
 async def test_the_brake_holds_after_thousands_of_failures_and_says_how_many_it_held_off(place, monkeypatch):
     _, log, known = place
-    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
+    await known.save(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
     now_s = [1000.0]
     known._guard = SignIns(users._ACCOUNT, users._ADDRESS, lambda: now_s[0])
     monkeypatch.setattr(users, "_fits", lambda *_: False)
@@ -117,7 +117,7 @@ async def test_the_brake_holds_after_thousands_of_failures_and_says_how_many_it_
 
 async def test_who_was_here_before_does_not_stand_behind_strangers(place, monkeypatch):
     _, _, known = place
-    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
+    await known.save(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
     await known.authenticate("anna", PASSWORD, peer="10.0.0.1")
     order, real = [], users._fits
     monkeypatch.setattr(users, "_fits", lambda *given: order.append(given[0]) or real(*given))
@@ -140,19 +140,19 @@ async def test_who_was_here_before_does_not_stand_behind_strangers(place, monkey
 async def test_rules_for_names_and_passwords_say_which(place, name, password, says):
     _, _, known = place
     with pytest.raises(RequestError, match=says):
-        await known.put(ADMIN, name, password=password, rights=[])
+        await known.save(ADMIN, name, password=password, rights=[])
 
 
 async def test_the_last_admin_stays_and_others_may_not_change_accounts(place):
     _, log, known = place
-    await known.put(ADMIN, "root", password=PASSWORD, rights=[Right.ADMIN])
+    await known.save(ADMIN, "root", password=PASSWORD, rights=[Right.ADMIN])
     with pytest.raises(RequestError, match="last admin"):
         await known.remove(ADMIN, "root")
     with pytest.raises(RequestError, match="last admin"):
-        await known.put(ADMIN, "root", rights=[Right.VIEW])
+        await known.save(ADMIN, "root", rights=[Right.VIEW])
     with pytest.raises(RightRefused):
-        await known.put(GUARD, "eve", password=PASSWORD, rights=[Right.ADMIN])
-    await known.put(ADMIN, "root2", password=PASSWORD, rights=[Right.ADMIN])
+        await known.save(GUARD, "eve", password=PASSWORD, rights=[Right.ADMIN])
+    await known.save(ADMIN, "root2", password=PASSWORD, rights=[Right.ADMIN])
     await known.remove(ADMIN, "root")
     assert known.get("root") is None
     refused = [entry for entry in await log.entries(ADMIN, action="user-change") if not entry.granted]
@@ -161,10 +161,10 @@ async def test_the_last_admin_stays_and_others_may_not_change_accounts(place):
 
 async def test_a_change_of_one_part_leaves_the_others(place):
     _, _, known = place
-    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW], cameras=[3])
-    await known.put(ADMIN, "anna", rights=[Right.VIEW, Right.OPERATE])
+    await known.save(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW], cameras=[3])
+    await known.save(ADMIN, "anna", rights=[Right.VIEW, Right.OPERATE])
     assert known.get("anna").cameras == {3}
-    await known.put(ADMIN, "anna", every_camera=True)
+    await known.save(ADMIN, "anna", every_camera=True)
     assert known.get("anna").cameras is None
     assert await known.authenticate("anna", PASSWORD, peer="x")
 
@@ -264,12 +264,12 @@ LIMITED = Account("lima", frozenset({Right.ADMIN, Right.VIEW}), frozenset({1}))
 )
 async def test_an_administrator_of_one_camera_gives_nothing_beyond_it(place, name, change):
     _, log, known = place
-    await known.put(ADMIN, "root", password=PASSWORD, rights=[Right.ADMIN])
-    await known.put(ADMIN, "lima", password=PASSWORD, rights=LIMITED.rights, cameras=LIMITED.cameras)
-    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.REVEAL], cameras=[2])
+    await known.save(ADMIN, "root", password=PASSWORD, rights=[Right.ADMIN])
+    await known.save(ADMIN, "lima", password=PASSWORD, rights=LIMITED.rights, cameras=LIMITED.cameras)
+    await known.save(ADMIN, "anna", password=PASSWORD, rights=[Right.REVEAL], cameras=[2])
     before = known.list(ADMIN)
     with pytest.raises(RightRefused, match="limited to some cameras"):
-        await known.put(LIMITED, name, **change)
+        await known.save(LIMITED, name, **change)
     assert known.list(ADMIN) == before
     entry = (await log.entries(ADMIN, action="user-change"))[0]
     assert (entry.who, entry.granted, entry.details["account"]) == ("lima", False, name)
@@ -277,11 +277,11 @@ async def test_an_administrator_of_one_camera_gives_nothing_beyond_it(place, nam
 
 async def test_an_administrator_of_one_camera_may_look_after_it(place):
     _, _, known = place
-    await known.put(ADMIN, "lima", password=PASSWORD, rights=LIMITED.rights, cameras=LIMITED.cameras)
-    await known.put(ADMIN, "root", password=PASSWORD, rights=[Right.ADMIN])
-    made = await known.put(LIMITED, "guard", password=PASSWORD, rights=[Right.VIEW], cameras=[1])
+    await known.save(ADMIN, "lima", password=PASSWORD, rights=LIMITED.rights, cameras=LIMITED.cameras)
+    await known.save(ADMIN, "root", password=PASSWORD, rights=[Right.ADMIN])
+    made = await known.save(LIMITED, "guard", password=PASSWORD, rights=[Right.VIEW], cameras=[1])
     assert made.cameras == {1}
-    await known.put(LIMITED, "guard", rights=[])
+    await known.save(LIMITED, "guard", rights=[])
     await known.remove(LIMITED, "guard")
     with pytest.raises(RightRefused, match="limited to some cameras"):
         await known.remove(LIMITED, "root")
@@ -289,17 +289,17 @@ async def test_an_administrator_of_one_camera_may_look_after_it(place):
 
 async def test_nobody_widens_their_own_account(place):
     _, _, known = place
-    await known.put(ADMIN, "root", password=PASSWORD, rights=[Right.ADMIN])
+    await known.save(ADMIN, "root", password=PASSWORD, rights=[Right.ADMIN])
     root = known.get("root")
     with pytest.raises(RightRefused, match="somebody else"):
-        await known.put(root, "root", rights=[Right.ADMIN, Right.REVEAL])
-    assert (await known.put(root, "anna", password=PASSWORD, rights=[Right.REVEAL])).rights == {Right.REVEAL}
-    await known.put(root, "root", password="another password")
+        await known.save(root, "root", rights=[Right.ADMIN, Right.REVEAL])
+    assert (await known.save(root, "anna", password=PASSWORD, rights=[Right.REVEAL])).rights == {Right.REVEAL}
+    await known.save(root, "root", password="another password")
 
 
 async def test_no_camera_at_all_is_a_limit_too(place):
     _, _, known = place
-    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW], cameras=[])
+    await known.save(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW], cameras=[])
     await known.load()
     assert known.get("anna").cameras == frozenset()
     assert not known.get("anna").may(Right.VIEW, 1)
@@ -308,10 +308,10 @@ async def test_no_camera_at_all_is_a_limit_too(place):
 async def test_what_two_change_at_once_is_not_undone(place):
     """A new password takes a while to be hashed; a right that is taken away meanwhile must not come back with it."""
     _, _, known = place
-    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW, Right.REVEAL])
-    slow = asyncio.ensure_future(known.put(ADMIN, "anna", password="another password"))
+    await known.save(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW, Right.REVEAL])
+    slow = asyncio.ensure_future(known.save(ADMIN, "anna", password="another password"))
     await asyncio.sleep(0)
-    await known.put(ADMIN, "anna", rights=[Right.VIEW])
+    await known.save(ADMIN, "anna", rights=[Right.VIEW])
     await slow
     assert known.get("anna").rights == {Right.VIEW}
 
@@ -322,7 +322,7 @@ async def test_whoever_listens_hears_of_a_change_at_once(place):
     known.listen(lambda: heard.append([each.name for each in known.list(ADMIN)]))
     waiting = asyncio.ensure_future(known.changed())
     await asyncio.sleep(0)
-    await known.put(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
+    await known.save(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
     async with asyncio.timeout(5):
         await waiting
     await known.load()

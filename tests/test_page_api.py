@@ -216,7 +216,7 @@ async def test_signing_out_ends_the_session(client):
 async def test_a_right_taken_away_is_gone_at_the_next_request(client, box):
     await sign_in(client, "porter")
     await recorded(client)
-    await box.users.put(ROOT, "porter", rights=[])
+    await box.users.save(ROOT, "porter", rights=[])
     reply = await client.get(
         "/api/cameras/1/timeline", params={"start": "2020-01-01T00:00:00Z", "end": "2030-01-01T00:00:00Z"}
     )
@@ -229,7 +229,7 @@ async def test_a_right_taken_away_ends_a_stream_at_once(client, box, monkeypatch
     await sign_in(client, "porter")
     socket = await client.ws_connect("/api/cameras/1/stream")
     await socket.receive(timeout=60)
-    await box.users.put(ROOT, "porter", rights=[])
+    await box.users.save(ROOT, "porter", rights=[])
     async with asyncio.timeout(60):
         while (message := await socket.receive()).type is not WSMsgType.CLOSE:
             pass
@@ -363,7 +363,8 @@ def test_the_page_asks_for_words_of_the_closed_list_only():
 
 async def test_freeze_pick_search_and_shot(client):
     await sign_in(client, "guard")
-    start = request_fields.time_us(await recorded(client), "start")
+    spans = await recorded(client)
+    start = request_fields.time_us(spans, "start")
     still = await (
         await client.post("/api/cameras/1/freeze", json={"at": request_fields.iso(start + 3_000_000)})
     ).json()
@@ -378,6 +379,10 @@ async def test_freeze_pick_search_and_shot(client):
     assert told.status == 200
     shot = await client.get(f"/api/passages/{found['matches'][0]['passage']}/shot")
     assert (await shot.read())[:2] == b"\xff\xd8"
+    thumbnail = await client.get("/api/cameras/1/thumbnail", params={"at": spans["start"]})
+    for picture in (shot, thumbnail):
+        assert picture.status == 200
+        assert picture.headers["Cache-Control"] == "no-store", "it would be in the browser after a sign-out"
     drawn = await (
         await client.post(f"/api/stills/{still['key']}/picks", json={"box": [0.1, 0.1, 0.3, 0.4], "class": "car"})
     ).json()

@@ -156,7 +156,7 @@ async def test_a_session_ends_with_the_password_it_began_with_whoever_changes_th
     async with TestClient(client.server) as other:
         await sign_in(other, "admin")
         assert (await other.get("/api/me")).status == 200
-        await cli.put(setup, "admin", rights=[Right.ADMIN, Right.VIEW])
+        await cli.save(setup, "admin", rights=[Right.ADMIN, Right.VIEW])
         await stand_in.box.users.load()
         assert (await other.get("/api/me")).status == 200, "other rights are no other password"
         # Changed by its own session, that one goes on.
@@ -164,11 +164,11 @@ async def test_a_session_ends_with_the_password_it_began_with_whoever_changes_th
         assert reply.status == 200
         assert ((await client.get("/api/me")).status, (await other.get("/api/me")).status) == (200, 401)
         await cli.load()
-        await cli.put(setup, "admin", password="a third password")
+        await cli.save(setup, "admin", password="a third password")
         await stand_in.box.users.load()
         assert (await client.get("/api/me")).status == 401
         await sign_in(other, "guard")
         await cli.remove(setup, "guard")
-        await cli.put(setup, "guard", password="guard password", rights=list(Right))
+        await cli.save(setup, "guard", password="guard password", rights=list(Right))
         await stand_in.box.users.load()
         assert (await other.get("/api/me")).status == 401, "another account of the same name"

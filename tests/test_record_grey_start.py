@@ -92,7 +92,7 @@ async def test_the_page_gets_a_picture_to_begin_with_in_the_middle_of_such_a_rec
     async with running(tmp_path / "box") as box:
         await asyncio.to_thread(record_file, box.box.recordings._segments, 2, path, start_us)
         token, _ = box.client.server.app[page.SESSIONS].begin(box.box.users.get(NAME))
-        await box.box.users.put(CONSOLE, NAME, rights=[Right.VIEW])
+        await box.box.users.save(CONSOLE, NAME, rights=[Right.VIEW])
         got, asked = b"", {"from": iso(start_us + 3_100_000)}
         async with box.client.ws_connect(
             "/api/cameras/2/stream", params=asked, headers={"Cookie": f"veilcam={token}"}

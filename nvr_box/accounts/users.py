@@ -11,6 +11,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -52,6 +53,17 @@ class TooMany(RightRefused):
     def __init__(self, sentence: str, wait_s: float) -> None:
         super().__init__(sentence)
         self.wait_s = wait_s
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What becomes of an account; None leaves a part as it is. `made_up`: the password is the box's own."""
+
+    password: str | None = None
+    rights: Iterable[Right] | None = None
+    cameras: Iterable[int] | None = None
+    every_camera: bool = False
+    made_up: bool = False
 
 
 class Accounts:
@@ -156,7 +168,7 @@ class Accounts:
             await asyncio.to_thread(write_atomically, self._note, f"{name}\n{password}\n".encode())
         except OSError as error:
             raise StoreError(f"{self._note}: {error.strerror}") from error
-        await self._put(_CONSOLE, name, password=password, rights=rights, made_up=True)
+        await self._apply(_CONSOLE, name, _Change(password, rights, made_up=True))
 
     async def claim(self, by: Account, password: str) -> None:
         """Give the first account a password of its owner's own; the note goes with the old one.
@@ -170,14 +182,14 @@ class Accounts:
         _, verifier = self._accounts[by.name]
         if await self._derived(_fits, password, verifier):
             raise Invalid("password: choose another one than the one that was made up", "password")
-        await self._put(by, by.name, password=password)
+        await self._apply(by, by.name, _Change(password))
 
     def list(self, by: Account) -> tuple[Account, ...]:
         """All accounts; needs `ADMIN`."""
         by.demand(Right.ADMIN)
         return tuple(account for account, _ in self._accounts.values())
 
-    async def put(
+    async def save(
         self,
         by: Account,
         name: str,
@@ -197,30 +209,21 @@ class Accounts:
             RequestError: the name or password does not meet the rules, or no admin would be left; says which.
         """
         await self._log.demand(by, Right.ADMIN, "user-change")
-        return await self._put(by, name, password=password, rights=rights, cameras=cameras, every_camera=every_camera)
+        return await self._apply(by, name, _Change(password, rights, cameras, every_camera=every_camera))
 
-    async def _put(
-        self,
-        by: Account,
-        name: str,
-        *,
-        password: str | None = None,
-        rights: Iterable[Right] | None = None,
-        cameras: Iterable[int] | None = None,
-        every_camera: bool = False,
-        made_up: bool = False,
-    ) -> Account:
+    async def _apply(self, by: Account, name: str, wanted: _Change) -> Account:
         if not _NAME.fullmatch(name):
             raise Invalid("name: letters, digits, blank, . _ @ - only, at most 64, a letter or digit first", "name")
-        if password is not None and len(password) < LEAST_PASSWORD:
+        if wanted.password is not None and len(wanted.password) < LEAST_PASSWORD:
             raise Invalid(f"password: at least {LEAST_PASSWORD} characters", "password")
-        fresh = None if password is None else await self._derived(_verifier, password)
+        fresh = None if wanted.password is None else await self._derived(_verifier, wanted.password)
         # From here on one change at a time: what two read at once, the later would undo of the earlier.
         async with self._changing:
             old, verifier = self._accounts.get(name, (None, ""))
             verifier = fresh or verifier
-            held = frozenset(rights) if rights is not None else (old.rights if old else frozenset())
-            where = frozenset(cameras) if cameras is not None else (old.cameras if old and not every_camera else None)
+            held = frozenset(wanted.rights) if wanted.rights is not None else (old.rights if old else frozenset())
+            kept = old.cameras if old and not wanted.every_camera else None
+            where = kept if wanted.cameras is None else frozenset(wanted.cameras)
             account = Account(name, held, where)
             await self._may_change(by, account, old, "user-change")
             if not verifier:
@@ -231,23 +234,23 @@ class Accounts:
 
             def change(link: Link) -> None:
                 account_rows.put(link, row)
-                if password is not None:
+                if wanted.password is not None:
                     facts.forget(link, _FIRST, name)
-                if made_up:
+                if wanted.made_up:
                     facts.put(link, _FIRST, name)
                 details: dict[str, audit.Detail] = {
                     "account": name,
                     "rights": row[2],
                     "cameras": row[3],
-                    "password": password is not None,
+                    "password": wanted.password is not None,
                 }
                 audit.append(link, by.name, "user-change", camera=None, reason="", granted=True, details=details)
 
             await self._store.write(change)
             self._accounts[name] = (account, verifier)
-            if made_up:
+            if wanted.made_up:
                 self._unclaimed = name
-            elif password is not None and self.must_claim(name):
+            elif wanted.password is not None and self.must_claim(name):
                 self._unclaimed = None
                 await self._let_note_go()
         self._tell()

@@ -88,7 +88,10 @@ class Cameras:
             camera=camera,
             state=CameraRecordingState.LOST if strange else state_of(now) if running else CameraRecordingState.OFF,
             since_utc_us=now.since_utc_us,
-            message=strange or now.message or clock_message(now.clock_offset_s),
+            message=strange
+            or now.message
+            or self._upkeep.impostors.advice(camera)
+            or clock_message(now.clock_offset_s),
             clock_offset_s=now.clock_offset_s,
             codec=now.codec,
             width=now.width,

@@ -29,11 +29,16 @@ class Impostors:
         self._audit, self._stop, self._start = audit, stop, start
         self._found: dict[int, str] = {}
         self._doubted: set[int] = set()
+        self._older: dict[int, str] = {}
         self._proven: dict[int, int] = {}
 
     def words(self, camera: int) -> str:
         """What is wrong with who answers, empty while nothing is."""
         return self._found.get(camera, "")
+
+    def advice(self, camera: int) -> str:
+        """What to do about a camera that is recorded under an older version of the pairing; empty for any other."""
+        return self._older.get(camera, "")
 
     def notices(self) -> Iterator[Notice]:
         """That there are some; the cameras' own lines name them, to who may see them."""
@@ -54,6 +59,7 @@ class Impostors:
         number = camera.camera
         if not (camera.paired and camera.device):
             self._found.pop(number, None)
+            self._older.pop(number, None)
             return
         known = number in self._found
         if not known and (now is None or not now.connected or self._proven.get(number) == now.since_utc_us):
@@ -68,12 +74,19 @@ class Impostors:
                 self._doubted.add(number)  # once may be a proxy, or a camera that is starting
                 return
         except AnotherCamera as error:
+            self._older.pop(number, None)
             await self._refuse(camera, str(error), known=known)
+        except pairing.OlderPairing as error:
+            # It worked before this box was updated, and evidence that is not recorded cannot be made up for.
+            self._older[number] = str(error)
         except PeerError as error:
             log.debug("%s: does not say who it is: %s", camera.name, printable(str(error)))
         else:
             self._doubted.discard(number)
-            if now is not None:
+            self._older.pop(number, None)
+            if said.box_key is None:
+                self._older[number] = "it was paired by an older program and takes orders from any box: pair it again"
+            elif now is not None:
                 self._proven[number] = now.since_utc_us
             if known:
                 del self._found[number]

@@ -15,7 +15,11 @@ from base.logs import printable
 from nvr_box.cameras.veilcam_client import RequestSigning, json_of, new_session, signed
 from wire import meeting
 from wire.keys import Recipient
-from wire.pairing import PATH, CameraDocument, Pairing
+from wire.pairing import PATH, UNPINNED, CameraDocument, Pairing
+
+
+class OlderPairing(PeerError):
+    """The camera speaks the version of the pairing that proves no key: it is recorded, and cannot be given keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,10 @@ async def unpair(xaddr: str, user: str, password: str, order: RequestSigning) ->
 
 def _read(table: Any) -> Paired:
     try:
+        if table["version"] == UNPINNED:
+            raise OlderPairing(
+                "its program is older than this box and proves no key: update the camera's program, then pair it again"
+            )
         if table["version"] != meeting.VERSION:
             mine = meeting.VERSION
             raise PeerError(f"the camera speaks version {table['version']!r} of the pairing, this box speaks {mine}")

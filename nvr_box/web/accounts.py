@@ -32,7 +32,7 @@ async def put(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     every = "cameras" in fields and fields["cameras"] is None
     password = text(fields, "password", most=1024) if "password" in fields else None
-    account = await box(request).users.put(
+    account = await box(request).users.save(
         by(request),
         name,
         password=password,

@@ -87,6 +87,7 @@ async def _mark(_request: web.Request) -> web.StreamResponse:
 async def _guard(request: web.Request, response: web.StreamResponse) -> None:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    # What an account sees must not be left in a browser where another one signs in next.
     response.headers.setdefault("Cache-Control", "no-store" if request.path.startswith("/api/") else "no-cache")
     if request.secure:
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")

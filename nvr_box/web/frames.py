@@ -81,7 +81,7 @@ async def thumbnail(request: web.Request) -> web.Response:
     jpeg = await box(request).stills.jpeg(
         by(request), camera_number(request), time_us(request.query, "at"), width=width
     )
-    return web.Response(body=jpeg, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
+    return web.Response(body=jpeg, content_type="image/jpeg")
 
 
 def _pick(pick: Pick) -> dict[str, object]:

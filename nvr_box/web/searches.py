@@ -130,4 +130,4 @@ async def search(request: web.Request) -> web.Response:
 async def shot(request: web.Request) -> web.Response:
     """The masked best shot of a passage."""
     jpeg = await box(request).searches.best_shot(by(request), int(request.match_info["passage"]))
-    return web.Response(body=jpeg, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+    return web.Response(body=jpeg, content_type="image/jpeg")

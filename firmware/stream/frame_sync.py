@@ -1,7 +1,7 @@
 """Where pictures wait for their detections.
 
 The sensor never waits: when too many pictures wait, the oldest is dropped and counted. Vision gets its own short queue
-with the same rule. A picture leaves the synchroniser when the detections its mask needs are there, or when it reaches the
+with the same rule. A picture leaves when the detections that its mask needs are there, or when it reaches the
 deadline: then it leaves all the same and will be masked whole.
 
 What holds of one picture, P, and of vision:

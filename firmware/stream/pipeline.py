@@ -1,7 +1,7 @@
 """The camera as a frame sees it: capture, vision, mask, encode, each in a thread of its own.
 
 The heavy calls (decoding, inference, encoding) release the interpreter lock, so threads suffice. The clear picture is
-known to four places only: the synchroniser, vision, the painter and the payload encoder. All else starts from the masked
+known to four places only: synchroniser, vision, painter and the payload encoder. All else starts from the masked
 one, which is why `Outputs` has no way to receive another.
 """
 

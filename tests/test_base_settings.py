@@ -187,6 +187,15 @@ def test_a_file_of_a_newer_program_is_read_and_what_it_knows_more_is_kept(tmp_pa
     assert json.loads(path.read_text()) == {**codec.encode(Drawing(name="b")), "version": 2, "glow": 7}
 
 
+def test_of_a_newer_program_a_list_is_read_without_what_is_not_known_here(tmp_path):
+    shapes = [{"kind": "spiral", "turns": 3}, *codec.encode(FULL)["shapes"]]
+    (tmp_path / "drawing.json").write_text(json.dumps({"version": 2, "shapes": shapes}))
+    found = stored(tmp_path)
+    assert (found.value.shapes, found.damage) == (FULL.shapes, None)
+    (tmp_path / "drawing.json").write_text(json.dumps({"version": 1, "shapes": shapes}))
+    assert stored(tmp_path).damage is not None, "a kind that this version should know"
+
+
 def test_what_the_disk_refuses_leaves_the_old_value(tmp_path):
     found = stored(tmp_path / "folder")
     (tmp_path / "folder").write_bytes(b"a file where the folder should be")

@@ -14,7 +14,7 @@ import { unlock } from "./keyfile.js";
 import { CODECS } from "./nal.js";
 import { NO_RECOVERY_DATA, NOT_A_RECIPIENT, OTHER_CAMERA, Reader, STREAM_RESTARTED } from "./reader.js";
 import { openThumbnail } from "./thumbnail.js";
-import { us } from "../times.js";
+import { us } from "../parts/times.js";
 
 const NOTHING = {
   opened: 0,

@@ -453,7 +453,7 @@ class StandInReveals:
         )
         self.on[session.key] = session
         if request:
-            self.approvals.take(request)
+            self.approvals.claim(request)
         return session
 
     def may_open_in_browser(self, by):

@@ -49,7 +49,7 @@ async def test_an_approved_request_is_good_for_one_reveal(approvals):
         RequestState.APPROVED, "officer", REASON, (0.5, 0.25),
     )  # fmt: skip
     found = approvals.approved(ASKER, 1, request.key)
-    approvals.take(found)
+    approvals.claim(found)
     with pytest.raises(RightRefused, match="a second person has to approve"):
         approvals.approved(ASKER, 1, request.key)
     approvals.give_back(found)

@@ -229,7 +229,7 @@ async def test_what_was_begun_under_a_wrong_clock_is_kept_when_it_ends_under_the
 async def test_what_a_killed_box_recorded_under_a_wrong_clock_is_kept(place, clip):
     """Its file has no row: the next start finds it."""
     place.clocks.run(10_000_000, -37 * DAY)
-    await place.housekeeping._follow()
+    await place.housekeeping._apply_outside_changes()
     wrong_us = place.clocks.wall_us
     await place.record(clip, wrong_us)
     await place.store.write(lambda link: link.execute("DELETE FROM segment"))

@@ -150,7 +150,7 @@ def test_what_is_tunnelled_passes_whole_or_not_at_all(cuts, clear):
     requests, passed, at = Requests(tunnel=True), b"", 0
     try:
         for step in [*cuts, len(whole)]:
-            passed += requests.take(whole[at : at + step])
+            passed += requests.accept(whole[at : at + step])
             at += step
     except PeerError:
         assert clear
@@ -171,7 +171,7 @@ def test_requests_pass_whole_however_they_are_cut(messages, data):
     whole, requests, passed, at = b"".join(messages), Requests(), b"", 0
     while at < len(whole):
         step = data.draw(st.integers(1, len(whole) - at))
-        passed += requests.take(whole[at : at + step])
+        passed += requests.accept(whole[at : at + step])
         at += step
     assert passed == whole
     assert requests.playing == (PLAY in messages)
@@ -184,7 +184,7 @@ def test_no_byte_of_a_request_with_a_password_in_clear_passes(messages, data):
     with pytest.raises(PeerError, match="in clear"):  # noqa: PT012 - cut anywhere
         while True:
             step = data.draw(st.integers(1, max(1, len(whole) - at)))
-            passed += requests.take(whole[at : at + step])
+            passed += requests.accept(whole[at : at + step])
             at += step
     assert CLEAR not in passed
     assert before.startswith(passed)

@@ -243,7 +243,7 @@ async def test_an_administrator_releases_a_place_with_a_reason_and_takes_it_back
         ]
         assert json.loads(granted[0][4])["box"] == "0.100 0.200 0.300 0.900"
         assert {row[0] for row in rows if not row[3]} == {"guard", "root", "b"}
-        await roster.put(replace(roster.get(1), camera_id=None, signing_key=None), None)
+        await roster.save(replace(roster.get(1), camera_id=None, signing_key=None), None)
         with pytest.raises(Conflict, match="another make"):
             await places.release(ADMIN, 1, PLACE, reason=REASON)
 

@@ -80,7 +80,7 @@ async def test_nothing_that_is_done_over_and_over_scans_a_history(place):
     await events.add([StoredEvent(1, NOW, "tns1:VideoSource/MotionAlarm", "Changed")])
     await passages.load()
     await place.housekeeping.sweep()
-    await place.housekeeping._follow()
+    await place.housekeeping._apply_outside_changes()
     await place.segments.usage(1)
     await roster.packets(1)
     await place.segments.between(1, NOW, NOW + 1)

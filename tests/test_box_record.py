@@ -198,7 +198,7 @@ async def test_somebody_of_whom_only_the_picture_tells_is_frozen_with_the_colour
     store, _, recordings = place
     stills = Stills(recordings, Passages(store), Audit(store), None, 0.5)
     seen = SightedObject(7, ObjectClass.PERSON, (0.1, 0.1, 0.2, 0.5), CLOTHES)
-    (pick,) = await stills._told(1, Sighting(T0, (seen,)))
+    (pick,) = await stills._picks_of(1, Sighting(T0, (seen,)))
     assert [(one.part, one.colour) for one in pick.colours] == [
         (BodyPart.UPPER, ColourWord.RED), (BodyPart.UPPER, ColourWord.WHITE), (BodyPart.LOWER, ColourWord.BLACK),
     ]  # fmt: skip

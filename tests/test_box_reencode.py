@@ -110,7 +110,7 @@ async def test_from_one_model_to_the_other_and_back_searches_go_on(place, encode
     assert (done.total, done.done, done.stayed.total()) == (6, 6, 0), "a car keeps the model that cars have"
     assert await told(store) == dict.fromkeys(range(1, 7), market) | {7: stripes}
     assert f"6 of 6 passages carry codes of {market}" in capsys.readouterr().out
-    await passages.follow()
+    await passages.reconcile()
     found = await searches.by_packet(GUARD, 1, Filters(threshold=0.0))
     assert (found.compared, found.other_model) == (5, 1)
     assert found.matches[0].packet == 4, "who wears the same"
@@ -121,7 +121,7 @@ async def test_from_one_model_to_the_other_and_back_searches_go_on(place, encode
     assert (await reencode(place, "market64")).total == 0, "nothing is done twice"
     assert (await reencode(place, "stripes")).done == 6
     assert set((await told(store)).values()) == {stripes}
-    await passages.follow()
+    await passages.reconcile()
     assert (await searches.by_packet(GUARD, 1, Filters(threshold=0.0))).other_model == 0
     entries = await Audit(store).entries(ADMIN, action="reencode-end")
     assert [(each.details["done"], each.details["why"]) for each in entries] == [(6, "finished"), (0, "finished"),
@@ -148,7 +148,7 @@ async def test_what_does_not_open_keeps_its_model_and_the_search_says_so(place, 
     assert done.stayed == {thumbnail.NOT_A_RECIPIENT: 3, NO_SHOT: 1, thumbnail.NO_ORIGINAL: 1}
     market, stripes = encoders["market64"].model, encoders["stripes"].model
     assert await told(store) == {1: stripes, 2: market, 3: stripes, 4: stripes, 5: stripes, 6: stripes}
-    await passages.follow()
+    await passages.reconcile()
     searches = AppearanceSearch(passages, None, Audit(store))
     two = next(number for number, each in (await passages.get(range(1, 9))).items() if each.code.model == market)
     found = await searches.by_packet(GUARD, two, Filters(threshold=0.0))
@@ -167,7 +167,7 @@ async def test_passages_that_come_while_it_works_are_searched_once(place, encode
     async for _ in Reencoder(store, encoders["market64"], identities).run():
         pass
     fresh = [described(n, encoders["market64"], keys.recipients()) for n in range(4, 16)]
-    await asyncio.gather(passages.follow(), *(passages.add(1, [each]) for each in fresh))
+    await asyncio.gather(passages.reconcile(), *(passages.add(1, [each]) for each in fresh))
     assert len(passages.galleries[encoders["market64"].model]) == len(passages) == 15
 
 
@@ -217,5 +217,5 @@ async def test_killed_in_the_middle_it_goes_on_where_it_was(place, encoders):
     done = await reencode(place, "market64")
     assert (done.total, done.done) == (8, 8)
     assert set((await told(store)).values()) == {market}
-    await passages.follow()
+    await passages.reconcile()
     assert len(passages.galleries[market]) == 24

@@ -140,7 +140,7 @@ async def test_a_stream_that_carries_another_cameras_id_opens_nothing_and_says_s
     """Somebody plays camera 1's stream to the box at the address of another one."""
     reveals, *_ = place
     roster = reveals._roster
-    await roster.put(replace(roster.get(1), camera_id="ff" * 8), None)
+    await roster.save(replace(roster.get(1), camera_id="ff" * 8), None)
     session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
     masked = person(i420(clear_picture(5))[:240], 9)
     shown = frames(await played(reveals.play(CONTROLLER, session.key, T0, END)))
@@ -411,7 +411,7 @@ async def test_a_page_that_opens_by_itself_is_given_what_is_sealed_and_nothing_e
         await reveals.still(CONTROLLER, session.key, T0)
     with pytest.raises(RightRefused, match="another person's"):
         reveals.handed(Account("other", frozenset({Right.VIEW, Right.REVEAL})), session.key)
-    reveals.tell(CONTROLLER, session.key, Verdicts(opened=75))
+    reveals.report_verdicts(CONTROLLER, session.key, Verdicts(opened=75))
     await reveals.end(CONTROLLER, session.key)
     end = (await log.entries(ADMIN, action="reveal-end"))[0]
     assert end.details["opened"] == 75

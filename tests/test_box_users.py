@@ -186,7 +186,7 @@ async def test_entries_are_chained_filtered_and_paged(place):
     assert (verdict.entries, verdict.broken_at) == (5, None)
     newest = await log.entries(ADMIN, limit=2, action="search")
     assert [entry.reason for entry in newest] == ["case 4", "case 3"]
-    older = await log.entries(ADMIN, before=newest[-1].number, who="bert")
+    older = await log.entries(ADMIN, before=newest[-1].number, actor="bert")
     assert [entry.reason for entry in older] == ["case 2", "case 0"]
     assert (await log.entries(ADMIN, camera=1, action="search"))[0].who == "anna"
     # Each look left an entry of its own.

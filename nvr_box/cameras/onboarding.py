@@ -19,7 +19,7 @@ from onvif.replies import ProfileReply
 
 @dataclass(frozen=True, slots=True)
 class ProbedCamera:
-    """A camera that passed every step; whoever gets it closes `device`."""
+    """A camera that passed every step; its receiver closes `device`."""
 
     device: Device
     profile: ProfileReply
@@ -50,9 +50,16 @@ async def probe_camera(
         return
     kept = False
     try:
-        who = device.information
+        information = device.information
         yield Step("reach", ok=True, detail=address), None
-        yield Step("sign-in", ok=True, detail=printable(f"{who.manufacturer} {who.model} {who.firmware}")), None
+        yield (
+            Step(
+                "sign-in",
+                ok=True,
+                detail=printable(f"{information.manufacturer} {information.model} {information.firmware}"),
+            ),
+            None,
+        )
         try:
             profile = best_profile(await device.profiles())
             uri = await device.stream_uri(profile)
@@ -83,14 +90,16 @@ async def probe_camera(
 
 def refuse_another(known: CameraRow, tried: ProbedCamera) -> None:
     """Raise `RequestError` when what was tried is another camera than the known one: its recordings would be mixed."""
-    said, who = tried.paired, tried.device.information
+    said, information = tried.paired, tried.device.information
     if known.camera_id is not None:
         same = said is not None and said.camera_id == known.camera_id
     else:
-        told = (printable(each, limit=64) for each in (who.manufacturer, who.model, who.serial))
+        reported = (
+            printable(each, limit=64) for each in (information.manufacturer, information.model, information.serial)
+        )
         same = said is None and all(
             not before or before == now
-            for before, now in zip((known.manufacturer, known.model, known.serial), told, strict=True)
+            for before, now in zip((known.manufacturer, known.model, known.serial), reported, strict=True)
         )
     if not same:
         raise Conflict(f"another camera than {known.name} answers there; remove this one and add that one")

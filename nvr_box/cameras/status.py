@@ -1,4 +1,4 @@
-"""What the page is told of cameras: found ones, steps of trying one, how an added one is doing."""
+"""What the page shows of cameras: found ones, steps of trying one, how an added one is doing."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -43,7 +43,7 @@ class CameraStatus:
     """How one camera is doing now. `message` names what is wrong, empty when nothing is.
 
     Attributes:
-        asked_utc_us: when its stream was asked for last.
+        asked_utc_us: when its stream was last requested.
     """
 
     camera: int

@@ -81,7 +81,7 @@ class KeyFolder:
 
     @property
     def identity(self) -> Identity:
-        """Opens feature packets. Raises Conflict for whoever has not the box's secret."""
+        """Opens feature packets. Raises Conflict for a caller without the box's secret."""
         return self._opened()[0]
 
     @property
@@ -116,7 +116,7 @@ class KeyFolder:
             if there and (secret is not None or not (keys.is_sealed(box) or keys.is_sealed(signing))):
                 own = keys.load_identity(box, secret), keys.load_signing_key(signing, secret)
                 if secret is not None and make:
-                    _put_under(secret, (box, own[0]), (signing, own[1]))
+                    _seal_under(secret, (box, own[0]), (signing, own[1]))
             return cls(folder, rotate, own)
         except (OSError, Error) as error:
             raise StoreError(f"{folder}: {error}") from error
@@ -129,7 +129,7 @@ class KeyFolder:
     def recipients(self, camera_id: str = "") -> tuple[Recipient, ...]:
         """What a camera seals the originals to now: its key of today, made when there is none, and those in escrow.
 
-        Nobody while no operator has a key.
+        None while no operator has a key.
 
         Raises:
             StoreError: a key file is damaged, or the key of today cannot be written.
@@ -166,7 +166,7 @@ class KeyFolder:
     def sealed(self, camera: int | None = None, camera_id: str | None = None) -> Sealed:
         """Everything that a reveal of `camera` on the box tries its passphrase on; days newest first.
 
-        Every day of the camera, since one that could not be told a new key goes on with its old one.
+        Every day of the camera, since one that could not be given a new key goes on with its old one.
 
         Args:
             camera_id: whose day keys, those of every camera among them; None for all.
@@ -194,7 +194,7 @@ class KeyFolder:
         """
         if kid not in {path.stem for path in self._operator_files()}:
             raise NotFound(f"there is no key {kid}")
-        self._put("holders.json", {**self._holders_file(), kid: account})
+        self._write("holders.json", {**self._holders_file(), kid: account})
 
     def sealed_files(self, kids: frozenset[str]) -> tuple[dict[str, Any], ...]:
         """The key files of these operators as they lie on disk, for a page that opens them itself."""
@@ -278,7 +278,7 @@ class KeyFolder:
                 raise Conflict("this is the only operator's key in force: make another one first")
             pairs = self._pairs()
             if pairs and not any(set(pair) <= operators - {kid} for pair in pairs):
-                raise Conflict("dual control: no pair of operators would be left; set it anew with `keys dual` first")
+                raise Conflict("dual control: no pair of operators would be left; set it again with `keys dual` first")
             self._note(self.folder / "reveal" / f"{kid}.json", "operator")
             if self.rotate:
                 self.renew()
@@ -324,7 +324,7 @@ class KeyFolder:
         for pair in pairs:
             if len(set(pair)) != 2 or not set(pair) <= known:
                 raise Invalid(f"dual control: {' and '.join(pair)} are not two operators' keys", "pairs")
-        self._put("policy.json", {"both": [list(pair) for pair in pairs]})
+        self._write("policy.json", {"both": [list(pair) for pair in pairs]})
 
     @property
     def cases(self) -> CaseKeys:
@@ -338,7 +338,7 @@ class KeyFolder:
 
     def add_escrow(self, recipient: Recipient) -> None:
         """Cameras seal to this public key as well from the next pairing on."""
-        self._put(f"escrow/{recipient.kid.hex()}.json", recipient.to_json())
+        self._write(f"escrow/{recipient.kid.hex()}.json", recipient.to_json())
 
     def hold(self, case: str, days: Sequence[str], passphrases: Sequence[str], case_passphrase: str) -> Recipient:
         """Keep days recoverable for a case although their keys will be destroyed: re-seal them to a key of the case.
@@ -389,9 +389,9 @@ class KeyFolder:
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"{path}: not a policy of dual control: {error}; set it anew with `keys dual`") from error
+            raise StoreError(f"{path}: not a policy of dual control: {error}; set it again with `keys dual`") from error
 
-    def _put(self, name: str, table: Mapping[str, Any]) -> None:
+    def _write(self, name: str, table: Mapping[str, Any]) -> None:
         try:
             write_atomically(self.folder / name, json.dumps(table).encode())
         except OSError as error:
@@ -435,7 +435,7 @@ def _revoked(past: Mapping[str, PastKey], name: str) -> bool:
     return name in past and past[name].revoked_us is not None
 
 
-def _put_under(secret: str, *files: tuple[Path, Identity | SigningKey]) -> None:
+def _seal_under(secret: str, *files: tuple[Path, Identity | SigningKey]) -> None:
     """Seal keys that lie in clear; of the clear file nothing is left that can be overwritten."""
     for path, key in files:
         if keys.is_sealed(path):

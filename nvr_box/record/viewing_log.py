@@ -1,6 +1,6 @@
-"""Who is viewing the recording of which camera: however often somebody seeks, one viewing is two entries in the log.
+"""Which account is viewing which camera's recording: however often it seeks, one viewing is two entries in the log.
 
-The first is written before anything is shown, the last when nobody of that name has asked for a minute; it says which
+The first is written before anything is shown, the last when that account made no request for a minute; it says which
 stretches were sent. A box that is killed in between leaves the first without the last.
 """
 
@@ -41,19 +41,19 @@ class ViewingLog:
         self._beginning = asyncio.Lock()
         self._ending: set[asyncio.Task[None]] = set()
 
-    async def begin(self, who: str, camera: int, start_us: int, *, via: str = "page") -> Viewing:
+    async def begin(self, actor: str, camera: int, start_us: int, *, via: str = "page") -> Viewing:
         """A stream begins; raises StoreError when its viewing could not be written down.
 
         Args:
             via: page or rtsp; their users are not the same people.
         """
         async with self._beginning:
-            viewing = self._on.get((who, camera, via))
+            viewing = self._on.get((actor, camera, via))
             if viewing is None:
                 how: dict[str, Detail] = {} if via == "page" else {"via": via}
                 how["start_us"] = start_us
-                await self._audit.write(who, "view-recording", camera=camera, reason="", granted=True, **how)
-                viewing = self._on[who, camera, via] = Viewing(who, camera, via)
+                await self._audit.write(actor, "view-recording", camera=camera, reason="", granted=True, **how)
+                viewing = self._on[actor, camera, via] = Viewing(actor, camera, via)
             viewing.readers += 1
             if viewing.timer is not None:
                 viewing.timer.cancel()

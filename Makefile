@@ -17,6 +17,7 @@ demo: setup      ## two cameras on real footage, the box, its page; CLIP=path fo
 
 check: setup     ## ruff, mypy strict, formatting, arrows
 	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(PYTHON) -m pytest tests/test_layers.py
 

@@ -12,6 +12,7 @@ from base.settings_file import Stored
 from firmware import identity
 from firmware.analytics.engine import Engine
 from firmware.camera import CameraContext
+from firmware.camera_topics import CAMERA_TOPICS
 from firmware.capture.frame import CapturedFrame
 from firmware.capture.sources import open_source
 from firmware.config import CameraConfig
@@ -46,7 +47,6 @@ from firmware.vision.frame_detections import FrameDetections
 from models import load
 from onvif.events.bus import Bus
 from onvif.events.settings_damage import tell_damage, tell_lost
-from onvif.events.topics import CAMERA
 from onvif.platform import interface_of
 from onvif.rtsp.serve import RtspServer
 from wire.pairing import Pairing
@@ -72,7 +72,7 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
     pairings = Pairings(config.state)
     outbox = Outbox.whole(config.state / "outbox.sqlite")
     settings = Settings(config)
-    bus = Bus(CAMERA)
+    bus = Bus(CAMERA_TOPICS)
     sensor = Sensor(config.state, bus)
     engine = Engine(config.state, bus)
     overlay = Overlay(config.state)

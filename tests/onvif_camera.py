@@ -13,6 +13,7 @@ from base.settings_file import Stored
 from firmware import identity
 from firmware.analytics.engine import Engine
 from firmware.camera import CameraContext
+from firmware.camera_topics import CAMERA_TOPICS
 from firmware.capture.sources import ClipSource
 from firmware.config import CameraConfig
 from firmware.encode.protected import ProtectedEncoder
@@ -37,7 +38,6 @@ from firmware.stream.pipeline import Masked
 from firmware.viewer import ViewerAccount
 from onvif import names
 from onvif.events.bus import Bus
-from onvif.events.topics import CAMERA
 from onvif.registry import load
 from onvif.rtsp.serve import RtspServer
 from onvif.soap_transport import SoapTransport
@@ -108,7 +108,7 @@ def build(state: Path, *, bus=None, https=False, address="127.0.0.1") -> CameraC
     """The camera's context over its state folder, as `firmware.app` builds it."""
     config = CameraConfig(name="Test camera", serial="T-1", state=state, source=ClipSource(clip=Path("none.avi")),
                           discovery=False, https=https, address=address, web_port=0, rtsp_port=0)  # fmt: skip
-    bus = bus or Bus(CAMERA)
+    bus = bus or Bus(CAMERA_TOPICS)
     who = identity.load(state)
     settings = EncoderSettings(gop_frames=20)
     encoder = ProtectedEncoder(WIDTH, HEIGHT, RATE, settings, camera_id=who.camera_id, signer=who.signer)

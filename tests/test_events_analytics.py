@@ -6,11 +6,13 @@ import pytest
 from lxml import etree
 
 from firmware.analytics import Engine
+from firmware.analytics.rules.base import TrackedObject, TrackedPicture
+from firmware.camera_topics import CAMERA_TOPICS
 from firmware.services.analytics import PATH, AnalyticsService, analytics_service
 from firmware.services.deviceio import PATH as IO_PATH
 from firmware.services.deviceio import DeviceIoService, device_io_service
 from onvif.errors import Fault
-from onvif.events import Bus, topics
+from onvif.events import Bus
 from onvif.metadata import MetadataBox, MetadataFrame, MetadataObject
 from onvif.names import TAN, TDS, TMD, TT, VC, q
 from tests.onvif_device import device
@@ -19,12 +21,11 @@ from tests.onvif_schema import problems
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 RULE = q(TT, "ObjectDetection")
 MODULE = q(VC, "ObjectTracker")
-OBJECTS = topics.OBJECT_DETECTION.path
 
 
 @pytest.fixture
 def bus():
-    return Bus(topics.CAMERA)
+    return Bus(CAMERA_TOPICS)
 
 
 @pytest.fixture
@@ -38,6 +39,12 @@ def config(name, type_=RULE, **items):
         "Type": etree.QName(type_),
         "Parameters": {"SimpleItem": [{"Name": key, "Value": value} for key, value in items.items()]},
     }
+
+
+def picture(*seen):
+    """Of objects of these (tt:ObjectType, likelihood)."""
+    box = MetadataBox(-0.1, 0.5, 0.1, 0.0)
+    return TrackedPicture(NOW, tuple(TrackedObject(i, *one, box) for i, one in enumerate(seen, 1)), 640, 480)
 
 
 def offered(engine):
@@ -94,8 +101,8 @@ async def test_rules_act_on_events_and_survive(engine, bus, tmp_path):
             TAN, "CreateRules", to=PATH, ConfigurationToken="analytics",
             Rule=[config("Cars", ClassFilter="Vehicle", ConfidenceLevel="0.5")],
         )  # fmt: skip
-        engine.tell([("Human", 0.9), ("Vehicle", 0.4)], NOW)
-        engine.tell([("Vehicle", 0.6)], NOW)
+        engine.judge(picture(("Human", 0.9), ("Vehicle", 0.4)))
+        engine.judge(picture(("Vehicle", 0.6)))
         told = [(dict(event.source)["Rule"], dict(event.data)["ClassTypes"]) for event in heard]
         assert [[name for name, _ in event.source] for event in heard[:2]] == [
             ["VideoSource", "AnalyticsConfiguration", "Rule"]
@@ -112,7 +119,7 @@ async def test_rules_act_on_events_and_survive(engine, bus, tmp_path):
         await client.ask(
             TAN, "ModifyRules", to=PATH, ConfigurationToken="analytics", Rule=[config("Cars", ConfidenceLevel="0.9")]
         )
-        engine.tell([("Vehicle", 0.6)], NOW)
+        engine.judge(picture(("Vehicle", 0.6)))
         assert dict(heard[-1].data)["ClassTypes"] == ""
         assert [rule.name for rule in Engine(tmp_path, bus).settings.value.rules] == ["ObjectDetection", "Cars"]
         await client.ask(TAN, "DeleteRules", to=PATH, ConfigurationToken="analytics", RuleName=["Cars"])
@@ -155,7 +162,7 @@ async def test_modules_decide_what_is_described(engine):
     ("operation", "values", "fault"),
     [
         ("GetRules", {"ConfigurationToken": "nowhere"}, "NoConfig"),
-        ("CreateRules", {"Rule": [config("a", q(TT, "LineDetector"))]}, "InvalidRule"),
+        ("CreateRules", {"Rule": [config("a", q(TT, "FieldDetector"))]}, "InvalidRule"),
         ("CreateRules", {"Rule": [config("a", Colour="red")]}, "InvalidRule"),
         ("CreateRules", {"Rule": [config("a", ClassFilter="Unicorn")]}, "InvalidRule"),
         ("CreateRules", {"Rule": [config("a", ConfidenceLevel="nan")]}, "InvalidRule"),

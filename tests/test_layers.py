@@ -16,11 +16,7 @@ MAY_IMPORT = {
     "firmware": {"onvif", "models", "wire", "base"},
     "nvr_box": {"onvif", "models", "wire", "base"},
 }
-ONLY_IN = {
-    "gi": "onvif/rtsp/gst.py",
-    "picamera2": "firmware/capture/picamera.py",
-    "tensorrt": "models/tensorrt.py",
-}
+ONLY_IN = {"gi": "onvif/rtsp/gst.py"}
 FILES = [path for folder in MAY_IMPORT for path in sorted((ROOT / folder).rglob("*.py"))]
 
 

@@ -9,6 +9,7 @@ from lxml import etree
 from base.settings_file import Stored
 from firmware.analytics import Engine
 from firmware.analytics.palette import coloured
+from firmware.camera_topics import CAMERA_TOPICS
 from firmware.media_state import MediaState
 from firmware.services.analytics import PATH, AnalyticsService, analytics_service
 from firmware.stream.event_track import EventTrack
@@ -61,7 +62,7 @@ def kinds(root):
 
 async def test_the_sample_frame_announces_exactly_what_is_sent(tmp_path):
     """GetSupportedMetadata against documents of objects of every class, with and without known colours."""
-    engine = Engine(tmp_path, Bus(topics.CAMERA))
+    engine = Engine(tmp_path, Bus(CAMERA_TOPICS))
     async with device(analytics_service(AnalyticsService(engine))) as asker:
         reply = await asker().ask(TAN, "GetSupportedMetadata", to=PATH)
     assert problems(reply) == []
@@ -106,7 +107,7 @@ class Clock:
 
 @pytest.fixture
 def bus():
-    return Bus(topics.CAMERA)
+    return Bus(CAMERA_TOPICS)
 
 
 @pytest.fixture

@@ -1,76 +1,46 @@
-"""Analytics modules and rules: what of the seen is described, and what of it is told as events.
+"""Analytics modules and rules at work: what of the seen is described, and what of it becomes an event.
 
-ONVIF Analytics Service 26.06, 5.2 and 5.3. One module type describes tracked objects in the metadata stream; one rule
-type (tt:ObjectDetection, Annex A) tells which classes are in the picture. Both choose by class and likelihood. Without
-a module nothing is described, without a rule no object event is told: deleting them is how a client switches them off.
+ONVIF Analytics Service 26.06, 5.2 and 5.3. Modules describe tracked objects in the metadata stream, rules judge them.
+Without a module nothing is described, without a rule there is no rule event: deleting them is how a client switches
+them off. What types of either there are is said in `modules.py` and `rules/`.
 """
 
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from base.settings_file import Stored
-from onvif.events import Bus, topics
+from firmware.analytics.modules import DEFAULT_MODULES, Module
+from firmware.analytics.parameters import Named
+from firmware.analytics.rules import DEFAULT_RULES, Rule, type_of
+from firmware.analytics.rules.base import Judge, TrackedPicture
+from onvif.events import Bus
 from onvif.events.settings_damage import tell_damage
 from onvif.metadata import MetadataFrame, MetadataObject
-from onvif.names import TT, VC, q
-
-CLASSES = ("Bicycle", "Human", "Vehicle")
-"""The tt:ObjectType words that this camera can see."""
 
 CONFIGURATION = "analytics"
 VIDEO_SOURCE = SOURCE_CONFIGURATION = "source"
-MODULE_TYPE = q(VC, "ObjectTracker")
-RULE_TYPE = q(TT, "ObjectDetection")
 MOST_MODULES = 4
 MOST_RULES = 8
+SETTINGS_VERSION = 2
 
 Watcher = Callable[[str, MetadataFrame], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectFilter:
-    """Which objects are meant.
-
-    Args:
-        name: of the module or rule, unique among its kind.
-        classes: words of CLASSES.
-        likelihood: the least, 0..1.
-    """
-
-    name: str
-    classes: tuple[str, ...] = CLASSES
-    likelihood: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not self.name or len(self.name) > 64:
-            raise ValueError("a name has 1 to 64 characters")
-        unknown = sorted(set(self.classes) - set(CLASSES))
-        if unknown or not self.classes:
-            raise ValueError(f"classes: want some of {', '.join(CLASSES)}, got {', '.join(unknown) or 'none'}")
-        if not 0.0 <= self.likelihood <= 1.0:
-            raise ValueError("the confidence level is 0 to 1")
-
-    def takes(self, type_: str, likelihood: float) -> bool:
-        return type_ in self.classes and likelihood >= self.likelihood
-
-
-class Module(ObjectFilter):
-    """A module of type MODULE_TYPE: describes what it takes."""
-
-
-class Rule(ObjectFilter):
-    """A rule of type RULE_TYPE: tells the classes of what it takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
     """The whole configuration; the default is what a new camera does."""
 
-    modules: tuple[Module, ...] = (Module(name="ObjectTracker"),)
-    rules: tuple[Rule, ...] = (Rule(name="ObjectDetection"),)
+    modules: tuple[Module, ...] = DEFAULT_MODULES
+    rules: tuple[Rule, ...] = DEFAULT_RULES
+
+
+def _with_kinds(table: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 knew one type of rule and did not name it."""
+    kind = DEFAULT_RULES[0].kind
+    return {**table, "rules": [{"kind": kind, **rule} for rule in table.get("rules", [])]}
 
 
 class Engine:
@@ -78,13 +48,17 @@ class Engine:
 
     Args:
         state: the camera's state directory; `analytics.json` in it holds the configuration.
-        bus: where rules tell.
+        bus: where rules publish; it has to know the topics of `firmware.camera_topics`.
     """
 
     def __init__(self, state: Path, bus: Bus) -> None:
         self._bus = bus
         self._watchers: list[Watcher] = []
-        self.settings = Stored(state / "analytics.json", EngineSettings())
+        self._lock = threading.Lock()
+        self._judges: dict[str, tuple[Rule, Judge]] = {}
+        self.settings = Stored(
+            state / "analytics.json", EngineSettings(), version=SETTINGS_VERSION, upgrades={1: _with_kinds}
+        )
         tell_damage(bus, self.settings)
         self.settings.listen(self._changed)
 
@@ -101,37 +75,40 @@ class Engine:
                 watcher(module.name, part)
         return replace(frame, objects=_taken(frame, modules))
 
-    def tell(self, seen: Iterable[tuple[str, float]], at: datetime) -> None:
-        """Say what each rule finds in a picture. Encode thread.
+    def judge(self, picture: TrackedPicture) -> None:
+        """Publish what each rule finds in a picture. Encode thread."""
+        # Under the lock, lest a rule that is deleted meanwhile leaves its state behind after it was retired.
+        with self._lock:
+            rules = self.settings.value.rules
+            self._judges = {rule.name: self._judge_of(rule) for rule in rules}
+            for rule, judge in self._judges.values():
+                for finding in judge.judge(picture):
+                    self._bus.publish(type_of(rule).topic.path, _source(rule), finding, at=picture.utc)
 
-        Args:
-            seen: (tt:ObjectType, likelihood) of each object.
-            at: the picture's time.
-        """
-        present = tuple(seen)
-        for rule in self.settings.value.rules:
-            classes = sorted({type_ for type_, likelihood in present if rule.takes(type_, likelihood)})
-            self._bus.publish(
-                topics.OBJECT_DETECTION.path, _source(rule.name), {"ClassTypes": " ".join(classes)}, at=at
-            )
+    def _judge_of(self, rule: Rule) -> tuple[Rule, Judge]:
+        present = self._judges.get(rule.name)
+        return present if present is not None and present[0] == rule else (rule, type_of(rule).judge(rule))
 
     def _changed(self, old: EngineSettings, new: EngineSettings) -> None:
-        for name in {rule.name for rule in old.rules} - {rule.name for rule in new.rules}:
-            self._bus.retire(topics.OBJECT_DETECTION.path, _source(name))
+        kept = {(rule.name, rule.kind) for rule in new.rules}
+        with self._lock:
+            for rule in old.rules:
+                if (rule.name, rule.kind) not in kept:
+                    self._bus.retire(type_of(rule).topic.path, _source(rule))
 
 
-_Kind = TypeVar("_Kind", bound=ObjectFilter)
+_N = TypeVar("_N", bound=Named)
 
 
-def with_changed(kept: tuple[_Kind, ...], changed: Iterable[_Kind]) -> tuple[_Kind, ...]:
-    """The same choices in the same order, those of equal name replaced."""
-    by_name = {choice.name: choice for choice in changed}
-    return tuple(by_name.get(choice.name, choice) for choice in kept)
+def with_changed(kept: tuple[_N, ...], changed: Iterable[_N]) -> tuple[_N, ...]:
+    """The same ones in the same order, those of equal name replaced."""
+    by_name = {one.name: one for one in changed}
+    return tuple(by_name.get(one.name, one) for one in kept)
 
 
 def _taken(frame: MetadataFrame, modules: Iterable[Module]) -> tuple[MetadataObject, ...]:
     return tuple(seen for seen in frame.objects if any(module.takes(seen.type_, seen.likelihood) for module in modules))
 
 
-def _source(rule: str) -> dict[str, str]:
-    return {"VideoSource": VIDEO_SOURCE, "AnalyticsConfiguration": CONFIGURATION, "Rule": rule}
+def _source(rule: Rule) -> dict[str, str]:
+    return {"VideoSource": VIDEO_SOURCE, "AnalyticsConfiguration": CONFIGURATION, "Rule": rule.name}

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from firmware.analytics.engine import CONFIGURATION, Engine, ObjectFilter
-
-_MODULE, _RULE = "vc:ObjectTracker", "tt:ObjectDetection"
+from firmware.analytics.engine import CONFIGURATION, Engine
+from firmware.services.analytics_config import values
 
 
 class AnalyticsConfiguration:
@@ -21,15 +20,6 @@ class AnalyticsConfiguration:
         return {
             "token": CONFIGURATION,
             "Name": "Analytics",
-            "AnalyticsEngineConfiguration": {"AnalyticsModule": [_config(_MODULE, module) for module in now.modules]},
-            "RuleEngineConfiguration": {"Rule": [_config(_RULE, rule) for rule in now.rules]},
+            "AnalyticsEngineConfiguration": {"AnalyticsModule": [values(module) for module in now.modules]},
+            "RuleEngineConfiguration": {"Rule": [values(rule) for rule in now.rules]},
         }
-
-
-def _config(type_: str, choice: ObjectFilter) -> dict[str, Any]:
-    items = (("ClassFilter", " ".join(choice.classes)), ("ConfidenceLevel", f"{choice.likelihood:g}"))
-    return {
-        "Name": choice.name,
-        "Type": type_,
-        "Parameters": {"SimpleItem": [{"Name": name, "Value": value} for name, value in items]},
-    }

@@ -6,12 +6,12 @@ from typing import Any
 
 from lxml import etree
 
+from firmware.camera_topics import CAMERA_TOPICS
 from firmware.media_state import METADATA, SOURCE, MetadataSettings, Multicast
 from firmware.services.profiles import Profiles
 from firmware.stream.live import PipelineControl
 from onvif import names
 from onvif.errors import invalid
-from onvif.events import topics
 from onvif.events.filters import compile_filter
 from onvif.names import q
 from onvif.services.device_addresses import ip_address
@@ -110,7 +110,7 @@ class MediaValues:
                 filter_xml = etree.tostring(found, encoding="unicode")
                 if len(filter_xml.encode()) > LONGEST_FILTER:
                     raise invalid(f"a filter has at most {LONGEST_FILTER} bytes", _NO_MEANS)
-                compile_filter(found, (topic.path for topic in topics.CAMERA))
+                compile_filter(found, (topic.path for topic in CAMERA_TOPICS))
         return MetadataSettings(
             name=str(configuration.Name),
             analytics=bool(configuration.Analytics),

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from firmware.analytics import Engine
 from firmware.analytics.engine import CONFIGURATION, SOURCE_CONFIGURATION
 from firmware.analytics.palette import coloured
+from firmware.analytics.rules.base import TrackedObject, TrackedPicture
 from firmware.capture.frame import CLOCK_90K, Picture
 from firmware.encode.access_unit import AccessUnit
 from firmware.stream.event_track import EventTrack
@@ -78,7 +79,7 @@ class Publisher:
         live: what the services see.
         paths: the RTSP streams.
         bus: where events are said.
-        engine: which objects are described and told.
+        engine: which objects are described, and what rules find in them.
         alarm: the motion alarm.
         best_shots: shown every masked picture and its media time (the describer's thumbnails).
         colours: what the describer knows of a track's colours by now.
@@ -122,11 +123,25 @@ class Publisher:
         moving = self.alarm.look(sight)
         self.bus.publish(MOTION_ALARM.path, SOURCE, {"State": moving}, at=utc)
         self.bus.publish(CELL_MOTION.path, CELL_MOTION_SOURCE, {"IsMotion": moving}, at=utc)
-        self.engine.tell([(_TYPES[track.class_][0], track.score) for track in shown], utc)
+        self.engine.judge(self._tracked(shown, sight, utc))
         frame = self.engine.describe(self._frame(shown, sight, utc))
         self.events.picture(masked.pts_90k, masked.utc_us)
         if self.paths.metadata_watched and self.describes():
             self.paths.metadata(metadata.document([frame]), pts_90k=masked.pts_90k, utc_us=masked.utc_us)
+
+    def _tracked(self, shown: list[TrackBox], sight: FrameDetections, utc: datetime) -> TrackedPicture:
+        width, height = self.live.source.width, self.live.source.height
+        objects = tuple(
+            TrackedObject(
+                track.id,
+                _TYPES[track.class_][0],
+                track.score,
+                metadata.MetadataBox.from_pixels(track.box.tolist(), width, height),
+                track.seen,
+            )
+            for track in shown
+        )
+        return TrackedPicture(utc, objects, width, height, moved=sight.moved)
 
     def _frame(self, shown: list[TrackBox], sight: FrameDetections, utc: datetime) -> metadata.MetadataFrame:
         source = self.live.source

@@ -36,8 +36,12 @@ class Topic:
 
 _SOURCE = (("Source", "tt:ReferenceToken"),)
 _STATE = (("State", "xs:boolean"),)
-_RULE = (("VideoSource", "tt:ReferenceToken"), ("AnalyticsConfiguration", "tt:ReferenceToken"), ("Rule", "xs:string"))
-"""ONVIF Analytics 26.06, A.1.1."""
+RULE_SOURCE: Items = (
+    ("VideoSource", "tt:ReferenceToken"),
+    ("AnalyticsConfiguration", "tt:ReferenceToken"),
+    ("Rule", "xs:string"),
+)
+"""Of the events of analytics rules: ONVIF Analytics 26.06, A.1.1."""
 _CELL_MOTION = (
     ("VideoSourceConfigurationToken", "tt:ReferenceToken"),
     ("VideoAnalyticsConfigurationToken", "tt:ReferenceToken"),
@@ -52,7 +56,6 @@ TOO_BRIGHT = Topic("tns1:VideoSource/ImageTooBright/ImagingService", True, _SOUR
 TOO_BLURRY = Topic("tns1:VideoSource/ImageTooBlurry/ImagingService", True, _SOURCE, data=_STATE)
 SCENE_CHANGE = Topic("tns1:VideoSource/GlobalSceneChange/ImagingService", True, _SOURCE, data=_STATE)
 CELL_MOTION = Topic("tns1:RuleEngine/CellMotionDetector/Motion", True, _CELL_MOTION, data=(("IsMotion", "xs:boolean"),))
-OBJECT_DETECTION = Topic("tns1:RuleEngine/ObjectDetection/Object", True, _RULE, data=(("ClassTypes", "tt:StringList"),))
 PROFILE_CHANGED = Topic("tns1:Media/ProfileChanged", False, (("Token", "tt:ReferenceToken"),))
 CONFIGURATION_CHANGED = Topic(
     "tns1:Media/ConfigurationChanged", False, (("Token", "tt:ReferenceToken"), ("Type", "xs:string"))
@@ -72,9 +75,10 @@ STORAGE_FAILURE = Topic(
 )  # fmt: skip
 
 CAMERA: tuple[Topic, ...] = (
-    MOTION_ALARM, CELL_MOTION, SIGNAL_LOSS, TOO_DARK, TOO_BRIGHT, TOO_BLURRY, SCENE_CHANGE, OBJECT_DETECTION,
+    MOTION_ALARM, CELL_MOTION, SIGNAL_LOSS, TOO_DARK, TOO_BRIGHT, TOO_BLURRY, SCENE_CHANGE,
     PROFILE_CHANGED, CONFIGURATION_CHANGED, KEY_STATUS, LAST_REBOOT, STORAGE_FAILURE,
 )  # fmt: skip
+"""Of every camera; those of its analytics rules come from the rule types that it has."""
 
 _RECORDING = ("RecordingToken", "tt:ReferenceToken")
 _TRACK = ("TrackToken", "tt:ReferenceToken")

@@ -1,9 +1,12 @@
 """Rule types: what every one of them owes the services and the store, and when a line is crossed."""
 
 import math
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,14 +19,20 @@ from firmware.analytics.rules.base import TrackedObject, TrackedPicture
 from firmware.analytics.rules.line_detector import LINE_DETECTOR, LineDetectorRule
 from firmware.camera_topics import CAMERA_TOPICS
 from firmware.services.analytics import PATH, AnalyticsService, analytics_service
+from firmware.stream.event_track import EventTrack
+from firmware.stream.pipeline import Masked
+from firmware.stream.publish import MotionAlarm, Publisher
+from firmware.vision.frame_detections import FrameDetections, TrackBox
+from models.detections import Detections
 from onvif.errors import Fault
 from onvif.events import Bus
 from onvif.metadata import MetadataBox
 from onvif.names import TAN, TEV, TNS1, TR2, TT, q
-from tests.onvif_camera import running
+from tests.onvif_camera import HEIGHT, WIDTH, no_mask, running
 from tests.onvif_device import device
 from tests.onvif_schema import problems
 from tests.test_dtt_events import PullPoint, wanted
+from wire.features.vocabulary import ObjectClass
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 CONFIGURATION = {"ConfigurationToken": "analytics"}
@@ -149,6 +158,25 @@ async def test_a_line_that_cannot_be_is_refused_by_name(tmp_path, items, fault, 
     assert engine.settings.value == before
 
 
+def test_a_rule_that_is_deleted_while_it_judges_leaves_no_state(tmp_path):
+    bus = Bus(CAMERA_TOPICS)
+    engine = Engine(tmp_path, bus)
+    first = engine.settings.value.rules[0]
+    engine.settings.change(rules=(first, replace(first, name="second")))
+    deleting = threading.Thread(target=lambda: engine.settings.change(rules=()))
+
+    def delete(event):
+        if event.operation.value == "Initialized" and not deleting.ident:
+            deleting.start()
+            # Long enough for a deletion that waits for nothing; ours waits for the picture.
+            deleting.join(0.5)
+
+    bus.listen(delete)
+    engine.judge(next(pictures(RIGHTWARD)))
+    deleting.join()
+    assert bus.states() == ()
+
+
 async def test_a_rule_keeps_its_type(tmp_path):
     engine = Engine(tmp_path, Bus(CAMERA_TOPICS))
     async with device(analytics_service(AnalyticsService(engine))) as asker:
@@ -252,6 +280,25 @@ def test_any_polyline_is_accepted_kept_and_judged(points):
     assert all(math.isfinite(float(point.get("x"))) for point in written["Segments"])
 
 
+def publish(camera, steps):
+    """What a camera's encode thread does with masked pictures in which a person is seen to walk so."""
+    parts = camera.camera
+    publisher = Publisher(
+        live=parts.live, paths=camera.paths, bus=parts.bus, engine=parts.engine, alarm=MotionAlarm(),
+        best_shots=lambda _picture, _pts_90k: None, colours=lambda _track: (),
+        events=EventTrack(parts.bus, parts.settings.media, camera.paths), describes=lambda: False,
+    )  # fmt: skip
+    black = np.zeros((HEIGHT * 3 // 2, WIDTH), np.uint8)
+    for number, step in enumerate(steps):
+        edges = np.array(step.box.to_pixels(WIDTH, HEIGHT), np.float32)
+        # The young track is none yet, however it walks.
+        track = TrackBox(step.id, ObjectClass.PERSON, edges, step.likelihood, seen=True, age_s=number / RATE_FPS)
+        young = TrackBox(99, ObjectClass.PERSON, edges, step.likelihood, seen=True, age_s=0.1)
+        pts_90k, utc_us = number * 90000 // RATE_FPS, int(NOON.timestamp() * 1e6) + number * 1_000_000 // RATE_FPS
+        sight = FrameDetections(pts_90k, (track, young), Detections.none(), np.zeros((0, 4), np.float32))
+        publisher.masked(Masked(black, no_mask(), sight, pts_90k, utc_us))
+
+
 async def test_crossings_reach_a_client_of_a_camera_until_the_rule_is_deleted(tmp_path):
     """By a real client: created, heard by pull point, shown by both services, there after a restart, deleted."""
     segments = line((0, 0.5), (0, -0.5))
@@ -277,8 +324,7 @@ async def test_crossings_reach_a_client_of_a_camera_until_the_rule_is_deleted(tm
         assert ("Segments", None, [{"x": "0", "y": "0.5"}, {"x": "0", "y": "-0.5"}]) in shown[0]
         reply = await client.raw(TEV, "CreatePullPointSubscription", Filter={"_value_1": wanted(CROSSED, None)})
         point = PullPoint(client, reply)
-        for picture in pictures(RIGHTWARD + LEFTWARD):
-            camera.camera.engine.judge(picture)
+        publish(camera, RIGHTWARD + LEFTWARD)
         (heard,) = await point.hear()
         assert (heard.topic, heard.operation) == (CROSSED, "")
         assert heard.source == {"VideoSource": "source", "AnalyticsConfiguration": "analytics", "Rule": "gate"}

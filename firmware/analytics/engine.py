@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from base.settings_file import Stored
 from firmware.analytics.modules import DEFAULT_MODULES, Module
 from firmware.analytics.parameters import Named
-from firmware.analytics.rules import DEFAULT_RULES, Rule, type_of
+from firmware.analytics.rules import DEFAULT_RULES, KIND_OF_VERSION_1, Rule, type_of
 from firmware.analytics.rules.base import Judge, TrackedPicture
 from onvif.events import Bus
 from onvif.events.settings_damage import tell_damage
@@ -38,9 +38,10 @@ class EngineSettings:
 
 
 def _with_kinds(table: dict[str, Any]) -> dict[str, Any]:
-    """Version 1 knew one type of rule and did not name it."""
-    kind = DEFAULT_RULES[0].kind
-    return {**table, "rules": [{"kind": kind, **rule} for rule in table.get("rules", [])]}
+    """Version 1 as version 2: each rule says its kind."""
+    if "rules" not in table:
+        return table
+    return {**table, "rules": [{"kind": KIND_OF_VERSION_1, **rule} for rule in table["rules"]]}
 
 
 class Engine:

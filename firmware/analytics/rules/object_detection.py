@@ -5,19 +5,21 @@ A state: the classes, none when nothing is left.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 from firmware.analytics.object_filter import FILTER_PARAMETERS, ObjectFilter, read_filter, written_filter
 from firmware.analytics.parameters import Given
 from firmware.analytics.rules.base import Finding, RuleType, TrackedPicture, rule_topic
 from onvif.names import TT, q
 
+KIND: Final = "ObjectDetection"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectDetectionRule(ObjectFilter):
     """One rule."""
 
-    kind: Literal["ObjectDetection"] = "ObjectDetection"
+    kind: Literal["ObjectDetection"] = KIND
 
 
 @dataclass(frozen=True, slots=True)

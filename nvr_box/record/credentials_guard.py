@@ -1,8 +1,8 @@
 """Between libavformat and a camera on a plain RTSP connection: a password leaves only as a digest.
 
 libavformat answers whatever the other end asks for, Basic too, which is the password in clear for an eavesdropper, or
-answers in the camera's place. It has no option against it, and asking the camera beforehand would prove nothing: a thief
-of the password says Digest first. So the connection goes through here, on loopback, and ends where a request
+answers in the camera's place. It has no option against it, and asking the camera beforehand would prove nothing: a
+thief says Digest first. So the connection goes through here, on loopback, and ends where a request
 carries a Basic password, where an answer sends the client to another address, to which it would take its password
 along, or where what comes before the stream has no end.
 

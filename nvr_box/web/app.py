@@ -104,7 +104,7 @@ async def _know_who_asks(request: web.Request, handler: Handler) -> web.StreamRe
     found = request.app[SESSIONS].find(request)
     if found is None:
         return _refusal(401, "Sign in first.")
-session, user = found
+    session, user = found
     if request.method not in ("GET", "HEAD") and not (same_origin(request) and csrf_fits(request, session)):
         return _refusal(403, "This request did not come from the page itself; load the page again.")
     if request.path not in _UNCLAIMED and request.app[BOX].users.must_claim(user.name):

@@ -19,14 +19,13 @@ from nvr_box.cameras import pairing
 from nvr_box.cameras.camera_store import CameraRow, CameraStore, entry
 from nvr_box.cameras.event_ingest import EventIngest
 from nvr_box.cameras.maintenance import Maintenance
-from nvr_box.cameras.onboarding import ProbedCamera, probe_camera, refuse_another
+from nvr_box.cameras.onboarding import ProbedCamera, name_of, probe_camera, refuse_another, row_of
 from nvr_box.cameras.pairing_offer import PairingOffers
 from nvr_box.cameras.recorders import Recorders
 from nvr_box.cameras.rekey import rekeyed
-from nvr_box.cameras.status import CameraRecordingState, CameraStatus, DiscoveredCamera, Step, clock_message, state_of
+from nvr_box.cameras.status import CameraRecordingState, CameraStatus, DiscoveredCamera, Step, state_of, status_of
 from nvr_box.cameras.stream_sources import StreamSource, StreamSources
 from nvr_box.notices import Notice
-from nvr_box.record.recorder import RecorderStatus
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
@@ -81,28 +80,11 @@ class Cameras:
         account.demand(Right.VIEW, camera)
         known = self._roster.get(camera)
         running = self._recorders.now(camera)
-        now = running or RecorderStatus(since_utc_us=known.added_utc_us)
         strange = self._upkeep.impostors.words(camera)
-        size, oldest, packets = self._upkeep.usage(camera)
-        return CameraStatus(
-            camera=camera,
-            state=CameraRecordingState.LOST if strange else state_of(now) if running else CameraRecordingState.OFF,
-            since_utc_us=now.since_utc_us,
-            message=strange
-            or now.message
-            or self._upkeep.impostors.advice(camera)
-            or clock_message(now.clock_offset_s),
-            clock_offset_s=now.clock_offset_s,
-            codec=now.codec,
-            width=now.width,
-            height=now.height,
-            rate_fps=now.rate_fps,
-            last_frame_utc_us=now.last_frame_utc_us,
-            recorded_bytes=size,
-            oldest_utc_us=oldest,
-            packets=packets,
-            asked_utc_us=now.asked_utc_us,
-        )
+        return status_of(
+            camera, running, since_utc_us=known.added_utc_us, strange=strange,
+            advice=self._upkeep.impostors.advice(camera), usage=self._upkeep.usage(camera),
+        )  # fmt: skip
 
     def notices(self) -> Iterator[Notice]:
         """What everybody has to know of the cameras."""
@@ -192,7 +174,7 @@ class Cameras:
         known = self._roster.get(camera)
         changed = replace(
             known,
-            name=known.name if name is None else _name(name, known.name),
+            name=known.name if name is None else name_of(name, known.name),
             recording=known.recording if recording is None else recording,
         )
         details: dict[str, audit.Detail] = {"name": changed.name, "recording": changed.recording}
@@ -278,7 +260,7 @@ class Cameras:
         """A recording without a camera: it records what `receive` gives it."""
         await self._log.demand_everywhere(account, Right.ADMIN, "camera-add")
         fresh = CameraRow(
-            0, _name(name, "recording"), "", "", "", "", "", "", "", None, None, None,
+            0, name_of(name, "recording"), "", "", "", "", "", "", "", None, None, None,
             paired=False, recording=False, added_utc_us=utc_us(),
         )  # fmt: skip
         return await self._roster.add(fresh, "", None, account.name)
@@ -360,25 +342,7 @@ class Cameras:
         if said:
             said = await self._introduction.pair(device.address, user, password, said, token)
             stream = self._introduction.stream_account(said)
-        information = device.information
-        fresh = CameraRow(
-            camera=0,
-            name=_name(name, said.name if said else f"{information.manufacturer} {information.model}"),
-            xaddr=device.address,
-            user=user,
-            stream_uri=tried.stream_uri,
-            profile=tried.profile.token,
-            manufacturer=printable(information.manufacturer, limit=64),
-            model=printable(information.model, limit=64),
-            serial=printable(information.serial, limit=64),
-            camera_id=said.camera_id if said else None,
-            signing_key=said.signing_key if said else None,
-            appearance_model=said.appearance_model if said else None,
-            paired=said is not None,
-            sealed_to=said.sealed_to if said else "",
-            recording=True,
-            added_utc_us=utc_us(),
-        )
+        fresh = row_of(tried, said, user, name)
         camera = await self._roster.add(
             fresh, password, token_hash(token) if said else None, account.name, stream=stream
         )
@@ -397,7 +361,3 @@ def _authority(xaddr: str) -> str:
         return URL(xaddr).authority
     except ValueError:
         return ""
-
-
-def _name(wanted: str, otherwise: str) -> str:
-    return printable(wanted.strip() or otherwise.strip() or "camera", limit=64)

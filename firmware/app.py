@@ -126,7 +126,7 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
     group = grouping(config.serial)
     paths = MountPoints(rtsp, live, settings.media, group)
     events = EventTrack(bus, settings.media, paths)
-    live.joined = events.synchronise
+    live.joined.listen(events.synchronise)
     publisher = Publisher(
         live=live,
         paths=paths,
@@ -139,7 +139,6 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
         describes=lambda: settings.media.value.metadata.analytics,
     )
     pipeline = Pipeline(stages, planner, painter, publisher, rate)
-    live.counters = pipeline.counters
 
     def paired(before: Pairing | None, pairing: Pairing | None) -> None:
         live_main.set_recipients(pairing.recipients if pairing else ())

@@ -70,7 +70,7 @@ class Eyes:
     def __init__(self, script=lambda number: None):
         self.script = script
 
-    def look(self, _i420, pts_90k):
+    def detect(self, _i420, pts_90k):
         self.script(pts_90k // 3600)
         return sight(pts_90k // 3600)
 

@@ -31,7 +31,7 @@ class Line:
         found = []
         thread = threading.Thread(
             target=lambda: found.append(
-                self.junction.to_mask(self.taken.append, lambda pts_90k: pts_90k // STEP_90K in self.ready)
+                self.junction.next_for_encoding(self.taken.append, lambda pts_90k: pts_90k // STEP_90K in self.ready)
             )
         )
         thread.start()
@@ -52,7 +52,7 @@ def line():
 
 def works(line):
     """Vision has said something."""
-    line.junction.saw("sighting")
+    line.junction.add_result("sighting")
     line.ready.add(0)
     line.put(0)
     assert line.leaves() == 0
@@ -86,18 +86,18 @@ def test_before_the_first_sighting_nothing_waits(line):
 
 def test_blindness_lets_all_leave_and_forgets_older_sightings(line):
     works(line)
-    line.junction.saw("stale")
+    line.junction.add_result("stale")
     for number in (1, 2):
         line.put(number)
-    line.junction.blind()
+    line.junction.detection_failed()
     assert [line.leaves(), line.leaves()] == [1, 2]
     assert line.taken == ["sighting", None]
 
 
 def test_after_blindness_a_sighting_brings_waiting_back(line):
     works(line)
-    line.junction.blind()
-    line.junction.saw("again")
+    line.junction.detection_failed()
+    line.junction.add_result("again")
     line.put(1)
     line.expects = False
     assert line.leaves() is None
@@ -106,7 +106,7 @@ def test_after_blindness_a_sighting_brings_waiting_back(line):
 
 def test_sightings_are_taken_in_order(line):
     for number in range(5):
-        line.junction.saw(number)
+        line.junction.add_result(number)
     line.put(1)
     line.ready.add(1)
     line.leaves()
@@ -126,7 +126,7 @@ def test_a_full_room_drops_the_oldest_and_counts_it(line):
 def test_vision_that_is_late_skips_and_the_picture_is_still_encoded(line):
     for number in range(1, 5):
         line.put(number)
-    assert line.junction.to_see().utc_us == 2
+    assert line.junction.next_for_detection().utc_us == 2
     assert line.counters.skipped_by_vision == 1
     assert line.leaves() == 1
 
@@ -135,5 +135,5 @@ def test_closing_ends_all_that_wait(line):
     works(line)
     line.put(1)
     line.junction.close()
-    assert line.junction.to_see() is None
+    assert line.junction.next_for_detection() is None
     assert line.leaves() is None

@@ -69,7 +69,7 @@ class MountPoints:
         self._streams: dict[StreamContent, Stream] = {}
         self._mounted: set[str] = set()
         self._changing = threading.Lock()
-        live.changing = self._change
+        live.changing.listen(self._change)
         self.apply()
         media.listen(lambda _old, _new: self.apply())
 

@@ -74,7 +74,7 @@ OK = "RTSP/1.0 200 OK\r\nPublic: OPTIONS, DESCRIBE\r\n\r\n"
     [[challenge(BASIC)], [OK, challenge(BASIC)], [OK, challenge(DIGEST), challenge(BASIC)],
      [challenge(BASIC, "Unknown x")], [OK, challenge("basic realm=x")]],
 )  # fmt: skip
-def test_who_asks_for_the_password_in_clear_does_not_get_it(answers, transport):
+def test_a_server_that_demands_the_password_in_clear_does_not_get_it(answers, transport):
     with Asking(*answers) as peer:
         with pytest.raises(PeerError) as caught:
             RecordedStream(f"rtsp://127.0.0.1:{peer.port}/main", USER, PASSWORD, transport)
@@ -130,7 +130,7 @@ def test_a_camera_that_is_not_there_is_said_as_before():
         RecordedStream(f"rtsp://127.0.0.1:{port}/main", USER, PASSWORD)
 
 
-def test_in_the_http_tunnel_the_password_is_asked_for_in_vain_too():
+def test_in_the_http_tunnel_the_password_is_demanded_in_vain_too():
     basic = challenge(BASIC).replace("RTSP/1.0", "HTTP/1.1")
     with Asking(basic) as peer:
         with pytest.raises(PeerError, match="in clear"):

@@ -32,7 +32,7 @@ async def recorded(cameras, roster, end, rtsp):
     return added
 
 
-async def test_another_camera_at_the_address_is_not_recorded_and_everybody_is_told(place, play, ends):  # noqa: F811
+async def test_another_camera_at_the_address_is_not_recorded_and_a_notice_says_so(place, play, ends):  # noqa: F811
     cameras, roster, log = place
     ours, other = ends
     with OddCamera(play) as rtsp:

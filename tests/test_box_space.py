@@ -226,7 +226,7 @@ async def test_a_full_disk_replaces_its_oldest_but_is_not_eaten_up_by_another_pr
     retention = Retention(place.store, place.segments, RecordConfig(keep_days=0, keep_least_hours=24))
     place.disk(10 * GIB, 5 * GIB)
     await retention.sweep()
-    # Nothing was recorded since: one segment may go for a start, then what is freed has gone to somebody else.
+    # Nothing was recorded since: one segment may go for a start, then what is freed has gone to another program.
     made = [await asyncio.to_thread(retention.make_room) for _ in range(count)]
     assert made == [True] + [False] * (count - 1)
     (notice,) = retention.notices()

@@ -33,11 +33,11 @@ def notify(state: str) -> None:
 
 async def until_signal() -> None:
     """Return at the first SIGINT or SIGTERM."""
-    told = asyncio.Event()
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told.set)
-    await told.wait()
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
 
 
 def die_with_parent() -> None:

@@ -139,7 +139,7 @@ def paced(clip, networks, seconds):
     planner, painter = Planner(width, height, mask), Painter(width, height, mask)
     stages = Stages(
         open_source=lambda: clip, open_eyes=lambda: VisionStage(networks, rate), adjust=lambda i420, _pts: i420,
-        looked=lambda _frame, _sight: None, encoder=MainChannel(width, height, rate, protected),
+        examined=lambda _frame, _sight: None, encoder=MainChannel(width, height, rate, protected),
     )  # fmt: skip
     pipeline = Pipeline(stages, planner, painter, sink, rate)
     pipeline.start()

@@ -24,7 +24,7 @@ class Line:
         self.taken, self.ready = [], set()
 
     def put(self, number):
-        self.junction.put(CapturedFrame(np.zeros((24, 16), np.uint8), number * STEP_90K, number))
+        self.junction.add(CapturedFrame(np.zeros((24, 16), np.uint8), number * STEP_90K, number))
 
     def leaves(self):
         """The next picture's number; None when nothing leaves."""

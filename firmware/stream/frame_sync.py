@@ -63,7 +63,7 @@ class FrameSynchronizer:
         self._down = True
         self._closed = False
 
-    def put(self, frame: CapturedFrame) -> None:
+    def add(self, frame: CapturedFrame) -> None:
         """A picture from the sensor; never waits."""
         with self._changed:
             self._counters.captured += 1

@@ -94,7 +94,7 @@ class Stages:
     open_source: Callable[[], FrameSource]
     open_eyes: Callable[[], Vision]
     adjust: Callable[[Picture, int], Picture]
-    looked: Callable[[CapturedFrame, FrameDetections], None]
+    examined: Callable[[CapturedFrame, FrameDetections], None]
     encoder: MainEncoder
     pace: DetectionPace = field(default_factory=DetectionPace)
     overlay: Callable[[Picture, int], None] = lambda _masked, _utc_us: None
@@ -162,7 +162,7 @@ class Pipeline:
                             offset_90k = last_90k + 1 + round(gone_s * CLOCK_90K) - frame.pts_90k
                         self._outputs.signal(lost=False, why="")
                     last_90k, left_s = frame.pts_90k + offset_90k, time.monotonic()
-                    self._junction.put(CapturedFrame(self._stages.adjust(frame.i420, last_90k), last_90k, frame.utc_us))
+                    self._junction.add(CapturedFrame(self._stages.adjust(frame.i420, last_90k), last_90k, frame.utc_us))
                     began_s = self.counters.spend("capture", began_s)
                 return
             except Error as error:
@@ -193,7 +193,7 @@ class Pipeline:
             sight = eyes.detect(frame.i420, frame.pts_90k)
             began_s = self.counters.spend("vision", began_s)
             self._junction.add_result(sight)
-            self._stages.looked(frame, sight)
+            self._stages.examined(frame, sight)
             self.counters.spend("describe", began_s)
 
     def _encode(self) -> None:

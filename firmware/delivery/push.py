@@ -1,6 +1,6 @@
 """Sends the outbox to the box: HTTPS, the box's certificate pinned by its fingerprint, backing off while it is away.
 
-docs/design.md, "Push". A packet is deleted only when the box names its sequence number as committed; whatever happens
+`wire/push.md`. A packet is deleted only when the box names its sequence number as committed; whatever happens
 in between, it is sent again, and the box knows it by camera and sequence.
 """
 

@@ -1,4 +1,4 @@
-"""The rows of the junction's table: when a picture leaves, and what it leaves as."""
+"""The rows of the frame synchroniser's table: when a picture leaves, and what it leaves as."""
 
 import threading
 from itertools import pairwise
@@ -15,7 +15,7 @@ PATIENCE_S = 30
 
 
 class Line:
-    """A junction with a clock of its own, what was taken from it, and which pictures are ready."""
+    """A synchroniser with a clock of its own, what was taken from it, and which pictures are ready."""
 
     def __init__(self):
         self.now_s = 0.0

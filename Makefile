@@ -15,11 +15,12 @@ setup:           ## apt packages, venv, demo clip; quick when already done
 demo: setup      ## two cameras on real footage, the box, its page; CLIP=path for footage of your own
 	@$(PYTHON) systemd/demo.py $(if $(CLIP),--clip $(CLIP)) $(DEMO)
 
-check: setup     ## ruff, mypy strict, formatting, arrows
+check: setup     ## ruff, mypy strict, formatting, arrows; the page's formatter, linter and types
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(PYTHON) -m pytest tests/test_layers.py
+	.ci/check_page
 
 test: check      ## everything that proves it
 	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not long and not pi and not gpu" --durations=15

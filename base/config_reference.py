@@ -161,7 +161,7 @@ def _toml(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple | list):
-        return f"[{', '.join(_toml(each) for each in value)}]"
+        return f"[{', '.join(_toml(item) for item in value)}]"
     if isinstance(value, str | Path):
         return json.dumps(str(value), ensure_ascii=False)
     return repr(value)

@@ -87,8 +87,8 @@ def remove(path: Path) -> None:
         StoreError: it cannot be removed.
     """
     try:
-        for each in (path, _copy(path), *_damaged(path)):
-            each.unlink(missing_ok=True)
+        for file in (path, _copy(path), *_damaged(path)):
+            file.unlink(missing_ok=True)
         with contextlib.suppress(FileNotFoundError):
             sync_folder(path.parent)
     except OSError as problem:
@@ -98,8 +98,8 @@ def remove(path: Path) -> None:
 def forget_damaged(path: Path) -> None:
     """Remove what was put aside: passwords and keys may be in it. Raises StoreError."""
     try:
-        for each in _damaged(path):
-            each.unlink(missing_ok=True)
+        for file in _damaged(path):
+            file.unlink(missing_ok=True)
     except OSError as problem:
         raise StoreError(f"{path} cannot be removed: {problem.strerror}") from problem
 

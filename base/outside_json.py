@@ -29,7 +29,7 @@ def read_json(data: bytes, *, limit: int, what: str) -> Any:
         raise WireError(f"{what} is no JSON") from error
     level = [value]
     for _ in range(MOST_DEPTH):
-        level = [inner for each in level for inner in _inside(each)]
+        level = [inner for container in level for inner in _inside(container)]
         if not level:
             return value
     raise WireError(f"{what} is nested deeper than {MOST_DEPTH}")

@@ -5,6 +5,7 @@ never by a timer, so `notify("WATCHDOG=1")` belongs where the progress is.
 """
 
 import asyncio
+import contextlib
 import ctypes
 import logging
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from base.errors import ConfigError
 
 log = logging.getLogger(__name__)
+_M_ARENA_MAX = -8
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _MCL_CURRENT = 1, 4, 1
 
 
@@ -31,11 +33,11 @@ def notify(state: str) -> None:
 
 async def until_signal() -> None:
     """Return at the first SIGINT or SIGTERM."""
-    told = asyncio.Event()
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told.set)
-    await told.wait()
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
 
 
 def die_with_parent() -> None:
@@ -54,6 +56,16 @@ def raise_files(wanted: int = 65_536) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
         soft = most
     return soft if soft != resource.RLIM_INFINITY else wanted
+
+
+def bound_arenas(most: int = 2) -> None:
+    """Keep glibc's allocator to so many arenas; before threads are started.
+
+    With one for each of a dozen threads, pictures and rows that are freed in one arena are no room for the others:
+    memory grows for hours by what lies free in arenas, though nothing is kept.
+    """
+    with contextlib.suppress(AttributeError):  # another C library has no mallopt
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, most)
 
 
 def no_core_files() -> None:

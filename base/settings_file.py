@@ -67,9 +67,9 @@ class Stored(Generic[T]):
     def change(self, **changes: Any) -> T:
         """Replace fields by name, persist, tell the listeners; returns the new value. Raises as `put`."""
         with self._lock:
-            return self.put(replace(self._value, **changes))  # type: ignore[type-var]  # T is a dataclass by contract
+            return self.set(replace(self._value, **changes))  # type: ignore[type-var]  # T is a dataclass by contract
 
-    def put(self, value: T) -> T:
+    def set(self, value: T) -> T:
         """Replace the whole section, persist, tell the listeners with (old, new).
 
         Raises:
@@ -94,7 +94,7 @@ class Stored(Generic[T]):
             StoreError: it cannot be written or removed.
         """
         kept_file.forget_damaged(self._path)
-        return self.put(replace(self._default, **kept))  # type: ignore[type-var]  # T is a dataclass by contract
+        return self.set(replace(self._default, **kept))  # type: ignore[type-var]  # T is a dataclass by contract
 
     def listen(self, listener: Listener[T]) -> None:
         """Call `listener(old, new)` after each change, on the thread that changed it."""

@@ -109,7 +109,7 @@ class Throttle:
             return _Count()
         return count
 
-    def settle(self, key: str, *, passed: bool, void: bool) -> None:
+    def finish(self, key: str, *, passed: bool, void: bool) -> None:
         """The end of a try; called by `Attempt`."""
         with self._lock:
             count = self._counts.get(key)
@@ -155,7 +155,7 @@ class Attempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._throttle.settle(self._key, passed=self._passed, void=self._void)
+        self._throttle.finish(self._key, passed=self._passed, void=self._void)
         if self._wider is not None:
             self._wider.__exit__(kind, error, trace)
 

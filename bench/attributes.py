@@ -157,7 +157,7 @@ def heads(crops: Crops, table: dict[int, dict[str, int]]) -> tuple[dict[str, flo
     detector = InferenceSession.load("nanodet", config, registry)
     session = InferenceSession.load(NAME, config, registry)
     net, names = AppearanceNet(session, Stripes(detector, registry, config)), list(session.entry.names)
-    logits = np.concatenate([net.see(crops.rgb[i : i + 64]).attributes for i in range(0, len(crops.rgb), 64)])
+    logits = np.concatenate([net.read(crops.rgb[i : i + 64]).attributes for i in range(0, len(crops.rgb), 64)])
     index, people = passages(crops)
     voted = summed(logits, index)
     figures: dict[str, float | None] = {}

@@ -85,7 +85,7 @@ def passages(done, truth):
     eyes = VisionStage(models, done.rate, VisionSettings(faces_per_picture=0))
     looks = defaultdict(list)
     for number, i420 in enumerate(passes.pictures(done.clip)):
-        sight, height = eyes.look(i420, done.pts_90k(number)), i420.shape[0] * 2 // 3
+        sight, height = eyes.detect(i420, done.pts_90k(number)), i420.shape[0] * 2 // 3
         luma = i420[:height]
         for track in sight.tracks:
             if track.class_ is not ObjectClass.PERSON or not track.seen:

@@ -93,7 +93,7 @@ async def ask(camera, operation, **values):
     carrier = SoapTransport(camera.user, camera.password, timeout_s=PATIENCE_S)
     try:
         url = f"http://127.0.0.1:{camera.web}/onvif/media2"
-        return found.decode_reply(await carrier.ask(url, found.encode_request(values)))
+        return found.decode_reply(await carrier.request(url, found.encode_request(values)))
     finally:
         await carrier.close()
 

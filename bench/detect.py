@@ -92,7 +92,7 @@ def judged(done, truth):
     eyes = VisionStage(dataclasses.replace(load(ModelsConfig()), detector=passes.Replayed(done)), done.rate, settings)
     furniture, objects, met, bare, half, areas = StaticObjects(), {}, [], [], [], []
     for number, i420 in enumerate(passes.pictures(done.clip)):
-        sight = eyes.look(i420, done.pts_90k(number))
+        sight = eyes.detect(i420, done.pts_90k(number))
         found = done.found[number]
         luma = i420[: i420.shape[0] * 2 // 3]
         objects[number] = people(found.where(~furniture.still(luma, done.pts_90k(number) / CLOCK_90K, found.boxes)))

@@ -97,8 +97,8 @@ def played(models, pictures, at):
             size = i420.shape[1], i420.shape[0] * 2 // 3
             planner, background, eyes = Planner(*size, MaskSettings()), Background(*size), VisionStage(models, RATE)
         pts_90k = round(number * 90_000 / RATE)
-        planner.saw(eyes.look(i420, pts_90k))
-        waiting.append((number, pts_90k, background.look(i420, pts_90k)))
+        planner.saw(eyes.detect(i420, pts_90k))
+        waiting.append((number, pts_90k, background.update(i420, pts_90k)))
         while waiting and planner.ready(waiting[0][1]):
             done, pts, foreground = waiting.pop(0)
             plan = planner.plan(pts, foreground)
@@ -180,10 +180,10 @@ def clip_figures(models, path, truth_path):
     planner, background = Planner(clip.width, clip.height, MaskSettings()), Background(clip.width, clip.height)
     eyes, waiting, drawn, seen = VisionStage(models, clip.rate), [], [], {}
     for number, frame in enumerate(clip.frames()):
-        sight = eyes.look(frame.i420, frame.pts_90k)
+        sight = eyes.detect(frame.i420, frame.pts_90k)
         seen[number] = reported(sight)
         planner.saw(sight)
-        waiting.append((number + 1, frame.pts_90k, background.look(frame.i420, frame.pts_90k)))
+        waiting.append((number + 1, frame.pts_90k, background.update(frame.i420, frame.pts_90k)))
         while waiting and planner.ready(waiting[0][1]):
             done, pts_90k, foreground = waiting.pop(0)
             drawn.append((done, planner.plan(pts_90k, foreground)))
@@ -220,9 +220,9 @@ def frames_figures(models, folder):
         planner, background = Planner(width, height, MaskSettings()), Background(width, height)
         boxes = []
         for number in range(20):
-            sight = eyes.look(i420, round(number * 90_000 / RATE))
+            sight = eyes.detect(i420, round(number * 90_000 / RATE))
             planner.saw(sight)
-            foreground = background.look(i420, sight.pts_90k)
+            foreground = background.update(i420, sight.pts_90k)
             boxes += list(reported(sight)[0]) if number >= 12 else []
         plan = planner.plan(round(18 * 90_000 / RATE), foreground)
         whole[weather].append(plan.full)

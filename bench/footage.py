@@ -43,7 +43,7 @@ def pictures(path, *, count=None, size=None):
 def own_sights(clear, rate):
     """What our own vision sees, picture by picture."""
     eyes = VisionStage(models.load(ModelsConfig()), rate, VisionSettings(detect_every=1))
-    return [eyes.look(picture, number * round(90_000 / rate)) for number, picture in enumerate(clear)]
+    return [eyes.detect(picture, number * round(90_000 / rate)) for number, picture in enumerate(clear)]
 
 
 def true_sights(path, count, rate):
@@ -71,5 +71,5 @@ def plans(sights, clear, *, extent=Extent.BODIES):
     for sight, picture in zip(sights, clear, strict=True):
         while not planner.ready(sight.pts_90k) and (seen := next(ahead, None)) is not None:
             planner.saw(seen)
-        out.append(planner.plan(sight.pts_90k, background.look(picture, sight.pts_90k)))
+        out.append(planner.plan(sight.pts_90k, background.update(picture, sight.pts_90k)))
     return settings, out

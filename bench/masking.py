@@ -114,8 +114,8 @@ def plans(path, models, settings, *, detect_every=1, faces=2):
     eyes = VisionStage(models, clip.rate, VisionSettings(detect_every=detect_every, faces_per_picture=faces))
     waiting = []
     for number, frame in enumerate(clip.frames(), 1):
-        planner.saw(eyes.look(frame.i420, frame.pts_90k))
-        waiting.append((number, frame.pts_90k, background.look(frame.i420, frame.pts_90k)))
+        planner.saw(eyes.detect(frame.i420, frame.pts_90k))
+        waiting.append((number, frame.pts_90k, background.update(frame.i420, frame.pts_90k)))
         while waiting and planner.ready(waiting[0][1]):
             done, pts_90k, foreground = waiting.pop(0)
             yield done, planner.plan(pts_90k, foreground)

@@ -65,7 +65,7 @@ def run(profile: str, precision: str = "float") -> Pass:
     for number, rgb in enumerate(pictures(clip, "rgb24")):
         began_s = time.process_time()
         found.append(detector.detect(rgb, LOWEST, turns.next(float(number / rate))))
-        turns.took(found[-1])
+        turns.record(found[-1])
         spent_s += time.process_time() - began_s
     cpu_ms = 1000 * spent_s / len(found)
     everything = Detections.joined(found)

@@ -106,12 +106,12 @@ def costs(clip, networks, pictures):
     watch, waiting, done, octets = Stopwatch(), [], 0, 0
     for taken in clip.frames():
         watch.lap("capture")
-        planner.saw(eyes.look(taken.i420, taken.pts_90k))
+        planner.saw(eyes.detect(taken.i420, taken.pts_90k))
         watch.lap("vision")
         waiting.append(taken)
         while waiting and planner.ready(waiting[0].pts_90k):
             frame = waiting.pop(0)
-            plan = planner.plan(frame.pts_90k, background.look(frame.i420, frame.pts_90k))
+            plan = planner.plan(frame.pts_90k, background.update(frame.i420, frame.pts_90k))
             masked = painter.paint(frame.i420, plan, frame.pts_90k)
             watch.lap("mask")
             for last in (False, True):
@@ -139,7 +139,7 @@ def paced(clip, networks, seconds):
     planner, painter = Planner(width, height, mask), Painter(width, height, mask)
     stages = Stages(
         open_source=lambda: clip, open_eyes=lambda: VisionStage(networks, rate), adjust=lambda i420, _pts: i420,
-        looked=lambda _frame, _sight: None, encoder=MainChannel(width, height, rate, protected),
+        examined=lambda _frame, _sight: None, encoder=MainChannel(width, height, rate, protected),
     )  # fmt: skip
     pipeline = Pipeline(stages, planner, painter, sink, rate)
     pipeline.start()

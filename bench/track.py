@@ -49,7 +49,7 @@ def ours(done, pictures, every=1):
     followed, latest, spent_s = [], set(), 0.0
     for number, i420 in enumerate(pictures):
         began_s = time.process_time()
-        sight = eyes.look(i420, done.pts_90k(number))
+        sight = eyes.detect(i420, done.pts_90k(number))
         spent_s += time.process_time() - began_s
         people = [t for t in sight.tracks if t.class_ is ObjectClass.PERSON]
         if number % every == 0:

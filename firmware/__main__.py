@@ -46,6 +46,7 @@ def main() -> int:
         service.keep_files_private(chosen.state)
         service.die_with_parent()
         service.raise_files()
+        service.bound_arenas()
         service.no_core_files()  # it sees clear pictures
         faulthandler.enable()  # where every thread is, when the supervisor aborts a process that hangs
         from firmware.app import run  # models and GStreamer load here: the supervisor needs neither

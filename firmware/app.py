@@ -66,7 +66,7 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
         ConfigError: something in the configuration cannot be used.
         ModelError: a model failed its self-test; the camera does not start without eyes.
     """
-    who = identity.load(config.state)
+    camera_identity = identity.load(config.state)
     first = open_source(config.source)
     networks = await asyncio.to_thread(load, config.models)  # self-tested
     pairings = Pairings(config.state)
@@ -81,7 +81,7 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
 
     width, height, rate = first.width, first.height, first.rate
     encoder = ProtectedEncoder(
-        width, height, rate, config.main, camera_id=who.camera_id, signer=who.signer,
+        width, height, rate, config.main, camera_id=camera_identity.camera_id, signer=camera_identity.signer,
         recipients=pairings.current.recipients if pairings.current else (),
     )  # fmt: skip
     live_main = MainChannel(width, height, rate, encoder)
@@ -101,13 +101,13 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
     def news() -> None:
         loop.call_soon_threadsafe(pusher.wake)
 
-    posts = PacketSender(outbox, pairings, who, news, config.thumbnails)
+    posts = PacketSender(outbox, pairings, camera_identity, news, config.thumbnails)
     describer = Describer(networks, width, height, posts.send, originals=config.thumbnails == "recoverable")
 
-    def looked(frame: CapturedFrame, sight: FrameDetections) -> None:
-        live.whole.looked(sight.pts_90k)
+    def examined(frame: CapturedFrame, sight: FrameDetections) -> None:
+        live.whole.examined(sight.pts_90k)
         chooser.look(frame.i420, sight)
-        describer.look(frame.i420, sight, frame.utc_us)
+        describer.observe(frame.i420, sight, frame.utc_us)
 
     sources = [first]
     live = PipelineControl(live_main, live_sub, planner, painter)
@@ -117,8 +117,8 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
         open_source=lambda: sensor.attached(sources.pop() if sources else open_source(config.source)),
         open_eyes=lambda: VisionStage(networks, rate, config.vision, interval_s=pace.interval_s),
         pace=pace,
-        adjust=sensor.see,
-        looked=looked,
+        adjust=sensor.process,
+        examined=examined,
         encoder=live_main,
         overlay=overlay.draw,
     )
@@ -126,7 +126,7 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
     group = grouping(config.serial)
     paths = MountPoints(rtsp, live, settings.media, group)
     events = EventTrack(bus, settings.media, paths)
-    live.joined = events.synchronise
+    live.joined.listen(events.synchronise)
     publisher = Publisher(
         live=live,
         paths=paths,
@@ -139,7 +139,6 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
         describes=lambda: settings.media.value.metadata.analytics,
     )
     pipeline = Pipeline(stages, planner, painter, publisher, rate)
-    live.counters = pipeline.counters
 
     def paired(before: Pairing | None, pairing: Pairing | None) -> None:
         live_main.set_recipients(pairing.recipients if pairing else ())
@@ -150,10 +149,10 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
 
     pairings.listen(paired)
     endpoint = PairingEndpoint(
-        pairings, who, config.name, config.serial, networks.appearance.model, ViewerAccount(settings.device)
+        pairings, camera_identity, config.name, config.serial, networks.appearance.model, ViewerAccount(settings.device)
     )
 
-    camera = CameraContext(config, who, settings, bus, sensor, engine, overlay, drawn, live, endpoint,
+    camera = CameraContext(config, camera_identity, settings, bus, sensor, engine, overlay, drawn, live, endpoint,
                     SelectionEndpoint(chosen, chooser), ReleasedPlacesEndpoint(released), rtsp, group)  # fmt: skip
     face = CameraWeb(camera)
     try:

@@ -31,7 +31,7 @@ class MaskedWhole:
         self._full, self._since_90k = False, 0
         self._looked_90k: int | None = None
 
-    def looked(self, pts_90k: int) -> None:
+    def examined(self, pts_90k: int) -> None:
         """Vision has looked at the picture of that time."""
         self._looked_90k = pts_90k
 

@@ -77,8 +77,8 @@ class MaskingEndpoint:
         # Lateness grows with every picture; its order of size is enough of a change to speak of.
         late = None if whole is None or whole.behind_s is None else int(whole.behind_s).bit_length()
         mark = hashlib.sha256(json.dumps([said, whole and whole.reason, late]).encode()).hexdigest()
-        told = None if whole is None else {"reason": whole.reason, "behind_s": whole.behind_s}
-        return {**said, "whole": told, "mark": mark[: 2 * _MARK_BYTES]}
+        reported = None if whole is None else {"reason": whole.reason, "behind_s": whole.behind_s}
+        return {**said, "whole": reported, "mark": mark[: 2 * _MARK_BYTES]}
 
 
 def settings_document(settings: MaskSettings) -> dict[str, Any]:

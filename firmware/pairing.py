@@ -133,7 +133,7 @@ class PairingEndpoint:
         pinned = before.box_key if before else None
         try:
             self._demand_order(request, bound, pinned or pairing.box_key)
-            stream = self._stream(pairing, anew=pinned is None)
+            stream = self._stream(pairing, renew=pinned is None)
             self.pairings.set(pairing)
             answer = self._document() | stream
         except SealError:
@@ -165,11 +165,11 @@ class PairingEndpoint:
         order = meeting.SignedOrder(self.identity.camera_id, bound.nonce, request.method, request.path_qs, bound.body)
         order.check(box_key, request.headers.get(meeting.ORDER_HEADER, ""))
 
-    def _stream(self, pairing: Pairing, *, anew: bool) -> dict[str, Any]:
+    def _stream(self, pairing: Pairing, *, renew: bool) -> dict[str, Any]:
         """The account for the streams, its password readable by the box alone."""
         if self.viewer is None:
             return {}
-        user = self.viewer.renew() if anew else self.viewer.ensure()
+        user = self.viewer.renew() if renew else self.viewer.ensure()
         sealed = pairing.feature_key.seal(user.password.encode(), STREAM_INFO + self.identity.camera_id)
         return {"stream_user": user.name, "stream_password": sealed.hex()}
 

@@ -94,7 +94,7 @@ def read(table: Any) -> ReleasedPlaces:
     if len(table["places"]) > MOST_PLACES:
         raise WireError(f"places: want at most {MOST_PLACES}")
     try:
-        return ReleasedPlaces(places=tuple(_place(each) for each in table["places"]))
+        return ReleasedPlaces(places=tuple(_place(place) for place in table["places"]))
     except ValueError as error:
         raise WireError(str(error)) from error
 
@@ -129,6 +129,6 @@ class ReleasedPlacesEndpoint:
             return refused(400, str(error))
         except (ValueError, RecursionError) as error:
             return refused(400, f"not JSON: {error}")
-        self.stored.put(released)
+        self.stored.set(released)
         log.warning("%d places are released from the mask now", len(released.places))
         return bound.answer(document(released))

@@ -74,7 +74,7 @@ class SelectionEndpoint:
         return bound.answer(self._put(Selection()))
 
     def _put(self, selection: Selection) -> dict[str, Any]:
-        self.stored.put(selection)
+        self.stored.set(selection)
         self.chooser.judge()
         names = ", ".join(person.label for person in selection.people) or "nobody"
         log.warning("the mask's selection is now: %s (%s)", selection.mode.value, names)
@@ -82,26 +82,26 @@ class SelectionEndpoint:
 
     def _read(self, table: Any) -> Selection:
         """Raises WireError, which names what is wrong."""
-        asked = SelectionDocument.from_json(table)
-        limits = {"alike": asked.alike, "unlike": asked.unlike}
+        requested = SelectionDocument.from_json(table)
+        limits = {"alike": requested.alike, "unlike": requested.unlike}
         try:
             return Selection(
-                mode=asked.mode, people=tuple(self._person(one) for one in asked.people),
+                mode=requested.mode, people=tuple(self._person(person) for person in requested.people),
                 **{name: value for name, value in limits.items() if value is not None},
             )  # fmt: skip
         except ValueError as error:
             raise WireError(str(error)) from error
 
-    def _person(self, asked: ChosenPerson | FollowedPerson) -> ExemptPerson:
-        if isinstance(asked, ChosenPerson):
-            return ExemptPerson(label=asked.label, model=asked.model, code=asked.code)
-        found = self.chooser.person(asked.track, asked.label)
+    def _person(self, requested: ChosenPerson | FollowedPerson) -> ExemptPerson:
+        if isinstance(requested, ChosenPerson):
+            return ExemptPerson(label=requested.label, model=requested.model, code=requested.code)
+        found = self.chooser.person(requested.track, requested.label)
         if found is None:
-            raise WireError(f"track {asked.track}: nobody of that number is followed and known well enough")
+            raise WireError(f"track {requested.track}: nobody of that number is followed and known well enough")
         return found
 
 
 def document(selection: Selection) -> dict[str, Any]:
     """The selection as JSON values."""
-    people = tuple(ChosenPerson(one.label, one.model, one.code) for one in selection.people)
+    people = tuple(ChosenPerson(person.label, person.model, person.code) for person in selection.people)
     return SelectionDocument(selection.mode, people, selection.alike, selection.unlike).to_json()

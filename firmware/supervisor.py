@@ -200,7 +200,7 @@ class _Child:
         if isinstance(report, str):
             self._reason = report
         elif report is not None and self._run is not None:
-            self._run.progress.take(report, time.monotonic())
+            self._run.progress.record(report, time.monotonic())
 
 
 class _Pipe:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from base.errors import ModelError
 from models.appearance import Encoder, cut, quantised
-from models.attributes import told
+from models.attributes import probabilities
 from models.config import ModelsConfig
 from models.registry import ModelRegistry
 from models.runtime import Floats, InferenceSession
@@ -65,7 +65,7 @@ class AppearanceNet:
         self.model = f"{session.entry.name}-{session.entry.version}"
         self.names = session.entry.names
 
-    def see(self, crops: Picture) -> CropReadings:
+    def read(self, crops: Picture) -> CropReadings:
         """(n, 128, 64, 3) RGB crops → embedding, code and attributes of each; ModelError when the network fails."""
         looks = self._session.normalised(np.concatenate([crops, np.stack([nearer(crop) for crop in crops])]))
         outputs = self._session.run(np.concatenate([looks, looks[..., ::-1]]), ("embedding", "code", "attributes"))
@@ -82,17 +82,17 @@ class AppearanceNet:
         """See `models.appearance.Encoder`."""
         if class_ != ObjectClass.PERSON:
             return self._others.encode(rgb, box, class_)
-        return quantised(self.model, self.see(fitted(cut(rgb, box))[None]).code[0])
+        return quantised(self.model, self.read(fitted(cut(rgb, box))[None]).code[0])
 
     def attributes(self, rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass) -> dict[Attribute, float]:
         """See `models.appearance.Encoder`."""
         if class_ != ObjectClass.PERSON:
             return self._others.attributes(rgb, box, class_)
-        return told(self.see(fitted(cut(rgb, box))[None]).attributes[0], self.names)
+        return probabilities(self.read(fitted(cut(rgb, box))[None]).attributes[0], self.names)
 
     def encode_crops(self, crops: Picture) -> list[AppearanceCode]:
         """(n, 128, 64, 3) RGB crops of people → their codes, for re-encoding what a box has stored."""
-        return [quantised(self.model, code) for code in self.see(crops).code]
+        return [quantised(self.model, code) for code in self.read(crops).code]
 
 
 def load(config: ModelsConfig, registry: ModelRegistry, others: Encoder) -> AppearanceNet:

@@ -24,7 +24,7 @@ _LABELS: dict[str, tuple[Attribute, bool, float]] = {
 _BAGS = {"bag": 161 / 650, "handbag": 75 / 650}
 
 
-def told(logits: Floats, names: Sequence[str]) -> dict[Attribute, float]:
+def probabilities(logits: Floats, names: Sequence[str]) -> dict[Attribute, float]:
     """(a,) logits in the order of `names` → probability of the second of each attribute's two choices."""
     logit: Mapping[str, float] = dict(zip(names, logits.astype(float), strict=True))
     found = {}

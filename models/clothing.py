@@ -78,11 +78,11 @@ class Clothes:
         rendition: Rendition = USUAL,
     ) -> tuple[ColourShare, ...]:
         """See `models.colours.describe`; raises ModelError also when the network fails."""
-        told = colours.describe(rgb, box, class_, mask, rendition)
-        if class_ != ObjectClass.PERSON or all(share.colour == Colour.UNKNOWN for share in told):
-            return told
-        logits = self._net.see(fitted(cut(rgb, box))[None]).attributes[0]
-        return joined(told, opinion(logits, self._net.names))
+        measured = colours.describe(rgb, box, class_, mask, rendition)
+        if class_ != ObjectClass.PERSON or all(share.colour == Colour.UNKNOWN for share in measured):
+            return measured
+        logits = self._net.read(fitted(cut(rgb, box))[None]).attributes[0]
+        return joined(measured, opinion(logits, self._net.names))
 
 
 def opinion(logits: Floats, names: tuple[str, ...]) -> dict[BodyPart, Floats]:
@@ -98,11 +98,11 @@ def opinion(logits: Floats, names: tuple[str, ...]) -> dict[BodyPart, Floats]:
     return found
 
 
-def joined(told: tuple[ColourShare, ...], thought: dict[BodyPart, Floats]) -> tuple[ColourShare, ...]:
+def joined(measured: tuple[ColourShare, ...], thought: dict[BodyPart, Floats]) -> tuple[ColourShare, ...]:
     """The mean of both, up to three colours per part; parts that the network does not know stay as they were told."""
     shares: list[ColourShare] = []
-    for part in dict.fromkeys(share.part for share in told):
-        mine = [share for share in told if share.part == part]
+    for part in dict.fromkeys(share.part for share in measured):
+        mine = [share for share in measured if share.part == part]
         if part not in thought or mine[0].colour == Colour.UNKNOWN:
             shares += mine
             continue

@@ -50,7 +50,7 @@ _ANGLE = np.minimum((np.arctan2(_DOWN, _ACROSS) % np.pi / np.pi * _ANGLES).astyp
 
 
 def describe(
-    rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass, told: Sequence[ColourShare]
+    rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass, colour_shares: Sequence[ColourShare]
 ) -> dict[Attribute, Numbers]:
     """Probabilities of plain, striped and patterned for each garment that shows it.
 
@@ -58,9 +58,9 @@ def describe(
         rgb: (h, w, 3).
         box: (4,) pixels.
         class_: only people wear garments.
-        told: the colours of the same look; where they are unknown, so is the texture.
+        colour_shares: the colours of the same look; where they are unknown, so is the texture.
     """
-    coloured = {share.part for share in told if share.colour is not Colour.UNKNOWN}
+    coloured = {share.part for share in colour_shares if share.colour is not Colour.UNKNOWN}
     found = {}
     for part, attribute in ATTRIBUTES.items():
         if class_ is not ObjectClass.PERSON or part not in coloured:

@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
 
             logs.start("box", level=config.log_level)
             service.raise_files()
+            service.bound_arenas()
             asyncio.run(app.serve(config))
             return 0
         if given.command == "check":

@@ -76,7 +76,9 @@ class Authenticator:
         if whole:
             return [str(digest.Challenge(self._realm, nonce, "SHA-256", "veilcam", ("auth-int",), stale))]
         algorithms = sorted(self._algorithms(), key=digest.ALGORITHMS.index, reverse=md5_first)
-        return [str(digest.Challenge(self._realm, nonce, each, "veilcam", stale=stale)) for each in algorithms]
+        return [
+            str(digest.Challenge(self._realm, nonce, algorithm, "veilcam", stale=stale)) for algorithm in algorithms
+        ]
 
     def from_http(self, request: web.BaseRequest) -> User | None:
         """The user of an Authorization header, None without one; raises NotAuthorized."""
@@ -150,7 +152,7 @@ class Authenticator:
         with self._lock:
             if self._tokens.get(nonce + created) is not None:
                 raise _refused("this UsernameToken was used before")
-            self._tokens.put(nonce + created, now)
+            self._tokens.set(nonce + created, now)
 
     def _digest(self, given: Mapping[str, str], method: str, path: str, address: str, body: bytes | None) -> User:
         name = given.get("username", "")
@@ -195,7 +197,7 @@ class Authenticator:
             # Requests on parallel connections may overtake each other, so each count is accepted once, in any order.
             if given.get("qop") and self._counts.get(f"{nonce} {count}") is not None:
                 raise NotAuthorized("this digest was used before", stale=True)
-            self._counts.put(f"{nonce} {count}", count)
+            self._counts.set(f"{nonce} {count}", count)
 
     def _nonce(self) -> str:
         stamp = f"{int(self._monotonic() * 1000):x}-{secrets.token_hex(6)}"
@@ -247,9 +249,9 @@ class Guard(SignIns):
     def worked(self, address: str, name: str, nonce: str = "") -> None:
         """These credentials were right; `nonce` of the digest that showed it."""
         with self._memory:
-            self._proven_s.put(f"{place_of(address)} {name[:64]}", self._monotonic())
+            self._proven_s.set(f"{place_of(address)} {name[:64]}", self._monotonic())
             if nonce:
-                self._nonces.put(f"{place_of(address)} {name} {nonce}", True)
+                self._nonces.set(f"{place_of(address)} {name} {nonce}", True)
 
     def vouches(self, address: str, name: str, nonce: str) -> bool:
         """Whether that nonce was answered rightly from there: its client may go on however others guess."""
@@ -261,7 +263,7 @@ class Guard(SignIns):
         key = f"{place_of(address)} {name} {nonce}"
         with self._memory:
             if self._nonces.get(key):
-                self._nonces.put(key, False)
+                self._nonces.set(key, False)
 
 
 def token_digest(nonce: bytes, created: str, password: str) -> bytes:
@@ -298,7 +300,7 @@ class _Recent(Generic[T]):
     def get(self, key: str) -> T | None:
         return self._entries.get(key)
 
-    def put(self, key: str, value: T) -> None:
+    def set(self, key: str, value: T) -> None:
         self._entries[key] = value
         self._entries.move_to_end(key)
         while len(self._entries) > self._size:

@@ -53,7 +53,7 @@ class ConnectionLimit:
     def __len__(self) -> int:
         return len(self._guests)
 
-    def settled(self, peer: Any) -> None:
+    def mark_requested(self, peer: Any) -> None:
         """The connection from there has asked something: it may stay for as long as it is served.
 
         Args:
@@ -61,7 +61,7 @@ class ConnectionLimit:
         """
         guest = self._guests.get(peer)
         if guest is not None:
-            guest.settle()
+            guest.mark_requested()
 
     def admit(self, link: "_Guest", peer: Any) -> bool:
         """Whether a new connection may come in; where it is too full, the oldest that asked nothing goes."""
@@ -86,7 +86,7 @@ class ConnectionLimit:
 
     def _make_room(self, address: str | None) -> bool:
         for peer, guest in self._guests.items():
-            if not guest.is_settled and (address is None or (peer and peer[0] == address)):
+            if not guest.has_requested and (address is None or (peer and peer[0] == address)):
                 guest.expel()
                 return True
         return False
@@ -95,7 +95,7 @@ class ConnectionLimit:
 class _Guest(socket.socket):
     """An accepted connection; asyncio closes it when it is done with it."""
 
-    is_settled = False
+    has_requested = False
     _crowd: ConnectionLimit | None = None
     _peer: Any = None
     _timer: asyncio.TimerHandle | None = None
@@ -104,8 +104,8 @@ class _Guest(socket.socket):
         self._crowd, self._peer = crowd, peer
         self._timer = asyncio.get_running_loop().call_later(crowd.bounds.patience_s, self.expel)
 
-    def settle(self) -> None:
-        self.is_settled = True
+    def mark_requested(self) -> None:
+        self.has_requested = True
         if self._timer is not None:
             self._timer.cancel()
 
@@ -177,7 +177,7 @@ def attend(app: web.Application, crowd: ConnectionLimit) -> None:
     @web.middleware
     async def settle(request: web.Request, handler: Answer) -> web.StreamResponse:
         if request.transport is not None:
-            crowd.settled(request.transport.get_extra_info("peername"))
+            crowd.mark_requested(request.transport.get_extra_info("peername"))
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             return web.Response(status=415, text="send the body as it is, without Content-Encoding")
         return await handler(request)

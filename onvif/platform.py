@@ -82,7 +82,7 @@ class RecordedPlatform:
 
     def interfaces(self) -> tuple[Interface, ...]:
         found = host_interfaces()
-        return tuple(replace(each, mac=self.mac) for each in found) if self.mac else found
+        return tuple(replace(interface, mac=self.mac) for interface in found) if self.mac else found
 
     async def apply_network(self, old: DeviceState, new: "DeviceState") -> None:
         """Nothing on a host that belongs to others; the state tells it back."""

@@ -126,7 +126,7 @@ class OperationRegistry:
                 return etree.fromstring(known)
         rendered = _render(self.schema.get_element(names.q(namespace, name)), values)
         if key is not None:
-            self._elements.put(key, etree.tostring(rendered))
+            self._elements.set(key, etree.tostring(rendered))
         return rendered
 
     def read(self, element: etree._Element, *, strict: bool = True) -> Any:

@@ -51,12 +51,12 @@ async def eventually(what: str, check: Callable[[], Awaitable[bool]]) -> None:
 
 async def demo(state: Path, clip: Path, *, until_ready: bool) -> None:
     """Run both programs until Ctrl-C; `until_ready` ends as soon as both cameras are recorded."""
-    told = asyncio.Event()
+    stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     parts: list[Part] = []
     story = asyncio.create_task(introduced(state, clip, parts), name="introduction")
-    end = asyncio.create_task(told.wait(), name="Ctrl-C")
+    end = asyncio.create_task(stop.wait(), name="Ctrl-C")
     try:
         await asyncio.wait({story, end}, return_when=asyncio.FIRST_COMPLETED)
         if story.done():

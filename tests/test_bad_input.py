@@ -45,8 +45,8 @@ def played(loaded, film, duration_s, *, rate=RATE, released=()):
     planner = Planner(WIDTH, HEIGHT, MaskSettings(), released=lambda: places)
     background, eyes, waiting, drawn = Background(WIDTH, HEIGHT), VisionStage(loaded, rate), [], []
     for i420, people, pts_90k in film.play(rate, duration_s):
-        planner.saw(eyes.look(i420, pts_90k))
-        waiting.append((pts_90k, background.look(i420, pts_90k), people))
+        planner.saw(eyes.detect(i420, pts_90k))
+        waiting.append((pts_90k, background.update(i420, pts_90k), people))
         while waiting and planner.ready(waiting[0][0]):
             at_90k, foreground, there = waiting.pop(0)
             drawn.append((at_90k / 90_000, planner.plan(at_90k, foreground), there))
@@ -229,8 +229,8 @@ def assert_masked(loaded, size, rate, duration_s):
     planner, background = Planner(width, height, MaskSettings()), Background(width, height)
     eyes, waiting, since, longest = VisionStage(loaded, Fraction(rate)), [], {}, 0.0
     for i420, pts_90k, people in film.play(Fraction(rate), duration_s):
-        planner.saw(eyes.look(i420, pts_90k))
-        waiting.append((pts_90k, background.look(i420, pts_90k), people))
+        planner.saw(eyes.detect(i420, pts_90k))
+        waiting.append((pts_90k, background.update(i420, pts_90k), people))
         while waiting and planner.ready(waiting[0][0]):
             at_90k, foreground, there = waiting.pop(0)
             plan, at_s = planner.plan(at_90k, foreground), at_90k / 90_000

@@ -259,7 +259,7 @@ async def test_replay_tells_them_in_the_metadata_track(tmp_path):
         await box.box.recordings.events.add([moved(time, "true", camera) for time in times])
         for reverse in (False, True):
             begin = (START_US + 10_000_000, None) if reverse else (START_US, None)
-            samples = BoxArchive(box.face.catalogue).samples(FIRST, *begin, reverse=reverse, who="user")
+            samples = BoxArchive(box.face.catalogue).samples(FIRST, *begin, reverse=reverse, user="user")
             documents = [each.data async for each in samples if each.track == "metadata"]
             said = [message for each in documents for message in etree.fromstring(each).iter(q(names.TT, "Message"))]
             assert sorted(message.get("UtcTime")[17:23] for message in said) == ["20.500", "20.990", "21.500"]

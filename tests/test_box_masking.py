@@ -43,7 +43,7 @@ def test_a_whole_mask_is_news_when_it_lasts_and_over_when_that_has_lasted():
         picture(whole, number, "the detector is late", full=True)
     assert whole.now is None, "half a second is no news"
     for number in range(5, 12):
-        whole.looked(number * RATE_90K)
+        whole.examined(number * RATE_90K)
         picture(whole, number, "too dark", full=True)
     assert whole.now == WholeMask("too dark")
     for number in range(12, 18):
@@ -56,7 +56,7 @@ def test_a_whole_mask_is_news_when_it_lasts_and_over_when_that_has_lasted():
 
 def test_detection_lag_is_that_of_the_picture_analysed_last():
     whole = MaskedWhole()
-    whole.looked(0)
+    whole.examined(0)
     for number in range(31):
         picture(whole, number, "the detector is late", full=True)
     assert whole.now == WholeMask("the detector is late", 4.0), "three seconds, and one that a picture waits"
@@ -144,13 +144,13 @@ async def test_the_box_follows_a_camera_and_remembers_what_held_when(tmp_path):
         assert maskings.now(GUARD, 1) is None, "it was not reported yet"
         task = asyncio.create_task(maskings.run())
         await until(lambda: maskings.now(GUARD, 1) is not None)
-        chosen.put(Selection(mode=Mode.ONLY))
+        chosen.set(Selection(mode=Mode.ONLY))
         await until(lambda: maskings.now(GUARD, 1).mode is Mode.ONLY)
         camera.camera.live.whole.now = WholeMask("the detector is late", 4.2)
         await until(lambda: maskings.whole(GUARD, 1) == masking.WholeMaskReason("the detector is late", 4.2))
         camera.camera.live.whole.now = None
         await until(lambda: maskings.whole(GUARD, 1) is None)
-        chosen.put(Selection())
+        chosen.set(Selection())
         await until(lambda: maskings.now(GUARD, 1).mode is Mode.EVERYONE)
         past = await written(maskings, 3)
         assert [one.masking.mode for one in past] == [Mode.EVERYONE, Mode.ONLY, Mode.EVERYONE]
@@ -169,7 +169,7 @@ async def test_the_box_follows_a_camera_and_remembers_what_held_when(tmp_path):
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         # A box that was restarted goes on with the row, and what changed meanwhile counts from the last confirmation.
-        chosen.put(Selection(mode=Mode.ONLY))
+        chosen.set(Selection(mode=Mode.ONLY))
         again = Maskings(store, roster)
         task = asyncio.create_task(again.run())
         past = await written(again, 4)

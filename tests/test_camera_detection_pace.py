@@ -65,18 +65,18 @@ def simulated(detect_s, pace):
     whole, detected_90k, coming = [], -90_000, next(frames)
     while coming is not None:
         while coming is not None and coming.pts_90k / 90_000 <= now[0]:
-            junction.put(coming)
+            junction.add(coming)
             coming = next(frames, None)
         now[0] += 0.01
         if junction._for_vision:
-            seen = junction.to_see()
+            seen = junction.next_for_detection()
             if pace:
                 pace.observe(junction.waited(), counters.skipped_by_vision, now[0])
             if seen.pts_90k - detected_90k >= 90_000 * (pace.interval_s() if pace else 0):
                 detected_90k = seen.pts_90k
                 now[0] += detect_s
             none = np.zeros((0, 4), np.float32)
-            junction.saw(FrameDetections(seen.pts_90k, (), Detections.none(), none))
+            junction.add_result(FrameDetections(seen.pts_90k, (), Detections.none(), none))
         while masked := out(junction, planner, now[0]):
             if masked.pts_90k > 900_000:
                 whole.append(planner.plan(masked.pts_90k).full)
@@ -90,4 +90,4 @@ def out(junction, planner, now_s):
     oldest = junction._frames[0] if junction._frames else None
     if oldest is None or not (planner.ready(oldest.frame.pts_90k) or now_s - oldest.taken_s >= 1.0):
         return None
-    return junction.to_mask(planner.saw, planner.ready)
+    return junction.next_for_encoding(planner.saw, planner.ready)

@@ -70,7 +70,7 @@ class Eyes:
     def __init__(self, script=lambda number: None):
         self.script = script
 
-    def look(self, _i420, pts_90k):
+    def detect(self, _i420, pts_90k):
         self.script(pts_90k // 3600)
         return sight(pts_90k // 3600)
 
@@ -122,7 +122,7 @@ def run(reveal):
             open_source=source or (lambda: Sensor(count)),
             open_eyes=open_eyes or (lambda: eyes),
             adjust=lambda i420, _pts_90k: i420,
-            looked=lambda frame, sight: None,
+            examined=lambda frame, sight: None,
             encoder=MainChannel(WIDTH, HEIGHT, RATE, encoder),
         )
         out = Catch()

@@ -8,8 +8,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 TOP = ("base", "bench", "docs", "firmware", "models", "nvr_box", "onvif", "systemd", "tests", "wire")
 PAGES = sorted({*ROOT.glob("*.md"), *(page for folder in TOP for page in (ROOT / folder).rglob("*.md"))})
+FILES = {path.name for folder in TOP for path in (ROOT / folder).rglob("*.*")}
 PATH = re.compile(rf"`((?:{'|'.join(TOP)}|\.ci)/[\w./-]*)`")
 DOTTED = re.compile(rf"`(?:python -m )?((?:{'|'.join(TOP)})(?:\.\w+)+)")
+BARE = re.compile(r"`(\w+\.(?:py|js|sql|md))`")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 MADE_UP = ("NAME", "x.py")
 """What stands in a path for any name."""
@@ -20,6 +22,7 @@ def missing(text, folder):
     yield from (
         path for path in PATH.findall(text) if not any(name in path for name in MADE_UP) and not (ROOT / path).exists()
     )
+    yield from (name for name in BARE.findall(text) if name not in FILES)
     yield from (name for name in DOTTED.findall(text) if not defined(name))
     yield from (link for link in LINK.findall(text) if "://" not in link and not (folder / link).exists())
 
@@ -48,7 +51,6 @@ def test_what_a_document_names_is_there(path):
 
 
 def test_what_is_gone_is_found(tmp_path):
-    text = (
-        "`onvif/soap.py`, `onvif/gone.py`, `wire.nal.split`, `wire.nal.gone`, [here](there.md), [out](https://a.test)"
-    )
-    assert [*missing(text, tmp_path)] == ["onvif/gone.py", "wire.nal.gone", "there.md"]
+    named = "`soap.py`, `gone.py`, `onvif/soap.py`, `onvif/gone.py`, `wire.nal.split`, `wire.nal.gone`"
+    text = f"{named}, [here](there.md), [out](https://a.test)"
+    assert [*missing(text, tmp_path)] == ["onvif/gone.py", "gone.py", "wire.nal.gone", "there.md"]

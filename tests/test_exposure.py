@@ -37,8 +37,8 @@ def played(loaded, scene, rate, duration_s):
     planner, background = Planner(WIDTH, HEIGHT, MaskSettings()), Background(WIDTH, HEIGHT)
     eyes, waiting, drawn = VisionStage(loaded, rate), [], []
     for i420, pts_90k, people in scene.play(rate, duration_s):
-        planner.saw(eyes.look(i420, pts_90k))
-        waiting.append((pts_90k, background.look(i420, pts_90k), people))
+        planner.saw(eyes.detect(i420, pts_90k))
+        waiting.append((pts_90k, background.update(i420, pts_90k), people))
         while waiting and planner.ready(waiting[0][0]):
             at_90k, foreground, there = waiting.pop(0)
             drawn.append((at_90k / 90_000, planner.plan(at_90k, foreground), there))

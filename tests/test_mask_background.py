@@ -21,13 +21,13 @@ def scene(rng, *, light=0.0, box=None, tone=210):
 def settled():
     background, rng = Background(WIDTH, HEIGHT), np.random.default_rng(2)
     for number in range(60):
-        found = background.look(scene(rng), number * STEP_90K)
+        found = background.update(scene(rng), number * STEP_90K)
     return background, rng, 60, found
 
 
 def test_a_young_memory_says_so():
     background, rng = Background(WIDTH, HEIGHT), np.random.default_rng(2)
-    learnt = [background.look(scene(rng), number * STEP_90K).learnt for number in range(30)]
+    learnt = [background.update(scene(rng), number * STEP_90K).learnt for number in range(30)]
     assert not learnt[0]
     assert not learnt[19]
     assert learnt[20]
@@ -43,7 +43,7 @@ def test_a_walker_is_found_where_he_is_and_the_rest_is_not():
     background, rng, at, _ = settled()
     for number in range(10):
         x = 40 + 8 * number
-        found = background.look(scene(rng, box=(x, 80, x + 24, 144)), (at + number) * STEP_90K)
+        found = background.update(scene(rng, box=(x, 80, x + 24, 144)), (at + number) * STEP_90K)
         assert found.near[80 // 16 : 144 // 16, x // 16 : (x + 24) // 16].all()
         assert (found.alive == found.cells).all()
     assert not found.near[:3].any()
@@ -53,14 +53,14 @@ def test_a_walker_is_found_where_he_is_and_the_rest_is_not():
 def test_a_cloud_is_no_foreground():
     background, rng, at, _ = settled()
     for number in range(20):
-        found = background.look(scene(rng, light=-1.5 * number), (at + number) * STEP_90K)
+        found = background.update(scene(rng, light=-1.5 * number), (at + number) * STEP_90K)
     assert not found.cells.any()
 
 
 def test_what_was_put_down_is_foreground_then_dead_then_part_of_the_scene():
     background, rng, at, _ = settled()
     box = (96, 80, 144, 144)
-    told = [background.look(scene(rng, box=box), (at + number) * STEP_90K) for number in range(700)]
+    told = [background.update(scene(rng, box=box), (at + number) * STEP_90K) for number in range(700)]
     inside = np.s_[6:8, 7:8]
     assert told[10].alive[inside].all()
     assert told[150].cells[inside].all()
@@ -70,7 +70,7 @@ def test_what_was_put_down_is_foreground_then_dead_then_part_of_the_scene():
 
 def test_a_scene_that_changes_as_a_whole_is_learnt_anew():
     background, rng, at, _ = settled()
-    turned = [background.look(_other(rng), (at + n) * STEP_90K) for n in range(60)]
+    turned = [background.update(_other(rng), (at + n) * STEP_90K) for n in range(60)]
     assert not turned[0].learnt
     assert not turned[0].cells.any()
     assert turned[-1].learnt

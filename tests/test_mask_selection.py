@@ -225,14 +225,14 @@ def test_on_real_footage_one_person_is_told_from_the_others_over_the_whole_walk(
     planner = Planner(clip.width, clip.height, MaskSettings(), one.open)
     waiting, chosen, told = [], 0, []
     for frame in islice(clip.frames(), first, last):
-        now = eyes.look(frame.i420, frame.pts_90k)
+        now = eyes.detect(frame.i420, frame.pts_90k)
         one.look(frame.i420, now)
         if now.pts_90k == chosen_at * STEP_90K:
             chosen = max(one.followed(), key=lambda id_: alone(id_, now))
             held[0] = Selection(mode=mode, people=(one.person(chosen, "the guest"),))
             one.judge()
         planner.saw(now)
-        waiting.append((now, background.look(frame.i420, frame.pts_90k)))
+        waiting.append((now, background.update(frame.i420, frame.pts_90k)))
         while waiting and planner.ready(waiting[0][0].pts_90k):
             seen, foreground = waiting.pop(0)
             plan = planner.plan(seen.pts_90k, foreground)

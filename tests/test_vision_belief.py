@@ -43,7 +43,7 @@ def play(belief, rate, began_s, seconds, *shown):
     (luma, detections), kept, now_s = shown, [], began_s
     for number in range(round(seconds * rate)):
         now_s = began_s + number / rate
-        boxes = belief.look(luma, detections, NOTHING, now_s)
+        boxes = belief.update(luma, detections, NOTHING, now_s)
         kept.append(bool(len(boxes)) and bool((ious(boxes, YARD_BOX[0]) > 0.5).any()))
     return kept, now_s + 1 / rate
 
@@ -108,4 +108,4 @@ def test_no_number_of_places_makes_it_grow_without_bound():
     for number in range(60):
         corners = random.uniform(0, 400, (60, 2))
         boxes = np.concatenate([corners, corners + random.uniform(10, 80, (60, 2))], axis=1)
-        assert len(belief.look(scene.shown(), found(*boxes), NOTHING, number / 10)) <= 128
+        assert len(belief.update(scene.shown(), found(*boxes), NOTHING, number / 10)) <= 128

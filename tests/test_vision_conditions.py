@@ -79,7 +79,7 @@ def test_every_size_is_looked_at_within_two_seconds_whichever_is_surer(rate):
     for number in range(20 * rate):
         scale = turns.next(number / rate)
         looked[scale].append(number / rate)
-        turns.took(worth[scale])
+        turns.record(worth[scale])
     for times in looked.values():
         assert max(np.diff([0.0, *times, 20.0])) <= 2.0
 
@@ -88,7 +88,7 @@ def test_the_size_that_is_surer_of_people_becomes_the_usual_one():
     turns, looked, worth = SizeSchedule(2), [], (people(0.45), people(0.8, 0.8))
     for number in range(400):
         looked.append(turns.next(number / 10))
-        turns.took(worth[looked[-1]])
+        turns.record(worth[looked[-1]])
     assert looked[0] == 0
     assert np.mean(looked[-100:]) > 0.6
 
@@ -104,6 +104,6 @@ def test_of_three_sizes_the_surest_has_half_of_the_looks_and_all_take_equal_turn
         turns, looked = SizeSchedule(3), []
         for number in range(120):
             looked.append(turns.next(number / rate))
-            turns.took(worth[looked[-1]])
+            turns.record(worth[looked[-1]])
         assert np.mean(np.array(looked[60:]) == 1) == pytest.approx(share, abs=0.02)
         assert set(looked[60:]) == {0, 1, 2}

@@ -31,7 +31,7 @@ def picture(x):
 
 def test_the_detector_runs_on_every_second_picture_and_both_have_boxes(loaded):
     eyes = VisionStage(loaded, Fraction(10), VisionSettings(detect_every=2))
-    sights = [eyes.look(picture(20 + 8 * n), n * 9000) for n in range(8)]
+    sights = [eyes.detect(picture(20 + 8 * n), n * 9000) for n in range(8)]
     people = [[t for t in sight.tracks if t.class_ is ObjectClass.PERSON] for sight in sights]
     assert [p[0].seen for p in people[4:]] == [True, False, True, False]
     assert {p[0].id for p in people[4:]} == {people[4][0].id}
@@ -68,7 +68,7 @@ def test_the_detector_runs_as_often_in_time_when_pictures_come_slower_or_faster(
     eyes = VisionStage(replace(loaded, detector=counting), Fraction(rate), VisionSettings(detect_every=3))
     shown, jitter = picture(100), np.random.default_rng(1).uniform(-0.2, 0.2, 12)
     for counting.number in range(12):
-        eyes.look(shown, round((counting.number + jitter[counting.number]) * slower * 90_000 / rate))
+        eyes.detect(shown, round((counting.number + jitter[counting.number]) * slower * 90_000 / rate))
     assert counting.looked == expected
 
 
@@ -76,7 +76,7 @@ def test_every_picture_is_looked_at_where_nothing_else_is_set(loaded):
     counting = Counting()
     eyes = VisionStage(replace(loaded, detector=counting), Fraction(10))
     for counting.number in range(6):
-        eyes.look(picture(100), counting.number * 900)
+        eyes.detect(picture(100), counting.number * 900)
     assert counting.looked == list(range(6))
 
 
@@ -84,19 +84,19 @@ def test_the_detector_runs_no_sooner_than_the_machine_affords(loaded):
     counting, interval_s = Counting(), 0.3
     eyes = VisionStage(replace(loaded, detector=counting), Fraction(10), interval_s=lambda: interval_s)
     for counting.number in range(6):
-        assert not eyes.look(picture(100), counting.number * 9000).sparse
+        assert not eyes.detect(picture(100), counting.number * 9000).sparse
     interval_s = 0.6
     for counting.number in range(6, 12):
-        assert eyes.look(picture(100), counting.number * 9000).sparse
+        assert eyes.detect(picture(100), counting.number * 9000).sparse
     assert counting.looked == [0, 3, 9]
 
 
 def test_faces_are_looked_for_on_tracked_people_and_can_be_left_out(loaded):
     eyes = VisionStage(loaded, Fraction(10))
-    faces = [eyes.look(picture(100), n * 9000).faces for n in range(4)][-1]
+    faces = [eyes.detect(picture(100), n * 9000).faces for n in range(4)][-1]
     assert any(200 < (x0 + x1) / 2 < 280 and 60 < (y0 + y1) / 2 < 130 for x0, y0, x1, y1 in faces)
     none = VisionStage(loaded, Fraction(10), VisionSettings(faces_per_picture=0))
-    assert len([none.look(picture(100), n * 9000).faces for n in range(4)][-1]) == 0
+    assert len([none.detect(picture(100), n * 9000).faces for n in range(4)][-1]) == 0
 
 
 @pytest.mark.parametrize("luma", [0, 16, 235, 255])
@@ -105,7 +105,7 @@ def test_an_empty_picture_holds_nobody_and_is_masked_whole_all_the_same(loaded, 
     i420[:384] = luma
     eyes, planner = VisionStage(loaded, Fraction(10)), Planner(640, 384, MaskSettings(settle_s=0.0))
     for n in range(6):
-        sight = eyes.look(i420, n * 9000)
+        sight = eyes.detect(i420, n * 9000)
         assert (sight.tracks, len(sight.weak), len(sight.faces)) == ((), 0, 0)
         assert sight.blind
         planner.saw(sight)
@@ -117,7 +117,7 @@ def test_whom_the_detector_cannot_see_is_masked_until_it_sees_again(loaded, gain
     dim = np.round(picture(100) * gain + offset).astype(np.uint8)
     eyes, planner = VisionStage(loaded, Fraction(10)), Planner(640, 384, MaskSettings(settle_s=0.2))
     for n, shown in enumerate([picture(100)] * 6 + [dim] * 4 + [picture(100)] * 8):
-        planner.saw(eyes.look(shown, n * 9000))
+        planner.saw(eyes.detect(shown, n * 9000))
         if n == 5:
             assert not planner.plan(3 * 9000).full
         if n == 9:
@@ -149,7 +149,7 @@ def test_whom_the_detector_loses_is_found_by_a_closer_look_where_he_was(loaded, 
     losing = Losing(loaded.detector, [False] * 3 + [True] * 4 + [False])
     eyes = VisionStage(replace(loaded, detector=losing), Fraction(10), VisionSettings(look_again=windows))
     people = [
-        [t for t in eyes.look(picture(100 + 4 * n), n * 9000).tracks if t.class_ is ObjectClass.PERSON]
+        [t for t in eyes.detect(picture(100 + 4 * n), n * 9000).tracks if t.class_ is ObjectClass.PERSON]
         for n in range(8)
     ]
     assert [one[0].seen for one in people[2:]] == [True, *[bool(windows)] * 4, True]
@@ -185,7 +185,7 @@ def test_what_no_track_takes_is_masked_from_the_low_threshold_up(loaded):
     eyes = VisionStage(
         replace(loaded, detector=Saying(found(0.25), found(0.15))), Fraction(10), VisionSettings(faces_per_picture=0)
     )
-    first, second = (eyes.look(picture(0), n * 9000) for n in range(2))
+    first, second = (eyes.detect(picture(0), n * 9000) for n in range(2))
     assert first.tracks == ()
     assert first.weak.boxes.tolist() == [[100, 100, 140, 200]]
     assert len(second.weak) == 0
@@ -200,7 +200,7 @@ def test_what_is_too_faint_to_mask_is_masked_beside_somebody_who_is_followed(loa
         Fraction(10),
         VisionSettings(faces_per_picture=0),
     )
-    sights = [eyes.look(picture(0), n * 9000) for n in range(5)]
+    sights = [eyes.detect(picture(0), n * 9000) for n in range(5)]
     assert len(sights[0].weak) == 0
     assert sights[4].weak.boxes.tolist() == [[105, 104, 143, 208]]
 
@@ -209,7 +209,7 @@ def test_what_stands_still_is_masked_but_not_tracked(loaded):
     eyes = VisionStage(
         replace(loaded, detector=Saying(*[found(0.5)] * 40)), Fraction(10), VisionSettings(faces_per_picture=0)
     )
-    sights = [eyes.look(picture(0), n * 9000) for n in range(40)]
+    sights = [eyes.detect(picture(0), n * 9000) for n in range(40)]
     assert sights[-1].tracks == ()
     assert len(sights[-1].weak) == 1
 
@@ -218,9 +218,9 @@ def test_a_broken_network_is_said_at_once(loaded):
     eyes = VisionStage(
         replace(loaded, detector=Saying(found(0.8), ModelError("output scores8 is not a finite number"))), Fraction(10)
     )
-    eyes.look(picture(0), 0)
+    eyes.detect(picture(0), 0)
     with pytest.raises(ModelError, match="not a finite number"):
-        eyes.look(picture(0), 9000)
+        eyes.detect(picture(0), 9000)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ class SelectionDocument:
         return {
             "version": VERSION,
             "mode": self.mode.value,
-            "people": [_table(each) for each in self.people],
+            "people": [_table(person) for person in self.people],
             **{name: value for name, value in limits.items() if value is not None},
         }
 
@@ -82,7 +82,7 @@ class SelectionDocument:
         limits = {key: table[key] for key in ("alike", "unlike") if key in table}
         if any(isinstance(value, bool) or not isinstance(value, int | float) for value in limits.values()):
             raise WireError("alike, unlike: want numbers")
-        return cls(Mode(table["mode"]), tuple(_person(one) for one in people), **limits)
+        return cls(Mode(table["mode"]), tuple(_person(person) for person in people), **limits)
 
 
 def _table(person: ChosenPerson | FollowedPerson) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Engine:
 
     def judge(self, picture: TrackedPicture) -> None:
         """Publish what each rule finds in a picture. Encode thread."""
-        # Under the lock, lest a rule that is deleted meanwhile leaves its state behind after it was retired.
+        # Under the lock: a rule that is deleted meanwhile would say its state once more after it was retired.
         with self._lock:
             rules = self.settings.value.rules
             self._judges = {rule.name: self._judge_of(rule) for rule in rules}

@@ -37,16 +37,16 @@ class PacketSender:
         pairing = self.pairings.current
         if pairing is None:
             return
-        who = self.identity
+        camera = self.identity
         if self.thumbnails == "none":
             packet = replace(packet, thumbnail=b"")
         original = clear if self.thumbnails == "recoverable" and packet.thumbnail else None
 
         def sealed(sequence: int) -> bytes:
-            named = replace(packet, camera_id=who.camera_id, sequence=sequence)
+            named = replace(packet, camera_id=camera.camera_id, sequence=sequence)
             if original is not None:
                 named = self._with_original(named, original, pairing.recipients)
-            return seal.seal(named, pairing.feature_key, who.signer)
+            return seal.seal(named, pairing.feature_key, camera.signer)
 
         self.outbox.add(sealed)
         self.news()

@@ -91,7 +91,7 @@ class Describer:
         self._renditions = Renditions()
         self._colours: OrderedDict[int, tuple[ColourShare, ...]] = OrderedDict()
 
-    def look(self, i420: Picture, sight: FrameDetections, utc_us: int) -> None:
+    def observe(self, i420: Picture, sight: FrameDetections, utc_us: int) -> None:
         """Take one clear picture and what was seen in it.
 
         Raises:
@@ -156,7 +156,7 @@ class Describer:
         best = passage.shots[0]
         open_.colours_due_us, open_.colours_of_90k = utc_us + _COLOURS_EVERY_US, best.pts_90k
         try:
-            shares = self._told(best, passage.class_)
+            shares = self._shot_colours(best, passage.class_)
         except ModelError as error:
             log.debug("track %d has no colours: %s", passage.track_id, error)
             return
@@ -164,7 +164,7 @@ class Describer:
         while len(self._colours) > _COLOURS_OF_TRACKS:
             self._colours.popitem(last=False)
 
-    def _told(self, shot: Shot, class_: ObjectClass) -> tuple[ColourShare, ...]:
+    def _shot_colours(self, shot: Shot, class_: ObjectClass) -> tuple[ColourShare, ...]:
         return self._models.colours.describe(shot.rgb, shot.inside, class_, rendition=self._renditions.now)
 
     def close(self) -> None:
@@ -184,7 +184,7 @@ class Describer:
         weights = [max(shot.verdict.quality, 1e-3) for shot in good]
         try:
             codes = [self._models.appearance.encode(shot.rgb, shot.inside, class_) for shot in good]
-            colours = [self._told(shot, class_) for shot in good]
+            colours = [self._shot_colours(shot, class_) for shot in good]
             textures = [
                 texture.describe(shot.rgb, shot.inside, class_, told) for shot, told in zip(good, colours, strict=True)
             ]

@@ -61,7 +61,7 @@ def clear(rgb: Picture, inside: Boxes, box: Boxes, width: int, height: int) -> C
     jpeg = _jpeg(np.ascontiguousarray(rgb[y0 - top : y1 - top, x0 - left : x1 - left, ::-1]), _CLEAR_QUALITY)
     corner, size = np.array([x0, y0], np.float32), np.array([x1 - x0, y1 - y0], np.float32)
     shares = np.concatenate([box[:2] - corner, box[2:] - box[:2]]) / np.tile(size, 2)
-    x, y, w, h = (int(each) for each in (np.clip(shares, 0, 1) * FULL_SCALE).round())
+    x, y, w, h = (int(share) for share in (np.clip(shares, 0, 1) * FULL_SCALE).round())
     return Clear(jpeg, (x, y, w, h))
 
 

@@ -90,10 +90,10 @@ class RecoverableEncoder:
         own = self._own(mask, regions)
         rest = mask & ~np.logical_or.reduce(list(own.values())) if own else mask
         common = bool(rest.any())
-        anew = self._rate is not None and self._rate.runaway
-        starts = {track_id: anew or track_id not in self._tracks for track_id in own}
-        common_starts = common and (anew or not self._common.running)
-        qp = self._quantiser(anew=anew) if common_starts or any(starts.values()) else None
+        restart = self._rate is not None and self._rate.runaway
+        starts = {track_id: restart or track_id not in self._tracks for track_id in own}
+        common_starts = common and (restart or not self._common.running)
+        qp = self._quantiser(restart=restart) if common_starts or any(starts.values()) else None
 
         def payloads() -> tuple[bytes, tuple[TrackOriginals, ...]]:
             payload_au = self._common.encode(clear, rest, starts=common_starts, qp=qp) if common else b""
@@ -121,11 +121,11 @@ class RecoverableEncoder:
         if self._worker is not None:
             self._worker.shutdown()
 
-    def _quantiser(self, *, anew: bool) -> int | None:
+    def _quantiser(self, *, restart: bool) -> int | None:
         """What payloads start with, judged once in a group of pictures and whenever it runs away."""
         if self._rate is None:
             return None
-        if anew or not self._rated:
+        if restart or not self._rated:
             self._rated = True
             return self._rate.start()
         return self._rate.qp

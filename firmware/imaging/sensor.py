@@ -53,9 +53,9 @@ class Sensor:
         self._apply(self.settings.value)
         return source
 
-    def see(self, i420: Picture, pts_90k: int) -> Picture:
+    def process(self, i420: Picture, pts_90k: int) -> Picture:
         """Watch one raw picture and return it adjusted. Capture thread."""
-        for change in self._tampering.look(planes(i420)[0], pts_90k):
+        for change in self._tampering.update(planes(i420)[0], pts_90k):
             self._bus.publish(_TOPICS[change.kind], SOURCE, {"State": change.state})
         return self._adjuster(i420)
 

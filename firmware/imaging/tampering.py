@@ -55,7 +55,7 @@ class _Held:
     state: bool = False
     since_90k: int | None = None
 
-    def look(self, raised: bool, pts_90k: int) -> bool:  # noqa: FBT001  # the measured state itself
+    def update(self, raised: bool, pts_90k: int) -> bool:  # noqa: FBT001  # the measured state itself
         """Take one measurement; whether the held state changed."""
         if raised == self.state:
             self.since_90k = None
@@ -79,7 +79,7 @@ class Tampering:
     _looks: int = 0
     _odd_since_90k: int | None = None
 
-    def look(self, luma: Luma, pts_90k: int) -> tuple[Change, ...]:
+    def update(self, luma: Luma, pts_90k: int) -> tuple[Change, ...]:
         """Take one picture, look at two a second, and say what changed.
 
         Args:
@@ -100,7 +100,7 @@ class Tampering:
         raised[TamperingKind.TOO_BLURRY] = self._blurry(luma, spread, blinded=blinded)
         raised[TamperingKind.SCENE_CHANGE] = self._moved(small, pts_90k, blinded=blinded)
         return tuple(
-            Change(kind, raised[kind]) for kind in TamperingKind if self._held[kind].look(raised[kind], pts_90k)
+            Change(kind, raised[kind]) for kind in TamperingKind if self._held[kind].update(raised[kind], pts_90k)
         )
 
     def state(self, kind: TamperingKind) -> bool:

@@ -127,7 +127,7 @@ class AnalyticsService:
         return self._engine.settings.value
 
     def _put(self, settings: EngineSettings) -> Reply:
-        self._engine.settings.put(settings)
+        self._engine.settings.set(settings)
         self._changed()
         return {}
 

@@ -82,7 +82,7 @@ class MaskOperations:
         return {}
 
     def _put(self, masks: tuple[Polygon, ...]) -> None:
-        self._settings.put(replace(self._settings.value, masks=masks))
+        self._settings.set(replace(self._settings.value, masks=masks))
         self._changed()
 
     def _get(self, token: str) -> Polygon:

@@ -129,11 +129,11 @@ class MediaValues:
         }  # fmt: skip
 
     @staticmethod
-    def read_multicast(asked: Any) -> Multicast:
+    def read_multicast(requested: Any) -> Multicast:
         """Raises Fault ter:ConfigModify for what is no multicast group."""
-        if asked is None:
+        if requested is None:
             return Multicast()
-        host, port, ttl = ip_address(asked.Address), int(asked.Port), int(asked.TTL)
+        host, port, ttl = ip_address(requested.Address), int(requested.Port), int(requested.TTL)
         if not 0 <= port < 65536 or not 0 <= ttl <= 255:
             raise invalid("a port has 16 bits and a TTL 8", _NO_MEANS)
         first = host.address.partition(".")[0]

@@ -90,7 +90,7 @@ class OsdOperations:
         return {}
 
     def _put(self, osds: tuple[Osd, ...]) -> None:
-        self._settings.put(replace(self._settings.value, osds=osds))
+        self._settings.set(replace(self._settings.value, osds=osds))
         self._changed()
 
     def _get(self, token: str) -> Osd:

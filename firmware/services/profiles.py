@@ -75,7 +75,7 @@ class Profiles:
         self.get(token)
         self._put(token, {kind: self.checked(kind, configuration)})
 
-    def put(self, token: str, *, name: str | None = None, **configurations: str) -> None:
+    def set(self, token: str, *, name: str | None = None, **configurations: str) -> None:
         """Change name and configurations of a profile in one step."""
         profile = self.get(token)
         self._put(token, {**configurations, "name": name if name is not None else profile.name})

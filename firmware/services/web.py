@@ -156,7 +156,7 @@ class CameraWeb:
         return tuple(profile.token for profile in profiles if profile.analytics)
 
     def _own_certificate(self) -> None:
-        addresses = dict.fromkeys(address for one in self.platform.interfaces() for address, _ in one.ipv4)
+        addresses = dict.fromkeys(address for interface in self.platform.interfaces() for address, _ in interface.ipv4)
         self.keystore.ensure_own(self.host.identity.default_hostname, tuple(addresses))
 
     def _factory_default(self, hard: bool) -> None:  # noqa: FBT001 - the shape of DeviceContext

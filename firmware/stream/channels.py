@@ -52,13 +52,13 @@ class _Change(Generic[Made]):
         with self._lock:
             return self._next[0] if self._next else self._present
 
-    def put(self, wanted: VideoFormat, made: Made) -> Made | None:
+    def prepare(self, wanted: VideoFormat, made: Made) -> Made | None:
         """Change over at the next picture; an encoder that was never used comes back."""
         with self._lock:
             unused, self._next = self._next, (wanted, made)
             return unused[1] if unused else None
 
-    def take(self) -> tuple[VideoFormat, Made] | None:
+    def claim(self) -> tuple[VideoFormat, Made] | None:
         """What to change over to, now; None for going on as before."""
         with self._lock:
             taken, self._next = self._next, None
@@ -92,18 +92,18 @@ class MainChannel:
         assert wanted.jpeg_quality is None, "JPEG has no room for sealed originals"
         made = RecoverableEncoder(wanted.width, wanted.height, wanted.rate, wanted.coding)
         with changing():
-            unused = self._change.put(wanted, made)
+            unused = self._change.prepare(wanted, made)
         if unused is not None:
             unused.close()
 
     def set_recipients(self, recipients: Sequence[Recipient]) -> None:
         """From the next picture on, which becomes an IDR picture, only these may reveal."""
         self._encoder.set_recipients(recipients)
-        self.wishes.want()
+        self.wishes.request()
 
     def encode(self, masked: Picture, clear: Picture, plan: MaskPlan, frame: CapturedFrame) -> AccessUnit | None:
         """The protected access unit of one picture; None where a lower rate leaves it out. Encode thread."""
-        change = self._change.take()
+        change = self._change.claim()
         if change is not None:
             self._format, encoder = change
             self._encoder.replace(encoder)
@@ -158,11 +158,11 @@ class SubChannel:
         """Make an encoder for it; from the next picture on, where decoding can start, it holds."""
         made = _plain(wanted)
         with changing():
-            self._change.put(wanted, made)
+            self._change.prepare(wanted, made)
 
     def encode(self, masked: Picture, pts_90k: int, utc_us: int) -> AccessUnit | None:
         """The access unit of one masked picture; None where a lower rate leaves it out. Encode thread."""
-        change = self._change.take()
+        change = self._change.claim()
         if change is not None:
             self._format, self._encoder = change
             self._pace = FrameDropper(self._format.rate, self.source.rate)

@@ -1,7 +1,6 @@
 """The running picture, as the services see it: streams, snapshots, wishes. Everything here is masked."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,15 +11,11 @@ from firmware.mask.plan import Planner
 from firmware.mask.settings import MaskSettings
 from firmware.masked_whole import MaskedWhole
 from firmware.stream.channels import MainChannel, Shape, SubChannel
-from firmware.stream.counters import Counters
 from firmware.stream.pipeline import Masked
 from firmware.stream.scale import scaled
+from firmware.stream.signals import EncodingChange, ViewerJoined
 
 TOKENS = ("main", "sub")
-
-
-def _nobody() -> None:
-    """Who hears of viewers before somebody listens."""
 
 
 @dataclass(slots=True)
@@ -30,24 +25,22 @@ class PipelineControl:
     Args:
         main, sub: the two channels.
         planner, painter: the mask plan, whose settings may change.
-        counters: what the pipeline did.
-        changing: within it a stream, by token, is changed over to an encoding; on the thread that sets it.
+        changing: around each change of a stream's encoding.
         latest: the last masked picture.
         signal_lost: whether the sensor gives no picture.
         whole: whether the whole picture is masked, and why.
-        joined: told whenever somebody joins a stream or asks for a synchronisation point.
+        joined: called whenever a viewer joins a stream or a synchronisation point is requested.
     """
 
     main: MainChannel
     sub: SubChannel
     planner: Planner
     painter: Painter
-    counters: Counters = field(default_factory=Counters)
-    changing: Callable[[str, str], AbstractContextManager[None]] = lambda _token, _encoding: nullcontext()
+    changing: EncodingChange = field(default_factory=EncodingChange)
     latest: Masked | None = None
     signal_lost: bool = False
     whole: MaskedWhole = field(default_factory=MaskedWhole)
-    joined: Callable[[], None] = field(default=_nobody)
+    joined: ViewerJoined = field(default_factory=ViewerJoined)
 
     @property
     def source(self) -> Shape:
@@ -73,7 +66,7 @@ class PipelineControl:
         Makes the encoder first, which takes up to a second, and waits for viewers who are about to join: not for the
         encode thread, nor for an event loop.
         """
-        self._channel(token).set_format(wanted, lambda: self.changing(token, wanted.encoding))
+        self._channel(token).set_format(wanted, lambda: self.changing.within(token, wanted.encoding))
 
     @property
     def mask(self) -> MaskSettings:
@@ -87,7 +80,7 @@ class PipelineControl:
 
     def request_idr(self, token: str, from_utc_us: int = 0) -> None:
         """The first picture taken at or after that moment shall be an IDR picture; 0 is the next one."""
-        self._channel(token).wishes.want(from_utc_us)
+        self._channel(token).wishes.request(from_utc_us)
         self.joined()
 
     def wisher(self, token: str) -> Callable[[int], None]:

@@ -69,7 +69,7 @@ class MountPoints:
         self._streams: dict[StreamContent, Stream] = {}
         self._mounted: set[str] = set()
         self._changing = threading.Lock()
-        live.changing = self._change
+        live.changing.listen(self._change)
         self.apply()
         media.listen(lambda _old, _new: self.apply())
 
@@ -87,8 +87,8 @@ class MountPoints:
         }
         for carried in wanted.values():
             timed = state.encoders[carried.encoder] if carried.encoder else state.metadata
-            for one in (carried, replace(carried, secure=True)):
-                self._stream(one).timeout_s = timed.session_timeout_s
+            for content in (carried, replace(carried, secure=True)):
+                self._stream(content).timeout_s = timed.session_timeout_s
         for place in self._mounted - wanted.keys():
             self._server.unmount(place)
             self._server.unmount(SECURE + place)
@@ -140,10 +140,10 @@ class MountPoints:
         found = self._streams.get(carried)
         if found is None:
             encoding = self._live.encoding(carried.encoder) if carried.encoder else None
-            wish = self._live.wisher(carried.encoder) if carried.encoder else self._without_pictures
+            request_idr = self._live.wisher(carried.encoder) if carried.encoder else self._without_pictures
             groups = {} if carried.secure else {"video": carried.encoder, "metadata": METADATA}
             track = StreamTracks(encoding, carried.metadata, carried.secure)
-            found = self._streams[carried] = self._server.stream(track, wish, groups)
+            found = self._streams[carried] = self._server.stream(track, request_idr, groups)
         return found
 
 

@@ -1,7 +1,7 @@
 """The camera as a frame sees it: capture, vision, mask, encode, each in a thread of its own.
 
 The heavy calls (decoding, inference, encoding) release the interpreter lock, so threads suffice. The clear picture is
-known to four places only: the junction, vision, the painter and the payload encoder. All else starts from the masked
+known to four places only: synchroniser, vision, painter and the payload encoder. All else starts from the masked
 one, which is why `Outputs` has no way to receive another.
 """
 
@@ -94,7 +94,7 @@ class Stages:
     open_source: Callable[[], FrameSource]
     open_eyes: Callable[[], Vision]
     adjust: Callable[[Picture, int], Picture]
-    looked: Callable[[CapturedFrame, FrameDetections], None]
+    examined: Callable[[CapturedFrame, FrameDetections], None]
     encoder: MainEncoder
     pace: DetectionPace = field(default_factory=DetectionPace)
     overlay: Callable[[Picture, int], None] = lambda _masked, _utc_us: None
@@ -109,7 +109,7 @@ class Pipeline:
         self.ended = threading.Event()
         self._stages, self._planner, self._painter, self._outputs = stages, planner, painter, outputs
         room = int(planner.settings.deadline_s * rate) + 8
-        self._junction = FrameSynchronizer(room, lambda: planner.settings.deadline_s, self.counters)
+        self._synchroniser = FrameSynchronizer(room, lambda: planner.settings.deadline_s, self.counters)
         self._sights: dict[int, FrameDetections] = {}
         self._background = Background(planner.columns * MB, planner.rows * MB)
         self._source: FrameSource | None = None
@@ -129,7 +129,7 @@ class Pipeline:
         self._stopping.set()
         if self._source is not None:
             self._source.close()
-        self._junction.close()
+        self._synchroniser.close()
         until_s = time.monotonic() + timeout_s
         for thread in self._threads:
             if thread.is_alive():
@@ -142,7 +142,7 @@ class Pipeline:
             log.exception("%s ended", threading.current_thread().name)
             self.failed = self.failed or error
         finally:
-            self._junction.close()
+            self._synchroniser.close()
             self.ended.set()
 
     def _capture(self) -> None:
@@ -162,7 +162,9 @@ class Pipeline:
                             offset_90k = last_90k + 1 + round(gone_s * CLOCK_90K) - frame.pts_90k
                         self._outputs.signal(lost=False, why="")
                     last_90k, left_s = frame.pts_90k + offset_90k, time.monotonic()
-                    self._junction.put(CapturedFrame(self._stages.adjust(frame.i420, last_90k), last_90k, frame.utc_us))
+                    self._synchroniser.add(
+                        CapturedFrame(self._stages.adjust(frame.i420, last_90k), last_90k, frame.utc_us)
+                    )
                     began_s = self.counters.spend("capture", began_s)
                 return
             except Error as error:
@@ -179,25 +181,25 @@ class Pipeline:
                 self._look(eyes)
                 return
             except Error as error:
-                self._junction.detection_failed()
+                self._synchroniser.detection_failed()
                 log.error("vision failed, the whole picture is masked: %s", error)  # noqa: TRY400
             if self._stopping.wait(_RETRY_S[min(attempt, len(_RETRY_S) - 1)]):
                 return
 
     def _look(self, eyes: Vision) -> None:
-        while (frame := self._junction.next_for_detection()) is not None:
+        while (frame := self._synchroniser.next_for_detection()) is not None:
             self.counters.taken_up += 1
-            self._stages.pace.observe(self._junction.waited(), self.counters.skipped_by_vision, time.monotonic())
+            self._stages.pace.observe(self._synchroniser.waited(), self.counters.skipped_by_vision, time.monotonic())
             self.counters.detect_interval_ms = round(self._stages.pace.interval_s() * 1000)
             began_s = time.thread_time()
             sight = eyes.detect(frame.i420, frame.pts_90k)
             began_s = self.counters.spend("vision", began_s)
-            self._junction.add_result(sight)
-            self._stages.looked(frame, sight)
+            self._synchroniser.add_result(sight)
+            self._stages.examined(frame, sight)
             self.counters.spend("describe", began_s)
 
     def _encode(self) -> None:
-        while (frame := self._junction.next_for_encoding(self._take, self._planner.ready)) is not None:
+        while (frame := self._synchroniser.next_for_encoding(self._take, self._planner.ready)) is not None:
             began_s = time.thread_time()
             plan = self._planner.plan(frame.pts_90k, self._background.update(frame.i420, frame.pts_90k))
             masked = self._painter.paint(frame.i420, plan, frame.pts_90k)

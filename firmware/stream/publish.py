@@ -51,7 +51,7 @@ class MotionAlarm:
         self._anchor: dict[int, tuple[float, float]] = {}
         self._moved_90k: int | None = None
 
-    def look(self, sight: FrameDetections) -> bool:
+    def update(self, sight: FrameDetections) -> bool:
         """Take one sighting; whether the alarm stands now."""
         for track in sight.tracks:
             if track.age_s >= _CONFIRMED_S and track.seen and self._moved(track):
@@ -120,7 +120,7 @@ class Publisher:
     def _describe(self, masked: Masked, sight: FrameDetections) -> None:
         utc = datetime.fromtimestamp(masked.utc_us / 1e6, UTC)
         shown = [track for track in sight.tracks if track.age_s >= _CONFIRMED_S]
-        moving = self.alarm.look(sight)
+        moving = self.alarm.update(sight)
         self.bus.publish(MOTION_ALARM.path, SOURCE, {"State": moving}, at=utc)
         self.bus.publish(CELL_MOTION.path, CELL_MOTION_SOURCE, {"IsMotion": moving}, at=utc)
         self.engine.judge(self._tracked(shown, sight, utc))

@@ -41,7 +41,7 @@ class IdrRequests:
         self._lock = threading.Lock()
         self._from_us: list[int] = []
 
-    def want(self, from_utc_us: int = 0) -> None:
+    def request(self, from_utc_us: int = 0) -> None:
         """The first picture taken at or after `from_utc_us` shall be an IDR picture."""
         with self._lock:
             self._from_us.append(from_utc_us)

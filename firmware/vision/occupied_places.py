@@ -31,7 +31,7 @@ _BELIEVED_S, _BELIEVED_SUM = 1.0, 1.2
 # What is not believed yet is forgotten after this long without a detection; the plan's own hold covers it until then.
 _FORGOTTEN_S = 1.0
 # Looks of each size that must find the place empty before it may be given up, and for how long; the sizes that are not
-# the usual one share every second or third look (`turns.py`).
+# the usual one share every second or third look (`size_schedule.py`).
 _EMPTY_LOOKS, _EMPTY_S, _TURN = 2, 0.5, 3
 # A sample differs from this many grey levels on; a place differs when more than this share of its samples do.
 _DIFFERS, _SHARE = 12.0, 0.10

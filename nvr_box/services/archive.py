@@ -48,11 +48,11 @@ class BoxArchive:
         return Described(words, recording.earliest_us, recording.latest_us, (VIDEO, METADATA), sets)
 
     async def samples(
-        self, token: str, start_us: int, end_us: int | None, *, reverse: bool, who: str
+        self, token: str, start_us: int, end_us: int | None, *, reverse: bool, user: str
     ) -> AsyncIterator[ReplaySample]:
         """See Archive; `end_us` is the earlier end in reverse. A viewing like one on the page, written down as one."""
         camera, viewings = self._number(token), self._catalogue.box.recordings.viewings
-        viewing = await viewings.begin(who, camera, start_us, via="rtsp")
+        viewing = await viewings.begin(user, camera, start_us, via="rtsp")
         samples = self._samples(camera, start_us, end_us, reverse=reverse)
         try:
             async with contextlib.aclosing(samples):

@@ -105,7 +105,7 @@ class DeviceHost:
 
     async def _move(self) -> None:
         """Listen where SetNetworkProtocols says, then tell it: the addresses in the Hello are new."""
-        await self.ports.follow()
+        await self.ports.reconcile()
         await self._responder.hello()
 
     def _later(self, work: Coroutine[None, None, None]) -> None:

@@ -160,10 +160,10 @@ class Responder:
         except NotOnvif as problem:
             _log.debug("datagram of %s:%d ignored: %s", *peer, problem)
             return
-        asked = (message.message_id, *peer)
-        if reply is None or asked in self._answered:
+        request_id = (message.message_id, *peer)
+        if reply is None or request_id in self._answered:
             return
-        self._answered.append(asked)
+        self._answered.append(request_id)
         if to_group:
             await asyncio.sleep(random.uniform(0.0, self._max_delay_s))  # noqa: S311
         if self._socket is not None:

@@ -124,7 +124,7 @@ class Bus:
                     event, operation=PropertyOperation.INITIALIZED if before is None else PropertyOperation.CHANGED
                 )
                 self._states[place] = event
-            self._tell(event)
+            self._publish(event)
         return event
 
     def retire(
@@ -139,7 +139,7 @@ class Bus:
         with self._lock:
             before = self._states.pop((topic, _items(source), _items(key)), None)
             if before is not None:
-                self._tell(replace(before, operation=PropertyOperation.DELETED, utc=at or self._now()))
+                self._publish(replace(before, operation=PropertyOperation.DELETED, utc=at or self._now()))
 
     def states(self) -> tuple[Event, ...]:
         """How every property stands, as Initialized messages that carry the time of the last change."""
@@ -163,7 +163,7 @@ class Bus:
         with self._lock:
             self._listeners = [kept for kept in self._listeners if kept != listener]
 
-    def _tell(self, event: Event) -> None:
+    def _publish(self, event: Event) -> None:
         for listener in self._listeners:
             listener(event)
 

@@ -68,7 +68,9 @@ class _Elsewhere(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """Raises OSError when every address of the name is one of ours."""
-        found = [each for each in await self._resolver.resolve(host, port, family) if not is_here(each["host"])]
+        found = [
+            address for address in await self._resolver.resolve(host, port, family) if not is_here(address["host"])
+        ]
         if not found:
             raise OSError(f"{host} is this host")
         return found

@@ -11,9 +11,9 @@ from onvif.events.topics import STORAGE_FAILURE
 
 def tell_damage(bus: Bus, *settings: Stored[Any]) -> None:
     """Say of each that was damaged that it was; `Failed` goes back to false with its next change."""
-    for each in settings:
-        if each.damage is not None:
-            each.listen(tell_lost(bus, each.damage))
+    for stored in settings:
+        if stored.damage is not None:
+            stored.listen(tell_lost(bus, stored.damage))
 
 
 def tell_lost(bus: Bus, damage: Damage) -> Callable[[object, object], None]:

@@ -60,7 +60,7 @@ class Subscription:
         self.queue.append(event)
         return True
 
-    def take(self, most: int) -> list[Event]:
+    def next_events(self, most: int) -> list[Event]:
         """The oldest events, at most `most`, which leave the queue."""
         return [self.queue.popleft() for _ in range(min(most, len(self.queue)))]
 

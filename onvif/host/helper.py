@@ -69,11 +69,11 @@ def _program(name: str, path: str) -> str:
     raise OSError(f"the host has no {name}")
 
 
-def main(asked: BinaryIO, answered: BinaryIO, root: Path = Path("/")) -> None:
+def main(requests: BinaryIO, replies: BinaryIO, root: Path = Path("/")) -> None:
     """One request and its answer."""
-    line = asked.readline(LONGEST + 1)
-    answered.write(json.dumps(answer(line, root)).encode() + b"\n")
-    answered.flush()
+    line = requests.readline(LONGEST + 1)
+    replies.write(json.dumps(answer(line, root)).encode() + b"\n")
+    replies.flush()
 
 
 if __name__ == "__main__":

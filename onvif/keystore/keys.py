@@ -108,7 +108,7 @@ class KeyPairs:
                 return kept.text
         raise invalid(f"there is no passphrase {passphrase_id[:64]!r}", "PassphraseID")
 
-    def asked_passphrase(self, text: str | None, passphrase_id: str | None) -> str | None:
+    def requested_passphrase(self, text: str | None, passphrase_id: str | None) -> str | None:
         """The passphrase that a request names: directly, or one that is kept; None when it names none."""
         if text is not None:
             return text

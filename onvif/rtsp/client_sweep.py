@@ -45,10 +45,10 @@ class ClientSweep:
         visitor = _Visitor(client, self._address_of(client), now_mono_s)
         with self._lock:
             everybody = list(self._visitors.values())
-        same = [each for each in everybody if each.address == visitor.address]
+        same = [guest for guest in everybody if guest.address == visitor.address]
         for those, most in ((same, MOST_PER_ADDRESS if self._by_address else MOST), (everybody, MOST)):
             if len(those) >= most:
-                leaving = next((each for each in those if not _has_session(each.client)), None)
+                leaving = next((guest for guest in those if not _has_session(guest.client)), None)
                 if leaving is None:
                     self._hang_up(client)
                     return

@@ -22,7 +22,7 @@ class DescriptionGate:
         self._asking: set[int] = set()
         self._waiting: set[Any] = set()
 
-    def ask(self, there: Callable[[], bool]) -> None:
+    def enter(self, there: Callable[[], bool]) -> None:
         """The calling thread asks for a media, which it will make unless it is `there`; waits out a change."""
         with self._turn:
             self._asking.discard(threading.get_ident())

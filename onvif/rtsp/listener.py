@@ -78,8 +78,8 @@ class RtspListener:
             _, header = context.request.get_header(GstRtsp.RTSPHeaderField.TRANSPORT, 0)
         except UnicodeDecodeError:
             return False
-        asked = parse(header or "")
-        return len(asked) == 1 and self._offers(asked[0], context.uri) and _reads_alike(asked[0], header)
+        requested = parse(header or "")
+        return len(requested) == 1 and self._offers(requested[0], context.uri) and _reads_alike(requested[0], header)
 
     def _offers(self, transport: Transport, uri: Any) -> bool:
         factory, _ = self._mounts.match(uri.abspath)
@@ -129,12 +129,12 @@ def _hang_up(client: Any) -> Any:
     return GstRtspServer.RTSPFilterResult.KEEP
 
 
-def _reads_alike(asked: Transport, header: str) -> bool:
+def _reads_alike(requested: Transport, header: str) -> bool:
     """Whether GStreamer understands the same: it takes multicast for granted where it understands nothing."""
     kinds, profiles = GstRtsp.RTSPLowerTrans, GstRtsp.RTSPProfile
     status, read = GstRtsp.RTSPTransport.parse(header)
-    kind = kinds.TCP if asked.tcp else kinds.UDP_MCAST if asked.multicast else kinds.UDP
-    profile = profiles.SAVP if asked.encrypted else profiles.AVP
+    kind = kinds.TCP if requested.tcp else kinds.UDP_MCAST if requested.multicast else kinds.UDP
+    profile = profiles.SAVP if requested.encrypted else profiles.AVP
     return bool(status == GstRtsp.RTSPResult.OK and read.lower_transport == kind and read.profile == profile)
 
 
@@ -200,9 +200,9 @@ def _address(connection: Any, origins: Mapping[int, str]) -> str:
 
 def _target(uri: str, authorization: str) -> str:
     """The path of a request, or the one in its digest when that is of the whole stream and the request of a track."""
-    asked = _path(uri)
+    requested = _path(uri)
     meant = _path(parameters(authorization).get("uri", ""))
-    return meant if meant.strip("/") and f"{asked}/".startswith(f"{meant.rstrip('/')}/") else asked
+    return meant if meant.strip("/") and f"{requested}/".startswith(f"{meant.rstrip('/')}/") else requested
 
 
 def _path(uri: str) -> str:

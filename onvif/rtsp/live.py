@@ -76,7 +76,7 @@ class LiveStream:
         self.generation = 0
         """How many encodings it has carried; a description holds for one of them."""
         self._ssrc = {"video": secrets.randbits(32), "metadata": secrets.randbits(32)}
-        self.factory = _Factory(self._asked)
+        self.factory = _Factory(self._media_key)
         self.factory.set_media_gtype(_Media.__gtype__)
         self.factory.set_launch(self._launch())
         self.factory.set_shared(True)
@@ -167,10 +167,10 @@ class LiveStream:
         """The multicast groups changed: who comes from now on gets them, who is there goes on with the old."""
         self._edition += 1
 
-    def _asked(self) -> str:
+    def _media_key(self) -> str:
         """The key of the media for somebody who asks now; the thread that serves them."""
         self._keep()
-        self._entries.ask(lambda: any(running.edition == self._edition for running in list(self._running)))
+        self._entries.enter(lambda: any(running.edition == self._edition for running in list(self._running)))
         return f"{id(self)}/{self._edition}"
 
     def _keep(self) -> None:

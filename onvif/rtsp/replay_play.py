@@ -49,11 +49,11 @@ class Archive(Protocol):
         """None when there is no such recording or nothing in it."""
 
     def samples(
-        self, token: str, start_us: int, end_us: int | None, *, reverse: bool, who: str
+        self, token: str, start_us: int, end_us: int | None, *, reverse: bool, user: str
     ) -> AsyncIterator[ReplaySample]:
         """From the key frame at or before `start_us`; in reverse GOP by GOP backwards, each in decoding order.
 
-        `who` is the user who watches.
+        `user` is the user who watches.
         """
 
 
@@ -141,7 +141,7 @@ def clock_text(us: int) -> str:
 
 async def play(
     samples: AsyncIterator[ReplaySample],
-    wish: PlayRequest,
+    play_request: PlayRequest,
     send: Callable[[ReplaySample, Mark], Awaitable[None]],
     report: Callable[[int], Awaitable[None]],
 ) -> None:
@@ -151,23 +151,23 @@ async def play(
     sections: dict[str, int] = {}
     held: dict[str, tuple[ReplaySample, Mark]] = {}
     async for sample in samples:
-        if wish.keys_only and sample.track == "video" and not sample.clean:
+        if play_request.keys_only and sample.track == "video" and not sample.clean:
             continue
         if first_us is None:
             first_us = sample.utc_us
-        if wish.rate_control:
-            due_s = began_s + abs(sample.utc_us - first_us) / 1e6 / wish.speed
+        if play_request.rate_control:
+            due_s = began_s + abs(sample.utc_us - first_us) / 1e6 / play_request.speed
             await asyncio.sleep(max(due_s - time.monotonic(), 0.0))
         if time.monotonic() - reported_s > _REPORT_EVERY_S or not reported_s:
             reported_s = time.monotonic()
             await report(sample.utc_us)
-        broken = sections.get(sample.track) != sample.section or wish.keys_only
+        broken = sections.get(sample.track) != sample.section or play_request.keys_only
         sections[sample.track] = sample.section
         # A sample is held back until the next one of its track tells whether it was the last of its section.
         if sample.track in held:
             last, told = held[sample.track]
             await send(last, replace(told, end=last.section != sample.section))
-        mark = Mark(sample.utc_us, sample.clean, end=False, discontinuous=broken, sequence=wish.sequence)
+        mark = Mark(sample.utc_us, sample.clean, end=False, discontinuous=broken, sequence=play_request.sequence)
         held[sample.track] = sample, mark
     for last, told in held.values():
         await send(last, replace(told, end=True))

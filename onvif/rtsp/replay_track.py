@@ -25,7 +25,7 @@ class ReplayTrack:
         kind = VIDEO_PAYLOADS[0] if name == "video" else METADATA_PAYLOAD
         return ReplayTrack(Packetiser(secrets.randbits(32), kind, secrets.randbits(16)))
 
-    async def take(self, transports: str, number: int, line: asyncio.StreamWriter, *, udp: bool) -> str:
+    async def set_up(self, transports: str, number: int, line: asyncio.StreamWriter, *, udp: bool) -> str:
         """Take the first of the client's transports that is offered, and say it.
 
         Args:

@@ -257,17 +257,17 @@ class RtspServer:
         return {**found, name: User(name, password, Level.USER)}
 
     def _attend(self, _server: Any, client: Any) -> None:
-        asked: list[Any] = [None]
-        told: dict[LiveStream, int] = {}
+        requested: list[Any] = [None]
+        generations: dict[LiveStream, int] = {}
 
         def described(_client: Any, context: Any) -> None:
-            self._at(context.uri, lambda live: told.__setitem__(live, live.generation_of(context.media)))
+            self._at(context.uri, lambda live: generations.__setitem__(live, live.generation_of(context.media)))
 
         def note(_client: Any, context: Any) -> Any:
-            asked[0] = context.uri
+            requested[0] = context.uri
             live = self._live(context.uri)
             # gst-rtsp-server would set up what it described, though no picture comes there any more.
-            void = live is not None and told.get(live, live.generation) != live.generation
+            void = live is not None and generations.get(live, live.generation) != live.generation
             return GstRtsp.RTSPStatusCode.GONE if void else GstRtsp.RTSPStatusCode.OK
 
         # The answer to the SETUP that makes a session tells its time-out.
@@ -275,7 +275,7 @@ class RtspServer:
         client.connect("describe-request", described)
         client.connect(
             "new-session",
-            lambda _client, session: self._at(asked[0], lambda live: session.set_timeout(live.timeout_s)),
+            lambda _client, session: self._at(requested[0], lambda live: session.set_timeout(live.timeout_s)),
         )
         client.connect("play-request", lambda _client, context: self._at(context.uri, LiveStream.play))
 

@@ -54,12 +54,12 @@ class DeviceContext:
         before = self.state.value
         after = replace(before, **changes)  # type: ignore[arg-type]  # field names and types are the callers' literals
         await self.platform.apply_network(before, after)
-        self.state.put(after)
+        self.state.set(after)
 
     def announce_change(self, **changes: object) -> None:
         """Change the state and tell the network, with the next metadata version."""
         before = self.state.value
         after = replace(before, **changes)  # type: ignore[arg-type]  # field names and types are the callers' literals
         if after != before:
-            self.state.put(replace(after, metadata_version=before.metadata_version + 1))
+            self.state.set(replace(after, metadata_version=before.metadata_version + 1))
             self.announce()

@@ -128,11 +128,11 @@ def guard(state: Stored[DeviceState]) -> Middleware:
     return let_in
 
 
-def _filter(asked: Any) -> AddressFilter:
+def _filter(requested: Any) -> AddressFilter:
     return AddressFilter(
-        str(asked.Type),
-        tuple(prefixed_ipv4(address) for address in asked.IPv4Address or ()),
-        tuple(prefixed_ipv6(address) for address in asked.IPv6Address or ()),
+        str(requested.Type),
+        tuple(prefixed_ipv4(address) for address in requested.IPv4Address or ()),
+        tuple(prefixed_ipv6(address) for address in requested.IPv6Address or ()),
     )
 
 

@@ -86,8 +86,12 @@ class EventBrokers:
         self._running.clear()
 
     def capabilities(self) -> dict[str, Any]:
-        tells = self._profiles is not None
-        return {"EventBrokerProtocols": " ".join(PROTOCOLS), "MaxEventBrokers": MOST, "MetadataOverMQTT": tells}
+        offers_metadata = self._profiles is not None
+        return {
+            "EventBrokerProtocols": " ".join(PROTOCOLS),
+            "MaxEventBrokers": MOST,
+            "MetadataOverMQTT": offers_metadata,
+        }
 
     def scene(self, module: str, frame: MetadataFrame) -> None:
         """What an analytics module sees in a picture. Any thread."""
@@ -108,7 +112,7 @@ class EventBrokers:
         known[settings.address] = settings
         await self._stop(settings.address)
         self._start(settings)
-        self._settings.put(replace(self._settings.value, brokers=tuple(known.values())))
+        self._settings.set(replace(self._settings.value, brokers=tuple(known.values())))
         return {}
 
     @operation("GetEventBrokers")
@@ -122,7 +126,7 @@ class EventBrokers:
         gone = self._get(call.request.Address)
         await self._stop(gone.address)
         kept = tuple(broker for broker in self._settings.value.brokers if broker.address != gone.address)
-        self._settings.put(replace(self._settings.value, brokers=kept))
+        self._settings.set(replace(self._settings.value, brokers=kept))
         return {}
 
     def _read(self, call: Call) -> BrokerSettings:

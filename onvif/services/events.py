@@ -141,7 +141,7 @@ class EventService:
         etree.SubElement(reply, q(TEV, "TerminationTime")).text = utc_text(now.utc_at(subscription.ends_s))
         if call.http.transport is not None and not call.http.transport.is_closing():
             # Messages stay queued for a client that has hung up meanwhile and will pull again.
-            reply.extend(event.xml() for event in subscription.take(most))
+            reply.extend(event.xml() for event in subscription.next_events(most))
         return reply
 
     @operation("SetSynchronizationPoint")
@@ -237,7 +237,7 @@ class EventService:
                         async with asyncio.timeout(left_s):
                             await arrived.wait()
                     continue
-                events = subscription.take(64)
+                events = subscription.next_events(64)
                 try:
                     await _notify(session, subscription.consumer, events)
                     pause_s = 1.0

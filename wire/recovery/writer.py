@@ -48,7 +48,7 @@ class _Track:
 
     name: bytes
     aead: AESGCM
-    told: MaskTables
+    tables: MaskTables
 
     @classmethod
     def of(cls, content_key: bytes, track_id: int, nothing: MaskTables) -> "_Track":
@@ -196,10 +196,10 @@ class Writer:
             known = self._tracks.get(track.track_id)
             if known is None:
                 known = self._tracks[track.track_id] = _Track.of(self._content_key, track.track_id, self._nothing)
-            before = self._nothing if track.start else known.told
-            known.told = before.then(track.mask, ())
+            before = self._nothing if track.start else known.tables
+            known.tables = before.then(track.mask, ())
             head = bytes((track.start * _START | track.shared_idr * _SHARED,))
-            head += mask_tables.write(before, known.told, whole=track.start)
+            head += mask_tables.write(before, known.tables, whole=track.start)
             about = header + self._key_hash + known.name
             sealed.append((known.name, self._seal(known.aead, head, track.payload_au, about)))
         return unit_writer.chunk_list(sealed)

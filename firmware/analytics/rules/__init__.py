@@ -1,4 +1,8 @@
-"""The rule types of this camera. A further one is a file of this folder and a row of each of the two lists below."""
+"""The rule types of this camera. A further one is a file of this folder and a row of each of the two lists below.
+
+With every further one `firmware.analytics.engine.SETTINGS_VERSION` goes up by one, so that an older program leaves out
+the rules that it does not know.
+"""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
 // Accounts: what everybody may do, said in words; a removal is typed out.
-import { html, useEffect, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useState } from "./html.js";
 import { call, get, Refused, seg } from "./api.js";
 import { cameras, me, use } from "./store.js";
 
@@ -12,8 +12,10 @@ const WORDS = {
 };
 
 function Rights({ held, all, onChange }) {
-  return html`<fieldset><legend>May</legend>${all.map((right) => html`<label class="check"><input type="checkbox" checked=${held.includes(right)}
-    data-right=${right} onChange=${(event) => onChange(event.target.checked ? [...held, right] : held.filter((one) => one !== right))} /> ${WORDS[right] ?? right}</label>`)}</fieldset>`;
+  return html`<fieldset><legend>May</legend>${all.map(
+    (right) => html`<label class="check"><input type="checkbox" checked=${held.includes(right)}
+    data-right=${right} onChange=${(event) => onChange(event.target.checked ? [...held, right] : held.filter((one) => one !== right))} /> ${WORDS[right] ?? right}</label>`,
+  )}</fieldset>`;
 }
 
 function Where({ where, onChange }) {
@@ -21,8 +23,13 @@ function Where({ where, onChange }) {
   const every = where === null;
   return html`<fieldset><legend>On</legend>
     <label class="check"><input type="checkbox" checked=${every} onChange=${(event) => onChange(event.target.checked ? null : list.map((one) => one.id))} /> every camera, also those to come</label>
-    ${!every && list.map((one) => html`<label class="check"><input type="checkbox" checked=${where.includes(one.id)}
-      onChange=${(event) => onChange(event.target.checked ? [...where, one.id] : where.filter((id) => id !== one.id))} /> ${one.name}</label>`)}</fieldset>`;
+    ${
+      !every &&
+      list.map(
+        (one) => html`<label class="check"><input type="checkbox" checked=${where.includes(one.id)}
+      onChange=${(event) => onChange(event.target.checked ? [...where, one.id] : where.filter((id) => id !== one.id))} /> ${one.name}</label>`,
+      )
+    }</fieldset>`;
 }
 
 function Account({ account, all, isNew, onDone, onCancel }) {
@@ -44,8 +51,10 @@ function Account({ account, all, isNew, onDone, onCancel }) {
     event.preventDefault();
     const form = new FormData(event.target);
     const password = form.get("password");
-    const name = isNew ? form.get("name").trim() : account.name;
-    send(() => call("PUT", `/api/accounts/${seg(name)}`, { rights: held, cameras: where, ...(password ? { password } : {}) }));
+    const name = isNew ? String(form.get("name")).trim() : account.name;
+    send(() =>
+      call("PUT", `/api/accounts/${seg(name)}`, { rights: held, cameras: where, ...(password ? { password } : {}) }),
+    );
   };
   return html`<form class="account" onSubmit=${save} data-test="account-form" aria-label=${isNew ? "New account" : account.name}>
     <h2>${isNew ? "New account" : account.name}</h2>
@@ -55,9 +64,12 @@ function Account({ account, all, isNew, onDone, onCancel }) {
       <input name="password" type="password" required=${isNew} autocomplete="new-password" /></label>
     <div class="two"><${Rights} held=${held} all=${all} onChange=${setHeld} /><${Where} where=${where} onChange=${setWhere} /></div>
     <div class="buttons"><button type="button" class="quiet" onClick=${onCancel}>Cancel</button><button class="primary" data-test="save">Save</button></div>
-    ${!isNew && html`<details><summary data-test="remove">Remove this account…</summary>
+    ${
+      !isNew &&
+      html`<details><summary data-test="remove">Remove this account…</summary>
       <label class="field">Type <b>${account.name}</b> to remove it; what it did stays in the audit log <input value=${typed} onInput=${(event) => setTyped(event.target.value)} data-test="typed" autocomplete="off" /></label>
-      <button type="button" class="danger" disabled=${typed !== account.name} data-test="remove-go" onClick=${() => send(() => call("DELETE", `/api/accounts/${seg(account.name)}`))}>Remove</button></details>`}
+      <button type="button" class="danger" disabled=${typed !== account.name} data-test="remove-go" onClick=${() => send(() => call("DELETE", `/api/accounts/${seg(account.name)}`))}>Remove</button></details>`
+    }
   </form>`;
 }
 
@@ -66,16 +78,31 @@ export function Accounts() {
   const list = use(cameras);
   const [answer, setAnswer] = useState(null);
   const [open, setOpen] = useState(null); // a name, or "" for a new one
-  const load = () => get("/api/accounts").then(setAnswer, (error) => { if (!(error instanceof Refused)) throw error; });
-  useEffect(() => { load(); }, []);
+  const load = () =>
+    get("/api/accounts").then(setAnswer, (error) => {
+      if (!(error instanceof Refused)) throw error;
+    });
+  useEffect(() => {
+    load();
+  }, []);
   if (!answer) return html`<p class="boot">…</p>`;
-  const done = () => { setOpen(null); load(); };
+  const done = () => {
+    setOpen(null);
+    load();
+  };
   const chosen = answer.accounts.find((one) => one.name === open);
-  const named = (ids) => (ids === null ? "every camera" : ids.map((id) => list.find((one) => one.id === id)?.name ?? id).join(", ") || "no camera");
+  const named = (ids) =>
+    ids === null
+      ? "every camera"
+      : ids.map((id) => list.find((one) => one.id === id)?.name ?? id).join(", ") || "no camera";
   return html`<section class="page" aria-label="Accounts"><h1>Accounts</h1>
     <div class="scroll"><table class="list"><thead><tr><th>Name</th><th>Rights</th><th>On</th></tr></thead>
-      <tbody>${answer.accounts.map((one) => html`<tr key=${one.name} data-test="account"><td><button class="link" onClick=${() => setOpen(one.name)}>${one.name}</button>${one.name === who.name ? " (you)" : ""}</td>
-        <td>${one.rights.join(", ") || "none: locked"}</td><td>${named(one.cameras)}</td></tr>`)}</tbody></table></div>
+      <tbody>${answer.accounts.map(
+        (
+          one,
+        ) => html`<tr key=${one.name} data-test="account"><td><button class="link" onClick=${() => setOpen(one.name)}>${one.name}</button>${one.name === who.name ? " (you)" : ""}</td>
+        <td>${one.rights.join(", ") || "none: locked"}</td><td>${named(one.cameras)}</td></tr>`,
+      )}</tbody></table></div>
     ${open === null && html`<div class="buttons"><button class="primary" data-test="new-account" onClick=${() => setOpen("")}>New account</button></div>`}
     ${open === "" && html`<${Account} key="" isNew account=${{ name: "", rights: ["viewer"], cameras: null }} all=${answer.rights} onDone=${done} onCancel=${() => setOpen(null)} />`}
     ${chosen && html`<${Account} key=${chosen.name} account=${chosen} all=${answer.rights} onDone=${done} onCancel=${() => setOpen(null)} />`}

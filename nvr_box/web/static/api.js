@@ -28,7 +28,8 @@ function signedOut(why) {
   me.set(null);
 }
 
-const OVER = "Your session has ended: it lasts twelve hours, an hour without use, and not beyond a restart of the box or a sign-out elsewhere. Recording goes on; sign in to go on here.";
+const OVER =
+  "Your session has ended: it lasts twelve hours, an hour without use, and not beyond a restart of the box or a sign-out elsewhere. Recording goes on; sign in to go on here.";
 
 async function send(method, path, body, options = {}) {
   const headers = { Accept: "application/json" };
@@ -36,8 +37,14 @@ async function send(method, path, body, options = {}) {
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let reply;
   try {
-    reply = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body),
-      credentials: "same-origin", cache: "no-store", ...options });
+    reply = await fetch(path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: "same-origin",
+      cache: "no-store",
+      ...options,
+    });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     away.set(true);

@@ -1,5 +1,5 @@
 // The approvers' list: who wants to reveal what and why, with the masked picture of that time; agree or refuse.
-import { html, useState } from "./vendor/htm-preact.js";
+import { html, useState } from "./html.js";
 import { attempt, now_us, post, seg } from "./api.js";
 import { masking, useOnScreen } from "./masking.js";
 import { lookAgain } from "./reveal.js";
@@ -9,12 +9,18 @@ import { clock, countdown, full, us } from "./times.js";
 function Wish({ wish }) {
   const [why, setWhy] = useState("");
   const [busy, setBusy] = useState(false);
-  const mask = masking(use(cameras).find((one) => one.id === wish.camera), us(wish.from));
+  const mask = masking(
+    use(cameras).find((one) => one.id === wish.camera),
+    us(wish.from),
+  );
   useOnScreen(wish.camera, us(wish.from));
   const answer = async (approve) => {
     setBusy(true);
-    await attempt(() => post(`/api/reveals/requests/${seg(wish.id)}`, { approve, why }),
-      { works: "Everything stays masked.", todo: "The list shows what still waits.", key: "approve" });
+    await attempt(() => post(`/api/reveals/requests/${seg(wish.id)}`, { approve, why }), {
+      works: "Everything stays masked.",
+      todo: "The list shows what still waits.",
+      key: "approve",
+    });
     await lookAgain();
     setBusy(false);
   };

@@ -22,13 +22,26 @@ export class CanvasPlayer {
     this.beat = requestAnimationFrame(() => this.tick());
   }
 
-  get isLive() { return false; }
-  get paused() { return !this.wantsPlay; }
-  get at_us() { return this.shown?.utc_us; }
-  get blank_s() { return this.blank_ms === null ? 0 : (performance.now() - this.blank_ms) / 1000; }
-  get stalled_s() { return !this.wantsPlay || this.blank_ms !== null ? 0 : (performance.now() - this.moved_ms) / 1000; }
+  get isLive() {
+    return false;
+  }
+  get paused() {
+    return !this.wantsPlay;
+  }
+  get at_us() {
+    return this.shown?.utc_us;
+  }
+  get blank_s() {
+    return this.blank_ms === null ? 0 : (performance.now() - this.blank_ms) / 1000;
+  }
+  get stalled_s() {
+    return !this.wantsPlay || this.blank_ms !== null ? 0 : (performance.now() - this.moved_ms) / 1000;
+  }
 
-  live() { this.wantsPlay = true; this.seek(now_us() - BEHIND_LIVE_US); }
+  live() {
+    this.wantsPlay = true;
+    this.seek(now_us() - BEHIND_LIVE_US);
+  }
 
   seek(at_us) {
     this.forget();
@@ -47,18 +60,27 @@ export class CanvasPlayer {
     this.say();
   }
 
-  pause() { this.wantsPlay = false; this.say(); }
+  pause() {
+    this.wantsPlay = false;
+    this.say();
+  }
 
   setRate(rate) {
     this.rate = rate;
     if (this.shown) this.start(this.shown.utc_us);
   }
 
-  hear(picture) { this.queue.push(picture); }
+  hear(picture) {
+    this.queue.push(picture);
+  }
 
-  end({ code, why }) { this.over = { code, why }; }
+  end({ code, why }) {
+    this.over = { code, why };
+  }
 
-  start(utc_us) { this.base = { utc_us, ms: performance.now() }; }
+  start(utc_us) {
+    this.base = { utc_us, ms: performance.now() };
+  }
 
   tick() {
     this.beat = requestAnimationFrame(() => this.tick());
@@ -71,7 +93,10 @@ export class CanvasPlayer {
   arriving() {
     while (this.queue.length > 1 && this.queue[1].utc_us <= this.wanted_us) this.drop();
     const [first, second] = this.queue;
-    if (!first) { if (this.over) this.stop(); return null; }
+    if (!first) {
+      if (this.over) this.stop();
+      return null;
+    }
     if (first.utc_us < this.wanted_us && !second && !this.over) return null;
     this.wanted_us = null;
     this.start(first.utc_us);
@@ -84,7 +109,10 @@ export class CanvasPlayer {
     while (this.queue.length > 1 && this.queue[1].utc_us <= now) this.drop();
     const [first] = this.queue;
     if (!first) {
-      if (now > this.shown.utc_us + LATE_US * this.rate) { this.start(this.shown.utc_us); this.say("waiting"); }
+      if (now > this.shown.utc_us + LATE_US * this.rate) {
+        this.start(this.shown.utc_us);
+        this.say("waiting");
+      }
       return null;
     }
     if (first.utc_us > now + GAP_US) this.start(first.utc_us);
@@ -95,7 +123,10 @@ export class CanvasPlayer {
   show({ frame, utc_us, revealed, reason }) {
     const { displayWidth: width, displayHeight: height } = frame;
     const { canvas } = this;
-    if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
+    if (canvas.width !== width || canvas.height !== height) {
+      canvas.width = width;
+      canvas.height = height;
+    }
     const pen = canvas.getContext("2d", { alpha: false });
     pen.drawImage(frame, 0, 0);
     frame.close();

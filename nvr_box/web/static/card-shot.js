@@ -1,6 +1,6 @@
 // The picture of a card: masked, or, while a reveal of its camera is on and it is asked for, the original with the
 // watermark. What is clear lives on a canvas and goes with the reveal.
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { bytes, Refused, seg } from "./api.js";
 import { openerOf, SealedStill } from "./opened.js";
 import { Watermark } from "./watermark.js";
@@ -32,17 +32,22 @@ export function CardShot({ passage, on, children }) {
   useEffect(() => {
     if (!on) return undefined;
     let gone = false;
-    original(on, passage).then((picture) => {
-      if (!gone && canvas.current) {
-        draw(canvas.current, picture, on);
-        setClear({ id: on.id, why: "" });
-      }
-      picture.close();
-    }).catch((error) => {
-      if (!(error instanceof Refused || error instanceof SealedStill)) throw error;
-      if (!gone) setClear({ id: on.id, why: error.message });
-    });
-    return () => { gone = true; setClear(null); };
+    original(on, passage)
+      .then((picture) => {
+        if (!gone && canvas.current) {
+          draw(canvas.current, picture, on);
+          setClear({ id: on.id, why: "" });
+        }
+        picture.close();
+      })
+      .catch((error) => {
+        if (!(error instanceof Refused || error instanceof SealedStill)) throw error;
+        if (!gone) setClear({ id: on.id, why: error.message });
+      });
+    return () => {
+      gone = true;
+      setClear(null);
+    };
   }, [passage, on?.id]);
   const state = !on ? "masked" : clear?.id !== on.id ? "opening" : clear.why ? "sealed" : "clear";
   return html`<span class=${`shot ${state === "clear" ? "clear" : ""}`} data-test="shot" data-state=${state}>

@@ -1,5 +1,5 @@
 // Keys: who can open what, by public halves only; revoking a key, destroying a day, holding a stretch for a case.
-import { html, useEffect, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useState } from "./html.js";
 import { call, get, post, Refused, seg } from "./api.js";
 import { cameraName, cameras, use } from "./store.js";
 import { TimeField } from "./time-field.js";
@@ -25,9 +25,17 @@ function useAct(onDone) {
   return { act, busy, said };
 }
 
-const groups = (fingerprint) => fingerprint.match(/.{1,4}/g).slice(0, 8).join(" ");
-const state = (key) => (key.destroyed ? html`<span class="tag lost">destroyed ${dayOf(us(key.destroyed))}</span>`
-  : key.revoked ? html`<span class="tag warn">revoked ${dayOf(us(key.revoked))}</span>` : html`<span class="tag good">in force</span>`);
+const groups = (fingerprint) =>
+  fingerprint
+    .match(/.{1,4}/g)
+    .slice(0, 8)
+    .join(" ");
+const state = (key) =>
+  key.destroyed
+    ? html`<span class="tag lost">destroyed ${dayOf(us(key.destroyed))}</span>`
+    : key.revoked
+      ? html`<span class="tag warn">revoked ${dayOf(us(key.revoked))}</span>`
+      : html`<span class="tag good">in force</span>`;
 
 function Revoke({ one, onDone }) {
   const { act, busy, said } = useAct(onDone);
@@ -39,15 +47,28 @@ function Revoke({ one, onDone }) {
 function Recipients({ list, onDone }) {
   const [open, setOpen] = useState(null);
   return html`<h2>Who opens originals</h2><div class="scroll"><table class="list"><thead><tr><th>Name</th><th>Kind</th><th>Fingerprint</th><th>Added</th><th>State</th><th></th></tr></thead>
-    ${list.map((one) => html`<tbody key=${one.kid} data-test="key" data-kid=${one.kid}><tr><th scope="row">${one.label || "–"}</th><td>${one.kind === "escrow" ? "in pieces" : "operator"}, ${one.algorithm}
+    ${list.map(
+      (
+        one,
+      ) => html`<tbody key=${one.kid} data-test="key" data-kid=${one.kid}><tr><th scope="row">${one.label || "–"}</th><td>${one.kind === "escrow" ? "in pieces" : "operator"}, ${one.algorithm}
         <br /><small>${one.here ? "private half on the box, under its passphrase" : "private half not on the box"}</small></td>
       <td><code class="fingerprint" title=${one.fingerprint}>${groups(one.fingerprint)}</code></td><td>${full(us(one.added))}</td><td>${state(one)}</td>
       <td>${!one.revoked && !one.destroyed && html`<button data-test="revoke" aria-expanded=${open === one.kid} aria-label=${`Revoke the key of ${one.label || one.kid}`} onClick=${() => setOpen(open === one.kid ? null : one.kid)}>Revoke…</button>`}</td></tr>
-      ${open === one.kid && html`<tr class="more"><td colspan="6"><${Revoke} one=${one} onDone=${() => { setOpen(null); onDone(); }} /></td></tr>`}</tbody>`)}</table></div>
+      ${
+        open === one.kid &&
+        html`<tr class="more"><td colspan="6"><${Revoke} one=${one} onDone=${() => {
+          setOpen(null);
+          onDone();
+        }} /></td></tr>`
+      }</tbody>`,
+    )}</table></div>
     ${!list.length && html`<p>Nobody yet: cameras seal the originals to nobody until <code>python -m nvr_box keys create</code> makes the first key.</p>`}`;
 }
 
-const lengths = (recorded) => Object.entries(recorded).map(([camera, s]) => `${cameraName(Number(camera))} ${span(s)}`).join(", ");
+const lengths = (recorded) =>
+  Object.entries(recorded)
+    .map(([camera, s]) => `${cameraName(Number(camera))} ${span(s)}`)
+    .join(", ");
 
 function Shred({ one, holds, escrow, onDone }) {
   const [typed, setTyped] = useState("");
@@ -65,12 +86,23 @@ function Days({ answer, onDone }) {
   const [open, setOpen] = useState(null);
   const escrow = answer.keys.some((key) => key.kind === "escrow" && !key.revoked);
   return html`<h2>Days</h2><div class="scroll"><table class="list"><thead><tr><th>Day</th><th>Key</th><th>Opened by</th><th>Recorded</th><th>On hold</th><th></th></tr></thead>
-    ${answer.days.map((one) => html`<tbody key=${one.day} data-test="day" data-day=${one.day}><tr><th scope="row">${one.day}</th>
+    ${answer.days.map(
+      (one) => html`<tbody key=${one.day} data-test="day" data-day=${one.day}><tr><th scope="row">${one.day}</th>
       <td>${one.keys.length ? html`<span class="tag good">${one.keys.length === 1 ? "there" : `${one.keys.length} keys`}</span>` : one.destroyed ? html`<span class="tag lost">destroyed ${full(us(one.destroyed))}</span>` : "none"}</td>
       <td>${one.opened_by.join(", or ") || "–"}</td><td>${lengths(one.recorded) || "–"}</td>
-      <td>${answer.holds.filter((each) => one.holds.includes(each.number)).map((each) => each.case).join(", ")}</td>
+      <td>${answer.holds
+        .filter((each) => one.holds.includes(each.number))
+        .map((each) => each.case)
+        .join(", ")}</td>
       <td>${one.keys.length > 0 && html`<button data-test="shred" aria-expanded=${open === one.day} aria-label=${`Destroy the keys of ${one.day}`} onClick=${() => setOpen(open === one.day ? null : one.day)}>Destroy…</button>`}</td></tr>
-      ${open === one.day && html`<tr class="more"><td colspan="6"><${Shred} one=${one} holds=${answer.holds} escrow=${escrow} onDone=${() => { setOpen(null); onDone(); }} /></td></tr>`}</tbody>`)}</table></div>
+      ${
+        open === one.day &&
+        html`<tr class="more"><td colspan="6"><${Shred} one=${one} holds=${answer.holds} escrow=${escrow} onDone=${() => {
+          setOpen(null);
+          onDone();
+        }} /></td></tr>`
+      }</tbody>`,
+    )}</table></div>
     ${!answer.rotate && html`<p>Keys of days are switched off (<code>reveal.rotate</code>): cameras seal to the operators' own keys.</p>`}`;
 }
 
@@ -101,19 +133,30 @@ function Lift({ one, onDone }) {
     <div class="buttons"><button class="danger" disabled=${busy} data-test="lift-go">Lift the hold</button></div></form>`;
 }
 
-const sealing = (one) => (one.sealed ? html`<span class="tag good">sealed, ${one.kept} groups of pictures</span>`
-  : one.kept ? html`<span class="tag warn">${one.missed} of ${one.kept + one.missed} groups did not open</span>` : html`<span class="tag warn">not sealed: its day cannot be destroyed</span>`);
+const sealing = (one) =>
+  one.sealed
+    ? html`<span class="tag good">sealed, ${one.kept} groups of pictures</span>`
+    : one.kept
+      ? html`<span class="tag warn">${one.missed} of ${one.kept + one.missed} groups did not open</span>`
+      : html`<span class="tag warn">not sealed: its day cannot be destroyed</span>`;
 
 function Held({ answer, onDone }) {
   const [open, setOpen] = useState("");
-  const done = () => { setOpen(""); onDone(); };
+  const done = () => {
+    setOpen("");
+    onDone();
+  };
   const toggle = (name) => setOpen(open === name ? "" : name);
   return html`<div class="scroll"><table class="list"><thead><tr><th>Case</th><th>Camera</th><th>Stretch</th><th>Why, by whom</th><th>State</th><th></th></tr></thead>
-    ${answer.holds.map((one) => html`<tbody key=${one.number} data-test="hold" data-sealed=${one.sealed ? "yes" : "no"}><tr><th scope="row">${one.case}</th><td>${cameraName(one.camera)}</td>
+    ${answer.holds.map(
+      (
+        one,
+      ) => html`<tbody key=${one.number} data-test="hold" data-sealed=${one.sealed ? "yes" : "no"}><tr><th scope="row">${one.case}</th><td>${cameraName(one.camera)}</td>
       <td>${full(us(one.start))} to ${clock(us(one.end))}</td><td>${one.reason}<br /><small>${one.who}, ${full(us(one.placed))}</small></td><td>${sealing(one)}</td>
       <td><div class="buttons">${!one.sealed && html`<button data-test="seal" onClick=${() => toggle(`seal ${one.number}`)}>Seal…</button>`}<button data-test="lift" onClick=${() => toggle(`lift ${one.number}`)}>Lift…</button></div></td></tr>
       ${open === `seal ${one.number}` && html`<tr class="more"><td colspan="6"><${Seal} one=${one} fresh=${!answer.cases[one.case]} dual=${answer.dual_control} onDone=${done} /></td></tr>`}
-      ${open === `lift ${one.number}` && html`<tr class="more"><td colspan="6"><${Lift} one=${one} onDone=${done} /></td></tr>`}</tbody>`)}</table></div>`;
+      ${open === `lift ${one.number}` && html`<tr class="more"><td colspan="6"><${Lift} one=${one} onDone=${done} /></td></tr>`}</tbody>`,
+    )}</table></div>`;
 }
 
 function Place({ onDone }) {
@@ -125,7 +168,12 @@ function Place({ onDone }) {
     const form = event.target;
     const { start: _start, end: _end, start_us, end_us, ...fields } = Object.fromEntries(new FormData(form));
     act(async () => {
-      await post("/api/keys/holds", { ...fields, camera: Number(fields.camera), start: iso(Number(start_us)), end: iso(Number(end_us)) });
+      await post("/api/keys/holds", {
+        ...fields,
+        camera: Number(fields.camera),
+        start: iso(Number(start_us)),
+        end: iso(Number(end_us)),
+      });
       form.reset();
       setPlaced((n) => n + 1);
     });
@@ -143,8 +191,20 @@ export function Keys() {
   const [answer, setAnswer] = useState(null);
   const [refusal, setRefusal] = useState("");
   use(cameras);
-  const load = () => get("/api/keys").then((got) => { setAnswer(got); setRefusal(""); }, (error) => { if (!(error instanceof Refused)) throw error; setRefusal(error.message); });
-  useEffect(() => { load(); }, []);
+  const load = () =>
+    get("/api/keys").then(
+      (got) => {
+        setAnswer(got);
+        setRefusal("");
+      },
+      (error) => {
+        if (!(error instanceof Refused)) throw error;
+        setRefusal(error.message);
+      },
+    );
+  useEffect(() => {
+    load();
+  }, []);
   if (refusal) return html`<p class="boot" role="alert">${refusal}</p>`;
   if (!answer) return html`<p class="boot">…</p>`;
   return html`<section class="page" aria-label="Keys"><h1>Keys</h1>

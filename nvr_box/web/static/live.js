@@ -1,5 +1,5 @@
 // The live grid: tiles that fill the window, each with its name, its state and the last hour in a strip.
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { get, now_us, seg } from "./api.js";
 import { masking, useOnScreen } from "./masking.js";
 import { usePicture } from "./picture-now.js";
@@ -21,7 +21,9 @@ function Strip({ camera }) {
       const until = now_us();
       let answer;
       try {
-        answer = await get(`/api/cameras/${seg(camera)}/timeline?start=${seg(iso(until - HOUR_US))}&end=${seg(iso(until))}&steps=480`);
+        answer = await get(
+          `/api/cameras/${seg(camera)}/timeline?start=${seg(iso(until - HOUR_US))}&end=${seg(iso(until))}&steps=480`,
+        );
       } catch (error) {
         if (error.status === undefined) throw error;
         return; // the tile's own state says what is wrong
@@ -40,7 +42,10 @@ function Strip({ camera }) {
     };
     paint();
     const timer = setInterval(paint, 10000);
-    return () => { stopped = true; clearInterval(timer); };
+    return () => {
+      stopped = true;
+      clearInterval(timer);
+    };
   }, [camera]);
   return html`<canvas class="strip" ref=${canvas} width="480" height="8" role="img" aria-label="Activity of the last hour"></canvas>`;
 }
@@ -80,10 +85,19 @@ export function Live() {
   const size = chosen ?? fit;
   const pages = Math.max(1, Math.ceil(list.length / size));
   const shown = list.slice(page * size, (page + 1) * size);
-  useEffect(() => { if (page >= pages) setPage(0); }, [pages]);
+  useEffect(() => {
+    if (page >= pages) setPage(0);
+  }, [pages]);
   useEffect(() => {
     const press = (event) => {
-      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+      if (
+        event.defaultPrevented ||
+        event.ctrlKey ||
+        event.metaKey ||
+        event.altKey ||
+        event.target.closest("input, textarea, select, dialog")
+      )
+        return;
       const camera = shown[Number(event.key) - 1];
       if (camera && event.key !== "0") go("watch", camera.id);
     };
@@ -99,10 +113,20 @@ export function Live() {
       ${shown.map((camera, at) => html`<${Tile} key=${camera.id} camera=${camera} number=${at + 1} />`)}
     </div>
     <div class="controls" role="toolbar" aria-label="Grid">
-      ${SIZES.map((count) => html`<button class=${count === size ? "on" : "quiet"} aria-pressed=${count === size} aria-label=${`${count} pictures`}
-        onClick=${() => { setChosen(count); setPage(0); }}>${count}</button>`)}
-      ${pages > 1 && html`<button class="quiet" onClick=${() => setPage((page + pages - 1) % pages)} aria-label="Previous page">‹</button>
-        <span>${page + 1} of ${pages}</span><button class="quiet" onClick=${() => setPage((page + 1) % pages)} aria-label="Next page">›</button>`}
+      ${SIZES.map(
+        (
+          count,
+        ) => html`<button class=${count === size ? "on" : "quiet"} aria-pressed=${count === size} aria-label=${`${count} pictures`}
+        onClick=${() => {
+          setChosen(count);
+          setPage(0);
+        }}>${count}</button>`,
+      )}
+      ${
+        pages > 1 &&
+        html`<button class="quiet" onClick=${() => setPage((page + pages - 1) % pages)} aria-label="Previous page">‹</button>
+        <span>${page + 1} of ${pages}</span><button class="quiet" onClick=${() => setPage((page + 1) % pages)} aria-label="Next page">›</button>`
+      }
       <span class="push"></span><small class="keys-hint">1–9 opens a camera large · ? lists the keys</small>
     </div>
   </section>`;

@@ -1,17 +1,32 @@
 // What a picture of a camera may show: the lock, every tag, alt text and label take it from here, so that they agree.
-import { useEffect } from "./vendor/htm-preact.js";
+import { useEffect } from "./html.js";
 import { shared } from "./store.js";
 
-export const selectionWords = ({ mode, people }) => (mode === "except"
-  ? `${people.join(", ") || "nobody"} left open by choice`
-  : `only ${people.join(", ") || "nobody"} masked by choice, everybody else is open`);
+export const selectionWords = ({ mode, people }) =>
+  mode === "except"
+    ? `${people.join(", ") || "nobody"} left open by choice`
+    : `only ${people.join(", ") || "nobody"} masked by choice, everybody else is open`;
 
 const many = (count, one, more) => (count === 1 ? `1 ${one}` : `${count} ${more}`);
 
 // `lock`: what the lock says of one camera, and of several.
 const MASKED = { masked: true, tag: "", word: "Masked", why: "", rank: 9 };
-const UNMASKED = { masked: false, tag: "not masked", lock: ["not masked", "not masked"], word: "Unmasked", why: "this camera does not mask people", rank: 0 };
-const UNKNOWN = { masked: false, tag: "masking not known", lock: ["masking not known", "masking not known"], word: "Perhaps unmasked", why: "nobody says whether its source masks people", rank: 1 };
+const UNMASKED = {
+  masked: false,
+  tag: "not masked",
+  lock: ["not masked", "not masked"],
+  word: "Unmasked",
+  why: "this camera does not mask people",
+  rank: 0,
+};
+const UNKNOWN = {
+  masked: false,
+  tag: "masking not known",
+  lock: ["masking not known", "masking not known"],
+  word: "Perhaps unmasked",
+  why: "nobody says whether its source masks people",
+  rank: 1,
+};
 const SILENT = { ...UNKNOWN, why: "the camera does not say what it masks" };
 const UNWRITTEN = { ...UNKNOWN, why: "the box does not know what was masked then" };
 const partly = (rank, tag, lock, why) => ({ masked: false, tag, lock, word: "Partly masked", why, rank });
@@ -19,10 +34,34 @@ const partly = (rank, tag, lock, why) => ({ masked: false, tag, lock, word: "Par
 // What is left open by one answer of the camera; the worst first.
 function openness({ people, extent, never, selection, places }) {
   if (!people) return { ...UNMASKED, why: "its settings mask no people" };
-  if (selection) return partly(2, "not everybody masked", ["with people left open", "with people left open"], selectionWords(selection));
-  if (never.length) return partly(3, `${many(never.length, "zone", "zones")} never masked`, ["with a zone never masked", "with zones never masked"], "its settings leave a zone in which nobody is masked");
-  if (extent !== "bodies") return partly(4, `only ${extent} masked`, ["shows bodies", "show bodies"], `its settings mask ${extent} and leave bodies and clothes`);
-  if (places.length) return partly(8, `${many(places.length, "place", "places")} released`, ["with a released place", "with released places"], places.map((one) => `${one.reason}, ${one.who}`).join("; "));
+  if (selection)
+    return partly(
+      2,
+      "not everybody masked",
+      ["with people left open", "with people left open"],
+      selectionWords(selection),
+    );
+  if (never.length)
+    return partly(
+      3,
+      `${many(never.length, "zone", "zones")} never masked`,
+      ["with a zone never masked", "with zones never masked"],
+      "its settings leave a zone in which nobody is masked",
+    );
+  if (extent !== "bodies")
+    return partly(
+      4,
+      `only ${extent} masked`,
+      ["shows bodies", "show bodies"],
+      `its settings mask ${extent} and leave bodies and clothes`,
+    );
+  if (places.length)
+    return partly(
+      8,
+      `${many(places.length, "place", "places")} released`,
+      ["with a released place", "with released places"],
+      places.map((one) => `${one.reason}, ${one.who}`).join("; "),
+    );
   return MASKED;
 }
 
@@ -54,21 +93,32 @@ export function masking(camera, at_us = null, rows = null) {
   return held?.length ? held.map(openness).reduce(worse) : UNWRITTEN;
 }
 
-const heldAt = (camera, at_us) => (at_us === null ? [camera.masking].filter(Boolean) : rowsAt(camera, at_us) ?? []);
+const heldAt = (camera, at_us) => (at_us === null ? [camera.masking].filter(Boolean) : (rowsAt(camera, at_us) ?? []));
 
 // The places that are, or were then, released on it.
 export function releasedAt(camera, at_us = null) {
   if (!camera?.veilcam) return [];
-  return [...new Map(heldAt(camera, at_us).flatMap((row) => row.places).map((place) => [place.id, place])).values()];
+  return [
+    ...new Map(
+      heldAt(camera, at_us)
+        .flatMap((row) => row.places)
+        .map((place) => [place.id, place]),
+    ).values(),
+  ];
 }
 
 // The zones in which nothing is, or was then, masked.
-export const zonesAt = (camera, at_us = null) => (camera?.veilcam ? heldAt(camera, at_us).at(-1)?.never ?? [] : []);
+export const zonesAt = (camera, at_us = null) => (camera?.veilcam ? (heldAt(camera, at_us).at(-1)?.never ?? []) : []);
 
 // The pictures that are on the page now, each with its camera and, where it is not of now, its time.
 export const onScreen = shared(new Map());
 
-const change = (work) => onScreen.set((before) => { const after = new Map(before); work(after); return after; });
+const change = (work) =>
+  onScreen.set((before) => {
+    const after = new Map(before);
+    work(after);
+    return after;
+  });
 
 // Whoever draws a picture of `camera` calls this; `camera` null draws none.
 export function useOnScreen(camera, at_us = null, rows = null) {
@@ -96,8 +146,17 @@ export function unmasked(pictures, cameras) {
 // How the lock says it: "2 cameras not masked", "3 cameras show bodies", "1 place released".
 export function lockWords(open, pictures, cameras) {
   if (open.every((one) => one.rank === 8)) {
-    const places = new Set([...pictures.values()].flatMap(({ camera, at_us, rows }) => (rows ? rows.flatMap((row) => row.places)
-      : releasedAt(cameras.find((one) => one.id === camera), at_us)).map((one) => `${camera} ${one.id}`)));
+    const places = new Set(
+      [...pictures.values()].flatMap(({ camera, at_us, rows }) =>
+        (rows
+          ? rows.flatMap((row) => row.places)
+          : releasedAt(
+              cameras.find((one) => one.id === camera),
+              at_us,
+            )
+        ).map((one) => `${camera} ${one.id}`),
+      ),
+    );
     return `${many(places.size, "place", "places")} released`;
   }
   const some = open.length > 1;

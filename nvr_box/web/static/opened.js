@@ -56,7 +56,9 @@ export class Opener {
   }
 
   // The box has granted it: from here on the page shows it.
-  granted() { openers.set(this.id, this); }
+  granted() {
+    openers.set(this.id, this);
+  }
 
   hear(data) {
     if (data.op === "unlocked") this.done(data.proof);
@@ -77,7 +79,15 @@ export class Opener {
     this.player = player;
     this.number += 1;
     const address = socketAddress(`/api/reveals/${seg(this.id)}/units?from=${seg(iso(from_us))}`);
-    this.worker.postMessage({ op: "play", number: this.number, address, signingKey: this.signingKey, cameraId: this.cameraId, from_us, point: this.point });
+    this.worker.postMessage({
+      op: "play",
+      number: this.number,
+      address,
+      signingKey: this.signingKey,
+      cameraId: this.cameraId,
+      from_us,
+      point: this.point,
+    });
   }
 
   // The original inside a best shot as an ImageBitmap; rejects with the sentence why it stays masked.
@@ -88,7 +98,9 @@ export class Opener {
     });
   }
 
-  more(pictures) { this.worker.postMessage({ op: "more", number: this.number, pictures }); }
+  more(pictures) {
+    this.worker.postMessage({ op: "more", number: this.number, pictures });
+  }
 
   // The keys go with the worker.
   close() {

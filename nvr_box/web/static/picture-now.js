@@ -1,5 +1,5 @@
 // The state of a picture that is being shown, looked at anew twice a second.
-import { useEffect, useState } from "./vendor/htm-preact.js";
+import { useEffect, useState } from "./html.js";
 import { now_us } from "./api.js";
 import { pictureState } from "./picture-state.js";
 import { away, use } from "./store.js";
@@ -15,7 +15,13 @@ export function usePicture(camera, player, said, live) {
     return () => clearInterval(timer);
   }, []);
   const now = player.current;
-  const shown_us = said.state === "connecting" ? null : now?.at_us ?? null;
-  return pictureState({ camera, player: { ...said, blank_s: now?.blank_s ?? 0, stalled_s: now?.stalled_s ?? 0 },
-    shown_us, now_us: now_us(), live, away: unreachable });
+  const shown_us = said.state === "connecting" ? null : (now?.at_us ?? null);
+  return pictureState({
+    camera,
+    player: { ...said, blank_s: now?.blank_s ?? 0, stalled_s: now?.stalled_s ?? 0 },
+    shown_us,
+    now_us: now_us(),
+    live,
+    away: unreachable,
+  });
 }

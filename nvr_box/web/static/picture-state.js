@@ -25,16 +25,35 @@ export function wholeWords({ reason = "", behind_s = null }) {
 
 export function lostWords(camera) {
   const asked = camera.asked_us ? `Asked again at ${clock(camera.asked_us)}.` : "The box asks again and again.";
-  return { words: `no picture since ${clock(camera.last_frame_us ?? camera.since_us)}`, detail: `${sentence(camera.message)} ${asked}`.trim() };
+  return {
+    words: `no picture since ${clock(camera.last_frame_us ?? camera.since_us)}`,
+    detail: `${sentence(camera.message)} ${asked}`.trim(),
+  };
 }
 
 // What the camera itself is doing, without a look at any picture.
 export function cameraState(camera) {
-  if (camera.by_client) return { kind: camera.state === "recording" ? "recorded" : "off", words: camera.state === "recording" ? "recording" : "not recording", detail: "" };
-  if (camera.state === "off") return { kind: "off", words: "switched off", detail: "Nothing is recorded or shown live until recording is switched on again. What was recorded stays." };
+  if (camera.by_client)
+    return {
+      kind: camera.state === "recording" ? "recorded" : "off",
+      words: camera.state === "recording" ? "recording" : "not recording",
+      detail: "",
+    };
+  if (camera.state === "off")
+    return {
+      kind: "off",
+      words: "switched off",
+      detail: "Nothing is recorded or shown live until recording is switched on again. What was recorded stays.",
+    };
   if (camera.state === "lost") return { kind: "lost", ...lostWords(camera) };
-  if (camera.state === "recording" && camera.masked_whole) return { kind: "whole", words: wholeWords(camera.masked_whole), detail: "Nobody can be seen in it, and nobody is found in it, until that is over." };
-  if (camera.state === "recording") return { kind: "live", words: camera.recording ? "recording" : "received, not recorded", detail: "" };
+  if (camera.state === "recording" && camera.masked_whole)
+    return {
+      kind: "whole",
+      words: wholeWords(camera.masked_whole),
+      detail: "Nobody can be seen in it, and nobody is found in it, until that is over.",
+    };
+  if (camera.state === "recording")
+    return { kind: "live", words: camera.recording ? "recording" : "received, not recorded", detail: "" };
   return { kind: "connecting", words: "connecting", detail: "" };
 }
 
@@ -50,18 +69,29 @@ export function pictureState({ camera, player, shown_us, now_us, live, away = fa
   if (live) {
     const now = camera ? cameraState(camera) : null;
     if (now?.kind === "off" || now?.kind === "lost") return { ...now, detail: `${now.detail} ${of}`.trim() };
-    if (shown_us !== null && player.state === "paused") return { kind: "paused", words: `paused at ${clock(shown_us)}`, detail: "" };
+    if (shown_us !== null && player.state === "paused")
+      return { kind: "paused", words: `paused at ${clock(shown_us)}`, detail: "" };
     if (shown_us !== null) {
       const old = age_s(shown_us, now_us, camera?.clock_offset_s);
       if (old > slack_s(camera?.rate_fps ?? 0)) {
-        const slow = camera?.clock_offset_s < -CLOCK_S ? "The camera sends late, or its clock is slow." : player.state === "lost" ? sentence(player.why) : "Nothing newer has arrived.";
+        const slow =
+          camera?.clock_offset_s < -CLOCK_S
+            ? "The camera sends late, or its clock is slow."
+            : player.state === "lost"
+              ? sentence(player.why)
+              : "Nothing newer has arrived.";
         return { kind: "late", words: `${span(old)} behind`, detail: `${slow} ${of}` };
       }
       if (now?.kind === "whole") return now;
       return { kind: "live", words: camera && !camera.recording ? "live, not recorded" : "live", detail: "" };
     }
   } else if (shown_us !== null) {
-    if (player.stalled_s > PATIENCE_S) return { kind: "waiting", words: "nothing newer", detail: `${camera && camera.state !== "recording" ? "The recording ends here." : `No picture for ${span(player.stalled_s)}.`} ${of}` };
+    if (player.stalled_s > PATIENCE_S)
+      return {
+        kind: "waiting",
+        words: "nothing newer",
+        detail: `${camera && camera.state !== "recording" ? "The recording ends here." : `No picture for ${span(player.stalled_s)}.`} ${of}`,
+      };
     return { kind: "recorded", words: "recorded", detail: "" };
   }
   if (player.blank_s <= PATIENCE_S) return { kind: "connecting", words: "connecting…", detail: "" };
@@ -71,8 +101,11 @@ export function pictureState({ camera, player, shown_us, now_us, live, away = fa
 function blank(camera, player, live) {
   if (player.why) return `${sentence(player.why)} The page asks again.`;
   if (!live) return "Nothing recorded at that time can be shown. Choose another one on the timeline.";
-  if (camera?.state === "recording") return "The box records this camera, but its stream has no picture to begin with. Set it to send a key picture every few seconds.";
-  return camera?.message ? sentence(camera.message) : "The camera has not sent anything yet. Check its power and its cable.";
+  if (camera?.state === "recording")
+    return "The box records this camera, but its stream has no picture to begin with. Set it to send a key picture every few seconds.";
+  return camera?.message
+    ? sentence(camera.message)
+    : "The camera has not sent anything yet. Check its power and its cable.";
 }
 
 export const isFresh = (kind) => kind === "live" || kind === "whole";

@@ -15,7 +15,8 @@ const BROKEN_RETRY_MS = 5000;
 const CODECS = { avc1: "H.264", avc3: "H.264", hvc1: "H.265", hev1: "H.265", av01: "AV1" };
 
 // "video/mp4; codecs="hvc1.1.6.L93"" in words.
-const unplayable = (mime) => `This browser does not play ${CODECS[/"(\w{4})/.exec(mime)?.[1]] ?? "this kind of"} video. It is recorded all the same; set the camera to H.264, or use another browser.`;
+const unplayable = (mime) =>
+  `This browser does not play ${CODECS[/"(\w{4})/.exec(mime)?.[1]] ?? "this kind of"} video. It is recorded all the same; set the camera to H.264, or use another browser.`;
 
 export class Player {
   // `told(event)` hears {state: "connecting" | "playing" | "paused" | "lost" | "unplayable" | "ended", why}.
@@ -30,7 +31,11 @@ export class Player {
     this.onPause = () => this.told({ state: "paused" });
     this.onPlay = () => this.told({ state: "playing" });
     this.onTime = () => this.tick();
-    this.onStill = () => { this.blank_ms = null; this.tick(); if (video.paused) this.told({ state: "paused" }); };
+    this.onStill = () => {
+      this.blank_ms = null;
+      this.tick();
+      if (video.paused) this.told({ state: "paused" });
+    };
     this.onBroken = () => this.broken();
     video.addEventListener("pause", this.onPause);
     video.addEventListener("playing", this.onPlay);
@@ -40,7 +45,12 @@ export class Player {
     this.timer = setInterval(() => this.tick(), 500);
   }
 
-  live() { this.wanted_us = null; this.wantsPlay = true; this.blank_ms = null; this.open(null); }
+  live() {
+    this.wanted_us = null;
+    this.wantsPlay = true;
+    this.blank_ms = null;
+    this.open(null);
+  }
 
   // Show the picture of `at_us`: out of what is buffered when it is there, else from the box.
   seek(at_us) {
@@ -49,11 +59,18 @@ export class Player {
     if (!this.isLive && this.socket && this.holds(at)) {
       this.video.currentTime = at;
       this.ask();
-    } else { this.blank_ms = null; this.open(at_us); }
+    } else {
+      this.blank_ms = null;
+      this.open(at_us);
+    }
   }
 
-  get isLive() { return this.from_us === null; }
-  get paused() { return this.video.paused; }
+  get isLive() {
+    return this.from_us === null;
+  }
+  get paused() {
+    return this.video.paused;
+  }
 
   // UTC of the picture on screen in microseconds; undefined before the first one.
   get at_us() {
@@ -62,14 +79,28 @@ export class Player {
   }
 
   // For how long there has been nothing to show, and for how long the same picture although it is to play.
-  get blank_s() { return this.blank_ms === null ? 0 : (performance.now() - this.blank_ms) / 1000; }
-  get stalled_s() { return this.video.paused || this.blank_ms !== null ? 0 : (performance.now() - this.moved_ms) / 1000; }
+  get blank_s() {
+    return this.blank_ms === null ? 0 : (performance.now() - this.blank_ms) / 1000;
+  }
+  get stalled_s() {
+    return this.video.paused || this.blank_ms !== null ? 0 : (performance.now() - this.moved_ms) / 1000;
+  }
 
   // Why play() rejects (a newer load, no picture yet) is told by the events that follow.
-  play() { this.wantsPlay = true; this.video.playbackRate = this.rate; this.video.play().catch(() => {}); }
-  pause() { this.wantsPlay = false; this.video.pause(); }
+  play() {
+    this.wantsPlay = true;
+    this.video.playbackRate = this.rate;
+    this.video.play().catch(() => {});
+  }
+  pause() {
+    this.wantsPlay = false;
+    this.video.pause();
+  }
 
-  setRate(rate) { this.rate = rate; this.video.playbackRate = rate; }
+  setRate(rate) {
+    this.rate = rate;
+    this.video.playbackRate = rate;
+  }
 
   holds(at) {
     const ranges = this.video.buffered;
@@ -89,14 +120,22 @@ export class Player {
     this.url = URL.createObjectURL(this.source);
     this.video.src = this.url;
     const source = this.source;
-    source.addEventListener("sourceopen", () => { if (this.source === source) this.pump(); }, { once: true });
+    source.addEventListener(
+      "sourceopen",
+      () => {
+        if (this.source === source) this.pump();
+      },
+      { once: true },
+    );
     const asked = new URLSearchParams();
     if (from_us !== null) asked.set("from", iso(from_us));
     if (this.revealId) asked.set("reveal", this.revealId);
     const socket = new WebSocket(socketAddress(`/api/cameras/${seg(this.camera)}/stream?${asked}`));
     socket.binaryType = "arraybuffer";
     socket.onmessage = (event) => this.hear(event.data);
-    socket.onclose = (event) => { if (this.socket === socket) this.lost(event); };
+    socket.onclose = (event) => {
+      if (this.socket === socket) this.lost(event);
+    };
     this.socket = socket;
     this.until_us = from_us === null ? null : from_us + AHEAD_S * 1e6;
     if (this.wantsPlay) this.play();
@@ -105,7 +144,10 @@ export class Player {
   hear(data) {
     if (typeof data === "string") {
       const head = JSON.parse(data);
-      if (head.end) { this.told({ state: "ended", why: head.end }); return; }
+      if (head.end) {
+        this.told({ state: "ended", why: head.end });
+        return;
+      }
       this.head = head;
       return;
     }
@@ -158,7 +200,10 @@ export class Player {
 
   tick() {
     const { video } = this;
-    if (video.currentTime !== this.moved_s) { this.moved_s = video.currentTime; this.moved_ms = performance.now(); }
+    if (video.currentTime !== this.moved_s) {
+      this.moved_s = video.currentTime;
+      this.moved_ms = performance.now();
+    }
     if (this.closed || this.origin_us === undefined || !video.buffered.length) return;
     const ranges = video.buffered;
     const end = ranges.end(ranges.length - 1);
@@ -175,7 +220,10 @@ export class Player {
   // The parts begin at a key frame before the wanted time: go to the wanted picture once it is there.
   arrive() {
     const at = (this.wanted_us - this.origin_us) / 1e6;
-    if (at <= 0) { this.wanted_us = null; return; }
+    if (at <= 0) {
+      this.wanted_us = null;
+      return;
+    }
     if (!this.holds(at)) return;
     if (Math.abs(this.video.currentTime - at) > 0.02) this.video.currentTime = at;
     this.wanted_us = null;
@@ -188,7 +236,10 @@ export class Player {
     if (video.readyState > 2 || video.seeking) return;
     for (let i = 0; i < ranges.length; i++) {
       const start = ranges.start(i);
-      if (start > video.currentTime && !this.holds(video.currentTime)) { video.currentTime = start + 0.001; return; }
+      if (start > video.currentTime && !this.holds(video.currentTime)) {
+        video.currentTime = start + 0.001;
+        return;
+      }
     }
   }
 
@@ -201,20 +252,30 @@ export class Player {
 
   lost(event) {
     if (event.code === 4001 && !this.revealId) askWhoIsThere(); // the session is over: the page says so as a whole
-    if (event.code === 4001) { this.told({ state: "ended", why: event.reason }); return; }
+    if (event.code === 4001) {
+      this.told({ state: "ended", why: event.reason });
+      return;
+    }
     this.told({ state: "lost", why: event.reason || "The box closed the stream." });
     if (event.code >= 4000) return; // refused: asking again would be refused again
-    const again_us = this.isLive ? null : this.at_us ?? this.from_us;
-    this.retry = setTimeout(() => { if (!this.closed) this.open(again_us); }, RETRY_MS);
+    const again_us = this.isLive ? null : (this.at_us ?? this.from_us);
+    this.retry = setTimeout(() => {
+      if (!this.closed) this.open(again_us);
+    }, RETRY_MS);
   }
 
   // The browser gave up on what it was given: perhaps one damaged picture, perhaps all of them.
   broken() {
     if (this.closed || !this.url) return;
-    const again_us = this.isLive ? null : this.at_us ?? this.from_us;
-    this.told({ state: "unplayable", why: "This browser could not decode the picture. It tries again every five seconds." });
+    const again_us = this.isLive ? null : (this.at_us ?? this.from_us);
+    this.told({
+      state: "unplayable",
+      why: "This browser could not decode the picture. It tries again every five seconds.",
+    });
     this.drop();
-    this.retry = setTimeout(() => { if (!this.closed) this.open(again_us); }, BROKEN_RETRY_MS);
+    this.retry = setTimeout(() => {
+      if (!this.closed) this.open(again_us);
+    }, BROKEN_RETRY_MS);
   }
 
   drop() {

@@ -12,13 +12,30 @@ export async function refreshCameras() {
     settle("away");
     away.set(false);
     boxNotices.set(answer.notices ?? []);
-    cameras.set(answer.cameras.map((camera) => ({ ...camera, since_us: us(camera.since), added_us: us(camera.added),
-      oldest_us: maybe(camera.oldest), last_frame_us: maybe(camera.last_frame), asked_us: maybe(camera.asked) })));
+    cameras.set(
+      answer.cameras.map((camera) => ({
+        ...camera,
+        since_us: us(camera.since),
+        added_us: us(camera.added),
+        oldest_us: maybe(camera.oldest),
+        last_frame_us: maybe(camera.last_frame),
+        asked_us: maybe(camera.asked),
+      })),
+    );
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     away.set(error.status === 0);
     if (error.status === 401) return;
-    tell(error.message, error.status === 0 ? { works: "Recording goes on without this page.", todo: "Check the network; the page keeps trying.", key: "away" } : { works: "What is shown of the cameras may be old.", key: "away" });
+    tell(
+      error.message,
+      error.status === 0
+        ? {
+            works: "Recording goes on without this page.",
+            todo: "Check the network; the page keeps trying.",
+            key: "away",
+          }
+        : { works: "What is shown of the cameras may be old.", key: "away" },
+    );
   }
 }
 

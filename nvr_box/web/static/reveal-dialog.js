@@ -1,5 +1,5 @@
 // The form of a reveal: reason, whom, passphrase; where the box wants a second person, first their approval.
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { call, post, Refused, seg } from "./api.js";
 import { canOpen, Opener } from "./opened.js";
 import { ended, lookAgain, read } from "./reveal.js";
@@ -7,7 +7,13 @@ import { cameraName, reveal, revealWays, settle, use } from "./store.js";
 import { clock, iso, us } from "./times.js";
 
 const MINUTES = [1, 5, 15, 60];
-const REASONS = ["Incident report", "Request by the person shown", "Request by the police", "Theft or damage", "Accident"];
+const REASONS = [
+  "Incident report",
+  "Request by the person shown",
+  "Request by the police",
+  "Theft or damage",
+  "Accident",
+];
 
 // Granted by the box, opened in this page. Of what is typed here nothing goes into a request.
 async function openHere(asked, passphrases, chosen) {
@@ -49,8 +55,11 @@ function Standing({ wish, onBack }) {
   }
   const until = clock(us(wish.expires));
   return html`<p class="verdict ${wish.state === "approved" ? "good" : ""}" role="status" data-test="standing" data-state=${wish.state}>
-    ${wish.state === "approved" ? html`<b>${wish.approver} agrees</b>, until ${until}${wish.why ? `: ${wish.why}` : "."}`
-      : html`<b>Waiting for a second person</b> with the right to approve, until ${until}. You may close this and come back.`}
+    ${
+      wish.state === "approved"
+        ? html`<b>${wish.approver} agrees</b>, until ${until}${wish.why ? `: ${wish.why}` : "."}`
+        : html`<b>Waiting for a second person</b> with the right to approve, until ${until}. You may close this and come back.`
+    }
     <br /><small>${wish.reason}, ${wish.whole_picture ? "the whole picture" : "one person only"}, ${clock(us(wish.from))} to ${clock(us(wish.until))}.</small>
     <button type="button" class="link" onClick=${onBack}>Take back</button></p>`;
 }
@@ -78,11 +87,19 @@ function Why({ refusal }) {
 function Keys({ ways, able, person, here, onBox, setOnBox, refusal }) {
   return html`<label class="field">Passphrase of the reveal key
       <input name="passphrase" type="password" required autocomplete="off" aria-invalid=${refusal?.field === "passphrase"} /></label>
-    ${ways.dual_control && html`<label class="field">Passphrase of the second operator <small>two open together here</small>
-      <input name="second_passphrase" type="password" required autocomplete="off" /></label>`}
-    ${able && ways.in_browser && !person && html`<details class="ways"><summary data-test="where">${here ? "Opened in this browser: passphrase and key do not leave it" : "Opened on the box"}</summary>
+    ${
+      ways.dual_control &&
+      html`<label class="field">Passphrase of the second operator <small>two open together here</small>
+      <input name="second_passphrase" type="password" required autocomplete="off" /></label>`
+    }
+    ${
+      able &&
+      ways.in_browser &&
+      !person &&
+      html`<details class="ways"><summary data-test="where">${here ? "Opened in this browser: passphrase and key do not leave it" : "Opened on the box"}</summary>
       <label><input type="checkbox" checked=${onBox} data-test="on-box" onChange=${(event) => setOnBox(event.target.checked)} /> let the box open it</label>
-      ${here && html`<label class="field">Key file of my own <small>if the box does not keep it</small><input name="keyfile" type="file" accept=".json,application/json" /></label>`}</details>`}`;
+      ${here && html`<label class="field">Key file of my own <small>if the box does not keep it</small><input name="keyfile" type="file" accept=".json,application/json" /></label>`}</details>`
+    }`;
 }
 
 export function RevealDialog({ camera, from_us, frozen, onClose }) {
@@ -101,14 +118,21 @@ export function RevealDialog({ camera, from_us, frozen, onClose }) {
   // One person, or what a second person agreed to, only the box can hold a reveal to.
   const here = Boolean(ways.in_browser && able && !onBox && !person);
   const wish = ways.second_person ? ways.requests.filter((one) => one.camera === camera).at(-1) : null;
-  const stage = !ways.second_person ? "both" : wish?.state === "approved" ? "keys" : wish?.state === "waiting" ? "wait" : "ask";
+  const stage = !ways.second_person
+    ? "both"
+    : wish?.state === "approved"
+      ? "keys"
+      : wish?.state === "waiting"
+        ? "wait"
+        : "ask";
   const takeBack = async () => {
     await call("DELETE", `/api/reveals/requests/${seg(wish.id)}`);
     await lookAgain();
   };
   const open = async (asked, form) => {
     const passphrases = [form.get("passphrase"), form.get("second_passphrase")].filter(Boolean);
-    const answer = here ? await openHere(asked, passphrases, form.get("keyfile"))
+    const answer = here
+      ? await openHere(asked, passphrases, form.get("keyfile"))
       : await post("/api/reveals", { ...asked, passphrase: passphrases[0], second_passphrase: passphrases[1] ?? "" });
     settle("reveal");
     reveal.set(read(answer, { from_us: us(answer.from) }));
@@ -120,9 +144,14 @@ export function RevealDialog({ camera, from_us, frozen, onClose }) {
     setBusy(true);
     setRefusal(null);
     const start_us = frozen?.at_us ?? from_us;
-    const asked = { camera, reason: form.get("reason") ?? wish.reason, case: form.get("case") || "", from: iso(start_us),
+    const asked = {
+      camera,
+      reason: form.get("reason") ?? wish.reason,
+      case: form.get("case") || "",
+      from: iso(start_us),
       ...(stage === "ask" ? { until: iso(start_us + Number(form.get("minutes")) * 60e6) } : {}),
-      ...(person ? { point: [(person.box[0] + person.box[2]) / 2, (person.box[1] + person.box[3]) / 2] } : {}) };
+      ...(person ? { point: [(person.box[0] + person.box[2]) / 2, (person.box[1] + person.box[3]) / 2] } : {}),
+    };
     try {
       if (stage === "ask") {
         if (wish) await call("DELETE", `/api/reveals/requests/${seg(wish.id)}`);

@@ -1,5 +1,5 @@
 // Reveal: asked for with a reason and a passphrase, granted for minutes, always visible, ended by one key.
-import { html, useEffect, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useState } from "./html.js";
 import { attempt, call, get, now_us, post, Refused, seg } from "./api.js";
 import { openerOf } from "./opened.js";
 import { lockWords, onScreen, past, unmasked } from "./masking.js";
@@ -10,7 +10,12 @@ const POLL_MS = 2000;
 
 export const ended = new Set(); // an answer that was on its way when a reveal was ended must not bring it back
 
-export const read = (answer, more = {}) => ({ ...answer, expires_us: us(answer.expires), started_us: us(answer.started), ...more });
+export const read = (answer, more = {}) => ({
+  ...answer,
+  expires_us: us(answer.expires),
+  started_us: us(answer.started),
+  ...more,
+});
 
 let following = false;
 
@@ -26,8 +31,9 @@ export async function lookAgain() {
     // What another window opens, this one cannot show.
     const on = reveals.filter((one) => !ended.has(one.id) && (!one.in_browser || openerOf(one.id)));
     const now = on.find((one) => one.id === before?.id) ?? on[0];
-    if (!now) { if (before && us(before.started) < asked_us) over("The box ended it, or its time is up."); }
-    else {
+    if (!now) {
+      if (before && us(before.started) < asked_us) over("The box ended it, or its time is up.");
+    } else {
       reveal.set(read(now, { from_us: before?.id === now.id ? before.from_us : us(now.from) }));
       await report(openerOf(now.id));
     }
@@ -45,7 +51,11 @@ export function followReveals() {
     if (on) call("DELETE", `/api/reveals/${seg(on.id)}`, undefined, { keepalive: true }).catch(() => {});
   };
   window.addEventListener("pagehide", leave);
-  return () => { following = false; clearInterval(timer); window.removeEventListener("pagehide", leave); };
+  return () => {
+    following = false;
+    clearInterval(timer);
+    window.removeEventListener("pagehide", leave);
+  };
 }
 
 // The box writes into the log what the page's own reader found.
@@ -71,8 +81,13 @@ export async function endReveal() {
   if (!on) return;
   const opener = openerOf(on.id);
   forget(on.id); // the picture and the keys go at once, whatever the network does
-  await report(opener).catch((error) => { if (!(error instanceof Refused)) throw error; });
-  await attempt(() => call("DELETE", `/api/reveals/${seg(on.id)}`), { todo: "It ends by itself when its time is up.", key: "reveal" });
+  await report(opener).catch((error) => {
+    if (!(error instanceof Refused)) throw error;
+  });
+  await attempt(() => call("DELETE", `/api/reveals/${seg(on.id)}`), {
+    todo: "It ends by itself when its time is up.",
+    key: "reveal",
+  });
 }
 
 // Three states, out of the pictures that are on the page: all masked; some not, with the names; revealed.
@@ -90,9 +105,14 @@ export function Lock() {
       if (now && now.expires_us <= now_us()) over("The time is up.");
       beat((n) => n + 1);
     }, 250);
-    const press = (event) => { if (event.key === "Escape" && reveal.get() && !document.querySelector("dialog[open]")) endReveal(); };
+    const press = (event) => {
+      if (event.key === "Escape" && reveal.get() && !document.querySelector("dialog[open]")) endReveal();
+    };
     window.addEventListener("keydown", press);
-    return () => { clearInterval(timer); window.removeEventListener("keydown", press); };
+    return () => {
+      clearInterval(timer);
+      window.removeEventListener("keydown", press);
+    };
   }, []);
   if (!on && open.length) {
     const short = lockWords(open, pictures, list);

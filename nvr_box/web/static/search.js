@@ -1,5 +1,5 @@
 // Search: what is looked for and its filters on the left, the video and the results on the right.
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { attempt, now_us, post } from "./api.js";
 import { ASKABLE, phrase } from "./attributes.js";
 import { masking, useOnScreen } from "./masking.js";
@@ -10,18 +10,48 @@ import { TimeField } from "./time-field.js";
 import { clock, day, iso } from "./times.js";
 import { Watch } from "./watch.js";
 
-export const COLOURS = ["black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown"];
+export const COLOURS = [
+  "black",
+  "white",
+  "grey",
+  "red",
+  "orange",
+  "yellow",
+  "green",
+  "blue",
+  "purple",
+  "pink",
+  "brown",
+];
 const PARTS = { person: ["upper", "lower", "shoes"], vehicle: ["body"] };
 const WHENS = { all: "any time", hour: "last hour", today: "today", range: "from – to" };
 
-const filters = shared({ threshold: 0.5, when: "all", start_us: null, end_us: null, cameras: [], classes: [], colours: [], attributes: [] });
+const filters = shared({
+  threshold: 0.5,
+  when: "all",
+  start_us: null,
+  end_us: null,
+  cameras: [],
+  classes: [],
+  colours: [],
+  attributes: [],
+});
 
 function asked({ threshold, when, start_us, end_us, cameras: chosen, classes, colours, attributes }) {
   const now = now_us();
   const midnight = new Date(now / 1000).setHours(0, 0, 0, 0) * 1000;
   const start = { hour: now - 3600e6, today: midnight, range: start_us }[when] ?? null;
   const end = when === "range" ? end_us : null;
-  return { threshold, cameras: chosen, classes, colours, attributes, start: start && iso(start), end: end && iso(end), limit: 120 };
+  return {
+    threshold,
+    cameras: chosen,
+    classes,
+    colours,
+    attributes,
+    start: start && iso(start),
+    end: end && iso(end),
+    limit: 120,
+  };
 }
 
 function Threshold({ value, left, onInput }) {
@@ -58,29 +88,54 @@ function Filters({ what, value, onChange }) {
   const parts = what?.class && what.class !== "person" ? PARTS.vehicle : PARTS.person;
   const [part, setPart] = useState(parts[0]);
   const has = (colour) => value.colours.some((one) => one.part === colour.part && one.name === colour.name);
-  const flip = (colour) => onChange({ colours: has(colour) ? value.colours.filter((one) => one.part !== colour.part || one.name !== colour.name)
-    : [...value.colours, { part: colour.part, name: colour.name }] });
+  const flip = (colour) =>
+    onChange({
+      colours: has(colour)
+        ? value.colours.filter((one) => one.part !== colour.part || one.name !== colour.name)
+        : [...value.colours, { part: colour.part, name: colour.name }],
+    });
   const worn = (one) => value.attributes.some((other) => other.name === one.name && other.word === one.word);
-  const wear = (one) => onChange({ attributes: worn(one) ? value.attributes.filter((other) => other.name !== one.name || other.word !== one.word)
-    : [...value.attributes.filter((other) => other.name !== one.name), { name: one.name, word: one.word }] });
-  const askable = ASKABLE[what?.class && what.class !== "person" ? "vehicle" : "person"].concat(what ? [] : ASKABLE.vehicle);
-  const chip = (colour) => html`<button class=${`chip ${has(colour) ? "on" : ""}`} aria-pressed=${has(colour)} onClick=${() => flip(colour)}>
+  const wear = (one) =>
+    onChange({
+      attributes: worn(one)
+        ? value.attributes.filter((other) => other.name !== one.name || other.word !== one.word)
+        : [...value.attributes.filter((other) => other.name !== one.name), { name: one.name, word: one.word }],
+    });
+  const askable = ASKABLE[what?.class && what.class !== "person" ? "vehicle" : "person"].concat(
+    what ? [] : ASKABLE.vehicle,
+  );
+  const chip = (
+    colour,
+  ) => html`<button class=${`chip ${has(colour) ? "on" : ""}`} aria-pressed=${has(colour)} onClick=${() => flip(colour)}>
     <i class=${`swatch colour-${colour.name}`}></i>${colour.part} ${colour.name}</button>`;
   return html`
     <fieldset><legend>When</legend>
-      <div class="chips">${Object.entries(WHENS).map(([key, name]) => html`<button class=${`chip ${value.when === key ? "on" : ""}`}
-        aria-pressed=${value.when === key} onClick=${() => onChange({ when: key, ...(key === "range" && !value.start_us ? { start_us: now_us() - 3600e6, end_us: now_us() } : {}) })}>${name}</button>`)}</div>
-      ${value.when === "range" && html`<div class="range">
+      <div class="chips">${Object.entries(WHENS).map(
+        ([key, name]) => html`<button class=${`chip ${value.when === key ? "on" : ""}`}
+        aria-pressed=${value.when === key} onClick=${() => onChange({ when: key, ...(key === "range" && !value.start_us ? { start_us: now_us() - 3600e6, end_us: now_us() } : {}) })}>${name}</button>`,
+      )}</div>
+      ${
+        value.when === "range" &&
+        html`<div class="range">
         <label>from <${TimeField} us=${value.start_us} onPick=${(start_us) => start_us !== null && onChange({ start_us })} /></label>
-        <label>to <${TimeField} us=${value.end_us} onPick=${(end_us) => end_us !== null && onChange({ end_us })} /></label></div>`}
+        <label>to <${TimeField} us=${value.end_us} onPick=${(end_us) => end_us !== null && onChange({ end_us })} /></label></div>`
+      }
     </fieldset>
     <fieldset><legend>Where</legend>
-      <div class="chips">${list.map((camera) => html`<button class=${`chip ${value.cameras.includes(camera.id) ? "on" : ""}`} aria-pressed=${value.cameras.includes(camera.id)}
-        onClick=${() => onChange({ cameras: toggled(value.cameras, camera.id) })}>${camera.name}</button>`)}</div>
+      <div class="chips">${list.map(
+        (
+          camera,
+        ) => html`<button class=${`chip ${value.cameras.includes(camera.id) ? "on" : ""}`} aria-pressed=${value.cameras.includes(camera.id)}
+        onClick=${() => onChange({ cameras: toggled(value.cameras, camera.id) })}>${camera.name}</button>`,
+      )}</div>
       <small>${value.cameras.length ? "" : "all cameras"}</small></fieldset>
     <fieldset><legend>Class</legend>
-      <div class="chips">${CLASSES.map((name) => html`<button class=${`chip ${value.classes.includes(name) ? "on" : ""}`} aria-pressed=${value.classes.includes(name)}
-        onClick=${() => onChange({ classes: toggled(value.classes, name) })}><i class=${`dot class-${name}`}></i>${name}</button>`)}</div></fieldset>
+      <div class="chips">${CLASSES.map(
+        (
+          name,
+        ) => html`<button class=${`chip ${value.classes.includes(name) ? "on" : ""}`} aria-pressed=${value.classes.includes(name)}
+        onClick=${() => onChange({ classes: toggled(value.classes, name) })}><i class=${`dot class-${name}`}></i>${name}</button>`,
+      )}</div></fieldset>
     <fieldset><legend>Must show colours</legend>
       <div class="chips">${(what?.colours ?? []).map(chip)}
         ${value.colours.filter((one) => !(what?.colours ?? []).some((other) => other.part === one.part && other.name === one.name)).map(chip)}</div>
@@ -90,13 +145,20 @@ function Filters({ what, value, onChange }) {
     </fieldset>
     <fieldset><legend>Must be told to have</legend>
       <div class="chips">${value.attributes.map((one) => html`<button class="chip on" aria-pressed="true" onClick=${() => wear(one)}>${phrase(one)}</button>`)}</div>
-      <select aria-label="Attribute" data-test="attribute" value="" onChange=${(event) => { const one = askable[event.target.value]; event.target.value = ""; if (one) wear(one); }}>
-        <option value="">add …</option>${askable.map((one, at) => worn(one) ? null : html`<option value=${at}>${phrase(one)}</option>`)}</select>
+      <select aria-label="Attribute" data-test="attribute" value="" onChange=${(event) => {
+        const one = askable[event.target.value];
+        event.target.value = "";
+        if (one) wear(one);
+      }}>
+        <option value="">add …</option>${askable.map((one, at) => (worn(one) ? null : html`<option value=${at}>${phrase(one)}</option>`))}</select>
       <small>Only where the camera was sure of it.</small></fieldset>`;
 }
 
 function Wanted({ what, onClear }) {
-  const mask = masking(use(cameras).find((one) => one.id === what?.camera), what?.at_us ?? null);
+  const mask = masking(
+    use(cameras).find((one) => one.id === what?.camera),
+    what?.at_us ?? null,
+  );
   useOnScreen(what?.camera ?? null, what?.at_us ?? null);
   if (!what) {
     return html`<div class="wanted nothing"><p>No example. Results are whatever passes the filters, newest first.</p>
@@ -119,14 +181,23 @@ export function Search() {
   const search = async () => {
     const mine = ++turn.current;
     setBusy(true);
-    const example = what?.still ? { still: what.still, pick: what.pick } : what?.passage ? { passage: what.passage } : {};
-    const answer = await attempt(() => post("/api/searches", { ...example, ...asked(filters.get()) }),
-      { works: "Video and recordings are not affected.", todo: "If the frozen picture is older than ten minutes, freeze it again.", key: "search" });
+    const example = what?.still
+      ? { still: what.still, pick: what.pick }
+      : what?.passage
+        ? { passage: what.passage }
+        : {};
+    const answer = await attempt(() => post("/api/searches", { ...example, ...asked(filters.get()) }), {
+      works: "Video and recordings are not affected.",
+      todo: "If the frozen picture is older than ten minutes, freeze it again.",
+      key: "search",
+    });
     if (mine !== turn.current) return;
     setBusy(false);
     if (answer) results.set({ ...answer, what });
   };
-  useEffect(() => { if (!found || found.what !== what) search(); }, [what]);
+  useEffect(() => {
+    if (!found || found.what !== what) search();
+  }, [what]);
   const change = (part) => {
     filters.set((before) => ({ ...before, ...part }));
     clearTimeout(later.current);
@@ -136,19 +207,31 @@ export function Search() {
 
   const fresh = found && found.what === what ? found : null;
   const exampleless = !what;
-  const left = !fresh ? null : exampleless ? fresh.matches.length
-    : fresh.histogram.slice(Math.round(narrow.threshold * 100)).reduce((sum, count) => sum + count, 0);
+  const left = !fresh
+    ? null
+    : exampleless
+      ? fresh.matches.length
+      : fresh.histogram.slice(Math.round(narrow.threshold * 100)).reduce((sum, count) => sum + count, 0);
   return html`<section class="search" aria-label="Search">
     <aside class="ask" aria-label="What is looked for">
-      <${Wanted} what=${what} onClear=${() => { query.set(null); results.set(null); }} />
-      ${!exampleless && html`<${Threshold} value=${narrow.threshold} left=${left} onInput=${(threshold) => change({ threshold })} />
-        ${fresh && html`<${Spread} histogram=${fresh.histogram} threshold=${narrow.threshold} />`}`}
+      <${Wanted} what=${what} onClear=${() => {
+        query.set(null);
+        results.set(null);
+      }} />
+      ${
+        !exampleless &&
+        html`<${Threshold} value=${narrow.threshold} left=${left} onInput=${(threshold) => change({ threshold })} />
+        ${fresh && html`<${Spread} histogram=${fresh.histogram} threshold=${narrow.threshold} />`}`
+      }
       <details class="filters-fold" open=${window.innerWidth > 760}><summary>Filters</summary>
         <${Filters} what=${what} value=${narrow} onChange=${change} /></details>
     </aside>
     <div class=${`found ${watched ? "split" : ""}`}>
-      ${watched && html`<div class="beside"><button class="quiet close" aria-label="Close the video" onClick=${() => opened.set(null)}>✕</button>
-        <${Watch} key=${watched.camera} camera=${watched.camera} at=${watched.at_us} compact /></div>`}
+      ${
+        watched &&
+        html`<div class="beside"><button class="quiet close" aria-label="Close the video" onClick=${() => opened.set(null)}>✕</button>
+        <${Watch} key=${watched.camera} camera=${watched.camera} at=${watched.at_us} compact /></div>`
+      }
       <div class="results"><${Results} found=${fresh} busy=${busy} threshold=${exampleless ? 0 : narrow.threshold} filters=${narrow} onLoosen=${change} /></div>
     </div>
   </section>`;

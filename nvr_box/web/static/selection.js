@@ -1,5 +1,5 @@
 // Whom a camera leaves open by choice, or masks alone: asked for by name, shown on its picture while it is on.
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { attempt, call, Refused, seg } from "./api.js";
 import { selectionWords } from "./masking.js";
 import { refreshCameras } from "./refresh.js";
@@ -9,7 +9,11 @@ export function SelectionBanner({ camera }) {
   const now = use(cameras).find((one) => one.id === camera)?.masking?.selection;
   if (!now) return null;
   const end = async () => {
-    await attempt(() => call("DELETE", `/api/cameras/${camera}/selection`), { works: "Who is in doubt stays masked.", todo: "Try again when the camera answers.", key: "selection" });
+    await attempt(() => call("DELETE", `/api/cameras/${camera}/selection`), {
+      works: "Who is in doubt stays masked.",
+      todo: "Try again when the camera answers.",
+      key: "selection",
+    });
     refreshCameras();
   };
   return html`<p class="selection" role="status" data-test="selection"><b>Not everybody is masked:</b> ${selectionWords(now)}.
@@ -22,10 +26,12 @@ export function SelectionDialog({ camera, who, onClose }) {
   const [refusal, setRefusal] = useState(null);
   const [busy, setBusy] = useState(false);
   const ours = use(cameras).filter((one) => one.veilcam);
-  useEffect(() => { dialog.current.showModal(); }, []);
+  useEffect(() => {
+    dialog.current.showModal();
+  }, []);
   const send = async (event) => {
     event.preventDefault();
-    const { on, ...fields } = Object.fromEntries(new FormData(event.target));
+    const { on, ...fields } = /** @type {Record<string, string>} */ (Object.fromEntries(new FormData(event.target)));
     setBusy(true);
     setRefusal(null);
     try {

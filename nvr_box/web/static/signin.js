@@ -1,5 +1,5 @@
 // Signing in. The sentence of a refusal comes from the box and is the same for a wrong name and a wrong password.
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { post, Refused, signedIn } from "./api.js";
 import { notices, sessionEnd, use } from "./store.js";
 
@@ -8,7 +8,10 @@ export function SignIn() {
   const [busy, setBusy] = useState(false);
   const name = useRef();
   const ended = use(sessionEnd);
-  useEffect(() => { name.current.focus(); notices.set([]); }, []);
+  useEffect(() => {
+    name.current.focus();
+    notices.set([]);
+  }, []);
   const submit = async (event) => {
     event.preventDefault();
     const form = event.target;
@@ -41,7 +44,10 @@ export function Claim({ name }) {
   const [refusal, setRefusal] = useState(null);
   const [busy, setBusy] = useState(false);
   const first = useRef();
-  useEffect(() => { first.current.focus(); notices.set([]); }, []);
+  useEffect(() => {
+    first.current.focus();
+    notices.set([]);
+  }, []);
   const submit = async (event) => {
     event.preventDefault();
     const { password, again } = event.target.elements;

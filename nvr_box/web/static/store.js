@@ -1,5 +1,5 @@
 // What several places of the page share: one value each, watched by whoever shows it.
-import { useEffect, useState } from "./vendor/htm-preact.js";
+import { useEffect, useState } from "./html.js";
 
 export function shared(initial) {
   let value = initial;

@@ -1,5 +1,5 @@
 // The timeline: one canvas. Recorded time is solid, a gap is a gap, detections are ticks by class.
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { get, now_us, seg } from "./api.js";
 import { remember } from "./masking.js";
 import { clock, clockMinute, day, full, iso, marks, span, us } from "./times.js";
@@ -16,7 +16,10 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 function draw(canvas, view, data, head_us, hover_us) {
   const scale = window.devicePixelRatio || 1;
   const width = canvas.clientWidth;
-  if (canvas.width !== Math.round(width * scale)) { canvas.width = Math.round(width * scale); canvas.height = HEIGHT * scale; }
+  if (canvas.width !== Math.round(width * scale)) {
+    canvas.width = Math.round(width * scale);
+    canvas.height = HEIGHT * scale;
+  }
   const g = canvas.getContext("2d");
   g.setTransform(scale, 0, 0, scale, 0, 0);
   g.clearRect(0, 0, width, HEIGHT);
@@ -76,7 +79,9 @@ function draw(canvas, view, data, head_us, hover_us) {
     const at = Math.round(x(head_us));
     g.fillRect(at - 1, 16, 2, HEIGHT - 16);
     g.beginPath();
-    g.moveTo(at - 6, 14); g.lineTo(at + 6, 14); g.lineTo(at, 21);
+    g.moveTo(at - 6, 14);
+    g.lineTo(at + 6, 14);
+    g.lineTo(at, 21);
     g.fill();
   }
 }
@@ -89,8 +94,13 @@ export function Timeline({ camera, head, onSeek, live }) {
   const canvas = useRef();
   const state = useRef(null);
   const [hover, setHover] = useState(null);
-  state.current ??= { view: { from: now_us() - 600e6, until: now_us() + 30e6 }, data: { ranges: [], tracks: [] },
-    pointers: new Map(), hover: null, follow: true };
+  state.current ??= {
+    view: { from: now_us() - 600e6, until: now_us() + 30e6 },
+    data: { ranges: [], tracks: [] },
+    pointers: new Map(),
+    hover: null,
+    follow: true,
+  };
   const s = state.current;
 
   useEffect(() => {
@@ -102,14 +112,23 @@ export function Timeline({ camera, head, onSeek, live }) {
       asked = new AbortController();
       const margin = (until - from) / 2;
       try {
-        const answer = await get(`/api/cameras/${seg(camera)}/timeline?start=${seg(iso(from - margin))}&end=${seg(iso(until + margin))}&steps=${Math.max(64, 2 * (canvas.current?.clientWidth ?? 512))}`,
-          { signal: asked.signal });
+        const answer = await get(
+          `/api/cameras/${seg(camera)}/timeline?start=${seg(iso(from - margin))}&end=${seg(iso(until + margin))}&steps=${Math.max(64, 2 * (canvas.current?.clientWidth ?? 512))}`,
+          { signal: asked.signal },
+        );
         if (stopped) return;
         remember(camera, from - margin, until + margin, answer.masking.map(heldRow));
         s.data = {
-          from: from - margin, step_us: answer.step_s * 1e6, density: answer.density,
+          from: from - margin,
+          step_us: answer.step_s * 1e6,
+          density: answer.density,
           ranges: answer.spans.map((span_) => [us(span_.start), us(span_.end), span_.locked]),
-          tracks: answer.passages.map((one) => ({ ...one, first_us: us(one.first), last_us: us(one.last), best_us: us(one.best) })),
+          tracks: answer.passages.map((one) => ({
+            ...one,
+            first_us: us(one.first),
+            last_us: us(one.last),
+            best_us: us(one.best),
+          })),
         };
       } catch (error) {
         // The player beside it says that the box is away; the last picture of the timeline stays.
@@ -135,7 +154,13 @@ export function Timeline({ camera, head, onSeek, live }) {
       frame = requestAnimationFrame(paint);
     };
     paint();
-    return () => { stopped = true; asked?.abort(); clearInterval(again); clearTimeout(s.later); cancelAnimationFrame(frame); };
+    return () => {
+      stopped = true;
+      asked?.abort();
+      clearInterval(again);
+      clearTimeout(s.later);
+      cancelAnimationFrame(frame);
+    };
   }, [camera]);
 
   const at = (event) => {
@@ -184,10 +209,19 @@ export function Timeline({ camera, head, onSeek, live }) {
   };
   const up = (event) => {
     s.pointers.delete(event.pointerId);
-    if (!s.moved && event.type === "pointerup") { s.follow = true; onSeek(at(event)); }
+    if (!s.moved && event.type === "pointerup") {
+      s.follow = true;
+      onSeek(at(event));
+    }
   };
-  const leave = () => { s.hover = null; setHover(null); };
-  const wheel = (event) => { event.preventDefault(); zoom(at(event), event.deltaY > 0 ? 1.25 : 0.8); };
+  const leave = () => {
+    s.hover = null;
+    setHover(null);
+  };
+  const wheel = (event) => {
+    event.preventDefault();
+    zoom(at(event), event.deltaY > 0 ? 1.25 : 0.8);
+  };
   useEffect(() => {
     const target = canvas.current;
     target.addEventListener("wheel", wheel, { passive: false });
@@ -207,8 +241,19 @@ export function Timeline({ camera, head, onSeek, live }) {
       onPointerDown=${down} onPointerMove=${drag} onPointerUp=${up} onPointerCancel=${up} onPointerLeave=${leave} onKeyDown=${key} />
     ${hover && html`<${Preview} camera=${camera} ...${hover} recorded=${s.data.ranges.some(([a, b]) => a <= hover.at && hover.at <= b)} />`}
     <div class="zooms" role="group" aria-label="Time in view">
-      ${[["1 min", 60], ["10 min", 600], ["1 h", 3600], ["1 day", 86400]].map(([name, s_]) => html`
-        <button class="quiet" onClick=${() => { s.follow = true; const mid = head() ?? now_us(); move(mid - s_ * 0.7e6, mid + s_ * 0.3e6); }}>${name}</button>`)}
+      ${[
+        { name: "1 min", span_s: 60 },
+        { name: "10 min", span_s: 600 },
+        { name: "1 h", span_s: 3600 },
+        { name: "1 day", span_s: 86400 },
+      ].map(
+        ({ name, span_s }) => html`
+        <button class="quiet" onClick=${() => {
+          s.follow = true;
+          const mid = head() ?? now_us();
+          move(mid - span_s * 0.7e6, mid + span_s * 0.3e6);
+        }}>${name}</button>`,
+      )}
       <span class="keys-hint">wheel zooms · drag moves · click plays</span>
       <span class="legend">${["person", "bicycle", "car"].map((name) => html`<i class=${`dot class-${name}`}></i>${name === "car" ? "vehicle" : name}`)}</span>
     </div>
@@ -218,12 +263,18 @@ export function Timeline({ camera, head, onSeek, live }) {
 function Preview({ camera, at, x, recorded }) {
   const [shown, setShown] = useState(null);
   useEffect(() => {
-    if (!recorded) { setShown(null); return undefined; }
+    if (!recorded) {
+      setShown(null);
+      return undefined;
+    }
     const later = setTimeout(() => setShown(at), 60);
     return () => clearTimeout(later);
   }, [Math.round(at / 250e3), recorded]);
   return html`<figure class="preview" style=${{ left: `${x}px` }} aria-hidden="true">
-    ${shown !== null && recorded ? html`<img alt="" src=${`/api/cameras/${seg(camera)}/thumbnail?width=176&at=${seg(iso(shown))}`} />`
-      : html`<div class="nothing">${recorded ? "…" : "nothing recorded"}</div>`}
+    ${
+      shown !== null && recorded
+        ? html`<img alt="" src=${`/api/cameras/${seg(camera)}/thumbnail?width=176&at=${seg(iso(shown))}`} />`
+        : html`<div class="nothing">${recorded ? "…" : "nothing recorded"}</div>`
+    }
     <figcaption>${clock(at)}</figcaption></figure>`;
 }

@@ -16,12 +16,15 @@ const DAY_US = 86400e6;
 // repeats.
 export function ambiguous(us) {
   const here = offset(us);
-  const others = [offset(us - DAY_US), offset(us + DAY_US)].filter((one) => one !== here)
-    .map((one) => us + (here - one) * 60e6).filter((one) => offset(one) !== here && wall(one) === wall(us));
+  const others = [offset(us - DAY_US), offset(us + DAY_US)]
+    .filter((one) => one !== here)
+    .map((one) => us + (here - one) * 60e6)
+    .filter((one) => offset(one) !== here && wall(one) === wall(us));
   return [...new Set([us, ...others])].sort((a, b) => a - b);
 }
 
-const offsetWords = (us) => `${offset(us) < 0 ? "−" : "+"}${two(Math.floor(Math.abs(offset(us)) / 60))}:${two(Math.abs(offset(us)) % 60)}`;
+const offsetWords = (us) =>
+  `${offset(us) < 0 ? "−" : "+"}${two(Math.floor(Math.abs(offset(us)) / 60))}:${two(Math.abs(offset(us)) % 60)}`;
 
 // In the repeated hour with its offset, so that no time is written that could be two.
 export const clock = (us) => wall(us) + (ambiguous(us).length > 1 ? ` ${offsetWords(us)}` : "");
@@ -35,7 +38,7 @@ export const day = (us) => {
 export const zone = (us) => {
   const east_min = -date(us).getTimezoneOffset();
   const sign = east_min < 0 ? "−" : "+";
-  return `UTC${east_min === 0 ? "" : sign + two(Math.floor(Math.abs(east_min) / 60)) + ":" + two(Math.abs(east_min) % 60)}`;
+  return `UTC${east_min === 0 ? "" : `${sign}${two(Math.floor(Math.abs(east_min) / 60))}:${two(Math.abs(east_min) % 60)}`}`;
 };
 
 export const full = (us) => `${day(us)} ${clock(us)} ${zone(us)}`;
@@ -60,13 +63,19 @@ const FIELD = /^\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[T\s]+(\d{1,2})(?::(\d{2}))?(?:
 export function instants(text) {
   const found = FIELD.exec(text);
   if (!found) return [];
-  const [year, month, on, hour = 0, minute = 0, second = 0] = found.slice(1).map((part) => (part === undefined ? undefined : Number(part)));
+  const [year, month, on, hour = 0, minute = 0, second = 0] = found
+    .slice(1)
+    .map((part) => (part === undefined ? undefined : Number(part)));
   const as_us = Date.UTC(year, month - 1, on, hour, minute, second) * 1000;
   const written = new Date(as_us / 1000);
-  if (written.getUTCMonth() !== month - 1 || written.getUTCDate() !== on || hour > 23 || minute > 59 || second > 59) return [];
+  if (written.getUTCMonth() !== month - 1 || written.getUTCDate() !== on || hour > 23 || minute > 59 || second > 59)
+    return [];
   const offsets = new Set([-DAY_US, 0, DAY_US].map((apart) => offset(as_us + apart)));
-  return [...offsets].map((east) => ({ east, us: as_us - east * 60e6 })).filter(({ east, us }) => offset(us) === east)
-    .map(({ us }) => us).sort((a, b) => a - b);
+  return [...offsets]
+    .map((east) => ({ east, us: as_us - east * 60e6 }))
+    .filter(({ east, us }) => offset(us) === east)
+    .map(({ us }) => us)
+    .sort((a, b) => a - b);
 }
 
 // Every instant in [from, until) at which clocks here show a multiple of `step_us` since midnight.
@@ -97,6 +106,9 @@ export const countdown = (s) => `${two(Math.floor(Math.max(0, s) / 60))}:${two(M
 export function bytes(n) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let at = 0;
-  while (n >= 1000 && at < units.length - 1) { n /= 1000; at += 1; }
+  while (n >= 1000 && at < units.length - 1) {
+    n /= 1000;
+    at += 1;
+  }
   return `${n < 10 && at ? n.toFixed(1) : Math.round(n)} ${units[at]}`;
 }

@@ -1,5 +1,5 @@
 // One camera large: the picture, what can be done with it, and its timeline. Live and playback are the same place.
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { attempt, get, now_us, post, seg } from "./api.js";
 import { CanvasPlayer } from "./canvas-player.js";
 import { ExportDialog } from "./export.js";
@@ -23,8 +23,12 @@ const SPEEDS = [1, 2, 4, 8];
 // A recording without a camera has no live view: it begins where it is first kept.
 export function Recording({ camera }) {
   const [first_us, setFirst] = useState(camera.oldest_us);
-  useEffect(() => { if (first_us === null && camera.oldest_us !== null) setFirst(camera.oldest_us); }, [camera.oldest_us]);
-  return first_us === null ? html`<p class="boot">Nothing of it is kept.</p>` : html`<${Watch} camera=${camera.id} at=${first_us} />`;
+  useEffect(() => {
+    if (first_us === null && camera.oldest_us !== null) setFirst(camera.oldest_us);
+  }, [camera.oldest_us]);
+  return first_us === null
+    ? html`<p class="boot">Nothing of it is kept.</p>`
+    : html`<${Watch} camera=${camera.id} at=${first_us} />`;
 }
 
 export function Watch({ camera, at = null, compact = false, onLive }) {
@@ -34,7 +38,9 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
   const goto = useRef();
   const gone = useRef(null); // what the field said when it was last followed
   const left_us = useRef(null); // where a reveal stood when it ended: the masked picture goes on from there
-  const [state, setState] = useState({ state: "connecting" });
+  const [state, setState] = useState(
+    /** @type {{ state: string, why?: string, reason?: string }} */ ({ state: "connecting" }),
+  );
   const [shown, setShown] = useState(null); // UTC of the picture, twice a second
   const [live, setLive] = useState(at === null);
   const [speed, setSpeed] = useState(1);
@@ -53,12 +59,15 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
   const nothing = shown === null && now.kind !== "connecting"; // nothing is shown and nothing is on its way
 
   // While another stream is on the way, the time of the last picture is nobody's.
-  const hear = (event) => { setState(event); if (event.state === "connecting") setShown(null); };
+  const hear = (event) => {
+    setState(event);
+    if (event.state === "connecting") setShown(null);
+  };
   useEffect(() => {
     player.current = revealed?.in_browser
       ? new CanvasPlayer(canvas.current, hear, openerOf(revealed.id), revealed)
       : new Player(video.current, camera, hear, { revealId: revealed?.id });
-    const from_us = revealed ? revealed.from_us : left_us.current ?? at;
+    const from_us = revealed ? revealed.from_us : (left_us.current ?? at);
     left_us.current = null;
     if (from_us === null || from_us === undefined) player.current.live();
     else player.current.seek(from_us);
@@ -77,13 +86,21 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
     };
   }, [camera, revealed?.id]);
 
-  useEffect(() => { if (at !== null && player.current) seek(at); }, [at]);
-  useEffect(() => { setFrozen(null); setPlacing(null); }, [camera, on?.id]);
+  useEffect(() => {
+    if (at !== null && player.current) seek(at);
+  }, [at]);
+  useEffect(() => {
+    setFrozen(null);
+    setPlacing(null);
+  }, [camera, on?.id]);
 
   const seek = (to_us) => {
     setFrozen(null);
     const edge = now_us() - 1e6;
-    if (to_us >= edge && !revealed && !one?.by_client) { goLive(); return; }
+    if (to_us >= edge && !revealed && !one?.by_client) {
+      goLive();
+      return;
+    }
     setLive(false);
     player.current.seek(Math.min(to_us, edge));
   };
@@ -97,7 +114,10 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
     setFrozen(null);
     setSpeed(1);
     player.current.setRate(1);
-    if (revealed) { player.current.seek(now_us() - 4e6); return; }
+    if (revealed) {
+      player.current.seek(now_us() - 4e6);
+      return;
+    }
     setLive(true);
     player.current.live();
     onLive?.();
@@ -109,7 +129,11 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
     player.current.play();
   };
   const toggle = () => {
-    if (frozen) { setFrozen(null); player.current.play(); return; }
+    if (frozen) {
+      setFrozen(null);
+      player.current.play();
+      return;
+    }
     if (player.current.paused) player.current.play();
     else player.current.pause();
   };
@@ -121,28 +145,56 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
     const now = player.current.at_us;
     if (now === undefined) return;
     const from_us = Math.round(now + direction * 0.7e6);
-    const { first = null } = await attempt(() => get(`/api/cameras/${seg(camera)}/beside?at=${seg(iso(from_us))}&later=${direction > 0 ? "yes" : "no"}`)) ?? {};
+    const { first = null } =
+      (await attempt(() =>
+        get(`/api/cameras/${seg(camera)}/beside?at=${seg(iso(from_us))}&later=${direction > 0 ? "yes" : "no"}`),
+      )) ?? {};
     if (first) seek(us(first));
   };
   const freeze = async () => {
-    if (frozen) { setFrozen(null); return; }
+    if (frozen) {
+      setFrozen(null);
+      return;
+    }
     const now = player.current.at_us;
     if (now === undefined) return;
     player.current.pause();
     setFrozen({ waiting: true });
-    const still = await attempt(() => post(`/api/cameras/${seg(camera)}/freeze`, { at: iso(now) }),
-      { works: "Live view and playback go on.", todo: "Try again in a moment, or step to another picture.", key: "freeze" });
+    const still = await attempt(() => post(`/api/cameras/${seg(camera)}/freeze`, { at: iso(now) }), {
+      works: "Live view and playback go on.",
+      todo: "Try again in a moment, or step to another picture.",
+      key: "freeze",
+    });
     setFrozen(still ? { ...still, at_us: us(still.at) } : null);
   };
 
   useEffect(() => {
     const keys = {
-      " ": toggle, k: toggle, j: () => step(-10e6), l: faster,
-      ArrowLeft: () => step(-1e6), ArrowRight: () => step(1e6),
-      ArrowUp: () => stepPassage(-1), ArrowDown: () => stepPassage(1),
-      ",": () => { player.current.pause(); step(-FRAME_US); }, ".": () => { player.current.pause(); step(FRAME_US); },
-      f: freeze, g: () => goto.current?.focus(), n: goLive, e: () => may("operator") && setExporting(true), r: () => may("reveal") && !revealed && one?.veilcam && !nothing && setAsking(true),
-      Escape: () => { setFrozen(null); setPlacing(null); },
+      " ": toggle,
+      k: toggle,
+      j: () => step(-10e6),
+      l: faster,
+      ArrowLeft: () => step(-1e6),
+      ArrowRight: () => step(1e6),
+      ArrowUp: () => stepPassage(-1),
+      ArrowDown: () => stepPassage(1),
+      ",": () => {
+        player.current.pause();
+        step(-FRAME_US);
+      },
+      ".": () => {
+        player.current.pause();
+        step(FRAME_US);
+      },
+      f: freeze,
+      g: () => goto.current?.focus(),
+      n: goLive,
+      e: () => may("operator") && setExporting(true),
+      r: () => may("reveal") && !revealed && one?.veilcam && !nothing && setAsking(true),
+      Escape: () => {
+        setFrozen(null);
+        setPlacing(null);
+      },
     };
     const press = (event) => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || asking || exporting) return;
@@ -185,8 +237,14 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
       <time class="now" data-test="now" data-us=${shown ?? ""} dateTime=${shown ? iso(shown) : ""}>${shown ? html`<span class="narrow-hide">${day(shown)} </span>${clock(shown)}` : "–"}</time>
       <label class="goto"><span class="hidden">Go to a time (${zone(now_us())})</span>
         <${TimeField} inputRef=${goto} title="G: go to a time"
-          onPick=${(to_us) => { if (document.activeElement?.matches(".twice")) goTo(to_us); }}
-          onEnter=${(to_us) => { gone.current = null; goTo(to_us); goto.current.blur(); }} onLeave=${goTo} /></label>
+          onPick=${(to_us) => {
+            if (document.activeElement?.matches(".twice")) goTo(to_us);
+          }}
+          onEnter=${(to_us) => {
+            gone.current = null;
+            goTo(to_us);
+            goto.current.blur();
+          }} onLeave=${goTo} /></label>
       <span class="push"></span>
       ${may("operator") && html`<button onClick=${freeze} disabled=${!frozen && shown === null} aria-pressed=${Boolean(frozen)} data-test="freeze" title="F">Freeze</button>`}
       ${may("operator") && html`<button class="quiet" data-test="export" title="E" onClick=${() => setExporting(true)}>Export…</button>`}
@@ -201,7 +259,16 @@ export function Watch({ camera, at = null, compact = false, onLive }) {
 }
 
 export const watchKeys = [
-  ["Space K", "play and pause"], ["J", "back ten seconds"], ["L", "faster: 1, 2, 4, 8 ×"], ["← →", "one second"],
-  [", .", "one frame"], ["↑ ↓", "previous and next passage"], ["F", "freeze and pick"], ["G", "go to a time"],
-  ["N", "now: back to live"], ["R", "reveal (for who may)"], ["E", "export a package"], ["+ −", "zoom the timeline, when it has the focus"],
+  ["Space K", "play and pause"],
+  ["J", "back ten seconds"],
+  ["L", "faster: 1, 2, 4, 8 ×"],
+  ["← →", "one second"],
+  [", .", "one frame"],
+  ["↑ ↓", "previous and next passage"],
+  ["F", "freeze and pick"],
+  ["G", "go to a time"],
+  ["N", "now: back to live"],
+  ["R", "reveal (for who may)"],
+  ["E", "export a package"],
+  ["+ −", "zoom the timeline, when it has the focus"],
 ];

@@ -1,7 +1,9 @@
 // Who looks, and since when, on every revealed picture: strong along the lower edge, faint all over, so that a crop
 // still names its viewer and a face stays a face.
 export class Watermark {
-  constructor(text) { this.text = text; }
+  constructor(text) {
+    this.text = text;
+  }
 
   draw(pen, width, height) {
     if (this.layer?.width !== width || this.layer.height !== height) this.layer = this.made(width, height);
@@ -25,7 +27,9 @@ export class Watermark {
     pen.fillStyle = "rgb(0 0 0 / 55%)";
     pen.fillRect(0, height - band, width, band);
     pen.fillStyle = "rgb(255 255 255 / 85%)";
-    lines.reverse().forEach((line, above) => pen.fillText(line, size / 2, height - (0.4 + 1.2 * above) * size));
+    for (const [above, line] of lines.reverse().entries()) {
+      pen.fillText(line, size / 2, height - (0.4 + 1.2 * above) * size);
+    }
     return layer;
   }
 }

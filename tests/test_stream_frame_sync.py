@@ -1,4 +1,4 @@
-"""The rows of the junction's table: when a picture leaves, and what it leaves as."""
+"""The rows of the frame synchroniser's table: when a picture leaves, and what it leaves as."""
 
 import threading
 from itertools import pairwise
@@ -15,7 +15,7 @@ PATIENCE_S = 30
 
 
 class Line:
-    """A junction with a clock of its own, what was taken from it, and which pictures are ready."""
+    """A synchroniser with a clock of its own, what was taken from it, and which pictures are ready."""
 
     def __init__(self):
         self.now_s = 0.0
@@ -24,14 +24,14 @@ class Line:
         self.taken, self.ready = [], set()
 
     def put(self, number):
-        self.junction.put(CapturedFrame(np.zeros((24, 16), np.uint8), number * STEP_90K, number))
+        self.junction.add(CapturedFrame(np.zeros((24, 16), np.uint8), number * STEP_90K, number))
 
     def leaves(self):
         """The next picture's number; None when nothing leaves."""
         found = []
         thread = threading.Thread(
             target=lambda: found.append(
-                self.junction.to_mask(self.taken.append, lambda pts_90k: pts_90k // STEP_90K in self.ready)
+                self.junction.next_for_encoding(self.taken.append, lambda pts_90k: pts_90k // STEP_90K in self.ready)
             )
         )
         thread.start()
@@ -52,7 +52,7 @@ def line():
 
 def works(line):
     """Vision has said something."""
-    line.junction.saw("sighting")
+    line.junction.add_result("sighting")
     line.ready.add(0)
     line.put(0)
     assert line.leaves() == 0
@@ -86,18 +86,18 @@ def test_before_the_first_sighting_nothing_waits(line):
 
 def test_blindness_lets_all_leave_and_forgets_older_sightings(line):
     works(line)
-    line.junction.saw("stale")
+    line.junction.add_result("stale")
     for number in (1, 2):
         line.put(number)
-    line.junction.blind()
+    line.junction.detection_failed()
     assert [line.leaves(), line.leaves()] == [1, 2]
     assert line.taken == ["sighting", None]
 
 
 def test_after_blindness_a_sighting_brings_waiting_back(line):
     works(line)
-    line.junction.blind()
-    line.junction.saw("again")
+    line.junction.detection_failed()
+    line.junction.add_result("again")
     line.put(1)
     line.expects = False
     assert line.leaves() is None
@@ -106,7 +106,7 @@ def test_after_blindness_a_sighting_brings_waiting_back(line):
 
 def test_sightings_are_taken_in_order(line):
     for number in range(5):
-        line.junction.saw(number)
+        line.junction.add_result(number)
     line.put(1)
     line.ready.add(1)
     line.leaves()
@@ -126,7 +126,7 @@ def test_a_full_room_drops_the_oldest_and_counts_it(line):
 def test_vision_that_is_late_skips_and_the_picture_is_still_encoded(line):
     for number in range(1, 5):
         line.put(number)
-    assert line.junction.to_see().utc_us == 2
+    assert line.junction.next_for_detection().utc_us == 2
     assert line.counters.skipped_by_vision == 1
     assert line.leaves() == 1
 
@@ -135,5 +135,5 @@ def test_closing_ends_all_that_wait(line):
     works(line)
     line.put(1)
     line.junction.close()
-    assert line.junction.to_see() is None
+    assert line.junction.next_for_detection() is None
     assert line.leaves() is None

@@ -74,7 +74,7 @@ async def test_only_another_account_with_the_right_may_answer(approvals, log):
     for account, why in ((ASKER, "somebody else"), (GUARD, "'approve'"), (ELSEWHERE, "'approve' for camera 1")):
         with pytest.raises(RightRefused, match=why):
             await approvals.answer(account, request.key, approve=True, why="")
-    assert [each.who for each in approvals.to_answer(OFFICER)] == ["asker"]
+    assert [each.account for each in approvals.to_answer(OFFICER)] == ["asker"]
     assert not any(approvals.to_answer(account) for account in (ASKER, GUARD, ELSEWHERE))
     refused = await log.entries(READER, action="reveal-answer")
     assert [(entry.who, entry.granted) for entry in refused] == [

@@ -46,7 +46,7 @@ class Hold:
 
     Attributes:
         case: its name.
-        who: the account that placed it.
+        account: that placed it.
         kept: groups of pictures whose keys are sealed to the case; 0 before that was done.
         missed: groups that could not be opened when it was done.
         lifted_us: None while it is on.
@@ -58,7 +58,7 @@ class Hold:
     start_us: int
     end_us: int
     reason: str
-    who: str
+    account: str
     placed_us: int
     kept: int = 0
     missed: int = 0

@@ -81,7 +81,7 @@ class Package:
     """A finished one, on disk for a quarter of an hour. `made_s` is monotonic; fetching it needs `rights`."""
 
     key: str
-    who: str
+    account: str
     camera: int
     rights: frozenset[Right]
     name: str
@@ -171,7 +171,7 @@ class Exports:
         """
         self._tidy()
         package = self._packages.get(key)
-        if package is None or package.who != account.name:
+        if package is None or package.account != account.name:
             raise NotFound("that package is gone; make it again")
         for right in package.rights:
             account.demand(right, package.camera)

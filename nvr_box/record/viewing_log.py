@@ -20,7 +20,7 @@ _APART_S = 60.0
 class Viewing:
     """One that is on. `readers` are the streams that are open."""
 
-    who: str
+    account: str
     camera: int
     via: str = "page"
     readers: int = 0
@@ -74,14 +74,16 @@ class ViewingLog:
     def _over(self, viewing: Viewing) -> None:
         if viewing.timer is not None:
             viewing.timer.cancel()
-        if self._on.get((viewing.who, viewing.camera, viewing.via)) is viewing:
-            del self._on[viewing.who, viewing.camera, viewing.via]
+        if self._on.get((viewing.account, viewing.camera, viewing.via)) is viewing:
+            del self._on[viewing.account, viewing.camera, viewing.via]
             task = asyncio.get_running_loop().create_task(self._write(viewing), name="end of viewing")
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
 
     async def _write(self, viewing: Viewing) -> None:
         try:
-            await self._audit.write(viewing.who, "view-recording-end", camera=viewing.camera, shown=str(viewing.shown))
+            await self._audit.write(
+                viewing.account, "view-recording-end", camera=viewing.camera, shown=str(viewing.shown)
+            )
         except StoreError as error:
             log.error("the end of a viewing is not in the audit log: %s", error)  # noqa: TRY400 - for an operator

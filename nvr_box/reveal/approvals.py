@@ -39,7 +39,7 @@ class RevealRequest:
     """
 
     key: str
-    who: str
+    account: str
     camera: int
     reason: str
     from_us: int
@@ -135,12 +135,14 @@ class Approvals:
 
     def of(self, account: Account) -> tuple[RevealRequest, ...]:
         """What `account` has requested and not used yet, answered or not."""
-        return tuple(each for each in self._alive() if each.who == account.name)
+        return tuple(each for each in self._alive() if each.account == account.name)
 
     def to_answer(self, account: Account) -> tuple[RevealRequest, ...]:
         """What others wait for and `account` may approve."""
         waiting = (each for each in self._alive() if each.state is RequestState.WAITING)
-        return tuple(each for each in waiting if each.who != account.name and account.may(Right.APPROVE, each.camera))
+        return tuple(
+            each for each in waiting if each.account != account.name and account.may(Right.APPROVE, each.camera)
+        )
 
     async def answer(self, account: Account, key: str, *, approve: bool, why: str) -> RevealRequest:
         """Approve or refuse; needs `APPROVE` for the camera, and to be another person.
@@ -151,7 +153,7 @@ class Approvals:
         request = self._get(key)
         try:
             account.demand(Right.APPROVE, request.camera)
-            if request.who == account.name:
+            if request.account == account.name:
                 raise RightRefused("somebody else has to approve what you asked for")
             if request.state is not RequestState.WAITING or request.approver:
                 raise RightRefused(f"{request.approver} has answered this already")
@@ -174,7 +176,7 @@ class Approvals:
     def withdraw(self, account: Account, key: str) -> None:
         """Take one's own request back; nothing when it is gone."""
         request = self._requests.get(key)
-        if request is not None and request.who == account.name:
+        if request is not None and request.account == account.name:
             del self._requests[key]
 
     def approved(self, account: Account, camera: int, key: str) -> RevealRequest:
@@ -184,7 +186,7 @@ class Approvals:
             Refused: there is none: not requested, not answered yet, refused, used or too old.
         """
         request = self._requests.get(key)
-        if request is None or request.who != account.name or request.camera != camera:
+        if request is None or request.account != account.name or request.camera != camera:
             raise RightRefused("a second person has to approve this reveal first")
         if request.is_over:
             raise RightRefused("the approval is too old; ask again")
@@ -215,5 +217,5 @@ class Approvals:
     async def _write(self, account: Account, request: RevealRequest, *, granted: bool, **details: str) -> None:
         await self._log.write(
             account.name, "reveal-answer", camera=request.camera, reason=request.reason, granted=granted,
-            key=request.key, asked_by=request.who, **details,
+            key=request.key, asked_by=request.account, **details,
         )  # fmt: skip

@@ -29,7 +29,7 @@ class RevealSession:
     """
 
     key: str
-    who: str
+    account: str
     scope: Scope
     reason: str
     started_us: int

@@ -165,7 +165,7 @@ class RevealSessions:
 
     def active(self, account: Account) -> tuple[RevealSession, ...]:
         """The sessions of `account` that are on."""
-        return tuple(each.session for each in self._running.values() if each.session.who == account.name)
+        return tuple(each.session for each in self._running.values() if each.session.account == account.name)
 
     def session(self, account: Account, key: str) -> RevealSession:
         """One of them; raises `RightRefused` when it is over or another person's."""
@@ -176,14 +176,14 @@ class RevealSessions:
         running = self._running.get(key)
         if running is None:
             return
-        if running.session.who != account.name and not account.may(Right.ADMIN, running.session.camera):
+        if running.session.account != account.name and not account.may(Right.ADMIN, running.session.camera):
             raise RightRefused("this reveal is another person's")
         await self._end(key, why)
 
     def rights_changed(self) -> None:
         """Accounts are not what they were: end at once what is not allowed any more."""
         for key, running in self._running.items():
-            account = self._account(running.session.who) if self._account else None
+            account = self._account(running.session.account) if self._account else None
             camera = running.session.camera
             if account is None or not (account.may(Right.REVEAL, camera) and account.may(Right.VIEW, camera)):
                 self._later(key, "the right was taken away")
@@ -259,7 +259,7 @@ class RevealSessions:
         running = self._running.get(key)
         if running is None or running.left_s <= 0:
             raise RightRefused("this reveal is over")
-        if running.session.who != account.name:
+        if running.session.account != account.name:
             raise RightRefused("this reveal is another person's")
         self._demand(account, running.session.camera)
         return running
@@ -290,7 +290,7 @@ class RevealSessions:
     async def _log_granted(self, running: Running, opened_in: str) -> None:
         session, request = running.session, running.request
         await self._log.write(
-            session.who, "reveal", camera=session.camera, reason=session.reason, key=session.key,
+            session.account, "reveal", camera=session.camera, reason=session.reason, key=session.key,
             expires_us=session.expires_us, opened_in=opened_in, whole=session.scope.whole,
             start_us=session.scope.start_us, end_us=session.scope.end_us,
             approved_by=request.approver if request else None,
@@ -331,14 +331,14 @@ class RevealSessions:
         session = running.session
         if not running.opened:
             await self._log.write(
-                session.who, "reveal", camera=session.camera, reason=session.reason, granted=False, key=key, why=why
+                session.account, "reveal", camera=session.camera, reason=session.reason, granted=False, key=key, why=why
             )
             return
         if running.request is not None and not running.viewed:
             self.approvals.give_back(running.request)
         counts = {name: value for name, value in asdict(session.verdicts).items() if name != "reason"}
         await self._log.write(
-            session.who, "reveal-end", camera=session.camera, key=key, why=why,
+            session.account, "reveal-end", camera=session.camera, key=key, why=why,
             shown=str(running.shown), cards=" ".join(map(str, sorted(running.cards))) or None, **counts,
         )  # fmt: skip
 

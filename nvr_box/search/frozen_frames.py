@@ -70,7 +70,7 @@ class Still:
 class _Frozen:
     still: Still
     rgb: Picture
-    who: str
+    account: str
     until_mono_s: float
 
 
@@ -189,7 +189,7 @@ class Stills:
         frozen = self._frozen.get(key)
         if frozen is None or frozen.until_mono_s < time.monotonic():
             raise NotFound("this still is no longer kept; freeze the picture again")
-        if frozen.who != account.name:
+        if frozen.account != account.name:
             raise RightRefused("this still was frozen by another account")
         account.demand(Right.VIEW, frozen.still.camera)
         return frozen

@@ -46,7 +46,7 @@ def _hold(hold: Hold) -> dict[str, object]:
         "start": iso(hold.start_us),
         "end": iso(hold.end_us),
         "reason": hold.reason,
-        "who": hold.who,
+        "who": hold.account,
         "placed": iso(hold.placed_us),
         "kept": hold.kept,
         "missed": hold.missed,

@@ -81,7 +81,7 @@ def _answer(session: RevealSession) -> dict[str, object]:
     return {
         "id": session.key,
         "camera": session.camera,
-        "who": session.who,
+        "who": session.account,
         "reason": session.reason,
         "started": iso(session.started_us),
         "expires": iso(session.expires_us),
@@ -166,7 +166,7 @@ async def active(request: web.Request) -> web.Response:
 def _request(wish: RevealRequest) -> dict[str, object]:
     return {
         "id": wish.key,
-        "who": wish.who,
+        "who": wish.account,
         "camera": wish.camera,
         "reason": wish.reason,
         "from": iso(wish.from_us),

@@ -54,7 +54,7 @@ def read(path: Path, parse: Callable[[bytes], T]) -> Read[T]:
         content = path.read_bytes()
         value = parse(content)
     except FileNotFoundError:
-        return Read(None)  # never set, or removed by hand to begin anew: the copy is of what was before that
+        return Read(None)  # never set, or removed by hand to begin again: the copy is of what was before that
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, Error) as problem:
         return _restored(path, parse, str(problem) or type(problem).__name__)
     if _content(_copy(path)) != content:

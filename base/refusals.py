@@ -74,8 +74,8 @@ def sentence(error: Error, words: Words) -> str:
         return words.config
     if isinstance(error, HostError | ModelError) and any(not isinstance(cause, Error) for cause in _causes(error)):
         return words.system
-    said = str(error)
-    return said[:1].upper() + said[1:] + ("" if said.endswith((".", "!", "?")) else ".")
+    text = str(error)
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def hides(error: Error) -> bool:

@@ -84,7 +84,7 @@ def keep_files_private(folder: Path | None = None) -> None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if folder.stat().st_uid == os.geteuid():  # a folder that somebody else lends us is theirs to close
+        if folder.stat().st_uid == os.geteuid():  # a folder that belongs to another user is theirs to close
             folder.chmod(folder.stat().st_mode & ~0o077)
     except OSError as error:
         raise ConfigError(f"{folder}: {error.strerror}") from error

@@ -23,7 +23,7 @@ from bench.report import report
 from models import colours, texture
 from models.appearance import Stripes
 from models.appearance_net import NAME, AppearanceNet
-from models.attributes import told as attributes_told
+from models.attributes import probabilities as attributes_told
 from models.clothing import Clothes, Colours
 from models.config import ModelsConfig
 from models.registry import ModelRegistry

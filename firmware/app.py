@@ -86,7 +86,7 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
     )  # fmt: skip
     live_main = MainChannel(width, height, rate, encoder)
     live_sub = SubChannel(width, height, rate, config.sub)
-    # Where the choice was lost, nobody is left open, whoever the operator's file named before it was made.
+    # Where the choice was lost, no one is left open, not even people that the operator's file named before.
     chosen = Stored(config.state / "selection.json", config.selection, lost=Selection())
     released = Stored(config.state / "released-places.json", ReleasedPlaces())
     if pairings.damage is not None:

@@ -59,7 +59,7 @@ class Pairings:
         self._listeners.append(changed)
 
     def set(self, pairing: Pairing | None) -> None:
-        """Keep a new pairing, or none, and tell everybody.
+        """Keep a new pairing, or none, and notify all listeners.
 
         Raises:
             StoreError: it cannot be written; the old one holds.
@@ -94,7 +94,7 @@ class PairingEndpoint:
     viewer: ViewerAccount | None = None
 
     def routes(self, authorise: Authorise) -> list[web.RouteDef]:
-        """To be added to the camera's web application; `authorise` raises unless an administrator asks."""
+        """To be added to the camera's web application; `authorise` raises unless an administrator calls."""
 
         async def pair(request: web.Request) -> web.Response:
             return await self.pair(request, await authorise(request))
@@ -105,7 +105,7 @@ class PairingEndpoint:
         return [web.get(PATH, self.show), web.post(PATH, pair), web.delete(PATH, unpair)]
 
     async def show(self, request: web.Request) -> web.Response:
-        """Who this camera is; open to everybody, as it holds no secret. With `?nonce=` it is signed for this asker."""
+        """The camera's identity; open to all, as it holds no secret. With `?nonce=` it is signed for this client."""
         document = self._document()
         if "nonce" in request.query:
             try:
@@ -143,7 +143,7 @@ class PairingEndpoint:
         return bound.answer(meeting.taken(self.identity.signer, bound.body, answer))
 
     async def unpair(self, request: web.Request, bound: Bound) -> web.Response:
-        """Belong to no box: recovery data is sealed to nobody from the next IDR picture on."""
+        """Belong to no box: recovery data has no recipient from the next IDR picture on."""
         current = self.pairings.current
         try:
             if current is not None and current.box_key is not None:

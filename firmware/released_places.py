@@ -107,12 +107,12 @@ def _place(table: Any) -> ReleasedPlace:
 
 @dataclass(frozen=True, slots=True)
 class ReleasedPlacesEndpoint:
-    """The HTTP side; event-loop thread. `stored` is what is in force; whoever masks listens to it."""
+    """The HTTP side; event-loop thread. `stored` is what is in force; the mask plan listens to it."""
 
     stored: Stored[ReleasedPlaces]
 
     def routes(self, authorise: Authorise) -> list[web.RouteDef]:
-        """To be added to the camera's web application; `authorise` raises unless an administrator asks."""
+        """To be added to the camera's web application; `authorise` raises unless an administrator calls."""
 
         async def show(request: web.Request) -> web.Response:
             return (await authorise(request)).answer(document(self.stored.value))

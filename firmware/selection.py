@@ -1,4 +1,4 @@
-"""Choosing who is left open, over HTTP: `/veilcam/selection`, for administrators.
+"""Choosing the people left open, over HTTP: `/veilcam/selection`, for administrators.
 
 The document is that of `wire/selection.md`. A track becomes the code of its clothing at once, because the numbers of
 tracks end with the tracks. Every change is written to the log.
@@ -27,14 +27,14 @@ class SelectionEndpoint:
 
     Args:
         stored: the selection in force.
-        chooser: knows the people who are being followed.
+        chooser: knows the people that are being tracked.
     """
 
     stored: Stored[Selection]
     chooser: ExemptionPolicy
 
     def routes(self, authorise: Authorise) -> list[web.RouteDef]:
-        """To be added to the camera's web application; `authorise` raises unless an administrator asks."""
+        """To be added to the camera's web application; `authorise` raises unless an administrator calls."""
 
         def guarded(
             answer: Callable[[web.Request, Bound], Awaitable[web.Response]],
@@ -51,9 +51,9 @@ class SelectionEndpoint:
         ]
 
     async def show(self, request: web.Request, bound: Bound) -> web.Response:
-        """The selection in force, and who can be chosen by track; for the next minute people are looked at for that.
+        """The selection in force, and the people that can be chosen by track; appearances are measured for a minute.
 
-        With `?attend=no` nobody is looked at for it: who only shows the selection asks so.
+        With `?attend=no` none is measured for it: for clients that only show the selection.
         """
         if request.query.get("attend") != "no":
             self.chooser.attend()
@@ -70,7 +70,7 @@ class SelectionEndpoint:
         return bound.answer(self._put(selection))
 
     async def everyone(self, _request: web.Request, bound: Bound) -> web.Response:
-        """Nobody is left open."""
+        """No one is left open."""
         return bound.answer(self._put(Selection()))
 
     def _put(self, selection: Selection) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class SelectionEndpoint:
             return ExemptPerson(label=requested.label, model=requested.model, code=requested.code)
         found = self.chooser.person(requested.track, requested.label)
         if found is None:
-            raise WireError(f"track {requested.track}: nobody of that number is followed and known well enough")
+            raise WireError(f"track {requested.track}: no person of that number is tracked and known well enough")
         return found
 
 

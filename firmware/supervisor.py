@@ -1,6 +1,6 @@
 """One process per camera: started, watched, started again, ended together.
 
-A camera that crashes takes nobody with it. Its process gets SIGTERM when this one goes, however it goes. A child that
+A camera that crashes takes no other with it. Its process gets SIGTERM when this one goes, however it goes. A child that
 ends is started again after a wait that doubles up to half a minute and is forgotten once it has run a minute; one that
 ends with `CONFIG_EXIT` has nothing to try again: the operator must change something. One that runs and makes no
 progress (`firmware.progress`) is killed and counts as ended.

@@ -20,7 +20,7 @@ _LABELS: dict[str, tuple[Attribute, bool, float]] = {
     "hat": (Attribute.HAT, True, 20 / 650),
     "backpack": (Attribute.BACKPACK, True, 175 / 650),
 }
-# Two labels of one attribute: somebody carries a bag when either is seen.
+# Two labels of one attribute: a person carries a bag when either is seen.
 _BAGS = {"bag": 161 / 650, "handbag": 75 / 650}
 
 

@@ -99,7 +99,7 @@ def opinion(logits: Floats, names: tuple[str, ...]) -> dict[BodyPart, Floats]:
 
 
 def joined(measured: tuple[ColourShare, ...], thought: dict[BodyPart, Floats]) -> tuple[ColourShare, ...]:
-    """The mean of both, up to three colours per part; parts that the network does not know stay as they were told."""
+    """The mean of both, up to three colours per part; parts unknown to the network stay as they were measured."""
     shares: list[ColourShare] = []
     for part in dict.fromkeys(share.part for share in measured):
         mine = [share for share in measured if share.part == part]

@@ -22,7 +22,7 @@ _VEHICLE_SIZE = (64, 48)
 # Rows of a body in shares of its height, measured from the top: the head is left out, and so
 # are the shins, which are bare or not.
 _PERSON_ROWS = {BodyPart.UPPER: (0.20, 0.46), BodyPart.LOWER: (0.52, 0.68), BodyPart.SHOES: (0.93, 0.985)}
-# Of the garments together: where cloth is, whoever it is.
+# Of the garments together: where cloth is, on any person.
 _CLOTH_ROWS, _CLOTH_COLUMNS = slice(19, 65), slice(10, 22)
 # Bonnet, doors and boot; above are windows, below are tyres and shadow.
 _VEHICLE_ROWS = {BodyPart.BODY: (0.40, 0.75)}
@@ -45,7 +45,7 @@ _NEUTRAL_PAINT = (7.0, 0.06)
 # Folds and shadow take the colour out of cloth, nothing puts it in: a unit of chroma adds this to a pixel's weight.
 _TELLING = 0.03
 _SHOES_FROM_PX = 120
-# Between and beside the feet is ground: what lies on both sides of the box, this much of its width, tells its colour,
+# Between and beside the feet is ground: what lies on both sides of the box, this much of its width, gives its colour,
 # and pixels nearer to it than this in CIELAB say nothing about shoes, unless nearly all are.
 _BESIDE, _GROUND_DIFFERENCE, _LEAST_SHOES = 0.5, 10.0, 0.1
 _MINIMUM_SHARE = 0.15
@@ -62,7 +62,7 @@ def describe(
     """Up to three colours per part, largest share first.
 
     Args:
-        rgb: (h, w, 3) the whole picture; what surrounds the box tells the light.
+        rgb: (h, w, 3) the whole picture; what surrounds the box gives the light.
         box: (4,) pixels.
         class_: people have UPPER, LOWER and (from 120 pixels of height) SHOES, vehicles have BODY.
         mask: (h, w) True on the object, for callers that know its outline.
@@ -125,7 +125,7 @@ def name(lab: Lab, neutral: tuple[float, float] = _NEUTRAL_CLOTH) -> npt.NDArray
     names[(names == Colour.PINK) & (lightness < 68)] = Colour.RED
     brown = ((names == Colour.ORANGE) & (lightness < 48)) | ((names == Colour.YELLOW) & (lightness < 37))
     names[brown] = Colour.BROWN
-    # Earth colours are told by a hint of warmth; no light makes grey cloth dark and warm.
+    # A hint of warmth marks earth colours; no light makes grey cloth dark and warm.
     least = (neutral[0] + neutral[1] * lightness) * np.where(brown, 0.4, 1.0)
     grey = chroma < least
     names[grey] = Colour.GREY

@@ -1,7 +1,7 @@
 """Persons and vehicles: what a detector answers, and what the detectors share.
 
 Boxes come out down to a low threshold: what is too weak to be called an object is still strong enough to be masked.
-Every network's scores mean the same to whoever reads them: the thresholds below hold for all.
+Every network's scores mean the same to their readers: the thresholds below hold for all.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from models.detections import Detections, suppressed
 Picture = npt.NDArray[np.uint8]
 Window = tuple[int, int, int, int]
 
-# From which score on a detection is masked: anywhere, and where somebody is followed.
+# From which score on a detection is masked: anywhere, and where a person is tracked.
 MASKING_THRESHOLD = 0.2
 BESIDE_TRACK_THRESHOLD = 0.05
 OBJECT_THRESHOLD = 0.4
@@ -32,9 +32,9 @@ class Detector(Protocol):
     """Finds objects.
 
     Attributes:
-        network: names what looked, for instance "nanodet-int8@1".
+        network: names the network, for instance "nanodet-int8@1".
         scales: at how many sizes it can look at a whole picture. A network is blind to people of some heights at any
-            one size; a camera that looks at its sizes in turn misses nobody for long.
+            one size; a camera that runs its sizes in turn misses no person for long.
     """
 
     network: str
@@ -53,7 +53,7 @@ class Detector(Protocol):
     def region(self, rgb: Picture, box: Window, threshold: float = MASKING_THRESHOLD) -> Detections:
         """Objects in the window `box` (x0, y0, x1, y1) of `rgb`, in the coordinates of `rgb`.
 
-        The window is looked at as large as the network takes it. Objects cut by the window's edge inside the picture
+        The window is examined as large as the network takes it. Objects cut by the window's edge inside the picture
         are dropped: the rest of them is out of sight, so their box is wrong.
 
         Raises:

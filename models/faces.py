@@ -51,7 +51,7 @@ class Faces:
             factors = np.array([x1 - x0, y1 - y0, x1 - x0, y1 - y0], np.float32) / _WINDOW
             boxes = faces.boxes * factors + np.array([x0, y0, x0, y0], np.float32)
             found.append(Detections(np.asarray(boxes, np.float32), faces.scores, faces.classes))
-        # People who stand together share windows and so find the same face twice.
+        # People standing together share windows and so find the same face twice.
         return suppressed(Detections.joined(found), _NMS_IOU, _ONE_GROUP).boxes
 
 

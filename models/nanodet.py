@@ -18,7 +18,7 @@ class NanoDet:
 
     Args:
         long_sides: the sizes that the picture can be brought to, the main one first; multiples of 32.
-        tiles: columns and rows of windows that are looked at beside the whole picture.
+        tiles: columns and rows of windows that are examined beside the whole picture.
         merge: average the boxes that agree with each one that is kept, instead of dropping them.
     """
 

@@ -1,7 +1,7 @@
-"""Known answers on a packaged picture, asked before the first real one.
+"""Known answers on a packaged picture, checked before the first real one.
 
-A network can be intact and still be blind: a provider that rounds wrongly, a driver that returns zeros. Then nobody
-would be found and nobody masked. The picture, a portrait out of "Great Images in NASA" (public domain), has one person
+A network can be intact and still be blind: a provider that rounds wrongly, a driver that returns zeros. Then no one
+would be found and no one masked. The picture, a portrait out of "Great Images in NASA" (public domain), has one person
 and one face.
 """
 

@@ -21,7 +21,7 @@ ATTRIBUTES = {BodyPart.UPPER: Attribute.TEXTURE, BodyPart.LOWER: Attribute.LOWER
 # Rows and columns of the box in shares of its sides: cloth alone, as far as a box can tell; and the size above which
 # brightness changes by folds and shade, in shares of the rows.
 _CLOTH = {BodyPart.UPPER: ((0.21, 0.46), (0.32, 0.68), 0.16), BodyPart.LOWER: ((0.54, 0.72), (0.25, 0.75), 0.20)}
-# Smaller than this nothing can be told; larger ones are brought to this.
+# Smaller than this nothing can be measured; larger ones are brought to this.
 _LEAST_PX, _SIZE_PX = 18, 48
 _SPECTRUM = 64
 _ANGLES = 18
@@ -58,7 +58,7 @@ def describe(
         rgb: (h, w, 3).
         box: (4,) pixels.
         class_: only people wear garments.
-        colour_shares: the colours of the same look; where they are unknown, so is the texture.
+        colour_shares: the colours of the same crop; where they are unknown, so is the texture.
     """
     coloured = {share.part for share in colour_shares if share.colour is not Colour.UNKNOWN}
     found = {}

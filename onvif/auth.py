@@ -1,4 +1,4 @@
-"""Who is asking: HTTP Digest and WS-UsernameToken on the server's side, and what stops guessing and replaying.
+"""Authentication of clients: HTTP Digest and WS-UsernameToken at the server, and what stops guessing and replaying.
 
 RFC 7616; OASIS Web Services Security UsernameToken Profile 1.0; ONVIF Core 26.06, 5.9.
 """
@@ -69,8 +69,8 @@ class Authenticator:
 
         Args:
             md5_first: for HTTP, where a client that knows MD5 only tends to read the first challenge and give up;
-                those of RTSP take the last. Who knows SHA-256 chooses it wherever it stands.
-            whole: asks to bind the whole body, by SHA-256 whatever the device is set to offer elsewhere.
+                those of RTSP take the last. A client that knows SHA-256 chooses it wherever it stands.
+            whole: demands that the whole body is bound, by SHA-256 whatever the device is set to offer elsewhere.
         """
         nonce = self._nonce()
         if whole:
@@ -135,7 +135,7 @@ class Authenticator:
                 expected = token_digest(raw, created, user.password if user is not None else secrets.token_hex(8))
                 if not hmac.compare_digest(expected, "".join((password.text or "").split()).encode()) or user is None:
                     raise _refused("the user name or password is wrong")
-                # What somebody overheard and plays back is right, too: it takes no wrong tries back.
+                # An overheard message that is replayed is right, too: it takes no wrong tries back.
                 attempt.void()
                 self._fresh(raw.hex(), created)
                 attempt.passed()
@@ -148,7 +148,7 @@ class Authenticator:
         at = _utc(created)
         now = self._now()
         if at is None or abs(at - now) > TOKEN_WINDOW:
-            raise _refused("the time in Created is too far from this device's clock (GetSystemDateAndTime tells it)")
+            raise _refused("the time in Created is too far from this device's clock (GetSystemDateAndTime gives it)")
         with self._lock:
             if self._tokens.get(nonce + created) is not None:
                 raise _refused("this UsernameToken was used before")
@@ -176,7 +176,7 @@ class Authenticator:
                 if user is None or not right:
                     self._guard.doubt(address, name, nonce)
                     raise NotAuthorized("the user name or password is wrong")
-                # What somebody overheard and plays back is right, too: it takes no wrong tries back.
+                # An overheard message that is replayed is right, too: it takes no wrong tries back.
                 attempt.void()
                 self._counted(given)
                 attempt.passed()
@@ -218,7 +218,7 @@ class Guard(SignIns):
 
     Counted per address and user, so that a stranger's guesses do not lock the owner out. Behind one address may be a
     recorder with an old password and a person with the new one: what just worked from an address goes on working.
-    Whoever guesses there has the tries of the address, which are few: it waits as well.
+    A client that guesses there has the tries of the address, which are few: it waits as well.
     """
 
     FREE = 8

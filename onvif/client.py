@@ -218,7 +218,7 @@ class OnvifClient:
         self.information = DeviceInformation(*(text_of(reply, name) for name in fields))
 
     def _reachable(self, uri: str) -> str:
-        """The address as it must be used from here: a device behind a translator tells the one it knows itself by."""
+        """The address that works from here: behind an address translator a device reports another one."""
         try:
             if len(uri) > _LONGEST_ADDRESS:
                 raise ValueError("too long")
@@ -236,19 +236,19 @@ class OnvifClient:
                     port = used.explicit_port
                 return str(reported.with_host(host or "").with_port(port))
         except ValueError as problem:
-            raise NotOnvif(f"{self.address} tells an address that is none: {uri[:80]!r}") from problem
+            raise NotOnvif(f"{self.address} gives an address that is none: {uri[:80]!r}") from problem
         return uri.strip()
 
 
 def _names_same(reported: str | None, used: str | None) -> bool:
-    """Whether a device that is reached at a loopback address tells another of the same machine on purpose."""
+    """Whether a device that is reached at a loopback address names another of the same machine on purpose."""
     return reported not in _UNSAID and _is_here(used)
 
 
 def _is_here(host: str | None) -> bool:
-    """Whether an address leads to the machine that asks, in any spelling that a resolver takes (127.1, 0x7f000001).
+    """Whether an address leads to this machine, in any spelling that a resolver takes (127.1, 0x7f000001).
 
-    Told by another machine it means that one, or is an attempt to have us ask services of our own.
+    From another machine it means that machine, or is an attempt to make us query services of our own.
     """
     if host in _UNSAID or (host or "").rstrip(".").lower().endswith("localhost"):
         return True

@@ -1,7 +1,7 @@
-"""Who may stand at a TCP port: how many in all, how many from one address, and for how long without asking anything.
+"""Limits on the connections of a TCP port: how many in all, how many per address, how long without a request.
 
 A connection costs a file descriptor and memory before its first byte, TLS and authentication included, so it is
-bounded where it is accepted. Whoever has not asked yet makes room for those who come when the port is full.
+bounded where it is accepted. A connection without a request makes room for new ones when the port is full.
 """
 
 import asyncio
@@ -54,17 +54,17 @@ class ConnectionLimit:
         return len(self._guests)
 
     def mark_requested(self, peer: Any) -> None:
-        """The connection from there has asked something: it may stay for as long as it is served.
+        """The connection has sent a request: it may stay for as long as it is served.
 
         Args:
-            peer: its address as the transport tells it (`peername`).
+            peer: its address as the transport gives it (`peername`).
         """
         guest = self._guests.get(peer)
         if guest is not None:
             guest.mark_requested()
 
     def admit(self, link: "_Guest", peer: Any) -> bool:
-        """Whether a new connection may come in; where it is too full, the oldest that asked nothing goes."""
+        """Whether a new connection may come in; where it is too full, the oldest without a request is closed."""
         address = str(peer[0]) if peer else ""
         if self._by_address[address] >= self.bounds.per_address and not self._make_room(address):
             return False
@@ -134,7 +134,7 @@ class _Door(socket.socket):
     crowd: ConnectionLimit
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """As a socket's; those who are not admitted are closed."""
+        """As a socket's; connections that are not admitted are closed."""
         for _ in range(_AT_ONCE):
             link, peer = super().accept()
             guest = _Guest(link.family, link.type, link.proto, fileno=link.detach())
@@ -149,7 +149,7 @@ def listen(host: str, port: int, crowd: ConnectionLimit | None = None) -> socket
     """A listening socket; the address `::` means every interface by both families.
 
     Args:
-        crowd: who may come in, everybody when left out.
+        crowd: which connections are admitted, all when left out.
 
     Raises:
         OSError: the port cannot be had.
@@ -169,7 +169,7 @@ CROWD = web.AppKey("crowd", ConnectionLimit)
 
 
 def attend(app: web.Application, crowd: ConnectionLimit) -> None:
-    """Let the ports of an application be bounded by `crowd`: whoever sent the head of a request is settled.
+    """Let the ports of an application be bounded by `crowd`: a connection that sent the head of a request may stay.
 
     Bodies are taken as they are; one that is packed is refused with 415.
     """

@@ -39,10 +39,10 @@ class SoapServer:
 
     Args:
         services: what the device offers; the first handler of a request element wins.
-        authenticator: who is asking.
+        authenticator: tells users by their credentials.
         now: the device's clock in UTC.
         registry: the WSDLs, loaded when left out.
-        refused: is told of a user that may not call an operation, by its name, and from which address.
+        refused: called with a user that may not call an operation, its name, and the client's address.
     """
 
     def __init__(

@@ -75,7 +75,7 @@ def reply(envelope: Envelope, body: etree._Element, *, action: str) -> bytes:
 
 
 def plain_reply(version: str, body: etree._Element) -> bytes:
-    """A reply without headers, which is the same for everybody who asks the same."""
+    """A reply without headers, which is the same for every client with the same request."""
     return _envelope(version, [], body)
 
 

@@ -5,7 +5,7 @@ from lxml import etree
 from onvif.errors import NotOnvif
 
 MOST_TAGS = 100_000
-"""Opening and closing ones together: an element takes a hundred times its letters in memory, and time with whoever
+"""Opening and closing ones together: an element takes a hundred times its letters in memory, and time with whatever
 walks the tree."""
 
 

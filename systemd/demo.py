@@ -41,7 +41,7 @@ async def accounts(words: Secrets, config: Path) -> None:
 
 
 async def eventually(what: str, check: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until `check` holds; the cameras and the box tell nobody, so ask twice a second."""
+    """Wait until `check` holds; the cameras and the box send no notice, so poll twice a second."""
     deadline = time.monotonic() + READY_S
     while not await check():
         if time.monotonic() > deadline:
@@ -108,7 +108,7 @@ async def introduced(state: Path, clip: Path, parts: list[Part]) -> None:
 
 
 def say_step(begun_s: float, what: str) -> None:
-    """One line of progress: a person who waits wants to know for what."""
+    """One line of progress: a waiting person wants to know for what."""
     print(f"  {time.monotonic() - begun_s:5.1f} s  {what}", flush=True)
 
 

@@ -31,7 +31,7 @@ from nvr_box.rights import Account, Right
 from wire.keys import SigningKey, load_identity
 from wire.nal import Codec
 from wire.recording import samples
-from wire.recovery.reader import NOT_A_RECIPIENT, OTHER_CAMERA, STARTED_ANEW, Reader
+from wire.recovery.reader import NOT_A_RECIPIENT, OTHER_CAMERA, STREAM_RESTARTED, Reader
 
 T0 = 1_795_000_000_000_000
 END = T0 + 60_000_000
@@ -194,7 +194,7 @@ def test_after_a_restart_of_the_camera_the_number_of_the_person_shown_is_void(st
     shown = [each.composed.i420[:240] for each in renderer._pictures(b"", T0, b"")]
     assert psnr(person(shown[5], 9), person(i420(clear_picture(5))[:240], 9)) > 30
     assert all(psnr(person(picture, 9), person(i420(clear_picture(0))[:240], 9)) < 15 for picture in shown[10:])
-    assert renderer.verdicts.reason == STARTED_ANEW
+    assert renderer.verdicts.reason == STREAM_RESTARTED
 
 
 async def test_a_jump_ends_the_play_before_it(place):

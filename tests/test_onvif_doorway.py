@@ -109,7 +109,7 @@ async def test_a_head_in_drips_is_cut_too():
 async def test_who_has_asked_stays_and_idle_ones_make_room():
     async with serving(Bounds(in_all=8, per_address=4)) as (port, crowd):
         holding = [await connected(port, said=b"GET /hold HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(2)]
-        await until(lambda: sum(guest.is_settled for guest in crowd._guests.values()) == 2)
+        await until(lambda: sum(guest.has_requested for guest in crowd._guests.values()) == 2)
         idle = [await connected(port) for _ in range(10)]
         assert await answered(port)
         assert len(crowd) <= 4
@@ -128,12 +128,12 @@ async def test_a_full_address_leaves_room_for_the_others_and_a_full_port_takes_n
     async with serving(Bounds(in_all=6, per_address=4)) as (port, crowd):
         ask = b"GET /hold HTTP/1.1\r\nHost: x\r\n\r\n"
         kept = [await connected(port, said=ask) for _ in range(4)]
-        await until(lambda: sum(guest.is_settled for guest in crowd._guests.values()) == 4)
+        await until(lambda: sum(guest.has_requested for guest in crowd._guests.values()) == 4)
         assert not await answered(port)
         assert await answered(port, "127.0.0.2")
         await until(lambda: len(crowd) == 4)
         kept += [await connected(port, "127.0.0.2", ask) for _ in range(2)]
-        await until(lambda: sum(guest.is_settled for guest in crowd._guests.values()) == 6)
+        await until(lambda: sum(guest.has_requested for guest in crowd._guests.values()) == 6)
         assert not await answered(port, "127.0.0.3")
         kept.pop()[1].close()
         await until(lambda: len(crowd) == 5)

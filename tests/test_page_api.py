@@ -349,7 +349,7 @@ async def test_nonsense_from_the_page_closes_the_stream(client):
 
 
 def test_the_page_asks_for_words_of_the_closed_list_only():
-    script = (API_PAGE.parent / "static/attributes.js").read_text(encoding="utf-8")
+    script = (API_PAGE.parent / "static/parts/attributes.js").read_text(encoding="utf-8")
     lists = {name: re.findall(r'"(\w+)"', words) for name, words in re.findall(r"const (\w+) = \[(.*?)\];", script)}
     asked_for = [
         (name, lists.get(words) or re.findall(r'"(\w+)"', words))

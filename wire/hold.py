@@ -58,7 +58,7 @@ def file_of(records: Sequence[bytes]) -> bytes:
 
 
 class Held(Mapping[bytes, bytes]):
-    """Content keys by key_hash, opened when asked for: a day of them is long. A damaged record counts as missing.
+    """Content keys by key_hash, opened when requested: a day of them is long. A damaged record counts as missing.
 
     Args:
         sealed: what each is sealed in, and the case that opens it.

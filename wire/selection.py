@@ -16,7 +16,7 @@ _CHOSEN = {"label", "model", "code"}
 
 
 class Mode(StrEnum):
-    """Who is masked: everyone; only the people in the list, and who is in doubt; everybody but the people in it."""
+    """Which people are masked: all; those in the list, and any in doubt; all but those in the list."""
 
     EVERYONE = "everyone"
     ONLY = "only"
@@ -25,7 +25,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChosenPerson:
-    """Somebody's clothing on one occasion; `code` is hex, of the network `model`."""
+    """A person's clothing on one occasion; `code` is hex, of the network `model`."""
 
     label: str
     model: str
@@ -34,7 +34,7 @@ class ChosenPerson:
 
 @dataclass(frozen=True, slots=True)
 class FollowedPerson:
-    """Somebody whom the camera follows now, by the number of the track; only from a box to a camera."""
+    """A person that the camera tracks now, by the number of the track; only from a box to a camera."""
 
     label: str
     track: int

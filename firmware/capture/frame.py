@@ -18,7 +18,7 @@ CLOCK_90K = 90_000
 
 @dataclass(frozen=True, slots=True)
 class CapturedFrame:
-    """One picture; whoever holds it must not write into `i420`.
+    """One picture; its holders must not write into `i420`.
 
     Args:
         i420: (height * 3 // 2, width) uint8; width and height are multiples of 16.

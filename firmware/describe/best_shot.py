@@ -15,7 +15,7 @@ from wire.features.vocabulary import ObjectClass
 
 Picture = NDArray[np.uint8]
 Clear = Callable[[], Picture]
-"""Gives the clear picture as RGB; converted at most once, and only when somebody wants to keep a crop."""
+"""Gives the clear picture as RGB; converted at most once, and only when a crop is to be kept."""
 
 KEPT = 3
 # Shots of one object lie at least this far apart: neighbours in time say the same thing twice.

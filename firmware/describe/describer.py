@@ -65,8 +65,8 @@ class Describer:
     Args:
         models: the networks; used on the thread that calls `look`.
         width, height: of the picture.
-        send: takes each packet and its best shot in clear, None where nobody will want it; `camera_id`, `sequence` and
-            the sealing are for the sender. Vision or encode thread.
+        send: takes each packet and its best shot in clear, None where it will not be wanted; `camera_id`, `sequence`
+            and the sealing are for the sender. Vision or encode thread.
         originals: whether best shots are wanted in clear at all.
     """
 
@@ -186,7 +186,8 @@ class Describer:
             codes = [self._models.appearance.encode(shot.rgb, shot.inside, class_) for shot in good]
             colours = [self._shot_colours(shot, class_) for shot in good]
             textures = [
-                texture.describe(shot.rgb, shot.inside, class_, told) for shot, told in zip(good, colours, strict=True)
+                texture.describe(shot.rgb, shot.inside, class_, shares)
+                for shot, shares in zip(good, colours, strict=True)
             ]
             worn = [self._models.appearance.attributes(shot.rgb, shot.inside, class_) for shot in good]
             things = [
@@ -199,7 +200,7 @@ class Describer:
         if class_ is ObjectClass.PERSON and any(share.colour is not Colour.UNKNOWN for share in colours[0]):
             self._renditions.learn(cloth(best.rgb, best.inside))
         tall = self._stature.relative(best.box) if class_ is ObjectClass.PERSON else None
-        told = attributes(class_, best.box, tall) + mean_attributes(worn, weights) + mean_textures(textures, weights)
+        values = attributes(class_, best.box, tall) + mean_attributes(worn, weights) + mean_textures(textures, weights)
         x0, y0, x1, y1 = (best.box / [self._width, self._height, self._width, self._height] * FULL_SCALE).round()
         packet = fitted(
             FeaturePacket(
@@ -214,7 +215,7 @@ class Describer:
                 box=(int(x0), int(y0), int(x1 - x0), int(y1 - y0)),
                 codes=(mean_code(codes, weights),),
                 colours=mean_colours(colours, weights),
-                attributes=told + mean_carried(things, weights, told),
+                attributes=values + mean_carried(things, weights, values),
                 provenance=self._provenance,
             )
         )

@@ -23,7 +23,7 @@ from wire.recovery.layout import MACROBLOCK, Mask, Region, TrackOriginals
 
 # Below, one core keeps up, and two encoders at once cost a fifth more than one after the other: they share a cache.
 _PARALLEL_FROM = 1280 * 720
-# Every payload of its own costs an encoder: who is beyond shares the common one.
+# Every payload of its own costs an encoder: people beyond share the common one.
 _MOST_TRACKS = 16
 
 
@@ -78,7 +78,7 @@ class RecoverableEncoder:
             masked, clear: (height * 3 // 2, width) uint8, I420; not kept.
             mask: (height / 16, width / 16) bool.
             regions: whose macroblocks these are, where each is to have a payload of its own.
-            force_idr: start a group of pictures here, as a viewer who joins asks for.
+            force_idr: start a group of pictures here, as a joining viewer needs.
         """
         idr = force_idr or self._in_gop % self.settings.gop_frames == 0
         if idr:
@@ -139,7 +139,7 @@ class RecoverableEncoder:
         return Payload(width, height, settings.payload, self._first, fresh)
 
     def _own(self, mask: Mask, regions: Sequence[Region]) -> dict[int, Mask]:
-        """The macroblocks of everybody who has a payload; who had one in this group of pictures keeps it."""
+        """The macroblocks of all tracks with a payload; one that had it in this group of pictures keeps it."""
         if not self.settings.per_track:
             return {}
         own = alone(mask, regions)

@@ -33,7 +33,7 @@ class Sensor:
 
     Args:
         state: the camera's state directory; `imaging.json` in it holds the settings.
-        bus: where tampering is told.
+        bus: where tampering is published.
     """
 
     def __init__(self, state: Path, bus: Bus) -> None:

@@ -31,7 +31,7 @@ class Overlay:
 
     Args:
         state: the camera's state directory; `osd.json` in it holds the texts.
-        zone: the time zone that dates and times are told in.
+        zone: the time zone that dates and times are shown in.
     """
 
     def __init__(self, state: Path, zone: Callable[[], tzinfo] = lambda: UTC) -> None:

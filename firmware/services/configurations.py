@@ -62,7 +62,7 @@ class Configurations:
         self.profiles.configuration_changed(METADATA, "Metadata")
 
     def wanted_encoder(self, requested: Any, video: Video) -> VideoEncoder:
-        """What a Set of an encoder asks for, as far as both services say it in the same elements; else as it is."""
+        """What a Set of an encoder requests, as far as both services say it in the same elements; else as it is."""
         rate, multicast = requested.RateControl, requested.Multicast
         return replace(
             video.stored,

@@ -18,10 +18,10 @@ class MaskOperations:
     """The handlers, a part of the Media 2 service.
 
     Args:
-        settings: the masks; whoever made them listens and puts them into the plan.
+        settings: the masks; their maker listens and puts them into the plan.
         type_: the tr2:MaskType that the plan's pattern amounts to, `Pixelated` or `Color`.
         source: token of the one video source configuration.
-        changed: told after each change.
+        changed: called after each change.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """The first Media service (ONVIF Media, 26.06), for Profile S clients; the same profiles and encoders as Media 2.
 
-It knows H.264 and JPEG only: an encoder that runs H.265 shows itself here as H.264, as the specification asks.
+It knows H.264 and JPEG only: an encoder that runs H.265 shows itself here as H.264, as the specification demands.
 """
 
 from collections.abc import Mapping
@@ -176,7 +176,7 @@ class Media:
         return self.media.profiles.checked(field, str(call.request.ConfigurationToken or "-"))
 
     def _options(self, call: Call, field: str) -> str:
-        """The configuration whose options are asked for, by its token or by a profile; empty when it is any."""
+        """The configuration whose options are requested, by its token or by a profile; empty when it is any."""
         requested = call.request
         if requested is None:
             return ""

@@ -174,13 +174,13 @@ class Media2:
         return wanted
 
     def _tokens(self, call: Call, kind: str) -> tuple[str, ...]:
-        """Tokens that a GetConfiguration asks for; raises ter:NoProfile or ter:NoConfig."""
+        """Tokens that a GetConfiguration requests; raises ter:NoProfile or ter:NoConfig."""
         known = self.media.profiles.known(kind)
         profile = self.media.profiles.get(str(call.request.ProfileToken)) if _given(call, "ProfileToken") else None
         if _given(call, "ConfigurationToken"):
             return (self.media.profiles.checked(kind, str(call.request.ConfigurationToken)),)
         if profile is not None and getattr(profile, kind):
-            # The profile's own one first: with a profile the client asks for what is compatible with it.
+            # The profile's own one first: with a profile the client wants what is compatible with it.
             own = str(getattr(profile, kind))
             return (own, *(token for token in known if token != own))
         return known

@@ -59,7 +59,7 @@ class MediaValues:
         }  # fmt: skip
 
     def check_source(self, configuration: Any) -> str:
-        """The name that a Set of the source configuration asks for; everything else has one possible value."""
+        """The name that a Set of the source configuration requests; everything else has one possible value."""
         if configuration.token != SOURCE:
             raise invalid(f"there is no configuration {str(configuration.token)[:64]!r}", "NoConfig")
         if configuration.SourceToken != SOURCE:
@@ -92,7 +92,7 @@ class MediaValues:
         }
 
     def read_metadata(self, configuration: Any, element: etree._Element) -> MetadataSettings:
-        """The settings that a Set of the metadata configuration asks for.
+        """The settings that a Set of the metadata configuration requests.
 
         Args:
             configuration: its zeep value.
@@ -120,7 +120,7 @@ class MediaValues:
         )
 
     def multicast(self, stored: Multicast, token: str) -> dict[str, Any]:
-        """tt:MulticastConfiguration; AutoStart only tells whether it is being sent, Start and Stop switch that."""
+        """tt:MulticastConfiguration; AutoStart only says whether it is being sent, Start and Stop switch that."""
         chosen = self._group(stored, token)
         kind = "IPv6" if ":" in chosen.address else "IPv4"
         return {

@@ -1,6 +1,6 @@
 """The OSD operations: text on the picture; images are not drawn.
 
-ONVIF Media 2 26.06, 5.9, and Media 26.06, 5.15: the same texts, which Media asks for one by one as well.
+ONVIF Media 2 26.06, 5.9, and Media 26.06, 5.15: the same texts, which Media gives one by one as well.
 """
 
 import secrets
@@ -24,7 +24,7 @@ class OsdOperations:
     Args:
         settings: drawn by `firmware.osd.Overlay`.
         source: token of the one video source configuration.
-        changed: told after each change.
+        changed: called after each change.
     """
 
     def __init__(

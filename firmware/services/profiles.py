@@ -64,7 +64,7 @@ class Profiles:
         self._settings.media.change(multicasting=(*others, token) if on else others)
 
     def multicasts(self, configuration: str) -> bool:
-        """Whether a profile with this configuration was told to send."""
+        """Whether a profile with this configuration was started."""
         return any(
             profile.token in self._state.multicasting and configuration in (profile.encoder, profile.metadata)
             for profile in self.all()

@@ -115,7 +115,7 @@ class Encoders:
         Args:
             profile: of the codec, where the client names one; each encoding has one here.
 
-        A bit rate that is out of range is moved into it, as ONVIF asks of SetVideoEncoderConfiguration.
+        A bit rate that is out of range is moved into it, as ONVIF demands of SetVideoEncoderConfiguration.
 
         Raises:
             Fault: ter:ConfigModify for everything else that is not offered.

@@ -1,7 +1,7 @@
 """The two video streams: the recoverable main stream and the masked sub stream, of half its size at first.
 
 A channel is driven by the encode thread alone. New formats, recipients and wishes for an IDR picture may come from any
-thread and hold from the next picture on. An encoder of a new format is made by the thread that asks for it: the encode
+thread and hold from the next picture on. An encoder of a new format is made by the requesting thread: the encode
 thread only changes over, so no stream waits for another one's change.
 """
 

@@ -43,7 +43,7 @@ class FrameSynchronizer:
 
     Args:
         room: how many pictures may wait for their mask.
-        deadline_s: asked each time; a picture of this age leaves without its sightings.
+        deadline_s: called each time; a picture of this age leaves without its sightings.
         counters: where dropped pictures are counted.
         clock: monotonic seconds.
     """
@@ -131,7 +131,7 @@ class FrameSynchronizer:
             return (self._clock() - self._frames[0].taken_s) / self._deadline_s()
 
     def close(self) -> None:
-        """Wake everybody and end."""
+        """Wake all waiting threads and end."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -63,7 +63,7 @@ class PipelineControl:
     def set_video(self, token: str, wanted: VideoFormat) -> None:
         """Another size, rate or encoding: from the next picture on, where decoding can start.
 
-        Makes the encoder first, which takes up to a second, and waits for viewers who are about to join: not for the
+        Makes the encoder first, which takes up to a second, and waits for viewers that are about to join: not for the
         encode thread, nor for an event loop.
         """
         self._channel(token).set_format(wanted, lambda: self.changing.within(token, wanted.encoding))

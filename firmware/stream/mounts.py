@@ -74,7 +74,7 @@ class MountPoints:
         media.listen(lambda _old, _new: self.apply())
 
     def apply(self) -> None:
-        """Take over profiles and groups as they are now, whoever changed them."""
+        """Take over profiles and groups as they are now."""
         with self._changing:
             self._take(self._media.value)
 
@@ -104,7 +104,8 @@ class MountPoints:
     def video(self, encoder: str, unit: AccessUnit) -> None:
         """One access unit of this encoder; encode thread."""
         for carried, stream in list(self._streams.items()):
-            # The last pictures before a change of encoding come behind the word of it: nobody can show them any more.
+            # The last pictures before a change of encoding come behind its announcement: no viewer can show them any
+            # more.
             if carried.encoder == encoder and stream.track.codec == unit.encoding:
                 stream.video(unit.data, pts_90k=unit.pts_90k, utc_us=unit.utc_us, idr=unit.idr)
 
@@ -121,7 +122,7 @@ class MountPoints:
 
     @contextlib.contextmanager
     def _change(self, encoder: str, encoding: str) -> Iterator[None]:
-        """The encoder is changed over within the block: who asks for its streams meanwhile waits for the new one."""
+        """The encoder is changed over within the block: viewers that come meanwhile wait for the new one."""
         with contextlib.ExitStack() as changing:
             for carried, stream in list(self._streams.items()):
                 if carried.encoder == encoder and stream.track.codec != encoding:
@@ -133,7 +134,7 @@ class MountPoints:
                     self._server.carry(stream, self._live.encoding(encoder))
 
     def _without_pictures(self, _from_utc_us: int) -> None:
-        """Somebody joins a stream that has only metadata."""
+        """A viewer joins a stream that has only metadata."""
         self._live.joined()
 
     def _stream(self, carried: StreamContent) -> Stream:

@@ -1,4 +1,4 @@
-"""Profiles that were told to send to their multicast groups: they do until they are told to stop, across restarts."""
+"""Profiles that were started to send to their multicast groups: they do until they are stopped, across restarts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

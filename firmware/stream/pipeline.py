@@ -85,9 +85,9 @@ class Stages:
         open_source: opens the sensor; called again after it failed.
         open_eyes: loads the models; called again after they failed.
         adjust: picture adjustment (brightness and so on) of the raw picture of a media time; capture thread.
-        looked: what else looks at the clear picture and its sighting: the describer; vision thread.
+        examined: called with the clear picture and its detections, for the describer; vision thread.
         encoder: of the main stream.
-        pace: how often the detector runs, for whom `open_eyes` has to ask it.
+        pace: how often the detector runs, for an `open_eyes` that has to know.
         overlay: writes texts into the masked picture itself; given its capture time in µs.
     """
 

@@ -84,7 +84,7 @@ class Publisher:
         best_shots: shown every masked picture and its media time (the describer's thumbnails).
         colours: what the describer knows of a track's colours by now.
         events: the events in the metadata streams.
-        describes: whether the metadata configuration asks for what is seen.
+        describes: whether the metadata configuration selects what is seen.
     """
 
     live: PipelineControl

@@ -21,7 +21,7 @@ class FrameDropper:
         self._next_90k: Fraction | None = None
 
     def due(self, pts_90k: int) -> bool:
-        """Whether the picture at `pts_90k` is one of those; asked for every picture in turn."""
+        """Whether the picture at `pts_90k` is one of those; called for every picture in turn."""
         if self._all:
             return True
         if self._next_90k is None:
@@ -35,7 +35,7 @@ class FrameDropper:
 
 
 class IdrRequests:
-    """IDR pictures that were asked for, each from a moment on; any thread."""
+    """Requested IDR pictures, each from a moment on; any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,7 +1,7 @@
 """What a network in eight bits is shown so that its scales fit: a street, parts of it in other light, people close up.
 
 A clip of people far away alone is not enough: nothing in it stirs the coarsest stride, its scales are set too short,
-and the score of somebody before the camera falls from 0.7 to 0.3. People cut out of the same clip so that they fill the
+and the score of a person before the camera falls from 0.7 to 0.3. People cut out of the same clip so that they fill the
 picture mend that (0.7 again, on a picture that was not shown).
 """
 

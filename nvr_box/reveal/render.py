@@ -22,7 +22,7 @@ from wire import compose
 from wire.compose import Composed, Composer
 from wire.keys import Identity
 from wire.nal import Codec
-from wire.recovery.reader import STARTED_ANEW, OpenedUnit, Reader
+from wire.recovery.reader import STREAM_RESTARTED, OpenedUnit, Reader
 from wire.recovery.verdict import Check
 
 # Without a word about it browsers read the colours by BT.709, which is not how a camera's SD picture was made.
@@ -158,7 +158,7 @@ class Renderer:
             self._point, self._part = None, self._reader.part
         elif self._part is not None and self._part != self._reader.part:
             self._tracks = frozenset()
-            opened = replace(opened, reason=STARTED_ANEW)
+            opened = replace(opened, reason=STREAM_RESTARTED)
         composed = self._composer.compose(au, opened, tracks=self._tracks)
         ended = self._reader.take_verdicts()
         unsigned = sum(1 for each in ended if each.verdict.origin is not Check.YES)

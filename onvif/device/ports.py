@@ -1,4 +1,4 @@
-"""The ports of a device: what SetNetworkProtocols asks for, or else what its operator wrote.
+"""The ports of a device: what SetNetworkProtocols requested, or else what its operator wrote.
 
 HTTP and HTTPS are one application on two listeners. Each port is opened, closed and moved while the device runs; a
 request in progress, the one that moves the port included, is answered on the connection it came by.
@@ -43,7 +43,7 @@ class DevicePorts:
         device: what clients chose.
         operator: (enabled, port) by protocol, as configured; a protocol that is not in it is not offered.
         where: the key of the HTTP port in the operator's file, for the message that it cannot be had.
-        tls: what HTTPS is served with, asked whenever it is opened. Raises StoreError.
+        tls: what HTTPS is served with, called whenever it is opened. Raises StoreError.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class DevicePorts:
         return {name: stored.get(name, chosen) for name, chosen in self._operator.items()}
 
     def shown(self) -> dict[str, tuple[bool, tuple[int, ...]]]:
-        """What GetNetworkProtocols tells: the chosen ports, and the bound ones where none was chosen."""
+        """What GetNetworkProtocols returns: the chosen ports, and the bound ones where none was chosen."""
         bound = {"HTTP": self.http, "HTTPS": self.https or HTTPS_PORT, "RTSP": self._rtsp.port}
         return {name: (enabled, (port or bound[name],)) for name, (enabled, port) in self.wanted().items()}
 
@@ -82,7 +82,7 @@ class DevicePorts:
         """Open what is wanted.
 
         Raises:
-            HostError: neither HTTP nor HTTPS can be served, so nobody could reach the device.
+            HostError: neither HTTP nor HTTPS can be served, so no client could reach the device.
         """
         self._listeners = {name: PortListener(runner, self._address) for name in ("HTTPS", "HTTP")}
         await self.reconcile()

@@ -137,7 +137,7 @@ def parse_probe(message: Message) -> Probe:
 
 
 def parse_resolve(message: Message) -> str:
-    """The endpoint address that is looked for. Raises NotOnvif when the body is no Resolve."""
+    """The endpoint address that is searched for. Raises NotOnvif when the body is no Resolve."""
     if message.body.tag != q(WSD, "Resolve"):
         raise NotOnvif("The body is no Resolve.")
     return _text(message.body, _reference_path(message.addressing))

@@ -35,7 +35,7 @@ class Responder:
     Args:
         describe: how the device stands now, for clients that reach it by the address of ours given to it; None while
             it does not want to be found (DiscoveryMode NonDiscoverable): it then neither greets nor answers.
-        interfaces: IPv4 addresses to be found on, every interface by default. Whoever comes by another one is not
+        interfaces: IPv4 addresses to be found on, every interface by default. A client that comes by another one is not
             answered: the services do not listen there.
         port: another one for tests only.
     """

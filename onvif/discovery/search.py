@@ -1,4 +1,4 @@
-"""Finding devices: a Probe on every interface, and whoever answers in time."""
+"""Finding devices: a Probe on every interface, and the devices that answer in time."""
 
 import asyncio
 import contextlib
@@ -80,7 +80,7 @@ async def discover(
     try:
         for sock in sockets:
             loop.add_reader(sock, readable, sock)
-        # Old devices answer only to their own type, and a datagram may get lost: both types, asked twice.
+        # Old devices answer only to their own type, and a datagram may get lost: both types, sent twice.
         for turn in range(2):
             for type_ in (VIDEO_TRANSMITTER, DEVICE):
                 message_id, data = messages.probe([type_])

@@ -1,7 +1,8 @@
 """What has happened, said once and heard by every subscription.
 
-ONVIF Core 26.06, 9.4 (messages) and 9.5 (properties). A lasting topic keeps one state per source and key: it is told as
-Initialized when it appears, Changed when its data differ, Deleted when it goes; saying the same again is no event.
+ONVIF Core 26.06, 9.4 (messages) and 9.5 (properties). A lasting topic keeps one state per source and key: it is
+published as Initialized when it appears, Changed when its data differ, Deleted when it goes; saying the same again is
+no event.
 """
 
 import enum

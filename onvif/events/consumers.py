@@ -1,6 +1,6 @@
 """Where a basic notification may be posted: to other hosts, and to this one only at an administrator's word.
 
-Whoever may subscribe could otherwise let the device post to services that listen on loopback and trust whoever reaches
+A subscriber could otherwise let the device post to services that listen on loopback and trust every client that reaches
 them. A name is judged by the addresses that it has when the device connects, not by those it had before.
 """
 

@@ -10,7 +10,7 @@ from onvif.events.topics import STORAGE_FAILURE
 
 
 def tell_damage(bus: Bus, *settings: Stored[Any]) -> None:
-    """Say of each that was damaged that it was; `Failed` goes back to false with its next change."""
+    """Publish which settings were damaged; `Failed` goes back to false with its next change."""
     for stored in settings:
         if stored.damage is not None:
             stored.listen(tell_lost(bus, stored.damage))

@@ -1,7 +1,7 @@
 """The privileged program: one request on standard input, one answer on standard output, then it ends.
 
 Started as root by `veilcam-host.socket` for each connection (systemd.socket(5), Accept=yes), whose mode and group say
-who may connect. It takes a line of JSON, does what `verbs` makes of it, and answers `{"done": true}` or
+which accounts may connect. It takes a line of JSON, does what `verbs` makes of it, and answers `{"done": true}` or
 `{"refused": why}` or `{"failed": why}`; nothing of the request reaches a shell.
 """
 
@@ -57,8 +57,8 @@ def _do(step: Step, root: Path, path: str) -> None:
         capture_output=True, timeout=_PATIENCE_S, check=False,
     )  # fmt: skip
     if result.returncode and not step.may_fail:
-        said = (result.stderr or result.stdout).decode(errors="replace").strip()
-        raise OSError(f"{step.arguments[0]} ended with {result.returncode}: {said[:200]}")
+        output = (result.stderr or result.stdout).decode(errors="replace").strip()
+        raise OSError(f"{step.arguments[0]} ended with {result.returncode}: {output[:200]}")
 
 
 def _program(name: str, path: str) -> str:

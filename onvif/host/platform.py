@@ -1,4 +1,4 @@
-"""The platform of a device that owns its host: it asks the privileged program, by a local socket."""
+"""The platform of a device that owns its host: it calls the privileged program, by a local socket."""
 
 import asyncio
 import json
@@ -73,13 +73,13 @@ class HostPlatform:
                 try:
                     writer.write(request)
                     await writer.drain()
-                    said = json.loads(await reader.readline())
+                    answer = json.loads(await reader.readline())
                 finally:
                     writer.close()
         except (OSError, TimeoutError, ValueError) as problem:
-            raise HostError(f"the host cannot be asked for {verb}: {problem or type(problem).__name__}") from problem
-        if not isinstance(said, dict) or said.get("done") is not True:
-            why = said.get("refused") or said.get("failed") if isinstance(said, dict) else said
+            raise HostError(f"the host cannot do {verb}: {problem or type(problem).__name__}") from problem
+        if not isinstance(answer, dict) or answer.get("done") is not True:
+            why = answer.get("refused") or answer.get("failed") if isinstance(answer, dict) else answer
             raise HostError(f"the host did not do {verb}: {str(why)[:300]}")
 
 

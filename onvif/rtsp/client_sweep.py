@@ -1,6 +1,6 @@
-"""Who is connected to a door of the RTSP server: how many, and for how long without a session.
+"""The connections at a listener of the RTSP server: how many, and for how long without a session.
 
-gst-rtsp-server itself accepts whoever comes and keeps whoever says nothing. A session takes credentials, so what is
+gst-rtsp-server itself accepts every connection and keeps silent ones. A session takes credentials, so what is
 bounded is how many there are in all and from one address, and how long one may be there without.
 """
 

@@ -1,4 +1,4 @@
-"""One listening port of the RTSP server, and who may come in by it.
+"""One listening port of the RTSP server, and which clients are admitted by it.
 
 Digest by SHA-256 and MD5 (RFC 7616, and RFC 2069 for clients that know no `qop`), in place of gst-rtsp-server's own
 check, which knows MD5 alone and counts no guesses.
@@ -23,7 +23,7 @@ class RtspListener:
 
     Args:
         port: TCP port; 0 takes a free one.
-        authenticator: knows who may watch.
+        authenticator: knows which users may watch.
         origins: the address of the client behind a connection, by that connection's own port on this host.
         judge: which transports it offers.
         tunnelled: whether its clients come out of tunnels, which count them by address.
@@ -139,7 +139,7 @@ def _reads_alike(requested: Transport, header: str) -> bool:
 
 
 class _Auth(GstRtspServer.RTSPAuth):  # type: ignore[misc]  # gi has no types
-    """Asked by gst-rtsp-server at each step of a request, on the thread that serves the door's clients."""
+    """Called by gst-rtsp-server at each step of a request, on the thread that serves the door's clients."""
 
     def __init__(self, authenticator: Authenticator, origins: Mapping[int, str]) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class _Auth(GstRtspServer.RTSPAuth):  # type: ignore[misc]  # gi has no types
     def do_check(self, context: Any, check: str) -> bool:
         """Whether the request may go on; when not, it has been answered."""
         if check == GstRtspServer.RTSP_AUTH_CHECK_TRANSPORT_CLIENT_SETTINGS:
-            # Where a group's packets go is the camera's to say, whoever asks; the answer tells it.
+            # Where a group's packets go is the camera's to say, whatever the client wants; the answer names it.
             return False
         if check == GstRtspServer.RTSP_AUTH_CHECK_MEDIA_FACTORY_ACCESS and context.token is None:
             try:
@@ -173,7 +173,7 @@ class _Auth(GstRtspServer.RTSPAuth):  # type: ignore[misc]  # gi has no types
             header, GstRtsp.rtsp_method_as_text(method), _target(uri, header), _origin(context, self._origins)
         )
         if user is None or not may(user.level, AccessClass.READ_MEDIA):
-            raise NotAuthorized("this needs a user who may watch")
+            raise NotAuthorized("this needs a user that may watch")
         context.set_token(self._viewer)
 
     def _challenge(self, context: Any, *, stale: bool) -> None:

@@ -2,7 +2,7 @@
 
 What comes in is never parsed into anything that could lose an SEI message. Each media (gst-rtsp-server's word for a
 running pipeline) is made for the first viewer and shared by the others; a stream whose description or multicast
-groups change gets another media for those who come later, while the first goes on for those who are there.
+groups change gets another media for later viewers, while the first goes on for the present ones.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _REPORT_NS = 1_000_000_000
 _OLDEST_US = 10_000_000
 _QUEUE_BYTES = 8 << 20
 _EMPTY_DOCUMENT = b'<tt:MetadataStream xmlns:tt="http://www.onvif.org/ver10/schema"/>'
-# A viewer may set up one track of two; what nobody set up has no sink, which must not end the other track.
+# A viewer may set up one track of two; a track that was not set up has no sink, which must not end the other track.
 _UNWANTED = "errorignore ignore-notlinked=true convert-to=ok"
 _SOURCE = f"is-live=true format=time max-bytes={_QUEUE_BYTES} block=false"
 _PAYLOADERS = {"H264": ("video/x-h264", "rtph264pay"), "H265": ("video/x-h265", "rtph265pay")}
@@ -50,11 +50,11 @@ class StreamTracks:
 
 
 class LiveStream:
-    """One stream. Made by `Server.stream`; fed by `video` and `metadata`; silent while nobody watches.
+    """One stream. Made by `Server.stream`; fed by `video` and `metadata`; silent while no viewer watches.
 
     Args:
         track: what it carries.
-        want_idr: asked for an IDR picture from a UTC microsecond on; 0 is the very next one.
+        want_idr: called for an IDR picture from a UTC microsecond on; 0 is the very next one.
         later: does something in a moment, on the GLib thread.
         pools: the address pool (gst-rtsp-server's) of a part's multicast group now, None where it has none.
     """
@@ -65,7 +65,7 @@ class LiveStream:
     ) -> None:  # fmt: skip
         self.track = track
         self.timeout_s = 60
-        """How long a viewer's session lives without a word of him; told at SETUP."""
+        """How long a viewer's session lives without a word of theirs; announced at SETUP."""
         self._want_idr = want_idr
         self._later = later
         self._pools = pools
@@ -92,13 +92,13 @@ class LiveStream:
 
     @property
     def watched(self) -> bool:
-        """Whether anybody has asked for this stream; nothing need be encoded for it otherwise."""
+        """Whether a viewer has requested this stream; nothing need be encoded for it otherwise."""
         return bool(self._running)
 
     def video(self, access_unit: bytes, *, pts_90k: int, utc_us: int, idr: bool) -> None:
         """Send one access unit.
 
-        Pictures taken before the first viewer asked, and those before the first IDR picture, are not sent.
+        Pictures taken before the first request of a viewer, and those before the first IDR picture, are not sent.
 
         Args:
             access_unit: Annex B with parameter sets in front of every IDR picture, or one whole baseline JPEG.
@@ -128,14 +128,14 @@ class LiveStream:
                     running.send_document(document, max(0, running.at_ns(pts_90k, utc_us)))
 
     def play(self) -> None:
-        """Somebody pressed PLAY: the next picture shall be an IDR picture."""
+        """A viewer sent PLAY: the next picture shall be an IDR picture."""
         self._want_idr(0)
 
     @contextlib.contextmanager
     def changing(self, codec: str) -> Iterator[list[Any]]:
         """Change the encoder over within the block; from its end on video of another encoding is carried.
 
-        Waits until those who are about to get a description have it; who asks later gets the new one.
+        Waits until viewers that are about to get a description have it; later ones get the new one.
 
         Yields:
             After the block: the media whose description no longer holds, for `Server`.
@@ -164,17 +164,17 @@ class LiveStream:
             return self.generation if any(running.media == media for running in self._running) else -1
 
     def regroup(self) -> None:
-        """The multicast groups changed: who comes from now on gets them, who is there goes on with the old."""
+        """The multicast groups changed: new viewers get them, present ones go on with the old."""
         self._edition += 1
 
     def _media_key(self) -> str:
-        """The key of the media for somebody who asks now; the thread that serves them."""
+        """The key of the media for a viewer that comes now; the thread that serves them."""
         self._keep()
         self._entries.enter(lambda: any(running.edition == self._edition for running in list(self._running)))
         return f"{id(self)}/{self._edition}"
 
     def _keep(self) -> None:
-        """Let the last viewer's leaving wait for somebody who asks: a media that has ended cannot be prepared again."""
+        """Let the last viewer's leaving wait for a new one: a media that has ended cannot be prepared again."""
         with self._lock:
             prepared = [running for running in self._running if running.edition == self._edition and running.prepared]
         for running in prepared:
@@ -280,14 +280,14 @@ class _Running:
             _push(self.metadata, packet, pts)
 
     def end(self) -> None:
-        """Viewers are told by RTCP BYE."""
+        """Viewers are notified by RTCP BYE."""
         for source in (self.video, self.metadata):
             if source is not None:
                 source.emit("end-of-stream")
 
 
 class _Factory(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]  # gi has no types
-    """One media for all who ask while its key holds, whichever port and path they came by."""
+    """One media for all viewers while its key holds, whichever port and path they came by."""
 
     def __init__(self, key: Callable[[], str]) -> None:
         super().__init__()

@@ -46,7 +46,7 @@ class ReplayServer:
     """Serves an archive.
 
     Args:
-        timeout_s: after so long without a request a session ends; asked at each session.
+        timeout_s: after so long without a request a session ends; called at each session.
     """
 
     def __init__(self, archive: Archive, authenticator: Authenticator, *, timeout_s: float = 60.0) -> None:
@@ -308,7 +308,7 @@ class Connection:
         try:
             await play_samples(samples, play_request, self._send, self._report)
         finally:
-            # At once, and not when it is collected: the archive writes down who watched until when.
+            # At once, and not when it is collected: the archive writes down which user watched until when.
             if isinstance(samples, AsyncGenerator):
                 await samples.aclose()
         for track in self.tracks.values():

@@ -1,4 +1,4 @@
-"""What a PLAY request asks for, and playing it: pace, range, direction, key frames only (ONVIF Streaming 26.06, 6)."""
+"""What a PLAY request wants, and playing it: pace, range, direction, key frames only (ONVIF Streaming 26.06, 6)."""
 
 import asyncio
 import re
@@ -53,7 +53,7 @@ class Archive(Protocol):
     ) -> AsyncIterator[ReplaySample]:
         """From the key frame at or before `start_us`; in reverse GOP by GOP backwards, each in decoding order.
 
-        `user` is the user who watches.
+        `user` is the user that watches.
         """
 
 
@@ -145,7 +145,7 @@ async def play(
     send: Callable[[ReplaySample, Mark], Awaitable[None]],
     report: Callable[[int], Awaitable[None]],
 ) -> None:
-    """Send samples at the pace of the wish until they end."""
+    """Send samples at the pace of the request until they end."""
     began_s, reported_s = time.monotonic(), 0.0
     first_us: int | None = None
     sections: dict[str, int] = {}
@@ -163,7 +163,7 @@ async def play(
             await report(sample.utc_us)
         broken = sections.get(sample.track) != sample.section or play_request.keys_only
         sections[sample.track] = sample.section
-        # A sample is held back until the next one of its track tells whether it was the last of its section.
+        # A sample is held back until the next one of its track shows whether it was the last of its section.
         if sample.track in held:
             last, told = held[sample.track]
             await send(last, replace(told, end=last.section != sample.section))

@@ -24,13 +24,13 @@ from onvif.rtsp.transport import Judge, anywhere, through_a_tunnel, under_tls
 from onvif.users import Level, User
 
 Users = Callable[[], Mapping[str, tuple[str, str]]]
-"""name -> (password, ONVIF user level); asked at every request, so a changed password holds at once."""
+"""name -> (password, ONVIF user level); looked up at every request, so a changed password holds at once."""
 
 REALM = "veilcam"
 LOOPBACK = "127.0.0.1"
 _GOODBYE_MS = 200
 _FORGET_EVERY_S = 5
-# From somebody's question for a stream to his own hold on it: microseconds, and what a thread may wait for its turn.
+# From a viewer's request for a stream to their own hold on it: microseconds, and what a thread may wait for its turn.
 _KEEP_MS = 100
 
 
@@ -49,7 +49,7 @@ class RtspServer:
     Args:
         address: the address to listen on.
         port: TCP port; 0 takes a free one, see `port` after `start`.
-        users: who may watch; nobody when it is empty.
+        users: those that may watch; no one when it is empty.
         interface: name of the network interface that multicast leaves by; empty for the one of the route.
     """
 
@@ -58,7 +58,7 @@ class RtspServer:
         self._interface = interface
         self._address = address
         self.house = (f"house-{secrets.token_hex(8)}", secrets.token_hex(16))
-        """Name and password by which this program watches its own streams; made anew at each start."""
+        """Name and password by which this program watches its own streams; made again at each start."""
         self.guard = Guard()
         """Counts wrong passwords; the web services of the same users are to count by it too."""
         self.origins: dict[int, str] = {}
@@ -82,7 +82,7 @@ class RtspServer:
 
     @property
     def port(self) -> int:
-        """The port it listens on; the asked one before `start`, the last one while it does not listen."""
+        """The port it listens on; the requested one before `start`, the last one while it does not listen."""
         return self._outer.port
 
     @property
@@ -144,7 +144,7 @@ class RtspServer:
     def changing(self, live: LiveStream, codec: str) -> Iterator[None]:
         """Change a stream's encoder over to another encoding within the block; its viewers' sessions end with it.
 
-        Waits a moment for those who are about to get a description; who asks meanwhile gets the new encoding's.
+        Waits a moment for viewers that are about to get a description; others get the new encoding's.
         """
         with live.changing(codec) as void:
             yield
@@ -159,7 +159,7 @@ class RtspServer:
             self._end(lambda session: session.get_media() in void)
 
     def group(self, name: str, group: MulticastGroup | None) -> None:
-        """Set or change a multicast group; who receives by the old one goes on with it.
+        """Set or change a multicast group; receivers of the old one go on with it.
 
         One stream at a time has a group: SETUP of another is refused with 461 while the first is sent there.
         """
@@ -270,7 +270,7 @@ class RtspServer:
             void = live is not None and generations.get(live, live.generation) != live.generation
             return GstRtsp.RTSPStatusCode.GONE if void else GstRtsp.RTSPStatusCode.OK
 
-        # The answer to the SETUP that makes a session tells its time-out.
+        # The answer to the SETUP that makes a session names its time-out.
         client.connect("pre-setup-request", note)
         client.connect("describe-request", described)
         client.connect(

@@ -1,4 +1,4 @@
-"""The device as a viewer of its own stream: what keeps a multicast going that no RTSP client asked for.
+"""The device as a viewer of its own stream: what keeps a multicast going that no RTSP client requested.
 
 StartMulticastStreaming wants packets at a group without any session of a client. A session from this host to this
 host gets exactly what a client's would: the same group, the same packets, RTCP reports and refusals.

@@ -100,7 +100,7 @@ class Reach:
 
 
 def admits(present: AddressFilter, address: str) -> bool:
-    """Whether the filter lets this client in; an empty list lets everybody in."""
+    """Whether the filter lets this client in; an empty list lets all in."""
     listed = (*present.ipv4, *present.ipv6)
     if not listed:
         return True
@@ -115,7 +115,7 @@ def admits(present: AddressFilter, address: str) -> bool:
 
 
 def guard(state: Stored[DeviceState]) -> Middleware:
-    """A web application's middleware that answers nobody whom the filter keeps out."""
+    """A web application's middleware that does not answer clients that the filter keeps out."""
 
     @web.middleware
     async def let_in(

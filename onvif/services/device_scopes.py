@@ -1,4 +1,4 @@
-"""Scopes and discovery mode (ONVIF Core 26.06, 7.3.2 and 8.1): what the device tells of itself on the network."""
+"""Scopes and discovery mode (ONVIF Core 26.06, 7.3.2 and 8.1): what the device says of itself on the network."""
 
 from onvif.errors import Fault, impossible, invalid
 from onvif.names import SCOPE_ROOT

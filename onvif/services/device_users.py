@@ -97,7 +97,7 @@ def _level(requested: Any) -> Level:
     except ValueError:
         raise invalid("the level Extended is not offered", "InvalidUserLevel") from None
     if level is Level.ANONYMOUS:
-        raise _prohibited("nobody can be given the level Anonymous", "AnonymousNotAllowed")
+        raise _prohibited("no account can be given the level Anonymous", "AnonymousNotAllowed")
     return level
 
 

@@ -48,8 +48,8 @@ class EventBrokers:
         bus: what is published.
         device: names this device towards brokers.
         keystore: certificates and policies; without one, brokers that name any are refused.
-        profiles: the media profiles with analytics at this moment, whose metadata can be told; None for a device
-            that tells none.
+        profiles: the media profiles with analytics at this moment, whose metadata can be published; None for a device
+            that publishes none.
     """
 
     def __init__(

@@ -292,5 +292,5 @@ def _timeout(call: Call) -> timedelta:
         raise invalid(str(problem), "InvalidTimeout") from problem
     if timeout < timedelta():
         raise invalid(f"The timeout {text[:40]} is negative.", "InvalidTimeout")
-    # Longer waits are cut: the client sees an empty reply and asks again, which PullMessages is made for.
+    # Longer waits are cut: the client sees an empty reply and pulls again, which PullMessages is made for.
     return min(timeout, LONGEST_PULL)

@@ -36,7 +36,7 @@ class MaskTables:
         return 1 in self.mask
 
     def then(self, mask: Mask, regions: Iterable[Region]) -> "MaskTables":
-        """What is to be known next: an object keeps its slot as long as it stays; of more than 256, the first are told.
+        """What is to be known next: an object keeps its slot as long as it stays; of more than 256, the first count.
 
         Args:
             mask: (rows, columns) bool.
@@ -78,7 +78,7 @@ class _Bits:
 
 
 def write(before: MaskTables, after: MaskTables, *, whole: bool) -> bytes:
-    """Code `after` against `before`; `whole` tells the picture size as well and wants an empty `before`."""
+    """Code `after` against `before`; `whole` writes the picture size as well and wants an empty `before`."""
     bits = _Bits()
     if whole:
         bits.put(after.columns - 1, 10)

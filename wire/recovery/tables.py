@@ -1,7 +1,7 @@
 """Reading what is masked: macroblock by macroblock and object by object, as differences from the access unit before.
 
-`wire/recovery.md`, "Tables". Parsing is total: a value, or `WireError`. The writing half is `told.py`; they share
-nothing but the page.
+`wire/recovery.md`, "Tables". Parsing is total: a value, or `WireError`. The writing half is `mask_tables.py`; they
+share nothing but the page.
 """
 
 from dataclasses import dataclass, field, replace

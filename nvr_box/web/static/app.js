@@ -1,20 +1,21 @@
 // The frame: bar, places, notices, help. Everything else is one file per place.
-import { html, render, useEffect, useRef, useState } from "./html.js";
-import { askWhoIsThere, attempt, now_us, post, signOut } from "./api.js";
-import { Accounts } from "./accounts.js";
-import { Approve } from "./approve.js";
-import { Audit } from "./audit.js";
-import { Cameras } from "./cameras.js";
-import { Keys } from "./keys.js";
-import { Live } from "./live.js";
-import { followCameras, refreshCameras } from "./refresh.js";
-import { endReveal, followReveals, Lock } from "./reveal.js";
-import { go, route } from "./route.js";
-import { Search } from "./search.js";
-import { Claim, SignIn } from "./signin.js";
-import { boxNotices, cameras, may, me, notices, revealWays, tell, theme, use } from "./store.js";
-import { clock, full, zone } from "./times.js";
-import { Recording, Watch, watchKeys } from "./watch.js";
+import { html, render, useEffect, useRef, useState } from "./parts/html.js";
+import { askWhoIsThere, attempt, now_us, post, signOut } from "./parts/api.js";
+import { Accounts } from "./places/accounts.js";
+import { Approve } from "./places/approve.js";
+import { Audit } from "./places/audit.js";
+import { Cameras } from "./places/cameras.js";
+import { Keys } from "./places/keys.js";
+import { Live } from "./places/live.js";
+import { followCameras, refreshCameras } from "./parts/camera-polling.js";
+import { endReveal, followReveals, Lock } from "./parts/reveal.js";
+import { go, route } from "./parts/route.js";
+import { Search } from "./places/search.js";
+import { Claim, SignIn } from "./places/signin.js";
+import { boxNotices, cameras, may, me, notices, revealWays, tell, theme, use } from "./parts/store.js";
+import { clock, full, zone } from "./parts/times.js";
+import { CameraView, RecordingView } from "./places/camera-view.js";
+import { viewKeys } from "./player/shortcuts.js";
 
 const PLACES = [
   { name: "live", title: "Live", show: Live, open: () => true },
@@ -118,7 +119,7 @@ function Help() {
   return html`<dialog id="help" aria-labelledby="help-title"><h2 id="help-title">Keys</h2>
     <dl class="keys">${[
       ["1 – 9", "open a camera of the grid"],
-      ...watchKeys,
+      ...viewKeys,
       ["Esc", "close; ends a reveal"],
       ["Alt L S C P U K A", "Live, Search, Cameras, Approve, Accounts, Keys, Audit"],
       ["?", "this list"],
@@ -174,8 +175,8 @@ function App() {
         where.place === "watch"
           ? camera
             ? camera.by_client
-              ? html`<${Recording} key=${camera.id} camera=${camera} />`
-              : html`<${Watch} key=${camera.id} camera=${camera.id} />`
+              ? html`<${RecordingView} key=${camera.id} camera=${camera} />`
+              : html`<${CameraView} key=${camera.id} camera=${camera.id} />`
             : html`<p class="boot">${list.length ? "There is no such camera." : "…"}</p>`
           : html`<${place?.show ?? Live} />`
       }</main><${Help} />`;

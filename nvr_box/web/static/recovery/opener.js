@@ -12,9 +12,9 @@ import { ascii, fromHex, hex, SealError, WireError } from "./bytes.js";
 import { Composer } from "./compose.js";
 import { unlock } from "./keyfile.js";
 import { CODECS } from "./nal.js";
-import { NO_RECOVERY_DATA, NOT_A_RECIPIENT, OTHER_CAMERA, Reader, STARTED_ANEW } from "./reader.js";
+import { NO_RECOVERY_DATA, NOT_A_RECIPIENT, OTHER_CAMERA, Reader, STREAM_RESTARTED } from "./reader.js";
 import { openThumbnail } from "./thumbnail.js";
-import { us } from "../times.js";
+import { us } from "../parts/times.js";
 
 const NOTHING = {
   opened: 0,
@@ -96,7 +96,7 @@ class Play {
       this.part = this.reader.part;
     } else if (this.part !== undefined && this.part !== this.reader.part) {
       this.only = new Set();
-      opened = { ...opened, reason: STARTED_ANEW };
+      opened = { ...opened, reason: STREAM_RESTARTED };
     }
     const unsigned = this.reader.takeVerdicts().filter(({ verdict }) => verdict.origin !== "yes").length;
     const composed = this.composer.compose(au, opened, this.only);

@@ -12,8 +12,8 @@ const NO_KEY_UNIT = "the key unit of this group of pictures is missing";
 const NOT_AUTHENTIC = "sealed originals do not authenticate";
 const BASE_ALTERED = "the masked picture was altered after it was protected";
 const LATE = "access unit repeated or late";
-export const STARTED_ANEW =
-  "the camera was started anew, or a part is missing: this number may be somebody else's here";
+export const STREAM_RESTARTED =
+  "the camera was restarted, or a part is missing: this number may be another person's here";
 export const OTHER_CAMERA = "the recovery data is another camera's";
 const OTHERS_ONLY = "nothing here is sealed to this key: the person is not in the picture";
 

@@ -1,5 +1,5 @@
 // What is true of a picture on the page, in words: one rule for tiles and for the large picture. No I/O.
-import { clock, span } from "./times.js";
+import { clock, span } from "../parts/times.js";
 
 const LIVE_S = 6; // "live" is a picture of the last seconds, and no other
 const SLOW_FRAMES = 2; // a stream of one picture in five seconds is as live as its newest two

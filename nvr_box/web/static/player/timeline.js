@@ -1,8 +1,8 @@
 // The timeline: one canvas. Recorded time is solid, a gap is a gap, detections are ticks by class.
-import { html, useEffect, useRef, useState } from "./html.js";
-import { get, now_us, seg } from "./api.js";
-import { remember } from "./masking.js";
-import { clock, clockMinute, day, full, iso, marks, span, us } from "./times.js";
+import { html, useEffect, useRef, useState } from "../parts/html.js";
+import { get, now_us, seg } from "../parts/api.js";
+import { remember } from "../parts/masking.js";
+import { clock, clockMinute, day, full, iso, marks, span, us } from "../parts/times.js";
 
 const NARROWEST_US = 4e6;
 const WIDEST_US = 8 * 86400e6;

@@ -1,10 +1,10 @@
 // The approvers' list: who wants to reveal what and why, with the masked picture of that time; agree or refuse.
-import { html, useState } from "./html.js";
-import { attempt, now_us, post, seg } from "./api.js";
-import { masking, useOnScreen } from "./masking.js";
-import { lookAgain } from "./reveal.js";
-import { cameraName, cameras, revealWays, use } from "./store.js";
-import { clock, countdown, full, us } from "./times.js";
+import { html, useState } from "../parts/html.js";
+import { attempt, now_us, post, seg } from "../parts/api.js";
+import { masking, useOnScreen } from "../parts/masking.js";
+import { lookAgain } from "../parts/reveal.js";
+import { cameraName, cameras, revealWays, use } from "../parts/store.js";
+import { clock, countdown, full, us } from "../parts/times.js";
 
 function Wish({ wish }) {
   const [why, setWhy] = useState("");

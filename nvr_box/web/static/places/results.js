@@ -1,11 +1,11 @@
 // Results as cards, best first. A click plays the video from a few seconds before; the cards stay.
-import { html, useEffect, useState } from "./html.js";
-import { phrase } from "./attributes.js";
-import { CardShot, shotOf } from "./card-shot.js";
-import { masking, useOnScreen } from "./masking.js";
-import { SelectionButton } from "./selection.js";
-import { cameraName, cameras, may, opened, query, reveal, use } from "./store.js";
-import { clock, day, span, us } from "./times.js";
+import { html, useEffect, useState } from "../parts/html.js";
+import { phrase } from "../parts/attributes.js";
+import { CardShot, shotOf } from "../parts/best-shot.js";
+import { masking, useOnScreen } from "../parts/masking.js";
+import { SelectionButton } from "../parts/selection.js";
+import { cameraName, cameras, may, opened, query, reveal, use } from "../parts/store.js";
+import { clock, day, span, us } from "../parts/times.js";
 
 const BEFORE_US = 3e6;
 const SAME_PASSAGE_US = 3e6;

@@ -2,7 +2,7 @@
 import { html, useEffect, useRef, useState } from "./html.js";
 import { attempt, call, Refused, seg } from "./api.js";
 import { selectionWords } from "./masking.js";
-import { refreshCameras } from "./refresh.js";
+import { refreshCameras } from "./camera-polling.js";
 import { cameraName, cameras, may, use } from "./store.js";
 
 export function SelectionBanner({ camera }) {

@@ -1,12 +1,12 @@
 // The frozen picture: every object is a button; a box may be drawn by hand where the detector found nothing.
-import { html, useRef, useState } from "./html.js";
-import { attempt, post, seg } from "./api.js";
-import { go } from "./route.js";
-import { masking } from "./masking.js";
-import { SelectionDialog } from "./selection.js";
-import { cameras, may, query, results, use } from "./store.js";
+import { html, useRef, useState } from "../parts/html.js";
+import { attempt, post, seg } from "../parts/api.js";
+import { go } from "../parts/route.js";
+import { masking } from "../parts/masking.js";
+import { SelectionDialog } from "../parts/selection.js";
+import { cameras, may, query, results, use } from "../parts/store.js";
 import { CLASSES } from "./timeline.js";
-import { clock } from "./times.js";
+import { clock, iso, us } from "../parts/times.js";
 
 const SMALLEST = 0.015; // share of the picture; a smaller drag is a slip
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
@@ -120,4 +120,26 @@ export function Frozen({ still, camera, whole = "", onClose, onStill }) {
     }
     <button class="quiet" onClick=${onClose}>Close <kbd>Esc</kbd></button></p>
   ${who && html`<${SelectionDialog} camera=${camera} who=${who} onClose=${() => setWho(null)} />`}`;
+}
+
+// The still of a picture that is frozen, and what freezes it; {waiting} while the box looks for objects in it.
+export function useFreeze(camera, player) {
+  const [frozen, setFrozen] = useState(null);
+  const freeze = async () => {
+    if (frozen) {
+      setFrozen(null);
+      return;
+    }
+    const now = player.current.at_us;
+    if (now === undefined) return;
+    player.current.pause();
+    setFrozen({ waiting: true });
+    const still = await attempt(() => post(`/api/cameras/${seg(camera)}/freeze`, { at: iso(now) }), {
+      works: "Live view and playback go on.",
+      todo: "Try again in a moment, or step to another picture.",
+      key: "freeze",
+    });
+    setFrozen(still ? { ...still, at_us: us(still.at) } : null);
+  };
+  return { frozen, setFrozen, freeze };
 }

@@ -1,9 +1,9 @@
 // The audit log: newest first, filtered, each row open to the full record, the chain checked at a press.
-import { html, useEffect, useState } from "./html.js";
-import { attempt, get, post } from "./api.js";
-import { cameraName, cameras, use } from "./store.js";
-import { TimeField } from "./time-field.js";
-import { clock, day, full, iso, us } from "./times.js";
+import { html, useEffect, useState } from "../parts/html.js";
+import { attempt, get, post } from "../parts/api.js";
+import { cameraName, cameras, use } from "../parts/store.js";
+import { TimeField } from "../parts/time-field.js";
+import { clock, day, full, iso, us } from "../parts/times.js";
 
 const PAGE = 100;
 const LOUD = new Set(["reveal", "reveal-keys", "reveal-end", "export", "keys", "hold", "select", "user-change"]);

@@ -1,9 +1,9 @@
 // Keys: who can open what, by public halves only; revoking a key, destroying a day, holding a stretch for a case.
-import { html, useEffect, useState } from "./html.js";
-import { call, get, post, Refused, seg } from "./api.js";
-import { cameraName, cameras, use } from "./store.js";
-import { TimeField } from "./time-field.js";
-import { clock, day as dayOf, full, iso, span, us } from "./times.js";
+import { html, useEffect, useState } from "../parts/html.js";
+import { call, get, post, Refused, seg } from "../parts/api.js";
+import { cameraName, cameras, use } from "../parts/store.js";
+import { TimeField } from "../parts/time-field.js";
+import { clock, day as dayOf, full, iso, span, us } from "../parts/times.js";
 
 // One thing that is done at a press; what the box refuses is said beside it.
 function useAct(onDone) {

@@ -1,6 +1,6 @@
 // Shows what a worker opens, on a canvas, at the pace of the recording. To the rest of the page it is a Player.
-import { now_us } from "./api.js";
-import { Watermark } from "./watermark.js";
+import { now_us } from "../parts/api.js";
+import { Watermark } from "../parts/watermark.js";
 
 const WINDOW = 12; // pictures on their way or waiting
 const GAP_US = 1.5e6; // a longer pause between pictures is a hole in the recording: go on behind it

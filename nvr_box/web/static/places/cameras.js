@@ -1,11 +1,11 @@
 // Cameras: which there are and how they do, which answer on the network, and adding one with every step shown.
-import { html, useEffect, useRef, useState } from "./html.js";
-import { attempt, call, lines, post, Refused } from "./api.js";
-import { refreshCameras } from "./refresh.js";
-import { masking } from "./masking.js";
-import { cameraState } from "./picture-state.js";
-import { cameras, may, tell, use } from "./store.js";
-import { bytes, day, full, span } from "./times.js";
+import { html, useEffect, useRef, useState } from "../parts/html.js";
+import { attempt, call, lines, post, Refused } from "../parts/api.js";
+import { refreshCameras } from "../parts/camera-polling.js";
+import { masking } from "../parts/masking.js";
+import { cameraState } from "../player/picture-state.js";
+import { cameras, may, tell, use } from "../parts/store.js";
+import { bytes, day, full, span } from "../parts/times.js";
 
 // What is left empty stays as it is; the box tries it before it keeps it.
 function Reaching({ camera }) {

@@ -2,7 +2,7 @@
 // watermark. What is clear lives on a canvas and goes with the reveal.
 import { html, useEffect, useRef, useState } from "./html.js";
 import { bytes, Refused, seg } from "./api.js";
-import { openerOf, SealedStill } from "./opened.js";
+import { openerOf, SealedStill } from "./reveal-worker.js";
 import { Watermark } from "./watermark.js";
 
 const HEIGHT_PX = 384; // a watermark can be read at that size

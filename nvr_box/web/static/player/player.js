@@ -3,8 +3,8 @@
 // The box sends pairs of messages: a JSON head {"utc", "media_s", "duration_s", "mime", "init"} and the bytes. The
 // media timeline of the page counts seconds from the first part's UTC, so a gap in the recording is a gap in what is
 // buffered, and the time of the picture on screen is origin + currentTime.
-import { askWhoIsThere, seg, socketAddress } from "./api.js";
-import { iso, us } from "./times.js";
+import { askWhoIsThere, seg, socketAddress } from "../parts/api.js";
+import { iso, us } from "../parts/times.js";
 
 const AHEAD_S = 12; // asked for beyond the picture on screen
 const KEEP_S = 60; // kept behind it, so that a small step back needs no request

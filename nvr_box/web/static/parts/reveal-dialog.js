@@ -1,7 +1,7 @@
 // The form of a reveal: reason, whom, passphrase; where the box wants a second person, first their approval.
 import { html, useEffect, useRef, useState } from "./html.js";
 import { call, post, Refused, seg } from "./api.js";
-import { canOpen, Opener } from "./opened.js";
+import { canOpen, Opener } from "./reveal-worker.js";
 import { ended, lookAgain, read } from "./reveal.js";
 import { cameraName, reveal, revealWays, settle, use } from "./store.js";
 import { clock, iso, us } from "./times.js";

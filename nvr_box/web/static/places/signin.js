@@ -1,7 +1,7 @@
 // Signing in. The sentence of a refusal comes from the box and is the same for a wrong name and a wrong password.
-import { html, useEffect, useRef, useState } from "./html.js";
-import { post, Refused, signedIn } from "./api.js";
-import { notices, sessionEnd, use } from "./store.js";
+import { html, useEffect, useRef, useState } from "../parts/html.js";
+import { post, Refused, signedIn } from "../parts/api.js";
+import { notices, sessionEnd, use } from "../parts/store.js";
 
 export function SignIn() {
   const [refusal, setRefusal] = useState(null);

@@ -1,7 +1,7 @@
 // Accounts: what everybody may do, said in words; a removal is typed out.
-import { html, useEffect, useState } from "./html.js";
-import { call, get, Refused, seg } from "./api.js";
-import { cameras, me, use } from "./store.js";
+import { html, useEffect, useState } from "../parts/html.js";
+import { call, get, Refused, seg } from "../parts/api.js";
+import { cameras, me, use } from "../parts/store.js";
 
 const WORDS = {
   viewer: "watch live and recorded pictures, masked",

@@ -1,14 +1,14 @@
 // The live grid: tiles that fill the window, each with its name, its state and the last hour in a strip.
-import { html, useEffect, useRef, useState } from "./html.js";
-import { get, now_us, seg } from "./api.js";
-import { masking, useOnScreen } from "./masking.js";
-import { usePicture } from "./picture-now.js";
-import { isCovered } from "./picture-state.js";
-import { Outlines } from "./places.js";
-import { Player } from "./player.js";
-import { go } from "./route.js";
-import { cameras, may, use } from "./store.js";
-import { iso, us } from "./times.js";
+import { html, useEffect, useRef, useState } from "../parts/html.js";
+import { get, now_us, seg } from "../parts/api.js";
+import { masking, useOnScreen } from "../parts/masking.js";
+import { usePicture } from "../player/picture-now.js";
+import { isCovered } from "../player/picture-state.js";
+import { Outlines } from "../parts/released-places.js";
+import { Player } from "../player/player.js";
+import { go } from "../parts/route.js";
+import { cameras, may, use } from "../parts/store.js";
+import { iso, us } from "../parts/times.js";
 
 const SIZES = [1, 4, 9, 16];
 const HOUR_US = 3600e6;

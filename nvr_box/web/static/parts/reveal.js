@@ -1,7 +1,7 @@
 // Reveal: asked for with a reason and a passphrase, granted for minutes, always visible, ended by one key.
 import { html, useEffect, useState } from "./html.js";
 import { attempt, call, get, now_us, post, Refused, seg } from "./api.js";
-import { openerOf } from "./opened.js";
+import { openerOf } from "./reveal-worker.js";
 import { lockWords, onScreen, past, unmasked } from "./masking.js";
 import { cameraName, cameras, reveal, revealWays, tell, use } from "./store.js";
 import { countdown, us } from "./times.js";

@@ -3,7 +3,7 @@
 import { html, useRef, useState } from "./html.js";
 import { attempt, call, post, Refused, seg } from "./api.js";
 import { past, releasedAt, zonesAt } from "./masking.js";
-import { refreshCameras } from "./refresh.js";
+import { refreshCameras } from "./camera-polling.js";
 import { cameras, may, use } from "./store.js";
 import { full, us } from "./times.js";
 

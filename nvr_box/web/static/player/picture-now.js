@@ -1,8 +1,8 @@
 // The state of a picture that is being shown, looked at anew twice a second.
-import { useEffect, useState } from "./html.js";
-import { now_us } from "./api.js";
+import { useEffect, useState } from "../parts/html.js";
+import { now_us } from "../parts/api.js";
 import { pictureState } from "./picture-state.js";
-import { away, use } from "./store.js";
+import { away, use } from "../parts/store.js";
 
 const LOOK_MS = 500;
 

@@ -1,14 +1,14 @@
 // Search: what is looked for and its filters on the left, the video and the results on the right.
-import { html, useEffect, useRef, useState } from "./html.js";
-import { attempt, now_us, post } from "./api.js";
-import { ASKABLE, phrase } from "./attributes.js";
-import { masking, useOnScreen } from "./masking.js";
+import { html, useEffect, useRef, useState } from "../parts/html.js";
+import { attempt, now_us, post } from "../parts/api.js";
+import { ASKABLE, phrase } from "../parts/attributes.js";
+import { masking, useOnScreen } from "../parts/masking.js";
 import { Results } from "./results.js";
-import { cameraName, cameras, opened, query, results, shared, use } from "./store.js";
-import { CLASSES } from "./timeline.js";
-import { TimeField } from "./time-field.js";
-import { clock, day, iso } from "./times.js";
-import { Watch } from "./watch.js";
+import { cameraName, cameras, opened, query, results, shared, use } from "../parts/store.js";
+import { CLASSES } from "../player/timeline.js";
+import { TimeField } from "../parts/time-field.js";
+import { clock, day, iso } from "../parts/times.js";
+import { CameraView } from "./camera-view.js";
 
 export const COLOURS = [
   "black",
@@ -230,7 +230,7 @@ export function Search() {
       ${
         watched &&
         html`<div class="beside"><button class="quiet close" aria-label="Close the video" onClick=${() => opened.set(null)}>✕</button>
-        <${Watch} key=${watched.camera} camera=${watched.camera} at=${watched.at_us} compact /></div>`
+        <${CameraView} key=${watched.camera} camera=${watched.camera} at=${watched.at_us} compact /></div>`
       }
       <div class="results"><${Results} found=${fresh} busy=${busy} threshold=${exampleless ? 0 : narrow.threshold} filters=${narrow} onLoosen=${change} /></div>
     </div>

@@ -22,7 +22,7 @@ from onvif.errors import impossible, invalid
 from onvif.events import metadata_json
 from onvif.events.broker import PROTOCOLS, Broker, BrokerSettings, client_tls
 from onvif.events.bus import Bus, Event
-from onvif.events.settings_damage import tell_damage
+from onvif.events.settings_damage import publish_damage
 from onvif.keystore import Keystore
 from onvif.keystore.serving import load_chain
 from onvif.metadata import MetadataFrame
@@ -62,7 +62,7 @@ class EventBrokers:
         profiles: Callable[[], Iterable[str]] | None = None,
     ) -> None:
         self._settings = Stored(state / "brokers.json", BrokersSettings())
-        tell_damage(bus, self._settings)
+        publish_damage(bus, self._settings)
         self._bus = bus
         self._device = device
         self._keystore = keystore

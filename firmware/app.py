@@ -70,7 +70,7 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
     first = open_source(config.source)
     networks = await asyncio.to_thread(load, config.models)  # self-tested
     pairings = Pairings(config.state)
-    outbox = Outbox.whole(config.state / "outbox.sqlite")
+    outbox = Outbox.open_or_replace(config.state / "outbox.sqlite")
     settings = Settings(config)
     bus = Bus(CAMERA_TOPICS)
     sensor = Sensor(config.state, bus)

@@ -67,13 +67,13 @@ class SelectionEndpoint:
             return refused(400, f"not JSON: {error}")
         except WireError as error:
             return refused(400, str(error))
-        return bound.answer(self._put(selection))
+        return bound.answer(self._set(selection))
 
     async def everyone(self, _request: web.Request, bound: Bound) -> web.Response:
         """No one is left open."""
-        return bound.answer(self._put(Selection()))
+        return bound.answer(self._set(Selection()))
 
-    def _put(self, selection: Selection) -> dict[str, Any]:
+    def _set(self, selection: Selection) -> dict[str, Any]:
         self.stored.set(selection)
         self.chooser.judge()
         names = ", ".join(person.label for person in selection.people) or "nobody"

@@ -72,5 +72,5 @@ def load_appearance(config: ModelsConfig | None = None, registry: ModelRegistry 
     config = config or ModelsConfig()
     registry = registry or ModelRegistry.read()
     appearance = encoder(InferenceSession.load(precision.FLOAT, config, registry), registry, config)
-    selftest.ask_appearance(appearance)
+    selftest.check_appearance(appearance)
     return appearance

@@ -13,11 +13,10 @@ from models import colours
 from models.appearance import cut
 from models.appearance_net import AppearanceNet, fitted
 from models.rendition import USUAL, Rendition
+from models.rgb import Rgb
 from models.runtime import Floats
 from wire.features.packet import ColourShare
 from wire.features.vocabulary import BodyPart, Colour, ObjectClass
-
-Picture = npt.NDArray[np.uint8]
 
 # The labels of each garment, their colour, and how many of the 650 people of the training wore it.
 _WORDS: dict[BodyPart, dict[str, tuple[Colour, int]]] = {
@@ -55,7 +54,7 @@ class Colours(Protocol):
 
     def describe(
         self,
-        rgb: Picture,
+        rgb: Rgb,
         box: npt.NDArray[np.float32],
         class_: ObjectClass,
         mask: npt.NDArray[np.bool_] | None = None,
@@ -71,7 +70,7 @@ class Clothes:
 
     def describe(
         self,
-        rgb: Picture,
+        rgb: Rgb,
         box: npt.NDArray[np.float32],
         class_: ObjectClass,
         mask: npt.NDArray[np.bool_] | None = None,

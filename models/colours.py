@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from models.appearance import cut
 from models.rendition import USUAL, Rendition
+from models.rgb import Rgb
 from wire.features.packet import ColourShare
 from wire.features.vocabulary import BodyPart, Colour, ObjectClass
 
-Picture = npt.NDArray[np.uint8]
 Lab = npt.NDArray[np.float32]
 
 _PERSON_SIZE = (32, 96)
@@ -53,7 +53,7 @@ _MOST = 3
 
 
 def describe(
-    rgb: Picture,
+    rgb: Rgb,
     box: npt.NDArray[np.float32],
     class_: ObjectClass,
     mask: npt.NDArray[np.bool_] | None = None,
@@ -101,7 +101,7 @@ def describe(
     )
 
 
-def cloth(rgb: Picture, box: npt.NDArray[np.float32]) -> Lab:
+def cloth(rgb: Rgb, box: npt.NDArray[np.float32]) -> Lab:
     """(n, 3) CIELAB of what a person wears about the middle, for `models.rendition`; raises as `describe`."""
     return _lab(cut(rgb, box), _PERSON_SIZE)[_CLOTH_ROWS, _CLOTH_COLUMNS].reshape(-1, 3)
 
@@ -134,12 +134,12 @@ def name(lab: Lab, neutral: tuple[float, float] = _NEUTRAL_CLOTH) -> npt.NDArray
     return names
 
 
-def _lab(rgb: Picture, size: tuple[int, int]) -> Lab:
+def _lab(rgb: Rgb, size: tuple[int, int]) -> Lab:
     smaller = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(smaller.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
 
 
-def _around(rgb: Picture, box: npt.NDArray[np.float32]) -> Picture:
+def _around(rgb: Rgb, box: npt.NDArray[np.float32]) -> Rgb:
     """The box grown by its own size, what the camera sees beside the object included."""
     centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2])
     return cut(rgb, np.concatenate([centre - half, centre + half]).astype(np.float32))
@@ -163,7 +163,7 @@ def _weights(size: tuple[int, int], *, person: bool) -> npt.NDArray[np.float64]:
     return np.broadcast_to(np.exp(-0.5 * (offset / sigma) ** 2), (height, width)).copy()
 
 
-def _beside(rgb: Picture, box: npt.NDArray[np.float32]) -> Lab:
+def _beside(rgb: Rgb, box: npt.NDArray[np.float32]) -> Lab:
     """(n, 8, 3) What is on both sides of the feet, as far as it is in the picture."""
     x0, y0, x1, y1 = (float(edge) for edge in box)
     top, bottom = _PERSON_ROWS[BodyPart.SHOES]

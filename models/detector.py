@@ -9,11 +9,10 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from models.detections import Detections, suppressed
+from models.rgb import Rgb
 
-Picture = npt.NDArray[np.uint8]
 Window = tuple[int, int, int, int]
 
 # From which score on a detection is masked: anywhere, and where a person is tracked.
@@ -40,7 +39,7 @@ class Detector(Protocol):
     network: str
     scales: int
 
-    def detect(self, rgb: Picture, threshold: float = MASKING_THRESHOLD, scale: int = 0) -> Detections:
+    def detect(self, rgb: Rgb, threshold: float = MASKING_THRESHOLD, scale: int = 0) -> Detections:
         """Objects in `rgb` (h, w, 3) with scores of at least `threshold`, strongest first; of one object one box.
 
         Args:
@@ -50,7 +49,7 @@ class Detector(Protocol):
             ModelError: the network failed or answered what is no number.
         """
 
-    def region(self, rgb: Picture, box: Window, threshold: float = MASKING_THRESHOLD) -> Detections:
+    def region(self, rgb: Rgb, box: Window, threshold: float = MASKING_THRESHOLD) -> Detections:
         """Objects in the window `box` (x0, y0, x1, y1) of `rgb`, in the coordinates of `rgb`.
 
         The window is examined as large as the network takes it. Objects cut by the window's edge inside the picture
@@ -61,7 +60,7 @@ class Detector(Protocol):
         """
 
 
-def in_window(look: Callable[[Picture], Detections], rgb: Picture, box: Window) -> Detections:
+def in_window(look: Callable[[Rgb], Detections], rgb: Rgb, box: Window) -> Detections:
     """What `look` finds in the window `box` of `rgb`, as `Detector.region` says it."""
     height, width = rgb.shape[:2]
     x0, y0, x1, y1 = max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)
@@ -78,7 +77,7 @@ def in_window(look: Callable[[Picture], Detections], rgb: Picture, box: Window) 
     return Detections(boxes, found.scores, found.classes).where(~cut)
 
 
-def tiled(look: Callable[[Picture], Detections], rgb: Picture, tiles: tuple[int, int], *, merge: bool) -> Detections:
+def tiled(look: Callable[[Rgb], Detections], rgb: Rgb, tiles: tuple[int, int], *, merge: bool) -> Detections:
     """What `look` finds in the whole of `rgb` and in overlapping windows of it, `tiles` = (columns, rows)."""
     found = [look(rgb)]
     height, width = rgb.shape[:2]
@@ -87,7 +86,7 @@ def tiled(look: Callable[[Picture], Detections], rgb: Picture, tiles: tuple[int,
     return found[0] if len(found) == 1 else suppressed(Detections.joined(found), NMS_IOU, GROUPS, merge=merge)
 
 
-def letterbox(rgb: Picture, long_side: int) -> tuple[Picture, float]:
+def letterbox(rgb: Rgb, long_side: int) -> tuple[Rgb, float]:
     """`rgb` scaled so that its longer side is `long_side`, padded with black at right and bottom to multiples of 32."""
     height, width = rgb.shape[:2]
     scale = long_side / max(width, height)

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from models.rgb import Rgb
 from wire.features.packet import ColourShare
 from wire.features.vocabulary import Attribute, BodyPart, Colour, ObjectClass
 
-Picture = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.float64]
 
 ATTRIBUTES = {BodyPart.UPPER: Attribute.TEXTURE, BodyPart.LOWER: Attribute.LOWER_TEXTURE}
@@ -50,7 +50,7 @@ _ANGLE = np.minimum((np.arctan2(_DOWN, _ACROSS) % np.pi / np.pi * _ANGLES).astyp
 
 
 def describe(
-    rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass, colour_shares: Sequence[ColourShare]
+    rgb: Rgb, box: npt.NDArray[np.float32], class_: ObjectClass, colour_shares: Sequence[ColourShare]
 ) -> dict[Attribute, Numbers]:
     """Probabilities of plain, striped and patterned for each garment that shows it.
 
@@ -72,7 +72,7 @@ def describe(
     return found
 
 
-def measured(rgb: Picture, box: npt.NDArray[np.float32], part: BodyPart) -> Numbers | None:
+def measured(rgb: Rgb, box: npt.NDArray[np.float32], part: BodyPart) -> Numbers | None:
     """What the table weighs, (7,); None where the cloth is too small.
 
     Logarithms of the calmer blocks' and of the whole cloth's contrast; shares of the energy in the strongest direction,

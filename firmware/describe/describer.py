@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from base.errors import ModelError
+from firmware.capture.frame import I420
 from firmware.describe import thumbnail
 from firmware.describe.aggregation import (
     attributes,
@@ -34,11 +34,11 @@ from models import Models, texture
 from models.carried import carried
 from models.colours import cloth
 from models.rendition import Renditions
+from models.rgb import Rgb
 from wire.features.packet import FULL_SCALE, ColourShare, FeaturePacket
 from wire.features.vocabulary import Colour, ObjectClass
 
 log = logging.getLogger(__name__)
-Picture = NDArray[np.uint8]
 
 _FIRST_S, _AGAIN_FACTOR = 8.0, 4.0
 # An object that is given up sooner than this was a flicker of the detector.
@@ -91,15 +91,15 @@ class Describer:
         self._renditions = Renditions()
         self._colours: OrderedDict[int, tuple[ColourShare, ...]] = OrderedDict()
 
-    def observe(self, i420: Picture, sight: FrameDetections, utc_us: int) -> None:
+    def observe(self, i420: I420, sight: FrameDetections, utc_us: int) -> None:
         """Take one clear picture and what was seen in it.
 
         Raises:
             ModelError: the appearance network cannot be trusted any more.
         """
-        rgb: list[Picture] = []
+        rgb: list[Rgb] = []
 
-        def clear() -> Picture:
+        def clear() -> Rgb:
             if not rgb:
                 rgb.append(np.asarray(cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420), np.uint8))
             return rgb[0]
@@ -130,7 +130,7 @@ class Describer:
                 self._describe(gone.passage)
         self._deliver(sight.pts_90k)
 
-    def masked(self, picture: Picture, pts_90k: int) -> None:
+    def masked(self, picture: I420, pts_90k: int) -> None:
         """Take the masked picture at `pts_90k`, I420; thumbnails are cut from it and from nothing else."""
         with self._lock:
             wanted = self._wanted.pop(pts_90k, {})

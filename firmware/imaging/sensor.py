@@ -11,7 +11,7 @@ from pathlib import Path
 from base.errors import Error
 from base.settings_file import Stored
 from firmware.capture.controls import SensorControls
-from firmware.capture.frame import FrameSource, Picture, planes
+from firmware.capture.frame import I420, FrameSource, planes
 from firmware.imaging.adjust import NEUTRAL, Adjuster, Adjustment
 from firmware.imaging.tampering import Tampering, TamperingKind
 from onvif.events import Bus, topics
@@ -53,7 +53,7 @@ class Sensor:
         self._apply(self.settings.value)
         return source
 
-    def process(self, i420: Picture, pts_90k: int) -> Picture:
+    def process(self, i420: I420, pts_90k: int) -> I420:
         """Watch one raw picture and return it adjusted. Capture thread."""
         for change in self._tampering.update(planes(i420)[0], pts_90k):
             self._bus.publish(_TOPICS[change.kind], SOURCE, {"State": change.state})

@@ -65,23 +65,23 @@ class MaskOperations:
         mask = self._read(call.request.Mask, f"mask-{secrets.token_hex(4)}")
         if len(self._settings.value.masks) >= MOST:
             raise impossible(f"There are {MOST} masks already; this camera keeps no more.", "MaxMasks")
-        self._put((*self._settings.value.masks, mask))
+        self._store((*self._settings.value.masks, mask))
         return {"Token": mask.token}
 
     @operation("SetMask")
     async def set_mask(self, call: Call) -> Reply:
         old = self._get(call.request.Mask.token or "")
         new = self._read(call.request.Mask, old.token)
-        self._put(tuple(new if mask.token == old.token else mask for mask in self._settings.value.masks))
+        self._store(tuple(new if mask.token == old.token else mask for mask in self._settings.value.masks))
         return {}
 
     @operation("DeleteMask")
     async def delete_mask(self, call: Call) -> Reply:
         gone = self._get(call.request.Token)
-        self._put(tuple(mask for mask in self._settings.value.masks if mask.token != gone.token))
+        self._store(tuple(mask for mask in self._settings.value.masks if mask.token != gone.token))
         return {}
 
-    def _put(self, masks: tuple[Polygon, ...]) -> None:
+    def _store(self, masks: tuple[Polygon, ...]) -> None:
         self._settings.set(replace(self._settings.value, masks=masks))
         self._changed()
 

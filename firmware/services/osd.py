@@ -73,23 +73,23 @@ class OsdOperations:
         osd = self._read(call.request.OSD, f"osd-{secrets.token_hex(4)}")
         if len(self._settings.value.osds) >= MOST:
             raise impossible(f"There are {MOST} texts already; this camera draws no more.", "MaxOSDs")
-        self._put((*self._settings.value.osds, osd))
+        self._store((*self._settings.value.osds, osd))
         return {"OSDToken": osd.token}
 
     @operation("SetOSD")
     async def set_osd(self, call: Call) -> Reply:
         old = self._get(call.request.OSD.token or "")
         new = self._read(call.request.OSD, old.token)
-        self._put(tuple(new if osd.token == old.token else osd for osd in self._settings.value.osds))
+        self._store(tuple(new if osd.token == old.token else osd for osd in self._settings.value.osds))
         return {}
 
     @operation("DeleteOSD")
     async def delete_osd(self, call: Call) -> Reply:
         gone = self._get(call.request.OSDToken)
-        self._put(tuple(osd for osd in self._settings.value.osds if osd.token != gone.token))
+        self._store(tuple(osd for osd in self._settings.value.osds if osd.token != gone.token))
         return {}
 
-    def _put(self, osds: tuple[Osd, ...]) -> None:
+    def _store(self, osds: tuple[Osd, ...]) -> None:
         self._settings.set(replace(self._settings.value, osds=osds))
         self._changed()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Generic, TypeVar
 
-from firmware.capture.frame import CapturedFrame, Picture
+from firmware.capture.frame import I420, CapturedFrame
 from firmware.encode.access_unit import AccessUnit
 from firmware.encode.jpeg import JpegEncoder
 from firmware.encode.protected import ProtectedEncoder
@@ -76,7 +76,7 @@ class MainChannel:
 
     def __init__(self, width: int, height: int, rate: Fraction, encoder: ProtectedEncoder) -> None:
         self.source = Shape(width, height, rate)
-        self.wishes = IdrRequests()
+        self.idr_requests = IdrRequests()
         self._encoder = encoder
         self._format = VideoFormat(width=width, height=height, rate=rate, coding=encoder.settings)
         self._change: _Change[RecoverableEncoder] = _Change(self._format)
@@ -99,9 +99,9 @@ class MainChannel:
     def set_recipients(self, recipients: Sequence[Recipient]) -> None:
         """From the next picture on, which becomes an IDR picture, only these may reveal."""
         self._encoder.set_recipients(recipients)
-        self.wishes.request()
+        self.idr_requests.request()
 
-    def encode(self, masked: Picture, clear: Picture, plan: MaskPlan, frame: CapturedFrame) -> AccessUnit | None:
+    def encode(self, masked: I420, clear: I420, plan: MaskPlan, frame: CapturedFrame) -> AccessUnit | None:
         """The protected access unit of one picture; None where a lower rate leaves it out. Encode thread."""
         change = self._change.claim()
         if change is not None:
@@ -124,7 +124,7 @@ class MainChannel:
             regions,
             pts_90k=frame.pts_90k,
             utc_us=frame.utc_us,
-            idr=self.wishes.due(frame.utc_us),
+            idr=self.idr_requests.due(frame.utc_us),
             full_frame=plan.full,
             claims=claims,
         )
@@ -143,7 +143,7 @@ class SubChannel:
 
     def __init__(self, width: int, height: int, rate: Fraction, settings: EncoderSettings) -> None:
         self.source = Shape(width, height, rate)
-        self.wishes = IdrRequests()
+        self.idr_requests = IdrRequests()
         self._format = VideoFormat(width=width // 2, height=height // 2, rate=rate, coding=settings)
         self._change: _Change[PlainEncoder | JpegEncoder] = _Change(self._format)
         self._encoder = _plain(self._format)
@@ -160,7 +160,7 @@ class SubChannel:
         with changing():
             self._change.prepare(wanted, made)
 
-    def encode(self, masked: Picture, pts_90k: int, utc_us: int) -> AccessUnit | None:
+    def encode(self, masked: I420, pts_90k: int, utc_us: int) -> AccessUnit | None:
         """The access unit of one masked picture; None where a lower rate leaves it out. Encode thread."""
         change = self._change.claim()
         if change is not None:
@@ -169,7 +169,7 @@ class SubChannel:
         if not self._pace.due(pts_90k):
             return None
         picture = scaled(masked, self._format.width, self._format.height)
-        wished, idr = self.wishes.due(utc_us), True
+        wished, idr = self.idr_requests.due(utc_us), True
         if isinstance(self._encoder, PlainEncoder):
             data, idr = self._encoder.encode(picture, force_idr=wished)
         else:

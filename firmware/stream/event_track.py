@@ -52,7 +52,7 @@ class EventTrack:
         self._last: tuple[int, int] | None = None
         self._due_s: float | None = None
         media.listen(self._changed)
-        bus.listen(self._heard)
+        bus.listen(self._on_event)
 
     def synchronise(self) -> None:
         """A viewer joins, or requested a synchronisation point: send how every property stands."""
@@ -69,7 +69,7 @@ class EventTrack:
         if due:
             self._send(self._bus.states())
 
-    def _heard(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         self._send((event,))
 
     def _send(self, events: Iterable[Event]) -> None:

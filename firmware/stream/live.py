@@ -80,10 +80,10 @@ class PipelineControl:
 
     def request_idr(self, token: str, from_utc_us: int = 0) -> None:
         """The first picture taken at or after that moment shall be an IDR picture; 0 is the next one."""
-        self._channel(token).wishes.request(from_utc_us)
+        self._channel(token).idr_requests.request(from_utc_us)
         self.joined()
 
-    def wisher(self, token: str) -> Callable[[int], None]:
+    def idr_requester(self, token: str) -> Callable[[int], None]:
         """`request_idr` for one stream."""
         return partial(self.request_idr, token)
 

@@ -76,9 +76,9 @@ class MountPoints:
     def apply(self) -> None:
         """Take over profiles and groups as they are now."""
         with self._changing:
-            self._take(self._media.value)
+            self._apply_state(self._media.value)
 
-    def _take(self, state: MediaState) -> None:
+    def _apply_state(self, state: MediaState) -> None:
         for token, encoder in state.encoders.items():
             self._server.group(token, _as_group(self._group(encoder.multicast, token)))
         self._server.group(METADATA, _as_group(self._group(state.metadata.multicast, METADATA)))
@@ -141,7 +141,7 @@ class MountPoints:
         found = self._streams.get(carried)
         if found is None:
             encoding = self._live.encoding(carried.encoder) if carried.encoder else None
-            request_idr = self._live.wisher(carried.encoder) if carried.encoder else self._without_pictures
+            request_idr = self._live.idr_requester(carried.encoder) if carried.encoder else self._without_pictures
             groups = {} if carried.secure else {"video": carried.encoder, "metadata": METADATA}
             track = StreamTracks(encoding, carried.metadata, carried.secure)
             found = self._streams[carried] = self._server.stream(track, request_idr, groups)

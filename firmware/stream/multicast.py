@@ -79,7 +79,7 @@ class Multicasting:
             self._running.pop(key).cancel()
         for key in wanted - self._running.keys():
             token = str(key[0])
-            user, password = self._server.house
+            user, password = self._server.internal_credentials
             self._running[key] = asyncio.get_running_loop().create_task(
                 multicast(self._server.inner_port, path(token), user, password), name=f"multicast {token}"
             )

@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from base.errors import Error
-from firmware.capture.frame import CLOCK_90K, CapturedFrame, FrameSource, Picture
+from firmware.capture.frame import CLOCK_90K, I420, CapturedFrame, FrameSource
 from firmware.encode.access_unit import AccessUnit
 from firmware.mask.background import Background
 from firmware.mask.grid import MB
@@ -33,7 +33,7 @@ _RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 class Vision(Protocol):
     """Vision: one call per picture, on one thread."""
 
-    def detect(self, i420: Picture, pts_90k: int) -> FrameDetections:
+    def detect(self, i420: I420, pts_90k: int) -> FrameDetections:
         """What is in the picture.
 
         Raises:
@@ -45,7 +45,7 @@ class Vision(Protocol):
 class MainEncoder(Protocol):
     """The recoverable stream."""
 
-    def encode(self, masked: Picture, clear: Picture, plan: MaskPlan, frame: CapturedFrame) -> AccessUnit | None:
+    def encode(self, masked: I420, clear: I420, plan: MaskPlan, frame: CapturedFrame) -> AccessUnit | None:
         """One picture in, its access unit out; None where the stream's rate leaves this picture out."""
         ...
 
@@ -54,7 +54,7 @@ class MainEncoder(Protocol):
 class Masked:
     """One picture as it may leave the camera, and all that is known about it."""
 
-    picture: Picture
+    picture: I420
     plan: MaskPlan
     sight: FrameDetections | None
     pts_90k: int
@@ -93,11 +93,11 @@ class Stages:
 
     open_source: Callable[[], FrameSource]
     open_eyes: Callable[[], Vision]
-    adjust: Callable[[Picture, int], Picture]
+    adjust: Callable[[I420, int], I420]
     examined: Callable[[CapturedFrame, FrameDetections], None]
     encoder: MainEncoder
     pace: DetectionPace = field(default_factory=DetectionPace)
-    overlay: Callable[[Picture, int], None] = lambda _masked, _utc_us: None
+    overlay: Callable[[I420, int], None] = lambda _masked, _utc_us: None
 
 
 class Pipeline:
@@ -116,7 +116,7 @@ class Pipeline:
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._guarded, args=(body,), name=name, daemon=True)
-            for name, body in (("capture", self._capture), ("vision", self._see), ("encode", self._encode))
+            for name, body in (("capture", self._capture), ("vision", self._run_vision), ("encode", self._encode))
         ]
 
     def start(self) -> None:
@@ -173,12 +173,12 @@ class Pipeline:
             if self._stopping.wait(_RETRY_S[min(attempt, len(_RETRY_S) - 1)]):
                 return
 
-    def _see(self) -> None:
+    def _run_vision(self) -> None:
         for attempt in range(1 << 30):
             self.counters.taken_up += 1
             try:
                 eyes = self._stages.open_eyes()
-                self._look(eyes)
+                self._detect(eyes)
                 return
             except Error as error:
                 self._synchroniser.detection_failed()
@@ -186,7 +186,7 @@ class Pipeline:
             if self._stopping.wait(_RETRY_S[min(attempt, len(_RETRY_S) - 1)]):
                 return
 
-    def _look(self, eyes: Vision) -> None:
+    def _detect(self, eyes: Vision) -> None:
         while (frame := self._synchroniser.next_for_detection()) is not None:
             self.counters.taken_up += 1
             self._stages.pace.observe(self._synchroniser.waited(), self.counters.skipped_by_vision, time.monotonic())
@@ -199,7 +199,7 @@ class Pipeline:
             self.counters.spend("describe", began_s)
 
     def _encode(self) -> None:
-        while (frame := self._synchroniser.next_for_encoding(self._take, self._planner.ready)) is not None:
+        while (frame := self._synchroniser.next_for_encoding(self._apply_result, self._planner.ready)) is not None:
             began_s = time.thread_time()
             plan = self._planner.plan(frame.pts_90k, self._background.update(frame.i420, frame.pts_90k))
             masked = self._painter.paint(frame.i420, plan, frame.pts_90k)
@@ -216,7 +216,7 @@ class Pipeline:
                 self._outputs.access_unit(unit)
                 self.counters.spend("outputs", began_s)
 
-    def _take(self, sight: FrameDetections | None) -> None:
+    def _apply_result(self, sight: FrameDetections | None) -> None:
         if sight is None:
             self._planner.failed()
             self._sights.clear()

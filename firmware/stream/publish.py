@@ -11,7 +11,7 @@ from firmware.analytics import Engine
 from firmware.analytics.engine import CONFIGURATION, SOURCE_CONFIGURATION
 from firmware.analytics.palette import coloured
 from firmware.analytics.rules.base import TrackedObject, TrackedPicture
-from firmware.capture.frame import CLOCK_90K, Picture
+from firmware.capture.frame import CLOCK_90K, I420
 from firmware.encode.access_unit import AccessUnit
 from firmware.stream.event_track import EventTrack
 from firmware.stream.live import PipelineControl
@@ -92,7 +92,7 @@ class Publisher:
     bus: Bus
     engine: Engine
     alarm: MotionAlarm
-    best_shots: Callable[[Picture, int], None]
+    best_shots: Callable[[I420, int], None]
     colours: Callable[[int], tuple[ColourShare, ...]]
     events: EventTrack
     describes: Callable[[], bool]

@@ -17,7 +17,7 @@ from nvr_box.services.metadata_frames import frame
 from nvr_box.services.recordings_view import METADATA, SERVICE, VIDEO, Catalogue, recording_token
 from onvif import metadata
 from onvif.errors import Fault
-from onvif.rtsp.replay_play import Described, ReplaySample
+from onvif.rtsp.replay_play import ReplayDescription, ReplaySample
 from wire.nal import Codec, split
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class BoxArchive:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
-    async def describe(self, token: str) -> Described | None:
+    async def describe(self, token: str) -> ReplayDescription | None:
         """None for an unknown recording and for one with nothing in it."""
         try:
             recording = await self._catalogue.recording(token)
@@ -45,7 +45,7 @@ class BoxArchive:
         if not words:
             return None
         sets = await self._parameter_sets(recording.camera.camera, recording.latest_us)
-        return Described(words, recording.earliest_us, recording.latest_us, (VIDEO, METADATA), sets)
+        return ReplayDescription(words, recording.earliest_us, recording.latest_us, (VIDEO, METADATA), sets)
 
     async def samples(
         self, token: str, start_us: int, end_us: int | None, *, reverse: bool, user: str

@@ -27,7 +27,7 @@ from nvr_box.services.replay_ports import ReplayPorts
 from nvr_box.services.searches import RecordingSearch, search_service
 from onvif.access import access_class
 from onvif.auth import Authenticator
-from onvif.connection_bounds import ConnectionLimit, attend
+from onvif.connection_bounds import ConnectionLimit, bound_connections
 from onvif.device.host import DeviceHost, device_identity, restart_process
 from onvif.device.ports import DevicePorts
 from onvif.device_state import DeviceState
@@ -118,7 +118,7 @@ class OnvifFace:
     def application(self) -> web.Application:
         app = web.Application(client_max_size=2 << 20, middlewares=[guard(self.device)])
         app.add_routes(self.server.routes())
-        attend(app, ConnectionLimit())
+        bound_connections(app, ConnectionLimit())
         Tunnels(lambda: self.replay.port_of("inner"), self.replay.origins).install(app)
         app.cleanup_ctx.append(self.events.running)
         app.cleanup_ctx.append(self._telling)

@@ -30,7 +30,7 @@ from nvr_box.web import (
 )
 from nvr_box.web.request_fields import ACCOUNT, BOX, SESSION, SESSIONS
 from nvr_box.web.sessions import WebSessions, csrf_fits, same_origin
-from onvif.connection_bounds import Bounds, ConnectionLimit, attend
+from onvif.connection_bounds import Bounds, ConnectionLimit, bound_connections
 
 _log = logging.getLogger(__name__)
 _STATIC = Path(__file__).parent / "static"
@@ -62,7 +62,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def application(box: BoxContext) -> web.Application:
     """The page of `box`, ready for an `AppRunner`; the caller serves it over TLS, or on loopback without."""
     app = web.Application(middlewares=[_say_what_went_wrong, _know_who_asks], client_max_size=_MOST_PUSH_BYTES)
-    attend(app, ConnectionLimit(_BOUNDS))
+    bound_connections(app, ConnectionLimit(_BOUNDS))
     app[BOX] = box
     app[SESSIONS] = WebSessions(box)
     watched = (cameras, masking, frames, stream, searches, reveal, exports)

@@ -35,7 +35,7 @@ class HostPlatform:
 
     async def set_clock(self, utc: datetime | None, state: DeviceState) -> timedelta:
         """As the protocol; the time zone stays in the state. Raises HostError."""
-        await self._ask_ntp(state)
+        await self._set_ntp(state)
         if utc is not None and not state.clock.ntp:
             await self._request("clock", utc=utc.timestamp())
         return timedelta()
@@ -45,7 +45,7 @@ class HostPlatform:
         if new.hostname and new.hostname != old.hostname:
             await self._request("hostname", name=new.hostname)
         if (new.ntp_servers, new.ntp_from_dhcp) != (old.ntp_servers, old.ntp_from_dhcp):
-            await self._ask_ntp(new)
+            await self._set_ntp(new)
         for found in self.interfaces():
             before, after = old.interfaces.get(found.name), new.interfaces.get(found.name)
             if (after or InterfaceSettings()).enabled != (before or InterfaceSettings()).enabled:
@@ -61,7 +61,7 @@ class HostPlatform:
         else:
             self._restart_process()
 
-    async def _ask_ntp(self, state: DeviceState) -> None:
+    async def _set_ntp(self, state: DeviceState) -> None:
         servers = [] if state.ntp_from_dhcp else [server.address for server in state.ntp_servers]
         await self._request("ntp", enabled=state.clock.ntp, servers=servers[:4])
 

@@ -30,7 +30,7 @@ class KeyPairs:
         self._stored, self._tell = stored, tell
         for key in self.all():
             if key.status == "generating":  # the device was switched off meanwhile
-                self._put(replace(key, status="corrupt"))
+                self._store(replace(key, status="corrupt"))
 
     def all(self) -> tuple[Key, ...]:
         return self._stored.value.keys
@@ -64,9 +64,9 @@ class KeyPairs:
         if key is None:
             return
         if pair is None:
-            self._put(replace(key, status="corrupt"))
+            self._store(replace(key, status="corrupt"))
         else:
-            self._put(replace(key, status="ok", private=private_pem(pair), public=public_pem(pair.public_key())))
+            self._store(replace(key, status="ok", private=private_pem(pair), public=public_pem(pair.public_key())))
 
     def add(self, pair: PrivateKey, alias: str, *, external: bool) -> Key:
         """Keep a pair; where its public key is known already, that entry gets the private key and is the answer."""
@@ -76,7 +76,7 @@ class KeyPairs:
             return self._new(Key("", public, private, alias, external=external))
         if not known.private:
             known = replace(known, private=private_pem(pair))
-            self._put(known)
+            self._store(known)
         return known
 
     def add_public(self, public: PublicKey, alias: str) -> Key:
@@ -136,7 +136,7 @@ class KeyPairs:
         self._tell(made.id, "", made.status)
         return made
 
-    def _put(self, key: Key) -> None:
+    def _store(self, key: Key) -> None:
         old = self.get(key.id)
         self._stored.change(keys=tuple(key if kept.id == key.id else kept for kept in self.all()))
         if old.status != key.status:

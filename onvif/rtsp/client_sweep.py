@@ -39,7 +39,7 @@ class ClientSweep:
         self._visitors: dict[int, _Visitor] = {}
         self._lock = threading.Lock()
 
-    def came(self, client: Any) -> None:
+    def add(self, client: Any) -> None:
         """A new connection; the oldest without a session makes room when there are too many, else it has to go."""
         now_mono_s = time.monotonic()
         visitor = _Visitor(client, self._address_of(client), now_mono_s)

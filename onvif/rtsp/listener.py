@@ -45,7 +45,7 @@ class RtspListener:
         self.visitors = ClientSweep(
             lambda client: _address(client.get_connection(), origins), _hang_up, by_address=not tunnelled
         )
-        self.server.connect("client-connected", lambda _server, client: self.visitors.came(client))
+        self.server.connect("client-connected", lambda _server, client: self.visitors.add(client))
         self.server.connect(
             "client-connected", lambda _server, client: client.connect("pre-setup-request", self._judged)
         )

@@ -54,19 +54,19 @@ class LiveStream:
 
     Args:
         track: what it carries.
-        want_idr: called for an IDR picture from a UTC microsecond on; 0 is the very next one.
+        request_idr: called for an IDR picture from a UTC microsecond on; 0 is the very next one.
         later: does something in a moment, on the GLib thread.
         pools: the address pool (gst-rtsp-server's) of a part's multicast group now, None where it has none.
     """
 
     def __init__(
-        self, track: StreamTracks, want_idr: Callable[[int], None], later: Callable[[Callable[[], None]], None],
+        self, track: StreamTracks, request_idr: Callable[[int], None], later: Callable[[Callable[[], None]], None],
         pools: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:  # fmt: skip
         self.track = track
         self.timeout_s = 60
         """How long a viewer's session lives without a word of theirs; announced at SETUP."""
-        self._want_idr = want_idr
+        self._request_idr = request_idr
         self._later = later
         self._pools = pools
         self._lock = threading.Lock()
@@ -118,7 +118,7 @@ class LiveStream:
                     running.started = True
                     running.send_video(access_unit, pts)
                 elif idr:
-                    self._want_idr(running.zero_us)
+                    self._request_idr(running.zero_us)
 
     def metadata(self, document: bytes, *, pts_90k: int, utc_us: int) -> None:
         """Send one `tt:MetadataStream` document, in front of or behind the picture of the same time."""
@@ -129,7 +129,7 @@ class LiveStream:
 
     def play(self) -> None:
         """A viewer sent PLAY: the next picture shall be an IDR picture."""
-        self._want_idr(0)
+        self._request_idr(0)
 
     @contextlib.contextmanager
     def changing(self, codec: str) -> Iterator[list[Any]]:
@@ -198,7 +198,7 @@ class LiveStream:
         media.connect("prepared", self._prepared)
         media.connect("target-state", lambda _media, state: self._leaves(edition, state))
         media.connect("unprepared", self._unprepared)
-        self._want_idr(running.zero_us)
+        self._request_idr(running.zero_us)
 
     def _leaves(self, edition: int, state: int) -> None:
         """The last viewer left: the factory would still hand out this media, which cannot be prepared again."""

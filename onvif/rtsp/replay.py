@@ -28,7 +28,7 @@ from onvif.rtsp.replay_message import (
     read_line,
     read_request,
 )
-from onvif.rtsp.replay_play import Archive, Described, PlayRequest, ReplaySample
+from onvif.rtsp.replay_play import Archive, PlayRequest, ReplayDescription, ReplaySample
 from onvif.rtsp.replay_play import play as play_samples
 from onvif.rtsp.replay_rtp import VIDEO_PAYLOADS, Mark, metadata_payloads, video_payloads
 from onvif.rtsp.replay_session import END_OF_RANGE, SessionState, after
@@ -57,7 +57,7 @@ class ReplayServer:
         """Their GET halves, by cookie."""
         self.origins: dict[int, str] = {}
         """The address of the client behind a connection to the inner door, by that connection's own port."""
-        self.crowd = ConnectionLimit(BOUNDS)
+        self.limit = ConnectionLimit(BOUNDS)
         self._doors: dict[str, asyncio.Server] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -74,7 +74,7 @@ class ReplayServer:
         if door in self._doors and port in {0, self.port_of(door)}:
             return
         # Those inside tunnels have been counted at the port that they came by.
-        link = listen(host, port, None if door == "inner" else self.crowd)
+        link = listen(host, port, None if door == "inner" else self.limit)
         server = await asyncio.start_server(self._connected, sock=link, limit=LINE_BYTES * 4, ssl=tls)
         await self.close(door)
         self._doors[door] = server
@@ -130,7 +130,7 @@ class Connection:
     session: str = ""
     user: str = ""
     token: str = ""
-    described: Described | None = None
+    described: ReplayDescription | None = None
     tracks: dict[str, ReplayTrack] = field(default_factory=dict)
     player: asyncio.Task[None] | None = None
     position_us: int | None = None
@@ -157,7 +157,7 @@ class Connection:
         """It has a session, and stays for as long as that."""
         if self.patience is not None:
             self.patience.cancel()
-        self.server.crowd.mark_requested(self.writer.get_extra_info("peername"))
+        self.server.limit.mark_requested(self.writer.get_extra_info("peername"))
         if self.other_half is not None:
             self.other_half.keep()
 
@@ -241,7 +241,7 @@ class Connection:
             raise RtspRefusal(403)
         self.user = user.name
 
-    async def _find(self, request: RtspRequest) -> Described:
+    async def _find(self, request: RtspRequest) -> ReplayDescription:
         if not request.path:
             raise RtspRefusal(404)
         found = await self.server.archive.describe(request.path[0])

@@ -31,7 +31,7 @@ class ReplaySample:
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class ReplayDescription:
     """What a recording has: codecs of its video (`H264`, `H265`) as they came, and its range."""
 
     codecs: tuple[str, ...]
@@ -45,7 +45,7 @@ class Described:
 class Archive(Protocol):
     """Recordings, as the replay server needs them."""
 
-    async def describe(self, token: str) -> Described | None:
+    async def describe(self, token: str) -> ReplayDescription | None:
         """None when there is no such recording or nothing in it."""
 
     def samples(

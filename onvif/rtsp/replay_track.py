@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from onvif.rtsp.fmtp import fmtp
 from onvif.rtsp.replay_message import RtspRefusal
-from onvif.rtsp.replay_play import Described, clock_text
+from onvif.rtsp.replay_play import ReplayDescription, clock_text
 from onvif.rtsp.replay_rtp import METADATA_PAYLOAD, VIDEO_PAYLOADS, Packetiser
 from onvif.rtsp.transport import parse
 
@@ -77,7 +77,7 @@ class ReplayTrack:
                 transport.close()
 
 
-def description(token: str, found: Described) -> bytes:
+def description(token: str, found: ReplayDescription) -> bytes:
     """SDP of a recording (ONVIF Streaming 26.06, 6.2)."""
     span = f"clock={clock_text(found.start_us)}-{clock_text(found.end_us)}"
     lines = ["v=0", "o=- 0 0 IN IP4 0.0.0.0", f"s={token}", "c=IN IP4 0.0.0.0", "t=0 0", f"a=range:{span}",

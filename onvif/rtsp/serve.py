@@ -57,7 +57,7 @@ class RtspServer:
         self._users = users
         self._interface = interface
         self._address = address
-        self.house = (f"house-{secrets.token_hex(8)}", secrets.token_hex(16))
+        self.internal_credentials = (f"house-{secrets.token_hex(8)}", secrets.token_hex(16))
         """Name and password by which this program watches its own streams; made again at each start."""
         self.guard = Guard()
         """Counts wrong passwords; the web services of the same users are to count by it too."""
@@ -96,13 +96,13 @@ class RtspServer:
         return self._secure.port if self._secure is not None else 0
 
     def stream(
-        self, track: StreamTracks, want_idr: Callable[[int], None], groups: Mapping[str, str] | None = None
+        self, track: StreamTracks, request_idr: Callable[[int], None], groups: Mapping[str, str] | None = None
     ) -> LiveStream:
         """A stream without a path yet.
 
         Args:
             track: what it carries.
-            want_idr: called on any thread when a viewer comes: the next picture taken at or after this UTC
+            request_idr: called on any thread when a viewer comes: the next picture taken at or after this UTC
                 microsecond shall be an IDR picture; 0 means the very next one.
             groups: the names (see `group`) of the multicast groups of `video` and `metadata`.
         """
@@ -111,7 +111,7 @@ class RtspServer:
         def pools() -> dict[str, Any]:
             return {part: self._pools[name][1] for part, name in named.items() if name in self._pools}
 
-        live = LiveStream(track, want_idr, self._soon, pools)
+        live = LiveStream(track, request_idr, self._soon, pools)
         if self._interface:
             live.factory.set_multicast_iface(self._interface)
         self._groups[live] = named
@@ -134,9 +134,9 @@ class RtspServer:
             self._secure_mounts.remove_factory(f"/{path}")
             self._end(lambda session: session.matches(f"/{path}")[0])
 
-    def publish(self, path: str, track: StreamTracks, want_idr: Callable[[int], None]) -> LiveStream:
+    def publish(self, path: str, track: StreamTracks, request_idr: Callable[[int], None]) -> LiveStream:
         """`stream` and `mount` in one."""
-        live = self.stream(track, want_idr)
+        live = self.stream(track, request_idr)
         self.mount(path, live)
         return live
 
@@ -185,7 +185,7 @@ class RtspServer:
         self._outer.open(self._context)
         self._inner.open(self._context)
         self._thread.start()
-        self._in_loop(self._forget_the_gone, _FORGET_EVERY_S * 1000)
+        self._in_loop(self._forget_ended, _FORGET_EVERY_S * 1000)
 
     def listen(self, port: int) -> None:
         """Listen on another port from now on, or on none when it is 0; sessions in progress go on.
@@ -253,7 +253,7 @@ class RtspServer:
 
     def _accounts(self) -> dict[str, User]:
         found = {name: User(name, password, Level(level)) for name, (password, level) in self._users().items()}
-        name, password = self.house
+        name, password = self.internal_credentials
         return {**found, name: User(name, password, Level.USER)}
 
     def _attend(self, _server: Any, client: Any) -> None:
@@ -316,7 +316,7 @@ class RtspServer:
         self._in_loop(once)
         done.wait(2.0)
 
-    def _forget_the_gone(self) -> bool:
+    def _forget_ended(self) -> bool:
         for door in self._doors():
             door.server.get_session_pool().cleanup()
             door.visitors.sweep()

@@ -79,9 +79,9 @@ class EventBrokers:
             except Error as problem:
                 # A topic that an older version had: the other brokers must not suffer for it.
                 _log.warning("broker %s is not used: %s", settings.address, problem)
-        self._bus.listen(self._heard)
+        self._bus.listen(self._on_event)
         yield
-        self._bus.forget(self._heard)
+        self._bus.forget(self._on_event)
         await asyncio.gather(*(asyncio.to_thread(broker.stop) for broker in self._running.values()))
         self._running.clear()
 
@@ -213,7 +213,7 @@ class EventBrokers:
         if broker is not None:
             await asyncio.to_thread(broker.stop)
 
-    def _heard(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         """On any thread; `dict` copies are cheap and the loop may change the brokers meanwhile."""
         for broker in list(self._running.values()):
             broker.offer(event)

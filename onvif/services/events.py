@@ -71,9 +71,9 @@ class EventService:
     async def running(self, _app: web.Application) -> AsyncIterator[None]:
         """Hear the bus while the application runs; then let every waiting client go."""
         self._loop = asyncio.get_running_loop()
-        self._bus.listen(self._heard)
+        self._bus.listen(self._on_event)
         yield
-        self._bus.forget(self._heard)
+        self._bus.forget(self._on_event)
         self._closing = True
         for arrived in self._arrived.values():
             arrived.set()
@@ -199,7 +199,7 @@ class EventService:
             if arrived is not None:
                 arrived.set()
 
-    def _heard(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         """On any thread; the loop may close under a publisher that outlives it."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):

@@ -51,8 +51,8 @@ class Renderer:
         signing_key, camera_id: the camera's, None for a camera of another make.
         mark: the watermark's text.
         from_us, until_us: only pictures taken from the one on and before the other come out, to the picture; those
-            in front of them in their group are decoded and seen by nobody.
-        point: x, y as shares of the picture: only the person who is there in the first picture at or after
+            in front of them in their group are decoded and not shown.
+        point: x, y as shares of the picture: only the person seen there in the first picture at or after
             `point_us` is shown; None for everybody.
         held: content keys from legal holds, by key_hash.
     """
@@ -228,7 +228,7 @@ class _Output:
         yield from self._whole()
 
     def _whole(self) -> Iterator[MediaSegment]:
-        for init, fragment, data in self._sink.take():
+        for init, fragment, data in self._sink.next_fragments():
             begins_s = self._begins_90k / fmp4.TIMESCALE
             if fragment is None:
                 yield MediaSegment(fmp4.mime(init), self._first_us, begins_s, 0.0, init)
@@ -240,7 +240,7 @@ class _Output:
 
 
 def _who(opened: OpenedUnit, point: Point) -> frozenset[int]:
-    """The track whose region is at `point`, the smallest when several are; nobody when none is."""
+    """The track whose region is at `point`, the smallest when several are; None when none is."""
     if opened.mask is None:
         return frozenset()
     rows, columns = opened.mask.shape

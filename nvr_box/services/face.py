@@ -20,7 +20,7 @@ from nvr_box.services.archive import BoxArchive
 from nvr_box.services.jobs import Jobs
 from nvr_box.services.receiver import Receivers, receiver_service
 from nvr_box.services.recording import RecordingControl, recording_service
-from nvr_box.services.recording_state_events import tell_recordings
+from nvr_box.services.recording_state_events import publish_recordings
 from nvr_box.services.recordings_view import ASKING, Catalogue
 from nvr_box.services.replay import Replay, replay_service
 from nvr_box.services.replay_ports import ReplayPorts
@@ -48,7 +48,7 @@ from onvif.services.first_account import ensure_administrator
 from onvif.users import AccessClass, User
 
 log = logging.getLogger(__name__)
-_TELL_EVERY_S = 1.0
+_PUBLISH_EVERY_S = 1.0
 _READING = frozenset({
     AccessClass.PRE_AUTH, AccessClass.READ_SYSTEM, AccessClass.READ_SYSTEM_SENSITIVE, AccessClass.READ_SYSTEM_SECRET,
     AccessClass.READ_MEDIA,
@@ -121,7 +121,7 @@ class OnvifFace:
         bound_connections(app, ConnectionLimit())
         Tunnels(lambda: self.replay.port_of("inner"), self.replay.origins).install(app)
         app.cleanup_ctx.append(self.events.running)
-        app.cleanup_ctx.append(self._telling)
+        app.cleanup_ctx.append(self._publishing_states)
         return app
 
     @contextlib.asynccontextmanager
@@ -131,7 +131,7 @@ class OnvifFace:
         Raises:
             StoreError: the port cannot be listened on.
         """
-        await self.jobs.settle()
+        await self.jobs.reconcile()
         self._keep_sessions()
         self.catalogue.state.listen(lambda _before, _after: self._keep_sessions())
         config = self.box.config.onvif
@@ -194,25 +194,25 @@ class OnvifFace:
             self.device.reset(users=kept.users, hostname=kept.hostname, interfaces=kept.interfaces)
         self.catalogue.state.reset(next_number=self.catalogue.state.value.next_number)
 
-    async def _telling(self, _app: web.Application) -> AsyncIterator[None]:
-        task = asyncio.create_task(kept_up("ONVIF states", self._tell), name="onvif states")
+    async def _publishing_states(self, _app: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(kept_up("ONVIF states", self._publish_states), name="onvif states")
         yield
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
-    async def _tell(self) -> None:
+    async def _publish_states(self) -> None:
         """The states of jobs, receivers and recordings follow from the recorders; look and say what changed."""
         while True:
             try:
-                await self.jobs.settle()
+                await self.jobs.reconcile()
             except Error as error:
                 # The disk refuses for now: recorders go on as they do, the next turn tries again.
                 log.debug("recording jobs: %s", error)
-            self.control.tell_states()
-            self.receivers.tell_states()
-            tell_recordings(self.catalogue, self.bus)
-            await asyncio.sleep(_TELL_EVERY_S)
+            self.control.publish_states()
+            self.receivers.publish_states()
+            publish_recordings(self.catalogue, self.bus)
+            await asyncio.sleep(_PUBLISH_EVERY_S)
 
     def _keep_sessions(self) -> None:
         """Let replay sessions last as SetReplayConfiguration says."""

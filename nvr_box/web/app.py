@@ -41,7 +41,7 @@ _MOST_PUSH_BYTES = 8 << 20
 # A wall of 64 tiles is a WebSocket each, and several guards may come from one address.
 _BOUNDS = Bounds(in_all=512, per_address=192)
 
-# Nothing but our own files runs, and nobody may frame the page. blob: is what MediaSource plays; data: are the
+# Nothing but our own files runs, and no site may frame the page. blob: is what MediaSource plays; data: are the
 # pictures that the page cuts out of a frozen frame.
 _HEADERS = {
     "Content-Security-Policy": (
@@ -104,12 +104,12 @@ async def _know_who_asks(request: web.Request, handler: Handler) -> web.StreamRe
     found = request.app[SESSIONS].find(request)
     if found is None:
         return _refusal(401, "Sign in first.")
-    session, who = found
+    session, user = found
     if request.method not in ("GET", "HEAD") and not (same_origin(request) and csrf_fits(request, session)):
         return _refusal(403, "This request did not come from the page itself; load the page again.")
-    if request.path not in _UNCLAIMED and request.app[BOX].users.must_claim(who.name):
+    if request.path not in _UNCLAIMED and request.app[BOX].users.must_claim(user.name):
         return _refusal(403, "Choose a password of your own first.", "password")
-    request[SESSION], request[ACCOUNT] = session, who
+    request[SESSION], request[ACCOUNT] = session, user
     return await handler(request)
 
 

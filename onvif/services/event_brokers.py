@@ -1,7 +1,7 @@
 """The event broker operations of the event service (ONVIF Core 26.06, 9.11): add or change, list, delete.
 
-Brokers get events, and what each picture shows when they ask for it. How they are trusted and whom they take us for is
-in the keystore.
+Brokers get events, and what each picture shows when they ask for it. How they are trusted and which client certificate
+they get is in the keystore.
 """
 
 import asyncio

@@ -46,7 +46,7 @@ from firmware.vision import VisionStage
 from firmware.vision.frame_detections import FrameDetections
 from models import load
 from onvif.events.bus import Bus
-from onvif.events.settings_damage import tell_damage, tell_lost
+from onvif.events.settings_damage import publish_damage, publish_lost
 from onvif.platform import interface_of
 from onvif.rtsp.serve import RtspServer
 from wire.pairing import Pairing
@@ -90,8 +90,8 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
     chosen = Stored(config.state / "selection.json", config.selection, lost=Selection())
     released = Stored(config.state / "released-places.json", ReleasedPlaces())
     if pairings.damage is not None:
-        pairings.listen(tell_lost(bus, pairings.damage))
-    tell_damage(bus, settings.device, settings.media, overlay.settings, drawn, chosen, released)
+        pairings.listen(publish_lost(bus, pairings.damage))
+    publish_damage(bus, settings.device, settings.media, overlay.settings, drawn, chosen, released)
     chooser = ExemptionPolicy(networks, lambda: chosen.value)
     planner = Planner(width, height, mask, chooser.open, lambda: released.value.boxes)
     painter = Painter(width, height, mask)

@@ -36,7 +36,7 @@ class MaskingEndpoint:
 
     Args:
         live: the running picture and the mask settings in force.
-        chosen: who is left open.
+        chosen: which people are left open.
         released: which places are.
     """
 
@@ -82,7 +82,7 @@ class MaskingEndpoint:
 
 
 def settings_document(settings: MaskSettings) -> dict[str, Any]:
-    """What the settings leave open, whoever is in the picture."""
+    """What the settings leave open, in any picture."""
     return {
         "people": "PERSON" in settings.classes or any(rule.name == "PERSON" for rule in settings.rules),
         "extent": settings.extent.value,

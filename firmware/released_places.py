@@ -36,7 +36,7 @@ class ReleasedPlace:
     Args:
         id: what it is called by the box, unique in the list.
         box: x0, y0, x1, y1 as shares of the picture.
-        reason, by, at_utc_us: why, by whom and when it was released.
+        reason, by, at_utc_us: why, by which account and when it was released.
     """
 
     id: str

@@ -179,7 +179,7 @@ class _Child:
 
     async def _once(self) -> int:
         """One process from start to end; its exit status."""
-        with _Pipe(self._take) as pipe:
+        with _Pipe(self._on_report) as pipe:
             environment = {key: value for key, value in os.environ.items() if key not in _OF_SYSTEMD}
             child = await asyncio.create_subprocess_exec(
                 *self._command, pass_fds=[pipe.write], env={**environment, progress.PIPE: str(pipe.write)}
@@ -195,7 +195,7 @@ class _Child:
                 self._run = None
         return status
 
-    def _take(self, line: bytes) -> None:
+    def _on_report(self, line: bytes) -> None:
         report = progress.parse(line)
         if isinstance(report, str):
             self._reason = report
@@ -204,14 +204,14 @@ class _Child:
 
 
 class _Pipe:
-    """A pipe whose lines go to `take`, on the event loop, until the block ends.
+    """A pipe whose lines go to `on_line`, on the event loop, until the block ends.
 
     Attributes:
         write: the end for the child.
     """
 
-    def __init__(self, take: Callable[[bytes], None]) -> None:
-        self._take, self._rest = take, b""
+    def __init__(self, on_line: Callable[[bytes], None]) -> None:
+        self._on_line, self._rest = on_line, b""
         self._read, self.write = os.pipe()
         os.set_blocking(self._read, False)
 
@@ -230,7 +230,7 @@ class _Pipe:
             *lines, self._rest = (self._rest + os.read(self._read, 65536)).split(b"\n")
             self._rest = self._rest[-progress.LONGEST_LINE :]
             for line in lines:
-                self._take(line)
+                self._on_line(line)
 
 
 async def _end(child: asyncio.subprocess.Process, name: str) -> None:

@@ -60,13 +60,13 @@ class Detector(Protocol):
         """
 
 
-def in_window(look: Callable[[Rgb], Detections], rgb: Rgb, box: Window) -> Detections:
-    """What `look` finds in the window `box` of `rgb`, as `Detector.region` says it."""
+def in_window(detect: Callable[[Rgb], Detections], rgb: Rgb, box: Window) -> Detections:
+    """What `detect` finds in the window `box` of `rgb`, as `Detector.region` says it."""
     height, width = rgb.shape[:2]
     x0, y0, x1, y1 = max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)
     if x1 - x0 < ALIGNMENT or y1 - y0 < ALIGNMENT:
         return Detections.none()
-    found = look(rgb[y0:y1, x0:x1])
+    found = detect(rgb[y0:y1, x0:x1])
     boxes = found.boxes + np.array([x0, y0, x0, y0], np.float32)
     cut = (
         ((boxes[:, 0] < x0 + 2) & (x0 > 0))
@@ -77,12 +77,12 @@ def in_window(look: Callable[[Rgb], Detections], rgb: Rgb, box: Window) -> Detec
     return Detections(boxes, found.scores, found.classes).where(~cut)
 
 
-def tiled(look: Callable[[Rgb], Detections], rgb: Rgb, tiles: tuple[int, int], *, merge: bool) -> Detections:
-    """What `look` finds in the whole of `rgb` and in overlapping windows of it, `tiles` = (columns, rows)."""
-    found = [look(rgb)]
+def tiled(detect: Callable[[Rgb], Detections], rgb: Rgb, tiles: tuple[int, int], *, merge: bool) -> Detections:
+    """What `detect` finds in the whole of `rgb` and in overlapping windows of it, `tiles` = (columns, rows)."""
+    found = [detect(rgb)]
     height, width = rgb.shape[:2]
     if tiles != (1, 1):
-        found += [in_window(look, rgb, tile) for tile in _grid(width, height, tiles)]
+        found += [in_window(detect, rgb, tile) for tile in _grid(width, height, tiles)]
     return found[0] if len(found) == 1 else suppressed(Detections.joined(found), NMS_IOU, GROUPS, merge=merge)
 
 

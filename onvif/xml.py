@@ -17,7 +17,7 @@ def read(data: bytes, *, limit: int, what: str, tags: int = MOST_TAGS) -> etree.
 
     Args:
         data: the document.
-        limit: the largest size in bytes that is looked at.
+        limit: the largest size in bytes that is read.
         what: what the document should be, for the message ("The probe", "The metadata document").
         tags: how many it may have.
 

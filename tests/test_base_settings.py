@@ -25,7 +25,7 @@ from firmware.mask.zones import ZoneGrids
 from firmware.osd import Overlay
 from firmware.settings import Settings
 from onvif.events.bus import Bus
-from onvif.events.settings_damage import tell_damage
+from onvif.events.settings_damage import publish_damage
 from onvif.events.topics import CAMERA
 from onvif.users import Level
 
@@ -249,7 +249,7 @@ def test_half_a_settings_file_ends_no_camera_and_is_said_until_it_is_set_again(t
         (tmp_path / name).write_bytes(b'{"osds": [')
     bus = Bus(CAMERA)
     overlay, sensor = Overlay(tmp_path), Sensor(tmp_path, bus)
-    tell_damage(bus, overlay.settings)
+    publish_damage(bus, overlay.settings)
 
     def failed(name):
         return [dict(each.data)["Failed"] for each in bus.states() if dict(each.source) == {"Token": name}]

@@ -2,7 +2,7 @@ r"""One person out of a recording, for a recipient that is to see no other perso
 
 `python -m wire.grant IN --identity KEY --track N --to RECIPIENT OUT`: OUT is a small file beside the recording; with it
 and the recipient's identity `python -m wire.player --grant OUT` restores this person's own macroblocks, and has no key
-that opens anybody else's. The camera must have given each person a payload of its own (`per_track`). A track's number
+that opens another person's. The camera must have given each person a payload of its own (`per_track`). A track's number
 means the same person from one start of the camera to the next only: where a recording goes over one, or lacks a piece,
 and the number is used on both sides, the grant is refused until `--part N` says on which side the person is meant.
 

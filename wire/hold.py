@@ -103,7 +103,7 @@ def unseal(data: bytes, case: Identity) -> Held:
     records = [data[start : start + size] for start in range(at, len(data), max(size, 1))]
     if records and len(case.open(records[0][HASH_BYTES:], _INFO + records[0][:HASH_BYTES])) != KEY_BYTES:
         raise SealError("what was held is not a content key")
-    return Held({each[:HASH_BYTES]: (each[HASH_BYTES:], case) for each in records})
+    return Held({entry[:HASH_BYTES]: (entry[HASH_BYTES:], case) for entry in records})
 
 
 def main() -> int:

@@ -77,7 +77,10 @@ class Pairing:
 
     def demand_usable(self) -> None:
         """Raise `WireError`, which names the key, unless something can be sealed to every key of it."""
-        for name, key in (("feature_key", self.feature_key), *(("recipients", each) for each in self.recipients)):
+        for name, key in (
+            ("feature_key", self.feature_key),
+            *(("recipients", recipient) for recipient in self.recipients),
+        ):
             try:
                 key.demand_usable()
             except SealError as error:

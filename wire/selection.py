@@ -1,4 +1,4 @@
-"""Whom a camera's mask leaves open, as the document that camera and box exchange (`wire/selection.md`)."""
+"""The people that a camera's mask leaves open, as the document that camera and box exchange (`wire/selection.md`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

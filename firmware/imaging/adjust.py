@@ -1,7 +1,7 @@
 """Brightness, contrast, saturation and sharpness, done on the raw picture.
 
 They come before detection, so that what the detector sees is what the viewer sees; their ranges are kept so narrow that
-no setting blinds the detector (an operator may set them, and must not thereby unmask anybody).
+no setting blinds the detector (an operator may set them, and must not thereby unmask people).
 """
 
 from dataclasses import dataclass

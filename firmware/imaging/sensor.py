@@ -15,7 +15,7 @@ from firmware.capture.frame import I420, FrameSource, planes
 from firmware.imaging.adjust import NEUTRAL, Adjuster, Adjustment
 from firmware.imaging.tampering import Tampering, TamperingKind
 from onvif.events import Bus, topics
-from onvif.events.settings_damage import tell_damage
+from onvif.events.settings_damage import publish_damage
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Sensor:
     def __init__(self, state: Path, bus: Bus) -> None:
         self._bus = bus
         self.settings = Stored(state / "imaging.json", Adjustment())
-        tell_damage(bus, self.settings)
+        publish_damage(bus, self.settings)
         self._controls: SensorControls | None = None
         self._adjuster = Adjuster(self.settings.value)
         self.settings.listen(self._changed)

@@ -221,7 +221,7 @@ class Planner:
         if foreground is not None:
             # Where nothing but the scene tells of somebody, his outline is found a macroblock too small.
             followed = foreground.near if strict else foreground.alive
-            left = self._remainder.follow(
+            left = self._remainder.update(
                 cells > 0, believed, followed, self._explained(pts_90k), pts_90k, everything=strict
             )
             np.maximum(cells, left, out=cells)

@@ -122,7 +122,7 @@ class MaskSettings:
         classes: the classes that are masked, by name in `wire.features.vocabulary`.
         rules: classes that are masked in a way of their own; a class that is named here is masked.
         margin: by how much of its size a box grows on each side; by half of that where it fills half of the picture's
-            height, since boxes of people who are near fit better; 0 to 1.
+            height, since boxes of people that are near fit better; 0 to 1.
         hold_s: how long a place stays masked after the last sighting there; 0 to 10 s.
         look_back_s: how long a picture waits, so that a mask can begin before the first sighting; 0 to 2 s,
             less than `deadline_s`.

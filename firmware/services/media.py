@@ -62,7 +62,7 @@ class Media:
         async def listed(_call: Call) -> Reply:
             return {"Configurations": [self._configuration(field, token) for token in self.media.profiles.known(field)]}
 
-        async def one(call: Call) -> Reply:
+        async def get_configuration(call: Call) -> Reply:
             return {"Configuration": self._configuration(field, self._token(call, field))}
 
         async def compatible(call: Call) -> Reply:
@@ -82,7 +82,7 @@ class Media:
             return None
 
         return {
-            f"Get{word}Configurations": listed, f"Get{word}Configuration": one,
+            f"Get{word}Configurations": listed, f"Get{word}Configuration": get_configuration,
             f"GetCompatible{word}Configurations": compatible, f"Add{word}Configuration": add,
             f"Remove{word}Configuration": remove,
         }  # fmt: skip
@@ -233,7 +233,9 @@ def media_service(handlers: Media, *parts: object, osd: bool) -> Service:
         }  # fmt: skip
 
     made = service((handlers, *parts), names.TRT, path=PATH, capabilities=capabilities)
-    of_kinds = {names.q(names.TRT, name): each for word in _FIELDS for name, each in handlers.of_kind(word).items()}
+    of_kinds = {
+        names.q(names.TRT, name): handler for word in _FIELDS for name, handler in handlers.of_kind(word).items()
+    }
     return replace(made, handlers={**made.handlers, **of_kinds})
 
 

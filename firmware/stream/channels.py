@@ -1,7 +1,7 @@
 """The two video streams: the recoverable main stream and the masked sub stream, of half its size at first.
 
-A channel is driven by the encode thread alone. New formats, recipients and wishes for an IDR picture may come from any
-thread and hold from the next picture on. An encoder of a new format is made by the requesting thread: the encode
+A channel is driven by the encode thread alone. New formats, recipients and requests for an IDR picture may come from
+any thread and hold from the next picture on. An encoder of a new format is made by the requesting thread: the encode
 thread only changes over, so no stream waits for another one's change.
 """
 
@@ -169,9 +169,9 @@ class SubChannel:
         if not self._pace.due(pts_90k):
             return None
         picture = scaled(masked, self._format.width, self._format.height)
-        wished, idr = self.idr_requests.due(utc_us), True
+        idr_requested, idr = self.idr_requests.due(utc_us), True
         if isinstance(self._encoder, PlainEncoder):
-            data, idr = self._encoder.encode(picture, force_idr=wished)
+            data, idr = self._encoder.encode(picture, force_idr=idr_requested)
         else:
             data = self._encoder.encode(picture)
         return AccessUnit(data, pts_90k, utc_us, idr, self._format.encoding)

@@ -100,18 +100,18 @@ class FrameSynchronizer:
             self._changed.notify_all()
 
     def next_for_encoding(
-        self, take: Callable[[FrameDetections | None], None], ready: Callable[[int], bool]
+        self, apply_result: Callable[[FrameDetections | None], None], ready: Callable[[int], bool]
     ) -> CapturedFrame | None:
         """The next picture whose mask can be drawn; waits for it; None at the end.
 
         Args:
-            take: given every new sighting, in order; None when vision failed.
+            apply_result: given every new sighting, in order; None when vision failed.
             ready: whether the sightings taken suffice for the picture at this `pts_90k`.
         """
         with self._changed:
             while not self._closed:
                 while self._sights:
-                    take(self._sights.popleft())
+                    apply_result(self._sights.popleft())
                 wait_s: float | None = None
                 if self._frames:
                     oldest = self._frames[0]

@@ -1,4 +1,4 @@
-"""The running picture, as the services see it: streams, snapshots, wishes. Everything here is masked."""
+"""The running picture, as the services see it: streams, snapshots, requests. Everything here is masked."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -98,7 +98,7 @@ class MountPoints:
         self._mounted = set(wanted)
 
     def watched(self, encoder: str) -> bool:
-        """Whether anybody watches the pictures of this encoder; encode thread."""
+        """Whether a viewer watches the pictures of this encoder; encode thread."""
         return any(stream.watched for carried, stream in list(self._streams.items()) if carried.encoder == encoder)
 
     def video(self, encoder: str, unit: AccessUnit) -> None:

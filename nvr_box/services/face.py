@@ -33,7 +33,7 @@ from onvif.device.ports import DevicePorts
 from onvif.device_state import DeviceState
 from onvif.discovery.messages import DEVICE
 from onvif.events import Bus
-from onvif.events.settings_damage import tell_damage
+from onvif.events.settings_damage import publish_damage
 from onvif.events.topics import RECORDER
 from onvif.platform import RecordedPlatform
 from onvif.rtsp.replay import ReplayServer
@@ -85,7 +85,7 @@ class OnvifFace:
         offset = timedelta(seconds=self.device.value.clock.offset_s)
         self.platform = RecordedPlatform(restart or restart_process, offset)
         self.bus = Bus(RECORDER)
-        tell_damage(self.bus, self.device, self.catalogue.state)
+        publish_damage(self.bus, self.device, self.catalogue.state)
         self.authenticator = Authenticator(self._accounts, realm="veilcam", now=self.platform.now)
         self.events = EventService(self.bus, now=self.platform.now)
         self.jobs = Jobs(self.catalogue)

@@ -48,7 +48,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One datagram's head: its action (`Probe`, `Hello`, …), identity and whom it answers."""
+    """One datagram's head: its action (`Probe`, `Hello`, …), identity and the message that it answers."""
 
     action: str
     message_id: str

@@ -14,7 +14,7 @@ from onvif.errors import NotOnvif
 from onvif.names import SCOPE_ROOT
 
 _MOST = 1000
-"""Devices; anybody may answer in any number."""
+"""Devices; hosts may answer in any number."""
 _log = logging.getLogger(__name__)
 
 

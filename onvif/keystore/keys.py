@@ -15,7 +15,7 @@ MOST_PASSPHRASES = 8
 LONGEST_PASSPHRASE = 128
 LONGEST_ALIAS = 128
 
-Tell = Callable[[str, str, str], None]
+Notify = Callable[[str, str, str], None]
 """Key identifier, old status (empty for a new key), new status."""
 
 
@@ -23,11 +23,11 @@ class KeyPairs:
     """Event loop only.
 
     Args:
-        tell: hears every change of a key's status.
+        notify: hears every change of a key's status.
     """
 
-    def __init__(self, stored: Stored[KeystoreState], tell: Tell) -> None:
-        self._stored, self._tell = stored, tell
+    def __init__(self, stored: Stored[KeystoreState], notify: Notify) -> None:
+        self._stored, self._notify = stored, notify
         for key in self.all():
             if key.status == "generating":  # the device was switched off meanwhile
                 self._store(replace(key, status="corrupt"))
@@ -133,14 +133,14 @@ class KeyPairs:
         state = self._stored.value
         made = replace(key, id=f"key-{state.next_number}", alias=key.alias[:LONGEST_ALIAS])
         self._stored.change(keys=(*state.keys, made), next_number=state.next_number + 1)
-        self._tell(made.id, "", made.status)
+        self._notify(made.id, "", made.status)
         return made
 
     def _store(self, key: Key) -> None:
         old = self.get(key.id)
         self._stored.change(keys=tuple(key if kept.id == key.id else kept for kept in self.all()))
         if old.status != key.status:
-            self._tell(key.id, old.status, key.status)
+            self._notify(key.id, old.status, key.status)
 
 
 def _load(key: Key) -> PrivateKey:

@@ -12,7 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from base.settings_file import Stored
 from onvif.errors import invalid
 from onvif.events.bus import Bus
-from onvif.events.settings_damage import tell_damage
+from onvif.events.settings_damage import publish_damage
 from onvif.events.topics import KEY_STATUS
 from onvif.keystore.algorithms import PrivateKey, generate_ecc, private_pem
 from onvif.keystore.assignments import Assignments
@@ -36,7 +36,7 @@ class Keystore:
 
     def __init__(self, folder: Path, bus: Bus) -> None:
         self._stored = Stored(folder / "keystore.json", KeystoreState())
-        tell_damage(bus, self._stored)
+        publish_damage(bus, self._stored)
         self.folder = folder
         self._bus = bus
         self.keys = KeyPairs(self._stored, self._notify)

@@ -165,12 +165,12 @@ async def play(
         sections[sample.track] = sample.section
         # A sample is held back until the next one of its track shows whether it was the last of its section.
         if sample.track in held:
-            last, told = held[sample.track]
-            await send(last, replace(told, end=last.section != sample.section))
+            last, last_mark = held[sample.track]
+            await send(last, replace(last_mark, end=last.section != sample.section))
         mark = Mark(sample.utc_us, sample.clean, end=False, discontinuous=broken, sequence=play_request.sequence)
         held[sample.track] = sample, mark
-    for last, told in held.values():
-        await send(last, replace(told, end=True))
+    for last, last_mark in held.values():
+        await send(last, replace(last_mark, end=True))
 
 
 def _moment(text: str | None) -> int | None:

@@ -1,7 +1,7 @@
 """The event broker operations of the event service (ONVIF Core 26.06, 9.11): add or change, list, delete.
 
-Brokers get events, and what each picture shows when they ask for it. How they are trusted and whom they take us for is
-in the keystore.
+Brokers get events, and what each picture shows when they ask for it. How they are trusted and which client certificate
+they get is in the keystore.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from onvif.errors import impossible, invalid
 from onvif.events import metadata_json
 from onvif.events.broker import PROTOCOLS, Broker, BrokerSettings, client_tls
 from onvif.events.bus import Bus, Event
-from onvif.events.settings_damage import tell_damage
+from onvif.events.settings_damage import publish_damage
 from onvif.keystore import Keystore
 from onvif.keystore.serving import load_chain
 from onvif.metadata import MetadataFrame
@@ -62,7 +62,7 @@ class EventBrokers:
         profiles: Callable[[], Iterable[str]] | None = None,
     ) -> None:
         self._settings = Stored(state / "brokers.json", BrokersSettings())
-        tell_damage(bus, self._settings)
+        publish_damage(bus, self._settings)
         self._bus = bus
         self._device = device
         self._keystore = keystore

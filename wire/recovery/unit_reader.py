@@ -83,7 +83,7 @@ class KeyUnit:
 class GopManifest:
     """The camera's signed statement about one finished group of pictures.
 
-    `leaves` is either empty or holds the first eight bytes of each access unit's leaf, so that anybody can find
+    `leaves` is either empty or holds the first eight bytes of each access unit's leaf, so that any reader can find
     which access unit was altered. `signed` is what `signature` covers, `hash` what the next manifest calls previous.
     """
 

@@ -71,7 +71,7 @@ class Writer:
         recipients: those that may reveal; with none the originals are sealed to a key that no one holds.
         columns, rows: picture size in macroblocks.
         pad_to: pads the sealed originals to a multiple of so many bytes, which hides activity; 1 does not.
-        public_leaves: adds eight bytes per access unit to the manifest, with which anybody, without a key, finds
+        public_leaves: adds eight bytes per access unit to the manifest, with which any reader, without a key, finds
             the access unit that was altered.
     """
 

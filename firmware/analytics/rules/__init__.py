@@ -13,7 +13,7 @@ from onvif.events.topics import Topic
 
 RULE_TYPES: tuple[RuleType[Any], ...] = (OBJECT_DETECTION, LINE_DETECTOR)
 Rule = ObjectDetectionRule | LineDetectorRule
-"""A rule as it is stored; `kind` tells them apart, the first where it is not given."""
+"""A rule as it is stored; `kind` selects the type, the first where it is not given."""
 
 DEFAULT_RULES: tuple[Rule, ...] = tuple(rule for type_ in RULE_TYPES for rule in type_.initial)
 KIND_OF_VERSION_1 = KIND

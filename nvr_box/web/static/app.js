@@ -52,14 +52,20 @@ function Bar({ place }) {
     <a class="name" href="#live"><img src="/static/mark.svg" alt="" width="22" height="22" /><span>${who.box}</span></a>
     <nav aria-label="Places">${PLACES.filter((one) => one.open()).map(
       (one) => html`<a href=${`#${one.name}`}
-      aria-current=${place === one.name || (place === "watch" && one.name === "live") ? "page" : undefined}>${one.title}${one.count?.() ? html` <b class="badge" data-test="count">${one.count()}</b>` : ""}</a>`,
+      aria-current=${place === one.name || (place === "watch" && one.name === "live") ? "page" : undefined}>${one.title}${
+        one.count?.()
+          ? html` <b
+        class="badge" data-test="count">${one.count()}</b>`
+          : ""
+      }</a>`,
     )}</nav>
     <span class="push"></span>
     <${Lock} />
     <${Clock} />
     <details class="who"><summary aria-label=${`Signed in as ${who.name}`}>${who.name}</summary>
       <div class="menu"><p>You hold: ${who.rights.join(", ") || "no right"}</p>
-        <button class="quiet" onClick=${() => theme.set(dark ? "light" : "dark")}>${dark ? "Light" : "Dark"} page</button>
+        <button class="quiet"
+          onClick=${() => theme.set(dark ? "light" : "dark")}>${dark ? "Light" : "Dark"} page</button>
         <button class="quiet" onClick=${() => help()}>Keys <kbd>?</kbd></button>
         <button class="quiet" onClick=${async () => {
           await endReveal();
@@ -88,7 +94,9 @@ function AgreeClock() {
     setSure(false);
   };
   if (!sure) return html` <button data-test="clock-right" onClick=${() => setSure(true)}>The time is right…</button>`;
-  return html` <span data-test="clock-ask">Is it ${full(now_us())} now? What is older than recordings may be kept is then removed. <button data-test="clock-sure" onClick=${agree}>Yes, it is</button> <button autofocus onClick=${() => setSure(false)}>No</button></span>`;
+  return html` <span data-test="clock-ask">Is it ${full(now_us())} now? What is older than recordings may be kept is
+    then removed. <button data-test="clock-sure" onClick=${agree}>Yes, it is</button> <button autofocus
+    onClick=${() => setSure(false)}>No</button></span>`;
 }
 
 // What the box says of itself stays while it says so, on every place.
@@ -105,11 +113,11 @@ function BoxNotices() {
 function Notices() {
   const list = use(notices);
   return html`<div class="notices" aria-live="assertive">${list.map(
-    (
-      one,
-    ) => html`<div class=${`notice ${one.kind}`} role=${one.kind === "error" ? "alert" : "status"} key=${one.id} data-test="notice">
+    (one) => html`<div class=${`notice ${one.kind}`} role=${one.kind === "error" ? "alert" : "status"} key=${one.id}
+      data-test="notice">
     <p><b>${one.what}</b> ${one.works} ${one.todo}</p>
-    <button class="quiet" aria-label="Read, close" onClick=${() => notices.set((rest) => rest.filter((other) => other.id !== one.id))}>✕</button></div>`,
+    <button class="quiet" aria-label="Read, close"
+      onClick=${() => notices.set((rest) => rest.filter((other) => other.id !== one.id))}>✕</button></div>`,
   )}</div>`;
 }
 
@@ -126,7 +134,8 @@ function Help() {
     ].map(
       ([key, what]) => html`<dt>${key.split(" ").map((one) => html`<kbd>${one}</kbd> `)}</dt><dd>${what}</dd>`,
     )}</dl>
-    <div class="buttons"><button autofocus onClick=${(event) => event.target.closest("dialog").close()}>Close</button></div></dialog>`;
+    <div class="buttons"><button autofocus
+      onClick=${(event) => event.target.closest("dialog").close()}>Close</button></div></dialog>`;
 }
 
 function App() {

@@ -51,8 +51,18 @@ export function CardShot({ passage, on, children }) {
   }, [passage, on?.id]);
   const state = !on ? "masked" : clear?.id !== on.id ? "opening" : clear.why ? "sealed" : "clear";
   return html`<span class=${`shot ${state === "clear" ? "clear" : ""}`} data-test="shot" data-state=${state}>
-    ${on && html`<canvas ref=${canvas} hidden=${state !== "clear"} role="img" aria-label="Best shot, revealed"></canvas>`}
-    ${state !== "clear" && (bare ? html`<span class="nothing">the camera sent no best shot</span>` : html`<img src=${shotOf(passage)} alt="" loading="lazy" onError=${() => setBare(true)} />`)}
+    ${
+      on &&
+      html`<canvas ref=${canvas} hidden=${state !== "clear"} role="img"
+      aria-label="Best shot, revealed"></canvas>`
+    }
+    ${
+      state !== "clear" &&
+      (bare
+        ? html`<span class="nothing">the camera sent no best shot</span>`
+        : html`<img
+      src=${shotOf(passage)} alt="" loading="lazy" onError=${() => setBare(true)} />`)
+    }
     ${state === "sealed" && html`<span class="why" role="status">${clear.why}</span>`}
     ${children}</span>`;
 }

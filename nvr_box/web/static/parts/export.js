@@ -52,23 +52,50 @@ export function ExportDialog({ camera, at_us, end_us, onClose }) {
       setBusy(false);
     }
   };
-  return html`<dialog ref=${dialog} aria-labelledby="export-title" onClose=${onClose} onClick=${(event) => event.stopPropagation()}>
+  return html`<dialog ref=${dialog} aria-labelledby="export-title" onClose=${onClose}
+    onClick=${(event) => event.stopPropagation()}>
     <form onSubmit=${submit}>
       <h2 id="export-title">Export ${cameraName(camera)}</h2>
-      <p>A package with the masked recording, a report of what can be proven about it, and the box's signature over all. Your reason goes into it and into the audit log.</p>
+      <p>A package with the masked recording, a report of what can be proven about it, and the box's signature over all.
+        Your reason goes into it and into the audit log.</p>
       ${refusal && html`<p class="refusal" role="alert" data-test="refusal"><b>Refused.</b> ${refusal.message}</p>`}
       <label class="field">From <${TimeField} name="start" required us=${times[0]} /></label>
-        <label class="field">To <small>at most an hour</small><${TimeField} name="end" required us=${times[1]} /></label>
-      <label class="field">Reason <small>required, at least 8 characters</small><input name="reason" required minlength="8" maxlength="300" autocomplete="off" autofocus /></label>
+        <label class="field">To <small>at most an hour</small><${TimeField} name="end" required
+          us=${times[1]} /></label>
+      <label class="field">Reason <small>required, at least 8 characters</small><input name="reason" required
+        minlength="8" maxlength="300" autocomplete="off" autofocus /></label>
       ${
         mayReveal &&
-        html`<label class="check"><input type="checkbox" checked=${revealed} data-test="with-revealed" onChange=${(event) => setRevealed(event.target.checked)} /> with the revealed picture, opened on the box, your name on it</label>
-        ${wish && html`<small data-test="approved-time">${wish.approver} agreed to ${wish.whole_picture ? "the whole picture" : "one person"} from ${clock(us(wish.from))} to ${clock(us(wish.until))}: the export must lie within that.</small>`}`
+        html`<label class="check"><input type="checkbox" checked=${revealed} data-test="with-revealed"
+          onChange=${(event) => setRevealed(event.target.checked)} /> with the revealed picture, opened on the box, your
+          name on it</label>
+        ${
+          wish &&
+          html`<small data-test="approved-time">${wish.approver} agreed
+          to ${wish.whole_picture ? "the whole picture" : "one person"} from ${clock(us(wish.from))} to ${clock(us(wish.until))}:
+          the export must lie within that.</small>`
+        }`
       }
-      ${revealed && html`<label class="field">Passphrase of the reveal key <input name="passphrase" type="password" required autocomplete="off" /></label>`}
-      ${revealed && ways.dual_control && html`<label class="field">Passphrase of the second operator <input name="second_passphrase" type="password" required autocomplete="off" /></label>`}
-      ${made && html`<p class="verdict good" role="status"><a href=${`/api/exports/${seg(made.id)}`} download=${made.name} data-test="package">${made.name}</a>, ${bytes(made.bytes)}; here for ${span(900)}. <code>python -m nvr_box verify</code> checks it.</p>`}
-      <div class="buttons"><button type="button" class="quiet" onClick=${() => dialog.current.close()}>Close <kbd>Esc</kbd></button>
-        <button class="primary" disabled=${busy} data-test="export-go">${busy ? "packing…" : made ? "Make another" : "Make the package"}</button></div>
+      ${
+        revealed &&
+        html`<label class="field">Passphrase of the reveal key <input name="passphrase" type="password"
+        required autocomplete="off" /></label>`
+      }
+      ${
+        revealed &&
+        ways.dual_control &&
+        html`<label class="field">Passphrase of the second operator <input
+        name="second_passphrase" type="password" required autocomplete="off" /></label>`
+      }
+      ${
+        made &&
+        html`<p class="verdict good" role="status"><a href=${`/api/exports/${seg(made.id)}`}
+        download=${made.name} data-test="package">${made.name}</a>, ${bytes(made.bytes)}; here
+        for ${span(900)}. <code>python -m nvr_box verify</code> checks it.</p>`
+      }
+      <div class="buttons"><button type="button" class="quiet"
+        onClick=${() => dialog.current.close()}>Close <kbd>Esc</kbd></button>
+        <button class="primary" disabled=${busy}
+          data-test="export-go">${busy ? "packing…" : made ? "Make another" : "Make the package"}</button></div>
     </form></dialog>`;
 }

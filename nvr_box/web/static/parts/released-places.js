@@ -50,10 +50,21 @@ export function Outlines({ camera, at_us = null, drawn = null, onDraw = null }) 
   const up = () => {
     from.current = null;
   };
-  return html`<div class=${`placed ${onDraw ? "drawing" : ""}`} data-test="placed"><div class="frame" ref=${area} style=${{ "--ratio": known.width / known.height }}
+  return html`<div class=${`placed ${onDraw ? "drawing" : ""}`} data-test="placed"><div class="frame" ref=${area}
+    style=${{ "--ratio": known.width / known.height }}
       onPointerDown=${down} onPointerMove=${drag} onPointerUp=${up} onPointerCancel=${up}>
-    ${zones.length > 0 && html`<svg viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">${zones.map((zone) => html`<polygon points=${points(zone)} vector-effect="non-scaling-stroke" />`)}</svg>`}
-    ${places.map((one) => html`<span class="place" key=${one.id} style=${style(one.box)} data-test="place" title=${`${one.reason} (${one.who})`}><small>released</small></span>`)}
+    ${
+      zones.length > 0 &&
+      html`<svg viewBox="0 0 1 1" preserveAspectRatio="none"
+      aria-hidden="true">${zones.map(
+        (zone) => html`<polygon points=${points(zone)}
+      vector-effect="non-scaling-stroke" />`,
+      )}</svg>`
+    }
+    ${places.map(
+      (one) => html`<span class="place" key=${one.id} style=${style(one.box)} data-test="place"
+      title=${`${one.reason} (${one.who})`}><small>released</small></span>`,
+    )}
     ${drawn && html`<span class="drawn" style=${style(drawn)}></span>`}</div></div>`;
 }
 
@@ -94,26 +105,37 @@ export function PlacesPanel({ camera, box, onBox, onClose }) {
   };
   return html`<section class="places" aria-label="Released places" data-test="places">
     <h2>Released places <span class="push"></span><button class="quiet" onClick=${onClose}>Close</button></h2>
-    <p><small>For a thing that the camera takes for a person. What stands still there, or is doubtful, is not masked any more; whoever is followed there is masked all the same.</small></p>
+    <p><small>For a thing that the camera takes for a person. What stands still there, or is doubtful, is not masked any
+      more; whoever is followed there is masked all the same.</small></p>
     ${
       places.length
         ? html`<ul>${places.map(
-            (
-              one,
-            ) => html`<li key=${one.id} data-test="place-row"><span><b>${one.reason}</b> <small>${one.who}, ${full(us(one.at))}</small></span>
-      ${admin && html`<button onClick=${() => takeBack(one)} data-test="take-back" aria-label=${`Take back: ${one.reason}`}>Take back</button>`}</li>`,
+            (one) => html`<li key=${one.id}
+              data-test="place-row"><span><b>${one.reason}</b> <small>${one.who}, ${full(us(one.at))}</small></span>
+      ${
+        admin &&
+        html`<button onClick=${() => takeBack(one)} data-test="take-back"
+        aria-label=${`Take back: ${one.reason}`}>Take back</button>`
+      }</li>`,
           )}</ul>`
         : html`<p>None on this camera.</p>`
     }
     ${
       admin &&
       html`<form onSubmit=${release}>
-      <fieldset class="sides"><legend>${box ? "The place, in percent of the picture" : "Draw a box around the thing on the picture, or say where it is in percent"}</legend>
-        ${SIDES.map(([name, at]) => html`<label>${name} <input type="number" min="0" max="100" step="0.1" value=${box ? (box[at] * 100).toFixed(1) : ""} onChange=${side(at)} /></label>`)}</fieldset>
+      <fieldset
+        class="sides"><legend>${box ? "The place, in percent of the picture" : "Draw a box around the thing on the picture, or say where it is in percent"}</legend>
+        ${SIDES.map(
+          ([name, at]) => html`<label>${name} <input type="number" min="0" max="100" step="0.1"
+          value=${box ? (box[at] * 100).toFixed(1) : ""} onChange=${side(at)} /></label>`,
+        )}</fieldset>
       ${refusal && html`<p class="refusal" role="alert" data-test="refusal"><b>Refused.</b> ${refusal}</p>`}
-      <label class="field">Why is nobody to be masked there? <small>at least 8 characters; stands beside the place and in the audit log</small>
-        <input name="reason" required minlength="8" maxlength="300" autocomplete="off" placeholder="coat stand by the door" /></label>
-      <div class="buttons start"><button class="danger" disabled=${busy || !fits(box)} data-test="release">${busy ? "asking the camera…" : "Release this place"}</button></div></form>`
+      <label class="field">Why is nobody to be masked there? <small>at least 8 characters; stands beside the place and
+        in the audit log</small>
+        <input name="reason" required minlength="8" maxlength="300" autocomplete="off"
+          placeholder="coat stand by the door" /></label>
+      <div class="buttons start"><button class="danger" disabled=${busy || !fits(box)}
+        data-test="release">${busy ? "asking the camera…" : "Release this place"}</button></div></form>`
     }
   </section>`;
 }

@@ -51,14 +51,17 @@ async function keyFile(chosen) {
 // Where a wish for this camera stands: none yet, or what the approvers made of it.
 function Standing({ wish, onBack }) {
   if (wish.state === "refused") {
-    return html`<p class="refusal" role="alert" data-test="standing" data-state="refused"><b>${wish.approver} refused.</b> ${wish.why}</p>`;
+    return html`<p class="refusal" role="alert" data-test="standing"
+      data-state="refused"><b>${wish.approver} refused.</b> ${wish.why}</p>`;
   }
   const until = clock(us(wish.expires));
-  return html`<p class="verdict ${wish.state === "approved" ? "good" : ""}" role="status" data-test="standing" data-state=${wish.state}>
+  return html`<p class="verdict ${wish.state === "approved" ? "good" : ""}" role="status" data-test="standing"
+    data-state=${wish.state}>
     ${
       wish.state === "approved"
         ? html`<b>${wish.approver} agrees</b>, until ${until}${wish.why ? `: ${wish.why}` : "."}`
-        : html`<b>Waiting for a second person</b> with the right to approve, until ${until}. You may close this and come back.`
+        : html`<b>Waiting for a second person</b> with the right to approve, until ${until}. You may close this and come
+          back.`
     }
     <br /><small>${wish.reason}, ${wish.whole_picture ? "the whole picture" : "one person only"}, ${clock(us(wish.from))} to ${clock(us(wish.until))}.</small>
     <button type="button" class="link" onClick=${onBack}>Take back</button></p>`;
@@ -67,26 +70,36 @@ function Standing({ wish, onBack }) {
 function Whom({ picks, person, onPerson }) {
   if (!picks.length) return null;
   return html`<fieldset><legend>Show</legend>
-    <label><input type="radio" name="whom" checked=${!person} onChange=${() => onPerson(null)} /> the whole picture</label>
-    ${picks.map((pick, at) => html`<label><input type="radio" name="whom" checked=${person === pick} onChange=${() => onPerson(pick)} /> only person ${at + 1}, bystanders stay masked</label>`)}</fieldset>`;
+    <label><input type="radio" name="whom" checked=${!person} onChange=${() => onPerson(null)} /> the whole
+      picture</label>
+    ${picks.map(
+      (pick, at) => html`<label><input type="radio" name="whom" checked=${person === pick}
+      onChange=${() => onPerson(pick)} /> only person ${at + 1}, bystanders stay masked</label>`,
+    )}</fieldset>`;
 }
 
 // A second person agrees to a stretch of time, and the box shows nothing before or behind it.
 function HowLong() {
   return html`<label class="field">How much of the recording <select name="minutes" data-test="minutes">
-    ${MINUTES.map((minutes) => html`<option value=${minutes} selected=${minutes === 5}>${minutes === 1 ? "1 minute" : `${minutes} minutes`}</option>`)}</select></label>`;
+    ${MINUTES.map(
+      (minutes) => html`<option value=${minutes}
+      selected=${minutes === 5}>${minutes === 1 ? "1 minute" : `${minutes} minutes`}</option>`,
+    )}</select></label>`;
 }
 
 function Why({ refusal }) {
   return html`<label class="field">Reason <small>required, at least 8 characters</small>
-      <input name="reason" list="reasons" required minlength="8" maxlength="300" autocomplete="off" autofocus aria-invalid=${refusal?.field === "reason"} /></label>
+      <input name="reason" list="reasons" required minlength="8" maxlength="300" autocomplete="off" autofocus
+        aria-invalid=${refusal?.field === "reason"} /></label>
     <datalist id="reasons">${REASONS.map((reason) => html`<option value=${reason} />`)}</datalist>
-    <label class="field">Case number <small>if there is one</small><input name="case" maxlength="60" autocomplete="off" /></label>`;
+    <label class="field">Case number <small>if there is one</small><input name="case" maxlength="60"
+      autocomplete="off" /></label>`;
 }
 
 function Keys({ ways, able, person, here, onBox, setOnBox, refusal }) {
   return html`<label class="field">Passphrase of the reveal key
-      <input name="passphrase" type="password" required autocomplete="off" aria-invalid=${refusal?.field === "passphrase"} /></label>
+      <input name="passphrase" type="password" required autocomplete="off"
+        aria-invalid=${refusal?.field === "passphrase"} /></label>
     ${
       ways.dual_control &&
       html`<label class="field">Passphrase of the second operator <small>two open together here</small>
@@ -96,9 +109,15 @@ function Keys({ ways, able, person, here, onBox, setOnBox, refusal }) {
       able &&
       ways.in_browser &&
       !person &&
-      html`<details class="ways"><summary data-test="where">${here ? "Opened in this browser: passphrase and key do not leave it" : "Opened on the box"}</summary>
-      <label><input type="checkbox" checked=${onBox} data-test="on-box" onChange=${(event) => setOnBox(event.target.checked)} /> let the box open it</label>
-      ${here && html`<label class="field">Key file of my own <small>if the box does not keep it</small><input name="keyfile" type="file" accept=".json,application/json" /></label>`}</details>`
+      html`<details class="ways"><summary
+        data-test="where">${here ? "Opened in this browser: passphrase and key do not leave it" : "Opened on the box"}</summary>
+      <label><input type="checkbox" checked=${onBox} data-test="on-box"
+        onChange=${(event) => setOnBox(event.target.checked)} /> let the box open it</label>
+      ${
+        here &&
+        html`<label class="field">Key file of my own <small>if the box does not keep it</small><input
+        name="keyfile" type="file" accept=".json,application/json" /></label>`
+      }</details>`
     }`;
 }
 
@@ -166,17 +185,32 @@ export function RevealDialog({ camera, from_us, frozen, onClose }) {
       setBusy(false);
     }
   };
-  return html`<dialog ref=${dialog} class="reveal-dialog" aria-labelledby="reveal-title" onClose=${onClose} onClick=${(event) => event.stopPropagation()}>
+  return html`<dialog ref=${dialog} class="reveal-dialog" aria-labelledby="reveal-title" onClose=${onClose}
+    onClick=${(event) => event.stopPropagation()}>
     <form onSubmit=${submit}>
       <h2 id="reveal-title">Reveal ${cameraName(camera)}</h2>
-      <p>The original picture is shown with your name on it, for a few minutes. Your reason, the time and what you saw go into the audit log; so does a refusal.
+      <p>The original picture is shown with your name on it, for a few minutes. Your reason, the time and what you saw
+        go into the audit log; so does a refusal.
         ${stage === "ask" && " On this box somebody else has to agree first."}</p>
       ${refusal && html`<p class="refusal" role="alert" data-test="refusal"><b>Refused.</b> ${refusal.message}</p>`}
       ${wish && html`<${Standing} wish=${wish} onBack=${takeBack} />`}
-      ${(stage === "both" || stage === "ask") && html`<${Whom} picks=${picks} person=${person} onPerson=${setPerson} /><${Why} refusal=${refusal} />`}
+      ${
+        (stage === "both" || stage === "ask") &&
+        html`<${Whom} picks=${picks} person=${person}
+        onPerson=${setPerson} /><${Why} refusal=${refusal} />`
+      }
       ${stage === "ask" && html`<${HowLong} />`}
-      ${(stage === "both" || stage === "keys") && html`<${Keys} ...${{ ways, able, person, here, onBox, setOnBox, refusal }} />`}
-      <div class="buttons"><button type="button" class="quiet" onClick=${() => dialog.current.close()}>${stage === "wait" ? "Close" : "Cancel"} <kbd>Esc</kbd></button>
-        ${stage !== "wait" && html`<button class="danger" disabled=${busy} data-test="reveal-go">${stage === "ask" ? "Ask for approval" : busy ? "unlocking…" : "Reveal"}</button>`}</div>
+      ${
+        (stage === "both" || stage === "keys") &&
+        html`<${Keys}
+        ...${{ ways, able, person, here, onBox, setOnBox, refusal }} />`
+      }
+      <div class="buttons"><button type="button" class="quiet"
+        onClick=${() => dialog.current.close()}>${stage === "wait" ? "Close" : "Cancel"} <kbd>Esc</kbd></button>
+        ${
+          stage !== "wait" &&
+          html`<button class="danger" disabled=${busy}
+          data-test="reveal-go">${stage === "ask" ? "Ask for approval" : busy ? "unlocking…" : "Reveal"}</button>`
+        }</div>
     </form></dialog>`;
 }

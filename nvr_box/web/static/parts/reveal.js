@@ -117,21 +117,28 @@ export function Lock() {
   if (!on && open.length) {
     const short = lockWords(open, pictures, list);
     const [count] = short.split(" ");
-    return html`<details class="lock-more"><summary class="lock part" data-test="lock" data-open="no" data-state="part" title=${names} aria-label=${`${short}. ${names}`}>
+    return html`<details class="lock-more"><summary class="lock part" data-test="lock" data-open="no" data-state="part"
+      title=${names} aria-label=${`${short}. ${names}`}>
       <${Padlock} open /> <b>${count}</b> <span class="words">${short.slice(count.length)}</span></summary>
-      <ul class="menu" data-test="lock-names">${open.map((one) => html`<li><b>${one.name}</b> ${one.tag}<br /><small>${one.why}</small></li>`)}</ul></details>`;
+      <ul class="menu"
+        data-test="lock-names">${open.map((one) => html`<li><b>${one.name}</b> ${one.tag}<br /><small>${one.why}</small></li>`)}</ul></details>`;
   }
   if (!on) {
-    return html`<span class="lock closed" data-test="lock" data-open="no" data-state="masked" title=${pictures.size ? "Every picture on this page is masked" : "No picture of a camera is on this page"}>
+    return html`<span class="lock closed" data-test="lock" data-open="no" data-state="masked"
+      title=${pictures.size ? "Every picture on this page is masked" : "No picture of a camera is on this page"}>
       <${Padlock} /> <span class="words">${pictures.size ? "all masked" : "no picture"}</span></span>`;
   }
   const left = (on.expires_us - now_us()) / 1e6;
   return html`<button class="lock open" data-test="lock" data-open="yes" data-state="revealed" onClick=${endReveal}
-      aria-label=${`Revealing ${cameraName(on.camera)}. End it now`} title=${`${on.reason} – click or Esc ends it${names ? `. Also on this page: ${names}` : ""}`}>
-    <${Padlock} open /> <b>${countdown(left)}</b> <span class="words">${cameraName(on.camera)} revealed</span> <span class="end">End</span></button>`;
+      aria-label=${`Revealing ${cameraName(on.camera)}. End it now`}
+        title=${`${on.reason} – click or Esc ends it${names ? `. Also on this page: ${names}` : ""}`}>
+    <${Padlock} open /> <b>${countdown(left)}</b> <span class="words">${cameraName(on.camera)} revealed</span> <span
+      class="end">End</span></button>`;
 }
 
 function Padlock({ open = false }) {
-  return html`<svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true"><rect x="2.500" y="7" width="11" height="8" rx="1.500" fill="currentColor" />
-    <path d=${open ? "M5 7V4.500a3 3 0 0 1 5.800-1" : "M5 7V4.500a3 3 0 0 1 6 0V7"} fill="none" stroke="currentColor" stroke-width="1.800" stroke-linecap="round" /></svg>`;
+  return html`<svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true"><rect x="2.500" y="7" width="11"
+    height="8" rx="1.500" fill="currentColor" />
+    <path d=${open ? "M5 7V4.500a3 3 0 0 1 5.800-1" : "M5 7V4.500a3 3 0 0 1 6 0V7"} fill="none" stroke="currentColor"
+      stroke-width="1.800" stroke-linecap="round" /></svg>`;
 }

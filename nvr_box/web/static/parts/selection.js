@@ -16,7 +16,8 @@ export function SelectionBanner({ camera }) {
     });
     refreshCameras();
   };
-  return html`<p class="selection" role="status" data-test="selection"><b>Not everybody is masked:</b> ${selectionWords(now)}.
+  return html`<p class="selection" role="status" data-test="selection"><b>Not everybody is
+    masked:</b> ${selectionWords(now)}.
     ${may("admin") && html`<button class="quiet" data-test="selection-end" onClick=${end}>Mask everyone</button>`}</p>`;
 }
 
@@ -44,22 +45,30 @@ export function SelectionDialog({ camera, who, onClose }) {
       setBusy(false);
     }
   };
-  return html`<dialog ref=${dialog} class="reveal-dialog" onClose=${onClose} aria-labelledby="selection-title" data-test="selection-dialog">
+  return html`<dialog ref=${dialog} class="reveal-dialog" onClose=${onClose} aria-labelledby="selection-title"
+    data-test="selection-dialog">
     <form onSubmit=${send}><h2 id="selection-title">Whom the camera masks</h2>
       ${refusal && html`<p class="refusal" role="alert" data-test="refusal"><b>Refused.</b> ${refusal}</p>`}
       <fieldset><legend>This person is</legend>
         <label><input type="radio" name="mode" value="except" checked /> left open; everybody else stays masked</label>
         <label><input type="radio" name="mode" value="only" /> masked; everybody else is left open</label></fieldset>
-      <label class="field">What to call them <small>appears on the picture and in the audit log</small><input name="label" required maxlength="64" autocomplete="off" autofocus /></label>
-      <label class="field">On <select name="on">${ours.map((one) => html`<option value=${one.id} selected=${one.id === camera}>${cameraName(one.id)}</option>`)}</select></label>
-      <p><small>By clothing and an unbroken track, never by face: after a change of clothes it holds no more. Whoever is in doubt, or touches somebody masked, is masked.</small></p>
+      <label class="field">What to call them <small>appears on the picture and in the audit log</small><input
+        name="label" required maxlength="64" autocomplete="off" autofocus /></label>
+      <label class="field">On <select name="on">${ours.map(
+        (one) => html`<option value=${one.id}
+        selected=${one.id === camera}>${cameraName(one.id)}</option>`,
+      )}</select></label>
+      <p><small>By clothing and an unbroken track, never by face: after a change of clothes it holds no more. Whoever is
+        in doubt, or touches somebody masked, is masked.</small></p>
       <div class="buttons"><button type="button" class="quiet" onClick=${() => dialog.current.close()}>Cancel</button>
-        <button class="danger" disabled=${busy} data-test="selection-go">${busy ? "asking the camera…" : "Change the mask"}</button></div></form></dialog>`;
+        <button class="danger" disabled=${busy}
+          data-test="selection-go">${busy ? "asking the camera…" : "Change the mask"}</button></div></form></dialog>`;
 }
 
 // On a card of the search results.
 export function SelectionButton({ camera, passage }) {
   const [open, setOpen] = useState(false);
-  return html`<button class="quiet" data-test="card-selection" title="Leave this person open, or mask this person only" onClick=${() => setOpen(true)}>Leave open…</button>
+  return html`<button class="quiet" data-test="card-selection" title="Leave this person open, or mask this person only"
+    onClick=${() => setOpen(true)}>Leave open…</button>
     ${open && html`<${SelectionDialog} camera=${camera} who=${{ passage }} onClose=${() => setOpen(false)} />`}`;
 }

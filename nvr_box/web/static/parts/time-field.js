@@ -25,7 +25,8 @@ export function TimeField({ name, us = null, required = false, inputRef, title, 
     name_(found.find((one) => at !== null && offset(one) === offset(at)) ?? found[0] ?? null);
   };
   return html`<span class="time-field">
-    <input ref=${input} name=${name} type="text" inputmode="text" value=${text} required=${required} title=${title} size="19" maxlength="32" placeholder="YYYY-MM-DD HH:MM:SS"
+    <input ref=${input} name=${name} type="text" inputmode="text" value=${text} required=${required} title=${title}
+      size="19" maxlength="32" placeholder="YYYY-MM-DD HH:MM:SS"
       autocomplete="off" spellcheck=${false} onInput=${(event) => type(event.target.value)}
       onKeyDown=${(event) => {
         if (event.key === "Enter" && onEnter) {
@@ -36,7 +37,11 @@ export function TimeField({ name, us = null, required = false, inputRef, title, 
     ${name && html`<input type="hidden" name=${`${name}_us`} value=${at ?? ""} />`}
     ${
       both.length > 1 &&
-      html`<select class="twice" aria-label="This time comes twice that night: which?" data-test="twice" onChange=${(event) => name_(Number(event.target.value))}>
-      ${both.map((one, n) => html`<option value=${one} selected=${one === at}>${n ? "second" : "first"}, ${zone(one)}</option>`)}</select>`
+      html`<select class="twice" aria-label="This time comes twice that night: which?" data-test="twice"
+        onChange=${(event) => name_(Number(event.target.value))}>
+      ${both.map(
+        (one, n) => html`<option value=${one}
+        selected=${one === at}>${n ? "second" : "first"}, ${zone(one)}</option>`,
+      )}</select>`
     }</span>`;
 }

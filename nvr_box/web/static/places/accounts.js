@@ -14,7 +14,8 @@ const WORDS = {
 function Rights({ held, all, onChange }) {
   return html`<fieldset><legend>May</legend>${all.map(
     (right) => html`<label class="check"><input type="checkbox" checked=${held.includes(right)}
-    data-right=${right} onChange=${(event) => onChange(event.target.checked ? [...held, right] : held.filter((one) => one !== right))} /> ${WORDS[right] ?? right}</label>`,
+    data-right=${right}
+      onChange=${(event) => onChange(event.target.checked ? [...held, right] : held.filter((one) => one !== right))} /> ${WORDS[right] ?? right}</label>`,
   )}</fieldset>`;
 }
 
@@ -22,7 +23,9 @@ function Where({ where, onChange }) {
   const list = use(cameras);
   const every = where === null;
   return html`<fieldset><legend>On</legend>
-    <label class="check"><input type="checkbox" checked=${every} onChange=${(event) => onChange(event.target.checked ? null : list.map((one) => one.id))} /> every camera, also those to come</label>
+    <label class="check"><input type="checkbox" checked=${every}
+      onChange=${(event) => onChange(event.target.checked ? null : list.map((one) => one.id))} /> every camera, also
+      those to come</label>
     ${
       !every &&
       list.map(
@@ -56,19 +59,30 @@ function Account({ account, all, isNew, onDone, onCancel }) {
       call("PUT", `/api/accounts/${seg(name)}`, { rights: held, cameras: where, ...(password ? { password } : {}) }),
     );
   };
-  return html`<form class="account" onSubmit=${save} data-test="account-form" aria-label=${isNew ? "New account" : account.name}>
+  return html`<form class="account" onSubmit=${save} data-test="account-form"
+    aria-label=${isNew ? "New account" : account.name}>
     <h2>${isNew ? "New account" : account.name}</h2>
     ${refusal && html`<p class="refusal" role="alert" data-test="refusal"><b>Refused.</b> ${refusal.message}</p>`}
-    ${isNew && html`<label class="field">Name <input name="name" required maxlength="64" autocomplete="off" autocapitalize="none" spellcheck=${false} /></label>`}
-    <label class="field">${isNew ? "Password" : "New password"} <small>${isNew ? "at least 10 characters" : "empty leaves it; a new one signs them out everywhere"}</small>
+    ${
+      isNew &&
+      html`<label class="field">Name <input name="name" required maxlength="64" autocomplete="off"
+      autocapitalize="none" spellcheck=${false} /></label>`
+    }
+    <label
+      class="field">${isNew ? "Password" : "New password"} <small>${isNew ? "at least 10 characters" : "empty leaves it; a new one signs them out everywhere"}</small>
       <input name="password" type="password" required=${isNew} autocomplete="new-password" /></label>
-    <div class="two"><${Rights} held=${held} all=${all} onChange=${setHeld} /><${Where} where=${where} onChange=${setWhere} /></div>
-    <div class="buttons"><button type="button" class="quiet" onClick=${onCancel}>Cancel</button><button class="primary" data-test="save">Save</button></div>
+    <div class="two"><${Rights} held=${held} all=${all} onChange=${setHeld} /><${Where} where=${where}
+      onChange=${setWhere} /></div>
+    <div class="buttons"><button type="button" class="quiet" onClick=${onCancel}>Cancel</button><button class="primary"
+      data-test="save">Save</button></div>
     ${
       !isNew &&
       html`<details><summary data-test="remove">Remove this account…</summary>
-      <label class="field">Type <b>${account.name}</b> to remove it; what it did stays in the audit log <input value=${typed} onInput=${(event) => setTyped(event.target.value)} data-test="typed" autocomplete="off" /></label>
-      <button type="button" class="danger" disabled=${typed !== account.name} data-test="remove-go" onClick=${() => send(() => call("DELETE", `/api/accounts/${seg(account.name)}`))}>Remove</button></details>`
+      <label class="field">Type <b>${account.name}</b> to remove it; what it did stays in the audit log <input
+        value=${typed} onInput=${(event) => setTyped(event.target.value)} data-test="typed"
+        autocomplete="off" /></label>
+      <button type="button" class="danger" disabled=${typed !== account.name} data-test="remove-go"
+        onClick=${() => send(() => call("DELETE", `/api/accounts/${seg(account.name)}`))}>Remove</button></details>`
     }
   </form>`;
 }
@@ -98,13 +112,25 @@ export function Accounts() {
   return html`<section class="page" aria-label="Accounts"><h1>Accounts</h1>
     <div class="scroll"><table class="list"><thead><tr><th>Name</th><th>Rights</th><th>On</th></tr></thead>
       <tbody>${answer.accounts.map(
-        (
-          one,
-        ) => html`<tr key=${one.name} data-test="account"><td><button class="link" onClick=${() => setOpen(one.name)}>${one.name}</button>${one.name === who.name ? " (you)" : ""}</td>
+        (one) => html`<tr key=${one.name} data-test="account"><td><button class="link"
+          onClick=${() => setOpen(one.name)}>${one.name}</button>${one.name === who.name ? " (you)" : ""}</td>
         <td>${one.rights.join(", ") || "none: locked"}</td><td>${named(one.cameras)}</td></tr>`,
       )}</tbody></table></div>
-    ${open === null && html`<div class="buttons"><button class="primary" data-test="new-account" onClick=${() => setOpen("")}>New account</button></div>`}
-    ${open === "" && html`<${Account} key="" isNew account=${{ name: "", rights: ["viewer"], cameras: null }} all=${answer.rights} onDone=${done} onCancel=${() => setOpen(null)} />`}
-    ${chosen && html`<${Account} key=${chosen.name} account=${chosen} all=${answer.rights} onDone=${done} onCancel=${() => setOpen(null)} />`}
-    <p><small>Seeing originals needs a right of its own and a passphrase; running the box is not a reason to see faces.</small></p></section>`;
+    ${
+      open === null &&
+      html`<div class="buttons"><button class="primary" data-test="new-account"
+      onClick=${() => setOpen("")}>New account</button></div>`
+    }
+    ${
+      open === "" &&
+      html`<${Account} key="" isNew account=${{ name: "", rights: ["viewer"], cameras: null }}
+      all=${answer.rights} onDone=${done} onCancel=${() => setOpen(null)} />`
+    }
+    ${
+      chosen &&
+      html`<${Account} key=${chosen.name} account=${chosen} all=${answer.rights} onDone=${done}
+      onCancel=${() => setOpen(null)} />`
+    }
+    <p><small>Seeing originals needs a right of its own and a passphrase; running the box is not a reason to see
+      faces.</small></p></section>`;
 }

@@ -25,20 +25,26 @@ function Wish({ wish }) {
     setBusy(false);
   };
   return html`<article class="wish" data-test="wish" data-camera=${wish.camera}>
-    <img src=${`/api/cameras/${seg(wish.camera)}/thumbnail?at=${seg(wish.from)}&width=320`} width="320" alt=${`${mask.word} picture of ${cameraName(wish.camera)}`} />
+    <img src=${`/api/cameras/${seg(wish.camera)}/thumbnail?at=${seg(wish.from)}&width=320`} width="320"
+      alt=${`${mask.word} picture of ${cameraName(wish.camera)}`} />
     <div><h2>${wish.who} asks to reveal ${cameraName(wish.camera)}</h2>
       <dl><dt>Reason</dt><dd>${wish.reason}</dd><dt>What</dt><dd>${wish.whole_picture ? "the whole picture" : "one person; bystanders stay masked"}</dd>
-        <dt>From</dt><dd>${full(us(wish.from))} to ${clock(us(wish.until))}</dd><dt>Left to answer</dt><dd>${countdown((us(wish.expires) - now_us()) / 1e6)}</dd></dl>
-      <label class="field">A word to them <small>goes into the log</small><input maxlength="300" value=${why} onInput=${(event) => setWhy(event.target.value)} data-test="why" /></label>
-      <div class="buttons"><button class="quiet" disabled=${busy} onClick=${() => answer(false)} data-test="refuse">Refuse</button>
-        <button class="danger" disabled=${busy} onClick=${() => answer(true)} data-test="approve">Approve once</button></div></div>
+        <dt>From</dt><dd>${full(us(wish.from))} to ${clock(us(wish.until))}</dd><dt>Left to
+          answer</dt><dd>${countdown((us(wish.expires) - now_us()) / 1e6)}</dd></dl>
+      <label class="field">A word to them <small>goes into the log</small><input maxlength="300" value=${why}
+        onInput=${(event) => setWhy(event.target.value)} data-test="why" /></label>
+      <div class="buttons"><button class="quiet" disabled=${busy} onClick=${() => answer(false)}
+        data-test="refuse">Refuse</button>
+        <button class="danger" disabled=${busy} onClick=${() => answer(true)} data-test="approve">Approve
+          once</button></div></div>
   </article>`;
 }
 
 export function Approve() {
   const { to_answer: wishes = [] } = use(revealWays);
   return html`<section class="page" aria-label="Approve"><h1>Approve</h1>
-    <p>Reveals on this box need two people. Whoever asks sees originals of that time and of nothing else, once, for a few minutes, with their name on every picture; your answer is logged with yours.</p>
+    <p>Reveals on this box need two people. Whoever asks sees originals of that time and of nothing else, once, for a
+      few minutes, with their name on every picture; your answer is logged with yours.</p>
     ${wishes.map((wish) => html`<${Wish} key=${wish.id} wish=${wish} />`)}
     ${!wishes.length && html`<p data-test="none">Nobody is waiting for an answer.</p>`}</section>`;
 }

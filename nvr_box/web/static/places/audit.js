@@ -12,7 +12,8 @@ function Row({ entry }) {
   const [open, setOpen] = useState(false);
   const at = us(entry.at);
   return html`<tbody data-test="entry" data-action=${entry.action} data-granted=${entry.granted ? "yes" : "no"}>
-    <tr class=${entry.granted ? "" : "refused"}><td><button class="link" aria-expanded=${open} onClick=${() => setOpen(!open)}>${open ? "▾" : "▸"} ${day(at)} ${clock(at)}</button></td>
+    <tr class=${entry.granted ? "" : "refused"}><td><button class="link" aria-expanded=${open}
+      onClick=${() => setOpen(!open)}>${open ? "▾" : "▸"} ${day(at)} ${clock(at)}</button></td>
       <td>${entry.who}</td><td><span class=${`tag ${LOUD.has(entry.action) ? "warn" : ""}`}>${entry.action}</span></td>
       <td>${entry.camera === null ? "" : cameraName(entry.camera)}</td><td>${entry.reason}</td>
       <td>${entry.granted ? "" : html`<span class="tag lost">refused</span>`}</td></tr>
@@ -60,14 +61,21 @@ export function Audit() {
   return html`<section class="page" aria-label="Audit"><h1>Audit</h1>
     <div class="filters" role="search">
       <label>Person <input size="12" ...${field("who")} /></label>
-      <label>Action <select ...${field("action")}><option value="">all</option>${actions.map((name) => html`<option value=${name}>${name}</option>`)}</select></label>
-      <label>Camera <select ...${field("camera")}><option value="">all</option>${list.map((camera) => html`<option value=${camera.id}>${camera.name}</option>`)}</select></label>
+      <label>Action <select ...${field("action")}><option value="">all</option>${actions.map(
+        (name) => html`<option
+        value=${name}>${name}</option>`,
+      )}</select></label>
+      <label>Camera <select ...${field("camera")}><option value="">all</option>${list.map(
+        (camera) => html`<option
+        value=${camera.id}>${camera.name}</option>`,
+      )}</select></label>
       <label>From <${TimeField} onPick=${(start) => setChosen((before) => ({ ...before, start }))} /></label>
       <label>To <${TimeField} onPick=${(end) => setChosen((before) => ({ ...before, end }))} /></label>
       <span class="push"></span><button onClick=${check} data-test="verify">Check the chain</button></div>
     ${
       verdict &&
-      html`<p class=${`verdict ${verdict.busy ? "" : verdict.whole ? "good" : "bad"}`} role="status" data-test="verdict">
+      html`<p class=${`verdict ${verdict.busy ? "" : verdict.whole ? "good" : "bad"}`} role="status"
+        data-test="verdict">
       ${
         verdict.busy
           ? "recomputing…"
@@ -83,7 +91,8 @@ export function Audit() {
     ${(verdict?.lost ?? []).map((words) => html`<p class="verdict bad" role="status">Lost before: ${words}</p>`)}
     ${
       entries &&
-      html`<div class="scroll"><table class="list"><thead><tr><th>Time</th><th>Who</th><th>What</th><th>Camera</th><th>Reason</th><th></th></tr></thead>
+      html`<div class="scroll"><table
+        class="list"><thead><tr><th>Time</th><th>Who</th><th>What</th><th>Camera</th><th>Reason</th><th></th></tr></thead>
       ${entries.map((entry) => html`<${Row} key=${entry.number} entry=${entry} />`)}</table></div>`
     }
     ${entries && !entries.length && html`<p>No entry passes these filters.</p>`}

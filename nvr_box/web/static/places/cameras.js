@@ -27,8 +27,10 @@ function Reaching({ camera }) {
     refreshCameras();
     tell(`${camera.name} answers and is used so from now on.`, { kind: "note" });
   };
-  return html`<form ref=${form} class="adding" onSubmit=${save} aria-label=${`Address and password of ${camera.name}`} data-test="reaching">
-    <label class="field">Address <input name="address" placeholder=${camera.xaddr} autocomplete="off" spellcheck=${false} /></label>
+  return html`<form ref=${form} class="adding" onSubmit=${save} aria-label=${`Address and password of ${camera.name}`}
+    data-test="reaching">
+    <label class="field">Address <input name="address" placeholder=${camera.xaddr} autocomplete="off"
+      spellcheck=${false} /></label>
     <label class="field">User <input name="user" placeholder="as before" autocomplete="off" /></label>
     <label class="field">New password <input name="password" type="password" autocomplete="off" /></label>
     <div class="buttons"><button disabled=${busy}>${busy ? "trying…" : "Try and keep"}</button></div></form>`;
@@ -58,14 +60,34 @@ function Row({ camera }) {
       act(() => call("DELETE", `/api/cameras/${camera.id}`));
   };
   return html`<tbody data-test="camera" data-state=${camera.state}>
-    <tr><th scope="row"><button class="link" aria-expanded=${more} onClick=${() => setMore(!more)}>${more ? "▾" : "▸"} ${camera.name}</button>${camera.by_client && camera.oldest_us && html` <a href=${`#watch/${camera.id}`}>watch</a>`}</th>
+    <tr><th scope="row"><button class="link" aria-expanded=${more}
+      onClick=${() => setMore(!more)}>${more ? "▾" : "▸"} ${camera.name}</button>${
+        camera.by_client &&
+        camera.oldest_us &&
+        html` <a
+      href=${`#watch/${camera.id}`}>watch</a>`
+      }</th>
       <td><span class=${`tag ${now.kind}`} data-test="state">${now.words}</span></td>
       <td>${camera.width ? `${camera.width}×${camera.height}, ${camera.rate_fps.toFixed(0)} fps` : "–"}</td>
-      <td>${camera.by_client ? html`<span class="tag" data-test="by-client">by a client</span>` : mask.masked ? html`<span class="tag good">masks on the camera</span>` : html`<span class="tag warn" title=${mask.why}>${mask.tag}</span>`}</td>
+      <td>${
+        camera.by_client
+          ? html`<span class="tag" data-test="by-client">by a
+        client</span>`
+          : mask.masked
+            ? html`<span class="tag good">masks on the camera</span>`
+            : html`<span
+        class="tag warn" title=${mask.why}>${mask.tag}</span>`
+      }</td>
       <td class="num">${bytes(camera.recorded_bytes)}</td>
       <td>${camera.oldest_us ? `since ${day(camera.oldest_us)}` : "–"}</td>
-      <td class="num">${camera.clock_offset_s === null ? "–" : `${camera.clock_offset_s >= 0 ? "+" : "−"}${Math.abs(camera.clock_offset_s).toFixed(1)} s`}</td></tr>
-    ${(now.detail || camera.message) && html`<tr class=${camera.state === "off" || now.kind === "whole" ? "" : "why"}><td colspan="7" role="status">${now.detail || camera.message}</td></tr>`}
+      <td
+        class="num">${camera.clock_offset_s === null ? "–" : `${camera.clock_offset_s >= 0 ? "+" : "−"}${Math.abs(camera.clock_offset_s).toFixed(1)} s`}</td></tr>
+    ${
+      (now.detail || camera.message) &&
+      html`<tr
+      class=${camera.state === "off" || now.kind === "whole" ? "" : "why"}><td colspan="7"
+      role="status">${now.detail || camera.message}</td></tr>`
+    }
     ${
       more &&
       html`<tr class="more"><td colspan="7"><dl>
@@ -81,16 +103,24 @@ function Row({ camera }) {
       <dt>Clock</dt><dd>${camera.clock_offset_s === null ? "not known" : Math.abs(camera.clock_offset_s) > 2 ? `${span(Math.abs(camera.clock_offset_s))} off; set the camera's time server` : "right"}</dd>
       ${
         camera.veilcam &&
-        html`<dt>Pairing</dt><dd>${camera.paired ? "paired with this box" : "not paired"}, ${camera.packets} passages taken</dd>
-        <dt>Fingerprint</dt><dd><code class="fingerprint">${camera.fingerprint}</code><br /><small>Compare it with what the camera itself prints. If they differ, somebody stands between: remove the camera.</small></dd>`
+        html`<dt>Pairing</dt><dd>${camera.paired ? "paired with this box" : "not paired"}, ${camera.packets} passages
+          taken</dd>
+        <dt>Fingerprint</dt><dd><code class="fingerprint">${camera.fingerprint}</code><br /><small>Compare it with what
+          the camera itself prints. If they differ, somebody stands between: remove the camera.</small></dd>`
       }`
       }
       </dl>
       ${
         may("admin") &&
         html`<div class="buttons start"><button onClick=${rename}>Rename…</button>
-        <button onClick=${() => act(() => call("PATCH", `/api/cameras/${camera.id}`, { recording: !camera.recording }))}>${camera.recording ? "Stop recording" : "Record"}</button>
-        ${camera.veilcam && html`<button onClick=${() => act(() => post(`/api/cameras/${camera.id}/pair`), "If the camera belongs to another box, unpair it there first.")}>Pair again</button>`}
+        <button
+          onClick=${() => act(() => call("PATCH", `/api/cameras/${camera.id}`, { recording: !camera.recording }))}>${camera.recording ? "Stop recording" : "Record"}</button>
+        ${
+          camera.veilcam &&
+          html`<button
+          onClick=${() => act(() => post(`/api/cameras/${camera.id}/pair`), "If the camera belongs to another box, unpair it there first.")}>Pair
+          again</button>`
+        }
         <button class="danger" onClick=${remove}>Remove…</button></div>
         ${!camera.by_client && html`<${Reaching} camera=${camera} />`}`
       }</td></tr>`
@@ -140,14 +170,19 @@ function Adding({ at, onDone }) {
     event.preventDefault();
     run(true);
   }} aria-label="Add a camera by its address">
-    <label class="field">Address <input name="address" required placeholder="192.0.2.10 or http://…/onvif/device_service" autocomplete="off" spellcheck=${false} /></label>
+    <label class="field">Address <input name="address" required
+      placeholder="192.0.2.10 or http://…/onvif/device_service" autocomplete="off" spellcheck=${false} /></label>
     <label class="field">User <input name="user" required value="admin" autocomplete="off" /></label>
     <label class="field">Password <input name="password" type="password" required autocomplete="off" /></label>
     <label class="field">Name <small>optional</small> <input name="name" maxlength="60" autocomplete="off" /></label>
-    <div class="buttons"><button type="button" onClick=${() => run(false)}>Test</button><button class="primary">Add</button></div>
+    <div class="buttons"><button type="button" onClick=${() => run(false)}>Test</button><button
+      class="primary">Add</button></div>
     ${
       steps &&
-      html`<ol class="steps" aria-live="polite">${steps.map((step) => html`<li class=${step.ok ? "good" : "bad"}><b>${step.ok ? "✓" : "✗"} ${step.name}</b> ${step.detail}</li>`)}
+      html`<ol class="steps" aria-live="polite">${steps.map(
+        (step) => html`<li
+        class=${step.ok ? "good" : "bad"}><b>${step.ok ? "✓" : "✗"} ${step.name}</b> ${step.detail}</li>`,
+      )}
       ${!steps.length && html`<li class="busy">asking…</li>`}</ol>`
     }
   </form>`;
@@ -169,22 +204,33 @@ export function Cameras() {
     if (answer) setFound(answer.found);
   };
   return html`<section class="page" aria-label="Cameras"><h1>Cameras</h1>
-    <div class="scroll"><table class="list"><thead><tr><th>Name</th><th>State</th><th>Picture</th><th>Privacy</th><th class="num">Recorded</th><th>Kept</th><th class="num">Clock</th></tr></thead>
+    <div class="scroll"><table class="list"><thead><tr><th>Name</th><th>State</th><th>Picture</th><th>Privacy</th><th
+      class="num">Recorded</th><th>Kept</th><th class="num">Clock</th></tr></thead>
       ${list.map((camera) => html`<${Row} key=${camera.id} camera=${camera} />`)}</table></div>
     ${!list.length && html`<p>None yet.</p>`}
     ${
       may("admin") &&
       html`<div class="two"><div><h2>Found on the network</h2>
-        <button onClick=${look} disabled=${looking} data-test="discover">${looking ? "listening…" : "Look for cameras"}</button>
+        <button onClick=${look} disabled=${looking}
+          data-test="discover">${looking ? "listening…" : "Look for cameras"}</button>
         ${
           found &&
           html`<ul class="foundlist">${found.map(
             (
               device,
             ) => html`<li><span><b>${device.name || device.hardware || "camera"}</b> <small>${device.hardware} · ${device.address}</small></span>
-          ${device.added ? html`<span class="tag good">added</span>` : html`<button onClick=${() => setAt(device.xaddrs[0])}>Add…</button>`}</li>`,
+          ${
+            device.added
+              ? html`<span class="tag good">added</span>`
+              : html`<button
+            onClick=${() => setAt(device.xaddrs[0])}>Add…</button>`
+          }</li>`,
           )}
-          ${!found.length && html`<li>No camera answered. Discovery does not cross routers: add it by address.</li>`}</ul>`
+          ${
+            !found.length &&
+            html`<li>No camera answered. Discovery does not cross routers: add it by
+            address.</li>`
+          }</ul>`
         }</div>
       <div><h2>Add by address</h2><${Adding} at=${at} onDone=${() => {
         setAt(null);

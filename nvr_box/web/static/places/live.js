@@ -47,7 +47,8 @@ function Strip({ camera }) {
       clearInterval(timer);
     };
   }, [camera]);
-  return html`<canvas class="strip" ref=${canvas} width="480" height="8" role="img" aria-label="Activity of the last hour"></canvas>`;
+  return html`<canvas class="strip" ref=${canvas} width="480" height="8" role="img"
+    aria-label="Activity of the last hour"></canvas>`;
 }
 
 function Tile({ camera, number }) {
@@ -63,14 +64,16 @@ function Tile({ camera, number }) {
   const now = usePicture(camera, player, said, true);
   const mask = masking(camera);
   const covered = isCovered(now.kind);
-  return html`<a class=${`tile ${covered ? "stale" : ""}`} href=${`#watch/${camera.id}`} data-test="tile" data-state=${said.state} data-kind=${now.kind}
+  return html`<a class=${`tile ${covered ? "stale" : ""}`} href=${`#watch/${camera.id}`} data-test="tile"
+    data-state=${said.state} data-kind=${now.kind}
       style=${camera.width ? { aspectRatio: `${camera.width} / ${camera.height}` } : {}}
       aria-label=${`${camera.name}, ${now.words}${mask.masked ? ", masked" : `, ${mask.tag}`}. Open large, key ${number}`}>
     <video ref=${video} muted playsinline tabindex="-1" aria-hidden="true"></video>
     <${Outlines} camera=${camera.id} />
     ${covered && html`<span class="over"><b>${now.words}</b> <span class="wide-only">${now.detail}</span></span>`}
     ${now.kind === "whole" && html`<span class="over whole"><b>${now.words}</b></span>`}
-    <span class="caption"><b>${camera.name}</b><span class=${`tag ${now.kind}`} data-test="state">${now.kind === "whole" ? "live, all masked" : now.words}</span>
+    <span class="caption"><b>${camera.name}</b><span class=${`tag ${now.kind}`}
+      data-test="state">${now.kind === "whole" ? "live, all masked" : now.words}</span>
       ${!mask.masked && html`<span class="tag warn" data-test="mask" title=${mask.why}>${mask.tag}</span>`}
       <small class="push">${camera.width ? `${camera.width}×${camera.height}` : ""}</small></span>
     <${Strip} camera=${camera.id} />
@@ -106,17 +109,23 @@ export function Live() {
   });
   if (!list.length) {
     return html`<section class="empty"><h1>No camera yet</h1>
-      <p>${may("admin") ? html`<a class="button" href="#cameras">Add the first camera</a>` : "Somebody with the right to add cameras has to add the first one, or give you the right to see one."}</p></section>`;
+      <p>${
+        may("admin")
+          ? html`<a class="button" href="#cameras">Add the first
+        camera</a>`
+          : "Somebody with the right to add cameras has to add the first one, or give you the right to see one."
+      }</p></section>`;
   }
   return html`<section class="wall" aria-label="Live">
-    <div class="grid" style=${{ "--columns": Math.min(Math.sqrt(size), Math.max(1, Math.ceil(Math.sqrt(shown.length)))) }} data-count=${shown.length}>
+    <div class="grid"
+      style=${{ "--columns": Math.min(Math.sqrt(size), Math.max(1, Math.ceil(Math.sqrt(shown.length)))) }}
+      data-count=${shown.length}>
       ${shown.map((camera, at) => html`<${Tile} key=${camera.id} camera=${camera} number=${at + 1} />`)}
     </div>
     <div class="controls" role="toolbar" aria-label="Grid">
       ${SIZES.map(
-        (
-          count,
-        ) => html`<button class=${count === size ? "on" : "quiet"} aria-pressed=${count === size} aria-label=${`${count} pictures`}
+        (count) => html`<button class=${count === size ? "on" : "quiet"} aria-pressed=${count === size}
+          aria-label=${`${count} pictures`}
         onClick=${() => {
           setChosen(count);
           setPage(0);
@@ -124,8 +133,10 @@ export function Live() {
       )}
       ${
         pages > 1 &&
-        html`<button class="quiet" onClick=${() => setPage((page + pages - 1) % pages)} aria-label="Previous page">‹</button>
-        <span>${page + 1} of ${pages}</span><button class="quiet" onClick=${() => setPage((page + 1) % pages)} aria-label="Next page">›</button>`
+        html`<button class="quiet" onClick=${() => setPage((page + pages - 1) % pages)}
+          aria-label="Previous page">‹</button>
+        <span>${page + 1} of ${pages}</span><button class="quiet" onClick=${() => setPage((page + 1) % pages)}
+          aria-label="Next page">›</button>`
       }
       <span class="push"></span><small class="keys-hint">1–9 opens a camera large · ? lists the keys</small>
     </div>

@@ -76,17 +76,26 @@ function Card({ card, playing, onNot, on, clear, onClear }) {
     card.masking,
   );
   useOnScreen(card.camera, card.best_us, card.masking);
-  return html`<li class=${`card ${playing ? "playing" : ""}`} data-test="card" data-camera=${card.camera} data-passage=${card.passage} data-similarity=${card.similarity}>
-    <button class="open" onClick=${play} aria-label=${`${card.class} on ${card.camera_name} at ${clock(card.best_us)}${alike === null ? "" : `, similarity ${alike} percent`}, ${clear ? "to be shown clear" : mask.masked ? "masked" : mask.tag}. Play`}>
+  return html`<li class=${`card ${playing ? "playing" : ""}`} data-test="card" data-camera=${card.camera}
+    data-passage=${card.passage} data-similarity=${card.similarity}>
+    <button class="open" onClick=${play}
+      aria-label=${`${card.class} on ${card.camera_name} at ${clock(card.best_us)}${alike === null ? "" : `, similarity ${alike} percent`}, ${clear ? "to be shown clear" : mask.masked ? "masked" : mask.tag}. Play`}>
       <${CardShot} passage=${card.passage} on=${clear ? on : null}>
         ${!mask.masked && html`<span class="tag warn open-tag">${mask.tag}</span>`}
         ${card.members.length > 1 && html`<span class="tag times">${card.members.length} ×</span>`}<//>
       <span class="lines"><b>${card.camera_name}</b>
         <time>${day(card.best_us)}<br />${clock(card.best_us)}</time>
         <small>${span((card.last_us - card.first_us) / 1e6)} in view</small>
-        <span class="swatches">${card.colours.slice(0, 4).map((colour) => html`<i class=${`swatch colour-${colour.name}`} title=${`${colour.part} ${colour.name}`}></i>`)}</span>
+        <span class="swatches">${card.colours.slice(0, 4).map(
+          (colour) => html`<i
+          class=${`swatch colour-${colour.name}`} title=${`${colour.part} ${colour.name}`}></i>`,
+        )}</span>
         ${told(card) && html`<small class="told" data-test="told">${told(card)}</small>`}</span>
-      ${alike !== null && html`<span class="alike"><span class="bar" style=${{ "--share": card.similarity }}></span><b>${alike} %</b></span>`}
+      ${
+        alike !== null &&
+        html`<span class="alike"><span class="bar"
+        style=${{ "--share": card.similarity }}></span><b>${alike} %</b></span>`
+      }
     </button>
     <span class="acts"><button class="quiet" onClick=${more} title="Search with this one">More like this</button>
       ${
@@ -94,7 +103,12 @@ function Card({ card, playing, onNot, on, clear, onClear }) {
         html`<button class="quiet" onClick=${onClear} aria-pressed=${clear} data-test="card-clear"
         title="The original of this best shot; it goes into the audit log">${clear ? "Mask" : "Clear"}</button>`
       }
-      ${may("admin") && card.class === "person" && html`<${SelectionButton} camera=${card.camera} passage=${card.passage} />`}
+      ${
+        may("admin") &&
+        card.class === "person" &&
+        html`<${SelectionButton} camera=${card.camera}
+        passage=${card.passage} />`
+      }
       <button class="quiet" onClick=${onNot} title="Hide it: your judgement, not the box's">Not this</button></span>
   </li>`;
 }
@@ -107,7 +121,8 @@ function Path({ cards }) {
   if (steps.length < 2) return null;
   return html`<ol class="path" aria-label="The best results in order of time">${steps.slice(0, 8).map(
     (step) => html`
-    <li><button class="quiet" onClick=${() => opened.set({ camera: step.camera, at_us: step.best_us - BEFORE_US, passage: step.passage })}>
+    <li><button class="quiet"
+      onClick=${() => opened.set({ camera: step.camera, at_us: step.best_us - BEFORE_US, passage: step.passage })}>
       <b>${step.camera_name}</b> <time>${clock(step.best_us)}</time></button></li>`,
   )}</ol>`;
 }
@@ -140,16 +155,30 @@ export function Results({ found, busy, threshold, filters, onLoosen }) {
   return html`
     ${
       !said &&
-      html`<div class="saying" role="note"><p><b>Similar appearance, never identity.</b> Results wear similar clothes or look alike as vehicles.
-      Two people in the same coat are alike here, and one person in another coat is not. Check the video before you act on it.</p>
+      html`<div class="saying" role="note"><p><b>Similar appearance, never identity.</b> Results wear similar clothes or
+        look alike as vehicles.
+      Two people in the same coat are alike here, and one person in another coat is not. Check the video before you act
+        on it.</p>
       <button onClick=${() => {
         localStorage.setItem(SAID, "yes");
         setSaid(true);
       }}>I understand</button></div>`
     }
     <div class="summary" role="status" data-test="summary">
-      ${busy ? html`<span class="busy">comparing…</span>` : found && html`<span><b>${found.compared.toLocaleString()}</b> ${found.compared === 1 ? "passage" : "passages"} compared in ${found.took_ms < 10 ? found.took_ms.toFixed(1) : Math.round(found.took_ms)} ms</span>`}
-      ${found?.other_model > 0 && html`<span class="tag warn" title="On the box: python -m nvr_box reencode">${found.other_model} not compared: described by another model</span>`}
+      ${
+        busy
+          ? html`<span
+        class="busy">comparing…</span>`
+          : found &&
+            html`<span><b>${found.compared.toLocaleString()}</b> ${found.compared === 1 ? "passage" : "passages"} compared
+        in ${found.took_ms < 10 ? found.took_ms.toFixed(1) : Math.round(found.took_ms)} ms</span>`
+      }
+      ${
+        found?.other_model > 0 &&
+        html`<span class="tag warn"
+        title="On the box: python -m nvr_box reencode">${found.other_model} not compared: described by another
+        model</span>`
+      }
       <span class="push"></span>
       ${
         spanned.length > 0 &&
@@ -157,7 +186,8 @@ export function Results({ found, busy, threshold, filters, onLoosen }) {
         onChange=${(event) => setAsked(event.target.checked ? [...new Set([...asked, ...spanned])] : asked.filter((one) => !spanned.includes(one)))} />
         clear: ${spanned.length} of ${cameraName(on.camera)} since ${clock(on.from_us)}</label>`
       }
-      <label><input type="checkbox" checked=${grouped} onChange=${(event) => setGrouped(event.target.checked)} /> by camera</label>
+      <label><input type="checkbox" checked=${grouped} onChange=${(event) => setGrouped(event.target.checked)} /> by
+        camera</label>
       ${not.length > 0 && html`<button class="quiet" onClick=${() => setNot([])}>Show ${not.length} set aside</button>`}
     </div>
     <${Path} cards=${sure} />
@@ -186,7 +216,8 @@ export function Results({ found, busy, threshold, filters, onLoosen }) {
           filters.attributes.length ||
           filters.when !== "all"
             ? html`
-        <button onClick=${() => onLoosen({ cameras: [], classes: [], colours: [], attributes: [], when: "all" })}>Clear the filters</button>`
+        <button onClick=${() => onLoosen({ cameras: [], classes: [], colours: [], attributes: [], when: "all" })}>Clear
+          the filters</button>`
             : null
         }</p></div>`
     }`;

@@ -56,10 +56,18 @@ function asked({ threshold, when, start_us, end_us, cameras: chosen, classes, co
 
 function Threshold({ value, left, onInput }) {
   return html`<fieldset><legend>How alike</legend>
-    <div class="slider"><input type="range" min="0" max="0.99" step="0.01" value=${value} aria-label="Least similarity" data-test="threshold"
-      aria-valuetext=${`${Math.round(value * 100)} percent${left === null ? "" : `, ${left} results`}`} onInput=${(event) => onInput(Number(event.target.value))} />
+    <div class="slider"><input type="range" min="0" max="0.99" step="0.01" value=${value} aria-label="Least similarity"
+      data-test="threshold"
+      aria-valuetext=${`${Math.round(value * 100)} percent${left === null ? "" : `, ${left} results`}`}
+        onInput=${(event) => onInput(Number(event.target.value))} />
       <output>${Math.round(value * 100)} %</output></div>
-    <p class="count" data-test="count" aria-live="polite">${left === null ? " " : html`<b>${left}</b> ${left === 1 ? "result" : "results"} at this threshold`}</p>
+    <p class="count" data-test="count"
+      aria-live="polite">${
+        left === null
+          ? " "
+          : html`<b>${left}</b> ${left === 1 ? "result" : "results"} at this
+      threshold`
+      }</p>
   </fieldset>`;
 }
 
@@ -78,7 +86,8 @@ function Spread({ histogram, threshold }) {
       g.fillRect((at * width) / 100, height - tall, width / 100 - 1, tall);
     });
   });
-  return html`<canvas ref=${canvas} class="spread" width="500" height="56" role="img" aria-label="How many passages have which similarity"></canvas>`;
+  return html`<canvas ref=${canvas} class="spread" width="500" height="56" role="img"
+    aria-label="How many passages have which similarity"></canvas>`;
 }
 
 const toggled = (list, one) => (list.includes(one) ? list.filter((other) => other !== one) : [...list, one]);
@@ -104,53 +113,68 @@ function Filters({ what, value, onChange }) {
   const askable = ASKABLE[what?.class && what.class !== "person" ? "vehicle" : "person"].concat(
     what ? [] : ASKABLE.vehicle,
   );
-  const chip = (
-    colour,
-  ) => html`<button class=${`chip ${has(colour) ? "on" : ""}`} aria-pressed=${has(colour)} onClick=${() => flip(colour)}>
+  const chip = (colour) => html`<button class=${`chip ${has(colour) ? "on" : ""}`} aria-pressed=${has(colour)}
+    onClick=${() => flip(colour)}>
     <i class=${`swatch colour-${colour.name}`}></i>${colour.part} ${colour.name}</button>`;
   return html`
     <fieldset><legend>When</legend>
       <div class="chips">${Object.entries(WHENS).map(
         ([key, name]) => html`<button class=${`chip ${value.when === key ? "on" : ""}`}
-        aria-pressed=${value.when === key} onClick=${() => onChange({ when: key, ...(key === "range" && !value.start_us ? { start_us: now_us() - 3600e6, end_us: now_us() } : {}) })}>${name}</button>`,
+        aria-pressed=${value.when === key}
+          onClick=${() => onChange({ when: key, ...(key === "range" && !value.start_us ? { start_us: now_us() - 3600e6, end_us: now_us() } : {}) })}>${name}</button>`,
       )}</div>
       ${
         value.when === "range" &&
         html`<div class="range">
-        <label>from <${TimeField} us=${value.start_us} onPick=${(start_us) => start_us !== null && onChange({ start_us })} /></label>
-        <label>to <${TimeField} us=${value.end_us} onPick=${(end_us) => end_us !== null && onChange({ end_us })} /></label></div>`
+        <label>from <${TimeField} us=${value.start_us}
+          onPick=${(start_us) => start_us !== null && onChange({ start_us })} /></label>
+        <label>to <${TimeField} us=${value.end_us}
+          onPick=${(end_us) => end_us !== null && onChange({ end_us })} /></label></div>`
       }
     </fieldset>
     <fieldset><legend>Where</legend>
       <div class="chips">${list.map(
-        (
-          camera,
-        ) => html`<button class=${`chip ${value.cameras.includes(camera.id) ? "on" : ""}`} aria-pressed=${value.cameras.includes(camera.id)}
+        (camera) => html`<button class=${`chip ${value.cameras.includes(camera.id) ? "on" : ""}`}
+          aria-pressed=${value.cameras.includes(camera.id)}
         onClick=${() => onChange({ cameras: toggled(value.cameras, camera.id) })}>${camera.name}</button>`,
       )}</div>
       <small>${value.cameras.length ? "" : "all cameras"}</small></fieldset>
     <fieldset><legend>Class</legend>
       <div class="chips">${CLASSES.map(
-        (
-          name,
-        ) => html`<button class=${`chip ${value.classes.includes(name) ? "on" : ""}`} aria-pressed=${value.classes.includes(name)}
-        onClick=${() => onChange({ classes: toggled(value.classes, name) })}><i class=${`dot class-${name}`}></i>${name}</button>`,
+        (name) => html`<button class=${`chip ${value.classes.includes(name) ? "on" : ""}`}
+          aria-pressed=${value.classes.includes(name)}
+        onClick=${() => onChange({ classes: toggled(value.classes, name) })}><i
+          class=${`dot class-${name}`}></i>${name}</button>`,
       )}</div></fieldset>
     <fieldset><legend>Must show colours</legend>
       <div class="chips">${(what?.colours ?? []).map(chip)}
         ${value.colours.filter((one) => !(what?.colours ?? []).some((other) => other.part === one.part && other.name === one.name)).map(chip)}</div>
       <div class="palette"><select aria-label="Part" onChange=${(event) => setPart(event.target.value)}>
-          ${[...PARTS.person, ...PARTS.vehicle].map((name) => html`<option value=${name} selected=${name === part}>${name}</option>`)}</select>
-        ${COLOURS.map((name) => html`<button class="well" title=${name} aria-label=${`${part} ${name}`} onClick=${() => flip({ part, name })}><i class=${`swatch colour-${name}`}></i></button>`)}</div>
+          ${[...PARTS.person, ...PARTS.vehicle].map(
+            (name) => html`<option value=${name}
+            selected=${name === part}>${name}</option>`,
+          )}</select>
+        ${COLOURS.map(
+          (name) => html`<button class="well" title=${name} aria-label=${`${part} ${name}`}
+          onClick=${() => flip({ part, name })}><i class=${`swatch colour-${name}`}></i></button>`,
+        )}</div>
     </fieldset>
     <fieldset><legend>Must be told to have</legend>
-      <div class="chips">${value.attributes.map((one) => html`<button class="chip on" aria-pressed="true" onClick=${() => wear(one)}>${phrase(one)}</button>`)}</div>
+      <div class="chips">${value.attributes.map(
+        (one) => html`<button class="chip on" aria-pressed="true"
+        onClick=${() => wear(one)}>${phrase(one)}</button>`,
+      )}</div>
       <select aria-label="Attribute" data-test="attribute" value="" onChange=${(event) => {
         const one = askable[event.target.value];
         event.target.value = "";
         if (one) wear(one);
       }}>
-        <option value="">add …</option>${askable.map((one, at) => (worn(one) ? null : html`<option value=${at}>${phrase(one)}</option>`))}</select>
+        <option value="">add …</option>${askable.map((one, at) =>
+          worn(one)
+            ? null
+            : html`<option
+          value=${at}>${phrase(one)}</option>`,
+        )}</select>
       <small>Only where the camera was sure of it.</small></fieldset>`;
 }
 
@@ -162,9 +186,11 @@ function Wanted({ what, onClear }) {
   useOnScreen(what?.camera ?? null, what?.at_us ?? null);
   if (!what) {
     return html`<div class="wanted nothing"><p>No example. Results are whatever passes the filters, newest first.</p>
-      <p><small>For an example open a camera, freeze the picture (F) and click a person or a vehicle.</small></p></div>`;
+      <p><small>For an example open a camera, freeze the picture (F) and click a person or a
+        vehicle.</small></p></div>`;
   }
-  return html`<div class="wanted" data-test="wanted"><img src=${what.crop} alt=${`The ${what.class} that is looked for, ${mask.masked ? "masked" : mask.tag}`} />
+  return html`<div class="wanted" data-test="wanted"><img src=${what.crop}
+    alt=${`The ${what.class} that is looked for, ${mask.masked ? "masked" : mask.tag}`} />
     <div><b>like this ${what.class}</b><p>${cameraName(what.camera)}<br />${day(what.at_us)} ${clock(what.at_us)}</p>
       <button class="quiet" onClick=${onClear}>Search without example</button></div></div>`;
 }
@@ -229,10 +255,12 @@ export function Search() {
     <div class=${`found ${watched ? "split" : ""}`}>
       ${
         watched &&
-        html`<div class="beside"><button class="quiet close" aria-label="Close the video" onClick=${() => opened.set(null)}>✕</button>
+        html`<div class="beside"><button class="quiet close" aria-label="Close the video"
+          onClick=${() => opened.set(null)}>✕</button>
         <${CameraView} key=${watched.camera} camera=${watched.camera} at=${watched.at_us} compact /></div>`
       }
-      <div class="results"><${Results} found=${fresh} busy=${busy} threshold=${exampleless ? 0 : narrow.threshold} filters=${narrow} onLoosen=${change} /></div>
+      <div class="results"><${Results} found=${fresh} busy=${busy} threshold=${exampleless ? 0 : narrow.threshold}
+        filters=${narrow} onLoosen=${change} /></div>
     </div>
   </section>`;
 }

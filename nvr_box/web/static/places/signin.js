@@ -32,8 +32,10 @@ export function SignIn() {
     <p>Cameras that mask people before the picture is encoded.</p>
     ${ended && !refusal && html`<p class="refusal ended" role="status" data-test="session-end">${ended}</p>`}
     ${refusal && html`<p class="refusal" role="alert">${refusal}</p>`}
-    <label class="field">Name <input ref=${name} name="name" required autocomplete="username" autocapitalize="none" spellcheck=${false} /></label>
-    <label class="field">Password <input name="password" type="password" required autocomplete="current-password" /></label>
+    <label class="field">Name <input ref=${name} name="name" required autocomplete="username" autocapitalize="none"
+      spellcheck=${false} /></label>
+    <label class="field">Password <input name="password" type="password" required
+      autocomplete="current-password" /></label>
     <button class="primary" disabled=${busy}>${busy ? "signing in…" : "Sign in"}</button>
     <p><small>Every sign-in, search and reveal is logged with your name.</small></p>
   </form></main>`;
@@ -72,8 +74,10 @@ export function Claim({ name }) {
     <p>The password of ${name} was made up by the box. Choose one that only you know; the old one and its file go.</p>
     ${refusal && html`<p class="refusal" role="alert">${refusal}</p>`}
     <input type="text" name="name" value=${name} autocomplete="username" hidden readonly />
-    <label class="field">New password <input ref=${first} name="password" type="password" required minlength="10" autocomplete="new-password" /></label>
-    <label class="field">The same again <input name="again" type="password" required autocomplete="new-password" /></label>
+    <label class="field">New password <input ref=${first} name="password" type="password" required minlength="10"
+      autocomplete="new-password" /></label>
+    <label class="field">The same again <input name="again" type="password" required
+      autocomplete="new-password" /></label>
     <button class="primary" disabled=${busy}>${busy ? "keeping…" : "Use this password"}</button>
   </form></main>`;
 }

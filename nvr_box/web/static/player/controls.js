@@ -24,7 +24,8 @@ function GoTo({ goto, seek }) {
     if (document.activeElement?.matches(".twice")) follow(to_us);
   };
   return html`<label class="goto"><span class="hidden">Go to a time (${zone(now_us())})</span>
-    <${TimeField} inputRef=${goto} title="G: go to a time" onPick=${pick} onEnter=${enter} onLeave=${follow} /></label>`;
+    <${TimeField} inputRef=${goto} title="G: go to a time" onPick=${pick} onEnter=${enter}
+      onLeave=${follow} /></label>`;
 }
 
 // What the rights of the account allow with the picture.
@@ -55,10 +56,16 @@ export function Controls({ view, act, goto }) {
   const { one, live, now, shown, speed, paused } = view;
   const fresh = live && isFresh(now.kind);
   return html`<div class="controls" role="toolbar" aria-label="Playback">
-    <button onClick=${act.toggle} data-test="pause" aria-label=${paused ? "Play" : "Pause"} title="Space">${paused ? "▶" : "❚❚"}</button>
-    <button class="quiet narrow-hide" onClick=${() => act.step(-10e6)} aria-label="Back ten seconds" title="J">−10 s</button>
+    <button onClick=${act.toggle} data-test="pause" aria-label=${paused ? "Play" : "Pause"}
+      title="Space">${paused ? "▶" : "❚❚"}</button>
+    <button class="quiet narrow-hide" onClick=${() => act.step(-10e6)} aria-label="Back ten seconds" title="J">−10
+      s</button>
     <button class="quiet narrow-hide" onClick=${act.faster} aria-label="Faster" title="L">${speed} ×</button>
-    ${!one?.by_client && html`<button class=${fresh ? "on" : ""} onClick=${act.goLive} aria-pressed=${fresh} title="N">Live</button>`}
+    ${
+      !one?.by_client &&
+      html`<button class=${fresh ? "on" : ""} onClick=${act.goLive} aria-pressed=${fresh}
+      title="N">Live</button>`
+    }
     <time class="now" data-test="now" data-us=${shown ?? ""} dateTime=${shown ? iso(shown) : ""}>
       ${shown ? html`<span class="narrow-hide">${day(shown)} </span>${clock(shown)}` : "–"}</time>
     <${GoTo} goto=${goto} seek=${act.seek} />

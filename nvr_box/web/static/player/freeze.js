@@ -95,28 +95,37 @@ export function Frozen({ still, camera, whole = "", onClose, onStill }) {
     height: `${(box[3] - box[1]) * 100}%`,
   });
 
-  return html`<div class="frozen" ref=${area} data-test="frozen" style=${{ aspectRatio: `${still.width} / ${still.height}` }}
+  return html`<div class="frozen" ref=${area} data-test="frozen"
+    style=${{ aspectRatio: `${still.width} / ${still.height}` }}
       onPointerDown=${down} onPointerMove=${drag} onPointerUp=${up} onPointerCancel=${() => setDrawing(null)}>
-    <img src=${still.picture} alt=${`Frozen picture of ${clock(still.at_us)}, ${mask.masked ? "masked" : mask.tag}`} draggable=${false} />
+    <img src=${still.picture} alt=${`Frozen picture of ${clock(still.at_us)}, ${mask.masked ? "masked" : mask.tag}`}
+      draggable=${false} />
     ${still.picks.map(
       (
         pick,
       ) => html`<button key=${pick.number} class=${`pick class-${pick.class}`} style=${style(pick.box)} data-test="pick"
-        data-box=${pick.box.join(" ")} aria-label=${`${masks ? "Choose whether the camera masks" : "Search for"} this ${pick.class}${pick.colours.length ? `: ${colourWords(pick.colours)}` : ""}`}
+        data-box=${pick.box.join(" ")}
+          aria-label=${`${masks ? "Choose whether the camera masks" : "Search for"} this ${pick.class}${pick.colours.length ? `: ${colourWords(pick.colours)}` : ""}`}
         onClick=${() => (masks ? setWho({ still: still.key, pick: pick.number }) : choose(pick))}>
       <span class=${`name ${pick.box[1] < 0.08 ? "below" : ""}`}>${pick.class} ${Math.round(pick.score * 100)} %
-        ${pick.colours.slice(0, 3).map((colour) => html`<i class=${`swatch colour-${colour.name}`} title=${`${colour.part} ${colour.name}`}></i>`)}
+        ${pick.colours.slice(0, 3).map(
+          (colour) => html`<i class=${`swatch colour-${colour.name}`}
+          title=${`${colour.part} ${colour.name}`}></i>`,
+        )}
         <small>${colourWords(pick.colours)}</small></span></button>`,
     )}
     ${drawing?.box && html`<div class="drawn" style=${style(drawing.box)}></div>`}
   </div>
-  <p class="frozen-help">${still.picks.length ? "Click who or what to search for, or draw a box:" : whole ? `${sentence(whole)} Nobody can be found in it; step to another picture, or draw a box:` : "Nothing was detected here. Draw a box around one:"}
+  <p
+    class="frozen-help">${still.picks.length ? "Click who or what to search for, or draw a box:" : whole ? `${sentence(whole)} Nobody can be found in it; step to another picture, or draw a box:` : "Nothing was detected here. Draw a box around one:"}
     <label>it is a <select onChange=${(event) => setKind(event.target.value)}>
       ${CLASSES.map((name) => html`<option value=${name} selected=${name === kind}>${name}</option>`)}</select></label>
     ${
       may("admin") &&
-      html`<label>a click <select data-test="click-does" onChange=${(event) => setMasks(event.target.value === "masks")}>
-      <option value="searches">searches</option><option value="masks">chooses whom the camera masks</option></select></label>`
+      html`<label>a click <select data-test="click-does"
+        onChange=${(event) => setMasks(event.target.value === "masks")}>
+      <option value="searches">searches</option><option value="masks">chooses whom the camera
+        masks</option></select></label>`
     }
     <button class="quiet" onClick=${onClose}>Close <kbd>Esc</kbd></button></p>
   ${who && html`<${SelectionDialog} camera=${camera} who=${who} onClose=${() => setWho(null)} />`}`;

@@ -14,7 +14,8 @@ export function Picture({ view, refs, setFrozen, setPlacing }) {
   const whole = now.kind === "whole";
   const name = cameraName(camera);
   const onDraw = placing && !frozen && may("admin") ? (box) => setPlacing({ box }) : null;
-  return html`<div class=${`picture ${revealed ? "revealed" : ""} ${covered ? "stale" : ""}`} data-test="picture" data-kind=${now.kind}>
+  return html`<div class=${`picture ${revealed ? "revealed" : ""} ${covered ? "stale" : ""}`} data-test="picture"
+    data-kind=${now.kind}>
     <video ref=${refs.video} hidden=${Boolean(revealed?.in_browser)} muted playsinline
       aria-label=${`${revealed ? "Revealed" : mask.word} video of ${name}, ${now.words}`}></video>
     ${
@@ -38,7 +39,8 @@ export function Picture({ view, refs, setFrozen, setPlacing }) {
     ${revealed && html`<p class="watermark" aria-hidden="true">${revealed.watermark}</p>`}
     ${doubt && html`<p class="verdicts" role="status" data-test="verdicts">${doubt}</p>`}
     <${SelectionBanner} camera=${camera} />
-    <p class="corner"><b>${name}</b> <span class=${`tag ${now.kind}`} data-test="state">${whole ? "live, all masked" : now.words}</span>
+    <p class="corner"><b>${name}</b> <span class=${`tag ${now.kind}`}
+      data-test="state">${whole ? "live, all masked" : now.words}</span>
       ${
         revealed
           ? html`<span class="tag reveal" data-test="mask">revealed</span>`

@@ -238,8 +238,13 @@ export function Timeline({ camera, head, onSeek, live }) {
   return html`<div class="timeline">
     <canvas ref=${canvas} height=${HEIGHT} tabindex="0" role="slider" aria-label="Timeline" aria-valuetext=${spoken}
       aria-valuemin="0" aria-valuemax="100" aria-valuenow="50" data-test="timeline"
-      onPointerDown=${down} onPointerMove=${drag} onPointerUp=${up} onPointerCancel=${up} onPointerLeave=${leave} onKeyDown=${key} />
-    ${hover && html`<${Preview} camera=${camera} ...${hover} recorded=${s.data.ranges.some(([a, b]) => a <= hover.at && hover.at <= b)} />`}
+      onPointerDown=${down} onPointerMove=${drag} onPointerUp=${up} onPointerCancel=${up} onPointerLeave=${leave}
+        onKeyDown=${key} />
+    ${
+      hover &&
+      html`<${Preview} camera=${camera} ...${hover}
+      recorded=${s.data.ranges.some(([a, b]) => a <= hover.at && hover.at <= b)} />`
+    }
     <div class="zooms" role="group" aria-label="Time in view">
       ${[
         { name: "1 min", span_s: 60 },
@@ -255,7 +260,10 @@ export function Timeline({ camera, head, onSeek, live }) {
         }}>${name}</button>`,
       )}
       <span class="keys-hint">wheel zooms · drag moves · click plays</span>
-      <span class="legend">${["person", "bicycle", "car"].map((name) => html`<i class=${`dot class-${name}`}></i>${name === "car" ? "vehicle" : name}`)}</span>
+      <span class="legend">${["person", "bicycle", "car"].map(
+        (name) => html`<i
+        class=${`dot class-${name}`}></i>${name === "car" ? "vehicle" : name}`,
+      )}</span>
     </div>
   </div>`;
 }

@@ -119,7 +119,6 @@ MSE = """async ([mime, parts]) => {
 }"""
 
 
-@pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="no Chromium here")
 def test_chromium_takes_it_and_nothing_without(fragments):
     init, (first, *rest) = fragments
     mime = fmp4.mime(init)

@@ -13,8 +13,6 @@ from firmware.capture.controls import SensorControls
 I420 = NDArray[np.uint8]
 """One picture: (height * 3 // 2, width) uint8, the luma plane above the two quarter-size chroma planes."""
 
-Picture = I420
-
 CLOCK_90K = 90_000
 
 

@@ -36,6 +36,8 @@ _FULL_CELLS_DOWN = 8
 _ZONE_CELL = 2
 _LONG_AGO_90K = -(1 << 60)
 _GAP_S = 0.35  # a picture that vision skipped is vouched for by sightings this near on both sides
+# Two looks at each of three sizes know a picture as well as half a second of a slower camera does.
+_SETTLED_LOOKS = 6
 # A macroblock that is shown again has to be coded again: one that comes and goes costs more than one that stays masked.
 _RELEASE_S, _RELEASE_LOOKS = 0.2, 1.5
 # A doubtful detection is the thing of a released place from this overlap on.
@@ -99,6 +101,7 @@ class Planner:
         self._seen = Sightings()
         self._known: deque[tuple[int, Boxes, Boxes]] = deque()
         self._settled_90k: int | None = None
+        self._settling = 0
         self._why = _NO_VISION
         self._moved_90k = self._colourless_90k = _LONG_AGO_90K
         self._before = np.zeros((self.rows, self.columns), np.uint8)
@@ -134,6 +137,10 @@ class Planner:
             self._colourless_90k = sight.pts_90k
         if self._settled_90k is None:
             self._settled_90k = sight.pts_90k + round(self._settings.settle_s * CLOCK_90K)
+            self._settling = 0
+        self._settling += 1
+        if self._settling == _SETTLED_LOOKS:
+            self._settled_90k = min(self._settled_90k, sight.pts_90k)
         keep_90k = round((self._settings.hold_s + self._settings.deadline_s + 1.0) * CLOCK_90K)
         self._seen.add(sight.pts_90k, list(self._targets.of(sight)), sight.pts_90k - keep_90k)
         self._known.append((sight.pts_90k, *self._explaining(sight)))

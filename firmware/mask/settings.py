@@ -127,7 +127,7 @@ class MaskSettings:
         look_back_s: how long a picture waits, so that a mask can begin before the first sighting; 0 to 2 s,
             less than `deadline_s`.
         deadline_s: a picture whose detection is not there at this age is masked whole; 0.05 to 10 s.
-        settle_s: after start-up and after each failure the whole picture is masked for this long; 0 to 60 s.
+        settle_s: the whole picture is masked for this long, or six looks, after start-up and each failure; 0 to 60 s.
         colour_hold_s: how long a cell keeps its colour while it stays masked; 0 to 60 s.
         strict: also mask whatever is before the scene and no detection explains, even what a detector never saw.
         infrared: what is masked while the picture has no colours: at night under infra-red light, or of a sensor that

@@ -24,7 +24,8 @@ def decode(shape: type[T], table: Any, where: str, *, strict: bool = True) -> T:
     Args:
         table: a table of TOML, or an object of JSON.
         where: the path that the field's name begins with.
-        strict: whether an unknown key is refused; else it is left out, as of a file that a newer program wrote.
+        strict: whether an unknown key is refused, or an unknown `kind` in a list; else they are left out, as of a file
+            that a newer program wrote.
 
     Raises:
         Invalid: an unknown or missing key, a value of the wrong type, or one that the dataclass itself refuses with a
@@ -106,13 +107,17 @@ class _Decoder:
         if len(kinds) != len(value):
             raise _misfit(where, f"want a list of {len(kinds)}, got {value!r}")
         pairs = enumerate(zip(kinds, value, strict=True))
-        return [self.value(kind, item, f"{where}[{i}]") for i, (kind, item) in pairs]
+        return [
+            self.value(kind, item, f"{where}[{i}]")
+            for i, (kind, item) in pairs
+            if self._strict or fixed or not _of_unknown_kind(kind, item)
+        ]
 
 
 def _plain(hint: Any, value: Any, where: str) -> Any:
     if isinstance(hint, type) and issubclass(hint, Enum):
-        if value not in [each.value for each in hint]:
-            raise _misfit(where, f"want one of {', '.join(str(each.value) for each in hint)}, got {value!r}")
+        if value not in [member.value for member in hint]:
+            raise _misfit(where, f"want one of {', '.join(str(member.value) for member in hint)}, got {value!r}")
         return hint(value)
     if hint is Path and isinstance(value, str):
         return Path(value)
@@ -135,6 +140,14 @@ def _arm(arms: list[Any], value: Any, where: str) -> Any:
             raise _misfit(f"{where}.kind", f"want one of {', '.join(kinds)}, got {kind!r}")
         return kinds[kind]
     return next((arm for arm in arms if type(value) is arm), arms[0])
+
+
+def _of_unknown_kind(hint: Any, value: Any) -> bool:
+    """Whether a table names a kind that none of a union's dataclasses has: it comes from a newer program."""
+    shapes = [arm for arm in get_args(hint) if is_dataclass(arm)]
+    if not shapes or not isinstance(value, Mapping) or "kind" not in value:
+        return False
+    return value["kind"] not in {_kind(arm) for arm in shapes}
 
 
 def _kind(arm: Any) -> str:

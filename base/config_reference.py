@@ -59,19 +59,19 @@ def reference(shape: type, examples: Mapping[str, object], *, head: str) -> str:
 
 def _table(shape: type, default: object, path: str, examples: Mapping[str, object], mark: str = "") -> Iterator[str]:
     """The keys of one table; `mark` stands before every line of a table that is only an example."""
-    hints, said = typing.get_type_hints(shape), meanings(shape)
+    hints, meaning = typing.get_type_hints(shape), meanings(shape)
     later: list[Iterator[str]] = []
     for field in dataclasses.fields(shape):
         where = f"{path}.{field.name}" if path else field.name
         value = getattr(default, field.name) if default is not None else _default(field)
         arms, optional = _arms(hints[field.name])
         if all(dataclasses.is_dataclass(arm) for arm in arms):
-            later.append(_nested(arms, value, where, said[field.name], examples, mark))
+            later.append(_nested(arms, value, where, meaning[field.name], examples, mark))
         elif (item := _item(arms[0])) is not None:
-            later.append(_list(item, value, where, said[field.name], examples, mark))
+            later.append(_list(item, value, where, meaning[field.name], examples, mark))
         else:
             yield ""
-            yield from _comment(f"{said[field.name]} {_kind(arms[0], value, optional=optional)}", mark)
+            yield from _comment(f"{meaning[field.name]} {_kind(arms[0], value, optional=optional)}", mark)
             if value is dataclasses.MISSING:
                 yield f"{mark}{field.name} = {_toml(examples[where])}"
             elif value is None:
@@ -83,25 +83,27 @@ def _table(shape: type, default: object, path: str, examples: Mapping[str, objec
 
 
 def _nested(  # noqa: PLR0917  # one place calls it
-    arms: list[type], value: object, where: str, said: str, examples: Mapping[str, object], mark: str
+    arms: list[type], value: object, where: str, meaning: str, examples: Mapping[str, object], mark: str
 ) -> Iterator[str]:
     """A table within a table; of several kinds the first is shown, the others as comments."""
     for number, arm in enumerate(arms):
         before = mark if number == 0 else "# "
         yield ""
-        yield from _comment(said if number == 0 else f"Or: {(arm.__doc__ or '').splitlines()[0]}", "")
+        yield from _comment(meaning if number == 0 else f"Or: {(arm.__doc__ or '').splitlines()[0]}", "")
         yield f"{before}[{where}]"
         default = value if value is not dataclasses.MISSING and isinstance(value, arm) else None
         yield from _table(arm, default, where, examples, before)
 
 
 def _list(  # noqa: PLR0917  # one place calls it
-    item: type, value: object, where: str, said: str, examples: Mapping[str, object], mark: str
+    item: type, value: object, where: str, meaning: str, examples: Mapping[str, object], mark: str
 ) -> Iterator[str]:
     """A list of tables: one of them, which is an example unless the list must be given."""
     before = mark if value is dataclasses.MISSING else "# "
     yield ""
-    yield from _comment(f"{said} A table each; none by default." if before == "# " else f"{said} A table each.", "")
+    yield from _comment(
+        f"{meaning} A table each; none by default." if before == "# " else f"{meaning} A table each.", ""
+    )
     yield f"{before}[[{where}]]"
     yield from _table(item, None, where, examples, before)
 
@@ -161,7 +163,7 @@ def _toml(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple | list):
-        return f"[{', '.join(_toml(each) for each in value)}]"
+        return f"[{', '.join(_toml(item) for item in value)}]"
     if isinstance(value, str | Path):
         return json.dumps(str(value), ensure_ascii=False)
     return repr(value)

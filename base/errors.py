@@ -1,9 +1,9 @@
 """The errors of the whole program, drawn once.
 
     Error:
-    ├── RequestError     what was asked for is not done, and nothing was changed; the words are for who asked
+    ├── RequestError     the request is not carried out, nothing changed; the text is for the client
     │   ├── Invalid          one value does not fit (field)
-    │   ├── NotFound         what is asked for is not there, or no longer
+    │   ├── NotFound         what was requested is not there, or no longer
     │   ├── Conflict         it stands against what is there already
     │   └── Refused          the right, the proof or the reason for it is missing
     ├── WireError        bytes from outside broke their format (offset, clause)
@@ -26,7 +26,7 @@ class Error(Exception):
 
 
 class RequestError(Error):
-    """What was asked for is not done, and nothing was changed; whoever asked can do something about it."""
+    """The request is not carried out and nothing was changed; the client can do something about it."""
 
 
 class Invalid(RequestError):
@@ -34,7 +34,7 @@ class Invalid(RequestError):
 
     Args:
         message: what is wrong, a sentence that may begin with the field's name.
-        field: the name of the value, as the one who sent it knows it.
+        field: the name of the value, as its sender knows it.
     """
 
     def __init__(self, message: str, field: str) -> None:
@@ -43,7 +43,7 @@ class Invalid(RequestError):
 
 
 class NotFound(RequestError):
-    """What is asked for is not there, or no longer: asking again does not help."""
+    """What was requested is not there, or no longer: the same request again does not help."""
 
 
 class Conflict(RequestError):

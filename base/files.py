@@ -19,7 +19,7 @@ def write_atomically(path: Path, content: bytes, *, mode: int = _PRIVATE) -> Non
     """Put a file in place whole or not at all; it lasts when this returns.
 
     It is written beside `path` (`NAME.new`, which the next call replaces when this one is cut short), synced, renamed
-    over what was there, and the folder synced: whoever opens `path` at any moment, after a power cut too, reads the old
+    over what was there, and the folder synced: a reader of `path` at any moment, after a power cut too, reads the old
     content or the new.
 
     Raises:

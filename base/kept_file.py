@@ -54,7 +54,7 @@ def read(path: Path, parse: Callable[[bytes], T]) -> Read[T]:
         content = path.read_bytes()
         value = parse(content)
     except FileNotFoundError:
-        return Read(None)  # never set, or removed by hand to begin anew: the copy is of what was before that
+        return Read(None)  # never set, or removed by hand to begin again: the copy is of what was before that
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, Error) as problem:
         return _restored(path, parse, str(problem) or type(problem).__name__)
     if _content(_copy(path)) != content:
@@ -87,8 +87,8 @@ def remove(path: Path) -> None:
         StoreError: it cannot be removed.
     """
     try:
-        for each in (path, _copy(path), *_damaged(path)):
-            each.unlink(missing_ok=True)
+        for file in (path, _copy(path), *_damaged(path)):
+            file.unlink(missing_ok=True)
         with contextlib.suppress(FileNotFoundError):
             sync_folder(path.parent)
     except OSError as problem:
@@ -98,8 +98,8 @@ def remove(path: Path) -> None:
 def forget_damaged(path: Path) -> None:
     """Remove what was put aside: passwords and keys may be in it. Raises StoreError."""
     try:
-        for each in _damaged(path):
-            each.unlink(missing_ok=True)
+        for file in _damaged(path):
+            file.unlink(missing_ok=True)
     except OSError as problem:
         raise StoreError(f"{path} cannot be removed: {problem.strerror}") from problem
 

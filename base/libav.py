@@ -1,4 +1,5 @@
-"""Bounds on what libav takes for bytes from outside: a length in a head, or the size of a picture, is anybody's claim.
+"""Bounds on what libav takes for bytes from outside: a length in a head, or the size of a picture, is an unproven
+claim.
 
 libavformat makes room for a description of as many bytes as its head says and fills it for as long as they come; a
 camera that sent without end took 1.9 GB in 10 s. A picture of 16000×16000 takes 384 MB, many times over.

@@ -19,8 +19,8 @@ class _Journal(logging.Formatter):
 
 
 class _Strangers(logging.Filter):
-    """Drops what aiohttp says, with a traceback, about bytes that are no HTTP: it has answered 400, and anybody may
-    send such bytes as often as he likes.
+    """Drops what aiohttp says, with a traceback, about bytes that are no HTTP: it has answered 400, and any client may
+    send such bytes as often as they like.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -11,11 +11,11 @@ MOST_DEPTH = 16
 def read_json(data: bytes, *, limit: int, what: str) -> Any:
     """The value of an untrusted document.
 
-    A list in a list in a list costs whoever walks, prints or compares the value a frame of the stack each, so depth
+    Code that walks, prints or compares the value needs a frame of the stack for each list in a list, so depth
     is refused here.
 
     Args:
-        limit: the largest size in bytes that is looked at.
+        limit: the largest size in bytes that is read.
         what: what the document should be, for the message ("the pairing document").
 
     Raises:
@@ -29,7 +29,7 @@ def read_json(data: bytes, *, limit: int, what: str) -> Any:
         raise WireError(f"{what} is no JSON") from error
     level = [value]
     for _ in range(MOST_DEPTH):
-        level = [inner for each in level for inner in _inside(each)]
+        level = [inner for container in level for inner in _inside(container)]
         if not level:
             return value
     raise WireError(f"{what} is nested deeper than {MOST_DEPTH}")

@@ -69,13 +69,13 @@ def sentence(error: Error, words: Words) -> str:
     if _full(error):
         return words.full
     if isinstance(error, StoreError):
-        return words.database if any(isinstance(each, sqlite3.Error) for each in _causes(error)) else words.disk
+        return words.database if any(isinstance(cause, sqlite3.Error) for cause in _causes(error)) else words.disk
     if isinstance(error, ConfigError):
         return words.config
-    if isinstance(error, HostError | ModelError) and any(not isinstance(each, Error) for each in _causes(error)):
+    if isinstance(error, HostError | ModelError) and any(not isinstance(cause, Error) for cause in _causes(error)):
         return words.system
-    said = str(error)
-    return said[:1].upper() + said[1:] + ("" if said.endswith((".", "!", "?")) else ".")
+    text = str(error)
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def hides(error: Error) -> bool:
@@ -85,9 +85,9 @@ def hides(error: Error) -> bool:
 
 def _full(error: Error) -> bool:
     return any(
-        (isinstance(each, OSError) and each.errno in _FULL_ERRNO)
-        or (isinstance(each, sqlite3.Error) and getattr(each, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL)
-        for each in _causes(error)
+        (isinstance(cause, OSError) and cause.errno in _FULL_ERRNO)
+        or (isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL)
+        for cause in _causes(error)
     )
 
 

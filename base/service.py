@@ -33,11 +33,11 @@ def notify(state: str) -> None:
 
 async def until_signal() -> None:
     """Return at the first SIGINT or SIGTERM."""
-    told = asyncio.Event()
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told.set)
-    await told.wait()
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
 
 
 def die_with_parent() -> None:
@@ -84,7 +84,7 @@ def keep_files_private(folder: Path | None = None) -> None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if folder.stat().st_uid == os.geteuid():  # a folder that somebody else lends us is theirs to close
+        if folder.stat().st_uid == os.geteuid():  # a folder that belongs to another user is theirs to close
             folder.chmod(folder.stat().st_mode & ~0o077)
     except OSError as error:
         raise ConfigError(f"{folder}: {error.strerror}") from error

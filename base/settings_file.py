@@ -1,9 +1,9 @@
 """Settings that survive: a frozen dataclass kept in one JSON file with a version, replaced atomically.
 
 A section of a device's settings is a frozen dataclass of what `base/codec.py` knows. `Stored` holds the present value;
-`change` writes the file and its copy (`base/kept_file.py`), then tells the listeners, so that a device that loses power
-has the old or the new settings, never half of both. A damaged file never ends a program: its copy holds, or else what
-`lost` says.
+`change` writes the file and its copy (`base/kept_file.py`), then notifies the listeners, so that a device that loses
+power has the old or the new settings, never half of both. A damaged file never ends a program: its copy holds, or else
+what `lost` says.
 
 The file is the object of the fields and `version`; one without it is of version 1. A file of an older version goes
 through `upgrades`, one step each. A file of a newer one is read for what this program knows of it, and the rest is kept
@@ -67,10 +67,10 @@ class Stored(Generic[T]):
     def change(self, **changes: Any) -> T:
         """Replace fields by name, persist, tell the listeners; returns the new value. Raises as `put`."""
         with self._lock:
-            return self.put(replace(self._value, **changes))  # type: ignore[type-var]  # T is a dataclass by contract
+            return self.set(replace(self._value, **changes))  # type: ignore[type-var]  # T is a dataclass by contract
 
-    def put(self, value: T) -> T:
-        """Replace the whole section, persist, tell the listeners with (old, new).
+    def set(self, value: T) -> T:
+        """Replace the whole section, persist, notify the listeners with (old, new).
 
         Raises:
             StoreError: it cannot be written; the old value holds.
@@ -94,7 +94,7 @@ class Stored(Generic[T]):
             StoreError: it cannot be written or removed.
         """
         kept_file.forget_damaged(self._path)
-        return self.put(replace(self._default, **kept))  # type: ignore[type-var]  # T is a dataclass by contract
+        return self.set(replace(self._default, **kept))  # type: ignore[type-var]  # T is a dataclass by contract
 
     def listen(self, listener: Listener[T]) -> None:
         """Call `listener(old, new)` after each change, on the thread that changed it."""

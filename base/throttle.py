@@ -1,4 +1,4 @@
-"""Slowing down who guesses: the one way in which both programs count tries, of passwords and of passphrases.
+"""Slowing down guessing: the one way in which both programs count tries, of passwords and of passphrases.
 
 A try counts before its answer is known, so that twelve at once are twelve; the right answer takes the count back.
 """
@@ -109,7 +109,7 @@ class Throttle:
             return _Count()
         return count
 
-    def settle(self, key: str, *, passed: bool, void: bool) -> None:
+    def finish(self, key: str, *, passed: bool, void: bool) -> None:
         """The end of a try; called by `Attempt`."""
         with self._lock:
             count = self._counts.get(key)
@@ -138,7 +138,7 @@ class Attempt:
             self._wider.void()
 
     def void(self) -> None:
-        """It told nothing about the secret: as if it had not been."""
+        """The try said nothing about the secret: it does not count."""
         self._void = True
         if self._wider is not None:
             self._wider.void()
@@ -155,14 +155,14 @@ class Attempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._throttle.settle(self._key, passed=self._passed, void=self._void)
+        self._throttle.finish(self._key, passed=self._passed, void=self._void)
         if self._wider is not None:
             self._wider.__exit__(kind, error, trace)
 
 
 class SignIns:
     """Tries to sign in: by address and account, so that a stranger's guesses do not lock the owner out, and by address
-    alone, so that nobody gets new tries by making up names. Any thread.
+    alone, so that made-up names give no new tries. Any thread.
     """
 
     def __init__(self, account: Limits, address: Limits, monotonic: Callable[[], float] = time.monotonic) -> None:

@@ -1,7 +1,7 @@
-"""How well masked people are told apart all the same: `make bench-attack GT=FILE [CLIP=FILE]`.
+"""How well masked people are distinguished all the same: `make bench-attack GT=FILE [CLIP=FILE]`.
 
 The attacker knows every person from clear video (the first half of each track) and gets the masked second half, cut out
-along the true boxes, which is better than any tracker would give him. He matches by normalised cross-correlation of
+along the true boxes, which is better than any tracker would give them. They match by normalised cross-correlation of
 colour templates, from one picture, and from 25 pictures laid on each other. The second column pair is a stronger
 attacker, who has seen the same people masked in the same way and compares mask with mask.
 
@@ -36,8 +36,8 @@ def sights(people, pts_of):
     """The true boxes as vision would tell them, in order."""
     for number, pts_90k in enumerate(pts_of, 1):
         tracks = tuple(
-            TrackBox(who, ObjectClass.PERSON, np.array(box, np.float32), 1.0, True, number)
-            for who, *box in people.get(number, ())
+            TrackBox(person, ObjectClass.PERSON, np.array(box, np.float32), 1.0, True, number)
+            for person, *box in people.get(number, ())
         )
         yield FrameDetections(pts_90k, tracks, Detections.none(), np.zeros((0, 4), np.float32))
 
@@ -47,12 +47,12 @@ def crops(people, pictures):
     out = {}
     for number, i420 in pictures:
         rgb = cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420)
-        for who, *box in people.get(number, ()):
+        for person, *box in people.get(number, ()):
             x0, y0, x1, y1 = (max(0, round(value)) for value in box)
             part = rgb[y0:y1, x0:x1]
             if part.shape[0] >= 16 and part.shape[1] >= 8:
                 shrunk = cv2.resize(part, TEMPLATE, interpolation=cv2.INTER_AREA)
-                out.setdefault(who, []).append((number, shrunk.astype(np.float32)))
+                out.setdefault(person, []).append((number, shrunk.astype(np.float32)))
     return out
 
 
@@ -85,24 +85,24 @@ def stacks(templates):
 def rank1(gallery, probes):
     """Share of probes whose best gallery entry is of the same person; every person weighs the same."""
     ids = sorted(gallery)
-    matrix = np.stack([unit(template) for who in ids for template in gallery[who]])
-    owner = np.array([who for who in ids for _ in gallery[who]])
+    matrix = np.stack([unit(template) for person in ids for template in gallery[person]])
+    owner = np.array([person for person in ids for _ in gallery[person]])
     shares = []
-    for who in ids:
-        best = [owner[int(np.argmax(matrix @ unit(probe)))] for probe in probes[who]]
-        shares.append(np.mean([found == who for found in best]))
+    for person in ids:
+        best = [owner[int(np.argmax(matrix @ unit(probe)))] for probe in probes[person]]
+        shares.append(np.mean([found == person for found in best]))
     return float(np.mean(shares))
 
 
 def attack(gallery_crops, probe_crops, ids):
     """(rank-1 of single pictures, of stacks): gallery from first halves, probes from second halves."""
     gallery, single, stacked = {}, {}, {}
-    for who in ids:
-        first = [template for _, template in gallery_crops[who]]
-        second = [template for _, template in probe_crops[who]]
-        gallery[who] = stacks(first[: len(first) // 2])
-        single[who] = second[len(second) // 2 :: 5]
-        stacked[who] = stacks(second[len(second) // 2 :])
+    for person in ids:
+        first = [template for _, template in gallery_crops[person]]
+        second = [template for _, template in probe_crops[person]]
+        gallery[person] = stacks(first[: len(first) // 2])
+        single[person] = second[len(second) // 2 :: 5]
+        stacked[person] = stacks(second[len(second) // 2 :])
     return rank1(gallery, single), rank1(gallery, stacked)
 
 
@@ -113,7 +113,7 @@ def main():
     people = ground_truth(truth)
     clear, clip = clear_pictures(path)
     clear_crops = crops(people, [(number, i420) for number, i420, _ in clear])
-    ids = sorted(who for who, found in clear_crops.items() if len(found) >= LEAST_PICTURES)
+    ids = sorted(person for person, found in clear_crops.items() if len(found) >= LEAST_PICTURES)
     chance = 1 / len(ids)
     base = MaskSettings(settle_s=0)
     ways = {
@@ -131,7 +131,7 @@ def main():
     default = default if base.pattern is Pattern.MOSAIC else base.pattern.value
     for name, settings in ways.items():
         shown = crops(people, masked_pictures(people, clear, clip, settings))
-        known = [who for who in ids if len(shown.get(who, ())) >= LEAST_PICTURES]
+        known = [person for person in ids if len(shown.get(person, ())) >= LEAST_PICTURES]
         single, stacked = attack(clear_crops, shown, known)
         parrot_single, parrot_stacked = attack(shown, shown, known)
         rows.append((name, f"{single:.2f}", f"{stacked:.2f}", f"{parrot_single:.2f}", f"{parrot_stacked:.2f}"))

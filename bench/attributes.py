@@ -8,8 +8,8 @@ without exactly one are left out. Each camera knows how it shows clothes (`model
 without their labels, as it would be after a day; "unadapted" is its first hour. Calibration is the expected error of
 the stated probability in ten bins.
 
-Textures and shoes have no labels: they are asked of drawn people (`*_drawn`, one look each), which says what the recipe
-can tell apart, not how well it does on a street. "Said" is what is sure enough for a packet.
+Textures and shoes have no labels: they are measured on drawn people (`*_drawn`, one look each), which says what the
+recipe can tell apart, not how well it does on a street. "Said" is what is sure enough for a packet.
 """
 
 import os
@@ -23,7 +23,7 @@ from bench.report import report
 from models import colours, texture
 from models.appearance import Stripes
 from models.appearance_net import NAME, AppearanceNet
-from models.attributes import told as attributes_told
+from models.attributes import probabilities as attributes_told
 from models.clothing import Clothes, Colours
 from models.config import ModelsConfig
 from models.registry import ModelRegistry
@@ -99,25 +99,25 @@ def shares(crops: Crops, known: Mapping[int, Rendition], source: Colours = colou
     Args:
         known: of the cameras, by number; others show clothes as usual.
     """
-    told = np.zeros((len(crops.rgb), 2, len(Colour)), np.float32)
+    estimated = np.zeros((len(crops.rgb), 2, len(Colour)), np.float32)
     for index, (rgb, camera) in enumerate(zip(crops.rgb, crops.camera, strict=True)):
         rendition = known.get(int(camera), USUAL)
         for share in source.describe(rgb, BOX, ObjectClass.PERSON, rendition=rendition):
             if share.part in (BodyPart.UPPER, BodyPart.LOWER):
-                told[index, int(share.part), int(share.colour)] += share.share
-    return told
+                estimated[index, int(share.part), int(share.colour)] += share.share
+    return estimated
 
 
-def answers(told: np.ndarray, words: dict[str, Colour]) -> np.ndarray:
+def answers(estimated: np.ndarray, words: dict[str, Colour]) -> np.ndarray:
     """(n, colours) shares → the label that each row would get."""
-    told = told.copy()
+    estimated = estimated.copy()
     allowed = set(words.values())
     for colour, nearest in NEAREST.items():
         if colour not in allowed:
-            told[:, int(next(n for n in nearest if n in allowed))] += told[:, int(colour)]
-    closed = np.full_like(told, -1)
+            estimated[:, int(next(n for n in nearest if n in allowed))] += estimated[:, int(colour)]
+    closed = np.full_like(estimated, -1)
     for colour in allowed:
-        closed[:, int(colour)] = told[:, int(colour)]
+        closed[:, int(colour)] = estimated[:, int(colour)]
     return closed.argmax(1)
 
 
@@ -157,15 +157,15 @@ def heads(crops: Crops, table: dict[int, dict[str, int]]) -> tuple[dict[str, flo
     detector = InferenceSession.load("nanodet", config, registry)
     session = InferenceSession.load(NAME, config, registry)
     net, names = AppearanceNet(session, Stripes(detector, registry, config)), list(session.entry.names)
-    logits = np.concatenate([net.see(crops.rgb[i : i + 64]).attributes for i in range(0, len(crops.rgb), 64)])
+    logits = np.concatenate([net.read(crops.rgb[i : i + 64]).attributes for i in range(0, len(crops.rgb), 64)])
     index, people = passages(crops)
     voted = summed(logits, index)
     figures: dict[str, float | None] = {}
     rows: list[tuple] = [("attribute", "passages of each choice", "balanced accuracy", "calibration error")]
-    told = [attributes_told(row, names) for row in voted]
+    estimated = [attributes_told(row, names) for row in voted]
     for attribute, (labels, first) in LABELS.items():
         truth = np.array([any(table[int(p)][name] == 2 for name in labels) for p in people]) ^ first
-        probability = np.array([row[attribute] for row in told])
+        probability = np.array([row[attribute] for row in estimated])
         key, words = attribute.name.lower(), CHOICES[attribute]
         counts = f"{(~truth).sum()} {words[0]}, {truth.sum()} {words[1]}"
         if truth.all() or not truth.any():
@@ -195,8 +195,8 @@ def drawn() -> tuple[dict[str, float], list[tuple]]:
     for part, name in kinds:
         chances, truth = [], []
         for one in wearing:
-            told = colours.describe(one.rgb, one.box, ObjectClass.PERSON)
-            seen = texture.describe(one.rgb, one.box, ObjectClass.PERSON, told).get(texture.ATTRIBUTES[part])
+            estimated = colours.describe(one.rgb, one.box, ObjectClass.PERSON)
+            seen = texture.describe(one.rgb, one.box, ObjectClass.PERSON, estimated).get(texture.ATTRIBUTES[part])
             if seen is not None:
                 chances.append(seen)
                 truth.append(getattr(one, name))
@@ -242,9 +242,9 @@ def drawn() -> tuple[dict[str, float], list[tuple]]:
 
 def clothing(crops: Crops, table: dict[int, dict[str, int]]) -> tuple[dict[str, float], list[tuple]]:
     known = renditions(crops)
-    told = shares(crops, known)
+    estimated = shares(crops, known)
     index, people = passages(crops)
-    voted = summed(told, index)
+    voted = summed(estimated, index)
     unadapted = summed(shares(crops, {}), index)
     figures: dict[str, float] = {}
     rows: list[tuple] = [("camera", "crops", "chroma of cloth", "lightness of cloth")]
@@ -256,7 +256,7 @@ def clothing(crops: Crops, table: dict[int, dict[str, int]]) -> tuple[dict[str, 
     for part, (prefix, words) in enumerate((("up", UPPER), ("down", LOWER))):
         name = ("upper", "lower")[part]
         single = recalls(
-            np.array([label(table[int(p)], prefix, words) for p in crops.person]), answers(told[:, part], words)
+            np.array([label(table[int(p)], prefix, words) for p in crops.person]), answers(estimated[:, part], words)
         )
         many = recalls(np.array([label(table[int(p)], prefix, words) for p in people]), answers(voted[:, part], words))
         first = recalls(
@@ -282,7 +282,7 @@ def main() -> None:
         raise SystemExit("DATA=/path/to/datasets must name the folder of market1501_attributes.json")
     people = split(data)[0 if "--fit" in sys.argv else 1]
     crops, table = load(data).of(people), attributes(data)
-    told, rows = clothing(crops, table)
+    estimated, rows = clothing(crops, table)
     more, added = heads(crops, table)
     painted, shown = drawn()
     inputs = {
@@ -292,7 +292,7 @@ def main() -> None:
         "crops": len(crops.rgb),
         "passages": int(passages(crops)[0].max()) + 1,
     }
-    report("attributes", inputs, {**told, **more, **painted}, [*rows, (), *added, (), *shown])
+    report("attributes", inputs, {**estimated, **more, **painted}, [*rows, (), *added, (), *shown])
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ the same true person are to be found: mAP by our rule and by others, all with th
 
     ours       the shot with the best verdict; "ours, mean of 3" is what the camera sends: the code averaged over the
                few best by quality
-    oracle     knows the truth about each shot: of those that nobody covers and the border does not cut, the one whose
-               box lies best on the true box
+    oracle     knows the truth about each shot: of those that no other person covers and the border does not cut, the
+               one whose box lies best on the true box
     luckiest   knows the answers too: of a dozen shots the one that finds most in the gallery of our shots. No rule that
                looks at pictures can reach it; it bounds what choosing can give
     map_gap_oracle, map_gap_luckiest   their mAP minus that of what the camera sends
@@ -41,7 +41,7 @@ CANDIDATES = 12
 
 @dataclasses.dataclass
 class Look:
-    """One sighting of a passage, with what ground truth says: -1 for nobody."""
+    """One sighting of a passage, with what ground truth says: -1 for no person."""
 
     number: int
     box: np.ndarray
@@ -141,7 +141,7 @@ def codes(chosen, clip, encoder):
 
 
 def average_precision_of(vector, query, gallery, people):
-    """AP of one query against the gallery's other passages; None for somebody who passes once."""
+    """AP of one query against the gallery's other passages; None for a person who passes once."""
     order = np.argsort(-(gallery @ vector))
     hits = np.flatnonzero(people[order[order != query]] == people[query])
     return float(np.mean((np.arange(len(hits)) + 1) / (hits + 1))) if len(hits) else None
@@ -154,7 +154,7 @@ def mean_average_precision(vectors, people):
 
 
 def luckiest(candidates, gallery, people):
-    """mAP when every query is asked with the one of its candidates that happens to do best."""
+    """mAP when every query is made with the one of its candidates that happens to do best."""
     best = [
         max(precisions)
         for query, rows in enumerate(candidates)

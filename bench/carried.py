@@ -1,4 +1,4 @@
-"""Whether somebody carries a bag, without training: `make bench-carried DATA=FOLDER`.
+"""Whether a person carries a bag, without training: `make bench-carried DATA=FOLDER`.
 
 The detector's own classes on crops of the validation ids, up to five crops a person, against the labels of the data
 set; the threshold was read off other people. Umbrellas have no label there and are not measured.

@@ -1,8 +1,8 @@
 """Setting a running encoder to something else, seen by viewers: `make bench-change [SECONDS=10]`.
 
 A real camera with the demo clip at its whole size; each change goes through ONVIF. `to_first_idr_s` counts from the
-moment the request is sent until the first IDR picture of the new size is with a viewer who stayed connected; where the
-codec changes he has to ask again, so that counts until the picture of his new session. `other_lost` is how many
+moment the request is sent until the first IDR picture of the new size is with a viewer that stayed connected; where the
+codec changes it has to ask again, so that counts until the picture of its new session. `other_lost` is how many
 pictures of the other encoder's stream are missing for its viewer meanwhile, out of gaps in the time stamps, so that
 pictures the camera had to drop count as well. `held_of_rate` is what arrives of the promised rate with every encoder
 at its largest and fastest at once, `cores` what the whole camera would need of this machine to hold it: CPU seconds
@@ -93,7 +93,7 @@ async def ask(camera, operation, **values):
     carrier = SoapTransport(camera.user, camera.password, timeout_s=PATIENCE_S)
     try:
         url = f"http://127.0.0.1:{camera.web}/onvif/media2"
-        return found.decode_reply(await carrier.ask(url, found.encode_request(values)))
+        return found.decode_reply(await carrier.request(url, found.encode_request(values)))
     finally:
         await carrier.close()
 
@@ -140,10 +140,10 @@ def ask_again(camera, token, before, after, other):
     viewer.until(lambda one: len(one.arrived) > 10)
     asked_s, answered_s, size, _ = change(camera, token, after, 0)
     viewer.until(lambda one: one.ended_s is not None)
-    anew = Viewer(camera, token)
-    first_s = anew.first_idr_s(size)
+    fresh = Viewer(camera, token)
+    first_s = fresh.first_idr_s(size)
     beside.until(lambda one: one.arrived and one.arrived[-1][0] > first_s + 1)
-    for one in (viewer, anew, beside):
+    for one in (viewer, fresh, beside):
         one.close()
     other_rate = media2(camera, "GetVideoEncoderConfigurations", ConfigurationToken=other).Configurations[0]
     lost = beside.missing(other_rate.RateControl.FrameRateLimit)
@@ -207,8 +207,8 @@ def main():
         figures["other_lost"] = lost
         for encoding in ("H264", "H265"):
             promised, share, cores = held(camera, encoding)
-            told = f"{share:.3f} of the rate, {cores:.2f} cores"
-            rows.append((f"all {encoding} at once, main {promised:g} fps", "", "", "", told))
+            load = f"{share:.3f} of the rate, {cores:.2f} cores"
+            rows.append((f"all {encoding} at once, main {promised:g} fps", "", "", "", load))
             figures[f"cores_{encoding.lower()}"] = round(cores, 3)
             figures[f"held_of_rate_{encoding.lower()}"] = round(share, 4)
             figures[f"promised_fps_{encoding.lower()}"] = promised

@@ -41,9 +41,9 @@ def rate_of(path: Path) -> Fraction:
     if path.is_dir():
         for info in (path / "seqinfo.ini", path.parent / "seqinfo.ini"):
             if info.exists():
-                told = configparser.ConfigParser()
-                told.read(info)
-                return Fraction(told["Sequence"]["frameRate"])
+                sequence = configparser.ConfigParser()
+                sequence.read(info)
+                return Fraction(sequence["Sequence"]["frameRate"])
         if not os.environ.get("RATE"):
             raise SystemExit(f"{path}: no seqinfo.ini says how many of these frames make a second: name it by RATE=")
         return Fraction(os.environ["RATE"])

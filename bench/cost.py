@@ -1,8 +1,8 @@
-"""CPU of the recoverable stream over that of a plain encode, told apart from whatever else the machine does.
+"""CPU of the recoverable stream over that of a plain encode, apart from whatever else the machine does.
 
 The same picture takes the same work every time it is encoded; what differs between two times is other load, which slows
 every processor second by taking caches and half a core. So both sides encode the same picture one right after the
-other, taking turns in who is first, several times over with fresh encoders, and of each picture the median counts.
+other, taking turns in being first, several times over with fresh encoders, and of each picture the median counts.
 Whole groups of pictures from all over the clip are encoded, so that starts have their true share. Repeats within 0.03
 also beside other load. Processor time, of all threads.
 """

@@ -3,7 +3,7 @@
 Our detector in its profile, with the rest of vision behind it, beside plain NanoDet (416, no merging of boxes, no
 filter of what stands still) on every fourth picture and OpenCV's HOG people detector on every 32nd (`bench/hog.py`).
 CPU time is the process's own, one thread, network and decoding of its outputs. The masks are those of the camera: what
-is tracked, seen or predicted, what is found from 0.2 on, and what is found from 0.05 on beside somebody who is tracked.
+is tracked, seen or predicted, what is found from 0.2 on, and what is found from 0.05 on beside a person who is tracked.
 That is what vision hands to the mask plan; what the plan adds in time, and leaves out where the scene is as it always
 was, is measured by `python -m bench.masking`.
 
@@ -57,10 +57,10 @@ def people(found):
 def hog_people(clip):
     """Picture → (boxes, scores) and CPU milliseconds; None where there is no OpenCV 4."""
     with tempfile.TemporaryDirectory() as scratch:
-        looked = hog.run(clip, HOG_EVERY, Path(scratch) / "hog.npz")
-    if looked is None:
+        detections = hog.run(clip, HOG_EVERY, Path(scratch) / "hog.npz")
+    if detections is None:
         return None, None
-    found, ms = looked
+    found, ms = detections
     kept = {
         n: suppressed(Detections(boxes, scores, np.zeros(len(scores), np.uint8)), HOG_IOU, ONE_GROUP)
         for n, (boxes, scores) in found.items()

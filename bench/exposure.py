@@ -1,4 +1,4 @@
-"""Who is left open on footage that nobody tuned to: `make bench-exposure STILL=DIR CLIP=FILE GT=FILE FRAMES=DIR`.
+"""People left open on untuned footage: `make bench-exposure STILL=DIR CLIP=FILE GT=FILE FRAMES=DIR`.
 
 Each part is measured where its input is named; the keys of the others are kept from the last run.
 

@@ -1,4 +1,4 @@
-"""Who is found less: `make bench-fairness GT=FILE [CLIP=FILE] [PROFILE=fine]`.
+"""Which people are found less: `make bench-fairness GT=FILE [CLIP=FILE] [PROFILE=fine]`.
 
 Recall at the masking threshold (IoU 0.5) by facts of the picture: height, light, contrast against the surroundings,
 occlusion, outline (how wide for its height: pose). Nothing about a person is read, stored or labelled; groups are
@@ -55,9 +55,9 @@ def groups(values, fact):
     return dict(zip(names, (values < low, (values >= low) & (values < high), values >= high), strict=True))
 
 
-def interval(met, who, random):
+def interval(met, owners, random):
     """95 % interval of the mean of `met`, resampling people."""
-    people, index = np.unique(who, return_inverse=True)
+    people, index = np.unique(owners, return_inverse=True)
     hits, counts = np.bincount(index, met), np.bincount(index)
     drawn = random.integers(len(people), size=(ROUNDS, len(people)))
     return np.quantile(hits[drawn].sum(axis=1) / counts[drawn].sum(axis=1), [0.025, 0.975])
@@ -68,14 +68,14 @@ def main():
         sys.exit("bench-fairness: name ground truth in MOT format by GT=FILE")
     done = passes.run(os.environ.get("PROFILE") or "fine")
     truth = Truth(os.environ["GT"], len(done.found))
-    table, met, who = [], [], []
+    table, met, owners = [], [], []
     for number, i420 in enumerate(passes.pictures(done.clip)):
         found = done.found[number]
         keep = (found.classes == ObjectClass.PERSON) & (found.scores >= MASKING_THRESHOLD)
         table.append(facts(i420[: i420.shape[0] * 2 // 3], truth.boxes[number]))
         met.append(recalled(truth.boxes[number], found.boxes[keep]))
-        who.append(truth.ids[number])
-    values, hit, person = np.concatenate(table), np.concatenate(met).astype(float), np.concatenate(who)
+        owners.append(truth.ids[number])
+    values, hit, person = np.concatenate(table), np.concatenate(met).astype(float), np.concatenate(owners)
     random = np.random.default_rng(9)
     same_size = groups(values[:, 0], "height")
     middle = list(same_size.values())[1]

@@ -156,7 +156,7 @@ def run(kills, only, folder, minutes):
             if max(shared) > 0:
                 rounds[shared.index(max(shared))].gap_s += length_s
         findings = [each for one in rounds for each in one.findings] + whole
-        told = damage_said(findings)
+        reported = damage_said(findings)
     if statuses != [0, 0]:
         print(f"the camera and the box ended with {statuses}")
     gaps = sorted(one.gap_s for one in rounds if one.name not in {each.__name__.replace("_", " ") for each in LONG})
@@ -167,7 +167,7 @@ def run(kills, only, folder, minutes):
     rows += [
         (name, len(these), statistics.median(one.gap_s for one in these), max(one.gap_s for one in these),
          statistics.median(one.back_s for one in these), sum(one.lost for one in these),
-         sum(len(set(one.findings) - set(told)) for one in these))
+         sum(len(set(one.findings) - set(reported)) for one in these))
         for name, these in by_name.items()
     ]  # fmt: skip
     figures = {
@@ -176,7 +176,7 @@ def run(kills, only, folder, minutes):
         "gap_s_p95": gaps[min(len(gaps) - 1, int(len(gaps) * 0.95))],
         "gap_s_max": gaps[-1],
         "duplicate_packets": duplicates,
-        "check_findings": len(set(findings) - set(told)),
+        "check_findings": len(set(findings) - set(reported)),
         "box_exits": exits[0] + (statuses[1] != 0),
         "camera_exits": exits[1] + (statuses[0] != 0),
         "lost_packets": lost_packets,
@@ -188,8 +188,8 @@ def run(kills, only, folder, minutes):
     }
     killed = sum(one.name.startswith("kill") for one in rounds)
     inputs = {"kills": killed, "faults": {name: len(these) for name, these in by_name.items()}}
-    if told:
-        inputs["said_of_the_damage"] = sorted(set(told))
+    if reported:
+        inputs["said_of_the_damage"] = sorted(set(reported))
     return inputs, figures, rows
 
 
@@ -199,15 +199,15 @@ def main():
     words.add_argument("--report", type=Path, help="write the figures there, instead of bench/results/faults.json")
     words.add_argument("--keep", type=Path, help="a folder for logs and state that is left; the disk is not")
     words.add_argument("--minutes", type=float, default=1e6, help="begin no other round after so many")
-    asked = words.parse_args()
+    options = words.parse_args()
     rig.inside("bench.faults")
     kills = int(os.environ.get("ROUNDS", WHOLE))
     with tempfile.TemporaryDirectory(prefix="veilcam-faults-") as folder:
-        place = asked.keep or Path(folder)
+        place = options.keep or Path(folder)
         place.mkdir(parents=True, exist_ok=True)
-        inputs, figures, rows = run(kills, asked.only, place, asked.minutes)
-    if asked.report:
-        asked.report.write_text(json.dumps({"inputs": inputs, "figures": figures, "rows": rows}, indent=2))
+        inputs, figures, rows = run(kills, options.only, place, options.minutes)
+    if options.report:
+        options.report.write_text(json.dumps({"inputs": inputs, "figures": figures, "rows": rows}, indent=2))
         print(json.dumps(figures, indent=2))
     else:
         report("faults", inputs, figures, rows)

@@ -1,7 +1,7 @@
 """OpenCV's HOG people detector, the floor that detection is compared with.
 
 OpenCV 5, which the cameras run, no longer has it. Where it is not there an OpenCV 4 is fetched once into a folder of
-its own beside the demo clip, by pip, and asked in a process of its own: nothing else ever imports it.
+its own beside the demo clip, by pip, and run in a process of its own: nothing else ever imports it.
 """
 
 import os
@@ -59,5 +59,5 @@ def run(clip: Path, every: int, out: Path) -> tuple[dict[int, tuple[np.ndarray, 
     with np.load(out) as found:
         numbers, boxes, scores = found["numbers"], found["boxes"].astype(np.float32), found["scores"]
         ms = float(found["ms"])
-    looked = range(0, int(numbers.max(initial=0)) + 1, every)
-    return {n: (boxes[numbers == n], scores[numbers == n].astype(np.float32)) for n in looked}, ms
+    analysed = range(0, int(numbers.max(initial=0)) + 1, every)
+    return {n: (boxes[numbers == n], scores[numbers == n].astype(np.float32)) for n in analysed}, ms

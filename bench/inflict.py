@@ -79,7 +79,7 @@ def parent(pid):
 
 
 def full_disk(rig, _ledger, _dice):
-    """Somebody else's file takes all that is left, for a while."""
+    """Another program's file takes all that is left, for a while."""
     ballast = rig.disk / "ballast"
     with ballast.open("wb", buffering=0) as file:
         for size in (1 << 20, _PAGE, 1):
@@ -130,7 +130,7 @@ def many_files():
 
 
 def answered(rig, within_s=30):
-    """How long somebody at an address of their own waits for the page."""
+    """How long a person at an address of their own waits for the page."""
     del rig
     began = time.monotonic()
     trust = ssl._create_unverified_context()

@@ -1,7 +1,7 @@
 """What a box had committed before a fault, and whether it is all there after it.
 
 Committed is what is in a finished segment, and the whole fragments of the one that was being written when its process
-was killed. Read from the box's files and its database, as somebody beside the box would.
+was killed. Read from the box's files and its database, as another process beside the box would.
 """
 
 import contextlib

@@ -6,13 +6,13 @@ A person-frame counts as exposed when less than 70 % of the head and shoulders (
 masked. Pictures that are masked whole are counted apart and do not make the share better: they are left out.
 
 The same is repeated with injected failures of the detector, several times with other random numbers, and the mean is
-told beside the worst run: every tenth person-frame lost, and bursts in which a person is lost for five pictures (20 %
-of person-frames lost in total). Who is lost is drawn from the ground truth, and every detection on him is taken away,
-however faint; faces are not sought in these runs, so that nothing else finds him.
+given beside the worst run: every tenth person-frame lost, and bursts in which a person is lost for five pictures (20 %
+of person-frames lost in total). The people lost are drawn from the ground truth, and every detection on them is taken
+away, however faint; faces are not sought in these runs, so that nothing else finds them.
 
 `strict_*` runs with `strict = true`; `net_alone_*` has no detector at all, which leaves the memory of the scene alone
-(there nobody can be seen who stands still for a minute). EMPTY names a clip without people: what is masked there is
-masked for nothing (`false_area`, `false_area_strict`). ONLY=strict,net_alone measures some runs again and keeps the
+(there a person who stands still for a minute cannot be seen). EMPTY names a clip without people: what is masked there
+is masked for nothing (`false_area`, `false_area_strict`). ONLY=strict,net_alone measures some runs again and keeps the
 figures of the others.
 """
 
@@ -52,8 +52,8 @@ def ground_truth(path):
         values = [float(value) for value in line.split(",")]
         if len(values) > 6 and values[6] == 0:
             continue
-        number, who, x, y, w, h = values[:6]
-        people[int(number)].append((int(who), x, y, x + w, y + h))
+        number, person, x, y, w, h = values[:6]
+        people[int(number)].append((int(person), x, y, x + w, y + h))
     return people
 
 
@@ -61,10 +61,10 @@ class Lossy:
     """A detector that loses people.
 
     Args:
-        detector: says what was found; asked once per picture, in order.
+        detector: says what was found; called once per picture, in order.
         people: the ground truth.
         share: of person-frames that are lost.
-        pictures: how long somebody stays lost each time.
+        pictures: how long a person stays lost each time.
     """
 
     def __init__(self, detector, people, share=0.0, pictures=1, seed=1):
@@ -85,14 +85,14 @@ class Lossy:
 def _losses(people, share, pictures, random):
     """picture number -> boxes of the people who are lost in it."""
     lost, left = defaultdict(list), defaultdict(int)
-    # Whoever is found is lost next with this probability, so that the whole comes to `share`.
+    # A person who is found is lost next with this probability, so that the whole comes to `share`.
     begins = share / (pictures * (1 - share) + share * (pictures == 1))
     for number in sorted(people):
-        for who, *box in people[number]:
-            if not left[who] and random.random() < begins:
-                left[who] = pictures
-            if left[who]:
-                left[who] -= 1
+        for person, *box in people[number]:
+            if not left[person] and random.random() < begins:
+                left[person] = pictures
+            if left[person]:
+                left[person] -= 1
                 lost[number].append(box)
     return lost
 
@@ -132,22 +132,22 @@ def exposure(people, drawn):
         share.append(plan.mask.mean())
         fine = cv2.resize(plan.mask.astype(np.uint8), None, fx=MB, fy=MB, interpolation=cv2.INTER_NEAREST)
         height, width = fine.shape
-        for who, x0, y0, x1, y1 in people.get(number, ()):
+        for person, x0, y0, x1, y1 in people.get(number, ()):
             bottom = y0 + (y1 - y0) * HEAD_AND_SHOULDERS
             left, right = max(0, round(x0)), min(width, round(x1))
             top, low = max(0, round(y0)), min(height, round(bottom))
             if right - left < 2 or low - top < 2:
                 continue
             total += 1
-            seen.add(who)
+            seen.add(person)
             if fine[top:low, left:right].mean() < COVERED:
                 exposed += 1
-                shown.add(who)
+                shown.add(person)
     return exposed, total, shown, seen, whole / max(pictures, 1), float(np.mean(share))
 
 
 def false_area(path, models, settings):
-    """Mean share of the picture that is masked where nobody is."""
+    """Mean share of the picture that is masked where no person is."""
     return float(np.mean([plan.mask.mean() for _, plan in plans(path, models, settings) if not plan.full]))
 
 
@@ -176,23 +176,23 @@ def main():
     for key, variants in runs.items():
         if only and key.removeprefix("_") not in only:
             continue
-        told = [
+        measured = [
             exposure(people, plans(clip, replace(models, detector=detector), way, faces=faces))
             for detector, way, faces in variants
         ]
-        exposed, total = (sum(run[i] for run in told) for i in (0, 1))
-        worst = max(run[0] / max(run[1], 1) for run in told)
-        shown, area = max(len(run[2]) for run in told), float(np.mean([run[5] for run in told]))
+        exposed, total = (sum(run[i] for run in measured) for i in (0, 1))
+        worst = max(run[0] / max(run[1], 1) for run in measured)
+        shown, area = max(len(run[2]) for run in measured), float(np.mean([run[5] for run in measured]))
         figures |= {
             f"exposed_share{key}": exposed / max(total, 1),
             f"people_exposed{key}": shown,
             f"mask_area{key}": area,
         }
-        if len(told) > 1:
+        if len(measured) > 1:
             figures[f"exposed_share{key}_worst_run"] = worst
-        whole = np.mean([run[4] for run in told])
+        whole = np.mean([run[4] for run in measured])
         rows.append((f"exposed_share{key}", total, exposed, f"{exposed / max(total, 1):.4%}", f"{worst:.4%}",
-                     f"{shown}/{len(told[0][3])}", f"{whole:.1%}", f"{area:.1%}"))  # fmt: skip
+                     f"{shown}/{len(measured[0][3])}", f"{whole:.1%}", f"{area:.1%}"))  # fmt: skip
     inputs = {"clip": clip.name, "ground_truth": Path(truth).parent.name, "seeds": len(SEEDS)}
     if empty := os.environ.get("EMPTY"):
         figures |= {"false_area": false_area(Path(empty), models, settings),

@@ -101,13 +101,13 @@ def page(devices, cases, numbers):
     ]
     for key, entry in LEVELS.items():
         levels = [entry["levels"].get(profile, "") for profile in "STMG"]
-        shown, asked = [], []
+        shown, outcomes = [], []
         for device in devices.values():
             outcome = device.outcomes.get(key)
             shown.append("valid" if outcome and outcome.valid else "")
             if outcome and outcome.valid and outcome.access is not None:
-                asked.append(outcome.access)
-        access = "" if not asked else "as specified" if all(asked) else "**wrong**"
+                outcomes.append(outcome.access)
+        access = "" if not outcomes else "as specified" if all(outcomes) else "**wrong**"
         lines.append(f"| {key} | {' | '.join(levels)} | {' | '.join(shown)} | {entry['access'] or ''} | {access} |")
     lines += ["", "## Core cases without a passing test", "", "| case | title | reason |", "|---|---|---|"]
     for case, (_, title) in CORE.items():

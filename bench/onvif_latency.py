@@ -1,6 +1,6 @@
 """How long ten common ONVIF operations take, beside ipycam 1.3.0 (MIT), whose replies are string templates.
 
-Both servers run as processes of their own on loopback and are asked in turn, in the same minute, by the same client
+Both servers run as processes of their own on loopback and are queried in turn, in the same minute, by the same client
 over kept connections where the server keeps them. Ours checks credentials, decodes by the schema and encodes by the
 schema; ipycam does none of the three. It comes by `pip download` into the cache folder; without it only ours is
 measured.
@@ -81,9 +81,9 @@ class Server:
             env=environment,
         )
         line = next((line for line in self.process.stdout if line.startswith(b"{")), b"{}")
-        self.told = json.loads(line)
+        self.report = json.loads(line)
         self.path = path
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.told["port"], timeout=60)
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.report["port"], timeout=60)
         self.challenge, self.count = None, 0
 
     def ask(self, body, action):
@@ -143,7 +143,7 @@ def peer():
 
 
 def medians(servers):
-    """Median milliseconds per operation and server, asked in turn so that the machine's load falls on both."""
+    """Median milliseconds per operation and server, queried in turn so that the machine's load falls on both."""
     times = {(name, which): [] for name in OPERATIONS for which in range(len(servers))}
     for round_ in range(ROUNDS + 5):
         for name, body in OPERATIONS.items():
@@ -180,7 +180,7 @@ def figures():
         "latency_ms": statistics.median(found[name, 0] for name in OPERATIONS),
         "latency_over_ipycam": over,
         "latency_over_ipycam_worst": max(ratios) if where else None,
-        "startup_s": servers[0].told["startup_s"],
+        "startup_s": servers[0].report["startup_s"],
         "memory_mib": memory[0],
         "memory_mib_ipycam": memory[1] if where else None,
     }, rows

@@ -82,7 +82,7 @@ def run(profile: str, precision: str = "float") -> Pass:
 
 
 class Replayed:
-    """A detector that says again what a pass found; asked once per picture that it is run on, in order."""
+    """A detector that says again what a pass found; called once per picture that it is run on, in order."""
 
     def __init__(self, done: Pass, every: int = 1) -> None:
         self._found, self._every, self._number = done.found, every, 0

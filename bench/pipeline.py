@@ -5,8 +5,8 @@ machine goes, beside a plain x264 encode of the same clear pictures at the same 
 seconds of each: nothing is skipped, so the load of the machine shows in the time and not in the figures. The second is
 the real pipeline at the clip's own rate: what was dropped, skipped, late.
 
-`cpu_over_plain_encode` is both encoders with sealing and packing over the plain encode, which take turns in who comes
-first after the networks: whoever does finds the caches gone. It lies above `bench.recovery`'s figure for the same
+`cpu_over_plain_encode` is both encoders with sealing and packing over the plain encode, which take turns in coming
+first after the networks: the first finds the caches gone. It lies above `bench.recovery`'s figure for the same
 because the groups of pictures are shorter here (a start costs two encodes more), the picture is smaller and everything
 runs cold, as in a camera; `pack_ms_per_au` likewise.
 `camera_cpu_over_plain_encode` is the whole camera with its neural networks.
@@ -139,7 +139,7 @@ def paced(clip, networks, seconds):
     planner, painter = Planner(width, height, mask), Painter(width, height, mask)
     stages = Stages(
         open_source=lambda: clip, open_eyes=lambda: VisionStage(networks, rate), adjust=lambda i420, _pts: i420,
-        looked=lambda _frame, _sight: None, encoder=MainChannel(width, height, rate, protected),
+        examined=lambda _frame, _sight: None, encoder=MainChannel(width, height, rate, protected),
     )  # fmt: skip
     pipeline = Pipeline(stages, planner, painter, sink, rate)
     pipeline.start()

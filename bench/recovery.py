@@ -283,10 +283,10 @@ def earlier(inputs):
     path = RESULTS / "recovery.json"
     if not path.is_file():
         return {}
-    told = json.loads(path.read_text())
-    told = told.get(clip_key(clip_path()), told)
-    same = all(told["inputs"].get(name) == inputs[name] for name in ("clip", "frames", "masks", "qp", "gop_frames"))
-    return told["figures"] if same else {}
+    measured = json.loads(path.read_text())
+    measured = measured.get(clip_key(clip_path()), measured)
+    same = all(measured["inputs"].get(name) == inputs[name] for name in ("clip", "frames", "masks", "qp", "gop_frames"))
+    return measured["figures"] if same else {}
 
 
 def main():

@@ -134,7 +134,7 @@ def main() -> None:
     features = np.stack([stripes.features(detector, rgb, upright=True) for rgb in crops.rgb])
     half = stripes.CELLS * 128
     codes64 = values([permissive.encode(rgb, BOX, ObjectClass.PERSON) for rgb in crops.rgb])
-    seen = [net.see(crops.rgb[start : start + 64]) for start in range(0, len(crops.rgb), 64)]
+    seen = [net.read(crops.rgb[start : start + 64]) for start in range(0, len(crops.rgb), 64)]
     embedding, exact = (np.concatenate([getattr(s, name) for s in seen]) for name in ("embedding", "code"))
     codes = np.concatenate(
         [values(net.encode_crops(crops.rgb[start : start + 64])) for start in range(0, len(crops.rgb), 64)]

@@ -1,8 +1,8 @@
 """One camera and one box as they are installed: two hosts on a cable, real processes, a disk of their own for the box.
 
 `inside` runs a benchmark again in namespaces of its own, so that its disk may be filled, its cable cut and its clock
-set without the machine noticing, and so that whatever it started ends with it. Works as root, and for whoever may make
-user namespaces.
+set without the machine noticing, and so that whatever it started ends with it. Works as root, and for users that may
+make user namespaces.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ class Part:
     """A program, kept running as systemd's Restart=always would.
 
     Attributes:
-        exits: how often it ended although nobody ended it, with status and moment.
+        exits: how often it ended by itself, with status and moment.
         starts: how often it said that it is ready.
     """
 
@@ -95,7 +95,7 @@ class Part:
                 raise TimeoutError(f"{self.name} did not come up; see {self._log}")
 
     def kill(self, number=signal.SIGKILL):
-        """End it as somebody else would; returns when it is gone."""
+        """End it as another process would; returns when it is gone."""
         with self._changed:
             assert self.process is not None, f"{self.name} does not run"
             process, self._meant = self.process, True

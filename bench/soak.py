@@ -5,7 +5,8 @@
     camera_rss_slope_mb_per_h  the camera's; `box_rss_slope_mb_per_h` the box's
     camera_rss_mb, box_rss_mb  at the end
 
-Beside the recording the page is asked for what an open page asks for, every three seconds. Before it is measured all
+Beside the recording the page's requests are made as an open page makes them, every three seconds. Before it is
+measured all
 that runs for a while: five connections to the database fill caches of 2 MB each as it grows, and what the allocator
 keeps for ten threads settles.
 """
@@ -43,12 +44,12 @@ def main():
     seen = {"camera": [], "box": []}
     with tempfile.TemporaryDirectory(prefix="veilcam-soak-") as folder, rig.Rig(Path(folder), segment_s=10) as both:
         pids = {"camera": both.camera.process.pid, "box": both.box.process.pid}
-        began = asked = time.monotonic()
+        began = polled = time.monotonic()
         while (now := time.monotonic()) - began < (warm + minutes) * 60:
             for name, pid in pids.items():
                 seen[name].append((now - began, resident(pid)))
-            if now - asked > ASK_S:
-                asked = now
+            if now - polled > ASK_S:
+                polled = now
                 (camera,) = both.page.ask("/api/cameras")["cameras"]
                 span = "start=2026-01-01T00:00:00Z&end=2036-01-01T00:00:00Z"
                 both.page.ask(f"/api/cameras/{camera['id']}/timeline?{span}")

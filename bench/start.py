@@ -3,9 +3,9 @@
 N passages (a million), 16 cameras and 30 days of segments of a minute, with their (empty) files. The cameras are
 sockets that note when the box asks them for a stream, since how long a camera then takes to send is its own affair.
 
-    recording_s            from the start of the process until every recorder has asked its camera
+    recording_s            from the start of the process until every recorder has sent its camera a request
     searchable_s           from the start of the process until a search over HTTP compares all N passages
-    idle_core_share        of one core, over a minute, with no camera recording and nobody looking
+    idle_core_share        of one core, over a minute, with no camera recording and no page open
     fresh_over_settled     a search of 4 cameras and a day, with 4,000 packets pushed singly just now over one without:
                            the least of many, taken in turn
     timeline_16_days_ms    GET of a camera's timeline of 16 days, median
@@ -45,7 +45,7 @@ from wire.features.vocabulary import CodeKind
 ROOT = Path(__file__).parent.parent
 CAMERAS, DAYS, SEGMENT_S = 16, 30, 60
 MINUTE_US, DAY_US = 60_000_000, 86_400_000_000
-FRESH, REPEATS, ASKED = 4000, 200, 9
+FRESH, REPEATS, REQUESTS = 4000, 200, 9
 SETTLE_S, IDLE_S = 90.0, 60.0
 PASSWORD = "a password for the bench"
 MODEL = "bench-1"
@@ -129,8 +129,8 @@ def passages(rng, count, first_us, end_us):
             )
 
 
-class Asked:
-    """Sixteen cameras in one socket: when each was first asked for its stream. They refuse."""
+class FirstRequests:
+    """Sixteen cameras in one socket: when a stream was first requested of each. They refuse."""
 
     def __init__(self):
         self.first, self.all = {}, threading.Event()
@@ -226,13 +226,13 @@ def main():
     with tempfile.TemporaryDirectory(prefix="veilcam-start-") as folder:
         state = Path(folder) / "state"
         (state / places.RECORDINGS).mkdir(parents=True)
-        asked = Asked()
+        contacted = FirstRequests()
         config = Path(folder) / "nvr.toml"
         config.write_text(
             f'state = "{state}"\n[web]\nport = 0\ntls = false\n[onvif]\nenabled = false\n'
             f"[record]\nkeep_free_mib = 0\nkeep_days = {DAYS}\n"
         )
-        end_us = filled(state, count, asked.port)
+        end_us = filled(state, count, contacted.port)
         settled_ms, fresh_ms, load_s = fresh_over_settled(state, end_us)
         box = Box(config)
         try:
@@ -240,15 +240,15 @@ def main():
             answer = box.ask("POST", "/api/searches", search)
             searchable_s = time.monotonic() - box.began
             assert answer["stored"] == answer["compared"] == count, answer
-            assert asked.all.wait(60), f"only {len(asked.first)} cameras were asked"
-            recording_s = max(asked.first.values()) - box.began
+            assert contacted.all.wait(60), f"only {len(contacted.first)} cameras got a request"
+            recording_s = max(contacted.first.values()) - box.began
             for camera in cameras():
                 box.ask("PATCH", f"/api/cameras/{camera}", {"recording": False})
             at = datetime.fromtimestamp(end_us / 1e6, UTC)
             query = f"start={at - timedelta(days=16):%Y-%m-%dT%H:%M:%SZ}&end={at:%Y-%m-%dT%H:%M:%SZ}"
             time.sleep(SETTLE_S)
             taken = []
-            for n in range(ASKED):
+            for n in range(REQUESTS):
                 path = f"/api/cameras/{n + 1}/timeline?{query}"
                 box.ask("GET", path)  # the page asks again every three seconds
                 began = time.perf_counter()

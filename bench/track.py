@@ -108,10 +108,10 @@ def main():
         rows.append((*row, slow[name]["mota"], slow[name]["idf1"]) if name in slow else row)
     mine, strict = scores["ours"], tracking(considered, runs["ours"][0])
     others = {
-        f"{score}_{key}{ending}": told[name][score]
+        f"{score}_{key}{ending}": values[name][score]
         for key, (name, *_) in OTHERS.items()
         for score in ("mota", "idf1")
-        for ending, told in (("", scores), ("_third", slow))
+        for ending, values in (("", scores), ("_third", slow))
     }
     inputs = {"clip": done.clip.name, "truth": truth_name(), "profile": done.profile, "rate": str(done.rate)}
     report(

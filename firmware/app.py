@@ -46,7 +46,7 @@ from firmware.vision import VisionStage
 from firmware.vision.frame_detections import FrameDetections
 from models import load
 from onvif.events.bus import Bus
-from onvif.events.settings_damage import tell_damage, tell_lost
+from onvif.events.settings_damage import publish_damage, publish_lost
 from onvif.platform import interface_of
 from onvif.rtsp.serve import RtspServer
 from wire.pairing import Pairing
@@ -66,11 +66,11 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
         ConfigError: something in the configuration cannot be used.
         ModelError: a model failed its self-test; the camera does not start without eyes.
     """
-    who = identity.load(config.state)
+    camera_identity = identity.load(config.state)
     first = open_source(config.source)
     networks = await asyncio.to_thread(load, config.models)  # self-tested
     pairings = Pairings(config.state)
-    outbox = Outbox.whole(config.state / "outbox.sqlite")
+    outbox = Outbox.open_or_replace(config.state / "outbox.sqlite")
     settings = Settings(config)
     bus = Bus(CAMERA_TOPICS)
     sensor = Sensor(config.state, bus)
@@ -81,17 +81,17 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
 
     width, height, rate = first.width, first.height, first.rate
     encoder = ProtectedEncoder(
-        width, height, rate, config.main, camera_id=who.camera_id, signer=who.signer,
+        width, height, rate, config.main, camera_id=camera_identity.camera_id, signer=camera_identity.signer,
         recipients=pairings.current.recipients if pairings.current else (),
     )  # fmt: skip
     live_main = MainChannel(width, height, rate, encoder)
     live_sub = SubChannel(width, height, rate, config.sub)
-    # Where the choice was lost, nobody is left open, whoever the operator's file named before it was made.
+    # Where the choice was lost, no one is left open, not even people that the operator's file named before.
     chosen = Stored(config.state / "selection.json", config.selection, lost=Selection())
     released = Stored(config.state / "released-places.json", ReleasedPlaces())
     if pairings.damage is not None:
-        pairings.listen(tell_lost(bus, pairings.damage))
-    tell_damage(bus, settings.device, settings.media, overlay.settings, drawn, chosen, released)
+        pairings.listen(publish_lost(bus, pairings.damage))
+    publish_damage(bus, settings.device, settings.media, overlay.settings, drawn, chosen, released)
     chooser = ExemptionPolicy(networks, lambda: chosen.value)
     planner = Planner(width, height, mask, chooser.open, lambda: released.value.boxes)
     painter = Painter(width, height, mask)
@@ -101,13 +101,13 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
     def news() -> None:
         loop.call_soon_threadsafe(pusher.wake)
 
-    posts = PacketSender(outbox, pairings, who, news, config.thumbnails)
+    posts = PacketSender(outbox, pairings, camera_identity, news, config.thumbnails)
     describer = Describer(networks, width, height, posts.send, originals=config.thumbnails == "recoverable")
 
-    def looked(frame: CapturedFrame, sight: FrameDetections) -> None:
-        live.whole.looked(sight.pts_90k)
+    def examined(frame: CapturedFrame, sight: FrameDetections) -> None:
+        live.whole.examined(sight.pts_90k)
         chooser.look(frame.i420, sight)
-        describer.look(frame.i420, sight, frame.utc_us)
+        describer.observe(frame.i420, sight, frame.utc_us)
 
     sources = [first]
     live = PipelineControl(live_main, live_sub, planner, painter)
@@ -117,8 +117,8 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
         open_source=lambda: sensor.attached(sources.pop() if sources else open_source(config.source)),
         open_eyes=lambda: VisionStage(networks, rate, config.vision, interval_s=pace.interval_s),
         pace=pace,
-        adjust=sensor.see,
-        looked=looked,
+        adjust=sensor.process,
+        examined=examined,
         encoder=live_main,
         overlay=overlay.draw,
     )
@@ -149,10 +149,10 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
 
     pairings.listen(paired)
     endpoint = PairingEndpoint(
-        pairings, who, config.name, config.serial, networks.appearance.model, ViewerAccount(settings.device)
+        pairings, camera_identity, config.name, config.serial, networks.appearance.model, ViewerAccount(settings.device)
     )
 
-    camera = CameraContext(config, who, settings, bus, sensor, engine, overlay, drawn, live, endpoint,
+    camera = CameraContext(config, camera_identity, settings, bus, sensor, engine, overlay, drawn, live, endpoint,
                     SelectionEndpoint(chosen, chooser), ReleasedPlacesEndpoint(released), rtsp, group)  # fmt: skip
     face = CameraWeb(camera)
     try:

@@ -35,7 +35,7 @@ class Bound:
     vouch: Callable[[bytes], str]
 
     def answer(self, document: dict[str, Any]) -> web.Response:
-        """A JSON answer that nobody without the password can have written."""
+        """A JSON answer that only a holder of the password can have written."""
         body = json.dumps(document).encode()
         info = {"Authentication-Info": self.vouch(body)}
         return web.Response(body=body, content_type="application/json", headers=info)
@@ -70,7 +70,7 @@ def authoriser(authenticator: Authenticator) -> Authorise:
 def authorised(
     authenticator: Authenticator, request: web.Request, access: AccessClass, body: bytes | None = None
 ) -> User:
-    """The user that asks, of a level that may; `body` where the digest has to cover the whole of it.
+    """The authenticated user, of a level that may; `body` where the digest has to cover the whole of it.
 
     Raises:
         web.HTTPException: the 401 with its challenge, or the 403.

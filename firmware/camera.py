@@ -34,7 +34,7 @@ class CameraContext:
         polygons: masks drawn by ONVIF clients, joined to the mask plan.
         live: the running picture.
         pairing: the box it belongs to.
-        selection: who is left open.
+        selection: which people are left open.
         released: places that an operator released from the mask.
         rtsp: where the streams are served.
         group: the multicast group of a configuration as set, and its token.

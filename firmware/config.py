@@ -32,7 +32,7 @@ class CameraConfig:
         rtsp_port: RTSP port; 0 takes a free one.
         https: serve the ONVIF services over TLS as well, with a certificate of the camera's own.
         https_port: its port; 0 takes a free one.
-        rtsps_port: port of RTSPS, which is served while HTTPS is, whoever switched that on; 0 takes a free one.
+        rtsps_port: port of RTSPS, which is served while HTTPS is, by file or by client; 0 takes a free one.
         scopes: further `onvif://` scopes beside those that name, hardware and profiles give.
         discovery: answer and announce by WS-Discovery.
         password_file: the first administrator's password, one line; read while the state directory has no users.
@@ -40,9 +40,9 @@ class CameraConfig:
         host: `recorded` leaves the machine alone and keeps what clients set of clock and network in the state; `own`
             sets and reboots it, through veilcam-host.socket; for one camera of the file at most.
         mask: what is masked and how.
-        thumbnails: of the best shots sent to the box: `recoverable` (masked, the original sealed inside to who may
-            reveal), `masked` (nothing inside), or `none`.
-        selection: who is left open; from then on the camera's state directory has it.
+        thumbnails: of the best shots sent to the box: `recoverable` (masked, the original sealed inside to those that
+            may reveal), `masked` (nothing inside), or `none`.
+        selection: which people are left open; from then on the camera's state directory has it.
         main: the full-size stream, with recovery data.
         sub: the half-size masked stream, without.
         models: which networks run, on what.

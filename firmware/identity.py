@@ -1,4 +1,4 @@
-"""Who this camera is: an Ed25519 key made once, and the identifier that follows from it."""
+"""The camera's identity: an Ed25519 key made once, and the identifier that follows from it."""
 
 import os
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ class WholeMask:
 
     Args:
         reason: the plan's words.
-        behind_s: how old the newest picture is that vision has looked at, where vision is late.
+        behind_s: how old the newest picture is that vision has examined, where vision is late.
     """
 
     reason: str
@@ -23,7 +23,7 @@ class WholeMask:
 
 
 class MaskedWhole:
-    """Told of every picture in order: `looked` on the vision thread, `masked` on the encode thread; `now` on any."""
+    """Notified of every picture: `examined` on the vision thread, `masked` on the encode thread; `now` on any."""
 
     def __init__(self) -> None:
         self.now: WholeMask | None = None
@@ -31,8 +31,8 @@ class MaskedWhole:
         self._full, self._since_90k = False, 0
         self._looked_90k: int | None = None
 
-    def looked(self, pts_90k: int) -> None:
-        """Vision has looked at the picture of that time."""
+    def examined(self, pts_90k: int) -> None:
+        """Vision has examined the picture of that time."""
         self._looked_90k = pts_90k
 
     def masked(self, pts_90k: int, why: str, *, waited_s: float, full: bool) -> None:

@@ -36,7 +36,7 @@ class MaskingEndpoint:
 
     Args:
         live: the running picture and the mask settings in force.
-        chosen: who is left open.
+        chosen: which people are left open.
         released: which places are.
     """
 
@@ -45,7 +45,7 @@ class MaskingEndpoint:
     released: Stored[ReleasedPlaces]
 
     def routes(self, authorise: Authorise) -> list[web.RouteDef]:
-        """To be added to the camera's web application; `authorise` raises unless an administrator asks."""
+        """To be added to the camera's web application; `authorise` raises unless an administrator calls."""
 
         async def show(request: web.Request) -> web.Response:
             return await self._show(request, await authorise(request))
@@ -61,14 +61,14 @@ class MaskingEndpoint:
             return refused(400, f"wait_s: want 0 to {LONGEST_WAIT_S:g}")
         loop, known = asyncio.get_running_loop(), request.query.get("mark", "")
         until_s = loop.time() + wait_s
-        while (found := self.document())["mark"] == known and loop.time() < until_s:  # noqa: ASYNC110 - who changes it waits for nobody
+        while (found := self.document())["mark"] == known and loop.time() < until_s:  # noqa: ASYNC110 - writers must not wait
             await asyncio.sleep(_LOOK_EVERY_S)
         return bound.answer(found)
 
     def document(self) -> dict[str, Any]:
         """The document as it is now."""
         whole, chosen = self.live.whole.now, self.chosen.value
-        said = {
+        document = {
             "version": VERSION,
             **settings_document(self.live.mask),
             "selection": {"mode": chosen.mode.value, "people": [person.label for person in chosen.people]},
@@ -76,13 +76,13 @@ class MaskingEndpoint:
         }
         # Lateness grows with every picture; its order of size is enough of a change to speak of.
         late = None if whole is None or whole.behind_s is None else int(whole.behind_s).bit_length()
-        mark = hashlib.sha256(json.dumps([said, whole and whole.reason, late]).encode()).hexdigest()
-        told = None if whole is None else {"reason": whole.reason, "behind_s": whole.behind_s}
-        return {**said, "whole": told, "mark": mark[: 2 * _MARK_BYTES]}
+        mark = hashlib.sha256(json.dumps([document, whole and whole.reason, late]).encode()).hexdigest()
+        reported = None if whole is None else {"reason": whole.reason, "behind_s": whole.behind_s}
+        return {**document, "whole": reported, "mark": mark[: 2 * _MARK_BYTES]}
 
 
 def settings_document(settings: MaskSettings) -> dict[str, Any]:
-    """What the settings leave open, whoever is in the picture."""
+    """What the settings leave open, in any picture."""
     return {
         "people": "PERSON" in settings.classes or any(rule.name == "PERSON" for rule in settings.rules),
         "extent": settings.extent.value,

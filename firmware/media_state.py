@@ -81,4 +81,4 @@ class MediaState:
     next_profile: int = 1
     """Number in the token of the next profile that a client makes."""
     multicasting: tuple[str, ...] = ()
-    """Tokens of the profiles that are sent to their multicast groups until somebody stops it."""
+    """Tokens of the profiles that are sent to their multicast groups until a client stops it."""

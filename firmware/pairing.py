@@ -59,7 +59,7 @@ class Pairings:
         self._listeners.append(changed)
 
     def set(self, pairing: Pairing | None) -> None:
-        """Keep a new pairing, or none, and tell everybody.
+        """Keep a new pairing, or none, and notify all listeners.
 
         Raises:
             StoreError: it cannot be written; the old one holds.
@@ -94,7 +94,7 @@ class PairingEndpoint:
     viewer: ViewerAccount | None = None
 
     def routes(self, authorise: Authorise) -> list[web.RouteDef]:
-        """To be added to the camera's web application; `authorise` raises unless an administrator asks."""
+        """To be added to the camera's web application; `authorise` raises unless an administrator calls."""
 
         async def pair(request: web.Request) -> web.Response:
             return await self.pair(request, await authorise(request))
@@ -105,7 +105,7 @@ class PairingEndpoint:
         return [web.get(PATH, self.show), web.post(PATH, pair), web.delete(PATH, unpair)]
 
     async def show(self, request: web.Request) -> web.Response:
-        """Who this camera is; open to everybody, as it holds no secret. With `?nonce=` it is signed for this asker."""
+        """The camera's identity; open to all, as it holds no secret. With `?nonce=` it is signed for this client."""
         document = self._document()
         if "nonce" in request.query:
             try:
@@ -133,7 +133,7 @@ class PairingEndpoint:
         pinned = before.box_key if before else None
         try:
             self._demand_order(request, bound, pinned or pairing.box_key)
-            stream = self._stream(pairing, anew=pinned is None)
+            stream = self._stream(pairing, renew=pinned is None)
             self.pairings.set(pairing)
             answer = self._document() | stream
         except SealError:
@@ -143,7 +143,7 @@ class PairingEndpoint:
         return bound.answer(meeting.taken(self.identity.signer, bound.body, answer))
 
     async def unpair(self, request: web.Request, bound: Bound) -> web.Response:
-        """Belong to no box: recovery data is sealed to nobody from the next IDR picture on."""
+        """Belong to no box: recovery data has no recipient from the next IDR picture on."""
         current = self.pairings.current
         try:
             if current is not None and current.box_key is not None:
@@ -165,11 +165,11 @@ class PairingEndpoint:
         order = meeting.SignedOrder(self.identity.camera_id, bound.nonce, request.method, request.path_qs, bound.body)
         order.check(box_key, request.headers.get(meeting.ORDER_HEADER, ""))
 
-    def _stream(self, pairing: Pairing, *, anew: bool) -> dict[str, Any]:
+    def _stream(self, pairing: Pairing, *, renew: bool) -> dict[str, Any]:
         """The account for the streams, its password readable by the box alone."""
         if self.viewer is None:
             return {}
-        user = self.viewer.renew() if anew else self.viewer.ensure()
+        user = self.viewer.renew() if renew else self.viewer.ensure()
         sealed = pairing.feature_key.seal(user.password.encode(), STREAM_INFO + self.identity.camera_id)
         return {"stream_user": user.name, "stream_password": sealed.hex()}
 

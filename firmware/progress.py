@@ -63,7 +63,7 @@ def parse(line: bytes) -> Pictures | str | None:
     if word == b"failed":
         return rest.decode("ascii", "replace")[:LONGEST_LINE]
     numbers = rest.split(b" ")
-    if word != b"pictures" or len(numbers) != 3 or not all(each.isdigit() for each in numbers):
+    if word != b"pictures" or len(numbers) != 3 or not all(number.isdigit() for number in numbers):
         return None
     return Pictures(int(numbers[0]), int(numbers[1]), numbers[2] != b"0")
 
@@ -95,7 +95,7 @@ class Reporter:
             self._write(pictures.line())
             return
         now_s = time.monotonic()
-        self._own.take(pictures, now_s)
+        self._own.record(pictures, now_s)
         if self._own.serving and not self._ready:
             self._ready = True
             service.notify("READY=1")
@@ -134,7 +134,7 @@ class ProgressWatch:
         """Whether a masked picture has left it."""
         return self._last.encoded > 0
 
-    def take(self, report: Pictures, now_s: float) -> None:
+    def record(self, report: Pictures, now_s: float) -> None:
         """One report."""
         self._reported_s = now_s
         if report.seen > self._last.seen or report.lost:

@@ -36,7 +36,7 @@ class ReleasedPlace:
     Args:
         id: what it is called by the box, unique in the list.
         box: x0, y0, x1, y1 as shares of the picture.
-        reason, by, at_utc_us: why, by whom and when it was released.
+        reason, by, at_utc_us: why, by which account and when it was released.
     """
 
     id: str
@@ -94,7 +94,7 @@ def read(table: Any) -> ReleasedPlaces:
     if len(table["places"]) > MOST_PLACES:
         raise WireError(f"places: want at most {MOST_PLACES}")
     try:
-        return ReleasedPlaces(places=tuple(_place(each) for each in table["places"]))
+        return ReleasedPlaces(places=tuple(_place(place) for place in table["places"]))
     except ValueError as error:
         raise WireError(str(error)) from error
 
@@ -107,12 +107,12 @@ def _place(table: Any) -> ReleasedPlace:
 
 @dataclass(frozen=True, slots=True)
 class ReleasedPlacesEndpoint:
-    """The HTTP side; event-loop thread. `stored` is what is in force; whoever masks listens to it."""
+    """The HTTP side; event-loop thread. `stored` is what is in force; the mask plan listens to it."""
 
     stored: Stored[ReleasedPlaces]
 
     def routes(self, authorise: Authorise) -> list[web.RouteDef]:
-        """To be added to the camera's web application; `authorise` raises unless an administrator asks."""
+        """To be added to the camera's web application; `authorise` raises unless an administrator calls."""
 
         async def show(request: web.Request) -> web.Response:
             return (await authorise(request)).answer(document(self.stored.value))
@@ -129,6 +129,6 @@ class ReleasedPlacesEndpoint:
             return refused(400, str(error))
         except (ValueError, RecursionError) as error:
             return refused(400, f"not JSON: {error}")
-        self.stored.put(released)
+        self.stored.set(released)
         log.warning("%d places are released from the mask now", len(released.places))
         return bound.answer(document(released))

@@ -1,4 +1,4 @@
-"""Choosing who is left open, over HTTP: `/veilcam/selection`, for administrators.
+"""Choosing the people left open, over HTTP: `/veilcam/selection`, for administrators.
 
 The document is that of `wire/selection.md`. A track becomes the code of its clothing at once, because the numbers of
 tracks end with the tracks. Every change is written to the log.
@@ -27,14 +27,14 @@ class SelectionEndpoint:
 
     Args:
         stored: the selection in force.
-        chooser: knows the people who are being followed.
+        chooser: knows the people that are being tracked.
     """
 
     stored: Stored[Selection]
     chooser: ExemptionPolicy
 
     def routes(self, authorise: Authorise) -> list[web.RouteDef]:
-        """To be added to the camera's web application; `authorise` raises unless an administrator asks."""
+        """To be added to the camera's web application; `authorise` raises unless an administrator calls."""
 
         def guarded(
             answer: Callable[[web.Request, Bound], Awaitable[web.Response]],
@@ -51,9 +51,9 @@ class SelectionEndpoint:
         ]
 
     async def show(self, request: web.Request, bound: Bound) -> web.Response:
-        """The selection in force, and who can be chosen by track; for the next minute people are looked at for that.
+        """The selection in force, and the people that can be chosen by track; appearances are measured for a minute.
 
-        With `?attend=no` nobody is looked at for it: who only shows the selection asks so.
+        With `?attend=no` none is measured for it: for clients that only show the selection.
         """
         if request.query.get("attend") != "no":
             self.chooser.attend()
@@ -67,14 +67,14 @@ class SelectionEndpoint:
             return refused(400, f"not JSON: {error}")
         except WireError as error:
             return refused(400, str(error))
-        return bound.answer(self._put(selection))
+        return bound.answer(self._set(selection))
 
     async def everyone(self, _request: web.Request, bound: Bound) -> web.Response:
-        """Nobody is left open."""
-        return bound.answer(self._put(Selection()))
+        """No one is left open."""
+        return bound.answer(self._set(Selection()))
 
-    def _put(self, selection: Selection) -> dict[str, Any]:
-        self.stored.put(selection)
+    def _set(self, selection: Selection) -> dict[str, Any]:
+        self.stored.set(selection)
         self.chooser.judge()
         names = ", ".join(person.label for person in selection.people) or "nobody"
         log.warning("the mask's selection is now: %s (%s)", selection.mode.value, names)
@@ -82,26 +82,26 @@ class SelectionEndpoint:
 
     def _read(self, table: Any) -> Selection:
         """Raises WireError, which names what is wrong."""
-        asked = SelectionDocument.from_json(table)
-        limits = {"alike": asked.alike, "unlike": asked.unlike}
+        requested = SelectionDocument.from_json(table)
+        limits = {"alike": requested.alike, "unlike": requested.unlike}
         try:
             return Selection(
-                mode=asked.mode, people=tuple(self._person(one) for one in asked.people),
+                mode=requested.mode, people=tuple(self._person(person) for person in requested.people),
                 **{name: value for name, value in limits.items() if value is not None},
             )  # fmt: skip
         except ValueError as error:
             raise WireError(str(error)) from error
 
-    def _person(self, asked: ChosenPerson | FollowedPerson) -> ExemptPerson:
-        if isinstance(asked, ChosenPerson):
-            return ExemptPerson(label=asked.label, model=asked.model, code=asked.code)
-        found = self.chooser.person(asked.track, asked.label)
+    def _person(self, requested: ChosenPerson | FollowedPerson) -> ExemptPerson:
+        if isinstance(requested, ChosenPerson):
+            return ExemptPerson(label=requested.label, model=requested.model, code=requested.code)
+        found = self.chooser.person(requested.track, requested.label)
         if found is None:
-            raise WireError(f"track {asked.track}: nobody of that number is followed and known well enough")
+            raise WireError(f"track {requested.track}: no person of that number is tracked and known well enough")
         return found
 
 
 def document(selection: Selection) -> dict[str, Any]:
     """The selection as JSON values."""
-    people = tuple(ChosenPerson(one.label, one.model, one.code) for one in selection.people)
+    people = tuple(ChosenPerson(person.label, person.model, person.code) for person in selection.people)
     return SelectionDocument(selection.mode, people, selection.alike, selection.unlike).to_json()

@@ -1,6 +1,6 @@
 """One process per camera: started, watched, started again, ended together.
 
-A camera that crashes takes nobody with it. Its process gets SIGTERM when this one goes, however it goes. A child that
+A camera that crashes takes no other with it. Its process gets SIGTERM when this one goes, however it goes. A child that
 ends is started again after a wait that doubles up to half a minute and is forgotten once it has run a minute; one that
 ends with `CONFIG_EXIT` has nothing to try again: the operator must change something. One that runs and makes no
 progress (`firmware.progress`) is killed and counts as ended.
@@ -179,7 +179,7 @@ class _Child:
 
     async def _once(self) -> int:
         """One process from start to end; its exit status."""
-        with _Pipe(self._take) as pipe:
+        with _Pipe(self._on_report) as pipe:
             environment = {key: value for key, value in os.environ.items() if key not in _OF_SYSTEMD}
             child = await asyncio.create_subprocess_exec(
                 *self._command, pass_fds=[pipe.write], env={**environment, progress.PIPE: str(pipe.write)}
@@ -195,23 +195,23 @@ class _Child:
                 self._run = None
         return status
 
-    def _take(self, line: bytes) -> None:
+    def _on_report(self, line: bytes) -> None:
         report = progress.parse(line)
         if isinstance(report, str):
             self._reason = report
         elif report is not None and self._run is not None:
-            self._run.progress.take(report, time.monotonic())
+            self._run.progress.record(report, time.monotonic())
 
 
 class _Pipe:
-    """A pipe whose lines go to `take`, on the event loop, until the block ends.
+    """A pipe whose lines go to `on_line`, on the event loop, until the block ends.
 
     Attributes:
         write: the end for the child.
     """
 
-    def __init__(self, take: Callable[[bytes], None]) -> None:
-        self._take, self._rest = take, b""
+    def __init__(self, on_line: Callable[[bytes], None]) -> None:
+        self._on_line, self._rest = on_line, b""
         self._read, self.write = os.pipe()
         os.set_blocking(self._read, False)
 
@@ -230,7 +230,7 @@ class _Pipe:
             *lines, self._rest = (self._rest + os.read(self._read, 65536)).split(b"\n")
             self._rest = self._rest[-progress.LONGEST_LINE :]
             for line in lines:
-                self._take(line)
+                self._on_line(line)
 
 
 async def _end(child: asyncio.subprocess.Process, name: str) -> None:

@@ -64,7 +64,7 @@ def load(config: ModelsConfig | None = None, registry: ModelRegistry | None = No
 
 
 def load_appearance(config: ModelsConfig | None = None, registry: ModelRegistry | None = None) -> Encoder:
-    """The appearance encoder of `load` alone, self-tested: for codes of pictures in which somebody was found before.
+    """The appearance encoder of `load` alone, self-tested: for codes of pictures in which a person was found before.
 
     Raises:
         ModelError: as `load`.
@@ -72,5 +72,5 @@ def load_appearance(config: ModelsConfig | None = None, registry: ModelRegistry 
     config = config or ModelsConfig()
     registry = registry or ModelRegistry.read()
     appearance = encoder(InferenceSession.load(precision.FLOAT, config, registry), registry, config)
-    selftest.ask_appearance(appearance)
+    selftest.check_appearance(appearance)
     return appearance

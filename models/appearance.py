@@ -16,11 +16,10 @@ from base.errors import ModelError
 from models import stripes
 from models.config import ModelsConfig
 from models.registry import ModelRegistry
+from models.rgb import Rgb
 from models.runtime import Floats, InferenceSession
 from wire.features.packet import AppearanceCode
 from wire.features.vocabulary import Attribute, CodeKind, ObjectClass
-
-Picture = npt.NDArray[np.uint8]
 
 CODE_BYTES = 64
 _MINIMUM_SIDE_PX = 4
@@ -39,14 +38,14 @@ class Encoder(Protocol):
     def model_of(self, class_: ObjectClass) -> str:
         """The id that codes of this class carry."""
 
-    def encode(self, rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass) -> AppearanceCode:
+    def encode(self, rgb: Rgb, box: npt.NDArray[np.float32], class_: ObjectClass) -> AppearanceCode:
         """The code of the object inside `box` (x0 y0 x1 y1, pixels) of `rgb` (h, w, 3).
 
         Raises:
             ModelError: the box has no area inside the picture, or the network failed.
         """
 
-    def attributes(self, rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass) -> dict[Attribute, float]:
+    def attributes(self, rgb: Rgb, box: npt.NDArray[np.float32], class_: ObjectClass) -> dict[Attribute, float]:
         """Probability of the second of each attribute's two `CHOICES`; empty for what this encoder cannot tell.
 
         Raises:
@@ -54,7 +53,7 @@ class Encoder(Protocol):
         """
 
 
-def cut(rgb: Picture, box: npt.NDArray[np.float32]) -> Picture:
+def cut(rgb: Rgb, box: npt.NDArray[np.float32]) -> Rgb:
     """The part of `rgb` inside `box`, a view; ModelError when that is too small to look at."""
     height, width = rgb.shape[:2]
     if not np.isfinite(box).all():
@@ -96,14 +95,14 @@ class Stripes:
         del class_
         return self.model
 
-    def encode(self, rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass) -> AppearanceCode:
+    def encode(self, rgb: Rgb, box: npt.NDArray[np.float32], class_: ObjectClass) -> AppearanceCode:
         """See `Encoder`. People on bicycles are people; everything else is a vehicle."""
         upright = class_ == ObjectClass.PERSON
         kind = "person" if upright else "vehicle"
         vector = stripes.features(self._session, cut(rgb, box), upright=upright) - self._arrays[f"{kind}_mean"]
         return quantised(self.model, vector @ self._arrays[f"{kind}_projection"])
 
-    def attributes(self, rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass) -> dict[Attribute, float]:
+    def attributes(self, rgb: Rgb, box: npt.NDArray[np.float32], class_: ObjectClass) -> dict[Attribute, float]:
         """Colours and backbone features know no sleeves."""
         del rgb, box, class_
         return {}

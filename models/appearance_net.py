@@ -12,14 +12,13 @@ import numpy.typing as npt
 
 from base.errors import ModelError
 from models.appearance import Encoder, cut, quantised
-from models.attributes import told
+from models.attributes import probabilities
 from models.config import ModelsConfig
 from models.registry import ModelRegistry
+from models.rgb import Rgb
 from models.runtime import Floats, InferenceSession
 from wire.features.packet import AppearanceCode
 from wire.features.vocabulary import Attribute, ObjectClass
-
-Picture = npt.NDArray[np.uint8]
 
 NAME = "market64"
 WIDTH, HEIGHT = 64, 128
@@ -44,13 +43,13 @@ class CropReadings:
     attributes: Floats
 
 
-def fitted(crop: Picture) -> Picture:
+def fitted(crop: Rgb) -> Rgb:
     """(h, w, 3) → (128, 64, 3), averaging when it shrinks."""
     shrinks = crop.shape[0] > HEIGHT or crop.shape[1] > WIDTH
     return np.asarray(cv2.resize(crop, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
 
 
-def nearer(crop: Picture) -> Picture:
+def nearer(crop: Rgb) -> Rgb:
     """The middle of a fitted crop at the crop's size."""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpAffine(crop, _NEARER_MAP, (WIDTH, HEIGHT), flags=flags), np.uint8)
@@ -65,7 +64,7 @@ class AppearanceNet:
         self.model = f"{session.entry.name}-{session.entry.version}"
         self.names = session.entry.names
 
-    def see(self, crops: Picture) -> CropReadings:
+    def read(self, crops: Rgb) -> CropReadings:
         """(n, 128, 64, 3) RGB crops → embedding, code and attributes of each; ModelError when the network fails."""
         looks = self._session.normalised(np.concatenate([crops, np.stack([nearer(crop) for crop in crops])]))
         outputs = self._session.run(np.concatenate([looks, looks[..., ::-1]]), ("embedding", "code", "attributes"))
@@ -78,21 +77,21 @@ class AppearanceNet:
         """See `models.appearance.Encoder`."""
         return self.model if class_ == ObjectClass.PERSON else self._others.model_of(class_)
 
-    def encode(self, rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass) -> AppearanceCode:
+    def encode(self, rgb: Rgb, box: npt.NDArray[np.float32], class_: ObjectClass) -> AppearanceCode:
         """See `models.appearance.Encoder`."""
         if class_ != ObjectClass.PERSON:
             return self._others.encode(rgb, box, class_)
-        return quantised(self.model, self.see(fitted(cut(rgb, box))[None]).code[0])
+        return quantised(self.model, self.read(fitted(cut(rgb, box))[None]).code[0])
 
-    def attributes(self, rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass) -> dict[Attribute, float]:
+    def attributes(self, rgb: Rgb, box: npt.NDArray[np.float32], class_: ObjectClass) -> dict[Attribute, float]:
         """See `models.appearance.Encoder`."""
         if class_ != ObjectClass.PERSON:
             return self._others.attributes(rgb, box, class_)
-        return told(self.see(fitted(cut(rgb, box))[None]).attributes[0], self.names)
+        return probabilities(self.read(fitted(cut(rgb, box))[None]).attributes[0], self.names)
 
-    def encode_crops(self, crops: Picture) -> list[AppearanceCode]:
+    def encode_crops(self, crops: Rgb) -> list[AppearanceCode]:
         """(n, 128, 64, 3) RGB crops of people → their codes, for re-encoding what a box has stored."""
-        return [quantised(self.model, code) for code in self.see(crops).code]
+        return [quantised(self.model, code) for code in self.read(crops).code]
 
 
 def load(config: ModelsConfig, registry: ModelRegistry, others: Encoder) -> AppearanceNet:

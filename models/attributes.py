@@ -20,11 +20,11 @@ _LABELS: dict[str, tuple[Attribute, bool, float]] = {
     "hat": (Attribute.HAT, True, 20 / 650),
     "backpack": (Attribute.BACKPACK, True, 175 / 650),
 }
-# Two labels of one attribute: somebody carries a bag when either is seen.
+# Two labels of one attribute: a person carries a bag when either is seen.
 _BAGS = {"bag": 161 / 650, "handbag": 75 / 650}
 
 
-def told(logits: Floats, names: Sequence[str]) -> dict[Attribute, float]:
+def probabilities(logits: Floats, names: Sequence[str]) -> dict[Attribute, float]:
     """(a,) logits in the order of `names` → probability of the second of each attribute's two choices."""
     logit: Mapping[str, float] = dict(zip(names, logits.astype(float), strict=True))
     found = {}

@@ -1,4 +1,4 @@
-"""What somebody carries, from the detector's own classes: backpack, bag, umbrella.
+"""What a person carries, from the detector's own classes: backpack, bag, umbrella.
 
 No training: the network that finds people also knows these things, if only faintly at the size of a passer-by, so it
 looks once more at the person alone, enlarged. A score says "seen"; none says nothing, for a bag may be on the far side.
@@ -16,8 +16,8 @@ _HEIGHT_PX = 320
 # A bag hangs beside the body, an umbrella is above it.
 _MARGIN = np.array([-0.25, -0.2, 0.25, 0.05], np.float32)
 _NAMES = {Attribute.BACKPACK: ("backpack",), Attribute.BAG: ("handbag", "suitcase"), Attribute.UMBRELLA: ("umbrella",)}
-# Of the mean score over the shots of a passage. Chosen on people of Market-1501's `fit_ids` so that about one in twenty
-# who carry nothing is said to: at 64 × 128 pixels scores hardly rise above it, so most carriers are not said to carry
+# Of the mean score over the shots of a passage. Chosen on Market-1501's `fit_ids` so that about 5 % of the people
+# carrying nothing are said to: at 64 × 128 pixels scores hardly rise above it, so most carriers are not said to carry
 # (`python -m bench.carried` on other people).
 SEEN = 0.15
 

@@ -13,11 +13,10 @@ from models import colours
 from models.appearance import cut
 from models.appearance_net import AppearanceNet, fitted
 from models.rendition import USUAL, Rendition
+from models.rgb import Rgb
 from models.runtime import Floats
 from wire.features.packet import ColourShare
 from wire.features.vocabulary import BodyPart, Colour, ObjectClass
-
-Picture = npt.NDArray[np.uint8]
 
 # The labels of each garment, their colour, and how many of the 650 people of the training wore it.
 _WORDS: dict[BodyPart, dict[str, tuple[Colour, int]]] = {
@@ -55,7 +54,7 @@ class Colours(Protocol):
 
     def describe(
         self,
-        rgb: Picture,
+        rgb: Rgb,
         box: npt.NDArray[np.float32],
         class_: ObjectClass,
         mask: npt.NDArray[np.bool_] | None = None,
@@ -71,18 +70,18 @@ class Clothes:
 
     def describe(
         self,
-        rgb: Picture,
+        rgb: Rgb,
         box: npt.NDArray[np.float32],
         class_: ObjectClass,
         mask: npt.NDArray[np.bool_] | None = None,
         rendition: Rendition = USUAL,
     ) -> tuple[ColourShare, ...]:
         """See `models.colours.describe`; raises ModelError also when the network fails."""
-        told = colours.describe(rgb, box, class_, mask, rendition)
-        if class_ != ObjectClass.PERSON or all(share.colour == Colour.UNKNOWN for share in told):
-            return told
-        logits = self._net.see(fitted(cut(rgb, box))[None]).attributes[0]
-        return joined(told, opinion(logits, self._net.names))
+        measured = colours.describe(rgb, box, class_, mask, rendition)
+        if class_ != ObjectClass.PERSON or all(share.colour == Colour.UNKNOWN for share in measured):
+            return measured
+        logits = self._net.read(fitted(cut(rgb, box))[None]).attributes[0]
+        return joined(measured, opinion(logits, self._net.names))
 
 
 def opinion(logits: Floats, names: tuple[str, ...]) -> dict[BodyPart, Floats]:
@@ -98,11 +97,11 @@ def opinion(logits: Floats, names: tuple[str, ...]) -> dict[BodyPart, Floats]:
     return found
 
 
-def joined(told: tuple[ColourShare, ...], thought: dict[BodyPart, Floats]) -> tuple[ColourShare, ...]:
-    """The mean of both, up to three colours per part; parts that the network does not know stay as they were told."""
+def joined(measured: tuple[ColourShare, ...], thought: dict[BodyPart, Floats]) -> tuple[ColourShare, ...]:
+    """The mean of both, up to three colours per part; parts unknown to the network stay as they were measured."""
     shares: list[ColourShare] = []
-    for part in dict.fromkeys(share.part for share in told):
-        mine = [share for share in told if share.part == part]
+    for part in dict.fromkeys(share.part for share in measured):
+        mine = [share for share in measured if share.part == part]
         if part not in thought or mine[0].colour == Colour.UNKNOWN:
             shares += mine
             continue

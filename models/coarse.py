@@ -70,7 +70,7 @@ def planes_of(model: str) -> Planes | None:
     name, _, version = model.rpartition("-")
     wanted = f"{name}-bits", version
     registry = ModelRegistry.read()
-    entry = next((each for each in registry.models if (each.name, str(each.version)) == wanted), None)
+    entry = next((weights for weights in registry.models if (weights.name, str(weights.version)) == wanted), None)
     if entry is None:
         return None
     try:

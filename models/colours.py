@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from models.appearance import cut
 from models.rendition import USUAL, Rendition
+from models.rgb import Rgb
 from wire.features.packet import ColourShare
 from wire.features.vocabulary import BodyPart, Colour, ObjectClass
 
-Picture = npt.NDArray[np.uint8]
 Lab = npt.NDArray[np.float32]
 
 _PERSON_SIZE = (32, 96)
@@ -22,7 +22,7 @@ _VEHICLE_SIZE = (64, 48)
 # Rows of a body in shares of its height, measured from the top: the head is left out, and so
 # are the shins, which are bare or not.
 _PERSON_ROWS = {BodyPart.UPPER: (0.20, 0.46), BodyPart.LOWER: (0.52, 0.68), BodyPart.SHOES: (0.93, 0.985)}
-# Of the garments together: where cloth is, whoever it is.
+# Of the garments together: where cloth is, on any person.
 _CLOTH_ROWS, _CLOTH_COLUMNS = slice(19, 65), slice(10, 22)
 # Bonnet, doors and boot; above are windows, below are tyres and shadow.
 _VEHICLE_ROWS = {BodyPart.BODY: (0.40, 0.75)}
@@ -45,7 +45,7 @@ _NEUTRAL_PAINT = (7.0, 0.06)
 # Folds and shadow take the colour out of cloth, nothing puts it in: a unit of chroma adds this to a pixel's weight.
 _TELLING = 0.03
 _SHOES_FROM_PX = 120
-# Between and beside the feet is ground: what lies on both sides of the box, this much of its width, tells its colour,
+# Between and beside the feet is ground: what lies on both sides of the box, this much of its width, gives its colour,
 # and pixels nearer to it than this in CIELAB say nothing about shoes, unless nearly all are.
 _BESIDE, _GROUND_DIFFERENCE, _LEAST_SHOES = 0.5, 10.0, 0.1
 _MINIMUM_SHARE = 0.15
@@ -53,7 +53,7 @@ _MOST = 3
 
 
 def describe(
-    rgb: Picture,
+    rgb: Rgb,
     box: npt.NDArray[np.float32],
     class_: ObjectClass,
     mask: npt.NDArray[np.bool_] | None = None,
@@ -62,7 +62,7 @@ def describe(
     """Up to three colours per part, largest share first.
 
     Args:
-        rgb: (h, w, 3) the whole picture; what surrounds the box tells the light.
+        rgb: (h, w, 3) the whole picture; what surrounds the box gives the light.
         box: (4,) pixels.
         class_: people have UPPER, LOWER and (from 120 pixels of height) SHOES, vehicles have BODY.
         mask: (h, w) True on the object, for callers that know its outline.
@@ -101,7 +101,7 @@ def describe(
     )
 
 
-def cloth(rgb: Picture, box: npt.NDArray[np.float32]) -> Lab:
+def cloth(rgb: Rgb, box: npt.NDArray[np.float32]) -> Lab:
     """(n, 3) CIELAB of what a person wears about the middle, for `models.rendition`; raises as `describe`."""
     return _lab(cut(rgb, box), _PERSON_SIZE)[_CLOTH_ROWS, _CLOTH_COLUMNS].reshape(-1, 3)
 
@@ -125,7 +125,7 @@ def name(lab: Lab, neutral: tuple[float, float] = _NEUTRAL_CLOTH) -> npt.NDArray
     names[(names == Colour.PINK) & (lightness < 68)] = Colour.RED
     brown = ((names == Colour.ORANGE) & (lightness < 48)) | ((names == Colour.YELLOW) & (lightness < 37))
     names[brown] = Colour.BROWN
-    # Earth colours are told by a hint of warmth; no light makes grey cloth dark and warm.
+    # A hint of warmth marks earth colours; no light makes grey cloth dark and warm.
     least = (neutral[0] + neutral[1] * lightness) * np.where(brown, 0.4, 1.0)
     grey = chroma < least
     names[grey] = Colour.GREY
@@ -134,12 +134,12 @@ def name(lab: Lab, neutral: tuple[float, float] = _NEUTRAL_CLOTH) -> npt.NDArray
     return names
 
 
-def _lab(rgb: Picture, size: tuple[int, int]) -> Lab:
+def _lab(rgb: Rgb, size: tuple[int, int]) -> Lab:
     smaller = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(smaller.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
 
 
-def _around(rgb: Picture, box: npt.NDArray[np.float32]) -> Picture:
+def _around(rgb: Rgb, box: npt.NDArray[np.float32]) -> Rgb:
     """The box grown by its own size, what the camera sees beside the object included."""
     centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2])
     return cut(rgb, np.concatenate([centre - half, centre + half]).astype(np.float32))
@@ -163,7 +163,7 @@ def _weights(size: tuple[int, int], *, person: bool) -> npt.NDArray[np.float64]:
     return np.broadcast_to(np.exp(-0.5 * (offset / sigma) ** 2), (height, width)).copy()
 
 
-def _beside(rgb: Picture, box: npt.NDArray[np.float32]) -> Lab:
+def _beside(rgb: Rgb, box: npt.NDArray[np.float32]) -> Lab:
     """(n, 8, 3) What is on both sides of the feet, as far as it is in the picture."""
     x0, y0, x1, y1 = (float(edge) for edge in box)
     top, bottom = _PERSON_ROWS[BodyPart.SHOES]

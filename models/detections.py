@@ -76,7 +76,7 @@ def suppressed(found: Detections, iou: float, groups: npt.NDArray[np.uint8], *, 
 
     With `merge` each box that is kept becomes the mean of itself and those that it suppressed, weighted by squared
     scores and by how well they agree with it: neighbouring places of a grid agree better together than the strongest of
-    them alone. A box counts for one kept box only, or two people who touch would be drawn together.
+    them alone. A box counts for one kept box only, or two people that touch would be drawn together.
     """
     order = np.argsort(-found.scores, kind="stable")
     found = found.where(order)

@@ -1,7 +1,7 @@
 """Persons and vehicles: what a detector answers, and what the detectors share.
 
 Boxes come out down to a low threshold: what is too weak to be called an object is still strong enough to be masked.
-Every network's scores mean the same to whoever reads them: the thresholds below hold for all.
+Every network's scores mean the same to their readers: the thresholds below hold for all.
 """
 
 from collections.abc import Callable
@@ -9,14 +9,13 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from models.detections import Detections, suppressed
+from models.rgb import Rgb
 
-Picture = npt.NDArray[np.uint8]
 Window = tuple[int, int, int, int]
 
-# From which score on a detection is masked: anywhere, and where somebody is followed.
+# From which score on a detection is masked: anywhere, and where a person is tracked.
 MASKING_THRESHOLD = 0.2
 BESIDE_TRACK_THRESHOLD = 0.05
 OBJECT_THRESHOLD = 0.4
@@ -32,15 +31,15 @@ class Detector(Protocol):
     """Finds objects.
 
     Attributes:
-        network: names what looked, for instance "nanodet-int8@1".
+        network: names the network, for instance "nanodet-int8@1".
         scales: at how many sizes it can look at a whole picture. A network is blind to people of some heights at any
-            one size; a camera that looks at its sizes in turn misses nobody for long.
+            one size; a camera that runs its sizes in turn misses no person for long.
     """
 
     network: str
     scales: int
 
-    def detect(self, rgb: Picture, threshold: float = MASKING_THRESHOLD, scale: int = 0) -> Detections:
+    def detect(self, rgb: Rgb, threshold: float = MASKING_THRESHOLD, scale: int = 0) -> Detections:
         """Objects in `rgb` (h, w, 3) with scores of at least `threshold`, strongest first; of one object one box.
 
         Args:
@@ -50,10 +49,10 @@ class Detector(Protocol):
             ModelError: the network failed or answered what is no number.
         """
 
-    def region(self, rgb: Picture, box: Window, threshold: float = MASKING_THRESHOLD) -> Detections:
+    def region(self, rgb: Rgb, box: Window, threshold: float = MASKING_THRESHOLD) -> Detections:
         """Objects in the window `box` (x0, y0, x1, y1) of `rgb`, in the coordinates of `rgb`.
 
-        The window is looked at as large as the network takes it. Objects cut by the window's edge inside the picture
+        The window is examined as large as the network takes it. Objects cut by the window's edge inside the picture
         are dropped: the rest of them is out of sight, so their box is wrong.
 
         Raises:
@@ -61,13 +60,13 @@ class Detector(Protocol):
         """
 
 
-def in_window(look: Callable[[Picture], Detections], rgb: Picture, box: Window) -> Detections:
-    """What `look` finds in the window `box` of `rgb`, as `Detector.region` says it."""
+def in_window(detect: Callable[[Rgb], Detections], rgb: Rgb, box: Window) -> Detections:
+    """What `detect` finds in the window `box` of `rgb`, as `Detector.region` says it."""
     height, width = rgb.shape[:2]
     x0, y0, x1, y1 = max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)
     if x1 - x0 < ALIGNMENT or y1 - y0 < ALIGNMENT:
         return Detections.none()
-    found = look(rgb[y0:y1, x0:x1])
+    found = detect(rgb[y0:y1, x0:x1])
     boxes = found.boxes + np.array([x0, y0, x0, y0], np.float32)
     cut = (
         ((boxes[:, 0] < x0 + 2) & (x0 > 0))
@@ -78,16 +77,16 @@ def in_window(look: Callable[[Picture], Detections], rgb: Picture, box: Window) 
     return Detections(boxes, found.scores, found.classes).where(~cut)
 
 
-def tiled(look: Callable[[Picture], Detections], rgb: Picture, tiles: tuple[int, int], *, merge: bool) -> Detections:
-    """What `look` finds in the whole of `rgb` and in overlapping windows of it, `tiles` = (columns, rows)."""
-    found = [look(rgb)]
+def tiled(detect: Callable[[Rgb], Detections], rgb: Rgb, tiles: tuple[int, int], *, merge: bool) -> Detections:
+    """What `detect` finds in the whole of `rgb` and in overlapping windows of it, `tiles` = (columns, rows)."""
+    found = [detect(rgb)]
     height, width = rgb.shape[:2]
     if tiles != (1, 1):
-        found += [in_window(look, rgb, tile) for tile in _grid(width, height, tiles)]
+        found += [in_window(detect, rgb, tile) for tile in _grid(width, height, tiles)]
     return found[0] if len(found) == 1 else suppressed(Detections.joined(found), NMS_IOU, GROUPS, merge=merge)
 
 
-def letterbox(rgb: Picture, long_side: int) -> tuple[Picture, float]:
+def letterbox(rgb: Rgb, long_side: int) -> tuple[Rgb, float]:
     """`rgb` scaled so that its longer side is `long_side`, padded with black at right and bottom to multiples of 32."""
     height, width = rgb.shape[:2]
     scale = long_side / max(width, height)

@@ -5,9 +5,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.detections import Boxes, Detections, suppressed
+from models.rgb import Rgb
 from models.runtime import InferenceSession
-
-Picture = npt.NDArray[np.uint8]
 
 THRESHOLD = 0.3
 _STRIDE = 4
@@ -26,7 +25,7 @@ class Faces:
     def __init__(self, session: InferenceSession) -> None:
         self._session = session
 
-    def find(self, rgb: Picture, threshold: float = THRESHOLD) -> Boxes:
+    def find(self, rgb: Rgb, threshold: float = THRESHOLD) -> Boxes:
         """(n, 4) face boxes in `rgb` (h, w, 3), in its pixels."""
         height, width = rgb.shape[:2]
         rows, columns = (max(-(-side // _ALIGNMENT), 1) * _ALIGNMENT for side in (height, width))
@@ -36,7 +35,7 @@ class Faces:
         boxes = _decode(heat[0, 0], size[0], offset[0], threshold).boxes
         return np.asarray(np.clip(boxes, 0, np.array([width, height, width, height], np.float32)), np.float32)
 
-    def on_bodies(self, rgb: Picture, bodies: Boxes, threshold: float = THRESHOLD) -> Boxes:
+    def on_bodies(self, rgb: Rgb, bodies: Boxes, threshold: float = THRESHOLD) -> Boxes:
         """(n, 4) face boxes found on the upper parts of `bodies` (m, 4); all windows go through the network at once."""
         windows = [window for body in bodies if (window := _head_window(body, rgb.shape[1], rgb.shape[0])) is not None]
         if not windows:
@@ -51,7 +50,7 @@ class Faces:
             factors = np.array([x1 - x0, y1 - y0, x1 - x0, y1 - y0], np.float32) / _WINDOW
             boxes = faces.boxes * factors + np.array([x0, y0, x0, y0], np.float32)
             found.append(Detections(np.asarray(boxes, np.float32), faces.scores, faces.classes))
-        # People who stand together share windows and so find the same face twice.
+        # People standing together share windows and so find the same face twice.
         return suppressed(Detections.joined(found), _NMS_IOU, _ONE_GROUP).boxes
 
 

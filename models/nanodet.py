@@ -4,7 +4,8 @@ import numpy as np
 
 from base.errors import ModelError
 from models.detections import Detections, suppressed
-from models.detector import ALIGNMENT, GROUPS, MASKING_THRESHOLD, NMS_IOU, Picture, Window, in_window, letterbox, tiled
+from models.detector import ALIGNMENT, GROUPS, MASKING_THRESHOLD, NMS_IOU, Window, in_window, letterbox, tiled
+from models.rgb import Rgb
 from models.runtime import Floats, InferenceSession
 from wire.features.vocabulary import ObjectClass
 
@@ -18,7 +19,7 @@ class NanoDet:
 
     Args:
         long_sides: the sizes that the picture can be brought to, the main one first; multiples of 32.
-        tiles: columns and rows of windows that are looked at beside the whole picture.
+        tiles: columns and rows of windows that are examined beside the whole picture.
         merge: average the boxes that agree with each one that is kept, instead of dropping them.
     """
 
@@ -48,15 +49,15 @@ class NanoDet:
         """The main size."""
         return self._long_sides[0]
 
-    def detect(self, rgb: Picture, threshold: float = MASKING_THRESHOLD, scale: int = 0) -> Detections:
+    def detect(self, rgb: Rgb, threshold: float = MASKING_THRESHOLD, scale: int = 0) -> Detections:
         """See `Detector`."""
         return tiled(lambda part: self.raw(part, threshold, scale), rgb, self._tiles, merge=self._merge)
 
-    def region(self, rgb: Picture, box: Window, threshold: float = MASKING_THRESHOLD) -> Detections:
+    def region(self, rgb: Rgb, box: Window, threshold: float = MASKING_THRESHOLD) -> Detections:
         """See `Detector`."""
         return in_window(lambda part: self.raw(part, threshold), rgb, box)
 
-    def raw(self, rgb: Picture, threshold: float, scale: int = 0) -> Detections:
+    def raw(self, rgb: Rgb, threshold: float, scale: int = 0) -> Detections:
         """One pass over the whole of `rgb`, suppressed, in its own coordinates."""
         boxed, factor = letterbox(rgb, self._long_sides[scale])
         outputs = self._session.run(self._session.normalised(boxed), _OUTPUTS)
@@ -70,7 +71,7 @@ class NanoDet:
         boxes = np.clip(found.boxes / factor, 0, np.array([width, height, width, height], np.float32))
         return suppressed(Detections(boxes, found.scores, found.classes), NMS_IOU, GROUPS, merge=self._merge)
 
-    def strongest(self, rgb: Picture) -> dict[str, float]:
+    def strongest(self, rgb: Rgb) -> dict[str, float]:
         """The highest score anywhere in `rgb` of each class that the registry names, things people carry included."""
         boxed, _ = letterbox(rgb, max(rgb.shape[:2]))
         outputs = self._session.run(self._session.normalised(boxed), _OUTPUTS[: len(_STRIDES)])

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from models.detections import Boxes, Detections, suppressed
-from models.detector import GROUPS, MASKING_THRESHOLD, NMS_IOU, Picture, Window, in_window
+from models.detector import GROUPS, MASKING_THRESHOLD, NMS_IOU, Window, in_window
+from models.rgb import Rgb
 from models.runtime import Floats, InferenceSession
 from wire.features.vocabulary import ObjectClass
 
@@ -40,7 +41,7 @@ class Oidv4:
         self._columns = {kind: [labels[name] for name in names] for kind, names in _CLASSES.items()}
         self.network = f"{session.entry.name}@{session.entry.version}"
 
-    def detect(self, rgb: Picture, threshold: float = MASKING_THRESHOLD, scale: int = 0) -> Detections:  # noqa: ARG002
+    def detect(self, rgb: Rgb, threshold: float = MASKING_THRESHOLD, scale: int = 0) -> Detections:  # noqa: ARG002
         """See `Detector`. The picture is squeezed into a square, as those were that the network was trained on."""
         height, width = rgb.shape[:2]
         shrinks = min(width, height) > 2 * _SIDE
@@ -55,7 +56,7 @@ class Oidv4:
         found = Detections(boxes.astype(np.float32), known[places, kinds], classes)
         return suppressed(found, NMS_IOU, GROUPS, merge=True)
 
-    def region(self, rgb: Picture, box: Window, threshold: float = MASKING_THRESHOLD) -> Detections:
+    def region(self, rgb: Rgb, box: Window, threshold: float = MASKING_THRESHOLD) -> Detections:
         """See `Detector`."""
         return in_window(lambda part: self.detect(part, threshold), rgb, box)
 

@@ -61,7 +61,7 @@ def detecting(exact: InferenceSession, registry: ModelRegistry, config: ModelsCo
     if config.precision == "int8":
         return small
     try:
-        selftest.ask_detector(detector_for(small, config.profile))
+        selftest.check_detector(detector_for(small, config.profile))
     except ModelError as error:
         log.warning("the detector stays in float: in eight bits %s", error)
         return exact

@@ -1,6 +1,6 @@
 """The list of networks (`models.toml`) and the proof that a weight file is the one it names.
 
-A wrong weight file does not fail by itself: it finds nobody, and nobody is masked. So every file is compared with its
+A wrong weight file does not fail by itself: it finds no people, and none are masked. So every file is compared with its
 size and sha256 before a runtime sees it, and the runtime compares the graph's inputs and outputs with the entry.
 """
 

@@ -45,7 +45,7 @@ class Renditions:
         self._looks = 0.0
 
     def learn(self, cloth: Lab) -> None:
-        """Somebody passed in daylight or under lamps; `cloth` (..., 3) is what he wears in CIELAB."""
+        """A person passed in daylight or under lamps; `cloth` (..., 3) is what they wear in CIELAB."""
         pixels, keep = cloth.reshape(-1, 3), 1 - _FORGET
         self._chroma = self._chroma * keep + _counted(np.hypot(pixels[:, 1], pixels[:, 2]), _CHROMA_STEP)
         self._lightness = self._lightness * keep + _counted(pixels[:, 0], _LIGHTNESS_STEP)

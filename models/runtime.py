@@ -32,7 +32,7 @@ def choose_providers(wanted: tuple[str, ...]) -> list[str]:
     """Those of `wanted` that this build of onnxruntime has, in order.
 
     Raises:
-        ModelError: none of them is there; running on something nobody asked for would be a surprise.
+        ModelError: none of them is there; running on a provider that was not requested would be a surprise.
     """
     available = ort.get_available_providers()
     chosen = [name for name in wanted if name in available]

@@ -1,7 +1,7 @@
-"""Known answers on a packaged picture, asked before the first real one.
+"""Known answers on a packaged picture, checked before the first real one.
 
-A network can be intact and still be blind: a provider that rounds wrongly, a driver that returns zeros. Then nobody
-would be found and nobody masked. The picture, a portrait out of "Great Images in NASA" (public domain), has one person
+A network can be intact and still be blind: a provider that rounds wrongly, a driver that returns zeros. Then no one
+would be found and no one masked. The picture, a portrait out of "Great Images in NASA" (public domain), has one person
 and one face.
 """
 
@@ -44,7 +44,7 @@ def run(detector: Detector, faces: Faces, appearance: Encoder) -> None:
     Raises:
         ModelError: naming the network and what it answered.
     """
-    ask_detector(detector)
+    check_detector(detector)
     rgb = picture()
     heads = faces.on_bodies(rgb, _PERSON)
     if len(heads) != 1 or ious(heads, _FACE)[0, 0] < _MINIMUM_IOU:
@@ -52,10 +52,10 @@ def run(detector: Detector, faces: Faces, appearance: Encoder) -> None:
             "self-test: the face detector must find one face in the known picture, it found "
             f"{[[round(float(v)) for v in box] for box in heads]}"
         )
-    ask_appearance(appearance)
+    check_appearance(appearance)
 
 
-def ask_appearance(appearance: Encoder) -> None:
+def check_appearance(appearance: Encoder) -> None:
     """The encoder's part of `run`: one person resembles itself, and nothing.
 
     Raises:
@@ -68,7 +68,7 @@ def ask_appearance(appearance: Encoder) -> None:
         raise ModelError(f"self-test: appearance codes of one person are {same:.2f} alike, of nothing {other:.2f}")
 
 
-def ask_detector(detector: Detector) -> None:
+def check_detector(detector: Detector) -> None:
     """The detector's part of `run`, at each of its sizes: a person, once, in place; nothing in the dark or in glare.
 
     Raises:
@@ -76,10 +76,10 @@ def ask_detector(detector: Detector) -> None:
     """
     rgb = picture()
     for scale in range(detector.scales):
-        _ask_detector(detector, rgb, scale)
+        _check_detector(detector, rgb, scale)
 
 
-def _ask_detector(detector: Detector, rgb: npt.NDArray[np.uint8], scale: int) -> None:
+def _check_detector(detector: Detector, rgb: npt.NDArray[np.uint8], scale: int) -> None:
     found = detector.detect(rgb, OBJECT_THRESHOLD, scale)
     people = found.where(found.classes == ObjectClass.PERSON)
     if len(people) != 1 or ious(people.boxes, _PERSON)[0, 0] < _MINIMUM_IOU or people.scores[0] < _MINIMUM_SCORE:

@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from models.rgb import Rgb
 from models.runtime import Floats, InferenceSession
-
-Picture = npt.NDArray[np.uint8]
 
 CELLS = 6
 _HUES, _SATURATIONS, _VALUES = 8, 4, 4
@@ -28,7 +27,7 @@ def grid(*, upright: bool) -> tuple[int, int]:
     return (CELLS, 1) if upright else (CELLS // 2, 2)
 
 
-def features(session: InferenceSession, crop: Picture, *, upright: bool) -> Floats:
+def features(session: InferenceSession, crop: Rgb, *, upright: bool) -> Floats:
     """(LENGTH,) features of an RGB crop: the histograms' half and the backbone's half."""
     size = PERSON_SIZE if upright else VEHICLE_SIZE
     crop = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -58,7 +57,7 @@ def _cells(height: int, width: int, rows: int, columns: int) -> list[tuple[slice
     ]
 
 
-def _histograms(crop: Picture, rows: int, columns: int) -> Floats:
+def _histograms(crop: Rgb, rows: int, columns: int) -> Floats:
     hsv = cv2.cvtColor(crop, cv2.COLOR_RGB2HSV).astype(np.int32)
     bins = (hsv[..., 0] * _HUES // 180 * _SATURATIONS + hsv[..., 1] * _SATURATIONS // 256) * _VALUES + hsv[
         ..., 2

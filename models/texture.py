@@ -11,17 +11,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from models.rgb import Rgb
 from wire.features.packet import ColourShare
 from wire.features.vocabulary import Attribute, BodyPart, Colour, ObjectClass
 
-Picture = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.float64]
 
 ATTRIBUTES = {BodyPart.UPPER: Attribute.TEXTURE, BodyPart.LOWER: Attribute.LOWER_TEXTURE}
 # Rows and columns of the box in shares of its sides: cloth alone, as far as a box can tell; and the size above which
 # brightness changes by folds and shade, in shares of the rows.
 _CLOTH = {BodyPart.UPPER: ((0.21, 0.46), (0.32, 0.68), 0.16), BodyPart.LOWER: ((0.54, 0.72), (0.25, 0.75), 0.20)}
-# Smaller than this nothing can be told; larger ones are brought to this.
+# Smaller than this nothing can be measured; larger ones are brought to this.
 _LEAST_PX, _SIZE_PX = 18, 48
 _SPECTRUM = 64
 _ANGLES = 18
@@ -50,7 +50,7 @@ _ANGLE = np.minimum((np.arctan2(_DOWN, _ACROSS) % np.pi / np.pi * _ANGLES).astyp
 
 
 def describe(
-    rgb: Picture, box: npt.NDArray[np.float32], class_: ObjectClass, told: Sequence[ColourShare]
+    rgb: Rgb, box: npt.NDArray[np.float32], class_: ObjectClass, colour_shares: Sequence[ColourShare]
 ) -> dict[Attribute, Numbers]:
     """Probabilities of plain, striped and patterned for each garment that shows it.
 
@@ -58,9 +58,9 @@ def describe(
         rgb: (h, w, 3).
         box: (4,) pixels.
         class_: only people wear garments.
-        told: the colours of the same look; where they are unknown, so is the texture.
+        colour_shares: the colours of the same crop; where they are unknown, so is the texture.
     """
-    coloured = {share.part for share in told if share.colour is not Colour.UNKNOWN}
+    coloured = {share.part for share in colour_shares if share.colour is not Colour.UNKNOWN}
     found = {}
     for part, attribute in ATTRIBUTES.items():
         if class_ is not ObjectClass.PERSON or part not in coloured:
@@ -72,7 +72,7 @@ def describe(
     return found
 
 
-def measured(rgb: Picture, box: npt.NDArray[np.float32], part: BodyPart) -> Numbers | None:
+def measured(rgb: Rgb, box: npt.NDArray[np.float32], part: BodyPart) -> Numbers | None:
     """What the table weighs, (7,); None where the cloth is too small.
 
     Logarithms of the calmer blocks' and of the whole cloth's contrast; shares of the energy in the strongest direction,

@@ -1,1 +1,1 @@
-"""The box: records cameras, finds where else somebody was seen, and reveals masked pictures to who may, on record."""
+"""The box: records cameras, finds where else a person was seen, and reveals masked pictures by right and on record."""

@@ -33,16 +33,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when it went well, 1 (78 where another start would not help) with a sentence on standard
     error when not.
     """
-    asked = _parser().parse_args(arguments)
-    if asked.command == "verify":
-        return verify.main(asked.package, asked.signing_key, asked.state)
+    given = _parser().parse_args(arguments)
+    if given.command == "verify":
+        return verify.main(given.package, given.signing_key, given.state)
     try:
-        config = toml.load(BoxConfig, getattr(asked, "file", None) or asked.config)
-        if asked.command == CHECK_CONFIG:
-            print(f"{asked.file or asked.config}: good")
+        config = toml.load(BoxConfig, getattr(given, "file", None) or given.config)
+        if given.command == CHECK_CONFIG:
+            print(f"{given.file or given.config}: good")
             return 0
-        service.keep_files_private(None if asked.command == "check" else config.state)
-        if asked.command in SERVING:
+        service.keep_files_private(None if given.command == "check" else config.state)
+        if given.command in SERVING:
             # Here and not above: the networks take seconds to load, which the other commands do not need.
             from nvr_box import app
 
@@ -51,14 +51,14 @@ def main(arguments: list[str] | None = None) -> int:
             service.bound_arenas()
             asyncio.run(app.serve(config))
             return 0
-        if asked.command == "check":
-            return check.main(config, hashes=not asked.quick, signing_key=asked.signing_key)
-        return asyncio.run(_change(config, asked))
+        if given.command == "check":
+            return check.main(config, hashes=not given.quick, signing_key=given.signing_key)
+        return asyncio.run(_change(config, given))
     except Error as error:
         print(f"nvr_box: {error}", file=sys.stderr)
         service.notify(f"STATUS={error}")
         # Neither the file nor which of the two programs is installed changes by starting this one again.
-        wrong = isinstance(error, ConfigError) and asked.command in (*SERVING, CHECK_CONFIG)
+        wrong = isinstance(error, ConfigError) and given.command in (*SERVING, CHECK_CONFIG)
         return os.EX_CONFIG if wrong or isinstance(error, Newer) else 1
 
 
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     verifying.add_argument("--state", type=Path, help="a box's state folder: does its audit log still hold the entry?")
     users = commands.add_parser("users", help="accounts").add_subparsers(dest="action", required=True)
     users.add_parser("list")
-    put = users.add_parser("put", help="create or change one; the password comes from standard input or is asked for")
+    put = users.add_parser("put", help="create or change one; the password comes from standard input or a prompt")
     put.add_argument("name")
     put.add_argument("--rights", help=f"comma-separated: {', '.join(right.value for right in Right)}")
     put.add_argument("--cameras", help="comma-separated numbers; 'all' lifts the limit")
@@ -93,59 +93,59 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _change(config: BoxConfig, asked: argparse.Namespace) -> int:
+async def _change(config: BoxConfig, given: argparse.Namespace) -> int:
     store = Store.open(config.state / DATABASE)
     try:
         log = Audit(store)
-        if asked.command == "users":
+        if given.command == "users":
             users = Accounts(store, log)
             await users.load()
-            await _users(users, asked)
-        elif asked.command == "accept-loss":
+            await _users(users, given)
+        elif given.command == "accept-loss":
             keys = KeyFolder.open(config.key_folder, rotate=config.reveal.rotate, make=False)
             try:
                 key = keys.verifier.hex()
             except StoreError:
                 key = None
-            by, why = CONSOLE.name, asked.reason
-            lost = await accept_loss.accept(store, log, config.state, who=by, reason=why, signing_key=key)
+            actor, why = CONSOLE.name, given.reason
+            lost = await accept_loss.accept(store, log, config.state, actor=actor, reason=why, signing_key=key)
             print(f"accepted: {lost}. A box that runs signs on after its next start.")
-        elif asked.command == "reencode":
+        elif given.command == "reencode":
             # Here and not above, as for `serve`.
             from nvr_box.search import reencode_command
 
             keys = KeyFolder.open(config.key_folder, rotate=config.reveal.rotate, make=False)
-            passphrases = [secret(f"operator's passphrase {number + 1}: ") for number in range(asked.operators)]
+            passphrases = [secret(f"operator's passphrase {number + 1}: ") for number in range(given.operators)]
             service.keep_secrets()
-            await reencode_command.run(config.models, store, keys, files=asked.identity, passphrases=passphrases)
+            await reencode_command.run(config.models, store, keys, files=given.identity, passphrases=passphrases)
         else:
-            # Public halves do: only the box itself has its secret, which a service's credential gives to nobody else.
+            # Public halves do: only the box itself has its secret, which its service's credential keeps.
             keys = KeyFolder.open(config.key_folder, rotate=config.reveal.rotate, make=False)
             recordings = Recordings(Segments(store, config.state / RECORDINGS), log)
             holds = Holds(store, log, keys, recordings)
-            await keys_command.run(keys_command.Room(keys, Custody(store, log, keys, holds), holds, log), asked)
+            await keys_command.run(keys_command.Room(keys, Custody(store, log, keys, holds), holds, log), given)
     finally:
         store.close()
     return 0
 
 
-async def _users(users: Accounts, asked: argparse.Namespace) -> None:
-    if asked.action == "list":
+async def _users(users: Accounts, given: argparse.Namespace) -> None:
+    if given.action == "list":
         for account in users.list(CONSOLE):
             held = ", ".join(sorted(right.value for right in account.rights)) or "none"
             where = "every camera" if account.cameras is None else f"cameras {sorted(account.cameras)}"
             print(f"{account.name}: {held}; {where}")
-    elif asked.action == "put":
+    elif given.action == "put":
         try:
-            rights = [Right(word.strip()) for word in asked.rights.split(",")] if asked.rights else None
-            every = asked.cameras == "all"
-            cameras = [int(word) for word in asked.cameras.split(",")] if asked.cameras and not every else None
+            rights = [Right(word.strip()) for word in given.rights.split(",")] if given.rights else None
+            every = given.cameras == "all"
+            cameras = [int(word) for word in given.cameras.split(",")] if given.cameras and not every else None
         except ValueError as error:
             raise Invalid(f"users put: {error}", "users put") from error
-        password = None if asked.keep_password else secret(f"password of {asked.name}: ")
-        await users.save(CONSOLE, asked.name, password=password, rights=rights, cameras=cameras, every_camera=every)
+        password = None if given.keep_password else secret(f"password of {given.name}: ")
+        await users.save(CONSOLE, given.name, password=password, rights=rights, cameras=cameras, every_camera=every)
     else:
-        await users.remove(CONSOLE, asked.name)
+        await users.remove(CONSOLE, given.name)
 
 
 if __name__ == "__main__":

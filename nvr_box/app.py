@@ -80,7 +80,8 @@ async def serve(config: BoxConfig) -> None:
                 scheme = "https" if parts.tls else "http"
                 host = config.web.advertised_host or config.web.host
                 log.info("%s: %s://%s:%d/", config.name, scheme, host, port)
-                # For whoever starts us with a pipe (the demo, the tests); under systemd it is one line in the journal.
+                # For the process that starts us with a pipe (the demo, the tests); under systemd it is one line in the
+                # journal.
                 print(f"READY box web={port} url={scheme}://{host}:{port}/ fingerprint={parts.fingerprint}", flush=True)
                 if parts.tls:
                     log.info("certificate SHA-256 %s", parts.fingerprint)
@@ -282,7 +283,7 @@ async def _first_account(box: BoxContext) -> None:
     await box.users.begin("admin", FIRST_RIGHTS)
     # The file, not the password: whatever is printed by a service lies in the journal for years.
     note = box.config.state / FIRST_PASSWORD
-    log.warning("the first account is 'admin'; its password is in %s until somebody signs in and changes it", note)
+    log.warning("the first account is 'admin'; its password is in %s until it is used to sign in and is changed", note)
 
 
 async def _listen(runner: web.AppRunner, config: BoxConfig, tls: ssl.SSLContext | None) -> int:

@@ -94,9 +94,9 @@ class RevealConfig:
     Attributes:
         minutes: how long it may last; above 0, at most 60.
         rotate: cameras seal to a key of the day, destroyed with the day's recordings.
-        in_browser: pages that can, open reveals themselves: sealed keys are handed to who holds the right, and
+        in_browser: pages that can, open reveals themselves: sealed keys are handed to holders of the right, and
             neither passphrases nor keys reach the box. Where it is false the box opens them, and slows down guessing.
-        second_person: somebody else with the right to approve has to agree to every reveal first.
+        second_person: another account with the right to approve has to agree to every reveal first.
     """
 
     minutes: float = 5.0

@@ -1,4 +1,4 @@
-"""What everybody who looks at the box has to know at once: in red on the page, until its cause is gone."""
+"""What every viewer of the page has to know at once: in red on the page, until its cause is gone."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

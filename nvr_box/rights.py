@@ -1,4 +1,4 @@
-"""Who may do what: five rights, each granted for every camera or for some.
+"""The rights of accounts: five, each granted for every camera or for some.
 
 The parts of the box ask `Account.demand` themselves, so that the page, the ONVIF services and the command line
 cannot differ in what they allow.

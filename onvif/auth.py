@@ -1,4 +1,4 @@
-"""Who is asking: HTTP Digest and WS-UsernameToken on the server's side, and what stops guessing and replaying.
+"""Authentication of clients: HTTP Digest and WS-UsernameToken at the server, and what stops guessing and replaying.
 
 RFC 7616; OASIS Web Services Security UsernameToken Profile 1.0; ONVIF Core 26.06, 5.9.
 """
@@ -69,14 +69,16 @@ class Authenticator:
 
         Args:
             md5_first: for HTTP, where a client that knows MD5 only tends to read the first challenge and give up;
-                those of RTSP take the last. Who knows SHA-256 chooses it wherever it stands.
-            whole: asks to bind the whole body, by SHA-256 whatever the device is set to offer elsewhere.
+                those of RTSP take the last. A client that knows SHA-256 chooses it wherever it stands.
+            whole: demands that the whole body is bound, by SHA-256 whatever the device is set to offer elsewhere.
         """
         nonce = self._nonce()
         if whole:
             return [str(digest.Challenge(self._realm, nonce, "SHA-256", "veilcam", ("auth-int",), stale))]
         algorithms = sorted(self._algorithms(), key=digest.ALGORITHMS.index, reverse=md5_first)
-        return [str(digest.Challenge(self._realm, nonce, each, "veilcam", stale=stale)) for each in algorithms]
+        return [
+            str(digest.Challenge(self._realm, nonce, algorithm, "veilcam", stale=stale)) for algorithm in algorithms
+        ]
 
     def from_http(self, request: web.BaseRequest) -> User | None:
         """The user of an Authorization header, None without one; raises NotAuthorized."""
@@ -133,7 +135,7 @@ class Authenticator:
                 expected = token_digest(raw, created, user.password if user is not None else secrets.token_hex(8))
                 if not hmac.compare_digest(expected, "".join((password.text or "").split()).encode()) or user is None:
                     raise _refused("the user name or password is wrong")
-                # What somebody overheard and plays back is right, too: it takes no wrong tries back.
+                # An overheard message that is replayed is right, too: it takes no wrong tries back.
                 attempt.void()
                 self._fresh(raw.hex(), created)
                 attempt.passed()
@@ -146,11 +148,11 @@ class Authenticator:
         at = _utc(created)
         now = self._now()
         if at is None or abs(at - now) > TOKEN_WINDOW:
-            raise _refused("the time in Created is too far from this device's clock (GetSystemDateAndTime tells it)")
+            raise _refused("the time in Created is too far from this device's clock (GetSystemDateAndTime gives it)")
         with self._lock:
             if self._tokens.get(nonce + created) is not None:
                 raise _refused("this UsernameToken was used before")
-            self._tokens.put(nonce + created, now)
+            self._tokens.set(nonce + created, now)
 
     def _digest(self, given: Mapping[str, str], method: str, path: str, address: str, body: bytes | None) -> User:
         name = given.get("username", "")
@@ -174,7 +176,7 @@ class Authenticator:
                 if user is None or not right:
                     self._guard.doubt(address, name, nonce)
                     raise NotAuthorized("the user name or password is wrong")
-                # What somebody overheard and plays back is right, too: it takes no wrong tries back.
+                # An overheard message that is replayed is right, too: it takes no wrong tries back.
                 attempt.void()
                 self._counted(given)
                 attempt.passed()
@@ -195,7 +197,7 @@ class Authenticator:
             # Requests on parallel connections may overtake each other, so each count is accepted once, in any order.
             if given.get("qop") and self._counts.get(f"{nonce} {count}") is not None:
                 raise NotAuthorized("this digest was used before", stale=True)
-            self._counts.put(f"{nonce} {count}", count)
+            self._counts.set(f"{nonce} {count}", count)
 
     def _nonce(self) -> str:
         stamp = f"{int(self._monotonic() * 1000):x}-{secrets.token_hex(6)}"
@@ -216,7 +218,7 @@ class Guard(SignIns):
 
     Counted per address and user, so that a stranger's guesses do not lock the owner out. Behind one address may be a
     recorder with an old password and a person with the new one: what just worked from an address goes on working.
-    Whoever guesses there has the tries of the address, which are few: it waits as well.
+    A client that guesses there has the tries of the address, which are few: it waits as well.
     """
 
     FREE = 8
@@ -247,9 +249,9 @@ class Guard(SignIns):
     def worked(self, address: str, name: str, nonce: str = "") -> None:
         """These credentials were right; `nonce` of the digest that showed it."""
         with self._memory:
-            self._proven_s.put(f"{place_of(address)} {name[:64]}", self._monotonic())
+            self._proven_s.set(f"{place_of(address)} {name[:64]}", self._monotonic())
             if nonce:
-                self._nonces.put(f"{place_of(address)} {name} {nonce}", True)
+                self._nonces.set(f"{place_of(address)} {name} {nonce}", True)
 
     def vouches(self, address: str, name: str, nonce: str) -> bool:
         """Whether that nonce was answered rightly from there: its client may go on however others guess."""
@@ -261,7 +263,7 @@ class Guard(SignIns):
         key = f"{place_of(address)} {name} {nonce}"
         with self._memory:
             if self._nonces.get(key):
-                self._nonces.put(key, False)
+                self._nonces.set(key, False)
 
 
 def token_digest(nonce: bytes, created: str, password: str) -> bytes:
@@ -298,7 +300,7 @@ class _Recent(Generic[T]):
     def get(self, key: str) -> T | None:
         return self._entries.get(key)
 
-    def put(self, key: str, value: T) -> None:
+    def set(self, key: str, value: T) -> None:
         self._entries[key] = value
         self._entries.move_to_end(key)
         while len(self._entries) > self._size:

@@ -121,7 +121,7 @@ class OnvifClient:
             raise NotOnvif(f"{self.address} does not offer the service {namespace}")
         action = found.action if namespace == names.TEV else ""
         body = found.encode_request(values)
-        reply = await self._carrier.ask(url, body, action=action, headers=headers, wait_s=wait_s, sign=sign)
+        reply = await self._carrier.request(url, body, action=action, headers=headers, wait_s=wait_s, sign=sign)
         if names.split(str(reply.tag))[1] != f"{operation}Response":
             raise NotOnvif(f"{url} answers {operation} with {reply.tag}")
         return reply
@@ -218,31 +218,37 @@ class OnvifClient:
         self.information = DeviceInformation(*(text_of(reply, name) for name in fields))
 
     def _reachable(self, uri: str) -> str:
-        """The address as it must be used from here: a device behind a translator tells the one it knows itself by."""
+        """The address that works from here: behind an address translator a device reports another one."""
         try:
             if len(uri) > _LONGEST_ADDRESS:
                 raise ValueError("too long")
-            told, used = URL(uri.strip()), URL(self.address)
-            if told.host == self._advertised_host or (_is_here(told.host) and not _names_same(told.host, used.host)):
+            reported, used = URL(uri.strip()), URL(self.address)
+            if reported.host == self._advertised_host or (
+                _is_here(reported.host) and not _names_same(reported.host, used.host)
+            ):
                 host = used.host
-                port = told.explicit_port
-                if told.scheme == used.scheme and told.host == self._advertised_host and told.host != used.host:
+                port = reported.explicit_port
+                if (
+                    reported.scheme == used.scheme
+                    and reported.host == self._advertised_host
+                    and reported.host != used.host
+                ):
                     port = used.explicit_port
-                return str(told.with_host(host or "").with_port(port))
+                return str(reported.with_host(host or "").with_port(port))
         except ValueError as problem:
-            raise NotOnvif(f"{self.address} tells an address that is none: {uri[:80]!r}") from problem
+            raise NotOnvif(f"{self.address} gives an address that is none: {uri[:80]!r}") from problem
         return uri.strip()
 
 
-def _names_same(told: str | None, used: str | None) -> bool:
-    """Whether a device that is reached at a loopback address tells another of the same machine on purpose."""
-    return told not in _UNSAID and _is_here(used)
+def _names_same(reported: str | None, used: str | None) -> bool:
+    """Whether a device that is reached at a loopback address names another of the same machine on purpose."""
+    return reported not in _UNSAID and _is_here(used)
 
 
 def _is_here(host: str | None) -> bool:
-    """Whether an address leads to the machine that asks, in any spelling that a resolver takes (127.1, 0x7f000001).
+    """Whether an address leads to this machine, in any spelling that a resolver takes (127.1, 0x7f000001).
 
-    Told by another machine it means that one, or is an attempt to have us ask services of our own.
+    From another machine it means that machine, or is an attempt to make us query services of our own.
     """
     if host in _UNSAID or (host or "").rstrip(".").lower().endswith("localhost"):
         return True
@@ -268,28 +274,30 @@ class PullPoint:
 
     async def pull(self, *, wait_s: int = 10, limit: int = 100) -> tuple[Notification, ...]:
         """Wait up to `wait_s` for events; pulling also keeps the subscription alive."""
-        reply = await self._ask("PullMessages", wait_s=wait_s, Timeout=timedelta(seconds=wait_s), MessageLimit=limit)
+        reply = await self._request(
+            "PullMessages", wait_s=wait_s, Timeout=timedelta(seconds=wait_s), MessageLimit=limit
+        )
         return await asyncio.to_thread(read_notifications, reply)
 
     async def renew(self) -> None:
         """Prolong it; devices without Renew keep it alive by pulling, which is why their fault is ignored."""
         try:
-            await self._ask("Renew", TerminationTime=f"PT{self._life_s}S")
+            await self._request("Renew", TerminationTime=f"PT{self._life_s}S")
         except (Fault, NotOnvif):
             return
 
     async def synchronise(self) -> None:
         """Ask for the present state of every property event."""
-        await self._ask("SetSynchronizationPoint")
+        await self._request("SetSynchronizationPoint")
 
     async def close(self) -> None:
         """End the subscription; a device that has forgotten it or is gone needs no telling."""
         try:
-            await self._ask("Unsubscribe")
+            await self._request("Unsubscribe")
         except OnvifError:
             return
 
-    async def _ask(self, operation: str, *, wait_s: float = 0.0, **values: Any) -> etree._Element:
+    async def _request(self, operation: str, *, wait_s: float = 0.0, **values: Any) -> etree._Element:
         return await self._camera.call_raw(
             names.TEV, operation, to=self._address, headers=self._parameters, wait_s=wait_s, **values
         )

@@ -1,7 +1,7 @@
-"""Who may stand at a TCP port: how many in all, how many from one address, and for how long without asking anything.
+"""Limits on the connections of a TCP port: how many in all, how many per address, how long without a request.
 
 A connection costs a file descriptor and memory before its first byte, TLS and authentication included, so it is
-bounded where it is accepted. Whoever has not asked yet makes room for those who come when the port is full.
+bounded where it is accepted. A connection without a request makes room for new ones when the port is full.
 """
 
 import asyncio
@@ -47,65 +47,65 @@ class ConnectionLimit:
 
     def __init__(self, bounds: Bounds | None = None) -> None:
         self.bounds = bounds or Bounds()
-        self._guests: dict[Any, _Guest] = {}
+        self._connections: dict[Any, _BoundSocket] = {}
         self._by_address: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        return len(self._guests)
+        return len(self._connections)
 
-    def settled(self, peer: Any) -> None:
-        """The connection from there has asked something: it may stay for as long as it is served.
+    def mark_requested(self, peer: Any) -> None:
+        """The connection has sent a request: it may stay for as long as it is served.
 
         Args:
-            peer: its address as the transport tells it (`peername`).
+            peer: its address as the transport gives it (`peername`).
         """
-        guest = self._guests.get(peer)
-        if guest is not None:
-            guest.settle()
+        connection = self._connections.get(peer)
+        if connection is not None:
+            connection.mark_requested()
 
-    def admit(self, link: "_Guest", peer: Any) -> bool:
-        """Whether a new connection may come in; where it is too full, the oldest that asked nothing goes."""
+    def admit(self, link: "_BoundSocket", peer: Any) -> bool:
+        """Whether a new connection may come in; where it is too full, the oldest without a request is closed."""
         address = str(peer[0]) if peer else ""
         if self._by_address[address] >= self.bounds.per_address and not self._make_room(address):
             return False
-        if len(self._guests) >= self.bounds.most and not self._make_room(None):
+        if len(self._connections) >= self.bounds.most and not self._make_room(None):
             return False
-        self._guests[peer] = link
+        self._connections[peer] = link
         self._by_address[address] += 1
         link.enter(self, peer)
         return True
 
-    def forget(self, peer: Any, link: "_Guest") -> None:
+    def forget(self, peer: Any, link: "_BoundSocket") -> None:
         """It has gone."""
-        if self._guests.get(peer) is link:
-            del self._guests[peer]
+        if self._connections.get(peer) is link:
+            del self._connections[peer]
             address = str(peer[0]) if peer else ""
             self._by_address[address] -= 1
             if not self._by_address[address]:
                 del self._by_address[address]
 
     def _make_room(self, address: str | None) -> bool:
-        for peer, guest in self._guests.items():
-            if not guest.is_settled and (address is None or (peer and peer[0] == address)):
-                guest.expel()
+        for peer, connection in self._connections.items():
+            if not connection.has_requested and (address is None or (peer and peer[0] == address)):
+                connection.expel()
                 return True
         return False
 
 
-class _Guest(socket.socket):
+class _BoundSocket(socket.socket):
     """An accepted connection; asyncio closes it when it is done with it."""
 
-    is_settled = False
-    _crowd: ConnectionLimit | None = None
+    has_requested = False
+    _limit: ConnectionLimit | None = None
     _peer: Any = None
     _timer: asyncio.TimerHandle | None = None
 
-    def enter(self, crowd: ConnectionLimit, peer: Any) -> None:
-        self._crowd, self._peer = crowd, peer
-        self._timer = asyncio.get_running_loop().call_later(crowd.bounds.patience_s, self.expel)
+    def enter(self, limit: ConnectionLimit, peer: Any) -> None:
+        self._limit, self._peer = limit, peer
+        self._timer = asyncio.get_running_loop().call_later(limit.bounds.patience_s, self.expel)
 
-    def settle(self) -> None:
-        self.is_settled = True
+    def mark_requested(self) -> None:
+        self.has_requested = True
         if self._timer is not None:
             self._timer.cancel()
 
@@ -121,35 +121,35 @@ class _Guest(socket.socket):
         super().close()
 
     def _leave(self) -> None:
-        crowd, self._crowd = self._crowd, None
+        limit, self._limit = self._limit, None
         if self._timer is not None:
             self._timer.cancel()
-        if crowd is not None:
-            crowd.forget(self._peer, self)
+        if limit is not None:
+            limit.forget(self._peer, self)
 
 
-class _Door(socket.socket):
-    """A listening socket that accepts whom its crowd admits."""
+class _BoundListener(socket.socket):
+    """A listening socket that accepts what its limit admits."""
 
-    crowd: ConnectionLimit
+    limit: ConnectionLimit
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """As a socket's; those who are not admitted are closed."""
+        """As a socket's; connections that are not admitted are closed."""
         for _ in range(_AT_ONCE):
             link, peer = super().accept()
-            guest = _Guest(link.family, link.type, link.proto, fileno=link.detach())
-            if self.crowd.admit(guest, peer):
-                guest.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MS)
-                return guest, peer
-            guest.close()
+            connection = _BoundSocket(link.family, link.type, link.proto, fileno=link.detach())
+            if self.limit.admit(connection, peer):
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MS)
+                return connection, peer
+            connection.close()
         raise BlockingIOError
 
 
-def listen(host: str, port: int, crowd: ConnectionLimit | None = None) -> socket.socket:
+def listen(host: str, port: int, limit: ConnectionLimit | None = None) -> socket.socket:
     """A listening socket; the address `::` means every interface by both families.
 
     Args:
-        crowd: who may come in, everybody when left out.
+        limit: which connections are admitted, all when left out.
 
     Raises:
         OSError: the port cannot be had.
@@ -158,32 +158,32 @@ def listen(host: str, port: int, crowd: ConnectionLimit | None = None) -> socket
         plain = socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=host == "::")
     else:
         plain = socket.create_server((host, port))
-    if crowd is None:
+    if limit is None:
         return plain
-    door = _Door(plain.family, plain.type, plain.proto, fileno=plain.detach())
-    door.crowd = crowd
-    return door
+    listener = _BoundListener(plain.family, plain.type, plain.proto, fileno=plain.detach())
+    listener.limit = limit
+    return listener
 
 
-CROWD = web.AppKey("crowd", ConnectionLimit)
+CONNECTION_LIMIT = web.AppKey("connection_limit", ConnectionLimit)
 
 
-def attend(app: web.Application, crowd: ConnectionLimit) -> None:
-    """Let the ports of an application be bounded by `crowd`: whoever sent the head of a request is settled.
+def bound_connections(app: web.Application, limit: ConnectionLimit) -> None:
+    """Let the ports of an application be bounded by `limit`: a connection that sent the head of a request may stay.
 
     Bodies are taken as they are; one that is packed is refused with 415.
     """
 
     @web.middleware
-    async def settle(request: web.Request, handler: Answer) -> web.StreamResponse:
+    async def mark(request: web.Request, handler: Answer) -> web.StreamResponse:
         if request.transport is not None:
-            crowd.settled(request.transport.get_extra_info("peername"))
+            limit.mark_requested(request.transport.get_extra_info("peername"))
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             return web.Response(status=415, text="send the body as it is, without Content-Encoding")
         return await handler(request)
 
-    app[CROWD] = crowd
-    app.middlewares.insert(0, settle)
+    app[CONNECTION_LIMIT] = limit
+    app.middlewares.insert(0, mark)
 
 
 async def runner_of(app: web.Application) -> web.AppRunner:

@@ -35,7 +35,7 @@ class InterfaceSettings:
 
 @dataclass(frozen=True, slots=True)
 class NetworkProtocol:
-    """HTTP, HTTPS or RTSP. The ports are those asked for; 0 stands for one that is chosen when starting."""
+    """HTTP, HTTPS or RTSP. The ports are those requested; 0 stands for one that is chosen when starting."""
 
     name: str
     enabled: bool

@@ -55,7 +55,7 @@ def challenges(headers: Sequence[str], *, whole: bool = False) -> list[Challenge
     answered, for it holds bytes that are no text, is left out.
 
     Args:
-        whole: only those that bind the whole body, by SHA-256; nobody on the way can talk the client out of it.
+        whole: only those that bind the whole body, by SHA-256; nothing on the way can talk the client out of it.
     """
     found: list[Challenge] = []
     for header in headers:

@@ -3,7 +3,7 @@
 OnvifError:
 ├── Fault             the answer is a SOAP fault: sent by a server, received by a client
 ├── NotAuthorized     the server wants (other) credentials: answered with HTTP 401
-├── NotOnvif          the peer's bytes are not the SOAP that was asked for
+├── NotOnvif          the peer's bytes are not the SOAP that was requested
 └── Unreachable       no answer: refused, timed out, closed
 """
 
@@ -63,7 +63,7 @@ class NotAuthorized(OnvifError):
 
 
 class NotOnvif(OnvifError):
-    """The peer's bytes are not the SOAP that was asked for."""
+    """The peer's bytes are not the SOAP that was requested."""
 
 
 class Unreachable(OnvifError):

@@ -4,7 +4,7 @@ import ssl
 
 from aiohttp import web
 
-from onvif.connection_bounds import CROWD, listen
+from onvif.connection_bounds import CONNECTION_LIMIT, listen
 
 
 class PortListener:
@@ -32,7 +32,7 @@ class PortListener:
         """
         if self._site is not None and port in {0, self.port}:
             return
-        listener = listen(self._host, port, self._runner.app.get(CROWD))
+        listener = listen(self._host, port, self._runner.app.get(CONNECTION_LIMIT))
         site = web.SockSite(self._runner, listener, ssl_context=tls)
         await site.start()
         before, self._site = self._site, site

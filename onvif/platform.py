@@ -1,7 +1,7 @@
 """What a device service may do to its host, behind one small Protocol.
 
 `RecordedPlatform` is a device that shares its host with others (a laptop, a container, a virtual camera): the host is
-only looked at, what a client sets is kept in the device's state and told back. `onvif.host.platform` is the device that
+only read; what a client sets is kept in the device's state and reported back. `onvif.host.platform` is the device that
 owns its host. Which of them holds is the operator's choice in the configuration.
 """
 
@@ -82,17 +82,17 @@ class RecordedPlatform:
 
     def interfaces(self) -> tuple[Interface, ...]:
         found = host_interfaces()
-        return tuple(replace(each, mac=self.mac) for each in found) if self.mac else found
+        return tuple(replace(interface, mac=self.mac) for interface in found) if self.mac else found
 
     async def apply_network(self, old: DeviceState, new: "DeviceState") -> None:
-        """Nothing on a host that belongs to others; the state tells it back."""
+        """Nothing on a host that belongs to others; the state reports it back."""
 
     async def restart(self, *, hard: bool) -> None:  # noqa: ARG002 - the process is all that is ours here
         self.restart_process()
 
 
 def own_mac(identity: bytes) -> str:
-    """A locally administered address (IEEE 802c) that follows from who a device is.
+    """A locally administered address (IEEE 802c) that follows from the identity of a device.
 
     Clients that know a device by its MAC, as Home Assistant does, take all cameras of one host for one otherwise.
     """
@@ -102,7 +102,7 @@ def own_mac(identity: bytes) -> str:
 
 
 def host_interfaces() -> tuple[Interface, ...]:
-    """What the kernel tells about the interfaces; by ioctl, since a bare chroot has no /sys."""
+    """What the kernel reports about the interfaces; by ioctl, since a bare chroot has no /sys."""
     found = [_interface(name) for _, name in sorted(socket.if_nameindex())]
     wired = [interface for interface in found if interface.name != "lo" and (interface.ipv4 or interface.ipv6)]
     return tuple(wired or [interface for interface in found if interface.name == "lo"])

@@ -61,7 +61,7 @@ class Operation:
     service: str
     """Namespace of the service whose WSDL declares it."""
     request: str
-    """Clark name of the body element that asks for it; what a server dispatches on."""
+    """Clark name of the request's body element; what a server dispatches on."""
     response: str | None
     action: str
     reply_action: str
@@ -117,7 +117,7 @@ class OperationRegistry:
         """A global element of the schemas, rendered from values; for what travels in xsd:any.
 
         Rendered once for the same values: the capabilities of eight services took 15 ms at each GetServices, which
-        nobody needs credentials for.
+        no client needs credentials for.
         """
         key = None
         with contextlib.suppress(TypeError):
@@ -126,7 +126,7 @@ class OperationRegistry:
                 return etree.fromstring(known)
         rendered = _render(self.schema.get_element(names.q(namespace, name)), values)
         if key is not None:
-            self._elements.put(key, etree.tostring(rendered))
+            self._elements.set(key, etree.tostring(rendered))
         return rendered
 
     def read(self, element: etree._Element, *, strict: bool = True) -> Any:
@@ -176,7 +176,7 @@ class _Vendored:
     def load(self, url: str) -> bytes:
         path = (ROOT / _BY_URL.get(url, url)).resolve()
         if not path.is_relative_to(ROOT.resolve()):
-            raise StoreError(f"a schema asks for {url}, which is not among the vendored files")
+            raise StoreError(f"a schema imports {url}, which is not among the vendored files")
         return path.read_bytes()
 
 

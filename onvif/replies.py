@@ -37,7 +37,7 @@ class ProfileReply:
     metadata: bool
     """Whether a metadata configuration is attached: the stream then carries a metadata track."""
     media2: bool
-    """Whether Media2 listed it; its stream address has to be asked there."""
+    """Whether Media2 listed it; its stream address has to be requested there."""
 
 
 _MOST_DIGITS = 9

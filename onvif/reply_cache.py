@@ -28,7 +28,7 @@ class ReplyCache:
             self._found.move_to_end(key)
         return content
 
-    def put(self, key: Any, content: bytes) -> None:
+    def set(self, key: Any, content: bytes) -> None:
         if len(content) > LARGEST:
             return
         self._found[key] = content

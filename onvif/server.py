@@ -39,10 +39,10 @@ class SoapServer:
 
     Args:
         services: what the device offers; the first handler of a request element wins.
-        authenticator: who is asking.
+        authenticator: tells users by their credentials.
         now: the device's clock in UTC.
         registry: the WSDLs, loaded when left out.
-        refused: is told of a user that may not call an operation, by its name, and from which address.
+        refused: called with a user that may not call an operation, its name, and the client's address.
     """
 
     def __init__(
@@ -91,66 +91,68 @@ class SoapServer:
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer one HTTP request; never raises for what the client sent."""
-        asked: soap.Envelope | None = None
+        envelope: soap.Envelope | None = None
         try:
             body = await read_in_time(request, most=LARGEST_REQUEST, limit_s=_BODY_S)
             if not body.strip():
                 raise NotAuthorized("credentials first")
-            asked = soap.parse(body, limit=LARGEST_REQUEST)
-            return await self._dispatch(request, asked)
+            envelope = soap.parse(body, limit=LARGEST_REQUEST)
+            return await self._dispatch(request, envelope)
         except NotAuthorized as refusal:
-            return self._challenge(asked, refusal)
+            return self._challenge(envelope, refusal)
         except Fault as fault:
-            return _fault(asked, fault)
+            return _fault(envelope, fault)
         except NotOnvif as problem:
             return _fault(None, Fault(str(problem), "WellFormed"))
         except Error as problem:
             if refusals.hides(problem):
                 log.error("%s", problem)  # noqa: TRY400 - an operator's sentence
-            return _fault(asked, fault_of(problem))
+            return _fault(envelope, fault_of(problem))
         except web.HTTPRequestTimeout:
             return _fault(None, Fault(f"a request may take at most {_BODY_S:g} s", "InvalidArgs", status=408))
         except web.HTTPRequestEntityTooLarge:
             return _fault(None, Fault(f"a request may have at most {LARGEST_REQUEST} bytes", "InvalidArgs", status=413))
 
-    async def _dispatch(self, request: web.Request, asked: soap.Envelope) -> web.Response:
-        if asked.body is None:
+    async def _dispatch(self, request: web.Request, envelope: soap.Envelope) -> web.Response:
+        if envelope.body is None:
             raise Fault("the SOAP Body is empty", "InvalidArgs")
-        tag = str(asked.body.tag)
+        tag = str(envelope.body.tag)
         operation, handler = self._registry.operations.get(tag), self._handlers.get(tag)
-        user = await self._authorized(request, asked, operation)
+        user = await self._authorized(request, envelope, operation)
         if operation is None or handler is None:
             raise Fault(f"this device does not offer {tag}", "ActionNotSupported", code=RECEIVER)
-        values = operation.decode_request(asked.body)
-        call = Call(operation, values, asked.body, asked.header, user, request, self._now())
+        values = operation.decode_request(envelope.body)
+        call = Call(operation, values, envelope.body, envelope.header, user, request, self._now())
         try:
-            content = self._render(operation, asked, await handler(call))
+            content = self._render(operation, envelope, await handler(call))
         except (ValidationError, TypeError, KeyError, AttributeError, ValueError, LookupError) as bug:
             # A handler's reply that does not fit the schema is our error, not the client's: it gets a fault and we a
             # traceback in the log; the device goes on serving.
             log.exception("%s failed", operation.name)
             raise Fault("the device could not build its answer", "Action", code=RECEIVER) from bug
-        return _xml(content, asked.version)
+        return _xml(content, envelope.version)
 
-    def _render(self, operation: Operation, asked: soap.Envelope, reply: Reply) -> bytes:
+    def _render(self, operation: Operation, envelope: soap.Envelope, reply: Reply) -> bytes:
         key = content = None
         if not isinstance(reply, etree._Element):
             with contextlib.suppress(TypeError):
-                key = (operation.request, asked.version, key_of(reply))
+                key = (operation.request, envelope.version, key_of(reply))
                 content = self._rendered.get(key)
         if content is None:
-            content = soap.plain_reply(asked.version, _encoded(operation, reply))
+            content = soap.plain_reply(envelope.version, _encoded(operation, reply))
             if key is not None:
-                self._rendered.put(key, content)
-        return soap.addressed(asked, content, action=operation.reply_action)
+                self._rendered.set(key, content)
+        return soap.addressed(envelope, content, action=operation.reply_action)
 
-    async def _authorized(self, request: web.Request, asked: soap.Envelope, operation: Operation | None) -> User | None:
+    async def _authorized(
+        self, request: web.Request, envelope: soap.Envelope, operation: Operation | None
+    ) -> User | None:
         # An operation of the class PRE_AUTH is answered whatever credentials come along: a client whose clock is wrong
         # sends a refusable token with the very GetSystemDateAndTime that would put it right.
         access = access_class(operation) if operation is not None else AccessClass.READ_SYSTEM
         if access is AccessClass.PRE_AUTH:
             return None
-        token = self.authenticator.from_token(asked.header, request.remote or "")
+        token = self.authenticator.from_token(envelope.header, request.remote or "")
         user = token or self.authenticator.from_http(request)
         if user is None:
             raise NotAuthorized("this needs credentials")
@@ -161,10 +163,10 @@ class SoapServer:
             raise Fault(f"{name} is not for users of the level {user.level}", "NotAuthorized")
         return user
 
-    def _challenge(self, asked: soap.Envelope | None, refusal: NotAuthorized) -> web.Response:
+    def _challenge(self, envelope: soap.Envelope | None, refusal: NotAuthorized) -> web.Response:
         # Sent in SOAP too, for clients that read the fault instead of the status.
         fault = Fault(str(refusal), "NotAuthorized", status=401)
-        response = _fault(asked, fault)
+        response = _fault(envelope, fault)
         for challenge in self.authenticator.challenges(stale=refusal.stale, md5_first=True):
             response.headers.add("WWW-Authenticate", challenge)
         return response
@@ -183,9 +185,9 @@ def _encoded(operation: Operation, reply: Reply) -> etree._Element:
     return operation.encode_reply(reply or {})
 
 
-def _fault(asked: soap.Envelope | None, fault: Fault) -> web.Response:
-    version = asked.version if asked is not None else names.ENV12
-    return _xml(soap.fault_reply(asked, fault), version, status=fault.status)
+def _fault(envelope: soap.Envelope | None, fault: Fault) -> web.Response:
+    version = envelope.version if envelope is not None else names.ENV12
+    return _xml(soap.fault_reply(envelope, fault), version, status=fault.status)
 
 
 def _xml(content: bytes, version: str, *, status: int = 200) -> web.Response:

@@ -42,7 +42,7 @@ class Call:
     headers: etree._Element | None
     """The SOAP Header element."""
     user: User | None
-    """None for an operation of the class PRE_AUTH asked without credentials."""
+    """None for an operation of the class PRE_AUTH called without credentials."""
     http: web.Request
     received: datetime
 
@@ -114,7 +114,7 @@ class Service:
     handlers: Mapping[str, Handler]
     """By the Clark name of the request element."""
     capabilities: Callable[[], Mapping[str, Any]]
-    """Values of the service's own `Capabilities` element; asked at each call, for settings may change it."""
+    """Values of the service's own `Capabilities` element; evaluated at each call, for settings may change it."""
     version: tuple[int, int] = (26, 6)
     extra_paths: tuple[str, ...] = field(default=())
     """Prefixes of further paths that belong to this service: subscription managers, for one."""

@@ -69,30 +69,30 @@ def request(body: etree._Element, *, action: str = "", to: str = "", headers: Se
     return _envelope(names.ENV12, header, body)
 
 
-def reply(asked: Envelope, body: etree._Element, *, action: str) -> bytes:
+def reply(envelope: Envelope, body: etree._Element, *, action: str) -> bytes:
     """The reply to a request, in its SOAP version, with WS-Addressing headers when the request carried them."""
-    return addressed(asked, plain_reply(asked.version, body), action=action)
+    return addressed(envelope, plain_reply(envelope.version, body), action=action)
 
 
 def plain_reply(version: str, body: etree._Element) -> bytes:
-    """A reply without headers, which is the same for everybody who asks the same."""
+    """A reply without headers, which is the same for every client with the same request."""
     return _envelope(version, [], body)
 
 
-def addressed(asked: Envelope, plain: bytes, *, action: str) -> bytes:
+def addressed(envelope: Envelope, plain: bytes, *, action: str) -> bytes:
     """A `plain_reply` with the WS-Addressing headers that answer a request; as it is where that carried none."""
-    blocks = _addressing(asked, action)
+    blocks = _addressing(envelope, action)
     if not blocks:
         return plain
-    header = etree.Element(q(asked.version, "Header"), nsmap={"env": asked.version, "wsa": names.WSA})
+    header = etree.Element(q(envelope.version, "Header"), nsmap={"env": envelope.version, "wsa": names.WSA})
     header.extend(blocks)
     return plain.replace(b"<env:Body", etree.tostring(header, encoding="utf-8") + b"<env:Body", 1)
 
 
-def fault_reply(asked: Envelope | None, fault: Fault) -> bytes:
+def fault_reply(envelope: Envelope | None, fault: Fault) -> bytes:
     """A fault in the version of the request (1.2 when that could not be read)."""
-    version = asked.version if asked is not None else names.ENV12
-    headers = [] if asked is None else _addressing(asked, names.WSA_SOAP_FAULT_ACTION)
+    version = envelope.version if envelope is not None else names.ENV12
+    headers = [] if envelope is None else _addressing(envelope, names.WSA_SOAP_FAULT_ACTION)
     body = _fault11(fault) if version == names.ENV11 else _fault12(fault)
     return _envelope(version, headers, body)
 
@@ -115,10 +115,10 @@ def read_fault(element: etree._Element, status: int) -> Fault:
                  detail=element.find(q(names.ENV12, "Detail")))  # fmt: skip
 
 
-def _addressing(asked: Envelope, action: str) -> list[etree._Element]:
-    if not asked.addressed:
+def _addressing(envelope: Envelope, action: str) -> list[etree._Element]:
+    if not envelope.addressed:
         return []
-    message_id = asked.addressing("MessageID")
+    message_id = envelope.addressing("MessageID")
     blocks = [_text(q(names.WSA, "Action"), action), _text(q(names.WSA, "MessageID"), f"urn:uuid:{uuid.uuid4()}"),
               _text(q(names.WSA, "To"), names.WSA_ANONYMOUS)]  # fmt: skip
     if message_id:

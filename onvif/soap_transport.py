@@ -65,7 +65,7 @@ class SoapTransport:
         if self._session is not None and self._own_session:
             await self._session.close()
 
-    async def ask(
+    async def request(
         self, url: str, body: etree._Element, *, action: str = "", headers: tuple[etree._Element, ...] = (),
         wait_s: float = 0.0, sign: bool = True,
     ) -> etree._Element:  # fmt: skip

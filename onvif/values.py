@@ -140,7 +140,7 @@ class Checker:
         if facets.enumeration and text not in facets.enumeration:
             raise InvalidValue(path, text, f"is none of {', '.join(sorted(facets.enumeration))}")
         if facets.patterns and not any(pattern.fullmatch(text) for pattern in facets.patterns):
-            raise InvalidValue(path, text, "does not have the form that the schema asks for")
+            raise InvalidValue(path, text, "does not have the form that the schema demands")
         if facets.min_length is not None and len(text) < facets.min_length:
             raise InvalidValue(path, text, f"is shorter than {facets.min_length} characters")
         if facets.max_length is not None and len(text) > facets.max_length:

@@ -5,7 +5,7 @@ from lxml import etree
 from onvif.errors import NotOnvif
 
 MOST_TAGS = 100_000
-"""Opening and closing ones together: an element takes a hundred times its letters in memory, and time with whoever
+"""Opening and closing ones together: an element takes a hundred times its letters in memory, and time with whatever
 walks the tree."""
 
 
@@ -17,7 +17,7 @@ def read(data: bytes, *, limit: int, what: str, tags: int = MOST_TAGS) -> etree.
 
     Args:
         data: the document.
-        limit: the largest size in bytes that is looked at.
+        limit: the largest size in bytes that is read.
         what: what the document should be, for the message ("The probe", "The metadata document").
         tags: how many it may have.
 

@@ -41,7 +41,7 @@ async def accounts(words: Secrets, config: Path) -> None:
 
 
 async def eventually(what: str, check: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until `check` holds; the cameras and the box tell nobody, so ask twice a second."""
+    """Wait until `check` holds; the cameras and the box send no notice, so poll twice a second."""
     deadline = time.monotonic() + READY_S
     while not await check():
         if time.monotonic() > deadline:
@@ -51,12 +51,12 @@ async def eventually(what: str, check: Callable[[], Awaitable[bool]]) -> None:
 
 async def demo(state: Path, clip: Path, *, until_ready: bool) -> None:
     """Run both programs until Ctrl-C; `until_ready` ends as soon as both cameras are recorded."""
-    told = asyncio.Event()
+    stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     parts: list[Part] = []
     story = asyncio.create_task(introduced(state, clip, parts), name="introduction")
-    end = asyncio.create_task(told.wait(), name="Ctrl-C")
+    end = asyncio.create_task(stop.wait(), name="Ctrl-C")
     try:
         await asyncio.wait({story, end}, return_when=asyncio.FIRST_COMPLETED)
         if story.done():
@@ -108,7 +108,7 @@ async def introduced(state: Path, clip: Path, parts: list[Part]) -> None:
 
 
 def say_step(begun_s: float, what: str) -> None:
-    """One line of progress: a person who waits wants to know for what."""
+    """One line of progress: a waiting person wants to know for what."""
     print(f"  {time.monotonic() - begun_s:5.1f} s  {what}", flush=True)
 
 

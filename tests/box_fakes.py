@@ -199,7 +199,7 @@ class FileSource(RecordedStream):
     """A raw H.264 file as a camera that began at `start_us`, as fast as it is read; the second opening fails."""
 
     def __init__(self, path, start_us, *, documents=False):
-        self._take(av.open(str(path)))
+        self._choose_track(av.open(str(path)))
         self._start_us, self._documents = start_us, documents
 
     def packets(self, seen):

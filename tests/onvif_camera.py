@@ -69,7 +69,7 @@ class Client:
         """The reply's body element."""
         found = load().operation(namespace, operation)
         url = self.base + self.paths[namespace]
-        return await self.carrier.ask(url, found.encode_request(values), action=found.action)
+        return await self.carrier.request(url, found.encode_request(values), action=found.action)
 
     async def __call__(self, namespace, operation, **values):
         """The reply, decoded strictly."""

@@ -28,7 +28,7 @@ class Asker:
     async def ask(self, namespace, operation, *, to, wait_s=0.0, **values):
         found = load().operation(namespace, operation)
         url = to if "://" in to else f"{self.base}{to}"
-        return await self._carrier.ask(url, found.encode_request(values), action=found.action, wait_s=wait_s)
+        return await self._carrier.request(url, found.encode_request(values), action=found.action, wait_s=wait_s)
 
     async def values(self, namespace, operation, *, to, **values):
         """The same, strictly decoded."""

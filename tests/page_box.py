@@ -453,7 +453,7 @@ class StandInReveals:
         )
         self.on[session.key] = session
         if request:
-            self.approvals.take(request)
+            self.approvals.claim(request)
         return session
 
     def may_open_in_browser(self, by):
@@ -466,7 +466,7 @@ class StandInReveals:
 
     def active(self, by):
         now = time.time_ns() // 1000
-        return tuple(s for s in self.on.values() if s.who == by.name and s.expires_us > now)
+        return tuple(s for s in self.on.values() if s.account == by.name and s.expires_us > now)
 
     async def play(self, by, key, start_us=None, end_us=None):
         start_us = self.session(by, key).scope.begin_us if start_us is None else start_us

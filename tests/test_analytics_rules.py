@@ -165,14 +165,19 @@ def test_a_rule_that_is_deleted_while_it_judges_leaves_no_state(tmp_path):
     engine.settings.change(rules=(first, replace(first, name="second")))
     deleting = threading.Thread(target=lambda: engine.settings.change(rules=()))
 
-    def delete(event):
-        if event.operation.value == "Initialized" and not deleting.ident:
-            deleting.start()
-            # Long enough for a deletion that waits for nothing; ours waits for the picture.
-            deleting.join(0.5)
+    class Objects(tuple):
+        """Deletes both rules while the second goes through the objects."""
 
-    bus.listen(delete)
-    engine.judge(next(pictures(RIGHTWARD)))
+        __slots__ = ()
+
+        def __iter__(self):
+            if bus.states() and not deleting.ident:
+                deleting.start()
+                # Long enough for a deletion that waits for nothing; ours waits for the picture.
+                deleting.join(0.5)
+            return super().__iter__()
+
+    engine.judge(TrackedPicture(NOON, Objects([walker((0.0, 0.0))]), 480, 480))
     deleting.join()
     assert bus.states() == ()
 

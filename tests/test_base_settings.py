@@ -25,7 +25,7 @@ from firmware.mask.zones import ZoneGrids
 from firmware.osd import Overlay
 from firmware.settings import Settings
 from onvif.events.bus import Bus
-from onvif.events.settings_damage import tell_damage
+from onvif.events.settings_damage import publish_damage
 from onvif.events.topics import CAMERA
 from onvif.users import Level
 
@@ -114,7 +114,7 @@ TORN = [b"", b"{", b"[]", b'{"colour": "gr', b'{"colour": "green"}', b"\xff\x00"
 
 @pytest.mark.parametrize("torn", TORN)
 def test_the_copy_holds_where_the_file_is_damaged(tmp_path, torn):
-    stored(tmp_path).put(FULL)
+    stored(tmp_path).set(FULL)
     (tmp_path / "drawing.json").write_bytes(torn)
     found = stored(tmp_path)
     assert (found.value, found.damage.restored, found.damage.file) == (FULL, True, "drawing.json")
@@ -137,14 +137,14 @@ def test_without_a_copy_the_default_holds_and_what_is_too_little_does_not(tmp_pa
 
 
 def test_after_a_reset_nothing_of_before_lies_on(tmp_path):
-    stored(tmp_path).put(Drawing(name="a secret"))
+    stored(tmp_path).set(Drawing(name="a secret"))
     (tmp_path / "drawing.json").write_bytes(b'{"name": "a secret')
     stored(tmp_path).reset()
     assert not any(b"secret" in path.read_bytes() for path in tmp_path.iterdir())
 
 
 def test_a_copy_that_is_lost_as_well_is_none(tmp_path):
-    stored(tmp_path).put(FULL)
+    stored(tmp_path).set(FULL)
     for path in tmp_path.iterdir():
         path.write_bytes(b"{")
     assert stored(tmp_path, lost=Drawing(name="lost")).value.name == "lost"
@@ -153,7 +153,7 @@ def test_a_copy_that_is_lost_as_well_is_none(tmp_path):
 def test_a_folder_in_its_place_ends_nothing(tmp_path):
     (tmp_path / "drawing.json").mkdir()
     assert stored(tmp_path).value == Drawing()
-    assert stored(tmp_path).put(FULL) == FULL
+    assert stored(tmp_path).set(FULL) == FULL
 
 
 def test_what_is_put_aside_does_not_fill_the_disk(tmp_path):
@@ -187,11 +187,20 @@ def test_a_file_of_a_newer_program_is_read_and_what_it_knows_more_is_kept(tmp_pa
     assert json.loads(path.read_text()) == {**codec.encode(Drawing(name="b")), "version": 2, "glow": 7}
 
 
+def test_of_a_newer_program_a_list_is_read_without_what_is_not_known_here(tmp_path):
+    shapes = [{"kind": "spiral", "turns": 3}, *codec.encode(FULL)["shapes"]]
+    (tmp_path / "drawing.json").write_text(json.dumps({"version": 2, "shapes": shapes}))
+    found = stored(tmp_path)
+    assert (found.value.shapes, found.damage) == (FULL.shapes, None)
+    (tmp_path / "drawing.json").write_text(json.dumps({"version": 1, "shapes": shapes}))
+    assert stored(tmp_path).damage is not None, "a kind that this version should know"
+
+
 def test_what_the_disk_refuses_leaves_the_old_value(tmp_path):
     found = stored(tmp_path / "folder")
     (tmp_path / "folder").write_bytes(b"a file where the folder should be")
     with pytest.raises(StoreError, match="cannot be written"):
-        found.put(FULL)
+        found.set(FULL)
     assert found.value == Drawing()
 
 
@@ -205,7 +214,7 @@ print("begins", flush=True)
 for number in itertools.count():
     shift = number % 100 / 100
     drawn = tuple(Polygon(token=f"{number}-{i}", points=(0, 0, shift, 1, 1, 0)) for i in range(8))
-    stored.put(PolygonSettings(masks=drawn))
+    stored.set(PolygonSettings(masks=drawn))
 """
 
 
@@ -240,7 +249,7 @@ def test_half_a_settings_file_ends_no_camera_and_is_said_until_it_is_set_again(t
         (tmp_path / name).write_bytes(b'{"osds": [')
     bus = Bus(CAMERA)
     overlay, sensor = Overlay(tmp_path), Sensor(tmp_path, bus)
-    tell_damage(bus, overlay.settings)
+    publish_damage(bus, overlay.settings)
 
     def failed(name):
         return [dict(each.data)["Failed"] for each in bus.states() if dict(each.source) == {"Token": name}]

@@ -1,4 +1,4 @@
-"""A second person's word before a reveal: who may give it, to whom, for how long, and what the log keeps."""
+"""A second person's approval before a reveal: by and for which account, for how long, and what the log keeps."""
 
 import pytest
 
@@ -36,12 +36,12 @@ def approvals(log, now):
     return Approvals(log, wanted=True)
 
 
-async def asked(approvals, by=ASKER):
-    return await approvals.ask(by, 1, reason=f" {REASON} ", from_us=5, point=(0.5, 0.25))
+async def requested(approvals, account=ASKER):
+    return await approvals.ask(account, 1, reason=f" {REASON} ", from_us=5, point=(0.5, 0.25))
 
 
 async def test_an_approved_request_is_good_for_one_reveal(approvals):
-    request = await asked(approvals)
+    request = await requested(approvals)
     with pytest.raises(RightRefused, match="nobody has approved"):
         approvals.approved(ASKER, 1, request.key)
     answered = await approvals.answer(OFFICER, request.key, approve=True, why="seen the report")
@@ -49,28 +49,33 @@ async def test_an_approved_request_is_good_for_one_reveal(approvals):
         RequestState.APPROVED, "officer", REASON, (0.5, 0.25),
     )  # fmt: skip
     found = approvals.approved(ASKER, 1, request.key)
-    approvals.take(found)
+    approvals.claim(found)
     with pytest.raises(RightRefused, match="a second person has to approve"):
         approvals.approved(ASKER, 1, request.key)
     approvals.give_back(found)
     assert approvals.approved(ASKER, 1, request.key) == found
 
 
-async def test_it_is_good_for_nobody_and_nothing_else(approvals):
-    request = await asked(approvals)
+async def test_it_is_good_for_no_other_account_and_nothing_else(approvals):
+    request = await requested(approvals)
     await approvals.answer(OFFICER, request.key, approve=True, why="")
-    for who, camera, key in ((OFFICER, 1, request.key), (ASKER, 2, request.key), (ASKER, 1, "other"), (ASKER, 1, "")):
+    for account, camera, key in (
+        (OFFICER, 1, request.key),
+        (ASKER, 2, request.key),
+        (ASKER, 1, "other"),
+        (ASKER, 1, ""),
+    ):
         with pytest.raises(RightRefused, match="a second person has to approve"):
-            approvals.approved(who, camera, key)
+            approvals.approved(account, camera, key)
 
 
-async def test_only_somebody_else_with_the_right_may_answer(approvals, log):
-    request = await asked(approvals)
-    for who, why in ((ASKER, "somebody else"), (GUARD, "'approve'"), (ELSEWHERE, "'approve' for camera 1")):
+async def test_only_another_account_with_the_right_may_answer(approvals, log):
+    request = await requested(approvals)
+    for account, why in ((ASKER, "somebody else"), (GUARD, "'approve'"), (ELSEWHERE, "'approve' for camera 1")):
         with pytest.raises(RightRefused, match=why):
-            await approvals.answer(who, request.key, approve=True, why="")
-    assert [each.who for each in approvals.to_answer(OFFICER)] == ["asker"]
-    assert not any(approvals.to_answer(who) for who in (ASKER, GUARD, ELSEWHERE))
+            await approvals.answer(account, request.key, approve=True, why="")
+    assert [each.account for each in approvals.to_answer(OFFICER)] == ["asker"]
+    assert not any(approvals.to_answer(account) for account in (ASKER, GUARD, ELSEWHERE))
     refused = await log.entries(READER, action="reveal-answer")
     assert [(entry.who, entry.granted) for entry in refused] == [
         ("elsewhere", False),
@@ -79,8 +84,8 @@ async def test_only_somebody_else_with_the_right_may_answer(approvals, log):
     ]
 
 
-async def test_a_refusal_says_who_and_why_and_is_final(approvals, log):
-    request = await asked(approvals)
+async def test_a_refusal_names_account_and_reason_and_is_final(approvals, log):
+    request = await requested(approvals)
     await approvals.answer(OFFICER, request.key, approve=False, why="ask the police first")
     with pytest.raises(RightRefused, match="officer refused"):
         approvals.approved(ASKER, 1, request.key)
@@ -92,7 +97,7 @@ async def test_a_refusal_says_who_and_why_and_is_final(approvals, log):
 
 
 async def test_time_ends_a_request_and_an_approval(approvals, now):
-    waiting, approved = await asked(approvals), await asked(approvals)
+    waiting, approved = await requested(approvals), await requested(approvals)
     await approvals.answer(OFFICER, approved.key, approve=True, why="")
     now["us"] = approved.expires_us
     with pytest.raises(RightRefused, match="too old"):
@@ -105,7 +110,7 @@ async def test_time_ends_a_request_and_an_approval(approvals, now):
 async def test_a_clock_that_is_set_back_prolongs_nothing(approvals, now, monkeypatch):
     monkeypatch.setattr(approvals_, "boot_us", lambda: now["boot"])
     now["boot"] = 5_000_000
-    waiting, approved = await asked(approvals), await asked(approvals)
+    waiting, approved = await requested(approvals), await requested(approvals)
     await approvals.answer(OFFICER, approved.key, approve=True, why="")
     now["us"] -= 86_400_000_000
     now["boot"] += 599_000_000
@@ -119,16 +124,16 @@ async def test_a_clock_that_is_set_back_prolongs_nothing(approvals, now, monkeyp
 
 async def test_asking_wants_the_right_a_reason_and_patience(approvals, log):
     with pytest.raises(RightRefused, match="'reveal'"):
-        await asked(approvals, GUARD)
+        await requested(approvals, GUARD)
     with pytest.raises(RightRefused, match="reason"):
         await approvals.ask(ASKER, 1, reason="theft  ", from_us=0)
-    requests = [await asked(approvals) for _ in range(5)]
+    requests = [await requested(approvals) for _ in range(5)]
     with pytest.raises(RightRefused, match="take one back"):
-        await asked(approvals)
+        await requested(approvals)
     approvals.withdraw(GUARD, requests[0].key)
-    assert len(approvals.of(ASKER)) == 5, "nobody takes back another's"
+    assert len(approvals.of(ASKER)) == 5, "no account takes back another's"
     approvals.withdraw(ASKER, requests[0].key)
-    await asked(approvals)
+    await requested(approvals)
     tries = await log.entries(READER, action="reveal-ask")
     assert sum(entry.granted for entry in tries) == 6
     assert sum(not entry.granted for entry in tries) == 3

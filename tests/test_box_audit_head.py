@@ -40,7 +40,7 @@ async def place(tmp_path):
 
 
 def changed(folder, *statements):
-    """By whoever can write the database, past the triggers."""
+    """By an attacker who can write the database, past the triggers."""
     with contextlib.closing(sqlite3.connect(folder / places.DATABASE)) as link:
         link.execute("DROP TRIGGER IF EXISTS audit_is_not_changed")
         link.execute("DROP TRIGGER IF EXISTS audit_is_not_shortened")
@@ -116,7 +116,7 @@ async def test_a_head_of_another_key_is_no_head(place):
     (folder / audit_head.FILE).write_text(json.dumps(mine.to_json()))
     assert any("another box" in each for each in findings(folder))
     assert "cut off" in (await log.verify(ADMIN)).why, "the running box remembers its own"
-    # Whoever changes the key in the state as well is found out by whoever noted the box's key before.
+    # An attacker who changes the key in the state as well is found out by the box's key, noted before.
     known = KeyFolder.open(folder / places.KEYS).verifier.hex()
     key_files.save(folder / places.KEYS / "signing.json", thief, None)
     assert findings(folder) == []
@@ -124,7 +124,7 @@ async def test_a_head_of_another_key_is_no_head(place):
 
 
 async def test_a_box_that_runs_remembers_what_it_signed(place):
-    """Whoever removes the kept head, or puts an older one in its place, while the box runs."""
+    """The kept head is removed, or replaced by an older one, while the box runs."""
     folder, _, log, heads = place
     await heads.sign()
     older = (folder / audit_head.FILE).read_bytes()

@@ -94,7 +94,7 @@ async def test_pairing_gives_the_camera_our_keys_and_address(end):
     assert (await pairing.look(end.xaddr)).paired_with is None
 
 
-async def test_a_wrong_password_and_a_refusal_are_told(end):
+async def test_a_wrong_password_and_a_refusal_are_reported(end):
     seen = await pairing.look(end.xaddr)
     with pytest.raises(PeerError, match="refuses the password"):
         await INTRODUCTION.pair(end.xaddr, ADMIN_USER, "wrong", seen, "a-token")

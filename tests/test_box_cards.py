@@ -1,4 +1,4 @@
-"""Best shots in a reveal: clear with the watermark for who may, masked with a reason for all else, on record."""
+"""Best shots in a reveal: clear with the watermark by right, masked with a reason for all else, on record."""
 
 import asyncio
 
@@ -101,7 +101,7 @@ async def test_on_the_box_a_card_is_opened_marked_and_written_down_and_all_else_
     assert shown.shape == (384, 192)
     small = cv2.resize(shown, (48, 96), interpolation=cv2.INTER_AREA)
     assert np.abs(small[:70].astype(int) - clear[:70]).mean() < 10
-    assert np.median(shown[-14:]) < clear.mean() * 0.7, "a dark band with who looks"
+    assert np.median(shown[-14:]) < clear.mean() * 0.7, "a dark band with the viewer's name"
     assert (shown[-14:] > 200).any()
 
     assert await searches.best_shot(CONTROLLER, OPENS) == MASKED, "without a reveal a card is masked"

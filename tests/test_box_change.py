@@ -46,7 +46,7 @@ class Camera:
                                    recipients=[OFFICER.recipient])  # fmt: skip
         self.channel = MainChannel(WIDTH, HEIGHT, RATE, encoder)
         self.server = RtspServer("127.0.0.1", 0, lambda: {USER: (PASSWORD, "User")})
-        self.live = self.server.publish("main", StreamTracks(metadata=False), self.channel.wishes.want)
+        self.live = self.server.publish("main", StreamTracks(metadata=False), self.channel.idr_requests.request)
         self.sent = []
         self.encoding = threading.Lock()
         """Held while a picture is encoded and noted: a format put meanwhile would be noted too early."""

@@ -99,7 +99,7 @@ def test_findings_are_named_and_the_command_fails(place, run):
 
 
 def unlisted(state):
-    """The row of the oldest is gone, and nobody writes its file."""
+    """The row of the oldest is gone, and its file is not being written."""
     os.utime(files(state)[0], (0, 0))
     changed(state, "DELETE FROM segment WHERE segment = 1")
 

@@ -167,7 +167,7 @@ async def test_a_clock_40_days_ahead_removes_nothing_and_shreds_nothing(place, c
     (notice,) = place.timekeeper.notices()
     assert notice.kind == "clock"
     assert "40.0 days ahead" in notice.text
-    assert [(who, granted) for who, granted, _ in await place.said()] == [("the box", 1)]
+    assert [(actor, granted) for actor, granted, _ in await place.said()] == [("the box", 1)]
 
 
 async def test_the_doubt_outlives_a_restart_of_the_box(place, clip):
@@ -180,7 +180,7 @@ async def test_the_doubt_outlives_a_restart_of_the_box(place, clip):
     once_more = Timekeeper(place.store, place.log, place.clocks)
     await once_more.load()
     assert once_more.now_us() is None
-    assert [who for who, *_ in await place.said()] == ["the box"]
+    assert [actor for actor, *_ in await place.said()] == ["the box"]
 
 
 async def test_an_administrator_agrees_and_keys_go_a_day_a_day(place, clip):
@@ -200,7 +200,7 @@ async def test_an_administrator_agrees_and_keys_go_a_day_a_day(place, clip):
         assert place.days().intersection(days) == set(days[gone:])
         place.clocks.run(DAY)
         await place.timekeeper.keep()
-    assert [(who, granted) for who, granted, _ in await place.said()] == [("the box", 1), ("guard", 0), ("anna", 1)]
+    assert [(actor, granted) for actor, granted, _ in await place.said()] == [("the box", 1), ("guard", 0), ("anna", 1)]
 
 
 @pytest.mark.parametrize("jump", [-40 * DAY, -DAY, DAY, 40 * DAY])
@@ -229,7 +229,7 @@ async def test_what_was_begun_under_a_wrong_clock_is_kept_when_it_ends_under_the
 async def test_what_a_killed_box_recorded_under_a_wrong_clock_is_kept(place, clip):
     """Its file has no row: the next start finds it."""
     place.clocks.run(10_000_000, -37 * DAY)
-    await place.housekeeping._follow()
+    await place.housekeeping._apply_outside_changes()
     wrong_us = place.clocks.wall_us
     await place.record(clip, wrong_us)
     await place.store.write(lambda link: link.execute("DELETE FROM segment"))

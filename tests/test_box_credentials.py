@@ -74,7 +74,7 @@ OK = "RTSP/1.0 200 OK\r\nPublic: OPTIONS, DESCRIBE\r\n\r\n"
     [[challenge(BASIC)], [OK, challenge(BASIC)], [OK, challenge(DIGEST), challenge(BASIC)],
      [challenge(BASIC, "Unknown x")], [OK, challenge("basic realm=x")]],
 )  # fmt: skip
-def test_who_asks_for_the_password_in_clear_does_not_get_it(answers, transport):
+def test_a_server_that_demands_the_password_in_clear_does_not_get_it(answers, transport):
     with Asking(*answers) as peer:
         with pytest.raises(PeerError) as caught:
             RecordedStream(f"rtsp://127.0.0.1:{peer.port}/main", USER, PASSWORD, transport)
@@ -130,7 +130,7 @@ def test_a_camera_that_is_not_there_is_said_as_before():
         RecordedStream(f"rtsp://127.0.0.1:{port}/main", USER, PASSWORD)
 
 
-def test_in_the_http_tunnel_the_password_is_asked_for_in_vain_too():
+def test_in_the_http_tunnel_the_password_is_demanded_in_vain_too():
     basic = challenge(BASIC).replace("RTSP/1.0", "HTTP/1.1")
     with Asking(basic) as peer:
         with pytest.raises(PeerError, match="in clear"):
@@ -150,7 +150,7 @@ def test_what_is_tunnelled_passes_whole_or_not_at_all(cuts, clear):
     requests, passed, at = Requests(tunnel=True), b"", 0
     try:
         for step in [*cuts, len(whole)]:
-            passed += requests.take(whole[at : at + step])
+            passed += requests.accept(whole[at : at + step])
             at += step
     except PeerError:
         assert clear
@@ -171,7 +171,7 @@ def test_requests_pass_whole_however_they_are_cut(messages, data):
     whole, requests, passed, at = b"".join(messages), Requests(), b"", 0
     while at < len(whole):
         step = data.draw(st.integers(1, len(whole) - at))
-        passed += requests.take(whole[at : at + step])
+        passed += requests.accept(whole[at : at + step])
         at += step
     assert passed == whole
     assert requests.playing == (PLAY in messages)
@@ -184,7 +184,7 @@ def test_no_byte_of_a_request_with_a_password_in_clear_passes(messages, data):
     with pytest.raises(PeerError, match="in clear"):  # noqa: PT012 - cut anywhere
         while True:
             step = data.draw(st.integers(1, max(1, len(whole) - at)))
-            passed += requests.take(whole[at : at + step])
+            passed += requests.accept(whole[at : at + step])
             at += step
     assert CLEAR not in passed
     assert before.startswith(passed)

@@ -70,11 +70,11 @@ async def test_a_passage_of_two_days_is_counted_to_its_end(store):
 
 async def test_only_the_range_is_read(store):
     def plan(link):
-        asked = []
-        link.set_trace_callback(asked.append)
+        statements = []
+        link.set_trace_callback(statements.append)
         counting(1, 0, HOUR_US, 10)(link)
         link.set_trace_callback(None)
-        (sql,) = (each for each in asked if "group_concat" in each)
+        (sql,) = (each for each in statements if "group_concat" in each)
         return [row[3] for row in link.execute(f"EXPLAIN QUERY PLAN {sql}")]
 
     bounded = "SEARCH packet USING COVERING INDEX packet_in_time (camera=? AND first_us>? AND first_us<?)"

@@ -80,7 +80,7 @@ def by_content(text):
 async def until(condition):
     """Wait for something that another part brings about."""
     async with asyncio.timeout(60):
-        while not (found := await condition()):  # noqa: ASYNC110 - a row of the database tells nobody that it came
+        while not (found := await condition()):  # noqa: ASYNC110 - a row of the database notifies no task
             await asyncio.sleep(0.05)
         return found
 
@@ -100,7 +100,7 @@ async def test_what_a_camera_tells_while_it_is_recorded_is_found(tmp_path):
         camera.camera.bus.publish(MOTION, {"Source": "video"}, {"State": True})
         found = await until(lambda: found_motion(client, began))
         assert found == [(MOTION, "true")]
-        # Switched off, nothing more is heard; switched on again, the same state is not told twice.
+        # Switched off, nothing more is heard; switched on again, the same state is not reported twice.
         await client(TRC, "SetRecordingJobMode", JobToken="job-1", Mode="Idle")
         await client(TRC, "SetRecordingJobMode", JobToken="job-1", Mode="Active")
         camera.camera.bus.publish(MOTION, {"Source": "video"}, {"State": False})
@@ -118,13 +118,13 @@ async def found_motion(client, began, least=1):
 async def box(tmp_path):
     """Motion every ten seconds of three recorded minutes, off five seconds later; it was dark from the start."""
     async with running(tmp_path, cameras=2) as started:
-        told = [
+        motion = [
             moved(START_US + second * 1_000_000, "true" if second % 10 == 0 else "false") for second in range(0, 120, 5)
         ]
         dark = StoredEvent(
             1, START_US - 1, TOO_DARK.path, "Initialized", (("Source", "video"),), (), (("State", "true"),)
         )
-        await started.box.recordings.events.add([*told, dark, moved(START_US + 7, "true", camera=2)])
+        await started.box.recordings.events.add([*motion, dark, moved(START_US + 7, "true", camera=2)])
         yield started
 
 
@@ -148,7 +148,7 @@ async def test_topics_contents_and_limits(box):
     assert len(await find(client, at(START_US), end, wanted=on, MaxMatches=3)) == 3
     both = await find(client, at(START_US), end, wanted=[by_topic("tns1:VideoSource//.")])
     assert len(both) == 24
-    # A topic that no camera has told yet is no error, one that nobody knows is.
+    # A topic that no camera has sent yet is no error, an unknown one is.
     assert await find(client, at(START_US), end, wanted=[by_topic("tns1:VideoSource/SignalLoss")]) == []
     with pytest.raises(Fault):
         await find(client, at(START_US), end, wanted=[by_topic("tns1:Nonsense/Nothing")])
@@ -211,7 +211,7 @@ async def test_states_that_are_repeated_are_not_news(store):
     events, now, still = Events(store), datetime.now(UTC), timedelta()
     news, heard = EventDeduplicator(events, 1), []
 
-    def told(operation, state, utc=now, topic=MOTION):
+    def event(operation, state, utc=now, topic=MOTION):
         return Notification(topic, utc, operation, {"Source": "v"}, {}, {"State": state})
 
     async def fresh(*notifications, offset=still):
@@ -220,17 +220,17 @@ async def test_states_that_are_repeated_are_not_news(store):
         new, heard[:] = kept_now[len(heard) :], kept_now
         return new
 
-    assert [each.data for each in await fresh(told("Initialized", "false"))] == [(("State", "false"),)]
-    assert await fresh(told("Initialized", "false"), told("Changed", "x", topic="tns1:Odd/Topic")) == []
-    assert len(await fresh(told("Changed", "true"), told("Changed", "false"))) == 2
-    assert len(await fresh(told("Initialized", "true"))) == 1
+    assert [each.data for each in await fresh(event("Initialized", "false"))] == [(("State", "false"),)]
+    assert await fresh(event("Initialized", "false"), event("Changed", "x", topic="tns1:Odd/Topic")) == []
+    assert len(await fresh(event("Changed", "true"), event("Changed", "false"))) == 2
+    assert len(await fresh(event("Initialized", "true"))) == 1
     # Another listener, as after a restart, knows what was kept.
     news = EventDeduplicator(events, 1)
-    assert await fresh(told("Initialized", "true")) == []
+    assert await fresh(event("Initialized", "true")) == []
     # A clock that is far off is put right, one that is ahead a little never tells of the future.
-    (late,) = await fresh(told("Changed", "false", utc=now + timedelta(hours=2)), offset=timedelta(hours=2))
+    (late,) = await fresh(event("Changed", "false", utc=now + timedelta(hours=2)), offset=timedelta(hours=2))
     assert abs(late.utc_us - now.timestamp() * 1e6) < 60_000_000
-    (odd,) = await fresh(told("Changed", "true", utc=None))
+    (odd,) = await fresh(event("Changed", "true", utc=None))
     assert odd.utc_us >= late.utc_us
 
 
@@ -259,7 +259,7 @@ async def test_replay_tells_them_in_the_metadata_track(tmp_path):
         await box.box.recordings.events.add([moved(time, "true", camera) for time in times])
         for reverse in (False, True):
             begin = (START_US + 10_000_000, None) if reverse else (START_US, None)
-            samples = BoxArchive(box.face.catalogue).samples(FIRST, *begin, reverse=reverse, who="user")
+            samples = BoxArchive(box.face.catalogue).samples(FIRST, *begin, reverse=reverse, user="user")
             documents = [each.data async for each in samples if each.track == "metadata"]
             said = [message for each in documents for message in etree.fromstring(each).iter(q(names.TT, "Message"))]
             assert sorted(message.get("UtcTime")[17:23] for message in said) == ["20.500", "20.990", "21.500"]

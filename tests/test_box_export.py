@@ -1,4 +1,4 @@
-"""Packages of evidence: what is in them, what a change of any byte does to them, and who gets one."""
+"""Packages of evidence: what is in them, what a change of any byte does to them, and which accounts get one."""
 
 import asyncio
 import contextlib
@@ -84,8 +84,8 @@ async def test_the_package_is_whole_and_the_recording_still_opens(exports, strea
         }  # fmt: skip
         files.extractall(tmp_path)
     key = next((streams[0].folder / "reveal").glob("*.json"))
-    told = player.play(tmp_path / "masked-1.mp4", tmp_path / "out.mp4", _identities(streams[0], key))
-    assert (told.pictures, told.revealed) == (75, 75), "the seals are as the camera made them"
+    played = player.play(tmp_path / "masked-1.mp4", tmp_path / "out.mp4", _identities(streams[0], key))
+    assert (played.pictures, played.revealed) == (75, 75), "the seals are as the camera made them"
     said = json.loads((tmp_path / "report.json").read_text())["files"][0]
     assert (said["access_units"], said["recovery_data_missing"], said["recovery_data_unreadable"]) == (75, 0, 0)
     assert [group["origin"] for group in said["groups"]] == ["yes", "yes", "unknown"]
@@ -194,7 +194,7 @@ async def test_with_a_passphrase_the_originals_go_along_for_one_person_only(expo
 
 async def test_refusals_leave_no_package_and_an_entry(exports, place, tmp_path):
     guard = Account("guard", frozenset({Right.VIEW}))
-    for who, what, why in (
+    for account, what, why in (
         (guard, wish(), "'operator'"),
         (OPERATOR, ExportRequest(1, T0, END, "short"), "reason"),
         (OPERATOR, ExportRequest(1, END, T0, REASON), "ends after it begins"),
@@ -203,7 +203,7 @@ async def test_refusals_leave_no_package_and_an_entry(exports, place, tmp_path):
         (BOTH, wish(passphrase="wrong passphrase"), "opens no reveal key"),
     ):
         with pytest.raises(RightRefused, match=why):
-            await exports.make(who, what)
+            await exports.make(account, what)
     with pytest.raises(NotFound, match="nothing is recorded"):
         await exports.make(OPERATOR, ExportRequest(1, T0 + 10**12, T0 + 10**12 + 5, REASON))
     assert not list((tmp_path / "exports").iterdir())
@@ -250,8 +250,8 @@ async def test_what_is_revealed_is_cut_to_the_picture_and_the_package_says_what_
     for number, picture in enumerate(shown, start=28):
         assert psnr(person(picture, 7), person(i420(clear_picture(number))[:240], 7)) > 30
     assert "masked-1.mp4 holds 25 pictures" in (tmp_path / "report.txt").read_text()
-    told = json.loads((tmp_path / "report.json").read_text())["files"][0]
-    assert told["pictures_at_us"] == [40_000 * number for number in range(25)]
+    held = json.loads((tmp_path / "report.json").read_text())["files"][0]
+    assert held["pictures_at_us"] == [40_000 * number for number in range(25)]
     entry = (await place[2].entries(ADMIN, action="export"))[0]
     assert entry.details["holds"] == "2026-11-18 11:06:41.000 to 2026-11-18 11:06:41.960, 25 pictures"
     assert entry.details["revealed_holds"] == "2026-11-18 11:06:41.120 to 2026-11-18 11:06:41.560, 12 pictures"
@@ -332,7 +332,7 @@ async def test_a_recording_that_claims_more_pictures_than_it_has_room_for_is_ref
 
 async def verified(path):
     """Exit status of the command in a process of its own, its peak memory in MiB, and what it says of errors."""
-    # Of this program alone: what `getrusage` says may be of whoever started it.
+    # Of this program alone: what `getrusage` says may be of its parent.
     run = "import sys; from pathlib import Path; from nvr_box.export.verify import main; print(main(Path(sys.argv[1]),"
     run += " None), int(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0]) // 1024)"
     command = [sys.executable, "-c", run, path]

@@ -68,7 +68,7 @@ async def test_claiming_it_ends_the_old_password_and_its_file(tmp_path):
             await users.claim(account, "yet another password")
 
 
-async def test_it_is_remembered_over_a_restart_and_ended_by_whoever_changes_it(tmp_path):
+async def test_it_is_remembered_over_a_restart_and_ended_by_a_change(tmp_path):
     async with accounts(tmp_path) as users:
         name, _ = await begun(users, tmp_path)
     async with accounts(tmp_path) as users:
@@ -82,7 +82,7 @@ async def test_it_is_remembered_over_a_restart_and_ended_by_whoever_changes_it(t
         assert not (tmp_path / FIRST_PASSWORD).exists()
 
 
-async def test_a_note_without_an_account_is_written_anew(tmp_path):
+async def test_a_note_without_an_account_is_written_again(tmp_path):
     """A power cut after the note and before the account."""
     (tmp_path / FIRST_PASSWORD).write_text("admin\nof nobody\n")
     async with accounts(tmp_path) as users:

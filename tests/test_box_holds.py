@@ -186,7 +186,7 @@ async def test_a_revoked_key_is_sealed_to_no_more_and_still_opens_the_past(scene
     before = scene.keys.recipients()
     await scene.custody.revoke(CONSOLE, scene.anna.kid.hex())
     after = scene.keys.recipients()
-    assert before != after, "cameras are told another key at once"
+    assert before != after, "cameras are given another key at once"
     newest = scene.keys.sealed().days[0]
     assert day_keys.opened_by(newest) == ((scene.bert.kid.hex(),),)
     past = unlocked(scene.keys.sealed().operators, [ANNA])

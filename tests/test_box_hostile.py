@@ -63,7 +63,7 @@ ANSWERS = {
 
 
 class HostileCamera:
-    """Says to everything what `answer` holds; counts how often it was asked."""
+    """Says to everything what `answer` holds; counts its requests."""
 
     def __init__(self):
         self.answer = ANSWERS["brackets"]
@@ -104,7 +104,7 @@ def known(xaddr, name="yard", **more):
 
 
 async def until(true):
-    while not true():  # noqa: ASYNC110 - nobody says so
+    while not true():  # noqa: ASYNC110 - no event says so
         await asyncio.sleep(0.01)
 
 
@@ -174,7 +174,7 @@ async def test_what_the_others_mask_is_known_beside_a_hostile_camera(store, monk
             while maskings.now(everybody, 2) is None:  # noqa: ASYNC110 - it says so nowhere
                 await asyncio.sleep(0.01)
         assert maskings.now(everybody, 2).labels == ("the guest",)
-        assert maskings.now(everybody, 1) is None, "what it says is nonsense: nobody knows what it masks"
+        assert maskings.now(everybody, 1) is None, "what it says is nonsense: what it masks is unknown"
         task.cancel()
 
 
@@ -185,11 +185,11 @@ class Lost:
         return RecorderStatus(message="lost")
 
 
-async def test_looking_after_the_others_goes_on_beside_a_camera_that_answers_what_nobody_expects(store, monkeypatch):
-    roster, asked = CameraStore(store), []
+async def test_maintenance_of_other_cameras_goes_on_beside_unexpected_answers(store, monkeypatch):
+    roster, visited = CameraStore(store), []
 
     async def connect(xaddr, _user, _password):
-        asked.append(xaddr)
+        visited.append(xaddr)
         if "bad" in xaddr:
             raise RecursionError("a fault of ours that this camera found")
         await asyncio.Event().wait()
@@ -203,11 +203,11 @@ async def test_looking_after_the_others_goes_on_beside_a_camera_that_answers_wha
     keep = Maintenance(roster, introduction, segments, feeds=None, recorders=Lost(), start=lambda _camera: None)
     task = asyncio.create_task(keep.run())
     async with asyncio.timeout(10):
-        await until(lambda: len(asked) == 3)
+        await until(lambda: len(visited) == 3)
         await roster.add(known("http://late/"), PASSWORD, None, "t")
-        await until(lambda: "http://late/" in asked)
+        await until(lambda: "http://late/" in visited)
     assert not task.done()
-    assert sorted(asked) == ["http://bad/", "http://late/", "http://slow-2/", "http://slow/"], "the bad one rests"
+    assert sorted(visited) == ["http://bad/", "http://late/", "http://slow-2/", "http://slow/"], "the bad one rests"
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -225,7 +225,7 @@ async def test_a_part_that_fails_begins_again():
     assert len(turns) == 4
 
 
-async def test_events_are_listened_to_again_after_an_answer_that_nobody_expects(store, monkeypatch):
+async def test_events_are_subscribed_to_again_after_an_unexpected_answer(store, monkeypatch):
     tries = []
 
     async def connect(*_):

@@ -32,7 +32,7 @@ async def recorded(cameras, roster, end, rtsp):
     return added
 
 
-async def test_another_camera_at_the_address_is_not_recorded_and_everybody_is_told(place, play, ends):  # noqa: F811
+async def test_another_camera_at_the_address_is_not_recorded_and_a_notice_says_so(place, play, ends):  # noqa: F811
     cameras, roster, log = place
     ours, other = ends
     with OddCamera(play) as rtsp:
@@ -41,7 +41,7 @@ async def test_another_camera_at_the_address_is_not_recorded_and_everybody_is_to
             await cameras._upkeep._visit(added)
         assert cameras.status(ADMIN, added.camera).state is CameraRecordingState.RECORDING, "it has the right key"
         assert not list(cameras.notices())
-        there = await roster.put(dataclasses.replace(added, xaddr=other.xaddr), None) or roster.get(added.camera)
+        there = await roster.save(dataclasses.replace(added, xaddr=other.xaddr), None) or roster.get(added.camera)
         await cameras._recorders.stop(added.camera)
         cameras._start(there)
         await until(lambda: cameras.status(ADMIN, added.camera).state is CameraRecordingState.RECORDING)
@@ -54,7 +54,7 @@ async def test_another_camera_at_the_address_is_not_recorded_and_everybody_is_to
             assert [notice.kind for notice in cameras.notices()] == ["identity"]
         found = [each for each in await log.entries(ADMIN) if each.action == "camera-change"]
         assert [(each.granted, each.camera, each.who) for each in found] == [(False, added.camera, "the box")]
-        await roster.put(added, None)
+        await roster.save(added, None)
         await cameras._upkeep._visit(added)
         await until(lambda: cameras.status(ADMIN, added.camera).state is CameraRecordingState.RECORDING)
         assert not list(cameras.notices())
@@ -66,7 +66,7 @@ async def test_a_device_of_another_make_is_taken_for_one_when_it_answers_twice(p
         added = await recorded(cameras, roster, ends[0], rtsp)
         async with serving(Device()) as device:
             there = dataclasses.replace(added, xaddr=f"{device.base}/onvif/device_service")
-            await roster.put(there, None)
+            await roster.save(there, None)
             await cameras._upkeep._visit(there)
             assert cameras.status(ADMIN, added.camera).state is CameraRecordingState.RECORDING, (
                 "a camera that starts may say nothing"
@@ -94,7 +94,7 @@ async def test_a_camera_paired_under_version_1_is_recorded_and_the_page_says_wha
         added = await recorded(cameras, roster, ours, rtsp)
         async with listening(app) as xaddr:
             there = dataclasses.replace(added, xaddr=xaddr)
-            await roster.put(there, None)
+            await roster.save(there, None)
             for _ in range(3):
                 await cameras._upkeep._visit(there)
                 status = cameras.status(ADMIN, added.camera)
@@ -106,7 +106,7 @@ async def test_a_camera_paired_under_version_1_is_recorded_and_the_page_says_wha
         offer = box.offer(ours.xaddr, ours.who.camera_id.hex(), "token")
         kept = Pairing.from_json(offer.to_json())
         ours.pairings.set(dataclasses.replace(kept, box_key=None))
-        await roster.put(added, None)
+        await roster.save(added, None)
         await cameras._upkeep._visit(added)
         status = cameras.status(ADMIN, added.camera)
         assert (status.state, status.message.rpartition(": ")[2]) == (CameraRecordingState.RECORDING, "pair it again")

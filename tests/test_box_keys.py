@@ -34,7 +34,7 @@ def keys(tmp_path):
     return KeyFolder.open(tmp_path / "keys")
 
 
-def test_without_an_operator_there_is_nobody_to_seal_to(keys):
+def test_without_an_operator_there_is_no_recipient(keys):
     assert keys.recipients() == ()
     assert keys.sealed().days == ()
 
@@ -60,7 +60,7 @@ def test_without_rotation_cameras_seal_to_the_operators(tmp_path):
     assert keys.recipients() == (recipient,)
 
 
-def test_another_key_for_the_rest_of_the_day_leaves_out_whoever_left(keys):
+def test_another_key_for_the_rest_of_the_day_leaves_out_a_removed_operator(keys):
     anna = keys.create("anna", ANNA)
     keys.create("bert", BERT)
     before = keys.recipients()
@@ -94,7 +94,7 @@ def test_dual_control_wants_two_operators(keys, pair):
         keys.require_both([tuple(kid if word == "same" else word for word in pair)])
 
 
-def test_when_one_of_two_left_no_key_is_made_that_nobody_opens(keys):
+def test_when_one_of_two_operators_left_no_key_is_made_that_stays_closed(keys):
     anna, bert = keys.create("anna", ANNA), keys.create("bert", BERT)
     keys.require_both([(anna.kid.hex(), bert.kid.hex())])
     keys.remove(bert.kid.hex())
@@ -289,8 +289,8 @@ def test_every_camera_has_a_key_of_its_own_and_a_reveal_is_given_that_cameras(ke
     assert found == [first.day, "2026-01-03.00112233445566aa", "2026-01-02T101010.00112233445566aa",
                      "2026-01-02.00112233445566aa", "2026-01-01"]  # fmt: skip
     assert len(keys.sealed().days) == 7
-    told = [each.day for each in keys.days_of(one, "2026-01-01", "2026-01-02")]
-    assert sorted(told) == sorted(found[2:]), "the page is handed those of the dates alone"
+    handed = [each.day for each in keys.days_of(one, "2026-01-01", "2026-01-02")]
+    assert sorted(handed) == sorted(found[2:]), "the page is handed those of the dates alone"
     fresh = keys.renew()
     assert [each.camera_id for each in fresh] == [one, two]
     assert keys.today(one).recipient == fresh[0].recipient

@@ -43,7 +43,7 @@ def test_a_whole_mask_is_news_when_it_lasts_and_over_when_that_has_lasted():
         picture(whole, number, "the detector is late", full=True)
     assert whole.now is None, "half a second is no news"
     for number in range(5, 12):
-        whole.looked(number * RATE_90K)
+        whole.examined(number * RATE_90K)
         picture(whole, number, "too dark", full=True)
     assert whole.now == WholeMask("too dark")
     for number in range(12, 18):
@@ -54,9 +54,9 @@ def test_a_whole_mask_is_news_when_it_lasts_and_over_when_that_has_lasted():
     assert whole.now is None
 
 
-def test_how_late_detection_is_grows_with_the_picture_that_was_looked_at_last():
+def test_detection_lag_is_that_of_the_picture_analysed_last():
     whole = MaskedWhole()
-    whole.looked(0)
+    whole.examined(0)
     for number in range(31):
         picture(whole, number, "the detector is late", full=True)
     assert whole.now == WholeMask("the detector is late", 4.0), "three seconds, and one that a picture waits"
@@ -141,35 +141,35 @@ async def written(maskings, rows):
 async def test_the_box_follows_a_camera_and_remembers_what_held_when(tmp_path):
     async with running(tmp_path / "camera") as camera, at_work(tmp_path, camera) as (store, roster, maskings):
         chosen = camera.camera.selection.stored
-        assert maskings.now(GUARD, 1) is None, "nobody has said it yet"
+        assert maskings.now(GUARD, 1) is None, "it was not reported yet"
         task = asyncio.create_task(maskings.run())
         await until(lambda: maskings.now(GUARD, 1) is not None)
-        chosen.put(Selection(mode=Mode.ONLY))
+        chosen.set(Selection(mode=Mode.ONLY))
         await until(lambda: maskings.now(GUARD, 1).mode is Mode.ONLY)
         camera.camera.live.whole.now = WholeMask("the detector is late", 4.2)
         await until(lambda: maskings.whole(GUARD, 1) == masking.WholeMaskReason("the detector is late", 4.2))
         camera.camera.live.whole.now = None
         await until(lambda: maskings.whole(GUARD, 1) is None)
-        chosen.put(Selection())
+        chosen.set(Selection())
         await until(lambda: maskings.now(GUARD, 1).mode is Mode.EVERYONE)
         past = await written(maskings, 3)
         assert [one.masking.mode for one in past] == [Mode.EVERYONE, Mode.ONLY, Mode.EVERYONE]
         first, opened, last = past
         assert first.start_us <= opened.start_us <= first.end_us <= last.start_us + 30_000_000
-        assert last.start_us <= opened.end_us, "while nobody knows, both hold"
+        assert last.start_us <= opened.end_us, "while it is unknown, both hold"
         assert last.end_us is None
         assert await maskings.past(GUARD, 1, 0, first.start_us) == ()
         assert await maskings.past(GUARD, 1, opened.end_us, 1 << 60) == (last,)
         nobody = Account("porter", frozenset({Right.VIEW}), frozenset({2}))
-        for asked in (lambda: maskings.now(nobody, 1), lambda: maskings.whole(nobody, 1)):
+        for query in (lambda: maskings.now(nobody, 1), lambda: maskings.whole(nobody, 1)):
             with pytest.raises(RightRefused):
-                asked()
+                query()
         with pytest.raises(RightRefused):
             await maskings.past(nobody, 1, 0, 1 << 60)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         # A box that was restarted goes on with the row, and what changed meanwhile counts from the last confirmation.
-        chosen.put(Selection(mode=Mode.ONLY))
+        chosen.set(Selection(mode=Mode.ONLY))
         again = Maskings(store, roster)
         task = asyncio.create_task(again.run())
         past = await written(again, 4)
@@ -187,7 +187,7 @@ async def test_a_camera_that_has_been_silent_is_not_believed(tmp_path, monkeypat
         monkeypatch.setattr("nvr_box.cameras.maskings._BELIEVED_S", 0.0)
         assert maskings.now(GUARD, 1) is None
         (row,) = await maskings.past(GUARD, 1, 0, 1 << 60)
-        assert row.end_us is not None, "what it does since then nobody knows"
+        assert row.end_us is not None, "what it does since then is unknown"
 
 
 @pytest.mark.parametrize(("ago_s", "known_since_s"), [(30, 30), (3600, 0)])
@@ -218,9 +218,9 @@ async def test_an_administrator_releases_a_place_with_a_reason_and_takes_it_back
         places, stored = PlaceReleases(Audit(store), roster, maskings), camera.camera.released.stored
         with pytest.raises(Invalid, match="reason"):
             await places.release(ADMIN, 1, PLACE, reason="  stand  ")
-        for who in (GUARD, Account("root", frozenset({Right.ADMIN})), Account("b", ADMIN.rights, frozenset({2}))):
+        for account in (GUARD, Account("root", frozenset({Right.ADMIN})), Account("b", ADMIN.rights, frozenset({2}))):
             with pytest.raises(RightRefused):
-                await places.release(who, 1, PLACE, reason=REASON)
+                await places.release(account, 1, PLACE, reason=REASON)
         assert stored.value.places == ()
         one, two = await asyncio.gather(*(places.release(ADMIN, 1, PLACE, reason=REASON) for _ in range(2)))
         assert {len(one), len(two)} == {1, 2}, "two at once lose nothing"
@@ -243,7 +243,7 @@ async def test_an_administrator_releases_a_place_with_a_reason_and_takes_it_back
         ]
         assert json.loads(granted[0][4])["box"] == "0.100 0.200 0.300 0.900"
         assert {row[0] for row in rows if not row[3]} == {"guard", "root", "b"}
-        await roster.put(replace(roster.get(1), camera_id=None, signing_key=None), None)
+        await roster.save(replace(roster.get(1), camera_id=None, signing_key=None), None)
         with pytest.raises(Conflict, match="another make"):
             await places.release(ADMIN, 1, PLACE, reason=REASON)
 
@@ -258,8 +258,8 @@ async def test_what_held_is_found_by_its_index_whatever_history_there_is(tmp_pat
         link.set_trace_callback(None)
 
     await store.read(ask)
-    (asked,) = said
-    plan = await store.read(lambda link: link.execute(f"EXPLAIN QUERY PLAN {asked}").fetchall())
+    (query,) = said
+    plan = await store.read(lambda link: link.execute(f"EXPLAIN QUERY PLAN {query}").fetchall())
     steps = [step[-1] for step in plan if "masking" in step[-1]]
     assert steps
     assert all(step.startswith("SEARCH") and "masking_in_time (camera=? AND end_us" in step for step in steps), steps

@@ -1,4 +1,4 @@
-"""A camera whose password or address changed: not hammered, told on the page, entered anew there, found again."""
+"""A camera whose password or address changed: not hammered, shown on the page, entered again there, found again."""
 
 import asyncio
 import contextlib
@@ -69,14 +69,14 @@ class Guarded(Device):
     async def handle(self, request):
         if request.method != "POST":
             return await super().handle(request)
-        asked = etree.fromstring(await request.read())
-        if etree.QName(next(iter(asked.find("{*}Body")))).localname != "GetSystemDateAndTime":
+        envelope = etree.fromstring(await request.read())
+        if etree.QName(next(iter(envelope.find("{*}Body")))).localname != "GetSystemDateAndTime":
             values = digest.parameters(request.headers.get("Authorization", "").removeprefix("Digest "))
             right = "response" in values and values["response"] == digest.response(
                 values, user=USER, password=self.password, method="POST"
             )
             if not right:
-                self.refused += bool(values) or asked.find(".//{*}UsernameToken") is not None
+                self.refused += bool(values) or envelope.find(".//{*}UsernameToken") is not None
                 headers = {"WWW-Authenticate": str(digest.Challenge("it", "n1"))}
                 return web.Response(status=401, headers=headers)
         return await super().handle(request)
@@ -93,7 +93,7 @@ async def real(play, password=PASSWORD, **answers):
 
 async def until(true):
     async with asyncio.timeout(60):
-        while not true():  # noqa: ASYNC110 - a thread tells nobody
+        while not true():  # noqa: ASYNC110 - a thread sets no event
             await asyncio.sleep(0.01)
 
 
@@ -103,7 +103,7 @@ def test_a_refused_sign_in_waits_minutes_and_longer_each_time():
     sign_in.check()
     for wait_s in (*WAIT_S, WAIT_S[-1]):
         for _ in range(5):
-            sign_in.refused()  # those who were on their way
+            sign_in.refused()  # sign-ins already under way
         assert sign_in.waiting_s == wait_s
         with pytest.raises(SignInRefused, match=r"tried again in \d+ min.*Enter the new password"):
             sign_in.check()
@@ -170,7 +170,7 @@ async def test_another_camera_at_the_new_address_is_not_taken(place, play):
             await cameras.move(ADMIN, 2, password="x")
 
 
-async def test_a_camera_that_refreshes_gradually_is_asked_for_a_whole_picture(place, tmp_path, monkeypatch):
+async def test_a_whole_picture_is_requested_of_a_camera_that_refreshes_gradually(place, tmp_path, monkeypatch):
     monkeypatch.setattr(maintenance, "_KEY_EVERY_S", 0.0)
     rules = "keyint=25:intra-refresh=1:bframes=0:repeat-headers=1:annexb=1:threads=1"
     path = _plain(tmp_path / "refresh.h264", 100, "libx264", {"x264-params": rules, "preset": "veryfast"})
@@ -221,7 +221,7 @@ async def test_a_camera_with_a_new_address_is_found_by_its_identity(place, play)
         assert roster.get(1).xaddr == f"{moved.base}/"
         assert roster.get(1).stream_uri == moved.rtsp.uri
         await until(lambda: cameras.status(ADMIN, 1).state is CameraRecordingState.RECORDING)
-        assert not other.asked, "nobody else is asked for anything"
+        assert not other.asked, "no other device gets a request"
     (entry,) = await log.entries(ADMIN, action="camera-change")
     assert (entry.who, entry.details["xaddr"]) == ("the box", f"{moved.base}/")
 
@@ -237,9 +237,9 @@ async def test_an_endpoint_is_noted_where_it_was_seen_first(tmp_path):
 
     places = Whereabouts(store, roster, ask)
     await places.note()
-    told = (("liar", "http://127.0.0.1:81/"), ("liar", "http://127.0.0.1:82/"), ("it", "file:///etc/passwd"),
+    found = (("liar", "http://127.0.0.1:81/"), ("liar", "http://127.0.0.1:82/"), ("it", "file:///etc/passwd"),
             ("it", "http://127.0.0.1:83/"))  # fmt: skip
-    network[:] = [answer(f"urn:uuid:{name}", xaddr) for name, xaddr in told]
+    network[:] = [answer(f"urn:uuid:{name}", xaddr) for name, xaddr in found]
     places._asked_mono_s = None
     assert await places.of(roster.get(1)) == ("http://127.0.0.1:83/",)
     assert await places.of(dataclasses.replace(roster.get(1), camera_id="ab")) == (

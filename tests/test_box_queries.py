@@ -20,7 +20,7 @@ from nvr_box.search.passages import Passages
 from nvr_box.search.search import AppearanceSearch
 
 HISTORY = ("segment", "packet", "event", "best_shot", "audit")
-# Once a start, or when somebody asks for the whole history: a list of days, a search through the log.
+# Once a start, or when the whole history is requested: a list of days, a search through the log.
 WHOLE = ("INSERT INTO usage", "PRAGMA")
 
 
@@ -80,7 +80,7 @@ async def test_nothing_that_is_done_over_and_over_scans_a_history(place):
     await events.add([StoredEvent(1, NOW, "tns1:VideoSource/MotionAlarm", "Changed")])
     await passages.load()
     await place.housekeeping.sweep()
-    await place.housekeeping._follow()
+    await place.housekeeping._apply_outside_changes()
     await place.segments.usage(1)
     await roster.packets(1)
     await place.segments.between(1, NOW, NOW + 1)
@@ -100,7 +100,7 @@ async def test_nothing_that_is_done_over_and_over_scans_a_history(place):
 
 
 async def test_counters_are_what_counting_says(tmp_path):
-    """Rows come and go in every way that the box knows; `check` counts them anew."""
+    """Rows come and go in every way that the box knows; `check` counts them again."""
     store = Store.open(tmp_path / "box.db")
     rng = np.random.default_rng(2)
 

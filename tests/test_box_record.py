@@ -112,7 +112,7 @@ async def test_a_camera_is_recorded_and_watched_live(place):
     assert not segments.growing
 
 
-async def test_the_wrong_password_is_told_and_not_the_password(place):
+async def test_a_wrong_password_is_reported_without_the_password(place):
     with RtspCamera() as camera, pytest.raises(PeerError) as refused:
         await asyncio.to_thread(RecordedStream, camera.uri, USER, "wrong-secret")
     assert "wrong-secret" not in str(refused.value)
@@ -137,7 +137,7 @@ async def test_segments_are_cut_at_key_frames_and_play_as_one(place, clip):
     assert len({piece.mime for piece in played}) == 2  # one initialisation segment for all
 
 
-async def test_play_ends_where_it_is_told_and_goes_on_over_a_gap(place, clip):
+async def test_play_ends_at_its_end_time_and_goes_on_over_a_gap(place, clip):
     _, segments, recordings = place
     await asyncio.to_thread(record_file, segments, 1, clip, T0)
     await asyncio.to_thread(record_file, segments, 1, clip, T0 + 60_000_000)
@@ -177,7 +177,7 @@ SHIRT, TROUSERS = ColourCluster((200, 30, 40), 0.8), ColourCluster((20, 20, 20),
 CLOTHES = ((BodyPart.UPPER, SHIRT), (BodyPart.UPPER, ColourCluster((240, 240, 240), 0.2)), (BodyPart.LOWER, TROUSERS))
 
 
-def test_colours_of_clothes_and_paint_are_kept_and_told_again():
+def test_colours_of_clothes_and_paint_are_kept_and_read_back():
     body = replace(
         MetadataObject(7, MetadataBox(-0.5, 0.5, 0.5, -0.5), "Human"),
         tops=(SHIRT, ColourCluster((240, 240, 240), 0.2)),
@@ -189,16 +189,16 @@ def test_colours_of_clothes_and_paint_are_kept_and_told_again():
     (again,) = unpack(pack(sighting))
     assert again == replace(sighting, objects=again.objects)
     assert again.objects[0].colours == CLOTHES
-    told, painted = frame(again).objects
-    assert (told.tops, told.bottoms, painted.colours) == (body.tops, body.bottoms, car.colours)
+    dressed, painted = frame(again).objects
+    assert (dressed.tops, dressed.bottoms, painted.colours) == (body.tops, body.bottoms, car.colours)
     assert (painted.type_, painted.vehicle) == ("Vehicle", "Car")
 
 
-async def test_somebody_of_whom_only_the_picture_tells_is_frozen_with_the_colours_told_then(place):
+async def test_a_person_known_from_the_picture_alone_is_frozen_with_the_colours_of_that_time(place):
     store, _, recordings = place
     stills = Stills(recordings, Passages(store), Audit(store), None, 0.5)
     seen = SightedObject(7, ObjectClass.PERSON, (0.1, 0.1, 0.2, 0.5), CLOTHES)
-    (pick,) = await stills._told(1, Sighting(T0, (seen,)))
+    (pick,) = await stills._picks_of(1, Sighting(T0, (seen,)))
     assert [(one.part, one.colour) for one in pick.colours] == [
         (BodyPart.UPPER, ColourWord.RED), (BodyPart.UPPER, ColourWord.WHITE), (BodyPart.LOWER, ColourWord.BLACK),
     ]  # fmt: skip
@@ -243,7 +243,7 @@ async def test_without_the_right_nothing_is_shown_and_it_is_written_down(place, 
     assert rows == [("other", "view-recording", 0), ("other", "view-live", 0)]
 
 
-async def test_however_often_somebody_seeks_a_viewing_is_two_entries(place, clip):
+async def test_however_often_a_viewer_seeks_a_viewing_is_two_entries(place, clip):
     store, segments, recordings = place
     for camera in (1, 2):
         await asyncio.to_thread(record_file, segments, camera, clip, T0)
@@ -263,10 +263,10 @@ async def test_however_often_somebody_seeks_a_viewing_is_two_entries(place, clip
     await look(GUARD, 2, 0, 1)
     await look(other, 1, 0, 1)
     begun = [("guard", 1), ("guard", 2), ("other", 1)]
-    assert await entries() == [(who, "view-recording", camera, {"start_us": T0}) for who, camera in begun]
+    assert await entries() == [(account, "view-recording", camera, {"start_us": T0}) for account, camera in begun]
     await recordings.viewings.close()
     ends = (await entries())[3:]
-    assert [entry[:3] for entry in ends] == [(who, "view-recording-end", camera) for who, camera in begun]
+    assert [entry[:3] for entry in ends] == [(account, "view-recording-end", camera) for account, camera in begun]
     assert ends[0][3]["shown"].count("/") == 2, "two stretches, however often each"
     assert ends[1][3]["shown"].count("/") == 1
 

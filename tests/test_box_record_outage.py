@@ -92,7 +92,7 @@ async def outage(segments, dead_s):
                         first, _ = await fragments.get()
                     network.die()
                     died_s = loop.time()
-                    while recorder.now.connected:  # noqa: ASYNC110 - the thread tells nobody
+                    while recorder.now.connected:  # noqa: ASYNC110 - the thread sets no event
                         await asyncio.sleep(0.02)
                     noticed_s = loop.time() - died_s
                     assert recorder.now.ever_connected

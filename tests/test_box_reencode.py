@@ -49,7 +49,7 @@ def encoders():
 
 
 def figure(look, seed):
-    """(h, w, 3) RGB of somebody in two colours before noise."""
+    """(h, w, 3) RGB of a person in two colours before noise."""
     rgb = np.random.default_rng(seed).integers(90, 130, (HEIGHT, WIDTH, 3)).astype(np.uint8)
     upper, lower = LOOKS[look]
     rgb[14:40, 22:42] = (190, 150, 130)
@@ -92,7 +92,7 @@ def reencode(place, appearance, files=(), passphrases=(PASSPHRASE,)):
     return reencode_command.run(config, store, keys, files=files, passphrases=passphrases)
 
 
-async def told(store):
+async def models_of(store):
     sql = "SELECT sequence, model FROM packet ORDER BY sequence"
     return dict(await store.read(lambda link: link.execute(sql).fetchall()))
 
@@ -108,20 +108,20 @@ async def test_from_one_model_to_the_other_and_back_searches_go_on(place, encode
 
     done = await reencode(place, "market64")
     assert (done.total, done.done, done.stayed.total()) == (6, 6, 0), "a car keeps the model that cars have"
-    assert await told(store) == dict.fromkeys(range(1, 7), market) | {7: stripes}
+    assert await models_of(store) == dict.fromkeys(range(1, 7), market) | {7: stripes}
     assert f"6 of 6 passages carry codes of {market}" in capsys.readouterr().out
-    await passages.follow()
+    await passages.reconcile()
     found = await searches.by_packet(GUARD, 1, Filters(threshold=0.0))
     assert (found.compared, found.other_model) == (5, 1)
-    assert found.matches[0].packet == 4, "who wears the same"
+    assert found.matches[0].packet == 4, "the one in the same clothes"
     # What the box makes of the stored picture is what the camera would have said.
     camera = encoders["market64"].encode(figure(1, 1), BOX, ObjectClass.PERSON)
     assert models.similarity((await passages.get([1]))[1].code, camera) > 0.95
 
     assert (await reencode(place, "market64")).total == 0, "nothing is done twice"
     assert (await reencode(place, "stripes")).done == 6
-    assert set((await told(store)).values()) == {stripes}
-    await passages.follow()
+    assert set((await models_of(store)).values()) == {stripes}
+    await passages.reconcile()
     assert (await searches.by_packet(GUARD, 1, Filters(threshold=0.0))).other_model == 0
     entries = await Audit(store).entries(ADMIN, action="reencode-end")
     assert [(each.details["done"], each.details["why"]) for each in entries] == [(6, "finished"), (0, "finished"),
@@ -147,8 +147,8 @@ async def test_what_does_not_open_keeps_its_model_and_the_search_says_so(place, 
     assert (done.done, done.total) == (1, 6)
     assert done.stayed == {thumbnail.NOT_A_RECIPIENT: 3, NO_SHOT: 1, thumbnail.NO_ORIGINAL: 1}
     market, stripes = encoders["market64"].model, encoders["stripes"].model
-    assert await told(store) == {1: stripes, 2: market, 3: stripes, 4: stripes, 5: stripes, 6: stripes}
-    await passages.follow()
+    assert await models_of(store) == {1: stripes, 2: market, 3: stripes, 4: stripes, 5: stripes, 6: stripes}
+    await passages.reconcile()
     searches = AppearanceSearch(passages, None, Audit(store))
     two = next(number for number, each in (await passages.get(range(1, 9))).items() if each.code.model == market)
     found = await searches.by_packet(GUARD, two, Filters(threshold=0.0))
@@ -167,7 +167,7 @@ async def test_passages_that_come_while_it_works_are_searched_once(place, encode
     async for _ in Reencoder(store, encoders["market64"], identities).run():
         pass
     fresh = [described(n, encoders["market64"], keys.recipients()) for n in range(4, 16)]
-    await asyncio.gather(passages.follow(), *(passages.add(1, [each]) for each in fresh))
+    await asyncio.gather(passages.reconcile(), *(passages.add(1, [each]) for each in fresh))
     assert len(passages.galleries[encoders["market64"].model]) == len(passages) == 15
 
 
@@ -208,7 +208,7 @@ async def test_killed_in_the_middle_it_goes_on_where_it_was(place, encoders):
     assert died.returncode == -signal.SIGKILL, died.stderr
     assert "16 of 24" in died.stdout
     market = encoders["market64"].model
-    half = await told(store)
+    half = await models_of(store)
     assert [number for number, model in half.items() if model == market] == list(range(1, 17))
     assert check.main(BoxConfig(state=folder)) == 0
     begun = await Audit(store).entries(ADMIN, action="reencode")
@@ -216,6 +216,6 @@ async def test_killed_in_the_middle_it_goes_on_where_it_was(place, encoders):
 
     done = await reencode(place, "market64")
     assert (done.total, done.done) == (8, 8)
-    assert set((await told(store)).values()) == {market}
-    await passages.follow()
+    assert set((await models_of(store)).values()) == {market}
+    await passages.reconcile()
     assert len(passages.galleries[market]) == 24

@@ -1,4 +1,4 @@
-"""A damaged database: put aside, made anew from what can be read and from the recordings, and what was lost is said."""
+"""A damaged database: put aside, rebuilt from what can be read and from the recordings, and the loss is reported."""
 
 import asyncio
 import contextlib
@@ -152,7 +152,7 @@ async def test_a_damaged_page_costs_what_is_on_it(tmp_path, clip, table):
     assert len(findings(tmp_path)) == 1, "what was lost, and nothing that contradicts itself"
 
 
-async def test_a_database_damaged_under_a_running_box_is_made_anew_beside_the_recording(tmp_path, clip):
+async def test_a_database_damaged_under_a_running_box_is_rebuilt_beside_the_recording(tmp_path, clip):
     await filled(tmp_path, clip)
     store, recordings, segments = await opened(tmp_path)
     log = Audit(store)
@@ -181,7 +181,7 @@ async def test_a_database_damaged_under_a_running_box_is_made_anew_beside_the_re
     assert not store.damage
     (notice,) = housekeeping.notices()
     assert "audit" in notice.text
-    # Damage proves nothing of whoever did it: the head from before stays until an administrator puts it aside.
+    # Damage proves nothing of its cause: the head from before stays until an administrator puts it aside.
     assert await heads.sign() is None
     store.close()
     damaged, cut = findings(tmp_path)
@@ -189,7 +189,7 @@ async def test_a_database_damaged_under_a_running_box_is_made_anew_beside_the_re
     assert f"was cut off: the box signed entry {signed.number}" in cut
 
 
-async def test_damage_that_nobody_reads_is_found_table_by_table(tmp_path, clip):
+async def test_damage_in_unread_pages_is_found_table_by_table(tmp_path, clip):
     await filled(tmp_path, clip)
     store, _, _ = await opened(tmp_path)
     soundness = Soundness(store)
@@ -207,7 +207,7 @@ async def test_damage_that_nobody_reads_is_found_table_by_table(tmp_path, clip):
     store.close()
 
 
-async def test_looking_at_a_table_ends_in_time_and_harms_nobody(tmp_path, clip, monkeypatch):
+async def test_checking_a_table_ends_in_time_and_does_no_harm(tmp_path, clip, monkeypatch):
     await filled(tmp_path, clip)
     store, _, _ = await opened(tmp_path)
     monkeypatch.setattr(soundness_module, "_LONGEST_S", 0.0)

@@ -31,7 +31,7 @@ from nvr_box.rights import Account, Right
 from wire.keys import SigningKey, load_identity
 from wire.nal import Codec
 from wire.recording import samples
-from wire.recovery.reader import NOT_A_RECIPIENT, OTHER_CAMERA, STARTED_ANEW, Reader
+from wire.recovery.reader import NOT_A_RECIPIENT, OTHER_CAMERA, STREAM_RESTARTED, Reader
 
 T0 = 1_795_000_000_000_000
 END = T0 + 60_000_000
@@ -49,7 +49,7 @@ def identity_of(number):
 
 @pytest.fixture(scope="module")
 def streams(tmp_path_factory):
-    """A key folder, and 75 pictures recorded by: a camera of ours, one sealed to somebody else, one of another make."""
+    """A key folder, and 75 pictures recorded by: a camera of ours, one sealed to another box, one of another make."""
     folder = tmp_path_factory.mktemp("reveal")
     keys = KeyFolder.open(folder / "keys")
     recipient = keys.create("controller", PASSPHRASE)
@@ -137,10 +137,10 @@ async def test_the_originals_come_back_and_outside_nothing_changes(place):
 
 
 async def test_a_stream_that_carries_another_cameras_id_opens_nothing_and_says_so(place):
-    """Somebody plays camera 1's stream to the box at the address of another one."""
+    """Camera 1's stream is played to the box at the address of another one."""
     reveals, *_ = place
     roster = reveals._roster
-    await roster.put(replace(roster.get(1), camera_id="ff" * 8), None)
+    await roster.save(replace(roster.get(1), camera_id="ff" * 8), None)
     session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
     masked = person(i420(clear_picture(5))[:240], 9)
     shown = frames(await played(reveals.play(CONTROLLER, session.key, T0, END)))
@@ -150,7 +150,7 @@ async def test_a_stream_that_carries_another_cameras_id_opens_nothing_and_says_s
     assert verdicts.unsigned > 0
 
 
-async def test_every_revealed_picture_says_who_looked_and_when(place):
+async def test_every_revealed_picture_names_the_viewer_and_the_time(place):
     reveals, *_ = place
     session = await reveals.start(CONTROLLER, 1, reason=REASON, passphrase=PASSPHRASE)
     jpeg = await reveals.still(CONTROLLER, session.key, T0 + 400_000)
@@ -180,7 +180,7 @@ async def test_one_person_is_shown_and_the_bystander_stays_masked(place):
     assert psnr(person(nobody[5][1], 9), person(i420(clear_picture(5))[:240], 9)) < 15
 
 
-def test_after_a_restart_of_the_camera_the_number_of_the_one_who_was_shown_is_nobodys(streams, tmp_path, monkeypatch):
+def test_after_a_restart_of_the_camera_the_number_of_the_person_shown_is_void(streams, tmp_path, monkeypatch):
     keys, ours, *_ = streams
     again = masked_h264(tmp_path / "again.h264", 10, keys.operators(), SIGNER, start_us=T0 + 3_000_000)
     units = [
@@ -194,7 +194,7 @@ def test_after_a_restart_of_the_camera_the_number_of_the_one_who_was_shown_is_no
     shown = [each.composed.i420[:240] for each in renderer._pictures(b"", T0, b"")]
     assert psnr(person(shown[5], 9), person(i420(clear_picture(5))[:240], 9)) > 30
     assert all(psnr(person(picture, 9), person(i420(clear_picture(0))[:240], 9)) < 15 for picture in shown[10:])
-    assert renderer.verdicts.reason == STARTED_ANEW
+    assert renderer.verdicts.reason == STREAM_RESTARTED
 
 
 async def test_a_jump_ends_the_play_before_it(place):
@@ -411,18 +411,18 @@ async def test_a_page_that_opens_by_itself_is_given_what_is_sealed_and_nothing_e
         await reveals.still(CONTROLLER, session.key, T0)
     with pytest.raises(RightRefused, match="another person's"):
         reveals.handed(Account("other", frozenset({Right.VIEW, Right.REVEAL})), session.key)
-    reveals.tell(CONTROLLER, session.key, Verdicts(opened=75))
+    reveals.report_verdicts(CONTROLLER, session.key, Verdicts(opened=75))
     await reveals.end(CONTROLLER, session.key)
     end = (await log.entries(ADMIN, action="reveal-end"))[0]
     assert end.details["opened"] == 75
     assert end.details["shown"] == "2026-11-18T11:06:40Z/2026-11-18T11:06:43Z"
 
 
-async def opened(reveals, key, keys, by=CONTROLLER):
+async def opened(reveals, key, keys, account=CONTROLLER):
     """What the page does after its passphrase opened a key."""
-    ((kid, sealed),) = reveals.handed(by, key).proofs.items()
+    ((kid, sealed),) = reveals.handed(account, key).proofs.items()
     identity = load_identity(keys.folder / "reveal" / f"{kid}.json", PASSPHRASE)
-    return await reveals.opened(by, key, identity.open(bytes.fromhex(sealed), PROOF_INFO))
+    return await reveals.opened(account, key, identity.open(bytes.fromhex(sealed), PROOF_INFO))
 
 
 def with_event(work, event):

@@ -126,8 +126,8 @@ class Place:
 
     async def stream(self, key, from_s=None, camera=1):
         """What the stream shows, picture by picture, or the code that it is closed with at once."""
-        asked = {"reveal": key} | ({} if from_s is None else {"from": self.at(from_s)})
-        socket = await self.client.ws_connect(f"/api/cameras/{camera}/stream", params=asked)
+        query = {"reveal": key} | ({} if from_s is None else {"from": self.at(from_s)})
+        socket = await self.client.ws_connect(f"/api/cameras/{camera}/stream", params=query)
         data, first = b"", None
         while (message := await socket.receive(timeout=60)).type in (WSMsgType.TEXT, WSMsgType.BINARY):
             if message.type is WSMsgType.BINARY:
@@ -148,9 +148,9 @@ class Place:
 
     async def export(self, start_s, end_s, camera=1, **more):
         """The revealed file of a package, or the status of the refusal."""
-        asked = {"camera": camera, "reason": REASON, "start": self.at(start_s), "end": self.at(end_s),
+        body = {"camera": camera, "reason": REASON, "start": self.at(start_s), "end": self.at(end_s),
                  "passphrase": PASSPHRASE, **more}  # fmt: skip
-        reply = await self.client.post("/api/exports", json=asked)
+        reply = await self.client.post("/api/exports", json=body)
         if reply.status != 201:
             return reply.status
         self.package = f"/api/exports/{(await reply.json())['id']}"
@@ -299,8 +299,8 @@ async def test_a_right_that_is_taken_away_ends_what_runs_at_once(place, right):
 
 async def test_eight_at_once_on_one_approval_get_one_reveal(place):
     approval = await place.approved()
-    asked = [place.client.post("/api/reveals", json=place.asking(approval)) for _ in range(8)]
-    replies = await asyncio.gather(*asked)
+    requests = [place.client.post("/api/reveals", json=place.asking(approval)) for _ in range(8)]
+    replies = await asyncio.gather(*requests)
     assert sorted(reply.status for reply in replies) == [201] + [403] * 7
     assert len(place.box.reveals.active(Account(NAME, RIGHTS))) == 1
 
@@ -389,7 +389,7 @@ async def test_half_a_character_is_refused_by_name_and_leaves_nothing_running(pl
 
 
 @pytest.mark.parametrize(
-    ("path", "field", "asked"),
+    ("path", "field", "body"),
     [
         ("/api/exports", "reason", {"camera": 1, "start": "2026-01-01T00:00:00Z", "end": "2026-01-01T00:00:01Z"}),
         ("/api/reveals/requests", "reason", {"camera": 1, "from": "2026-01-01T00:00:00Z"}),
@@ -398,8 +398,8 @@ async def test_half_a_character_is_refused_by_name_and_leaves_nothing_running(pl
         ("/api/sign-in", "password", {"name": "x"}),
     ],
 )
-async def test_half_a_character_is_refused_by_name_wherever_a_text_is_taken(place, path, field, asked):
-    reply = await place.client.post(path, data=json.dumps(asked | {field: HALF}))
+async def test_half_a_character_is_refused_by_name_wherever_a_text_is_taken(place, path, field, body):
+    reply = await place.client.post(path, data=json.dumps(body | {field: HALF}))
     assert (reply.status, (await reply.json())["field"]) == (400, field)
 
 

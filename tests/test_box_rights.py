@@ -1,4 +1,4 @@
-"""Who may do what: the published matrix against the running box, and what it does not show by itself."""
+"""The rights of accounts: the published matrix against the running box, and what it does not show by itself."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from nvr_box.web.request_fields import iso
 @pytest.mark.timeout(900)  # a few hundred requests, some of which start a reveal process
 async def test_the_published_rights_are_those_of_the_running_box(tmp_path):
     published = DOCUMENT.read_text(encoding="utf-8")
-    assert await matrix(tmp_path) == published, "PYTHONPATH=. python tests/rights_matrix.py writes it anew"
+    assert await matrix(tmp_path) == published, "PYTHONPATH=. python tests/rights_matrix.py writes it again"
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ async def test_a_refused_seal_leaves_no_key_of_a_case(box):
     assert keys.cases.public("case-9") is None
 
 
-async def test_whoever_may_search_but_not_view_finds_nothing(box):
+async def test_an_account_that_may_search_but_not_view_finds_nothing(box):
     searches = box.box.searches
     for search in (searches.by_attributes(holding(Right.OPERATE), Filters()),
                    searches.by_packet(holding(Right.OPERATE), 1, Filters())):  # fmt: skip
@@ -75,7 +75,7 @@ async def test_a_frozen_picture_is_of_no_use_without_the_right_to_view(box):
             await box.box.searches.by_pick(account, still.key, 0, Filters())
 
 
-async def test_whoever_is_limited_reads_of_their_own_cameras_in_the_log(box):
+async def test_a_limited_account_reads_of_its_own_cameras_in_the_log(box):
     log = box.box.audit
     for camera in (None, 1, 2):
         await log.write("somebody", "lock", camera=camera)
@@ -91,7 +91,7 @@ async def test_times_at_the_end_of_the_calendar_are_answered(box):
         signed = await client.post("/api/sign-in", json={"name": NAME, "password": "the subject's password"})
         headers = {"X-Veilcam-CSRF": (await signed.json())["csrf"]}
         for at in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", iso(1 << 60)):
-            asked = {"camera": 1, "reason": REASON, "from": at, "passphrase": PASSPHRASE}
-            reply = await client.post("/api/reveals", data=json.dumps(asked), headers=headers)
+            request = {"camera": 1, "reason": REASON, "from": at, "passphrase": PASSPHRASE}
+            reply = await client.post("/api/reveals", data=json.dumps(request), headers=headers)
             assert reply.status == 201
             assert re.fullmatch(r"\d{4}-.*Z", (await reply.json())["covers"]["end"])

@@ -314,7 +314,7 @@ async def test_codes_of_another_model_are_counted_and_never_compared(place):
     assert {match.packet for match in results.matches} <= set(range(1, 41))
 
 
-async def test_a_viewer_may_not_search_and_an_operator_sees_his_cameras_only(place):
+async def test_a_viewer_may_not_search_and_an_operator_sees_their_cameras_only(place):
     store, _, intake, searches = place
     await filled(intake)
     viewer = dataclasses.replace(GUARD, rights=frozenset({Right.VIEW}))
@@ -391,7 +391,7 @@ async def test_a_start_reads_blocks_and_finds_what_rows_would_say(place, monkeyp
     assert contents(quick) == contents(singly) == contents(passages)
     assert (await AppearanceSearch(quick, None, Audit(store)).by_packet(GUARD, 1, Filters())).compared == 116
 
-    # A passage that is gone or coded anew takes its block with it, and the next start makes another.
+    # A passage that is gone or coded again takes its block with it, and the next start makes another.
     await store.write(lambda link: link.execute("DELETE FROM packet WHERE packet = 130"))
     await store.write(lambda link: link.execute("UPDATE packet SET model = 'net-2', code = ? WHERE packet = 7",
                                                 (fine[0].tobytes(),)))  # fmt: skip

@@ -65,7 +65,7 @@ async def at_work(folder, camera):
     store.close()
 
 
-async def test_somebody_is_left_open_by_the_camera_until_the_box_ends_it(tmp_path):
+async def test_a_person_is_left_open_by_the_camera_until_the_box_ends_it(tmp_path):
     async with running(tmp_path / "camera") as camera, at_work(tmp_path, camera) as (selections, roster, store):
         stored = camera.camera.selection.stored
         said = await selections.choose_passage(ADMIN, 1, EXCEPT, passage=PERSON)
@@ -78,7 +78,7 @@ async def test_somebody_is_left_open_by_the_camera_until_the_box_ends_it(tmp_pat
         assert (said.mode, said.labels) == (Mode.ONLY, ("the neighbour",)), "another mode speaks of others"
         known = selections._maskings.now(GUARD, 1)
         assert (known.mode, known.labels) == (said.mode, said.labels)
-        # A box that was restarted learns of it from the camera, which looks at nobody for being asked.
+        # A box that was restarted learns of it from the camera, which compares no person for a GET.
         fresh = Maskings(store, roster)
         await fresh.ask(1)
         assert fresh.now(GUARD, 1) == known
@@ -88,8 +88,8 @@ async def test_somebody_is_left_open_by_the_camera_until_the_box_ends_it(tmp_pat
         rows = await store.read(
             lambda link: link.execute("SELECT details FROM audit WHERE action = 'select'").fetchall()
         )
-        told = [json.loads(details) for (details,) in rows]
-        assert [(each["mode"], each["people"]) for each in told] == [
+        chosen = [json.loads(details) for (details,) in rows]
+        assert [(each["mode"], each["people"]) for each in chosen] == [
             ("except", "the guest"),
             ("except", "the guest, a colleague"),
             ("only", "the neighbour"),
@@ -97,7 +97,7 @@ async def test_somebody_is_left_open_by_the_camera_until_the_box_ends_it(tmp_pat
         ]
 
 
-async def test_whoever_cannot_be_told_apart_for_sure_is_not_left_open(tmp_path):
+async def test_a_person_who_cannot_be_distinguished_for_sure_is_not_left_open(tmp_path):
     async with running(tmp_path / "camera") as camera, at_work(tmp_path, camera) as (selections, roster, _):
         for passage, says in ((CAR, "only people"), (NAMELESS, "no appearance code"), (STRANGE, "another network")):
             with pytest.raises(RequestError, match=says):

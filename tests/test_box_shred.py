@@ -81,7 +81,7 @@ async def test_nothing_of_a_removed_camera_is_left_in_the_database_nor_in_its_lo
     assert holds_needle(tmp_path)
     await roster.remove(added.camera, recordings_too=False, entry=entry("test", "camera-remove", added.camera, {}))
     assert holds_needle(tmp_path) == []
-    # The log goes on, and so does whoever reads beside us.
+    # The log goes on, and so does a reader beside us.
     with contextlib.closing(sqlite3.connect(tmp_path / "box.db")) as reader:
         log = Audit(store)
         for number in range(50):
@@ -96,7 +96,7 @@ async def test_nothing_of_a_removed_camera_is_left_in_the_database_nor_in_its_lo
     again.close()
 
 
-async def test_who_reads_holds_nobody_up_and_the_rest_is_done_later(tmp_path):
+async def test_a_reader_delays_no_writer_and_the_rest_is_done_later(tmp_path):
     store = Store.open(tmp_path / "box.db")
     log = Audit(store)
     await log.write("anna", "search")
@@ -121,7 +121,7 @@ async def test_a_crash_after_the_scrub_finds_everything(tmp_path):
         await log.write("anna", "search", number=number)
     await store.scrub()
     await log.write("anna", "search", number=20)
-    # As after a power cut: the files as they lie now, opened by somebody else.
+    # As after a power cut: the files as they lie now, opened by another process.
     copy = tmp_path / "copy"
     copy.mkdir()
     for path in tmp_path.glob("box.db*"):

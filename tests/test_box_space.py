@@ -166,7 +166,7 @@ async def test_a_full_disk_that_takes_no_database_write_either_goes_on_recording
     assert not [each for each in place.findings() if "newest" not in each and "later" not in each]
     place.segments.flush()
     await retention.sweep()
-    assert place.segments.settle(30)
+    assert place.segments.wait_stored(30)
     assert not list(place.root.rglob("*" + GONE))
     assert await place.starts() == [*before[2:], *(start + 60_000_000 for start in before)]
     assert place.findings() == []
@@ -186,7 +186,7 @@ async def test_where_nothing_old_is_left_the_oldest_without_a_row_makes_room(pla
     monkeypatch.undo()
     await retention.sweep()
     place.segments.flush()
-    assert place.segments.settle(30)
+    assert place.segments.wait_stored(30)
     assert await place.starts() == [start + 60_000_000 for start in old[2:]]
     assert place.findings() == []
 
@@ -226,7 +226,7 @@ async def test_a_full_disk_replaces_its_oldest_but_is_not_eaten_up_by_another_pr
     retention = Retention(place.store, place.segments, RecordConfig(keep_days=0, keep_least_hours=24))
     place.disk(10 * GIB, 5 * GIB)
     await retention.sweep()
-    # Nothing was recorded since: one segment may go for a start, then what is freed has gone to somebody else.
+    # Nothing was recorded since: one segment may go for a start, then what is freed has gone to another program.
     made = [await asyncio.to_thread(retention.make_room) for _ in range(count)]
     assert made == [True] + [False] * (count - 1)
     (notice,) = retention.notices()
@@ -276,7 +276,7 @@ async def test_a_locked_database_does_not_stop_recording(place, clip):
     thief.execute("ROLLBACK")
     thief.close()
     place.segments.flush()
-    assert place.segments.settle(30)
+    assert place.segments.wait_stored(30)
     assert len(await place.starts()) >= 3
     assert place.findings() == []
 
@@ -293,7 +293,7 @@ async def test_a_file_that_could_not_be_finished_gets_its_row_without_a_restart(
     await place.record(clip)
     before = await place.recordings.spans(GUARD, 1, 0, EVER)
     await finish_left(place.segments)
-    assert place.segments.settle(30)
+    assert place.segments.wait_stored(30)
     after = await place.recordings.spans(GUARD, 1, 0, EVER)
     assert sum(s.end_us - s.start_us for s in after) > sum(s.end_us - s.start_us for s in before)
     assert place.findings() == []

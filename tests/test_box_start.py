@@ -17,29 +17,29 @@ from nvr_box.search.passages import Passages
 
 @pytest.fixture
 def camera():
-    """A socket that notes when it is asked for a stream."""
-    asked = threading.Event()
+    """A socket that notes when a stream is requested of it."""
+    requested = threading.Event()
     door = socket.create_server(("127.0.0.1", 0))
 
     def serve():
         try:
             while True:
                 link, _ = door.accept()
-                asked.set()
+                requested.set()
                 link.close()
         except OSError:
             pass  # the test is over
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    yield f"rtsp://127.0.0.1:{door.getsockname()[1]}/main", asked
+    yield f"rtsp://127.0.0.1:{door.getsockname()[1]}/main", requested
     door.shutdown(socket.SHUT_RDWR)
     door.close()
     thread.join(10)
 
 
 async def test_recorders_wait_neither_for_networks_nor_for_passages(tmp_path, camera, monkeypatch):
-    uri, asked = camera
+    uri, requested = camera
     store = Store.open(tmp_path / places.DATABASE)
     row = "INSERT INTO camera VALUES (1, 'yard', '', '', '', ?, '', '', '', '', ?, NULL, NULL, NULL, 0, '', 1, 0, 0)"
     await store.write(lambda link: link.execute(row, (uri, CAMERA_ID.hex())))
@@ -48,7 +48,7 @@ async def test_recorders_wait_neither_for_networks_nor_for_passages(tmp_path, ca
 
     def load(_config):
         """As slow as it has to be to see which comes first."""
-        before.append(asked.wait(30))
+        before.append(requested.wait(30))
 
     async def loaded(_passages):
         pytest.fail("passages are loaded beside everything else")

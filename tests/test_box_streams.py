@@ -127,7 +127,7 @@ def test_a_server_that_says_nothing_is_given_up(monkeypatch, transport):
         assert time.monotonic() - began_s < 10
 
 
-def test_a_refused_sign_in_is_told_apart():
+def test_a_refused_sign_in_is_distinguished():
     with OddCamera(None, status=401) as camera, pytest.raises(SignInRefused):
         RecordedStream(camera.uri, "admin", "wrong")
 
@@ -141,7 +141,7 @@ async def test_the_first_group_of_pictures_after_a_connection_is_recorded(segmen
     assert len(spans) == 1
 
 
-async def test_what_came_while_the_stream_was_looked_at_is_dated_when_it_came(segments, pictures):
+async def test_what_came_while_the_stream_was_analysed_is_dated_when_it_came(segments, pictures):
     began = []
 
     def play(stream):
@@ -238,7 +238,7 @@ async def test_a_camera_back_from_a_reboot_is_recorded_within_two_seconds(segmen
 
 async def until(true):
     async with asyncio.timeout(60):
-        while not true():  # noqa: ASYNC110 - a thread tells nobody
+        while not true():  # noqa: ASYNC110 - a thread sets no event
             await asyncio.sleep(0.01)
 
 
@@ -269,21 +269,21 @@ async def test_a_stream_that_refreshes_gradually_has_segments(segments, tmp_path
 
 
 async def test_a_segment_that_no_browser_plays_asks_for_a_whole_picture(segments, tmp_path):
-    """The camera refreshes gradually; asked for a whole picture, it sends one, and a segment begins there."""
+    """The camera refreshes gradually; on request it sends a whole picture, and a segment begins there."""
     path = refreshing(tmp_path / "refresh.h264", "h264")
     whole = access_units(path)
     path.write_bytes(b"".join((*whole[:110], *whole[:190])))
-    asked = []
+    requests = []
     once = OnceSource(lambda: FileSource(path, T0_US))
     recorder = Recorder(1, "yard", once, segments, segment_s=3, make_room=lambda: False, publish=lambda *_: None,
-                        want_key=lambda: asked.append(None))  # fmt: skip
+                        want_key=lambda: requests.append(None))  # fmt: skip
     recorder.start()
     assert await asyncio.to_thread(once.gone.wait, 60)
     recorder.stop()
     assert await asyncio.to_thread(recorder.join, 30)
     found = await segments.between(1, 0, EVER)
     assert T0_US + 110 * 40_000 in [each.start_us for each in found]
-    assert len(asked) == len(found) - 2, "all but the two that begin with a whole picture"
+    assert len(requests) == len(found) - 2, "all but the two that begin with a whole picture"
 
 
 async def test_time_stamps_that_step_back_cut_nothing(segments, pictures):

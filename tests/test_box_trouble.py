@@ -60,7 +60,7 @@ def test_a_database_that_is_locked_for_45_s_costs_no_picture(tmp_path):
 @pytest.mark.long
 @pytest.mark.e2e
 @pytest.mark.timeout(200)
-def test_a_database_that_is_damaged_under_the_box_is_made_anew_while_it_records(tmp_path):
+def test_a_database_that_is_damaged_under_the_box_is_rebuilt_while_it_records(tmp_path):
     state = tmp_path / "state"
     with RtspCamera(rate=20, gop=10) as camera:
         _, config = prepared(state, camera.uri)

@@ -1,4 +1,4 @@
-"""Standing in line: one at a time, the known first, an end to the line, and nobody lost who goes away."""
+"""The sign-in queue: one at a time, known clients first, bounded, and no turn lost when a client goes away."""
 
 import asyncio
 
@@ -47,7 +47,7 @@ async def test_a_line_has_an_end_and_all_lines_together():
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
-async def test_whoever_goes_away_takes_no_turn_along(after):
+async def test_a_client_that_goes_away_takes_no_turn_along(after):
     turns, done, gate = SignInQueue(4), [], asyncio.Event()
     tasks = [asyncio.create_task(having(turns, "a", number, done, gate)) for number in range(3)]
     await settle()

@@ -51,7 +51,7 @@ async def test_an_account_signs_in_with_its_password_only_and_both_are_written_d
         with pytest.raises(RightRefused) as refused:
             await known.authenticate(name, password, peer="::1")
         sentences.add(str(refused.value))
-    assert len(sentences) == 1  # which of the two was wrong is not told
+    assert len(sentences) == 1  # which of the two was wrong is not revealed
     entries = await log.entries(ADMIN, action="sign-in")
     assert [entry.granted for entry in entries] == [False, False, False, True]
     rows = await store.read(lambda link: link.execute("SELECT verifier FROM account").fetchone())
@@ -60,6 +60,7 @@ async def test_an_account_signs_in_with_its_password_only_and_both_are_written_d
 
 async def test_guessing_is_slowed_down_per_peer(place):
     _, _, known = place
+    known._guard = SignIns(users._ACCOUNT, users._ADDRESS, lambda: 1000.0)
     await known.save(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
     for _ in range(5):
         with pytest.raises(RightRefused):
@@ -79,6 +80,7 @@ async def test_ten_right_sign_ins_of_one_account_at_once_are_ten(place):
 
 async def test_of_many_wrong_passwords_at_once_few_are_tried_and_each_of_them_is_in_the_log(place, monkeypatch):
     _, log, known = place
+    known._guard = SignIns(users._ACCOUNT, users._ADDRESS, lambda: 1000.0)
     await known.save(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
     tried = []
     real = users._fits
@@ -115,7 +117,7 @@ async def test_the_brake_holds_after_thousands_of_failures_and_says_how_many_it_
     assert held_off.details["held_off"] == 7
 
 
-async def test_who_was_here_before_does_not_stand_behind_strangers(place, monkeypatch):
+async def test_a_known_client_does_not_queue_behind_strangers(place, monkeypatch):
     _, _, known = place
     await known.save(ADMIN, "anna", password=PASSWORD, rights=[Right.VIEW])
     await known.authenticate("anna", PASSWORD, peer="10.0.0.1")
@@ -171,11 +173,11 @@ async def test_a_change_of_one_part_leaves_the_others(place):
 
 async def test_an_unknown_name_costs_the_same_scrypt(place, monkeypatch):
     _, _, known = place
-    asked = []
-    monkeypatch.setattr(users, "_fits", lambda password, verifier: asked.append(verifier) or False)
+    verifiers = []
+    monkeypatch.setattr(users, "_fits", lambda password, verifier: verifiers.append(verifier) or False)
     with pytest.raises(RightRefused):
         await known.authenticate("nobody", "x", peer="y")
-    assert asked[0].startswith(f"scrypt${1 << 14}$8$1$")
+    assert verifiers[0].startswith(f"scrypt${1 << 14}$8$1$")
 
 
 async def test_entries_are_chained_filtered_and_paged(place):
@@ -186,7 +188,7 @@ async def test_entries_are_chained_filtered_and_paged(place):
     assert (verdict.entries, verdict.broken_at) == (5, None)
     newest = await log.entries(ADMIN, limit=2, action="search")
     assert [entry.reason for entry in newest] == ["case 4", "case 3"]
-    older = await log.entries(ADMIN, before=newest[-1].number, who="bert")
+    older = await log.entries(ADMIN, before=newest[-1].number, actor="bert")
     assert [entry.reason for entry in older] == ["case 2", "case 0"]
     assert (await log.entries(ADMIN, camera=1, action="search"))[0].who == "anna"
     # Each look left an entry of its own.
@@ -213,7 +215,7 @@ async def test_the_log_can_only_grow(place):
         ("UPDATE audit SET number = 9 WHERE number = 4", 4),
     ],
 )
-async def test_whoever_gets_past_the_triggers_breaks_the_chain(place, change, broken_at):
+async def test_a_change_past_the_triggers_breaks_the_chain(place, change, broken_at):
     store, log, _ = place
     for number in range(4):
         await log.write("anna", "search", reason=f"case {number}")
@@ -287,7 +289,7 @@ async def test_an_administrator_of_one_camera_may_look_after_it(place):
         await known.remove(LIMITED, "root")
 
 
-async def test_nobody_widens_their_own_account(place):
+async def test_no_account_widens_itself(place):
     _, _, known = place
     await known.save(ADMIN, "root", password=PASSWORD, rights=[Right.ADMIN])
     root = known.get("root")
@@ -316,7 +318,7 @@ async def test_what_two_change_at_once_is_not_undone(place):
     assert known.get("anna").rights == {Right.VIEW}
 
 
-async def test_whoever_listens_hears_of_a_change_at_once(place):
+async def test_a_listener_is_notified_of_a_change_at_once(place):
     _, _, known = place
     heard = []
     known.listen(lambda: heard.append([each.name for each in known.list(ADMIN)]))

@@ -65,7 +65,7 @@ def simulated(detect_s, pace):
     whole, detected_90k, coming = [], -90_000, next(frames)
     while coming is not None:
         while coming is not None and coming.pts_90k / 90_000 <= now[0]:
-            junction.put(coming)
+            junction.add(coming)
             coming = next(frames, None)
         now[0] += 0.01
         if junction._for_vision:

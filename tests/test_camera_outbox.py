@@ -110,7 +110,7 @@ def test_a_truncated_file_is_put_aside_and_the_camera_goes_on(tmp_path, share):
     last = [first.add(lambda _: bytes(5000)) for _ in range(20)][-1]
     first.close()
     os.truncate(path, int(path.stat().st_size * share))
-    again = Outbox.whole(path, clock=lambda: NOW + 60)
+    again = Outbox.open_or_replace(path, clock=lambda: NOW + 60)
     number = again.add(sealed)
     assert [q.sequence for q in again.head(9)] == [number]
     assert (number > last, len(list(tmp_path.glob("*.damaged-*")))) == (True, int(share > 0))
@@ -119,7 +119,7 @@ def test_a_truncated_file_is_put_aside_and_the_camera_goes_on(tmp_path, share):
 
 def test_a_folder_that_refuses_is_not_put_aside(tmp_path):
     with pytest.raises(StoreError, match="unable to open"):
-        Outbox.whole(tmp_path / "missing" / "outbox.sqlite")
+        Outbox.open_or_replace(tmp_path / "missing" / "outbox.sqlite")
 
 
 def test_only_the_owner_may_read_it(tmp_path):

@@ -122,7 +122,7 @@ def run(reveal):
             open_source=source or (lambda: Sensor(count)),
             open_eyes=open_eyes or (lambda: eyes),
             adjust=lambda i420, _pts_90k: i420,
-            looked=lambda frame, sight: None,
+            examined=lambda frame, sight: None,
             encoder=MainChannel(WIDTH, HEIGHT, RATE, encoder),
         )
         out = Catch()

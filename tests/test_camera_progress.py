@@ -19,7 +19,7 @@ def judged(reports, now_s):
     """Why a process with these reports, pairs of a second and `Pictures`, is killed at `now_s`."""
     progress = ProgressWatch(0.0, stall_s=STALL_S, start_s=START_S)
     for at_s, report in reports:
-        progress.take(report, at_s)
+        progress.record(report, at_s)
     return progress.stalled(now_s)
 
 
@@ -48,7 +48,7 @@ def test_judgement(reports, now_s, why):
 
 def test_a_supervisor_that_did_not_run_itself_begins_to_count_again():
     progress = ProgressWatch(0.0, stall_s=STALL_S)
-    progress.take(pictures(1, 1), 1.0)
+    progress.record(pictures(1, 1), 1.0)
     progress.rest(500.0)
     assert not progress.stalled(515.0)
     assert progress.stalled(521.0)

@@ -134,20 +134,20 @@ def test_the_pattern_is_a_picture_that_moves_in_time():
 def mean_luma(source, sensor):
     """Of the next picture as it goes into the pipeline."""
     frame = next(iter(source.frames()))
-    return float(planes(sensor.see(frame.i420, frame.pts_90k))[0].mean())
+    return float(planes(sensor.process(frame.i420, frame.pts_90k))[0].mean())
 
 
 def test_a_sensor_sets_what_it_advertises_and_the_picture_is_not_adjusted_twice(tmp_path):
     sensor = Sensor(tmp_path, Bus(topics.CAMERA))
     neutral = mean_luma(sensor.attached(TestPattern(320, 240, Fraction(10))), sensor)
-    sensor.settings.put(Adjustment(brightness=75.0, contrast=60.0))
+    sensor.settings.set(Adjustment(brightness=75.0, contrast=60.0))
     source = sensor.attached(TestPattern(320, 240, Fraction(10)))
     raw = next(iter(source.frames())).i420
     assert float(planes(raw)[0].mean()) == pytest.approx(neutral + 20, abs=3)  # done in the sensor
-    seen = sensor.see(raw, 0)
+    seen = sensor.process(raw, 0)
     assert not np.array_equal(seen, raw)  # contrast, which it does not advertise, is done on the picture
-    sensor.settings.put(Adjustment(brightness=75.0))
-    assert sensor.see(raw, 0) is raw
+    sensor.settings.set(Adjustment(brightness=75.0))
+    assert sensor.process(raw, 0) is raw
 
 
 class Refuses:
@@ -159,10 +159,10 @@ class Refuses:
 
 def test_a_setting_that_the_sensor_refuses_is_done_on_the_picture(tmp_path):
     sensor = Sensor(tmp_path, Bus(topics.CAMERA))
-    sensor.settings.put(Adjustment(brightness=75.0))
+    sensor.settings.set(Adjustment(brightness=75.0))
     source = sensor.attached(Scripted(1, controls=Refuses()))
     raw = next(iter(source.frames())).i420
-    assert float(planes(sensor.see(raw, 0))[0].mean()) > 10
+    assert float(planes(sensor.process(raw, 0))[0].mean()) > 10
 
 
 def test_a_camera_serves_the_pattern(tmp_path):

@@ -109,7 +109,7 @@ def ask(hosts, camera, service, operation, *, host=DEVICE, **values):
         "async def main(base, user, password, namespace, name, path, values):\n"
         "    found, carrier = load().operation(namespace, name), Carrier(user, password, timeout_s=60)\n"
         "    try:\n"
-        "        reply = found.decode_reply(await carrier.ask(base + path, found.encode_request(values)))\n"
+        "        reply = found.decode_reply(await carrier.request(base + path, found.encode_request(values)))\n"
         "    finally:\n"
         "        await carrier.close()\n"
         "    print(json.dumps(reply, default=lambda value: getattr(value, '__values__', None) or str(value)))\n"

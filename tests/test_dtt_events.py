@@ -39,7 +39,7 @@ class PullPoint:
     async def ask(self, operation, **values):
         found = load().operation(TEV, operation)
         carrier = self.client.carrier
-        return await carrier.ask(self.address, found.encode_request(values), action=found.action, wait_s=30)
+        return await carrier.request(self.address, found.encode_request(values), action=found.action, wait_s=30)
 
     async def hear(self, seconds=20):
         reply = await self.ask("PullMessages", Timeout=f"PT{seconds}S", MessageLimit=100)
@@ -300,7 +300,7 @@ SPELLINGS = [
 async def test_any_spelling_of_namespaces(camera, body):
     element = etree.fromstring(body)
     client = camera.client()
-    reply = await client.carrier.ask(f"{camera.base}/onvif/events", element)
+    reply = await client.carrier.request(f"{camera.base}/onvif/events", element)
     assert problems(reply) == []
 
 

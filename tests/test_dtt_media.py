@@ -275,8 +275,8 @@ async def test_a_synchronisation_point_is_an_idr_wish(camera):
     client = camera.client()
     for service in (TR2, TRT):
         await client(service, "SetSynchronizationPoint", ProfileToken="main")
-        assert camera.camera.live.main.wishes.due(1 << 62)
-        assert not camera.camera.live.sub.wishes.due(1 << 62)
+        assert camera.camera.live.main.idr_requests.due(1 << 62)
+        assert not camera.camera.live.sub.idr_requests.due(1 << 62)
 
 
 # Media 1

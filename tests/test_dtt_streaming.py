@@ -35,7 +35,7 @@ async def ask(camera, namespace, operation, path, **values):
     carrier = SoapTransport(camera.user, camera.password, timeout_s=60)
     try:
         url = f"http://127.0.0.1:{camera.web}{path}"
-        return found.decode_reply(await carrier.ask(url, found.encode_request(values)))
+        return found.decode_reply(await carrier.request(url, found.encode_request(values)))
     finally:
         await carrier.close()
 

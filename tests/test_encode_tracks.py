@@ -252,7 +252,7 @@ def test_a_number_that_may_be_two_people_is_not_granted_until_it_is_said_which(o
     assert grant.track_keys(path, [OFFICER], [99]) == []
     report = play(path, tmp_path / "out.mp4", [OFFICER], tracks=frozenset({WALKER}))
     assert (report.pictures, report.revealed) == (2 * PICTURES, PICTURES)
-    assert report.reasons == {reader.STARTED_ANEW: PICTURES}
+    assert report.reasons == {reader.STREAM_RESTARTED: PICTURES}
 
 
 def test_what_may_be_somebody_whom_nobody_follows_stays_masked_for_who_may_see_one():

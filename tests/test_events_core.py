@@ -258,5 +258,5 @@ def test_a_client_that_never_comes_loses_the_oldest(bus):
     for number in range(3000):
         kept.offer(bus.publish("tns1:Media/ProfileChanged", {"Token": str(number)}))
     assert point.dropped == 3000 - 2048
-    assert dict(point.take(1)[0].source)["Token"] == "952"
-    assert len(point.take(5000)) == 2047
+    assert dict(point.next_events(1)[0].source)["Token"] == "952"
+    assert len(point.next_events(5000)) == 2047

@@ -66,7 +66,7 @@ def run(tampering, luma, seconds, start=0):
     changes = []
     for number in range(int(seconds * 10)):
         at = start + number * CLOCK_90K // 10
-        changes += tampering.look(luma, at)
+        changes += tampering.update(luma, at)
     return changes, start + int(seconds * CLOCK_90K)
 
 
@@ -127,15 +127,15 @@ def test_the_sensor_tells_the_bus_and_adjusts(picture, tmp_path):
     bus = Bus(topics.CAMERA)
     sensor = Sensor(tmp_path, bus)
     assert all(dict(event.data)["State"] == "false" for event in bus.states())
-    assert sensor.see(picture, 0) is picture
+    assert sensor.process(picture, 0) is picture
     sensor.settings.change(brightness=90.0)
-    assert planes(sensor.see(picture, 1))[0].mean() > planes(picture)[0].mean() + 20
+    assert planes(sensor.process(picture, 1))[0].mean() > planes(picture)[0].mean() + 20
     heard = []
     bus.listen(heard.append)
     black = picture.copy()
     black[:H] = 17
     for number in range(2, 60):
-        sensor.see(black, number * CLOCK_90K // 10)
+        sensor.process(black, number * CLOCK_90K // 10)
     assert [event.topic for event in heard] == [topics.TOO_DARK.path]
 
 

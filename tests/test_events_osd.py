@@ -97,7 +97,7 @@ def mask(token=None, points=((-1, 1), (0, 1), (0, 0), (-1, 0)), *, type_="Pixela
     ],
 )
 def test_text_is_drawn_where_it_belongs_and_nowhere_else(overlay, grey, position, rows, columns):
-    overlay.settings.put(OsdSettings(osds=(Osd(token="a", text="Gate 4 Å", position=position),)))
+    overlay.settings.set(OsdSettings(osds=(Osd(token="a", text="Gate 4 Å", position=position),)))
     overlay.draw(grey, NOON_US)
     changed = planes(grey)[0] != 100
     assert changed[rows, columns].sum() > 200
@@ -109,7 +109,7 @@ def test_text_is_drawn_where_it_belongs_and_nowhere_else(overlay, grey, position
 def test_a_clock_tells_the_pictures_time(overlay, grey):
     stamp = Osd(token="a", kind=OsdTextKind.DATE_AND_TIME)
     assert stamp.at(datetime(2026, 5, 4, 12, 0, 1, tzinfo=UTC)) == "2026-05-04 12:00:01"
-    overlay.settings.put(OsdSettings(osds=(stamp,)))
+    overlay.settings.set(OsdSettings(osds=(stamp,)))
     overlay.draw(grey, NOON_US)
     later = np.full_like(grey, 100)
     overlay.draw(later, NOON_US + 1_000_000)
@@ -122,7 +122,7 @@ def test_no_text_breaks_a_picture(overlay, shape, text):
     height, width = shape
     picture = np.full((height * 3 // 2, width), 90, np.uint8)
     places = [Osd(token=str(place), text=text, position=place, size=64, x=1.0, y=-1.0) for place in OsdPosition]
-    overlay.settings.put(OsdSettings(osds=tuple(places)))
+    overlay.settings.set(OsdSettings(osds=tuple(places)))
     overlay.draw(picture, NOON_US)
     assert picture.shape == (height * 3 // 2, width)
 

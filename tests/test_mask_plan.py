@@ -76,6 +76,14 @@ def test_after_a_failure_everything_is_masked_until_it_has_settled_again():
     assert not planner.plan(16 * STEP_90K).full
 
 
+def test_six_looks_settle_a_quick_camera_sooner():
+    planner = Planner(WIDTH, HEIGHT, MaskSettings(settle_s=0.5))
+    for n in range(12):
+        planner.saw(replace(sight(n), pts_90k=n * 3600))
+    assert planner.plan(4 * 3600).full
+    assert not planner.plan(5 * 3600).full
+
+
 def test_a_gap_in_the_sightings_is_masked_whole():
     sights = [sight(n) for n in (0, 1, 2, 3, 4, 13, 14, 15)]
     assert planned(sights, 8).why == "the detector is late"

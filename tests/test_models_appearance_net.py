@@ -64,7 +64,7 @@ def test_the_card_of_the_weights_says_research_only():
 
 
 def test_outputs_have_the_shapes_that_are_promised(net, crops):
-    seen = net.see(crops)
+    seen = net.read(crops)
     assert seen.embedding.shape == (16, appearance_net.EMBEDDING)
     assert seen.code.shape == (16, 64)
     assert seen.attributes.shape == (16, len(ModelRegistry.read().entry("market64").names))
@@ -89,7 +89,7 @@ def test_a_mirrored_person_is_the_same_person(net, crops):
 
 
 def test_rounding_to_bytes_moves_no_similarity_by_more_than_a_hundredth(net, crops):
-    exact, rounded = cosines(net.see(crops).code), cosines(values(net.encode_crops(crops)))
+    exact, rounded = cosines(net.read(crops).code), cosines(values(net.encode_crops(crops)))
     assert np.abs(exact - rounded).max() < 0.01
 
 
@@ -107,7 +107,7 @@ def test_bits_rank_like_bytes(net, crops, model):
 
 @pytest.mark.parametrize("model", ["market64-2", "of somebody else"])
 def test_bits_ignore_the_length_of_a_code(net, crops, model):
-    codes = net.see(crops).code
+    codes = net.read(crops).code
     small, large = (np.round(codes * scale).astype(np.int8) for scale in (100, 250))
     differ = np.bitwise_count(coarse.bits(small, model) ^ coarse.bits(large, model)).sum(axis=1)
     assert differ.max() < 30
@@ -187,8 +187,8 @@ def test_a_sure_label_becomes_its_attribute(label, attribute, second):
     names = ModelRegistry.read().entry("market64").names
     logits = np.full(len(names), -9, np.float32)
     logits[names.index(label)] = 9
-    yes = attributes.told(logits, names)[attribute]
-    no = attributes.told(np.full(len(names), -9, np.float32), names)[attribute]
+    yes = attributes.probabilities(logits, names)[attribute]
+    no = attributes.probabilities(np.full(len(names), -9, np.float32), names)[attribute]
     assert (yes > 0.95, no < 0.05) == (second, second)
     assert (yes < 0.05, no > 0.95) == (not second, not second)
 
@@ -197,7 +197,7 @@ def test_what_was_common_in_training_is_not_taken_for_evidence():
     names = ModelRegistry.read().entry("market64").names
     common = np.zeros(len(names), np.float32)
     common[names.index("up")] = np.log(616 / 34)
-    assert attributes.told(common, names)[Attribute.SLEEVE] == pytest.approx(0.5, abs=1e-3)
+    assert attributes.probabilities(common, names)[Attribute.SLEEVE] == pytest.approx(0.5, abs=1e-3)
 
 
 def test_shots_are_averaged_by_quality_and_only_the_likely_is_said():

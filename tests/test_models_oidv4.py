@@ -117,12 +117,12 @@ class Answering:
 
 def test_a_blind_network_does_not_pass_the_self_test(loaded):
     with pytest.raises(ModelError, match="the detector must find one person"):
-        selftest.ask_detector(Oidv4(Answering(loaded.detector._session, 0.0)))
+        selftest.check_detector(Oidv4(Answering(loaded.detector._session, 0.0)))
 
 
 def test_a_network_that_sees_everything_does_not_pass_the_self_test(loaded):
     with pytest.raises(ModelError, match="the detector must find one person"):
-        selftest.ask_detector(Oidv4(Answering(loaded.detector._session, 1.0)))
+        selftest.check_detector(Oidv4(Answering(loaded.detector._session, 1.0)))
 
 
 def test_an_output_that_is_not_a_number_is_not_used(loaded):

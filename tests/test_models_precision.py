@@ -97,7 +97,7 @@ def test_what_does_not_see_in_eight_bits_stays_in_float(monkeypatch, exact, capl
     def blind(_detector):
         raise ModelError("self-test: the detector must find one person")
 
-    monkeypatch.setattr(selftest, "ask_detector", blind)
+    monkeypatch.setattr(selftest, "check_detector", blind)
     with caplog.at_level(logging.WARNING):
         assert precision.detecting(exact, REGISTRY, AUTO) is exact
     assert "stays in float" in caplog.text

@@ -385,7 +385,7 @@ async def test_our_own_camera_is_understood(tmp_path):
             assert await camera.stream_uri(sub) == f"rtsp://127.0.0.1:{device.camera.rtsp.port}/sub"
             assert (await camera.snapshot(main)).startswith(b"\xff\xd8")
             await camera.synchronisation_point(main)
-            assert device.camera.live.main.wishes.due(1 << 62)
+            assert device.camera.live.main.idr_requests.due(1 << 62)
             point = await camera.pull_point()
             device.camera.bus.publish("tns1:VideoSource/MotionAlarm", {"Source": "source"}, {"State": True})
             async with asyncio.timeout(60):

@@ -64,7 +64,7 @@ def ask(port, operation, **values):
         try:
             found = load().operation(names.TDS, operation)
             url = f"http://127.0.0.1:{port}/onvif/device_service"
-            return found.decode_reply(await carrier.ask(url, found.encode_request(values)))
+            return found.decode_reply(await carrier.request(url, found.encode_request(values)))
         finally:
             await carrier.close()
 

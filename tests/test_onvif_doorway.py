@@ -14,7 +14,7 @@ from box_fakes import PASSWORD, USER, RtspCamera
 
 from nvr_box.record.source import RecordedStream
 from onvif import connection_bounds
-from onvif.connection_bounds import Bounds, ConnectionLimit, attend, read_in_time, runner_of
+from onvif.connection_bounds import Bounds, ConnectionLimit, bound_connections, read_in_time, runner_of
 from onvif.listener import PortListener
 from onvif.rtsp import client_sweep, replay
 from onvif.rtsp.replay import ReplayServer
@@ -41,15 +41,15 @@ async def serving(bounds, *, tls=None):
         return web.Response(body=await read_in_time(request, most=100, limit_s=0.5))
 
     app = web.Application()
-    crowd = ConnectionLimit(bounds)
-    attend(app, crowd)
+    limit = ConnectionLimit(bounds)
+    bound_connections(app, limit)
     app.add_routes([web.get("/", here), web.get("/hold", hold)])
     app.add_routes([web.post("/", echo)])
     runner = await runner_of(app)
     listener = PortListener(runner, "127.0.0.1")
     await listener.open(0, tls)
     try:
-        yield listener.port, crowd
+        yield listener.port, limit
     finally:
         await runner.cleanup()
 
@@ -87,15 +87,15 @@ async def test_who_does_not_ask_in_time_goes(said, secure, tmp_path):
         (tmp_path / "pem").write_text(pem(certificate("here", key)) + key_pem(key))
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(tmp_path / "pem")
-    async with serving(Bounds(patience_s=0.3), tls=tls) as (port, crowd):
+    async with serving(Bounds(patience_s=0.3), tls=tls) as (port, limit):
         reader, writer = await connected(port, said=said)
         assert await ended(reader)
         writer.close()
-        await until(lambda: not len(crowd))
+        await until(lambda: not len(limit))
 
 
 async def test_a_head_in_drips_is_cut_too():
-    async with serving(Bounds(patience_s=0.5)) as (port, crowd):
+    async with serving(Bounds(patience_s=0.5)) as (port, limit):
         reader, writer = await connected(port, said=b"GET / HTTP/1.1\r\n")
         gone = asyncio.create_task(ended(reader))
         while not gone.done():
@@ -103,16 +103,16 @@ async def test_a_head_in_drips_is_cut_too():
             with contextlib.suppress(TimeoutError, ConnectionError):
                 await asyncio.wait_for(asyncio.shield(gone), 0.05)
         assert await gone
-        await until(lambda: not len(crowd))
+        await until(lambda: not len(limit))
 
 
 async def test_who_has_asked_stays_and_idle_ones_make_room():
-    async with serving(Bounds(in_all=8, per_address=4)) as (port, crowd):
+    async with serving(Bounds(in_all=8, per_address=4)) as (port, limit):
         holding = [await connected(port, said=b"GET /hold HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(2)]
-        await until(lambda: sum(guest.is_settled for guest in crowd._guests.values()) == 2)
+        await until(lambda: sum(guest.has_requested for guest in limit._connections.values()) == 2)
         idle = [await connected(port) for _ in range(10)]
         assert await answered(port)
-        assert len(crowd) <= 4
+        assert len(limit) <= 4
         for reader, _ in idle[:-2]:
             assert await ended(reader)
         for reader, writer in holding:
@@ -120,23 +120,23 @@ async def test_who_has_asked_stays_and_idle_ones_make_room():
             writer.close()
         for _, writer in idle:
             writer.close()
-        await until(lambda: not len(crowd))
-        assert not crowd._by_address
+        await until(lambda: not len(limit))
+        assert not limit._by_address
 
 
 async def test_a_full_address_leaves_room_for_the_others_and_a_full_port_takes_nobody():
-    async with serving(Bounds(in_all=6, per_address=4)) as (port, crowd):
+    async with serving(Bounds(in_all=6, per_address=4)) as (port, limit):
         ask = b"GET /hold HTTP/1.1\r\nHost: x\r\n\r\n"
         kept = [await connected(port, said=ask) for _ in range(4)]
-        await until(lambda: sum(guest.is_settled for guest in crowd._guests.values()) == 4)
+        await until(lambda: sum(guest.has_requested for guest in limit._connections.values()) == 4)
         assert not await answered(port)
         assert await answered(port, "127.0.0.2")
-        await until(lambda: len(crowd) == 4)
+        await until(lambda: len(limit) == 4)
         kept += [await connected(port, "127.0.0.2", ask) for _ in range(2)]
-        await until(lambda: sum(guest.is_settled for guest in crowd._guests.values()) == 6)
+        await until(lambda: sum(guest.has_requested for guest in limit._connections.values()) == 6)
         assert not await answered(port, "127.0.0.3")
         kept.pop()[1].close()
-        await until(lambda: len(crowd) == 5)
+        await until(lambda: len(limit) == 5)
         assert await answered(port, "127.0.0.3")
         for _, writer in kept:
             writer.close()
@@ -153,11 +153,11 @@ async def test_eleven_hundred_idle_connections_leave_the_port_open():
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
     links = []
     try:
-        async with serving(Bounds()) as (port, crowd):
+        async with serving(Bounds()) as (port, limit):
             await asyncio.to_thread(crowd_in, port, links)
             assert await answered(port)
             assert await answered(port, "127.0.0.9")
-            assert len(crowd) <= crowd.bounds.most
+            assert len(limit) <= limit.bounds.most
     finally:
         for link in links:
             link.close()
@@ -214,7 +214,7 @@ async def test_replay_ends_those_without_a_session_and_is_not_held_by_them(monke
         each.close()
     await until(lambda: not server._tasks)
     await server.stop()
-    assert not len(server.crowd)
+    assert not len(server.limit)
     assert not server.tunnels
 
 
@@ -239,20 +239,20 @@ def test_visitors_of_a_door_make_room(monkeypatch):
     door = client_sweep.ClientSweep(lambda client: client.address, gone.append)
     first, second, third = Guest("a", sessions=1), Guest("a"), Guest("a")
     for guest in (first, second, third):
-        door.came(guest)
+        door.add(guest)
     assert gone == [second], "the one without a session"
     third.sessions = 1
     late = Guest("a")
-    door.came(late)
+    door.add(late)
     assert gone == [second, late]
     others = [Guest("b", 1), Guest("c", 1)]
     for guest in others:
-        door.came(guest)
+        door.add(guest)
     full = Guest("d")
-    door.came(full)
+    door.add(full)
     assert gone[-1] is full
     others[0].closed(others[0])
-    door.came(fresh := Guest("d"))
+    door.add(fresh := Guest("d"))
     monkeypatch.setattr(client_sweep, "PATIENCE_S", -1)
     third.sessions = 0
     door.sweep()
@@ -290,7 +290,7 @@ async def test_what_is_packed_is_refused_and_never_unpacked(packing):
 
     seen = []
     app = web.Application()
-    attend(app, ConnectionLimit(Bounds()))
+    bound_connections(app, ConnectionLimit(Bounds()))
     app.middlewares.insert(0, note)
     app.add_routes([web.post("/", lambda _request: web.Response(text="here"))])
     runner = await runner_of(app)

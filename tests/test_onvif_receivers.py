@@ -122,7 +122,7 @@ async def test_a_second_source_is_recorded_and_played(box, camera, protocol):
     await until(state_is(client, receiver, "NotConnected"))
     found = (await client(TSE, "GetRecordingInformation", RecordingToken=recording)).RecordingInformation
     assert (found.Source.Name, found.RecordingStatus) == ("Second source", "Stopped")
-    samples = BoxArchive(box.face.catalogue).samples(recording, 0, None, reverse=False, who="user")
+    samples = BoxArchive(box.face.catalogue).samples(recording, 0, None, reverse=False, user="user")
     times = [sample.utc_us async for sample in samples if sample.track == "video"]
     assert len(times) > 30
     assert abs(times[-1] - utc_us()) < 120_000_000

@@ -498,7 +498,7 @@ async def test_every_operation_is_for_the_levels_of_its_access_class(camera):
                 body = etree.Element(q(TAS, name))
                 etree.SubElement(body, q("urn:veilcam:test", "Nonsense")).text = "x"
                 try:
-                    await client.carrier.ask(client.base + client.paths[TAS], body)
+                    await client.carrier.request(client.base + client.paths[TAS], body)
                     let_in = True
                 except NotAuthorized:
                     let_in = False

@@ -147,7 +147,7 @@ async def test_every_operation_is_open_to_exactly_its_levels(camera):
 
 async def refused(client, body):
     try:
-        await client.carrier.ask(f"{client.base}/onvif/device_service", body)
+        await client.carrier.request(f"{client.base}/onvif/device_service", body)
     except NotAuthorized:
         return True
     except Fault:

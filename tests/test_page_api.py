@@ -95,7 +95,10 @@ async def test_answers_carry_the_headers_that_keep_foreign_code_out(client):
 async def test_nothing_in_the_page_comes_from_another_host():
     for path in (API_PAGE.parent / "static").rglob("*"):
         if path.suffix in (".js", ".css", ".html"):
-            hosts = set(re.findall(r"https?://([\w.-]+)", path.read_text(encoding="utf-8")))
+            text = path.read_text(encoding="utf-8")
+            if "vendor" in path.parts:  # papers and bug reports that its comments cite
+                text = re.sub(r"(?m)^\s*\*.*|(?<!:)//\s.*", "", text)
+            hosts = set(re.findall(r"https?://([\w.-]+)", text))
             assert hosts <= {"www.w3.org"}, f"{path.name} names {hosts}"  # the SVG namespace is a name, not an address
 
 
@@ -346,7 +349,7 @@ async def test_nonsense_from_the_page_closes_the_stream(client):
 
 
 def test_the_page_asks_for_words_of_the_closed_list_only():
-    script = (API_PAGE.parent / "static/attributes.js").read_text(encoding="utf-8")
+    script = (API_PAGE.parent / "static/parts/attributes.js").read_text(encoding="utf-8")
     lists = {name: re.findall(r'"(\w+)"', words) for name, words in re.findall(r"const (\w+) = \[(.*?)\];", script)}
     asked_for = [
         (name, lists.get(words) or re.findall(r'"(\w+)"', words))

@@ -102,7 +102,7 @@ def psnr(a, b):
 def test_the_first_account_chooses_a_password_before_it_sees_anything(page, browser, served_box):
     address, box = served_box
     sign_in(page, address, "admin")
-    made = """() => import('/static/api.js').then(({ call }) => call('PUT', '/api/accounts/newcomer',
+    made = """() => import('/static/parts/api.js').then(({ call }) => call('PUT', '/api/accounts/newcomer',
       { password: 'made up by the box', rights: ['viewer'] }))"""
     page.evaluate(made)
     box.users._unclaimed = "newcomer"

@@ -16,7 +16,7 @@ NIGHTS = {
     ),
 }  # fmt: skip
 TIMES = """async ([text, first, second, never]) => {
-  const times = await import('/static/times.js');
+  const times = await import('/static/parts/times.js');
   const said = [first, second].map((one) => Date.parse(one) * 1000);
   const [a, b] = said;
   const marks = times.marks(a - 7200e6, b + 7200e6, 1800e6);

@@ -15,7 +15,7 @@ from wire.selection import Mode
 
 pytestmark = pytest.mark.e2e
 STATE = """async ([more, player, shown, age_s, live]) => {
-  const { pictureState } = await import('/static/picture-state.js');
+  const { pictureState } = await import('/static/player/picture-state.js');
   const camera = { by_client: false, state: 'recording', recording: true, message: '', since_us: 0, rate_fps: 25,
     clock_offset_s: 0, last_frame_us: null, ...more };
   const now_us = Date.now() * 1000;

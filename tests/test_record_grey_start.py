@@ -3,14 +3,13 @@
 import asyncio
 import base64
 import io
-from pathlib import Path
 
 import av
 import pytest
 from box_fakes import _plain, record_file
 from hypothesis import given
 from hypothesis import strategies as st
-from page_browser import CHROMIUM, chromium
+from page_browser import chromium
 from rights_matrix import CONSOLE, NAME, T0, page, running
 
 from base.errors import WireError
@@ -119,7 +118,6 @@ MSE = """async ([mime, parts]) => {
 }"""
 
 
-@pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="no Chromium here")
 def test_chromium_takes_it_and_nothing_without(fragments):
     init, (first, *rest) = fragments
     mime = fmp4.mime(init)

@@ -8,7 +8,7 @@ import pytest
 from base.errors import PeerError, WireError
 from base.settings_file import Stored
 from firmware.released_places import FILE, MOST_PLACES, ReleasedPlaces, document, read
-from nvr_box.cameras.released import ReleasedPlaceRow, look, put
+from nvr_box.cameras.released import ReleasedPlaceRow, look, save
 from onvif.users import Level
 from tests.onvif_camera import PASSWORDS, running
 
@@ -57,17 +57,17 @@ async def test_the_box_releases_and_withdraws_and_the_camera_keeps_it(tmp_path):
     async with running(tmp_path) as camera:
         xaddr = f"{camera.base}/onvif/device_service"
         assert await look(xaddr, USER, PASSWORD) == ()
-        assert await put(xaddr, USER, PASSWORD, [STAND]) == (STAND,)
+        assert await save(xaddr, USER, PASSWORD, [STAND]) == (STAND,)
         assert await look(xaddr, USER, PASSWORD) == (STAND,)
         kept = json.loads((tmp_path / FILE).read_text())
         assert kept["places"][0]["reason"] == "a coat stand"
         assert document(Stored(tmp_path / FILE, ReleasedPlaces()).value) == listed()
         wrong = ReleasedPlaceRow("stand-2", (0.5, 0.5, 0.4, 0.9), "a coat stand", "anna", 0)
         with pytest.raises(PeerError, match="box: want shares"):
-            await put(xaddr, USER, PASSWORD, [STAND, wrong])
+            await save(xaddr, USER, PASSWORD, [STAND, wrong])
         assert await look(xaddr, USER, PASSWORD) == (STAND,)
         with pytest.raises(PeerError, match="password"):
-            await put(xaddr, USER, "not the password", [])
+            await save(xaddr, USER, "not the password", [])
         with pytest.raises(PeerError):
-            await put(xaddr, Level.USER.lower(), PASSWORDS[Level.USER], [])
-        assert await put(xaddr, USER, PASSWORD, []) == ()
+            await save(xaddr, Level.USER.lower(), PASSWORDS[Level.USER], [])
+        assert await save(xaddr, USER, PASSWORD, []) == ()

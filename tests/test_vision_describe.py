@@ -65,7 +65,7 @@ def describe(loaded, sights, *, masks=True, originals=None):
 
     describer = Describer(loaded, WIDTH, HEIGHT, send, originals=originals is not None)
     for n, seen in enumerate(sights):
-        describer.look(scene(n), seen, 10**15 + n * STEP_US)
+        describer.observe(scene(n), seen, 10**15 + n * STEP_US)
         if masks and n >= 2:
             describer.masked(masked(), (n - 2) * STEP_90K)
     return describer, sent
@@ -111,9 +111,9 @@ def test_a_camera_learns_how_loud_its_colours_are_and_calls_a_grey_coat_grey(loa
             for age in range(8):
                 picture = coat if number == others else scene(age)
                 n = next(times)
-                describer.look(picture, sight(n, track(number, age_s=age / 10)), 10**15 + n * STEP_US)
+                describer.observe(picture, sight(n, track(number, age_s=age / 10)), 10**15 + n * STEP_US)
             n = next(times)
-            describer.look(picture, sight(n, ended=(number,)), 10**15 + n * STEP_US)
+            describer.observe(picture, sight(n, ended=(number,)), 10**15 + n * STEP_US)
         describer.close()
         assert len(sent) == others + 1
         return next(share.colour for share in sent[-1].colours if share.part is BodyPart.UPPER)

@@ -45,7 +45,7 @@ class PictureDecoder:
 class Composed:
     """A picture to show: (height * 3 // 2, width) I420.
 
-    `revealed` tells whether originals are in it (or nothing was masked); otherwise `reason` says why it is the mosaic.
+    `revealed` says whether originals are in it (or nothing was masked); otherwise `reason` says why it is the mosaic.
     """
 
     i420: I420
@@ -68,7 +68,7 @@ class Composer:
         Args:
             base_au: the protected access unit, its SEI may stay in.
             opened: what the reader made of it.
-            tracks: restore only the macroblocks of these tracks; None for everybody.
+            tracks: restore only the macroblocks of these tracks; None for all people.
         """
         base = self._base.decode(base_au)
         if nal.is_idr(base_au, self._codec):

@@ -150,7 +150,7 @@ def main() -> int:
     joining.add_argument("shares", type=Path, nargs="+")
     joining.add_argument("--out", type=Path, required=True)
     for command in (splitting, joining):
-        command.add_argument("--passphrase-file", type=Path, help="first line; asked for when left out")
+        command.add_argument("--passphrase-file", type=Path, help="first line; prompted for when left out")
     wanted = parser.parse_args()
     try:
         phrase = (

@@ -1,8 +1,8 @@
-r"""One person out of a recording, for somebody who is to see nobody else.
+r"""One person out of a recording, for a recipient that is to see no other person.
 
 `python -m wire.grant IN --identity KEY --track N --to RECIPIENT OUT`: OUT is a small file beside the recording; with it
 and the recipient's identity `python -m wire.player --grant OUT` restores this person's own macroblocks, and has no key
-that opens anybody else's. The camera must have given each person a payload of its own (`per_track`). A track's number
+that opens another person's. The camera must have given each person a payload of its own (`per_track`). A track's number
 means the same person from one start of the camera to the next only: where a recording goes over one, or lacks a piece,
 and the number is used on both sides, the grant is refused until `--part N` says on which side the person is meant.
 
@@ -41,8 +41,8 @@ class SeveralParts(WireError):
     def __init__(self, track_id: int, parts: Mapping[int, Fraction]) -> None:
         where = ", ".join(f"part {number} from {float(at_s):.1f} s" for number, at_s in parts.items())
         super().__init__(
-            f"the camera was started anew in between, or a piece is missing: track {track_id} is in {where},"
-            " and may be somebody else in each; say which is meant"
+            f"the camera was restarted in between, or a piece is missing: track {track_id} is in {where},"
+            " and may be another person in each; say which is meant"
         )
         self.parts = parts
 
@@ -59,7 +59,7 @@ def track_keys(
 
     Args:
         part: of the recording, from 1; None where there is but one in which the tracks are.
-        signing_key: the camera's; with it a manifest of somebody else's joins no parts.
+        signing_key: the camera's; with it a manifest of another signer joins no parts.
 
     Raises:
         SeveralParts: `part` is None and one of the tracks is in several.
@@ -101,7 +101,7 @@ def unseal(data: bytes, identity: Identity) -> Mapping[bytes, Sequence[TrackKey]
 
     Raises:
         WireError: not a grant file.
-        SealError: given to somebody else.
+        SealError: given to another recipient.
     """
     if not data.startswith(_MAGIC):
         raise WireError("not a grant file of version 1", at=0)
@@ -130,7 +130,9 @@ def main() -> int:
     parser.add_argument("--track", type=int, action="append", required=True, help="this person; may repeat")
     parser.add_argument("--part", type=int, help="of the recording, when the number is used in several")
     parser.add_argument("--signing-key", help="the camera's Ed25519 public key, hexadecimal")
-    parser.add_argument("--to", type=Path, required=True, help="identity file of who may see; its public part is used")
+    parser.add_argument(
+        "--to", type=Path, required=True, help="identity file of the recipient; its public part is used"
+    )
     wanted = parser.parse_args()
     try:
         phrase = keys.first_line(wanted.passphrase_file)

@@ -58,7 +58,7 @@ def file_of(records: Sequence[bytes]) -> bytes:
 
 
 class Held(Mapping[bytes, bytes]):
-    """Content keys by key_hash, opened when asked for: a day of them is long. A damaged record counts as missing.
+    """Content keys by key_hash, opened when requested: a day of them is long. A damaged record counts as missing.
 
     Args:
         sealed: what each is sealed in, and the case that opens it.
@@ -103,7 +103,7 @@ def unseal(data: bytes, case: Identity) -> Held:
     records = [data[start : start + size] for start in range(at, len(data), max(size, 1))]
     if records and len(case.open(records[0][HASH_BYTES:], _INFO + records[0][:HASH_BYTES])) != KEY_BYTES:
         raise SealError("what was held is not a content key")
-    return Held({each[:HASH_BYTES]: (each[HASH_BYTES:], case) for each in records})
+    return Held({entry[:HASH_BYTES]: (entry[HASH_BYTES:], case) for entry in records})
 
 
 def main() -> int:

@@ -1,8 +1,8 @@
-"""Who may open what: recipients and identities (HPKE), signing keys (Ed25519), and the files that keep them.
+"""Rights to open: recipients and identities (HPKE), signing keys (Ed25519), and the files that keep them.
 
 A recipient is the public half, all that a camera ever holds; an identity is the private half. HPKE is RFC 9180 with
 HKDF-SHA256 and AES-256-GCM over DHKEM(X25519), or over the hybrid ML-KEM-768 + X25519 when the key says so.
-A key's identifier is the first eight bytes of the SHA-256 of its public bytes, so that nobody has to assign one.
+A key's identifier is the first eight bytes of the SHA-256 of its public bytes, so that none has to be assigned.
 """
 
 import hashlib
@@ -66,7 +66,7 @@ def key_id(public: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """The public half: whoever holds the matching identity can open what is sealed to it.
+    """The public half: the holder of the matching identity can open what is sealed to it.
 
     `public` is 32 bytes X25519, or 1184 bytes ML-KEM-768 followed by 32 bytes X25519.
     """
@@ -160,7 +160,7 @@ class Identity:
         """Open what was sealed to our recipient under the same `info`.
 
         Raises:
-            SealError: it was sealed to somebody else, or altered.
+            SealError: it was sealed to another recipient, or altered.
         """
         private: Any = self._x25519()
         if self.kem is Kem.MLKEM768_X25519:

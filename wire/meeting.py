@@ -52,7 +52,7 @@ class SignedOrder:
     """One request of a box to one camera.
 
     Attributes:
-        camera_id: whom it is for, so that no other camera takes it.
+        camera_id: its addressee, so that no other camera takes it.
         nonce: of the camera's digest challenge, so that it is not taken again later.
     """
 

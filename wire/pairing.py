@@ -77,7 +77,10 @@ class Pairing:
 
     def demand_usable(self) -> None:
         """Raise `WireError`, which names the key, unless something can be sealed to every key of it."""
-        for name, key in (("feature_key", self.feature_key), *(("recipients", each) for each in self.recipients)):
+        for name, key in (
+            ("feature_key", self.feature_key),
+            *(("recipients", recipient) for recipient in self.recipients),
+        ):
             try:
                 key.demand_usable()
             except SealError as error:
@@ -86,11 +89,11 @@ class Pairing:
 
 @dataclass(frozen=True, slots=True)
 class CameraDocument:
-    """What a camera says of itself; whether its key says it, `wire.meeting` tells.
+    """What a camera says of itself; whether its key says it, `wire.meeting` checks.
 
     Args:
         paired_with: the id of its box, hex; None without one.
-        box_key: whose orders it takes; None while nobody's in particular.
+        box_key: whose orders it takes; None while no box's in particular.
         sealed_to: ids of the keys that it seals the originals to.
         stream_user: its account for the streams, None where it has none.
     """
@@ -129,7 +132,7 @@ class CameraDocument:
         """Read a document from outside; texts are not yet fit to be shown.
 
         Raises:
-            WireError: another version (the message tells it), or a field that is missing or does not fit.
+            WireError: another version (the message names it), or a field that is missing or does not fit.
         """
         if not isinstance(table, Mapping):
             raise WireError("the pairing document must be a JSON object")

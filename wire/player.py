@@ -23,7 +23,7 @@ from wire.compose import Composer
 from wire.keys import Identity, first_line, load_identity
 from wire.recording import samples
 from wire.recovery.group import TrackKey
-from wire.recovery.reader import STARTED_ANEW, Reader
+from wire.recovery.reader import STREAM_RESTARTED, Reader
 from wire.recovery.verdict import GopVerdict
 
 _PROGRESS_EVERY = 50
@@ -80,7 +80,7 @@ def play(
     codec, rate, units = samples(source)
     reader, composer = Reader(identities, codec, signing_key, held=held, granted=granted), Composer(codec)
     report = Report()
-    part: int | None = None  # in which the tracks are: in another their numbers are somebody else's
+    part: int | None = None  # in which the tracks are: in another their numbers stand for other people
     first_s: Fraction | None = None
     last_pts = -1
     with av.open(str(out), "w", format="mp4") as container:
@@ -92,7 +92,7 @@ def play(
             elsewhere = part is not None and part != reader.part
             composed = composer.compose(sample.au, opened, tracks=frozenset() if elsewhere else tracks)
             if composed is not None and elsewhere:
-                composed = replace(composed, revealed=False, reason=STARTED_ANEW)
+                composed = replace(composed, revealed=False, reason=STREAM_RESTARTED)
             report.groups += reader.take_verdicts()
             if composed is None:
                 continue

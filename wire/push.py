@@ -32,7 +32,9 @@ class Receipt:
 
     def to_json(self) -> dict[str, Any]:
         """The answer of the box."""
-        refused = [{"sequence": each.sequence, "index": each.index, "why": each.why} for each in self.refused]
+        refused = [
+            {"sequence": refusal.sequence, "index": refusal.index, "why": refusal.why} for refusal in self.refused
+        ]
         return {"acknowledged": list(self.acknowledged), "refused": refused}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Whom a camera's mask leaves open, as the document that camera and box exchange (`wire/selection.md`)."""
+"""The people that a camera's mask leaves open, as the document that camera and box exchange (`wire/selection.md`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _CHOSEN = {"label", "model", "code"}
 
 
 class Mode(StrEnum):
-    """Who is masked: everyone; only the people in the list, and who is in doubt; everybody but the people in it."""
+    """Which people are masked: all; those in the list, and any in doubt; all but those in the list."""
 
     EVERYONE = "everyone"
     ONLY = "only"
@@ -25,7 +25,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChosenPerson:
-    """Somebody's clothing on one occasion; `code` is hex, of the network `model`."""
+    """A person's clothing on one occasion; `code` is hex, of the network `model`."""
 
     label: str
     model: str
@@ -34,7 +34,7 @@ class ChosenPerson:
 
 @dataclass(frozen=True, slots=True)
 class FollowedPerson:
-    """Somebody whom the camera follows now, by the number of the track; only from a box to a camera."""
+    """A person that the camera tracks now, by the number of the track; only from a box to a camera."""
 
     label: str
     track: int
@@ -59,7 +59,7 @@ class SelectionDocument:
         return {
             "version": VERSION,
             "mode": self.mode.value,
-            "people": [_table(each) for each in self.people],
+            "people": [_table(person) for person in self.people],
             **{name: value for name, value in limits.items() if value is not None},
         }
 
@@ -82,7 +82,7 @@ class SelectionDocument:
         limits = {key: table[key] for key in ("alike", "unlike") if key in table}
         if any(isinstance(value, bool) or not isinstance(value, int | float) for value in limits.values()):
             raise WireError("alike, unlike: want numbers")
-        return cls(Mode(table["mode"]), tuple(_person(one) for one in people), **limits)
+        return cls(Mode(table["mode"]), tuple(_person(person) for person in people), **limits)
 
 
 def _table(person: ChosenPerson | FollowedPerson) -> dict[str, Any]:

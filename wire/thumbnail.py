@@ -194,7 +194,7 @@ def content_key(
 
 def _content_key(unit: Unit, identities: Sequence[Identity], held: Mapping[bytes, bytes]) -> bytes | None:
     kept = held.get(unit.key_hash)
-    return kept or unsealed(unit.stanzas, {each.kid: each for each in identities}, _HPKE_INFO)
+    return kept or unsealed(unit.stanzas, {identity.kid: identity for identity in identities}, _HPKE_INFO)
 
 
 def holders_of(unit: Unit) -> tuple[bytes, ...]:

@@ -17,7 +17,7 @@ from firmware.analytics.parameters import Named
 from firmware.analytics.rules import DEFAULT_RULES, KIND_OF_VERSION_1, Rule, type_of
 from firmware.analytics.rules.base import Judge, TrackedPicture
 from onvif.events import Bus
-from onvif.events.settings_damage import tell_damage
+from onvif.events.settings_damage import publish_damage
 from onvif.metadata import MetadataFrame, MetadataObject
 
 CONFIGURATION = "analytics"
@@ -60,7 +60,7 @@ class Engine:
         self.settings = Stored(
             state / "analytics.json", EngineSettings(), version=SETTINGS_VERSION, upgrades={1: _with_kinds}
         )
-        tell_damage(bus, self.settings)
+        publish_damage(bus, self.settings)
         self.settings.listen(self._changed)
 
     def watch(self, watcher: Watcher) -> None:
@@ -78,7 +78,7 @@ class Engine:
 
     def judge(self, picture: TrackedPicture) -> None:
         """Publish what each rule finds in a picture. Encode thread."""
-        # Under the lock, lest a rule that is deleted meanwhile leaves its state behind after it was retired.
+        # Under the lock: a rule that is deleted meanwhile would say its state once more after it was retired.
         with self._lock:
             rules = self.settings.value.rules
             self._judges = {rule.name: self._judge_of(rule) for rule in rules}
@@ -103,8 +103,8 @@ _N = TypeVar("_N", bound=Named)
 
 def with_changed(kept: tuple[_N, ...], changed: Iterable[_N]) -> tuple[_N, ...]:
     """The same ones in the same order, those of equal name replaced."""
-    by_name = {one.name: one for one in changed}
-    return tuple(by_name.get(one.name, one) for one in kept)
+    by_name = {item.name: item for item in changed}
+    return tuple(by_name.get(item.name, item) for item in kept)
 
 
 def _taken(frame: MetadataFrame, modules: Iterable[Module]) -> tuple[MetadataObject, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from base.errors import ConfigError, Error
 from firmware.capture.controls import SensorControls
-from firmware.capture.frame import CLOCK_90K, CapturedFrame, Picture, planes
+from firmware.capture.frame import CLOCK_90K, I420, CapturedFrame, planes
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class Clip:
         """End `frames`; any thread."""
         self._closed.set()
 
-    def _pictures(self) -> Iterator[Picture]:
+    def _pictures(self) -> Iterator[I420]:
         skip = self._first
         while True:
             shown = 0
@@ -128,7 +128,7 @@ class Clip:
                 return
             skip = self._first = 0
 
-    def _cut(self, decoded: av.VideoFrame) -> Picture:
+    def _cut(self, decoded: av.VideoFrame) -> I420:
         x, y, width, height = self.window
         whole = decoded.reformat(format="yuv420p") if decoded.format.name != "yuv420p" else decoded
         out = np.empty((height * 3 // 2, width), np.uint8)

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from firmware.capture.controls import SensorControls
 
-Picture = NDArray[np.uint8]
-"""I420: (height * 3 // 2, width) uint8, the luma plane above the two quarter-size chroma planes."""
+I420 = NDArray[np.uint8]
+"""One picture: (height * 3 // 2, width) uint8, the luma plane above the two quarter-size chroma planes."""
 
 CLOCK_90K = 90_000
 
 
 @dataclass(frozen=True, slots=True)
 class CapturedFrame:
-    """One picture; whoever holds it must not write into `i420`.
+    """One picture; its holders must not write into `i420`.
 
     Args:
         i420: (height * 3 // 2, width) uint8; width and height are multiples of 16.
@@ -26,7 +26,7 @@ class CapturedFrame:
         utc_us: wall clock at capture, microseconds since 1970; may step when the host's clock does.
     """
 
-    i420: Picture
+    i420: I420
     pts_90k: int
     utc_us: int
 
@@ -59,7 +59,7 @@ class FrameSource(Protocol):
         ...
 
 
-def planes(i420: Picture) -> tuple[Picture, Picture, Picture]:
+def planes(i420: I420) -> tuple[I420, I420, I420]:
     """Views of Y (h, w), U and V (h/2, w/2) into one I420 picture; writing into them writes into it."""
     rows, width = i420.shape
     height = rows * 2 // 3
@@ -67,7 +67,7 @@ def planes(i420: Picture) -> tuple[Picture, Picture, Picture]:
     return i420[:height], chroma[0], chroma[1]
 
 
-def strips(i420: Picture) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+def strips(i420: I420) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Views of Y, U and V in macroblocks: (rows, lines, columns), each element a line of samples of one macroblock.
 
     An element is 16, 8 and 8 bytes, 16, 8 and 8 lines make a macroblock; only to be copied, what they hold is no

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from firmware.capture.controls import SensorControls
-from firmware.capture.frame import CLOCK_90K, CapturedFrame, Picture, planes
+from firmware.capture.frame import CLOCK_90K, I420, CapturedFrame, planes
 from firmware.capture.sensor_clock import utc_us_of
 
 # Luma and chroma of the bars of a test card at 75 %, ITU-R BT.601, limited range.
@@ -66,7 +66,7 @@ class TestPattern:
         """End `frames`; any thread."""
         self._closed.set()
 
-    def _draw(self, number: int) -> Picture:
+    def _draw(self, number: int) -> I420:
         picture = self._card.copy()
         luma = planes(picture)[0]
         column = int(float(number / self.rate) % _SWEEP_S / _SWEEP_S * self.width)

@@ -1,6 +1,6 @@
 """The time at which a sensor took a picture, on the wall clock.
 
-Drivers stamp pictures with the boot-time clock, which is not set by anybody; the stamp is older than the moment at
+Drivers stamp pictures with the boot-time clock, which is never set; the stamp is older than the moment at
 which the picture is handed out by readout, image processing and queueing. What counts is the stamp.
 """
 

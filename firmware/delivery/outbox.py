@@ -76,7 +76,7 @@ class Outbox:
             raise StoreError(f"{path}: the outbox cannot be used: {error}") from error
 
     @classmethod
-    def whole(cls, path: Path, clock: Callable[[], float] = time.time) -> "Outbox":
+    def open_or_replace(cls, path: Path, clock: Callable[[], float] = time.time) -> "Outbox":
         """The outbox at `path`; a damaged file is put aside and a new one begun, for a camera must not stop for it.
 
         Raises:

@@ -1,4 +1,4 @@
-"""From a description to the outbox: the best shot's original sealed to who may reveal, the packet to the box."""
+"""From a description to the outbox: the best shot's original sealed for revealing, the packet to the box."""
 
 import logging
 from collections.abc import Callable
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PacketSender:
-    """Any thread. Without a box there is nobody to seal to, and nothing is kept.
+    """Any thread. Without a box there is no recipient, and nothing is kept.
 
     Args:
-        news: told when the outbox has more.
+        news: called when the outbox has more.
         thumbnails: "recoverable", "masked" (no original inside) or "none".
     """
 
@@ -37,16 +37,16 @@ class PacketSender:
         pairing = self.pairings.current
         if pairing is None:
             return
-        who = self.identity
+        camera = self.identity
         if self.thumbnails == "none":
             packet = replace(packet, thumbnail=b"")
         original = clear if self.thumbnails == "recoverable" and packet.thumbnail else None
 
         def sealed(sequence: int) -> bytes:
-            named = replace(packet, camera_id=who.camera_id, sequence=sequence)
+            named = replace(packet, camera_id=camera.camera_id, sequence=sequence)
             if original is not None:
                 named = self._with_original(named, original, pairing.recipients)
-            return seal.seal(named, pairing.feature_key, who.signer)
+            return seal.seal(named, pairing.feature_key, camera.signer)
 
         self.outbox.add(sealed)
         self.news()

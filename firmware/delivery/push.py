@@ -1,6 +1,6 @@
 """Sends the outbox to the box: HTTPS, the box's certificate pinned by its fingerprint, backing off while it is away.
 
-docs/design.md, "Push". A packet is deleted only when the box names its sequence number as committed; whatever happens
+`wire/push.md`. A packet is deleted only when the box names its sequence number as committed; whatever happens
 in between, it is sent again, and the box knows it by camera and sequence.
 """
 
@@ -84,10 +84,10 @@ class Pusher:
         reply = await self._post(session, pairing, batch)
         receipt = push.Receipt.from_json(reply, [packet.sequence for packet in batch])
         await asyncio.to_thread(self._outbox.acknowledge, receipt.acknowledged)
-        for each in receipt.refused:
-            if each.sequence is not None:
-                log.warning("the box refused packet %d: %s", each.sequence, printable(each.why))
-                await asyncio.to_thread(self._outbox.refuse, each.sequence, each.why)
+        for refusal in receipt.refused:
+            if refusal.sequence is not None:
+                log.warning("the box refused packet %d: %s", refusal.sequence, printable(refusal.why))
+                await asyncio.to_thread(self._outbox.refuse, refusal.sequence, refusal.why)
         if not receipt.acknowledged and not receipt.refused:
             raise PeerError("the box took the packets but acknowledged none of them")
         return True

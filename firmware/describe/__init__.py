@@ -1,4 +1,4 @@
-"""Who passed, in words and codes: best shot, appearance code, colours, feature packet."""
+"""Passages in words and codes: best shot, appearance code, colours, feature packet."""
 
 from firmware.describe.describer import Describer
 

@@ -1,4 +1,4 @@
-"""What is said about an object: its code and colours averaged over its best shots, and what its box tells."""
+"""What is said about an object: its code and colours averaged over its best shots, and what its box shows."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -20,25 +20,25 @@ _MOST = 2
 _SURE = 0.65
 # Bytes of a packet without its best shot.
 MOST_BYTES = 160
-# What is carried is said with at least `_SURE`; from this much above the threshold on it is beyond doubt.
+# What is carried is reported with at least `_SURE`; from this much above the threshold on it is beyond doubt.
 _CLEARLY_SEEN = 0.4
 
 
 def fitted(packet: FeaturePacket) -> FeaturePacket:
     """`packet`, which has no best shot yet, in at most 160 bytes.
 
-    Which network looked goes first, for it says nothing about the object; then the least sure words, one by one: the
+    The name of the network goes first, for it says nothing about the object; then the least sure words, one by one: the
     attribute of lowest confidence or the colour of the smallest share.
     """
     if len(bytes(packet)) > MOST_BYTES:
         packet = replace(packet, provenance="")
     while len(bytes(packet)) > MOST_BYTES and (packet.attributes or packet.colours):
-        attribute = min(packet.attributes, key=lambda each: each.confidence, default=None)
-        colour = min(packet.colours, key=lambda each: each.share, default=None)
+        attribute = min(packet.attributes, key=lambda item: item.confidence, default=None)
+        colour = min(packet.colours, key=lambda item: item.share, default=None)
         if colour is None or (attribute is not None and attribute.confidence <= colour.share):
-            packet = replace(packet, attributes=tuple(each for each in packet.attributes if each is not attribute))
+            packet = replace(packet, attributes=tuple(item for item in packet.attributes if item is not attribute))
         else:
-            packet = replace(packet, colours=tuple(each for each in packet.colours if each is not colour))
+            packet = replace(packet, colours=tuple(item for item in packet.colours if item is not colour))
     return packet
 
 
@@ -51,15 +51,15 @@ def mean_code(codes: Sequence[AppearanceCode], weights: Sequence[float]) -> Appe
 
 
 def mean_colours(shots: Sequence[Sequence[ColourShare]], weights: Sequence[float]) -> tuple[ColourShare, ...]:
-    """Weighted shares per part; "unknown" only where no shot told a colour. Largest share of each part first."""
+    """Weighted shares per part; "unknown" only where no shot showed a colour. Largest share of each part first."""
     mass: dict[BodyPart, dict[Colour, float]] = defaultdict(lambda: defaultdict(float))
     total: dict[BodyPart, float] = defaultdict(float)
     for shares, weight in zip(shots, weights, strict=True):
-        told = {share.part for share in shares if share.colour is not Colour.UNKNOWN}
-        for part in told:
+        coloured = {share.part for share in shares if share.colour is not Colour.UNKNOWN}
+        for part in coloured:
             total[part] += weight
         for share in shares:
-            mass[share.part][share.colour] += weight * share.share if share.part in told else 0.0
+            mass[share.part][share.colour] += weight * share.share if share.part in coloured else 0.0
     found = []
     for part, colours in sorted(mass.items()):
         if not total[part]:
@@ -75,53 +75,53 @@ def mean_colours(shots: Sequence[Sequence[ColourShare]], weights: Sequence[float
 
 
 def mean_attributes(shots: Sequence[Mapping[Attribute, float]], weights: Sequence[float]) -> tuple[AttributeValue, ...]:
-    """The weighted mean probability of each attribute over the shots; only what is likelier than `_SURE` is said."""
-    told = []
+    """The weighted mean probability of each attribute over the shots; those above `_SURE` are returned."""
+    values = []
     for attribute in sorted(shots[0]):
         second = float(np.average([shot[attribute] for shot in shots], weights=weights))
         confidence = max(second, 1 - second)
         if confidence >= _SURE:
-            told.append(AttributeValue(attribute, int(second > 0.5), confidence))
-    return tuple(told)
+            values.append(AttributeValue(attribute, int(second > 0.5), confidence))
+    return tuple(values)
 
 
 def mean_textures(
     shots: Sequence[Mapping[Attribute, NDArray[np.float64]]], weights: Sequence[float]
 ) -> tuple[AttributeValue, ...]:
-    """The weighted mean probabilities of each garment's textures over the shots that show it; what is sure is said."""
-    told = []
+    """The weighted mean probabilities of textures by garment, over the shots that show it; those above `_SURE`."""
+    values = []
     for attribute in sorted({name for shot in shots for name in shot}):
         seen = [(shot[attribute], weight) for shot, weight in zip(shots, weights, strict=True) if attribute in shot]
-        chances = np.average([each for each, _ in seen], axis=0, weights=[weight for _, weight in seen])
+        chances = np.average([chances for chances, _ in seen], axis=0, weights=[weight for _, weight in seen])
         best = int(chances.argmax())
         if chances[best] >= _SURE:
-            told.append(AttributeValue(attribute, best, float(chances[best])))
-    return tuple(told)
+            values.append(AttributeValue(attribute, best, float(chances[best])))
+    return tuple(values)
 
 
 def mean_carried(
-    shots: Sequence[Mapping[Attribute, float]], weights: Sequence[float], told: Sequence[AttributeValue]
+    shots: Sequence[Mapping[Attribute, float]], weights: Sequence[float], known: Sequence[AttributeValue]
 ) -> tuple[AttributeValue, ...]:
-    """What the detector saw on a person, over the shots; what a network has `told` already is not said twice."""
-    said, known = [], {value.attribute for value in told}
+    """What the detector saw on a person, over the shots; what a network has `known` already is not repeated."""
+    found, present = [], {value.attribute for value in known}
     for attribute in sorted(shots[0] if shots else ()):
         score = float(np.average([shot[attribute] for shot in shots], weights=weights))
-        if score >= SEEN and attribute not in known:
+        if score >= SEEN and attribute not in present:
             clear = min((score - SEEN) / _CLEARLY_SEEN, 1.0)
-            said.append(AttributeValue(attribute, 1, _SURE + (1 - _SURE) * clear))
-    return tuple(said)
+            found.append(AttributeValue(attribute, 1, _SURE + (1 - _SURE) * clear))
+    return tuple(found)
 
 
 def attributes(class_: ObjectClass, box: Boxes, relative_height: float | None = None) -> tuple[AttributeValue, ...]:
-    """What the class and the box tell without looking closer; `relative_height` is over what is usual at its place."""
+    """What the class and the box show at first sight; `relative_height` is over what is usual at its place."""
     width, height = float(box[2] - box[0]), max(float(box[3] - box[1]), 1.0)
     steps = min(round(width / height / QUANTITY_STEP[Attribute.ASPECT]), 255)
-    told = [AttributeValue(Attribute.ASPECT, steps, 1.0)]
+    values = [AttributeValue(Attribute.ASPECT, steps, 1.0)]
     if relative_height is not None:
         steps = min(round(relative_height / QUANTITY_STEP[Attribute.RELATIVE_HEIGHT]), 255)
-        told.append(AttributeValue(Attribute.RELATIVE_HEIGHT, steps, 1.0))
+        values.append(AttributeValue(Attribute.RELATIVE_HEIGHT, steps, 1.0))
     if class_ in _VEHICLE_TYPES:
-        told.append(AttributeValue(Attribute.VEHICLE_TYPE, _VEHICLE_TYPES[class_], 0.8))
+        values.append(AttributeValue(Attribute.VEHICLE_TYPE, _VEHICLE_TYPES[class_], 0.8))
     if class_ in _TWO_WHEELERS:
-        told.append(AttributeValue(Attribute.TWO_WHEELER, _TWO_WHEELERS[class_], 0.8))
-    return tuple(told)
+        values.append(AttributeValue(Attribute.TWO_WHEELER, _TWO_WHEELERS[class_], 0.8))
+    return tuple(values)

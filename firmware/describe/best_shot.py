@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware.capture.frame import I420
 from firmware.describe.shot import ShotQuality, judge
 from firmware.vision.frame_detections import FrameDetections, TrackBox
+from models.rgb import Rgb
 from wire.features.vocabulary import ObjectClass
 
-Picture = NDArray[np.uint8]
-Clear = Callable[[], Picture]
-"""Gives the clear picture as RGB; converted at most once, and only when somebody wants to keep a crop."""
+Clear = Callable[[], Rgb]
+"""Gives the clear picture as RGB; converted at most once, and only when a crop is to be kept."""
 
 KEPT = 3
 # Shots of one object lie at least this far apart: neighbours in time say the same thing twice.
@@ -37,7 +38,7 @@ class Shot:
     pts_90k: int
     utc_us: int
     verdict: ShotQuality
-    rgb: Picture
+    rgb: Rgb
     inside: NDArray[np.float32]
     box: NDArray[np.float32]
 
@@ -56,7 +57,7 @@ class ObservedTrack:
     def class_(self) -> ObjectClass:
         return max(self.votes, key=lambda kind: self.votes[kind])
 
-    def consider(self, track: TrackBox, sight: FrameDetections, i420: Picture, utc_us: int, rgb: Clear) -> ShotQuality:
+    def consider(self, track: TrackBox, sight: FrameDetections, i420: I420, utc_us: int, rgb: Clear) -> ShotQuality:
         """Keep this look if it is among the best; what it is worth."""
         self.last_us = max(self.last_us, utc_us)
         self.votes[track.class_] = self.votes.get(track.class_, 0.0) + track.score

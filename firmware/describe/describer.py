@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from base.errors import ModelError
+from firmware.capture.frame import I420
 from firmware.describe import thumbnail
 from firmware.describe.aggregation import (
     attributes,
@@ -34,11 +34,11 @@ from models import Models, texture
 from models.carried import carried
 from models.colours import cloth
 from models.rendition import Renditions
+from models.rgb import Rgb
 from wire.features.packet import FULL_SCALE, ColourShare, FeaturePacket
 from wire.features.vocabulary import Colour, ObjectClass
 
 log = logging.getLogger(__name__)
-Picture = NDArray[np.uint8]
 
 _FIRST_S, _AGAIN_FACTOR = 8.0, 4.0
 # An object that is given up sooner than this was a flicker of the detector.
@@ -65,8 +65,8 @@ class Describer:
     Args:
         models: the networks; used on the thread that calls `look`.
         width, height: of the picture.
-        send: takes each packet and its best shot in clear, None where nobody will want it; `camera_id`, `sequence` and
-            the sealing are for the sender. Vision or encode thread.
+        send: takes each packet and its best shot in clear, None where it will not be wanted; `camera_id`, `sequence`
+            and the sealing are for the sender. Vision or encode thread.
         originals: whether best shots are wanted in clear at all.
     """
 
@@ -91,15 +91,15 @@ class Describer:
         self._renditions = Renditions()
         self._colours: OrderedDict[int, tuple[ColourShare, ...]] = OrderedDict()
 
-    def look(self, i420: Picture, sight: FrameDetections, utc_us: int) -> None:
+    def observe(self, i420: I420, sight: FrameDetections, utc_us: int) -> None:
         """Take one clear picture and what was seen in it.
 
         Raises:
             ModelError: the appearance network cannot be trusted any more.
         """
-        rgb: list[Picture] = []
+        rgb: list[Rgb] = []
 
-        def clear() -> Picture:
+        def clear() -> Rgb:
             if not rgb:
                 rgb.append(np.asarray(cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420), np.uint8))
             return rgb[0]
@@ -130,7 +130,7 @@ class Describer:
                 self._describe(gone.passage)
         self._deliver(sight.pts_90k)
 
-    def masked(self, picture: Picture, pts_90k: int) -> None:
+    def masked(self, picture: I420, pts_90k: int) -> None:
         """Take the masked picture at `pts_90k`, I420; thumbnails are cut from it and from nothing else."""
         with self._lock:
             wanted = self._wanted.pop(pts_90k, {})
@@ -156,7 +156,7 @@ class Describer:
         best = passage.shots[0]
         open_.colours_due_us, open_.colours_of_90k = utc_us + _COLOURS_EVERY_US, best.pts_90k
         try:
-            shares = self._told(best, passage.class_)
+            shares = self._shot_colours(best, passage.class_)
         except ModelError as error:
             log.debug("track %d has no colours: %s", passage.track_id, error)
             return
@@ -164,7 +164,7 @@ class Describer:
         while len(self._colours) > _COLOURS_OF_TRACKS:
             self._colours.popitem(last=False)
 
-    def _told(self, shot: Shot, class_: ObjectClass) -> tuple[ColourShare, ...]:
+    def _shot_colours(self, shot: Shot, class_: ObjectClass) -> tuple[ColourShare, ...]:
         return self._models.colours.describe(shot.rgb, shot.inside, class_, rendition=self._renditions.now)
 
     def close(self) -> None:
@@ -184,9 +184,10 @@ class Describer:
         weights = [max(shot.verdict.quality, 1e-3) for shot in good]
         try:
             codes = [self._models.appearance.encode(shot.rgb, shot.inside, class_) for shot in good]
-            colours = [self._told(shot, class_) for shot in good]
+            colours = [self._shot_colours(shot, class_) for shot in good]
             textures = [
-                texture.describe(shot.rgb, shot.inside, class_, told) for shot, told in zip(good, colours, strict=True)
+                texture.describe(shot.rgb, shot.inside, class_, shares)
+                for shot, shares in zip(good, colours, strict=True)
             ]
             worn = [self._models.appearance.attributes(shot.rgb, shot.inside, class_) for shot in good]
             things = [
@@ -199,7 +200,7 @@ class Describer:
         if class_ is ObjectClass.PERSON and any(share.colour is not Colour.UNKNOWN for share in colours[0]):
             self._renditions.learn(cloth(best.rgb, best.inside))
         tall = self._stature.relative(best.box) if class_ is ObjectClass.PERSON else None
-        told = attributes(class_, best.box, tall) + mean_attributes(worn, weights) + mean_textures(textures, weights)
+        values = attributes(class_, best.box, tall) + mean_attributes(worn, weights) + mean_textures(textures, weights)
         x0, y0, x1, y1 = (best.box / [self._width, self._height, self._width, self._height] * FULL_SCALE).round()
         packet = fitted(
             FeaturePacket(
@@ -214,7 +215,7 @@ class Describer:
                 box=(int(x0), int(y0), int(x1 - x0), int(y1 - y0)),
                 codes=(mean_code(codes, weights),),
                 colours=mean_colours(colours, weights),
-                attributes=told + mean_carried(things, weights, told),
+                attributes=values + mean_carried(things, weights, values),
                 provenance=self._provenance,
             )
         )

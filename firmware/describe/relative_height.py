@@ -20,7 +20,7 @@ class RelativeHeight:
         self._n = self._y = self._h = self._yy = self._yh = 0.0
 
     def learn(self, box: Boxes) -> None:
-        """Somebody whole stands in `box`, x0 y0 x1 y1."""
+        """A whole person stands in `box`, x0 y0 x1 y1."""
         y, h, keep = float(box[3]), float(box[3] - box[1]), 1 - _FORGET
         self._n, self._y, self._h = self._n * keep + 1, self._y * keep + y, self._h * keep + h
         self._yy, self._yh = self._yy * keep + y * y, self._yh * keep + y * h

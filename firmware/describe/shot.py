@@ -1,6 +1,6 @@
 """How good a picture of an object is for recognising it again: size and sharpness, behind gates.
 
-Sharpness alone prefers occlusions (the edges of two people) and size alone the moment before somebody leaves the
+Sharpness alone prefers occlusions (the edges of two people) and size alone the moment before a person leaves the
 picture, so what is covered, cut or uncertain does not compete at all while anything better is there.
 """
 
@@ -20,7 +20,7 @@ _BORDER_PX = 3.0
 _MINIMUM_HEIGHT_PX = 40
 # Boxes of people side by side are found too narrow by about this share of their width.
 _DOUBT = 0.15
-# Somebody whom the detector hardly sees hides just as much.
+# A person that the detector hardly sees hides just as much.
 _WEAK = 0.2
 _MINIMUM_SCORE = 0.45
 _MINIMUM_AGE_S = 0.2

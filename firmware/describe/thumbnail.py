@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.vision.frame_detections import Boxes
+from models.rgb import Rgb
 from wire.features.packet import FULL_SCALE
 
-Picture = NDArray[np.uint8]
+Bgr = NDArray[np.uint8]
+"""(height, width, 3) blue, green, red, as OpenCV has it."""
 Rectangle = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels of the picture."""
 
@@ -42,14 +44,14 @@ def rectangle(box: Boxes, width: int, height: int) -> Rectangle:
     return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
 
 
-def masked(bgr: Picture, box: Boxes) -> bytes:
+def masked(bgr: Bgr, box: Boxes) -> bytes:
     """JPEG of the object in the masked picture."""
     height, width = bgr.shape[:2]
     x0, y0, x1, y1 = rectangle(box, width, height)
     return _jpeg(bgr[y0:y1, x0:x1], _MASKED_QUALITY)
 
 
-def clear(rgb: Picture, inside: Boxes, box: Boxes, width: int, height: int) -> Clear:
+def clear(rgb: Rgb, inside: Boxes, box: Boxes, width: int, height: int) -> Clear:
     """The object in the clear picture.
 
     Args:
@@ -61,11 +63,11 @@ def clear(rgb: Picture, inside: Boxes, box: Boxes, width: int, height: int) -> C
     jpeg = _jpeg(np.ascontiguousarray(rgb[y0 - top : y1 - top, x0 - left : x1 - left, ::-1]), _CLEAR_QUALITY)
     corner, size = np.array([x0, y0], np.float32), np.array([x1 - x0, y1 - y0], np.float32)
     shares = np.concatenate([box[:2] - corner, box[2:] - box[:2]]) / np.tile(size, 2)
-    x, y, w, h = (int(each) for each in (np.clip(shares, 0, 1) * FULL_SCALE).round())
+    x, y, w, h = (int(share) for share in (np.clip(shares, 0, 1) * FULL_SCALE).round())
     return Clear(jpeg, (x, y, w, h))
 
 
-def _jpeg(bgr: Picture, quality: int) -> bytes:
+def _jpeg(bgr: Bgr, quality: int) -> bytes:
     if bgr.shape[0] > HEIGHT_PX:
         size = max(1, round(bgr.shape[1] * HEIGHT_PX / bgr.shape[0])), HEIGHT_PX
         bgr = np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,7 +1,7 @@
 """Which encoder makes a masked stream: x264 or x265, or one that GStreamer offers, tried before it is believed.
 
 `software` is the only one that can share its IDR picture bit for bit with the payload's encoder. Another one is taken
-where it opens, gives an access unit for each picture, an IDR picture when one is asked for, and pictures that decode;
+where it opens, gives an access unit for each picture, an IDR picture when one is requested, and pictures that decode;
 otherwise the camera says why and encodes in software. A further encoder is a row of `LAUNCH`.
 """
 
@@ -81,14 +81,14 @@ def usable(encoder: str, codec: Codec) -> bool:
 
 
 def _by_gstreamer(element: str, width: int, height: int, rate: Fraction) -> BaseEncoder:
-    # Only here: whoever encodes in software needs no GStreamer in the process.
+    # Only here: encoding in software needs no GStreamer in the process.
     from firmware.encode.gst_encoder import GstEncoder
 
     return GstEncoder(element, width, height, rate)
 
 
 def _fault(encoder: str) -> str:
-    """What is wrong with it; empty where it does as asked."""
+    """What is wrong with it; empty where it does as requested."""
     side = _TRIAL_SIDE_PX
     tried = _by_gstreamer(LAUNCH[encoder](26, None), side, side, Fraction(10))
     decoder = PictureDecoder(Codec.H264)

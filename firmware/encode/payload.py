@@ -74,7 +74,7 @@ class Payload:
         return self._encoder.encode(self._canvas.i420, idr=starts)
 
     def _start_on_base(self, clear: I420, mask: Mask, qp: int | None) -> bytes:
-        # The memory of the one before serves the next: gone first, it need not be fetched anew.
+        # The memory of the last one serves the next: freed first, it need not be fetched again.
         self._encoder = None
         self._encoder = self._fresh(qp)
         dropped = self._encoder.encode(self._first.source, idr=True)
@@ -88,7 +88,7 @@ class Payload:
 def alone(mask: Mask, regions: Iterable[Region]) -> dict[int, Mask]:
     """Of each object the masked macroblocks that no other object shares; objects without any are left out.
 
-    Regions of track 0, which nobody follows, share as others do and have nothing of their own.
+    Regions of track 0, which no one follows, share as others do and have nothing of their own.
     """
     owners = np.zeros(mask.shape, np.uint16)
     boxes = []

@@ -1,7 +1,7 @@
 """Keeps the payload to its part of a bit rate by choosing its quantiser at every start.
 
 The payload's encoder runs at a constant quantiser from one start to the next, which is what lets it start from the
-base's IDR picture. Over a few groups of pictures the budget is kept; a group that runs away is started anew.
+base's IDR picture. Over a few groups of pictures the budget is kept; a group that runs away is restarted.
 """
 
 import math
@@ -34,7 +34,7 @@ class PayloadRate:
 
     @property
     def runaway(self) -> bool:
-        """Whether the group at hand should be started anew, coarser."""
+        """Whether the group at hand should be restarted, coarser."""
         return self._bits > _RUNAWAY * self._whole and self.qp < _COARSEST_QP
 
     def spend(self, payload_au: bytes) -> None:

@@ -1,7 +1,7 @@
 """One software encoder: a picture in, its access unit out, at once.
 
 libx264 or libx265 through PyAV, without B pictures and without look-ahead, so that picture n leaves as access unit n.
-IDR pictures come only when asked for: whoever keeps several encoders in step keeps the count.
+IDR pictures come only on request: the owner of several encoders in step keeps the count.
 """
 
 from fractions import Fraction
@@ -48,7 +48,7 @@ class PictureEncoder:
         second_qp: quantiser of the second picture alone, where the first is not what is to be shown.
         bitrate_bps: constant bit rate, None for constant `qp`.
         buffer_bits: how far a picture may run ahead of the rate; None for half a second of it.
-        frozen: most of every picture stands still, which H.264 is told to make use of.
+        frozen: most of every picture stands still, which H.264 is set to make use of.
         threads: 1 gives one slice per picture; more give that many slices, without delay either.
     """
 

@@ -20,7 +20,7 @@ class ProtectedEncoder:
         rate: pictures per second.
         camera_id: 8 bytes.
         signer: the device's key.
-        recipients: who may reveal.
+        recipients: those that may reveal.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class ProtectedEncoder:
         return self._encoder.settings
 
     def set_recipients(self, recipients: Sequence[Holder]) -> None:
-        """Who may reveal from the next IDR on. Any thread."""
+        """The recipients from the next IDR on. Any thread."""
         self._writer.recipients = tuple(recipients)
 
     def replace(self, encoder: RecoverableEncoder) -> None:
@@ -74,7 +74,7 @@ class ProtectedEncoder:
         """Encode and seal one picture; arguments as `RecoverableEncoder.encode` and `Writer.protect`.
 
         Args:
-            claims: what may be somebody whom nobody follows, of track 0: nobody's own payload shows it.
+            claims: what may be a person that no track follows, of track 0: no person's own payload shows it.
         """
         coded = self._encoder.encode(masked, clear, mask, (*regions, *claims), force_idr=idr)
         data = self._writer.protect(

@@ -23,7 +23,7 @@ from wire.recovery.layout import MACROBLOCK, Mask, Region, TrackOriginals
 
 # Below, one core keeps up, and two encoders at once cost a fifth more than one after the other: they share a cache.
 _PARALLEL_FROM = 1280 * 720
-# Every payload of its own costs an encoder: who is beyond shares the common one.
+# Every payload of its own costs an encoder: people beyond share the common one.
 _MOST_TRACKS = 16
 
 
@@ -78,7 +78,7 @@ class RecoverableEncoder:
             masked, clear: (height * 3 // 2, width) uint8, I420; not kept.
             mask: (height / 16, width / 16) bool.
             regions: whose macroblocks these are, where each is to have a payload of its own.
-            force_idr: start a group of pictures here, as a viewer who joins asks for.
+            force_idr: start a group of pictures here, as a joining viewer needs.
         """
         idr = force_idr or self._in_gop % self.settings.gop_frames == 0
         if idr:
@@ -90,10 +90,10 @@ class RecoverableEncoder:
         own = self._own(mask, regions)
         rest = mask & ~np.logical_or.reduce(list(own.values())) if own else mask
         common = bool(rest.any())
-        anew = self._rate is not None and self._rate.runaway
-        starts = {track_id: anew or track_id not in self._tracks for track_id in own}
-        common_starts = common and (anew or not self._common.running)
-        qp = self._quantiser(anew=anew) if common_starts or any(starts.values()) else None
+        restart = self._rate is not None and self._rate.runaway
+        starts = {track_id: restart or track_id not in self._tracks for track_id in own}
+        common_starts = common and (restart or not self._common.running)
+        qp = self._quantiser(restart=restart) if common_starts or any(starts.values()) else None
 
         def payloads() -> tuple[bytes, tuple[TrackOriginals, ...]]:
             payload_au = self._common.encode(clear, rest, starts=common_starts, qp=qp) if common else b""
@@ -121,11 +121,11 @@ class RecoverableEncoder:
         if self._worker is not None:
             self._worker.shutdown()
 
-    def _quantiser(self, *, anew: bool) -> int | None:
+    def _quantiser(self, *, restart: bool) -> int | None:
         """What payloads start with, judged once in a group of pictures and whenever it runs away."""
         if self._rate is None:
             return None
-        if anew or not self._rated:
+        if restart or not self._rated:
             self._rated = True
             return self._rate.start()
         return self._rate.qp
@@ -139,7 +139,7 @@ class RecoverableEncoder:
         return Payload(width, height, settings.payload, self._first, fresh)
 
     def _own(self, mask: Mask, regions: Sequence[Region]) -> dict[int, Mask]:
-        """The macroblocks of everybody who has a payload; who had one in this group of pictures keeps it."""
+        """The macroblocks of all tracks with a payload; one that had it in this group of pictures keeps it."""
         if not self.settings.per_track:
             return {}
         own = alone(mask, regions)

@@ -1,4 +1,4 @@
-"""The picture before anything else looks at it: adjusted as the imaging service asks, and watched for tampering."""
+"""The picture before any other use: adjusted as the imaging service is set, and watched for tampering."""
 
 from firmware.imaging.adjust import Adjuster, Adjustment
 from firmware.imaging.sensor import Sensor

@@ -1,7 +1,7 @@
 """Brightness, contrast, saturation and sharpness, done on the raw picture.
 
 They come before detection, so that what the detector sees is what the viewer sees; their ranges are kept so narrow that
-no setting blinds the detector (an operator may set them, and must not thereby unmask anybody).
+no setting blinds the detector (an operator may set them, and must not thereby unmask people).
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.capture.frame import Picture, planes
+from firmware.capture.frame import I420, planes
 
 NEUTRAL = 50.0
 LEAST, MOST = 0.0, 100.0
@@ -49,7 +49,7 @@ class Adjuster:
         # One assignment of one tuple: the capture thread sees the old tables or the new, never a mixture.
         self._adjustment, self._tables = adjustment, (_luma(adjustment), _chroma(adjustment), _edge(adjustment))
 
-    def __call__(self, i420: Picture) -> Picture:
+    def __call__(self, i420: I420) -> I420:
         """The adjusted picture; the very same array when there is nothing to do. The input is not written to."""
         luma, chroma, edge = self._tables
         if luma is None and chroma is None and not edge:

@@ -11,11 +11,11 @@ from pathlib import Path
 from base.errors import Error
 from base.settings_file import Stored
 from firmware.capture.controls import SensorControls
-from firmware.capture.frame import FrameSource, Picture, planes
+from firmware.capture.frame import I420, FrameSource, planes
 from firmware.imaging.adjust import NEUTRAL, Adjuster, Adjustment
 from firmware.imaging.tampering import Tampering, TamperingKind
 from onvif.events import Bus, topics
-from onvif.events.settings_damage import tell_damage
+from onvif.events.settings_damage import publish_damage
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +33,13 @@ class Sensor:
 
     Args:
         state: the camera's state directory; `imaging.json` in it holds the settings.
-        bus: where tampering is told.
+        bus: where tampering is published.
     """
 
     def __init__(self, state: Path, bus: Bus) -> None:
         self._bus = bus
         self.settings = Stored(state / "imaging.json", Adjustment())
-        tell_damage(bus, self.settings)
+        publish_damage(bus, self.settings)
         self._controls: SensorControls | None = None
         self._adjuster = Adjuster(self.settings.value)
         self.settings.listen(self._changed)
@@ -53,9 +53,9 @@ class Sensor:
         self._apply(self.settings.value)
         return source
 
-    def see(self, i420: Picture, pts_90k: int) -> Picture:
+    def process(self, i420: I420, pts_90k: int) -> I420:
         """Watch one raw picture and return it adjusted. Capture thread."""
-        for change in self._tampering.look(planes(i420)[0], pts_90k):
+        for change in self._tampering.update(planes(i420)[0], pts_90k):
             self._bus.publish(_TOPICS[change.kind], SOURCE, {"State": change.state})
         return self._adjuster(i420)
 

@@ -1,10 +1,10 @@
-"""Has somebody put a hand, a torch or a spray can to the camera, or turned it away?
+"""Has a hand, a torch or a spray can been put to the camera, or has it been turned away?
 
 ONVIF Imaging Service 26.06, 6 (events ImageTooDark, ImageTooBright, ImageTooBlurry, GlobalSceneChange). A pure state
 machine over small luma pictures: media time is passed in, nothing is published here.
 
-Each condition must last before it is told and must be over for as long before it is taken back, and the thresholds of
-coming and going differ, so that a cloud or a passing lorry says nothing.
+Each condition must last before it is reported and must be over for as long before it is taken back, and the thresholds
+of coming and going differ, so that a cloud or a passing lorry says nothing.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from firmware.capture.frame import CLOCK_90K
 
-_WIDTH = 160  # of the picture that is looked at; height in proportion
+_WIDTH = 160  # of the picture that is examined; height in proportion
 _PERIOD_90K = CLOCK_90K // 2
 _HOLD_90K = 2 * CLOCK_90K
 _DARK, _LIT = 30.0, 42.0  # mean luma, 16 is black
@@ -32,7 +32,7 @@ Luma = NDArray[np.uint8]
 
 
 class TamperingKind(StrEnum):
-    """What may be wrong, by the topic that tells it."""
+    """What may be wrong, by the topic that reports it."""
 
     TOO_DARK = "ImageTooDark"
     TOO_BRIGHT = "ImageTooBright"
@@ -55,7 +55,7 @@ class _Held:
     state: bool = False
     since_90k: int | None = None
 
-    def look(self, raised: bool, pts_90k: int) -> bool:  # noqa: FBT001  # the measured state itself
+    def update(self, raised: bool, pts_90k: int) -> bool:  # noqa: FBT001  # the measured state itself
         """Take one measurement; whether the held state changed."""
         if raised == self.state:
             self.since_90k = None
@@ -79,8 +79,8 @@ class Tampering:
     _looks: int = 0
     _odd_since_90k: int | None = None
 
-    def look(self, luma: Luma, pts_90k: int) -> tuple[Change, ...]:
-        """Take one picture, look at two a second, and say what changed.
+    def update(self, luma: Luma, pts_90k: int) -> tuple[Change, ...]:
+        """Take one picture, examine two a second, and return what changed.
 
         Args:
             luma: (h, w) uint8 of the picture as the sensor gives it.
@@ -100,7 +100,7 @@ class Tampering:
         raised[TamperingKind.TOO_BLURRY] = self._blurry(luma, spread, blinded=blinded)
         raised[TamperingKind.SCENE_CHANGE] = self._moved(small, pts_90k, blinded=blinded)
         return tuple(
-            Change(kind, raised[kind]) for kind in TamperingKind if self._held[kind].look(raised[kind], pts_90k)
+            Change(kind, raised[kind]) for kind in TamperingKind if self._held[kind].update(raised[kind], pts_90k)
         )
 
     def state(self, kind: TamperingKind) -> bool:

@@ -1,8 +1,9 @@
 """The memory of the scene: where a picture differs from what a place looks like at rest.
 
-No detector finds everybody in every picture: someone on the ground, under an umbrella, behind a post. What does not
-belong to the scene is found without knowing what it is. A place is compared with a slow memory of itself, so somebody
-who stands still belongs to the foreground as well, for as long as the memory needs to take him for a part of the scene.
+No detector finds all people in every picture: a person on the ground, under an umbrella, behind a post. What does not
+belong to the scene is found without knowing what it is. A place is compared with a slow memory of itself, so a person
+that stands still belongs to the foreground as well, for as long as the memory needs to take them for a part of the
+scene.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.capture.frame import CLOCK_90K, Picture, planes
+from firmware.capture.frame import CLOCK_90K, I420, planes
 from firmware.mask.grid import MB, BitGrid
 
 _SCALE = 4
@@ -22,7 +23,7 @@ _REST_S, _FOREGROUND_S = 5.0, 50.0  # time constants: how fast the memory follow
 _LEARN_S = 2.0
 # A lamp that is switched on or a hand before the lens changes everything: nothing can be compared then.
 _FLOOD = 0.6
-# What has stood without any change for so long belongs to the scene; somebody who stands still moves a little.
+# What has stood without any change for so long belongs to the scene; a person that stands still moves a little.
 _STILL_S, _SAMPLE_S, _CHANGED = 30.0, 2.0, 10.0
 _ALIVE_S = 4.0
 _NEIGHBOURHOOD = np.ones((3, 3), np.uint8)
@@ -34,9 +35,9 @@ class Foreground:
 
     Args:
         cells: (rows, columns) True where the picture differs from the memory.
-        alive: those of `cells` where something changed in the last seconds; what somebody left behind, or the place
-            where he stood when the memory began, is not.
-        learnt: False while the memory is young: what is not in `cells` may be somebody who has stood there all along.
+        alive: those of `cells` where something changed in the last seconds; what a person left behind, or the place
+            where they stood when the memory began, is not.
+        learnt: False while the memory is young: what is not in `cells` may be a person that has stood there all along.
     """
 
     cells: BitGrid
@@ -72,7 +73,7 @@ class Background:
         self._changed_90k = np.zeros(self._grid, np.int64)
         self._before = np.zeros(self._grid, np.bool_)
 
-    def update(self, i420: Picture, pts_90k: int) -> Foreground:
+    def update(self, i420: I420, pts_90k: int) -> Foreground:
         """What is before the scene in this picture; it is then remembered."""
         small = cv2.resize(planes(i420)[0], self._size, interpolation=cv2.INTER_AREA).astype(np.float32)
         if self._scene is None:
@@ -137,7 +138,7 @@ class Background:
         rate = np.where(foreground, slow, fast)
         assert self._scene is not None
         self._scene = self._scene + rate * (small - self._scene)
-        # Without the limit somebody who stands there would soon pass for noise.
+        # Without the limit a person that stands there would soon pass for noise.
         self._noise += rate * (np.minimum(far, _MOST_NOISE) - self._noise)
 
 

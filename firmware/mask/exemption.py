@@ -1,9 +1,9 @@
-"""Who is left open: by appearance, and only when in no doubt.
+"""People left open: by appearance, and only when in no doubt.
 
-An operator names people by the appearance code of their clothing, or points at somebody who is being followed; never
-by face. Every person who is seen is compared with those people again and again while he is there. Whoever is not known
-yet, or looks neither alike nor different enough, is masked; so is anybody who stands before or behind somebody masked,
-since two people who cross may be taken for each other.
+An operator names people by the appearance code of their clothing, or points at a person that is being tracked; never
+by face. Every person in the picture is compared with those people again and again. A person that is not known
+yet, or looks neither alike nor different enough, is masked; so is one that stands before or behind a masked person,
+since two people that cross may be taken for each other.
 """
 
 import logging
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.errors import ModelError, WireError
-from firmware.capture.frame import CLOCK_90K, Picture
+from firmware.capture.frame import CLOCK_90K, I420
 from firmware.mask.grid import Boxes, grow
 from firmware.vision.frame_detections import FrameDetections, TrackBox
 from models import Models
@@ -37,21 +37,21 @@ _EVERY_S = 0.4
 _LOOKS_PER_PICTURE = 2
 _LOOKS, _KEPT = 3, 8  # before a decision, and remembered
 _LEAST_HEIGHT_PX = 40
-# A detection that lies within somebody who is left open by so much is another view of him.
+# A detection that lies within a person left open by so much is another view of them.
 _INSIDE, _TOUCHES = 0.65, 0.1
-# Two people of whom one hides so much of the other may leave each other's tracks: both are looked at anew.
+# Two people of whom one hides so much of the other may leave each other's tracks: both are compared again.
 _CROSSES = 0.3
-# Light and pose change on a walk; while nobody crosses him, the tracker vouches for him as well.
+# Light and pose change on a walk; while no one crosses them, the tracker vouches for them as well.
 _STAYS = 0.1
 _ATTENDS_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExemptPerson:
-    """Somebody's clothing on one occasion.
+    """A person's clothing on one occasion.
 
     Args:
-        label: what the operator calls him.
+        label: what the operator calls them.
         model: of the code.
         code: in hexadecimal, signed bytes.
     """
@@ -77,13 +77,13 @@ class ExemptPerson:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Whom the mask leaves open.
+    """The people that the mask leaves open.
 
     Args:
         mode: see there.
         people: the list that the mode speaks of.
-        alike: likeness (0 to 1) from which somebody is one of them.
-        unlike: likeness below which he is none of them; in between he is masked.
+        alike: likeness (0 to 1) from which a person is one of them.
+        unlike: likeness below which they are none of them; in between they are masked.
     """
 
     mode: Mode = Mode.EVERYONE
@@ -106,11 +106,11 @@ class _Known:
 
 
 class ExemptionPolicy:
-    """Decides who is open. `look` on the vision thread, the rest on any.
+    """Decides which people are open. `look` on the vision thread, the rest on any.
 
     Args:
         models: the networks; used on the vision thread only.
-        selection: asked each time.
+        selection: called each time.
     """
 
     def __init__(self, models: Models, selection: Callable[[], Selection]) -> None:
@@ -120,16 +120,16 @@ class ExemptionPolicy:
         self._attends_until_s = 0.0
 
     def attend(self) -> None:
-        """Somebody is about to choose: look at people for the next minute even while everyone is masked."""
+        """A choice is coming: compare people for the next minute even while all are masked."""
         self._attends_until_s = time.monotonic() + _ATTENDS_S
 
     def followed(self) -> list[int]:
-        """The tracks of people who are known well enough to be chosen."""
+        """The tracks of people that are known well enough to be chosen."""
         with self._lock:
             return sorted(track_id for track_id, known in self._known.items() if len(known.looks) >= _LOOKS)
 
-    def look(self, i420: Picture, sight: FrameDetections) -> None:
-        """Compare whom this picture shows well; raises ModelError when the network cannot be trusted any more."""
+    def look(self, i420: I420, sight: FrameDetections) -> None:
+        """Compare the people that this picture shows well; raises ModelError when the network is not to be trusted."""
         with self._lock:
             for ended in sight.ended:
                 self._known.pop(ended, None)
@@ -153,7 +153,7 @@ class ExemptionPolicy:
             return known is not None and known.open
 
     def person(self, track_id: int, label: str) -> ExemptPerson | None:
-        """Somebody who is being followed, as the list names people; None while he is not known well enough."""
+        """A tracked person, as the list names people; None while they are not known well enough."""
         with self._lock:
             known = self._known.get(track_id)
             looks = list(known.looks) if known is not None else []
@@ -166,7 +166,7 @@ class ExemptionPolicy:
         return ExemptPerson(label=label, model=last.model, code=code.tobytes().hex())
 
     def judge(self) -> None:
-        """Decide anew about everybody: the selection has changed."""
+        """Decide again about all people: the selection has changed."""
         with self._lock:
             for track_id, known in self._known.items():
                 self._decide(track_id, known)
@@ -200,7 +200,7 @@ class ExemptionPolicy:
 
 
 def _hidden(people: list[TrackBox]) -> list[float]:
-    """For each person the largest part that he and another one have in common, of the smaller of the two."""
+    """For each person the largest part that they and another one have in common, of the smaller of the two."""
     boxes = np.array([track.box for track in people], np.float32).reshape(-1, 4)
     common = intersections(boxes, boxes)
     np.fill_diagonal(common, 0)
@@ -216,7 +216,7 @@ def _open(selection: Selection, looks: list[AppearanceCode], slack: float) -> bo
             float(np.median([similarity(person.appearance, look) for look in looks])) for person in selection.people
         ]
     except ModelError:
-        # A code of another network cannot be compared: nobody is known to be one of them, or to be none.
+        # A code of another network cannot be compared: no one is known to be one of them, or to be none.
         return False
     if selection.mode is Mode.EXCEPT:
         return any(value >= selection.alike - slack for value in likeness)
@@ -224,7 +224,7 @@ def _open(selection: Selection, looks: list[AppearanceCode], slack: float) -> bo
 
 
 def left_open(sight: FrameDetections, is_open: Callable[[int], bool]) -> dict[int, Boxes]:
-    """The people of a picture whom nothing speaks against leaving open: track id → box (1, 4)."""
+    """The people of a picture that may be left open: track id → box (1, 4)."""
     people = [track for track in sight.tracks if track.class_ is ObjectClass.PERSON]
     chosen = {track.id: track.box.reshape(1, 4) for track in people if track.seen and is_open(track.id)}
     if not chosen:
@@ -238,10 +238,10 @@ def left_open(sight: FrameDetections, is_open: Callable[[int], bool]) -> dict[in
         clear = {id_: box for id_, box in chosen.items() if not intersections(grow(box, 0.05), others).any()}
         if len(clear) == len(chosen):
             return clear
-        chosen = clear  # whoever is masked now may stand before another
+        chosen = clear  # a person that is masked now may stand before another
 
 
 def inside(box: NDArray[np.float32], own: Boxes) -> bool:
     """Whether a box is another view of the person in `own`, (1, 4)."""
-    one = box.reshape(1, 4)
-    return float(intersections(one, grow(own, 0.1))[0, 0]) >= _INSIDE * max(float(areas(one)[0]), 1.0)
+    row = box.reshape(1, 4)
+    return float(intersections(row, grow(own, 0.1))[0, 0]) >= _INSIDE * max(float(areas(row)[0]), 1.0)

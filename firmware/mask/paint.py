@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.capture.frame import CLOCK_90K, Picture, strips
+from firmware.capture.frame import CLOCK_90K, I420, strips
 from firmware.mask.grid import MB
 from firmware.mask.plan import CellGrid, FillGrid, MaskPlan
 from firmware.mask.settings import Fill, MaskSettings
@@ -49,7 +49,7 @@ class Painter:
         # A fixed irregular pattern (two odd multipliers, top bits): it says nothing about the picture.
         self._irregular = ((x * np.uint32(2654435761) ^ y * np.uint32(2246822519)) >> 29).astype(np.uint8)
 
-    def paint(self, i420: Picture, plan: MaskPlan, pts_90k: int) -> Picture:
+    def paint(self, i420: I420, plan: MaskPlan, pts_90k: int) -> I420:
         """A new picture with every cell of the plan covered; `i420` is not written to."""
         # A macroblock keeps its coarsest cell and strongest fill while it stays masked: what flickers would show more.
         cells = np.where(plan.cells > 0, np.maximum(plan.cells, self._before), 0).astype(np.uint8)
@@ -65,7 +65,7 @@ class Painter:
                 strip[rows, :, columns] = lines[:, None]
         return out
 
-    def _colours(self, i420: Picture, places: Places, cells: CellGrid, fills: FillGrid, pts_90k: int) -> Colours:
+    def _colours(self, i420: I420, places: Places, cells: CellGrid, fills: FillGrid, pts_90k: int) -> Colours:
         rows, columns = places
         colours = np.empty((rows.size, 3), np.uint8)
         colours[:] = GREY
@@ -78,7 +78,7 @@ class Painter:
                 colours[at] = self._mosaic(i420, (rows[at] // cell, columns[at] // cell), fill, cell, pts_90k)
         return colours
 
-    def _mosaic(self, i420: Picture, places: Places, fill: Fill, cell: int, pts_90k: int) -> Colours:
+    def _mosaic(self, i420: I420, places: Places, fill: Fill, cell: int, pts_90k: int) -> Colours:
         """Colours of cells of `cell` by `cell` macroblocks, one cell maybe several times; (re)used and held."""
         held = self._held.get((fill, cell))
         if held is None:
@@ -96,7 +96,7 @@ class Painter:
         held.masked_90k[places] = pts_90k
         return held.colours[places]
 
-    def _means(self, i420: Picture, places: Places, cell: int) -> NDArray[np.float32]:
+    def _means(self, i420: I420, places: Places, cell: int) -> NDArray[np.float32]:
         """(n, 3): mean Y, U, V of cells, of those at the edge as far as they lie in the picture."""
         down, across = np.divmod(np.arange(cell * cell), cell)
         rows, columns = places[0][:, None] * cell + down, places[1][:, None] * cell + across

@@ -37,11 +37,13 @@ _FULL_CELLS_DOWN = 8
 _ZONE_CELL = 2
 _LONG_AGO_90K = -(1 << 60)
 _GAP_S = 0.35  # a picture that vision skipped is vouched for by sightings this near on both sides
-# A macroblock that is shown again has to be coded anew: one that comes and goes costs more than one that stays masked.
+# Two looks at each of three sizes know a picture as well as half a second of a slower camera does.
+_SETTLED_LOOKS = 6
+# A macroblock that is shown again has to be coded again: one that comes and goes costs more than one that stays masked.
 _RELEASE_S, _RELEASE_LOOKS = 0.2, 1.5
 # After the camera has moved nothing is known of the scene; and an infra-red picture is one until colours are sure.
 _MOVED_S, _COLOURLESS_S = 2.0, 2.0
-# Of its size around a person who is seen in the picture, what moves is his; around a thing that is not masked, its
+# Of its size around a person seen in the picture, what moves is theirs; around a thing that is not masked, its
 # shadow moves too and it need not be seen in every picture.
 _EXPLAINS_PERSON, _EXPLAINS_THING = 0.1, 0.3
 
@@ -56,7 +58,7 @@ class MaskPlan:
         full: the whole picture is masked because nothing vouches for it.
         why: for `full`, the reason in words; empty otherwise.
         fills: what covers every macroblock; None takes the painter's settings for all of them.
-        claims: what may be somebody whom nobody follows: in doubt their macroblocks are nobody's own.
+        claims: what may be a person that no track follows: in doubt their macroblocks belong to no one.
     """
 
     cells: CellGrid
@@ -73,7 +75,7 @@ class MaskPlan:
 
 
 class Planner:
-    """Turns sightings into plans. Fed by `saw` in time order, asked by `plan` in time order; one thread.
+    """Turns sightings into plans. Fed by `saw` in time order, read by `plan` in time order; one thread.
 
     Args:
         width, height: of the picture; multiples of 16.
@@ -98,6 +100,7 @@ class Planner:
         self._seen = Sightings()
         self._known: deque[tuple[int, Boxes, Boxes]] = deque()
         self._settled_90k: int | None = None
+        self._settling = 0
         self._why = _NO_VISION
         self._moved_90k = self._colourless_90k = _LONG_AGO_90K
         self._before = np.zeros((self.rows, self.columns), np.uint8)
@@ -120,7 +123,7 @@ class Planner:
         """Take what vision found in one picture.
 
         A box that is no number is a detector that cannot be trusted, and a picture too dark or too bright to see
-        anybody in is one that nobody looked at: the same as `failed`.
+        people in is one that was not examined: the same as `failed`.
         """
         if sight.blind or not _finite(sight):
             self.failed(sight.blind or "the detector answered what is no number")
@@ -134,6 +137,10 @@ class Planner:
             self._colourless_90k = sight.pts_90k
         if self._settled_90k is None:
             self._settled_90k = sight.pts_90k + round(self._settings.settle_s * CLOCK_90K)
+            self._settling = 0
+        self._settling += 1
+        if self._settling == _SETTLED_LOOKS:
+            self._settled_90k = min(self._settled_90k, sight.pts_90k)
         self._seen.add(sight.pts_90k, list(self._targets.of(sight)), sight.pts_90k - keep_90k)
         self._known.append((sight.pts_90k, *self._explaining(sight)))
         self._sights.append(sight)
@@ -192,7 +199,7 @@ class Planner:
     def _drawn(
         self, pts_90k: int, foreground: Foreground | None, *, strict: bool
     ) -> tuple[CellGrid, FillGrid, tuple[Region, ...], tuple[Region, ...]]:
-        """What sightings and the foreground mask; whose it is, and what may be somebody whom nobody follows."""
+        """What sightings and the foreground mask; whose it is, and what may be a person that no track follows."""
         cells = np.zeros((self.rows, self.columns), np.uint8)
         fills, wide = np.zeros_like(cells), np.zeros_like(cells, np.bool_)
         regions: dict[int, Region] = {}
@@ -219,9 +226,9 @@ class Planner:
             for rect in target.wide:
                 wide[_slices(rect)] = True
         if foreground is not None:
-            # Where nothing but the scene tells of somebody, his outline is found a macroblock too small.
+            # Where nothing but the scene shows a person, their outline is found a macroblock too small.
             followed = foreground.near if strict else foreground.alive
-            left = self._remainder.follow(
+            left = self._remainder.update(
                 cells > 0, believed, followed, self._explained(pts_90k), pts_90k, everything=strict
             )
             np.maximum(cells, left, out=cells)
@@ -235,19 +242,19 @@ class Planner:
         return cells, fills, tuple(regions.values()), tuple(claims)
 
     def _doubtful(self, pts_90k: int) -> bool:
-        """Whether people may be there whom no detection tells of."""
+        """Whether people may be there that no detection shows."""
         since_90k = pts_90k - _COLOURLESS_S * CLOCK_90K
         return any((sight.hazy or sight.sparse) and sight.pts_90k >= since_90k for sight in self._sights)
 
     def _opened(self, pts_90k: int) -> frozenset[int]:
-        """The people of this picture who are left open."""
+        """The people of this picture that are left open."""
         if self._is_open is None:
             return frozenset()
         now = [sight for sight in self._sights if sight.pts_90k == pts_90k]
         return frozenset(left_open(now[0], self._is_open)) if now else frozenset()
 
     def _explaining(self, sight: FrameDetections) -> tuple[Boxes, Boxes]:
-        """Around who is hidden and seen, and around what is known and need not be hidden: (n, 4) boxes each."""
+        """Boxes (n, 4) around hidden people that are seen, and around what is known and need not be hidden."""
         hidden = [track.box for track in sight.tracks if track.seen and self._targets.hides(track.class_)]
         things = [track.box for track in sight.tracks if not self._targets.hides(track.class_)]
         things += [

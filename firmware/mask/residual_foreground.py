@@ -1,8 +1,9 @@
-"""What a mask would leave over of somebody who was lost: the foreground that hangs together with him.
+"""What a mask would leave over of a lost person: the foreground that hangs together with them.
 
-A detector loses people for several pictures, and somebody who walks fast has left by then the place where he was last
-seen. He is still before the scene, in one piece with where he was masked a picture ago: so what hangs together with
-the last mask stays masked wherever it goes, until the detector sees it again or it has been lost for too long.
+A detector loses people for several pictures, and a person that walks fast has left by then the place where they were
+last seen. They are still before the scene, in one piece with where they were masked a picture ago: so what hangs
+together with the last mask stays masked wherever it goes, until the detector sees it again or it has been lost for too
+long.
 """
 
 from collections.abc import Callable
@@ -14,10 +15,10 @@ from numpy.typing import NDArray
 from firmware.capture.frame import CLOCK_90K
 from firmware.mask.grid import MB, BitGrid
 
-_LOST_S = 4.0  # as long as the tracker looks for somebody who was lost
+_LOST_S = 4.0  # as long as the tracker looks for a lost person
 _HOLD_S = 0.3  # of a macroblock whose foreground flickers
 _NEVER = -(1 << 60)
-_SPEED = 1.0  # widths of the picture a second: as fast as anybody crosses it
+_SPEED = 1.0  # widths of the picture a second: as fast as a person crosses it
 
 
 class ResidualForeground:
@@ -39,7 +40,7 @@ class ResidualForeground:
         """Nothing that was followed so far counts any more."""
         self._backed_90k[:] = self._found_90k[:] = _NEVER
 
-    def follow(
+    def update(
         self,
         masked: BitGrid,
         believed: BitGrid,
@@ -78,7 +79,7 @@ class ResidualForeground:
         return np.where(left, self._cells, 0).astype(np.uint8)
 
     def _reached(self, believed: BitGrid, pts_90k: int) -> BitGrid:
-        """Where somebody who was lost, or followed here a picture ago, can be by now."""
+        """Where a person that was lost, or tracked here a picture ago, can be by now."""
         passed_s = min(max((pts_90k - self._last_90k) / CLOCK_90K, 0.0), 1.0)
         self._last_90k = pts_90k
         reach = max(int(np.ceil(passed_s * _SPEED * believed.shape[1])), 1)

@@ -122,12 +122,12 @@ class MaskSettings:
         classes: the classes that are masked, by name in `wire.features.vocabulary`.
         rules: classes that are masked in a way of their own; a class that is named here is masked.
         margin: by how much of its size a box grows on each side; by half of that where it fills half of the picture's
-            height, since boxes of people who are near fit better; 0 to 1.
+            height, since boxes of people that are near fit better; 0 to 1.
         hold_s: how long a place stays masked after the last sighting there; 0 to 10 s.
         look_back_s: how long a picture waits, so that a mask can begin before the first sighting; 0 to 2 s,
             less than `deadline_s`.
         deadline_s: a picture whose detection is not there at this age is masked whole; 0.05 to 10 s.
-        settle_s: after start-up and after each failure the whole picture is masked for this long; 0 to 60 s.
+        settle_s: the whole picture is masked for this long, or six looks, after start-up and each failure; 0 to 60 s.
         colour_hold_s: how long a cell keeps its colour while it stays masked; 0 to 60 s.
         strict: also mask whatever is before the scene and no detection explains, even what a detector never saw.
         infrared: what is masked while the picture has no colours: at night under infra-red light, or of a sensor that

@@ -2,7 +2,7 @@
 
 A box masks its place in its own picture and in those around it. What was seen again later has moved on: only its last
 box before a picture, its first one after it, and what was predicted in between stand for where it may be. Otherwise
-somebody who walks would trail a mask behind them as long as the hold.
+a walking person would trail a mask behind them as long as the hold.
 """
 
 from collections import deque
@@ -20,11 +20,11 @@ from models.detections import ious
 # Boxes this near in time to a picture count in it whatever was seen later, for detectors jitter: so many looks, and no
 # longer than so many seconds.
 _NEAR_LOOKS, _NEAR_S = 1.5, 0.11
-# Where looks follow each other so quickly, nobody moves far between two: people who are seen now are where they are.
+# Where looks follow each other so quickly, no one moves far between two: people that are seen now are where they are.
 _QUICK_S = 0.06
-# How long a doubtful box stands after its picture and before it: until each size of the detector has looked again.
+# How long a doubtful box stands after its picture and before it: until each size of the detector has run again.
 _DOUBT_S, _DOUBT_LOOKS, _DOUBT_AHEAD = 0.25, 6, 0.5
-_SAME = 0.5  # what nobody follows is seen again by a box that overlaps it by this much
+_SAME = 0.5  # what no track follows is seen again by a box that overlaps it by this much
 _NOT_YET_90K = 1 << 60
 
 
@@ -51,7 +51,7 @@ class Sightings:
 
     @property
     def last_90k(self) -> int:
-        """When something was last looked at; only while there is something."""
+        """The last picture that vision examined; only while there is something."""
         return self._past[-1].pts_90k
 
     def clear(self) -> None:
@@ -77,14 +77,14 @@ class Sightings:
             self._past.popleft()
 
     def vouched(self, pts_90k: int, gap_90k: int) -> bool:
-        """Whether vision looked at this picture, or at most `gap_90k` before and after it."""
-        near = [one.pts_90k for one in self._past if abs(one.pts_90k - pts_90k) <= gap_90k]
+        """Whether vision examined this picture, or at most `gap_90k` before and after it."""
+        near = [sighting.pts_90k for sighting in self._past if abs(sighting.pts_90k - pts_90k) <= gap_90k]
         return pts_90k in near or (bool(near) and min(near) < pts_90k < max(near))
 
     @property
     def look_90k(self) -> int:
         """The usual time between two looks."""
-        times = [one.pts_90k for one in self._past]
+        times = [sighting.pts_90k for sighting in self._past]
         return int(np.median(np.diff(times))) if len(times) > 1 else round(_NEAR_S * CLOCK_90K)
 
     def around(self, pts_90k: int, hold_90k: int, ahead_90k: int) -> Iterator[Target]:
@@ -98,15 +98,21 @@ class Sightings:
         near_90k = round(min(_NEAR_S * CLOCK_90K, _NEAR_LOOKS * look_90k))
         own_90k = near_90k if look_90k >= _QUICK_S * CLOCK_90K else look_90k // 2
         doubt_90k = min(hold_90k, max(round(_DOUBT_S * CLOCK_90K), _DOUBT_LOOKS * look_90k))
-        following = min((one.pts_90k - pts_90k for one in self._past if one.pts_90k >= pts_90k), default=0)
+        following = min(
+            (sighting.pts_90k - pts_90k for sighting in self._past if sighting.pts_90k >= pts_90k), default=0
+        )
         seen_now = {
-            int(id_) for one in self._past if one.pts_90k == pts_90k for id_ in one.ids[one.seen] if id_ != UNTRACKED
+            int(id_)
+            for sighting in self._past
+            if sighting.pts_90k == pts_90k
+            for id_ in sighting.ids[sighting.seen]
+            if id_ != UNTRACKED
         }
-        for one in self._past:
-            age_90k = pts_90k - one.pts_90k
+        for sighting in self._past:
+            age_90k = pts_90k - sighting.pts_90k
             if age_90k > hold_90k or -age_90k > max(ahead_90k, following):
                 continue
-            for target, again_90k in zip(one.targets, one.again_90k, strict=True):
+            for target, again_90k in zip(sighting.targets, sighting.again_90k, strict=True):
                 if abs(age_90k) > near_90k and (target.track_id in seen_now or again_90k <= pts_90k):
                     continue
                 if abs(age_90k) > own_90k and target.of(seen_now):

@@ -29,9 +29,9 @@ _ASPECT_DILATED = 0.6
 # A plate is in the lower half of a vehicle, at either end; the outer tenths of a box are background.
 _PLATES_FROM, _PLATES_FLANK = 0.5, 0.1
 # An edge of a mask moves only when the box has left it by this much: what flickers must be coded again and again.
-# People who are near cover so much that what lingers is seen, and their edges are few for their size.
+# People that are near cover so much that what lingers is seen, and their edges are few for their size.
 _LINGER_PX, _LINGER_NEAR_PX = 12.0, 0.0
-# A macroblock into which the box of somebody near reaches by less than this is left to the scene.
+# A macroblock into which the box of a near person reaches by less than this is left to the scene.
 _REACHES_PX = 4.0
 # What covers less of a person (intersection over union) is not the whole of him: a child before a man, or his head.
 _ANOTHER_VIEW = 0.3
@@ -47,8 +47,8 @@ class Target:
         rects: the macroblocks to mask; `wide` those that stay masked when they were.
         fill, cell: how they are covered, and the mosaic cell in macroblocks.
         seen: False for a prediction.
-        within: the followed people of the same picture of whom this is but another view.
-        apart: followed by nobody and not clearly a view of one followed person: it may be somebody else.
+        within: the tracked people of the same picture of which this is but another view.
+        apart: in no track and not clearly a view of one tracked person: it may be another person.
         doubtful: a find too weak to stand for long on its own.
     """
 
@@ -65,7 +65,7 @@ class Target:
     doubtful: bool = False
 
     def of(self, people: set[int]) -> bool:
-        """Whether it shows some of these followed people and nobody else."""
+        """Whether it shows some of these tracked people and no one else."""
         if self.track_id != UNTRACKED:
             return self.track_id in people
         return bool(self.within) and not self.apart and people.issuperset(self.within)
@@ -175,7 +175,7 @@ class Targets:
 
 
 def _within(box: NDArray[np.float32], sight: FrameDetections, score: float = 1.0) -> tuple[int, ...]:
-    """The followed people of whom a box is another view; one below the masking threshold is there for them alone."""
+    """The tracked people of which a box is another view; one below the masking threshold is there for them alone."""
     people = [track for track in sight.tracks if track.class_ is ObjectClass.PERSON and track.seen]
     if score < MASKING_THRESHOLD and people:
         overlap = ious(box.reshape(1, 4), np.array([track.box for track in people], np.float32))[0]
@@ -189,7 +189,7 @@ def _within(box: NDArray[np.float32], sight: FrameDetections, score: float = 1.0
 
 
 def _apart(box: NDArray[np.float32], sight: FrameDetections, within: tuple[int, ...], score: float) -> bool:
-    """Whether a box may be somebody else: nobody's view, several people's, or somebody small before one of them."""
+    """Whether a box may be another person: no one's view, several people's, or a small person before one of them."""
     if len(within) != 1:
         return True
     own = next(track.box for track in sight.tracks if track.id == within[0])

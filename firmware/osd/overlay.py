@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from base.settings_file import Stored
-from firmware.capture.frame import Picture, planes
+from firmware.capture.frame import I420, planes
 from firmware.osd.text import Osd, OsdPosition, OsdSettings
 
 _WHITE, _DARK, _NEUTRAL = 220, 24, 128
@@ -31,7 +31,7 @@ class Overlay:
 
     Args:
         state: the camera's state directory; `osd.json` in it holds the texts.
-        zone: the time zone that dates and times are told in.
+        zone: the time zone that dates and times are shown in.
     """
 
     def __init__(self, state: Path, zone: Callable[[], tzinfo] = lambda: UTC) -> None:
@@ -40,7 +40,7 @@ class Overlay:
         self._font = cv2.FontFace("sans")
         self._stamps: dict[tuple[str, int], _Stamp] = {}
 
-    def draw(self, masked: Picture, utc_us: int) -> None:
+    def draw(self, masked: I420, utc_us: int) -> None:
         """Write every text into `masked` itself. Encode thread.
 
         Args:
@@ -59,7 +59,7 @@ class Overlay:
                 continue
             key = (text, max(8, round(osd.size * height / _REFERENCE_LINES)))
             drawn[key] = stamp = self._stamps.get(key) or self._stamp(*key)
-            _put(masked, stamp, osd)
+            _draw(masked, stamp, osd)
         # Only what is on the screen now is kept: a clock makes a new stamp every second.
         self._stamps = drawn
 
@@ -75,7 +75,7 @@ class Overlay:
         return _Stamp(luma, np.asarray(dark > 64, dtype=np.bool_))
 
 
-def _put(masked: Picture, stamp: _Stamp, osd: Osd) -> None:
+def _draw(masked: I420, stamp: _Stamp, osd: Osd) -> None:
     y, u, v = planes(masked)
     height, width = y.shape
     rows, columns = min(stamp.luma.shape[0], height), min(stamp.luma.shape[1], width)

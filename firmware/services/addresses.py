@@ -1,4 +1,4 @@
-"""Stream and snapshot addresses of profiles, and what a profile's stream can be asked for."""
+"""Stream and snapshot addresses of profiles, and what a profile's stream can be set to."""
 
 from firmware.camera import CameraContext
 from firmware.media_state import MediaProfile

@@ -27,7 +27,7 @@ class AnalyticsService:
 
     Args:
         engine: what they configure.
-        changed: told after each change of the configuration (ConfigurationChanged).
+        changed: called after each change of the configuration (ConfigurationChanged).
     """
 
     def __init__(self, engine: Engine, *, changed: Callable[[], None] = lambda: None) -> None:
@@ -127,7 +127,7 @@ class AnalyticsService:
         return self._engine.settings.value
 
     def _put(self, settings: EngineSettings) -> Reply:
-        self._engine.settings.put(settings)
+        self._engine.settings.set(settings)
         self._changed()
         return {}
 
@@ -184,9 +184,9 @@ def _check(call: Call) -> None:
 
 
 def _refuse_known(present: Sequence[Named], new: Sequence[Named], fault: str) -> None:
-    for one in new:
-        if any(other.name == one.name for other in present):
-            raise invalid(f"There already is one named {one.name!r}.", fault)
+    for item in new:
+        if any(other.name == item.name for other in present):
+            raise invalid(f"There already is one named {item.name!r}.", fault)
 
 
 def _refuse_unknown(present: Sequence[Named], wanted: Sequence[str], fault: str) -> None:
@@ -199,12 +199,12 @@ def _refuse_more(all_: Sequence[Module | Rule], types: Iterable[ConfigType[Any]]
     if len(all_) > most:
         raise impossible(f"There are at most {most} of them.", fault)
     for type_ in types:
-        if sum(isinstance(one, type_.settings) for one in all_) > type_.most:
+        if sum(isinstance(item, type_.settings) for item in all_) > type_.most:
             raise impossible(f"There are at most {type_.most} of type {config.qname(type_.type_)}.", fault)
 
 
 def _names(values: Sequence[Named]) -> list[str]:
-    return [one.name for one in values]
+    return [item.name for item in values]
 
 
 def _wanted_type(call: Call, tag: str) -> str | None:

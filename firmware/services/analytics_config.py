@@ -54,7 +54,7 @@ def read(
     Raises:
         Fault: one of an unknown type or of another than it has, an unknown, doubled or wrong parameter, a name twice.
     """
-    by_name = {one.name: one for one in present}
+    by_name = {value.name: value for value in present}
     known = {type_.type_: type_ for type_ in types}
     found: list[Any] = []
     for config in request.findall(q(TAN, tag)):
@@ -66,12 +66,12 @@ def read(
         if before is not None and not isinstance(before, type_.settings):
             raise invalid(f"The type of {name[:64]!r} cannot be changed.", "TypeChangeProhibited")
         try:
-            one = type_.read(name, _given(config, type_), before)
+            value = type_.read(name, _given(config, type_), before)
         except ValueError as problem:
             raise invalid(f"{tag} {name[:64]!r}: {problem}.", fault) from problem
-        if any(other.name == one.name for other in found):
-            raise invalid(f"The name {one.name!r} is given twice.", fault)
-        found.append(one)
+        if any(other.name == value.name for other in found):
+            raise invalid(f"The name {value.name!r} is given twice.", fault)
+        found.append(value)
     return found
 
 

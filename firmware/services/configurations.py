@@ -48,29 +48,29 @@ class Configurations:
         uses = self.profiles.uses("analytics", self._analytics.token)
         return {**self._analytics.configuration(), "UseCount": uses}
 
-    def set_source(self, asked: Any) -> None:
+    def set_source(self, requested: Any) -> None:
         """Raises Fault ter:NoConfig or ter:ConfigModify."""
-        self._settings.media.change(source_name=self.values.check_source(asked))
+        self._settings.media.change(source_name=self.values.check_source(requested))
         self.profiles.configuration_changed(SOURCE, "VideoSource")
 
-    def set_metadata(self, asked: Any, element: etree._Element) -> None:
+    def set_metadata(self, requested: Any, element: etree._Element) -> None:
         """Raises Fault ter:NoConfig or ter:ConfigModify; `element` is the request, for the filter's mixed content."""
-        wanted = self.values.read_metadata(asked, element)
-        if asked.Multicast is None:
+        wanted = self.values.read_metadata(requested, element)
+        if requested.Multicast is None:
             wanted = replace(wanted, multicast=self._state.metadata.multicast)
         self._settings.media.change(metadata=wanted)
         self.profiles.configuration_changed(METADATA, "Metadata")
 
-    def wanted_encoder(self, asked: Any, video: Video) -> VideoEncoder:
-        """What a Set of an encoder asks for, as far as both services say it in the same elements; else as it is."""
-        rate, multicast = asked.RateControl, asked.Multicast
+    def wanted_encoder(self, requested: Any, video: Video) -> VideoEncoder:
+        """What a Set of an encoder requests, as far as both services say it in the same elements; else as it is."""
+        rate, multicast = requested.RateControl, requested.Multicast
         return replace(
             video.stored,
-            name=str(asked.Name),
-            encoding=str(asked.Encoding),
-            width=int(asked.Resolution.Width),
-            height=int(asked.Resolution.Height),
-            quality=float(asked.Quality),
+            name=str(requested.Name),
+            encoding=str(requested.Encoding),
+            width=int(requested.Resolution.Width),
+            height=int(requested.Resolution.Height),
+            quality=float(requested.Quality),
             rate_fps=float(rate.FrameRateLimit) if rate is not None else None,
             limit_kbps=int(rate.BitrateLimit) if rate is not None else None,
             multicast=video.stored.multicast if multicast is None else self.values.read_multicast(multicast),

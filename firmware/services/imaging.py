@@ -28,7 +28,7 @@ class ImagingService:
     Args:
         settings: kept and acted on by `firmware.imaging.Sensor`.
         source: token of the one video source.
-        changed: told after each change (a device announces it as a configuration change).
+        changed: called after each change (a device announces it as a configuration change).
     """
 
     def __init__(

@@ -18,10 +18,10 @@ class MaskOperations:
     """The handlers, a part of the Media 2 service.
 
     Args:
-        settings: the masks; whoever made them listens and puts them into the plan.
+        settings: the masks; their maker listens and puts them into the plan.
         type_: the tr2:MaskType that the plan's pattern amounts to, `Pixelated` or `Color`.
         source: token of the one video source configuration.
-        changed: told after each change.
+        changed: called after each change.
     """
 
     def __init__(
@@ -65,24 +65,24 @@ class MaskOperations:
         mask = self._read(call.request.Mask, f"mask-{secrets.token_hex(4)}")
         if len(self._settings.value.masks) >= MOST:
             raise impossible(f"There are {MOST} masks already; this camera keeps no more.", "MaxMasks")
-        self._put((*self._settings.value.masks, mask))
+        self._store((*self._settings.value.masks, mask))
         return {"Token": mask.token}
 
     @operation("SetMask")
     async def set_mask(self, call: Call) -> Reply:
         old = self._get(call.request.Mask.token or "")
         new = self._read(call.request.Mask, old.token)
-        self._put(tuple(new if mask.token == old.token else mask for mask in self._settings.value.masks))
+        self._store(tuple(new if mask.token == old.token else mask for mask in self._settings.value.masks))
         return {}
 
     @operation("DeleteMask")
     async def delete_mask(self, call: Call) -> Reply:
         gone = self._get(call.request.Token)
-        self._put(tuple(mask for mask in self._settings.value.masks if mask.token != gone.token))
+        self._store(tuple(mask for mask in self._settings.value.masks if mask.token != gone.token))
         return {}
 
-    def _put(self, masks: tuple[Polygon, ...]) -> None:
-        self._settings.put(replace(self._settings.value, masks=masks))
+    def _store(self, masks: tuple[Polygon, ...]) -> None:
+        self._settings.set(replace(self._settings.value, masks=masks))
         self._changed()
 
     def _get(self, token: str) -> Polygon:

@@ -1,6 +1,6 @@
 """The first Media service (ONVIF Media, 26.06), for Profile S clients; the same profiles and encoders as Media 2.
 
-It knows H.264 and JPEG only: an encoder that runs H.265 shows itself here as H.264, as the specification asks.
+It knows H.264 and JPEG only: an encoder that runs H.265 shows itself here as H.264, as the specification demands.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ class Media:
 
     @operation("GetProfile")
     async def get_profile(self, call: Call) -> Reply:
-        return {"Profile": self._profile(self._asked(call))}
+        return {"Profile": self._profile(self._requested_profile(call))}
 
     @operation("CreateProfile")
     async def create_profile(self, call: Call) -> Reply:
@@ -62,11 +62,11 @@ class Media:
         async def listed(_call: Call) -> Reply:
             return {"Configurations": [self._configuration(field, token) for token in self.media.profiles.known(field)]}
 
-        async def one(call: Call) -> Reply:
+        async def get_configuration(call: Call) -> Reply:
             return {"Configuration": self._configuration(field, self._token(call, field))}
 
         async def compatible(call: Call) -> Reply:
-            self._asked(call)
+            self._requested_profile(call)
             return await listed(call)
 
         async def add(call: Call) -> Reply:
@@ -75,14 +75,14 @@ class Media:
             return None
 
         async def remove(call: Call) -> Reply:
-            profile = self._asked(call)
+            profile = self._requested_profile(call)
             if not getattr(profile, field):
                 raise invalid(f"the profile {profile.token} has no such configuration", "NoConfig")
-            self.media.profiles.put(profile.token, **{field: ""})
+            self.media.profiles.set(profile.token, **{field: ""})
             return None
 
         return {
-            f"Get{word}Configurations": listed, f"Get{word}Configuration": one,
+            f"Get{word}Configurations": listed, f"Get{word}Configuration": get_configuration,
             f"GetCompatible{word}Configurations": compatible, f"Add{word}Configuration": add,
             f"Remove{word}Configuration": remove,
         }  # fmt: skip
@@ -104,22 +104,24 @@ class Media:
 
     @operation("SetVideoEncoderConfiguration")
     async def set_video_encoder_configuration(self, call: Call) -> Reply:
-        asked = call.request.Configuration
-        video = self.media.encoders.get(str(asked.token))
-        wanted = replace(self.media.wanted_encoder(asked, video), session_timeout_s=seconds(asked.SessionTimeout))
-        if asked.RateControl is not None:
-            if int(asked.RateControl.EncodingInterval) != 1:
+        requested = call.request.Configuration
+        video = self.media.encoders.get(str(requested.token))
+        wanted = replace(
+            self.media.wanted_encoder(requested, video), session_timeout_s=seconds(requested.SessionTimeout)
+        )
+        if requested.RateControl is not None:
+            if int(requested.RateControl.EncodingInterval) != 1:
                 raise invalid("every picture is encoded: the interval is 1", "ConfigModify")
             highest = max(rate for option in self.media.encoders.options(video.token) for rate in option.rates_fps)
-            rate_fps = _rate(int(asked.RateControl.FrameRateLimit), video.rate_fps, highest)
+            rate_fps = _rate(int(requested.RateControl.FrameRateLimit), video.rate_fps, highest)
             wanted = replace(wanted, rate_fps=rate_fps)
-        if asked.H264 is not None:
-            wanted = replace(wanted, gop_frames=int(asked.H264.GovLength))
+        if requested.H264 is not None:
+            wanted = replace(wanted, gop_frames=int(requested.H264.GovLength))
         profile = None
         if wanted.encoding == "H264" and video.encoding == "H265":
             wanted = replace(wanted, encoding="H265")
-        elif wanted.encoding == "H264" and asked.H264 is not None:
-            profile = str(asked.H264.H264Profile)
+        elif wanted.encoding == "H264" and requested.H264 is not None:
+            profile = str(requested.H264.H264Profile)
         await self.media.set_encoder(video.token, wanted, profile)
         return None
 
@@ -142,7 +144,7 @@ class Media:
 
     @operation("GetStreamUri")
     async def get_stream_uri(self, call: Call) -> Reply:
-        profile, setup = self._asked(call), call.request.StreamSetup
+        profile, setup = self._requested_profile(call), call.request.StreamSetup
         protocol = _TRANSPORTS.get((str(setup.Stream), str(setup.Transport.Protocol)))
         if protocol is None:
             raise invalid("multicast is sent by UDP only", "InvalidStreamSetup")
@@ -150,36 +152,36 @@ class Media:
 
     @operation("GetSnapshotUri")
     async def get_snapshot_uri(self, call: Call) -> Reply:
-        return {"MediaUri": _media_uri(self.addresses.snapshot(call, self._asked(call)))}
+        return {"MediaUri": _media_uri(self.addresses.snapshot(call, self._requested_profile(call)))}
 
     @operation("SetSynchronizationPoint")
     async def set_synchronization_point(self, call: Call) -> Reply:
-        self.addresses.synchronise(self._asked(call))
+        self.addresses.synchronise(self._requested_profile(call))
         return None
 
     @operation("StartMulticastStreaming")
     async def start_multicast_streaming(self, call: Call) -> Reply:
-        self.addresses.multicast(self._asked(call), on=True)
+        self.addresses.multicast(self._requested_profile(call), on=True)
         return None
 
     @operation("StopMulticastStreaming")
     async def stop_multicast_streaming(self, call: Call) -> Reply:
-        self.addresses.multicast(self._asked(call), on=False)
+        self.addresses.multicast(self._requested_profile(call), on=False)
         return None
 
-    def _asked(self, call: Call) -> MediaProfile:
+    def _requested_profile(self, call: Call) -> MediaProfile:
         return self.media.profiles.get(str(call.request.ProfileToken))
 
     def _token(self, call: Call, field: str) -> str:
         return self.media.profiles.checked(field, str(call.request.ConfigurationToken or "-"))
 
     def _options(self, call: Call, field: str) -> str:
-        """The configuration whose options are asked for, by its token or by a profile; empty when it is any."""
-        asked = call.request
-        if asked is None:
+        """The configuration whose options are requested, by its token or by a profile; empty when it is any."""
+        requested = call.request
+        if requested is None:
             return ""
-        profile = self._asked(call) if asked.ProfileToken else None
-        if asked.ConfigurationToken:
+        profile = self._requested_profile(call) if requested.ProfileToken else None
+        if requested.ConfigurationToken:
             return self._token(call, field)
         return str(getattr(profile, field)) if profile is not None else ""
 
@@ -231,7 +233,9 @@ def media_service(handlers: Media, *parts: object, osd: bool) -> Service:
         }  # fmt: skip
 
     made = service((handlers, *parts), names.TRT, path=PATH, capabilities=capabilities)
-    of_kinds = {names.q(names.TRT, name): each for word in _FIELDS for name, each in handlers.of_kind(word).items()}
+    of_kinds = {
+        names.q(names.TRT, name): handler for word in _FIELDS for name, handler in handlers.of_kind(word).items()
+    }
     return replace(made, handlers={**made.handlers, **of_kinds})
 
 
@@ -260,9 +264,9 @@ def _encoder_options(options: tuple[VideoOptions, ...]) -> dict[str, Any]:
     return {**values, "Extension": extension}
 
 
-def _rate(asked: int, *exact: float) -> float:
+def _rate(requested: int, *exact: float) -> float:
     """Rates are whole numbers in this service: the rounded present or highest rate means that one exactly."""
-    return next((rate for rate in exact if round(rate) == asked), float(asked))
+    return next((rate for rate in exact if round(rate) == requested), float(requested))
 
 
 def _media_uri(uri: str) -> dict[str, Any]:

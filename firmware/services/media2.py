@@ -31,9 +31,9 @@ class Media2:
 
     @operation("GetProfiles")
     async def get_profiles(self, call: Call) -> Reply:
-        asked = call.request
-        token = str(asked.Token) if asked is not None and asked.Token else ""
-        kinds = {str(kind) for kind in (asked.Type if asked is not None else ()) or ()}
+        requested = call.request
+        token = str(requested.Token) if requested is not None and requested.Token else ""
+        kinds = {str(kind) for kind in (requested.Type if requested is not None else ()) or ()}
         found = (self.media.profiles.get(token),) if token else self.media.profiles.all()
         return {"Profiles": [self._profile(profile, kinds) for profile in found]}
 
@@ -42,7 +42,7 @@ class Media2:
         wanted = self._references(call.request.Configuration)
         profile = self.media.profiles.create(str(call.request.Name))
         if wanted:
-            self.media.profiles.put(profile.token, **wanted)
+            self.media.profiles.set(profile.token, **wanted)
         return {"Token": profile.token}
 
     @operation("DeleteProfile")
@@ -55,7 +55,7 @@ class Media2:
         self.media.profiles.get(str(call.request.ProfileToken))
         wanted = self._references(call.request.Configuration)
         name = str(call.request.Name) if call.request.Name is not None else None
-        self.media.profiles.put(str(call.request.ProfileToken), name=name, **wanted)
+        self.media.profiles.set(str(call.request.ProfileToken), name=name, **wanted)
         return None
 
     @operation("RemoveConfiguration")
@@ -72,7 +72,7 @@ class Media2:
                 raise invalid(f"there is no configuration type {kind[:32]!r}", "NoConfig")
             if reference.Token and kind in KINDS and reference.Token not in self.media.profiles.known(KINDS[kind]):
                 raise invalid(f"there is no configuration {str(reference.Token)[:64]!r}", "NoConfig")
-        self.media.profiles.put(profile.token, **unwanted)
+        self.media.profiles.set(profile.token, **unwanted)
         return None
 
     @operation("GetVideoSourceConfigurations")
@@ -99,8 +99,8 @@ class Media2:
     @operation("GetVideoEncoderConfigurationOptions")
     async def get_video_encoder_configuration_options(self, call: Call) -> Reply:
         tokens, encoders = self._tokens(call, "encoder"), self.media.encoders
-        asked = _given(call, "ConfigurationToken") or _given(call, "ProfileToken")
-        options = encoders.options(tokens[0]) if asked else encoders.generic()
+        requested = _given(call, "ConfigurationToken") or _given(call, "ProfileToken")
+        options = encoders.options(tokens[0]) if requested else encoders.generic()
         return {"Options": [_encoder_options(option) for option in options]}
 
     @operation("GetMetadataConfigurationOptions")
@@ -115,14 +115,16 @@ class Media2:
 
     @operation("SetVideoEncoderConfiguration")
     async def set_video_encoder_configuration(self, call: Call) -> Reply:
-        asked = call.request.Configuration
-        video = self.media.encoders.get(str(asked.token))
-        wanted = self.media.wanted_encoder(asked, video)
-        if asked.RateControl is not None:
-            wanted = replace(wanted, constant=bool(asked.RateControl.ConstantBitRate))
-        if asked.GovLength is not None:
-            wanted = replace(wanted, gop_frames=int(asked.GovLength))
-        await self.media.set_encoder(video.token, wanted, str(asked.Profile) if asked.Profile is not None else None)
+        requested = call.request.Configuration
+        video = self.media.encoders.get(str(requested.token))
+        wanted = self.media.wanted_encoder(requested, video)
+        if requested.RateControl is not None:
+            wanted = replace(wanted, constant=bool(requested.RateControl.ConstantBitRate))
+        if requested.GovLength is not None:
+            wanted = replace(wanted, gop_frames=int(requested.GovLength))
+        await self.media.set_encoder(
+            video.token, wanted, str(requested.Profile) if requested.Profile is not None else None
+        )
         return None
 
     @operation("SetMetadataConfiguration")
@@ -172,13 +174,13 @@ class Media2:
         return wanted
 
     def _tokens(self, call: Call, kind: str) -> tuple[str, ...]:
-        """Tokens that a GetConfiguration asks for; raises ter:NoProfile or ter:NoConfig."""
+        """Tokens that a GetConfiguration requests; raises ter:NoProfile or ter:NoConfig."""
         known = self.media.profiles.known(kind)
         profile = self.media.profiles.get(str(call.request.ProfileToken)) if _given(call, "ProfileToken") else None
         if _given(call, "ConfigurationToken"):
             return (self.media.profiles.checked(kind, str(call.request.ConfigurationToken)),)
         if profile is not None and getattr(profile, kind):
-            # The profile's own one first: with a profile the client asks for what is compatible with it.
+            # The profile's own one first: with a profile the client wants what is compatible with it.
             own = str(getattr(profile, kind))
             return (own, *(token for token in known if token != own))
         return known

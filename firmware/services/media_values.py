@@ -59,7 +59,7 @@ class MediaValues:
         }  # fmt: skip
 
     def check_source(self, configuration: Any) -> str:
-        """The name that a Set of the source configuration asks for; everything else has one possible value."""
+        """The name that a Set of the source configuration requests; everything else has one possible value."""
         if configuration.token != SOURCE:
             raise invalid(f"there is no configuration {str(configuration.token)[:64]!r}", "NoConfig")
         if configuration.SourceToken != SOURCE:
@@ -92,7 +92,7 @@ class MediaValues:
         }
 
     def read_metadata(self, configuration: Any, element: etree._Element) -> MetadataSettings:
-        """The settings that a Set of the metadata configuration asks for.
+        """The settings that a Set of the metadata configuration requests.
 
         Args:
             configuration: its zeep value.
@@ -120,7 +120,7 @@ class MediaValues:
         )
 
     def multicast(self, stored: Multicast, token: str) -> dict[str, Any]:
-        """tt:MulticastConfiguration; AutoStart only tells whether it is being sent, Start and Stop switch that."""
+        """tt:MulticastConfiguration; AutoStart only says whether it is being sent, Start and Stop switch that."""
         chosen = self._group(stored, token)
         kind = "IPv6" if ":" in chosen.address else "IPv4"
         return {
@@ -129,11 +129,11 @@ class MediaValues:
         }  # fmt: skip
 
     @staticmethod
-    def read_multicast(asked: Any) -> Multicast:
+    def read_multicast(requested: Any) -> Multicast:
         """Raises Fault ter:ConfigModify for what is no multicast group."""
-        if asked is None:
+        if requested is None:
             return Multicast()
-        host, port, ttl = ip_address(asked.Address), int(asked.Port), int(asked.TTL)
+        host, port, ttl = ip_address(requested.Address), int(requested.Port), int(requested.TTL)
         if not 0 <= port < 65536 or not 0 <= ttl <= 255:
             raise invalid("a port has 16 bits and a TTL 8", _NO_MEANS)
         first = host.address.partition(".")[0]

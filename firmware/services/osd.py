@@ -1,6 +1,6 @@
 """The OSD operations: text on the picture; images are not drawn.
 
-ONVIF Media 2 26.06, 5.9, and Media 26.06, 5.15: the same texts, which Media asks for one by one as well.
+ONVIF Media 2 26.06, 5.9, and Media 26.06, 5.15: the same texts, which Media gives one by one as well.
 """
 
 import secrets
@@ -24,7 +24,7 @@ class OsdOperations:
     Args:
         settings: drawn by `firmware.osd.Overlay`.
         source: token of the one video source configuration.
-        changed: told after each change.
+        changed: called after each change.
     """
 
     def __init__(
@@ -73,24 +73,24 @@ class OsdOperations:
         osd = self._read(call.request.OSD, f"osd-{secrets.token_hex(4)}")
         if len(self._settings.value.osds) >= MOST:
             raise impossible(f"There are {MOST} texts already; this camera draws no more.", "MaxOSDs")
-        self._put((*self._settings.value.osds, osd))
+        self._store((*self._settings.value.osds, osd))
         return {"OSDToken": osd.token}
 
     @operation("SetOSD")
     async def set_osd(self, call: Call) -> Reply:
         old = self._get(call.request.OSD.token or "")
         new = self._read(call.request.OSD, old.token)
-        self._put(tuple(new if osd.token == old.token else osd for osd in self._settings.value.osds))
+        self._store(tuple(new if osd.token == old.token else osd for osd in self._settings.value.osds))
         return {}
 
     @operation("DeleteOSD")
     async def delete_osd(self, call: Call) -> Reply:
         gone = self._get(call.request.OSDToken)
-        self._put(tuple(osd for osd in self._settings.value.osds if osd.token != gone.token))
+        self._store(tuple(osd for osd in self._settings.value.osds if osd.token != gone.token))
         return {}
 
-    def _put(self, osds: tuple[Osd, ...]) -> None:
-        self._settings.put(replace(self._settings.value, osds=osds))
+    def _store(self, osds: tuple[Osd, ...]) -> None:
+        self._settings.set(replace(self._settings.value, osds=osds))
         self._changed()
 
     def _get(self, token: str) -> Osd:

@@ -64,7 +64,7 @@ class Profiles:
         self._settings.media.change(multicasting=(*others, token) if on else others)
 
     def multicasts(self, configuration: str) -> bool:
-        """Whether a profile with this configuration was told to send."""
+        """Whether a profile with this configuration was started."""
         return any(
             profile.token in self._state.multicasting and configuration in (profile.encoder, profile.metadata)
             for profile in self.all()
@@ -73,12 +73,12 @@ class Profiles:
     def assign(self, token: str, kind: str, configuration: str) -> None:
         """Put a configuration into a profile; raises ter:NoProfile, ter:NoConfig or ter:ConfigurationConflict."""
         self.get(token)
-        self._put(token, {kind: self.checked(kind, configuration)})
+        self._set(token, {kind: self.checked(kind, configuration)})
 
-    def put(self, token: str, *, name: str | None = None, **configurations: str) -> None:
+    def set(self, token: str, *, name: str | None = None, **configurations: str) -> None:
         """Change name and configurations of a profile in one step."""
         profile = self.get(token)
-        self._put(token, {**configurations, "name": name if name is not None else profile.name})
+        self._set(token, {**configurations, "name": name if name is not None else profile.name})
 
     def checked(self, kind: str, configuration: str) -> str:
         """The token, if a configuration of that kind has it; Media 2 lets the device choose when it is empty."""
@@ -106,7 +106,7 @@ class Profiles:
     def _state(self) -> MediaState:
         return self._settings.media.value
 
-    def _put(self, token: str, changes: dict[str, str]) -> None:
+    def _set(self, token: str, changes: dict[str, str]) -> None:
         profiles = tuple(
             replace(profile, **changes) if profile.token == token else profile  # type: ignore[arg-type]  # names, tokens
             for profile in self.all()

@@ -34,14 +34,14 @@ class LiveRtspPorts:
         """Of RTSP."""
         return self._rtsp.port
 
-    async def follow(self, *, enabled: bool, port: int) -> None:
+    async def apply(self, *, enabled: bool, port: int) -> None:
         """See RtspPorts."""
         if enabled and self._on and port in {0, self._rtsp.port}:
             return
         self._rtsp.listen(port if enabled else 0)
         self._on = enabled
 
-    async def follow_secure(self, *, https: bool) -> None:
+    async def apply_secure(self, *, https: bool) -> None:
         """See RtspPorts."""
         self._https = https
         self._serve_secure()

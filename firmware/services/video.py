@@ -115,14 +115,14 @@ class Encoders:
         Args:
             profile: of the codec, where the client names one; each encoding has one here.
 
-        A bit rate that is out of range is moved into it, as ONVIF asks of SetVideoEncoderConfiguration.
+        A bit rate that is out of range is moved into it, as ONVIF demands of SetVideoEncoderConfiguration.
 
         Raises:
             Fault: ter:ConfigModify for everything else that is not offered.
         """
         video = self.get(token)
         encoding = wanted.encoding or video.encoding
-        option = next((each for each in self.options(token) if each.encoding == encoding), None)
+        option = next((candidate for candidate in self.options(token) if candidate.encoding == encoding), None)
         if option is None:
             raise invalid(f"the encoding {encoding[:20]!r} is not offered here", _REFUSED)
         if profile is not None and option.profile not in (None, profile):
@@ -150,7 +150,7 @@ class Encoders:
     def _format(self, token: str, stored: VideoEncoder) -> VideoFormat:
         base, source = self._defaults[token], self._live.source
         encoding = stored.encoding or base.encoding
-        option = next((each for each in self._options[token] if each.encoding == encoding), None)
+        option = next((candidate for candidate in self._options[token] if candidate.encoding == encoding), None)
         if option is None:  # kept from before the camera was given another sensor or machine
             encoding, stored = base.encoding, replace(stored, width=None, rate_fps=None)
         elif (stored.width, stored.height) not in option.sizes:

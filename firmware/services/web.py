@@ -30,7 +30,7 @@ from firmware.services.rtsp_ports import LiveRtspPorts
 from firmware.services.video import Encoders
 from firmware.stream.multicast import Multicasting
 from onvif.auth import Authenticator
-from onvif.connection_bounds import ConnectionLimit, attend
+from onvif.connection_bounds import ConnectionLimit, bound_connections
 from onvif.device.host import DeviceHost, device_identity, restart_process
 from onvif.device.ports import DevicePorts
 from onvif.discovery.messages import DEVICE, VIDEO_TRANSMITTER
@@ -112,7 +112,7 @@ class CameraWeb:
         app.add_routes(self.camera.released.routes(authoriser(self.authenticator)))
         masking = MaskingEndpoint(self.camera.live, self.camera.selection.stored, self.camera.released.stored)
         app.add_routes(masking.routes(authoriser(self.authenticator)))
-        attend(app, ConnectionLimit())
+        bound_connections(app, ConnectionLimit())
         Tunnels(lambda: self.camera.rtsp.inner_port, self.camera.rtsp.origins).install(app)
         return app
 
@@ -156,7 +156,7 @@ class CameraWeb:
         return tuple(profile.token for profile in profiles if profile.analytics)
 
     def _own_certificate(self) -> None:
-        addresses = dict.fromkeys(address for one in self.platform.interfaces() for address, _ in one.ipv4)
+        addresses = dict.fromkeys(address for interface in self.platform.interfaces() for address, _ in interface.ipv4)
         self.keystore.ensure_own(self.host.identity.default_hostname, tuple(addresses))
 
     def _factory_default(self, hard: bool) -> None:  # noqa: FBT001 - the shape of DeviceContext

@@ -1,7 +1,7 @@
 """The two video streams: the recoverable main stream and the masked sub stream, of half its size at first.
 
-A channel is driven by the encode thread alone. New formats, recipients and wishes for an IDR picture may come from any
-thread and hold from the next picture on. An encoder of a new format is made by the thread that asks for it: the encode
+A channel is driven by the encode thread alone. New formats, recipients and requests for an IDR picture may come from
+any thread and hold from the next picture on. An encoder of a new format is made by the requesting thread: the encode
 thread only changes over, so no stream waits for another one's change.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Generic, TypeVar
 
-from firmware.capture.frame import CapturedFrame, Picture
+from firmware.capture.frame import I420, CapturedFrame
 from firmware.encode.access_unit import AccessUnit
 from firmware.encode.jpeg import JpegEncoder
 from firmware.encode.protected import ProtectedEncoder
@@ -52,13 +52,13 @@ class _Change(Generic[Made]):
         with self._lock:
             return self._next[0] if self._next else self._present
 
-    def put(self, wanted: VideoFormat, made: Made) -> Made | None:
+    def prepare(self, wanted: VideoFormat, made: Made) -> Made | None:
         """Change over at the next picture; an encoder that was never used comes back."""
         with self._lock:
             unused, self._next = self._next, (wanted, made)
             return unused[1] if unused else None
 
-    def take(self) -> tuple[VideoFormat, Made] | None:
+    def claim(self) -> tuple[VideoFormat, Made] | None:
         """What to change over to, now; None for going on as before."""
         with self._lock:
             taken, self._next = self._next, None
@@ -76,7 +76,7 @@ class MainChannel:
 
     def __init__(self, width: int, height: int, rate: Fraction, encoder: ProtectedEncoder) -> None:
         self.source = Shape(width, height, rate)
-        self.wishes = IdrRequests()
+        self.idr_requests = IdrRequests()
         self._encoder = encoder
         self._format = VideoFormat(width=width, height=height, rate=rate, coding=encoder.settings)
         self._change: _Change[RecoverableEncoder] = _Change(self._format)
@@ -92,18 +92,18 @@ class MainChannel:
         assert wanted.jpeg_quality is None, "JPEG has no room for sealed originals"
         made = RecoverableEncoder(wanted.width, wanted.height, wanted.rate, wanted.coding)
         with changing():
-            unused = self._change.put(wanted, made)
+            unused = self._change.prepare(wanted, made)
         if unused is not None:
             unused.close()
 
     def set_recipients(self, recipients: Sequence[Recipient]) -> None:
         """From the next picture on, which becomes an IDR picture, only these may reveal."""
         self._encoder.set_recipients(recipients)
-        self.wishes.want()
+        self.idr_requests.request()
 
-    def encode(self, masked: Picture, clear: Picture, plan: MaskPlan, frame: CapturedFrame) -> AccessUnit | None:
+    def encode(self, masked: I420, clear: I420, plan: MaskPlan, frame: CapturedFrame) -> AccessUnit | None:
         """The protected access unit of one picture; None where a lower rate leaves it out. Encode thread."""
-        change = self._change.take()
+        change = self._change.claim()
         if change is not None:
             self._format, encoder = change
             self._encoder.replace(encoder)
@@ -124,7 +124,7 @@ class MainChannel:
             regions,
             pts_90k=frame.pts_90k,
             utc_us=frame.utc_us,
-            idr=self.wishes.due(frame.utc_us),
+            idr=self.idr_requests.due(frame.utc_us),
             full_frame=plan.full,
             claims=claims,
         )
@@ -143,7 +143,7 @@ class SubChannel:
 
     def __init__(self, width: int, height: int, rate: Fraction, settings: EncoderSettings) -> None:
         self.source = Shape(width, height, rate)
-        self.wishes = IdrRequests()
+        self.idr_requests = IdrRequests()
         self._format = VideoFormat(width=width // 2, height=height // 2, rate=rate, coding=settings)
         self._change: _Change[PlainEncoder | JpegEncoder] = _Change(self._format)
         self._encoder = _plain(self._format)
@@ -158,20 +158,20 @@ class SubChannel:
         """Make an encoder for it; from the next picture on, where decoding can start, it holds."""
         made = _plain(wanted)
         with changing():
-            self._change.put(wanted, made)
+            self._change.prepare(wanted, made)
 
-    def encode(self, masked: Picture, pts_90k: int, utc_us: int) -> AccessUnit | None:
+    def encode(self, masked: I420, pts_90k: int, utc_us: int) -> AccessUnit | None:
         """The access unit of one masked picture; None where a lower rate leaves it out. Encode thread."""
-        change = self._change.take()
+        change = self._change.claim()
         if change is not None:
             self._format, self._encoder = change
             self._pace = FrameDropper(self._format.rate, self.source.rate)
         if not self._pace.due(pts_90k):
             return None
         picture = scaled(masked, self._format.width, self._format.height)
-        wished, idr = self.wishes.due(utc_us), True
+        idr_requested, idr = self.idr_requests.due(utc_us), True
         if isinstance(self._encoder, PlainEncoder):
-            data, idr = self._encoder.encode(picture, force_idr=wished)
+            data, idr = self._encoder.encode(picture, force_idr=idr_requested)
         else:
             data = self._encoder.encode(picture)
         return AccessUnit(data, pts_90k, utc_us, idr, self._format.encoding)

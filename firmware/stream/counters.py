@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 
 @dataclass(slots=True)
 class Counters:
-    """Sums since the start; each is written by one thread of the pipeline and read by anybody.
+    """Sums since the start; each is written by one thread of the pipeline and read by any.
 
     Args:
         captured: pictures taken.

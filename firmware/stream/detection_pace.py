@@ -1,7 +1,7 @@
 """How often the detector runs on a machine that cannot afford it for every picture.
 
 A picture whose detection is not there in time is masked whole, which is safe and shows nothing. Before that the
-detector runs less often: every picture is still looked at, tracks are predicted in between, and people who come in are
+detector runs less often: every picture is still examined, tracks are predicted in between, and people that come in are
 found up to `LONGEST_S` later. What a machine affords is not computed but seen: pictures that detection has to skip, or
 that wait for half of their deadline, say that it is too much, whatever takes the time; while there are none of either
 it comes to run more often again.

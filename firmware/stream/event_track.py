@@ -1,6 +1,6 @@
-"""Events in the metadata streams, as the metadata configuration asks for them (tt:MetadataConfiguration/Events).
+"""Events in the metadata streams, as the metadata configuration selects them (tt:MetadataConfiguration/Events).
 
-ONVIF Streaming 24.12, 5.1.2.1: the stream begins with how every property stands, tells each event when it happens, and
+ONVIF Streaming 24.12, 5.1.2.1: the stream begins with how every property stands, sends each event when it happens, and
 the properties again at a synchronisation point.
 """
 
@@ -52,10 +52,10 @@ class EventTrack:
         self._last: tuple[int, int] | None = None
         self._due_s: float | None = None
         media.listen(self._changed)
-        bus.listen(self._heard)
+        bus.listen(self._on_event)
 
     def synchronise(self) -> None:
-        """Somebody joins, or asked for a synchronisation point: tell how every property stands."""
+        """A viewer joins, or requested a synchronisation point: send how every property stands."""
         with self._lock:
             self._due_s = self._monotonic() + _JOINING_S
 
@@ -69,7 +69,7 @@ class EventTrack:
         if due:
             self._send(self._bus.states())
 
-    def _heard(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         self._send((event,))
 
     def _send(self, events: Iterable[Event]) -> None:
@@ -89,7 +89,7 @@ class EventTrack:
             self.synchronise()
 
     def _compiled(self, state: MediaState) -> Filter | None:
-        """None when the configuration asks for no events."""
+        """None when the configuration selects no events."""
         text = state.metadata.filter_xml
         if text is None:
             return None

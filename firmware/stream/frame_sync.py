@@ -1,19 +1,19 @@
-"""Where pictures wait for what vision says about them.
+"""Where pictures wait for their detections.
 
 The sensor never waits: when too many pictures wait, the oldest is dropped and counted. Vision gets its own short queue
-with the same rule. A picture leaves the junction when the sightings its mask needs are there, or when it reaches the
+with the same rule. A picture leaves when the detections that its mask needs are there, or when it reaches the
 deadline: then it leaves all the same and will be masked whole.
 
 What holds of one picture, P, and of vision:
 
-| event | P waits, vision works | P waits, vision is down (also before its first sighting) |
+| event | P waits, vision works | P waits, vision is down (also before its first result) |
 |---|---|---|
-| its sightings suffice (`ready`) | P leaves, masked by them | - |
+| its detections suffice (`ready`) | P leaves, masked by them | - |
 | P reaches the deadline | P leaves, masked whole | - |
-| `blind` | all that waits leaves, masked whole; older sightings are forgotten | stays so |
-| `saw` | taken in order, P may be ready by it | vision works from here on |
-| `put` into a full room | the oldest picture is dropped and counted | the same; it leaves at once anyway |
-| `put` while vision has three to look at | it skips the oldest, which is masked and encoded | the same |
+| `detection_failed` | all that waits leaves, masked whole; older results are forgotten | stays so |
+| `add_result` | taken in order, P may be ready by it | vision works from here on |
+| `add` into a full room | the oldest picture is dropped and counted | the same; it leaves at once anyway |
+| `add` while vision has three to look at | it skips the oldest, which is masked and encoded | the same |
 | `close` | P is not encoded any more; all waiting calls end | the same |
 """
 
@@ -39,11 +39,11 @@ class PendingFrame:
 
 
 class FrameSynchronizer:
-    """Hands pictures to vision and, with its sightings, on to the encoder. Any thread.
+    """Hands pictures to vision and, with its detections, on to the encoder. Any thread.
 
     Args:
         room: how many pictures may wait for their mask.
-        deadline_s: asked each time; a picture of this age leaves without its sightings.
+        deadline_s: called each time; a picture of this age leaves without its sightings.
         counters: where dropped pictures are counted.
         clock: monotonic seconds.
     """
@@ -63,7 +63,7 @@ class FrameSynchronizer:
         self._down = True
         self._closed = False
 
-    def put(self, frame: CapturedFrame) -> None:
+    def add(self, frame: CapturedFrame) -> None:
         """A picture from the sensor; never waits."""
         with self._changed:
             self._counters.captured += 1
@@ -100,18 +100,18 @@ class FrameSynchronizer:
             self._changed.notify_all()
 
     def next_for_encoding(
-        self, take: Callable[[FrameDetections | None], None], ready: Callable[[int], bool]
+        self, apply_result: Callable[[FrameDetections | None], None], ready: Callable[[int], bool]
     ) -> CapturedFrame | None:
         """The next picture whose mask can be drawn; waits for it; None at the end.
 
         Args:
-            take: given every new sighting, in order; None when vision failed.
+            apply_result: given every new sighting, in order; None when vision failed.
             ready: whether the sightings taken suffice for the picture at this `pts_90k`.
         """
         with self._changed:
             while not self._closed:
                 while self._sights:
-                    take(self._sights.popleft())
+                    apply_result(self._sights.popleft())
                 wait_s: float | None = None
                 if self._frames:
                     oldest = self._frames[0]
@@ -131,7 +131,7 @@ class FrameSynchronizer:
             return (self._clock() - self._frames[0].taken_s) / self._deadline_s()
 
     def close(self) -> None:
-        """Wake everybody and end."""
+        """Wake all waiting threads and end."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

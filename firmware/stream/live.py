@@ -1,4 +1,4 @@
-"""The running picture, as the services see it: streams, snapshots, wishes. Everything here is masked."""
+"""The running picture, as the services see it: streams, snapshots, requests. Everything here is masked."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -63,7 +63,7 @@ class PipelineControl:
     def set_video(self, token: str, wanted: VideoFormat) -> None:
         """Another size, rate or encoding: from the next picture on, where decoding can start.
 
-        Makes the encoder first, which takes up to a second, and waits for viewers who are about to join: not for the
+        Makes the encoder first, which takes up to a second, and waits for viewers that are about to join: not for the
         encode thread, nor for an event loop.
         """
         self._channel(token).set_format(wanted, lambda: self.changing.within(token, wanted.encoding))
@@ -80,10 +80,10 @@ class PipelineControl:
 
     def request_idr(self, token: str, from_utc_us: int = 0) -> None:
         """The first picture taken at or after that moment shall be an IDR picture; 0 is the next one."""
-        self._channel(token).wishes.want(from_utc_us)
+        self._channel(token).idr_requests.request(from_utc_us)
         self.joined()
 
-    def wisher(self, token: str) -> Callable[[int], None]:
+    def idr_requester(self, token: str) -> Callable[[int], None]:
         """`request_idr` for one stream."""
         return partial(self.request_idr, token)
 

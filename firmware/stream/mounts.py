@@ -74,11 +74,11 @@ class MountPoints:
         media.listen(lambda _old, _new: self.apply())
 
     def apply(self) -> None:
-        """Take over profiles and groups as they are now, whoever changed them."""
+        """Take over profiles and groups as they are now."""
         with self._changing:
-            self._take(self._media.value)
+            self._apply_state(self._media.value)
 
-    def _take(self, state: MediaState) -> None:
+    def _apply_state(self, state: MediaState) -> None:
         for token, encoder in state.encoders.items():
             self._server.group(token, _as_group(self._group(encoder.multicast, token)))
         self._server.group(METADATA, _as_group(self._group(state.metadata.multicast, METADATA)))
@@ -87,8 +87,8 @@ class MountPoints:
         }
         for carried in wanted.values():
             timed = state.encoders[carried.encoder] if carried.encoder else state.metadata
-            for one in (carried, replace(carried, secure=True)):
-                self._stream(one).timeout_s = timed.session_timeout_s
+            for content in (carried, replace(carried, secure=True)):
+                self._stream(content).timeout_s = timed.session_timeout_s
         for place in self._mounted - wanted.keys():
             self._server.unmount(place)
             self._server.unmount(SECURE + place)
@@ -98,13 +98,14 @@ class MountPoints:
         self._mounted = set(wanted)
 
     def watched(self, encoder: str) -> bool:
-        """Whether anybody watches the pictures of this encoder; encode thread."""
+        """Whether a viewer watches the pictures of this encoder; encode thread."""
         return any(stream.watched for carried, stream in list(self._streams.items()) if carried.encoder == encoder)
 
     def video(self, encoder: str, unit: AccessUnit) -> None:
         """One access unit of this encoder; encode thread."""
         for carried, stream in list(self._streams.items()):
-            # The last pictures before a change of encoding come behind the word of it: nobody can show them any more.
+            # The last pictures before a change of encoding come behind its announcement: no viewer can show them any
+            # more.
             if carried.encoder == encoder and stream.track.codec == unit.encoding:
                 stream.video(unit.data, pts_90k=unit.pts_90k, utc_us=unit.utc_us, idr=unit.idr)
 
@@ -121,7 +122,7 @@ class MountPoints:
 
     @contextlib.contextmanager
     def _change(self, encoder: str, encoding: str) -> Iterator[None]:
-        """The encoder is changed over within the block: who asks for its streams meanwhile waits for the new one."""
+        """The encoder is changed over within the block: viewers that come meanwhile wait for the new one."""
         with contextlib.ExitStack() as changing:
             for carried, stream in list(self._streams.items()):
                 if carried.encoder == encoder and stream.track.codec != encoding:
@@ -133,17 +134,17 @@ class MountPoints:
                     self._server.carry(stream, self._live.encoding(encoder))
 
     def _without_pictures(self, _from_utc_us: int) -> None:
-        """Somebody joins a stream that has only metadata."""
+        """A viewer joins a stream that has only metadata."""
         self._live.joined()
 
     def _stream(self, carried: StreamContent) -> Stream:
         found = self._streams.get(carried)
         if found is None:
             encoding = self._live.encoding(carried.encoder) if carried.encoder else None
-            wish = self._live.wisher(carried.encoder) if carried.encoder else self._without_pictures
+            request_idr = self._live.idr_requester(carried.encoder) if carried.encoder else self._without_pictures
             groups = {} if carried.secure else {"video": carried.encoder, "metadata": METADATA}
             track = StreamTracks(encoding, carried.metadata, carried.secure)
-            found = self._streams[carried] = self._server.stream(track, wish, groups)
+            found = self._streams[carried] = self._server.stream(track, request_idr, groups)
         return found
 
 

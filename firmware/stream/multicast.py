@@ -1,4 +1,4 @@
-"""Profiles that were told to send to their multicast groups: they do until they are told to stop, across restarts."""
+"""Profiles that were started to send to their multicast groups: they do until they are stopped, across restarts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -49,11 +49,11 @@ class Multicasting:
     async def running(self, _app: web.Application) -> AsyncIterator[None]:
         """Belongs in the application's `cleanup_ctx`."""
         loop = asyncio.get_running_loop()
-        self._follow(self._media.value)
+        self._apply(self._media.value)
 
         def changed(_old: MediaState, new: MediaState) -> None:
             if not self._ended:
-                loop.call_soon_threadsafe(self._follow, new)
+                loop.call_soon_threadsafe(self._apply, new)
 
         self._media.listen(changed)
         yield
@@ -63,7 +63,7 @@ class Multicasting:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _follow(self, state: MediaState) -> None:
+    def _apply(self, state: MediaState) -> None:
         if self._ended:
             return
         wanted: set[tuple[object, ...]] = set()
@@ -79,7 +79,7 @@ class Multicasting:
             self._running.pop(key).cancel()
         for key in wanted - self._running.keys():
             token = str(key[0])
-            user, password = self._server.house
+            user, password = self._server.internal_credentials
             self._running[key] = asyncio.get_running_loop().create_task(
                 multicast(self._server.inner_port, path(token), user, password), name=f"multicast {token}"
             )

@@ -1,7 +1,7 @@
 """The camera as a frame sees it: capture, vision, mask, encode, each in a thread of its own.
 
 The heavy calls (decoding, inference, encoding) release the interpreter lock, so threads suffice. The clear picture is
-known to four places only: the junction, vision, the painter and the payload encoder. All else starts from the masked
+known to four places only: synchroniser, vision, painter and the payload encoder. All else starts from the masked
 one, which is why `Outputs` has no way to receive another.
 """
 
@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from base.errors import Error
-from firmware.capture.frame import CLOCK_90K, CapturedFrame, FrameSource, Picture
+from firmware.capture.frame import CLOCK_90K, I420, CapturedFrame, FrameSource
 from firmware.encode.access_unit import AccessUnit
 from firmware.mask.background import Background
 from firmware.mask.grid import MB
@@ -33,7 +33,7 @@ _RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 class Vision(Protocol):
     """Vision: one call per picture, on one thread."""
 
-    def detect(self, i420: Picture, pts_90k: int) -> FrameDetections:
+    def detect(self, i420: I420, pts_90k: int) -> FrameDetections:
         """What is in the picture.
 
         Raises:
@@ -45,7 +45,7 @@ class Vision(Protocol):
 class MainEncoder(Protocol):
     """The recoverable stream."""
 
-    def encode(self, masked: Picture, clear: Picture, plan: MaskPlan, frame: CapturedFrame) -> AccessUnit | None:
+    def encode(self, masked: I420, clear: I420, plan: MaskPlan, frame: CapturedFrame) -> AccessUnit | None:
         """One picture in, its access unit out; None where the stream's rate leaves this picture out."""
         ...
 
@@ -54,7 +54,7 @@ class MainEncoder(Protocol):
 class Masked:
     """One picture as it may leave the camera, and all that is known about it."""
 
-    picture: Picture
+    picture: I420
     plan: MaskPlan
     sight: FrameDetections | None
     pts_90k: int
@@ -85,19 +85,19 @@ class Stages:
         open_source: opens the sensor; called again after it failed.
         open_eyes: loads the models; called again after they failed.
         adjust: picture adjustment (brightness and so on) of the raw picture of a media time; capture thread.
-        looked: what else looks at the clear picture and its sighting: the describer; vision thread.
+        examined: called with the clear picture and its detections, for the describer; vision thread.
         encoder: of the main stream.
-        pace: how often the detector runs, for whom `open_eyes` has to ask it.
+        pace: how often the detector runs, for an `open_eyes` that has to know.
         overlay: writes texts into the masked picture itself; given its capture time in µs.
     """
 
     open_source: Callable[[], FrameSource]
     open_eyes: Callable[[], Vision]
-    adjust: Callable[[Picture, int], Picture]
-    looked: Callable[[CapturedFrame, FrameDetections], None]
+    adjust: Callable[[I420, int], I420]
+    examined: Callable[[CapturedFrame, FrameDetections], None]
     encoder: MainEncoder
     pace: DetectionPace = field(default_factory=DetectionPace)
-    overlay: Callable[[Picture, int], None] = lambda _masked, _utc_us: None
+    overlay: Callable[[I420, int], None] = lambda _masked, _utc_us: None
 
 
 class Pipeline:
@@ -109,14 +109,14 @@ class Pipeline:
         self.ended = threading.Event()
         self._stages, self._planner, self._painter, self._outputs = stages, planner, painter, outputs
         room = int(planner.settings.deadline_s * rate) + 8
-        self._junction = FrameSynchronizer(room, lambda: planner.settings.deadline_s, self.counters)
+        self._synchroniser = FrameSynchronizer(room, lambda: planner.settings.deadline_s, self.counters)
         self._sights: dict[int, FrameDetections] = {}
         self._background = Background(planner.columns * MB, planner.rows * MB)
         self._source: FrameSource | None = None
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._guarded, args=(body,), name=name, daemon=True)
-            for name, body in (("capture", self._capture), ("vision", self._see), ("encode", self._encode))
+            for name, body in (("capture", self._capture), ("vision", self._run_vision), ("encode", self._encode))
         ]
 
     def start(self) -> None:
@@ -129,7 +129,7 @@ class Pipeline:
         self._stopping.set()
         if self._source is not None:
             self._source.close()
-        self._junction.close()
+        self._synchroniser.close()
         until_s = time.monotonic() + timeout_s
         for thread in self._threads:
             if thread.is_alive():
@@ -142,7 +142,7 @@ class Pipeline:
             log.exception("%s ended", threading.current_thread().name)
             self.failed = self.failed or error
         finally:
-            self._junction.close()
+            self._synchroniser.close()
             self.ended.set()
 
     def _capture(self) -> None:
@@ -162,7 +162,9 @@ class Pipeline:
                             offset_90k = last_90k + 1 + round(gone_s * CLOCK_90K) - frame.pts_90k
                         self._outputs.signal(lost=False, why="")
                     last_90k, left_s = frame.pts_90k + offset_90k, time.monotonic()
-                    self._junction.put(CapturedFrame(self._stages.adjust(frame.i420, last_90k), last_90k, frame.utc_us))
+                    self._synchroniser.add(
+                        CapturedFrame(self._stages.adjust(frame.i420, last_90k), last_90k, frame.utc_us)
+                    )
                     began_s = self.counters.spend("capture", began_s)
                 return
             except Error as error:
@@ -171,33 +173,33 @@ class Pipeline:
             if self._stopping.wait(_RETRY_S[min(attempt, len(_RETRY_S) - 1)]):
                 return
 
-    def _see(self) -> None:
+    def _run_vision(self) -> None:
         for attempt in range(1 << 30):
             self.counters.taken_up += 1
             try:
                 eyes = self._stages.open_eyes()
-                self._look(eyes)
+                self._detect(eyes)
                 return
             except Error as error:
-                self._junction.detection_failed()
+                self._synchroniser.detection_failed()
                 log.error("vision failed, the whole picture is masked: %s", error)  # noqa: TRY400
             if self._stopping.wait(_RETRY_S[min(attempt, len(_RETRY_S) - 1)]):
                 return
 
-    def _look(self, eyes: Vision) -> None:
-        while (frame := self._junction.next_for_detection()) is not None:
+    def _detect(self, eyes: Vision) -> None:
+        while (frame := self._synchroniser.next_for_detection()) is not None:
             self.counters.taken_up += 1
-            self._stages.pace.observe(self._junction.waited(), self.counters.skipped_by_vision, time.monotonic())
+            self._stages.pace.observe(self._synchroniser.waited(), self.counters.skipped_by_vision, time.monotonic())
             self.counters.detect_interval_ms = round(self._stages.pace.interval_s() * 1000)
             began_s = time.thread_time()
             sight = eyes.detect(frame.i420, frame.pts_90k)
             began_s = self.counters.spend("vision", began_s)
-            self._junction.add_result(sight)
-            self._stages.looked(frame, sight)
+            self._synchroniser.add_result(sight)
+            self._stages.examined(frame, sight)
             self.counters.spend("describe", began_s)
 
     def _encode(self) -> None:
-        while (frame := self._junction.next_for_encoding(self._take, self._planner.ready)) is not None:
+        while (frame := self._synchroniser.next_for_encoding(self._apply_result, self._planner.ready)) is not None:
             began_s = time.thread_time()
             plan = self._planner.plan(frame.pts_90k, self._background.update(frame.i420, frame.pts_90k))
             masked = self._painter.paint(frame.i420, plan, frame.pts_90k)
@@ -214,7 +216,7 @@ class Pipeline:
                 self._outputs.access_unit(unit)
                 self.counters.spend("outputs", began_s)
 
-    def _take(self, sight: FrameDetections | None) -> None:
+    def _apply_result(self, sight: FrameDetections | None) -> None:
         if sight is None:
             self._planner.failed()
             self._sights.clear()

@@ -11,7 +11,7 @@ from firmware.analytics import Engine
 from firmware.analytics.engine import CONFIGURATION, SOURCE_CONFIGURATION
 from firmware.analytics.palette import coloured
 from firmware.analytics.rules.base import TrackedObject, TrackedPicture
-from firmware.capture.frame import CLOCK_90K, Picture
+from firmware.capture.frame import CLOCK_90K, I420
 from firmware.encode.access_unit import AccessUnit
 from firmware.stream.event_track import EventTrack
 from firmware.stream.live import PipelineControl
@@ -51,7 +51,7 @@ class MotionAlarm:
         self._anchor: dict[int, tuple[float, float]] = {}
         self._moved_90k: int | None = None
 
-    def look(self, sight: FrameDetections) -> bool:
+    def update(self, sight: FrameDetections) -> bool:
         """Take one sighting; whether the alarm stands now."""
         for track in sight.tracks:
             if track.age_s >= _CONFIRMED_S and track.seen and self._moved(track):
@@ -84,7 +84,7 @@ class Publisher:
         best_shots: shown every masked picture and its media time (the describer's thumbnails).
         colours: what the describer knows of a track's colours by now.
         events: the events in the metadata streams.
-        describes: whether the metadata configuration asks for what is seen.
+        describes: whether the metadata configuration selects what is seen.
     """
 
     live: PipelineControl
@@ -92,7 +92,7 @@ class Publisher:
     bus: Bus
     engine: Engine
     alarm: MotionAlarm
-    best_shots: Callable[[Picture, int], None]
+    best_shots: Callable[[I420, int], None]
     colours: Callable[[int], tuple[ColourShare, ...]]
     events: EventTrack
     describes: Callable[[], bool]
@@ -120,7 +120,7 @@ class Publisher:
     def _describe(self, masked: Masked, sight: FrameDetections) -> None:
         utc = datetime.fromtimestamp(masked.utc_us / 1e6, UTC)
         shown = [track for track in sight.tracks if track.age_s >= _CONFIRMED_S]
-        moving = self.alarm.look(sight)
+        moving = self.alarm.update(sight)
         self.bus.publish(MOTION_ALARM.path, SOURCE, {"State": moving}, at=utc)
         self.bus.publish(CELL_MOTION.path, CELL_MOTION_SOURCE, {"IsMotion": moving}, at=utc)
         self.engine.judge(self._tracked(shown, sight, utc))

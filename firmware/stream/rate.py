@@ -21,7 +21,7 @@ class FrameDropper:
         self._next_90k: Fraction | None = None
 
     def due(self, pts_90k: int) -> bool:
-        """Whether the picture at `pts_90k` is one of those; asked for every picture in turn."""
+        """Whether the picture at `pts_90k` is one of those; called for every picture in turn."""
         if self._all:
             return True
         if self._next_90k is None:
@@ -35,13 +35,13 @@ class FrameDropper:
 
 
 class IdrRequests:
-    """IDR pictures that were asked for, each from a moment on; any thread."""
+    """Requested IDR pictures, each from a moment on; any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._from_us: list[int] = []
 
-    def want(self, from_utc_us: int = 0) -> None:
+    def request(self, from_utc_us: int = 0) -> None:
         """The first picture taken at or after `from_utc_us` shall be an IDR picture."""
         with self._lock:
             self._from_us.append(from_utc_us)

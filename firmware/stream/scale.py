@@ -7,12 +7,12 @@ originals of a scaled picture are found under the scaled mask only.
 import cv2
 import numpy as np
 
-from firmware.capture.frame import Picture, planes
+from firmware.capture.frame import I420, planes
 from firmware.mask.grid import BitGrid
 from wire.recovery.layout import Region
 
 
-def scaled(i420: Picture, width: int, height: int) -> Picture:
+def scaled(i420: I420, width: int, height: int) -> I420:
     """The picture at a smaller size, both numbers even; the picture itself where it has that size."""
     if i420.shape == (height * 3 // 2, width):
         return i420

@@ -1,6 +1,6 @@
-"""What the running pipeline says to those who listen: a viewer joins, an encoding is changed over.
+"""What the running pipeline says to its listeners: a viewer joins, an encoding is changed over.
 
-Whoever is made later listens; nothing is completed from outside after it was made.
+Objects that are made later listen; nothing is completed from outside after it was made.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Objects in the picture: detection, tracking and faces, one `Sight` per picture."""
+"""Objects in the picture: detection, tracking and faces, one `FrameDetections` per picture."""
 
 from firmware.vision.settings import VisionSettings
 from firmware.vision.stage import VisionStage

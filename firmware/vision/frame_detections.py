@@ -43,12 +43,12 @@ class FrameDetections:
             good enough to mask.
         faces: (n, 4) float32 px.
         ended: ids of tracks that ended with this picture.
-        kept: (n, 4) float32 px, where people are believed to be whom nothing found in this picture.
-        blind: why the picture shows too little for a detector to find anybody; empty where it shows enough. That
-            nobody was found in it says nothing.
+        kept: (n, 4) float32 px, where people are believed to be that nothing found in this picture.
+        blind: why the picture shows too little for a detector to find people; empty where it shows enough. That
+            no one was found in it says nothing.
         colourless: the picture is infra-red, or of a sensor without colours; hazy: fog, rain or a dirty window. A
             detector misses more people in either.
-        sparse: the detector runs so seldom here that somebody may cross the picture between two runs.
+        sparse: the detector runs so seldom here that a person may cross the picture between two runs.
         moved: the camera itself moved; what was known of the scene holds no longer.
     """
 

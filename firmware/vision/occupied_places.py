@@ -1,8 +1,8 @@
 """Where a person was believed to be: a place keeps its mask until it is seen to be empty.
 
-A detector loses people who stand, sit down or bend, and a memory of the scene takes whoever stands long enough for a
-part of it. So a place where a person was believed is kept, detected or not, until the person has demonstrably left it:
-the detector finds it empty at each of its sizes, several times, and the picture there is the empty scene again. The
+A detector loses people that stand, sit down or bend, and a memory of the scene takes a person that stands long enough
+for a part of it. So a place where a person was believed is kept, detected or not, until they have demonstrably left
+it: the detector finds it empty at each of its sizes, several times, and the picture there is the empty scene again. The
 empty scene is only learnt where no person is believed. Where it was never seen, because the person was there from the
 start, a place that has changed since its last detection and has then stood without change and empty for `_UNSEEN_S` is
 taken for the scene.
@@ -83,12 +83,12 @@ class OccupiedPlaces:
         self._places.clear()
 
     def update(self, luma: Luma, found: Detections, followed: Boxes, now_s: float) -> Boxes:
-        """(n, 4) boxes of the people who are believed to be there and are in neither `found` nor `followed`.
+        """(n, 4) boxes of the people that are believed to be there and are in neither `found` nor `followed`.
 
         Args:
             luma: (h, w) of the picture.
             found: detections of this look, down to the masking threshold at least.
-            followed: (m, 4) boxes of the people whom the tracker sees in this picture.
+            followed: (m, 4) boxes of the people that the tracker sees in this picture.
         """
         size = luma.shape[1] // _SCALE, luma.shape[0] // _SCALE
         small = cv2.resize(luma, size, interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -167,7 +167,7 @@ class OccupiedPlaces:
         else:
             patience_s = _UNSEEN_S
             if _apart(now, place.patch, differs) <= _SHARE:
-                # As when the person was last seen here: whoever was there is there.
+                # As when the person was last seen here: they are still there.
                 return False
         if place.rest is None or place.rest.shape != now.shape or _apart(now, place.rest, differs) > _SHARE:
             place.rest, place.rest_s = now.copy(), now_s

@@ -1,4 +1,4 @@
-"""A second, closer look around people who were followed a moment ago and are found no more."""
+"""A second, closer look around people that were tracked a moment ago and are found no more."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,9 +8,9 @@ from models.detections import Detections, ious, suppressed
 from models.detector import GROUPS, MASKING_THRESHOLD, NMS_IOU, Detector
 from wire.features.vocabulary import ObjectClass
 
-# Overlap from which a detection is of the one who is followed.
+# Overlap from which a detection is of the tracked person.
 _HIS = 0.25
-# The window reaches this far beyond the box, in heights of it: half a second's walk, and enough around somebody for
+# The window reaches this far beyond the box, in heights of it: half a second's walk, and enough around a person for
 # the network to tell what it sees.
 _AROUND = 0.5
 
@@ -18,7 +18,7 @@ _AROUND = 0.5
 def redetect_lost(
     detector: Detector, rgb: NDArray[np.uint8], found: Detections, followed: tuple[TrackBox, ...], most: int
 ) -> Detections:
-    """`found`, and whom the detector finds when it sees only a window around each of up to `most` lost people.
+    """`found`, and the people found when the detector sees only a window around each of up to `most` lost people.
 
     Args:
         found: in the whole of `rgb`, down to any threshold.
@@ -33,7 +33,7 @@ def redetect_lost(
     boxes = np.stack([track.box for track in people])
     sure = found.where((found.scores >= MASKING_THRESHOLD) & (found.classes == ObjectClass.PERSON))
     lost = np.flatnonzero(~(ious(boxes, sure.boxes) > _HIS).any(axis=1)).tolist()
-    # Whoever was seen last is likeliest to be where he was.
+    # The person seen last is likeliest to be where they were.
     lost = sorted(lost, key=lambda row: (not people[row].seen, -people[row].score))[:most]
     seen = [found]
     for row in lost:

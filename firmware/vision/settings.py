@@ -10,7 +10,7 @@ class VisionSettings:
     Args:
         detect_every: run the detector on every n-th picture, or as often in time when fewer pictures come than the rate
             says; the tracker predicts in between; 1 to 25.
-        look_again: windows in one picture that the detector is run on once more, larger, around people whom it has
+        look_again: windows in one picture that the detector is run on once more, larger, around people that it has
             just lost; each costs as much as the whole picture; 0 (none) to 8.
         faces_per_picture: bodies that are searched for a face in one picture, taken in turn; 0 (none) to 32.
     """

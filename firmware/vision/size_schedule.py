@@ -3,7 +3,7 @@
 At any one size a detector hardly sees people of some heights, so no size is left out for long. Half of the looks go to
 the size that has been surest of people on this camera (two thirds where there is but one other): on one that sees
 people near, that is a smaller one, which costs less as well. The other sizes share the rest. Where pictures come slowly
-all sizes take equal turns, or somebody whom only one of them sees would go unseen for longer than a mask is held.
+all sizes take equal turns, or a person that only one of them sees would go unseen for longer than a mask is held.
 """
 
 import numpy as np
@@ -51,7 +51,7 @@ class SizeSchedule:
         return self._now
 
     def record(self, found: Detections) -> None:
-        """What the look found: people who are found surely say what the size is worth here."""
+        """What a run found: people that are found surely say what the size is worth here."""
         people = found.scores[(found.classes == ObjectClass.PERSON) & (found.scores >= OBJECT_THRESHOLD)]
         if not len(people) and not self._judged.any():
             return

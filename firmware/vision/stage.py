@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.capture.frame import CLOCK_90K, Picture
+from firmware.capture.frame import CLOCK_90K, I420
 from firmware.vision.camera_motion import CameraMotion
 from firmware.vision.colour_histogram import LENGTH, colour_histograms
 from firmware.vision.frame_detections import FrameDetections, TrackBox
@@ -26,16 +26,16 @@ from wire.features.vocabulary import ObjectClass
 
 # A face is sought on people at least this tall; on smaller ones it has fewer than 7 pixels and the body says enough.
 _FACE_BODY_PX = 48
-# Furniture is found best by its weakest detections, which are followed by nobody.
+# Furniture is found best by its weakest detections, which no track takes.
 _FURNITURE_THRESHOLD = 0.1
-# Where somebody is followed, a detection far too weak to begin anything still says where he is: behind a post the
-# detector sees half of him and doubts it. It must overlap the followed box by this much.
+# Where a person is tracked, a detection far too weak to begin anything still says where they are: behind a post the
+# detector sees half of them and doubts it. It must overlap the tracked box by this much.
 _BESIDE = 0.25
-# … and lie within it, grown by so much of its size: beside people who are near, the weakest boxes are anything.
+# … and lie within it, grown by so much of its size: beside people that are near, the weakest boxes are anything.
 _BESIDE_GROWN, _BESIDE_INSIDE = 0.05, 0.9
 # In haze people hardly stand out, and so do their false alarms.
 _HAZY_THRESHOLD = 0.1
-# A face that nobody's body explains: how far the head and the shoulders reach, in its widths and heights.
+# A face that no body explains: how far the head and the shoulders reach, in its widths and heights.
 _HEAD_ACROSS, _HEAD_UP, _HEAD_DOWN = 0.9, 0.7, 1.0
 # Where the detector can afford to run no oftener, whatever moves and is not explained is masked, as in haze.
 _SPARSE_S = 0.5
@@ -56,7 +56,7 @@ class VisionStage:
         """Load nothing.
 
         Args:
-            interval_s: asked each time: the detector runs no sooner than so long after it ran last.
+            interval_s: called each time: the detector runs no sooner than so long after it ran last.
         """
         # The camera's stages have threads of their own; OpenCV's would only take from them, and at these sizes waiting
         # for each other costs more than they save: 3.3 ms of processor time a picture against 2.6 on a busy machine.
@@ -80,7 +80,7 @@ class VisionStage:
         self._camera_motion = CameraMotion()
         self._faces_s = -_FACES_EVERY_S
 
-    def detect(self, i420: Picture, pts_90k: int) -> FrameDetections:
+    def detect(self, i420: I420, pts_90k: int) -> FrameDetections:
         """What is in the picture `i420`, taken at `pts_90k`.
 
         Raises:
@@ -116,8 +116,8 @@ class VisionStage:
             sparse=interval_s > _SPARSE_S,
         )
 
-    def _detect(self, i420: Picture, now_s: float, *, hazy: bool) -> tuple[Followed, Detections, Boxes, Boxes]:
-        """What is followed, what else was found, faces, and places of people whom nothing found."""
+    def _detect(self, i420: I420, now_s: float, *, hazy: bool) -> tuple[Followed, Detections, Boxes, Boxes]:
+        """What is followed, what else was found, faces, and places of people that nothing found."""
         luma = i420[: i420.shape[0] * 2 // 3]
         rgb = np.asarray(cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420), np.uint8)
         faint = self._detector.detect(rgb, BESIDE_TRACK_THRESHOLD, self._turns.next(now_s))
@@ -142,7 +142,7 @@ class VisionStage:
         return followed, Detections.joined(weak), self._faces(rgb, followed.tracks), kept
 
     def _heads(self, rgb: NDArray[np.uint8], found: Detections, now_s: float) -> Detections:
-        """Heads and shoulders around faces that are nobody's body's: of people so near that no body is seen."""
+        """Heads and shoulders around faces without a body: of people so near that no body is seen."""
         if not self._settings.faces_per_picture or now_s - self._faces_s < _FACES_EVERY_S:
             return Detections.none()
         self._faces_s = now_s
@@ -163,14 +163,14 @@ class VisionStage:
         )
 
     def _looks(self, rgb: NDArray[np.uint8], found: Detections) -> NDArray[np.float32]:
-        """Looks of the detections that the tracker asks for it; the weak ones are matched by their boxes alone."""
+        """Colours of the detections that the tracker compares; weak ones are matched by their boxes alone."""
         rows = np.zeros((len(found), LENGTH), np.float32)
         strong = found.scores >= self._tracker.tuning.strong
         rows[strong] = colour_histograms(rgb, found.boxes[strong])
         return rows
 
     def _faces(self, rgb: NDArray[np.uint8], tracks: tuple[TrackBox, ...]) -> Boxes:
-        """Faces of the people who were not asked for the longest time."""
+        """Faces of the people that were not searched for the longest time."""
         people = [
             t for t in tracks if t.class_ is ObjectClass.PERSON and t.seen and t.box[3] - t.box[1] >= _FACE_BODY_PX
         ]

@@ -1,10 +1,10 @@
 """What stands still: detections on places where no pixel has changed for seconds.
 
-A post that looks like a person is found in every picture of a fixed camera. People, also those who stand and talk,
+A post that looks like a person is found in every picture of a fixed camera. People, also those that stand and talk,
 change their pixels: on the demo clip the patches of 937 true detections changed by 11 grey levels or more over two
 seconds (first percentile), those of posts and bins by 2 or less. What stands still is not tracked; it is masked all
-the same, since a person who lies motionless must be. Places of furniture are remembered, so that somebody who walks
-past does not leave a track on it.
+the same, since a motionless person on the ground must be. Places of furniture are remembered, so that a person that
+walks past does not leave a track on it.
 """
 
 from collections import deque

@@ -3,7 +3,7 @@
 Three rounds in the order of trust, as in ByteTrack: strong detections with tracks by overlap and looks together, weak
 detections with the tracks that are left by overlap alone, and what is still left of the strong ones with objects lost
 for a while by looks and reach. Boxes are widened by the doubt about where the object is before their overlap is taken
-(buffered IoU, as in C-BIoU, but by what the filter says): somebody near and fast, or seen seldom, is met all the same.
+(buffered IoU, as in C-BIoU, but by what the filter says): a person near and fast, or seen seldom, is met all the same.
 A detection that nothing explains begins a track, which counts once it has been seen well again. In pictures without a
 detector run everything is predicted.
 
@@ -34,8 +34,8 @@ _MOVED_OF_WIDTH = 0.75
 _USUALLY_ALIKE = 0.8
 # Times of pictures are sums of fractions.
 _ROUNDING_S = 1e-6
-# A detector's sizes differ in what they are sure of, and so do pictures in which somebody is half hidden. The surest
-# sighting of the last moments says whether it is somebody: one strong find is rarely followed along by mistake.
+# A detector's sizes differ in what they are sure of, and so do pictures in which a person is half hidden. The surest
+# sighting of the last moments says whether it is a person: one strong find is rarely followed along by mistake.
 _EVIDENCE_S = 0.8
 # Sightings further apart than this change looks no more than those so far apart.
 _LOOKS_AT_MOST_S = 0.4
@@ -290,7 +290,7 @@ class Tracker:
     def _begin(self, picture: _Picture, row: int) -> None:
         found, looks = picture.found, picture.looks
         score, class_ = float(found.scores[row]), ObjectClass(int(found.classes[row]))
-        votes = [score if each is class_ else 0.0 for each in ObjectClass]
+        votes = [score if kind is class_ else 0.0 for kind in ObjectClass]
         self._tracks.append(
             _Track(
                 Motion(found.boxes[row]),

@@ -1,9 +1,9 @@
 """Whether a picture shows enough for a detector to be believed: contrast, haze, and colour.
 
-A detector that finds nobody says nothing where it could not have found anybody. Measured with the product's detector:
+A detector that finds no one says nothing where it could not have found people. Measured with the product's detector:
 below 12 grey levels (2nd to 98th percentile) it meets 0.77 of the demo clip's people at 8 and none at 4. On frames of
-fixed cameras nobody tuned to, haze (below 72 levels) left people lying at scores of 0.09 to 0.3, and in infra-red
-pictures, which carry no colour at all, 4 of 9 people standing were missed at every size.
+fixed cameras that nothing was tuned to, haze (below 72 levels) left people lying at scores of 0.09 to 0.3, and in
+infra-red pictures, which carry no colour at all, 4 of 9 people standing were missed at every size.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.capture.frame import Picture
+from firmware.capture.frame import I420
 
 _BLIND_BELOW, _HAZY_BELOW = 12, 72
 # Mean distance of both colour planes from grey, in steps; an infra-red picture has none, coded or not.
@@ -48,7 +48,7 @@ class Visibility:
         return self.contrast < _HAZY_BELOW
 
 
-def visibility(i420: Picture) -> Visibility:
+def visibility(i420: I420) -> Visibility:
     """Measure every sixteenth sample of every sixteenth row."""
     height = i420.shape[0] * 2 // 3
     luma: NDArray[np.uint8] = np.sort(i420[:height][::_EVERY_PX, ::_EVERY_PX], axis=None)

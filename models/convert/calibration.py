@@ -1,7 +1,7 @@
 """What a network in eight bits is shown so that its scales fit: a street, parts of it in other light, people close up.
 
 A clip of people far away alone is not enough: nothing in it stirs the coarsest stride, its scales are set too short,
-and the score of somebody before the camera falls from 0.7 to 0.3. People cut out of the same clip so that they fill the
+and the score of a person before the camera falls from 0.7 to 0.3. People cut out of the same clip so that they fill the
 picture mend that (0.7 again, on a picture that was not shown).
 """
 
@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.detector import Detector
+from models.rgb import Rgb
 from wire.features.vocabulary import ObjectClass
-
-Picture = npt.NDArray[np.uint8]
 
 _ZOOMS = (2, 4)
 _LIGHT = (0.5, 2.0)
@@ -27,7 +26,7 @@ _CLOSE_PER_PICTURE = 3
 _CLOSE_GAMMAS = (0.6, 1.0, 1.6)
 
 
-def pictures(clip: Path, every: int, offset: int = 0) -> Iterator[Picture]:
+def pictures(clip: Path, every: int, offset: int = 0) -> Iterator[Rgb]:
     """Every n-th picture of `clip`, RGB."""
     with av.open(str(clip)) as container:
         for number, frame in enumerate(container.decode(video=0)):
@@ -35,7 +34,7 @@ def pictures(clip: Path, every: int, offset: int = 0) -> Iterator[Picture]:
                 yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
 
 
-def scenes(whole: Iterable[Picture], detector: Detector) -> list[Picture]:
+def scenes(whole: Iterable[Rgb], detector: Detector) -> list[Rgb]:
     """The pictures themselves, windows of them, and the people that `detector` is sure of, close up."""
     random, shown = np.random.default_rng(1), []
     for rgb in whole:
@@ -47,14 +46,14 @@ def scenes(whole: Iterable[Picture], detector: Detector) -> list[Picture]:
     return shown
 
 
-def _window(rgb: Picture, zoom: int, random: np.random.Generator) -> Picture:
+def _window(rgb: Rgb, zoom: int, random: np.random.Generator) -> Rgb:
     height, width = rgb.shape[0] // zoom, rgb.shape[1] // zoom
     y, x = random.integers(rgb.shape[0] - height), random.integers(rgb.shape[1] - width)
     window = rgb[y : y + height, x : x + width] / 255
     return np.asarray(255 * window ** random.uniform(*_LIGHT), np.uint8)
 
 
-def _close(rgb: Picture, box: npt.NDArray[np.float32], random: np.random.Generator) -> Picture:
+def _close(rgb: Rgb, box: npt.NDArray[np.float32], random: np.random.Generator) -> Rgb:
     """A square around `box`, enlarged, its contrast stretched as that of something near is."""
     half = (box[3] - box[1]) * random.uniform(*_CLOSE_OF_HEIGHT) / 2
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2

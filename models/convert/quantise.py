@@ -101,7 +101,7 @@ def unsigned(model: onnx.ModelProto) -> onnx.ModelProto:
     x86 without VNNI multiplies unsigned activations with signed weights in pairs whose sums saturate at sixteen bits
     (vpmaddubsw), so that what the network sees there is another; for unsigned weights onnxruntime has an exact way.
     """
-    known = {each.name: each for each in model.graph.initializer}
+    known = {initializer.name: initializer for initializer in model.graph.initializer}
     scaled = {node.output[0]: node for node in model.graph.node if node.op_type == "DequantizeLinear"}
     raised: set[str] = set()
     for node in model.graph.node:

@@ -17,9 +17,9 @@ import numpy.typing as npt
 from models import stripes
 from models.config import ModelsConfig
 from models.registry import WEIGHTS
+from models.rgb import Rgb
 from models.runtime import InferenceSession
 
-Picture = npt.NDArray[np.uint8]
 DIMENSIONS = 64
 _FIGURES, _VIEWS = 1500, 4
 # Share of the total variance added to the within-figure scatter: how little the drawn variation is believed.
@@ -91,7 +91,7 @@ def _draw_vehicle(colour: npt.NDArray[np.float64], roof: float, random: np.rando
     return picture
 
 
-def _seen(picture: npt.NDArray[np.float64], random: np.random.Generator) -> Picture:
+def _seen(picture: npt.NDArray[np.float64], random: np.random.Generator) -> Rgb:
     """One view: light from above, its colour, exposure, blur, a cut, sensor noise."""
     height, width = picture.shape[:2]
     light = np.linspace(random.uniform(0.85, 1.2), random.uniform(0.7, 1.1), height)[:, None, None]

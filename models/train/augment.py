@@ -1,7 +1,7 @@
 """What a second camera does to a picture of the same person, for a whole batch at once.
 
 View: shift, zoom, mirror. Light: gain, contrast, saturation, colour cast, now and then no colour at all.
-Optics: a lower resolution. Occlusion: a rectangle of noise colour, or a piece of somebody else's picture.
+Optics: a lower resolution. Occlusion: a rectangle of noise colour, or a piece of another person's picture.
 """
 
 import torch
@@ -58,7 +58,7 @@ def blur(x: Tensor, source: torch.Generator) -> Tensor:
 
 
 def occlude(x: Tensor, source: torch.Generator) -> Tensor:
-    """Cover 2 to 30 % of half of the pictures, a third of these with somebody else."""
+    """Cover 2 to 30 % of half of the pictures, a third of these with another person."""
     n, _, height, width = x.shape
     other = torch.randperm(n, generator=source)
     for index in range(n):

@@ -2,7 +2,7 @@
 
 Each bit is a plane in the space of the 64 bytes: which side of it a code lies on. What is learnt is that few bits
 differ where the person is the same, and that bits order a gallery as the bytes do. The people trained on lie closer
-together than strangers will, so every code is first moved: by the difference of two crops of somebody else, and by
+together than strangers will, so every code is first moved: by the difference of two crops of another person, and by
 noise.
 """
 

@@ -14,9 +14,9 @@ SIZE = (192, 448)
 TEXTURES = ("plain", "striped", "patterned")
 # Figures' parts in shares of the height and the width of the box.
 SHOULDERS, WAIST, KNEES, ANKLES = 0.17, 0.50, 0.74, 0.93
-# Stripes and figures of cloth in shares of the body's height: 3.5 to 13 centimetres of somebody of 1.75 metres.
+# Stripes and figures of cloth in shares of the body's height: 3.5 to 13 centimetres on a person of 1.75 metres.
 PERIOD = (0.02, 0.075)
-# Colours of a cloth differ at least by this in CIELAB, or nobody would call it striped.
+# Colours of a cloth differ at least by this in CIELAB, or it would not be called striped.
 LEAST_DIFFERENCE = 18.0
 
 

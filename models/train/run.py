@@ -2,7 +2,7 @@
 
 It begins with small pictures (`HEIGHTS`) and ends at 128x64. The learning rate follows whichever is further on, the
 share of the steps or of the minutes, so a run on a busy machine still ends with its rate at zero; `FOLDER/schedule`
-tells it, also while it runs, when the machine will be busy and when not. Every epoch leaves a checkpoint from which
+says so, also while it runs, when the machine will be busy and when not. Every epoch leaves a checkpoint from which
 `--resume` goes on. Choices were made on 100 people held out of the people to fit (`--develop`); the people of `val_ids`
 were only scored. Workers meet in the order in which the machine lets them, so two runs agree to within their noise, not
 bit by bit.

@@ -1,4 +1,4 @@
-"""One at a time by key, in order; those who are known go first, and a line has an end."""
+"""One at a time by key, in order; known clients go first, and a queue is bounded."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ class _Line:
 
 
 class SignInQueue:
-    """Belongs to the event loop. Keeps nothing of a key that nobody waits for.
+    """Belongs to the event loop. Keeps nothing of a key without waiters.
 
     Args:
         most: so many may wait for one key, the known and the others each; four times as many others in all.
@@ -60,7 +60,7 @@ class SignInQueue:
             with contextlib.suppress(ValueError):
                 queue.remove(mine)
             if mine.done() and not mine.cancelled():
-                # The turn came in the same moment: it goes on to the next, or nobody would ever have it again.
+                # The turn came in the same moment: it goes on to the next, or no waiter would ever have it again.
                 self._next(key, line)
             raise
         finally:

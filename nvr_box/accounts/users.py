@@ -35,7 +35,8 @@ LEAST_PASSWORD = 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}")
 # RFC 7914 §2; 16 MiB and about 50 ms on one core of the target.
 _N, _R, _P = 1 << 14, 8, 1
-# By account and address, so that a neighbour locks nobody out; and by address, for who tries many names.
+# By account and address, so that a neighbour locks no account out; and by address, against a client that tries many
+# names.
 _ACCOUNT = Limits(free=5, first_s=1.0, longest_s=60.0)
 _ADDRESS = Limits(free=30, first_s=1.0, longest_s=60.0)
 # Half of the target's cores at most are busy with it, and the loop's own threads never.
@@ -91,7 +92,7 @@ class Accounts:
         self._unclaimed = await self._store.read(lambda link: facts.get(link, _FIRST))
         await self._let_note_go()
         if before != self._accounts:
-            self._tell()
+            self._notify()
 
     def listen(self, changed: Callable[[], None]) -> None:
         """Call `changed` whenever an account is not what it was."""
@@ -101,7 +102,7 @@ class Accounts:
         """Wait until an account is not what it was."""
         await self._change.wait()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         change, self._change = self._change, asyncio.Event()
         change.set()
         for each in self._listeners:
@@ -116,7 +117,7 @@ class Accounts:
         """
         here = name[:64], place_of(peer)
         try:
-            # Whoever has to wait does not stand in line; and those who were here before do not wait for strangers.
+            # A throttled client takes no place in the queue; and clients known here do not wait for strangers.
             self._guard.demand(peer, name)
             async with self._turns.turn(name[:64], known=here in self._known):
                 with self._guard.attempt(peer, name) as attempt:
@@ -164,34 +165,34 @@ class Accounts:
         if self._note is None:
             raise Conflict("there is no place for the first password")
         try:
-            # First the note: an account whose password nobody knows would lock everybody out.
+            # First the note: an account with an unknown password would lock every person out.
             await asyncio.to_thread(write_atomically, self._note, f"{name}\n{password}\n".encode())
         except OSError as error:
             raise StoreError(f"{self._note}: {error.strerror}") from error
         await self._apply(_CONSOLE, name, _Change(password, rights, made_up=True))
 
-    async def claim(self, by: Account, password: str) -> None:
+    async def claim(self, actor: Account, password: str) -> None:
         """Give the first account a password of its owner's own; the note goes with the old one.
 
         Raises:
             Refused: it has one already.
             RequestError: the password does not do.
         """
-        if not self.must_claim(by.name):
-            raise RightRefused(f"{by.name} has a password of its own; an administrator changes it under Accounts")
-        _, verifier = self._accounts[by.name]
+        if not self.must_claim(actor.name):
+            raise RightRefused(f"{actor.name} has a password of its own; an administrator changes it under Accounts")
+        _, verifier = self._accounts[actor.name]
         if await self._derived(_fits, password, verifier):
             raise Invalid("password: choose another one than the one that was made up", "password")
-        await self._apply(by, by.name, _Change(password))
+        await self._apply(actor, actor.name, _Change(password))
 
-    def list(self, by: Account) -> tuple[Account, ...]:
+    def list(self, actor: Account) -> tuple[Account, ...]:
         """All accounts; needs `ADMIN`."""
-        by.demand(Right.ADMIN)
+        actor.demand(Right.ADMIN)
         return tuple(account for account, _ in self._accounts.values())
 
     async def save(
         self,
-        by: Account,
+        actor: Account,
         name: str,
         *,
         password: str | None = None,
@@ -201,17 +202,17 @@ class Accounts:
     ) -> Account:
         """Create or change an account; None leaves a part as it is, `every_camera` lifts a limit. Needs `ADMIN`.
 
-        An administrator who is limited to some cameras gives and changes nothing beyond what they have themselves, and
-        nobody widens their own account.
+        An administrator who is limited to some cameras gives and changes nothing beyond their own rights, and no
+        account widens itself.
 
         Raises:
-            Refused: the right is missing, or it would be more than `by` may give.
+            Refused: the right is missing, or it would be more than `actor` may give.
             RequestError: the name or password does not meet the rules, or no admin would be left; says which.
         """
-        await self._log.demand(by, Right.ADMIN, "user-change")
-        return await self._apply(by, name, _Change(password, rights, cameras, every_camera=every_camera))
+        await self._log.demand(actor, Right.ADMIN, "user-change")
+        return await self._apply(actor, name, _Change(password, rights, cameras, every_camera=every_camera))
 
-    async def _apply(self, by: Account, name: str, wanted: _Change) -> Account:
+    async def _apply(self, actor: Account, name: str, wanted: _Change) -> Account:
         if not _NAME.fullmatch(name):
             raise Invalid("name: letters, digits, blank, . _ @ - only, at most 64, a letter or digit first", "name")
         if wanted.password is not None and len(wanted.password) < LEAST_PASSWORD:
@@ -225,7 +226,7 @@ class Accounts:
             kept = old.cameras if old and not wanted.every_camera else None
             where = kept if wanted.cameras is None else frozenset(wanted.cameras)
             account = Account(name, held, where)
-            await self._may_change(by, account, old, "user-change")
+            await self._may_change(actor, account, old, "user-change")
             if not verifier:
                 raise Invalid("password: a new account needs one", "password")
             self._keep_an_admin(account)
@@ -233,18 +234,18 @@ class Accounts:
             row = (name, verifier, json.dumps(sorted(r.value for r in held)), json.dumps(limit))
 
             def change(link: Link) -> None:
-                account_rows.put(link, row)
+                account_rows.save(link, row)
                 if wanted.password is not None:
                     facts.forget(link, _FIRST, name)
                 if wanted.made_up:
-                    facts.put(link, _FIRST, name)
+                    facts.save(link, _FIRST, name)
                 details: dict[str, audit.Detail] = {
                     "account": name,
                     "rights": row[2],
                     "cameras": row[3],
                     "password": wanted.password is not None,
                 }
-                audit.append(link, by.name, "user-change", camera=None, reason="", granted=True, details=details)
+                audit.append(link, actor.name, "user-change", camera=None, reason="", granted=True, details=details)
 
             await self._store.write(change)
             self._accounts[name] = (account, verifier)
@@ -253,43 +254,45 @@ class Accounts:
             elif wanted.password is not None and self.must_claim(name):
                 self._unclaimed = None
                 await self._let_note_go()
-        self._tell()
+        self._notify()
         return account
 
-    async def remove(self, by: Account, name: str) -> None:
+    async def remove(self, actor: Account, name: str) -> None:
         """Remove an account; needs `ADMIN`; the last admin stays (`RequestError`)."""
-        await self._log.demand(by, Right.ADMIN, "user-remove")
+        await self._log.demand(actor, Right.ADMIN, "user-remove")
         async with self._changing:
             old, _ = self._accounts.get(name, (None, ""))
-            await self._may_change(by, Account(name, frozenset(), frozenset()), old, "user-remove")
+            await self._may_change(actor, Account(name, frozenset(), frozenset()), old, "user-remove")
             self._keep_an_admin(Account(name, frozenset()))
 
             def change(link: Link) -> None:
                 account_rows.remove(link, name)
                 facts.forget(link, _FIRST, name)
                 details = {"account": name}
-                audit.append(link, by.name, "user-remove", camera=None, reason="", granted=True, details=details)
+                audit.append(link, actor.name, "user-remove", camera=None, reason="", granted=True, details=details)
 
             await self._store.write(change)
             self._accounts.pop(name, None)
             if self.must_claim(name):
                 self._unclaimed = None
                 await self._let_note_go()
-        self._tell()
+        self._notify()
 
-    async def _may_change(self, by: Account, account: Account, old: Account | None, action: str) -> None:
-        """Refuse, on record, what would give somebody more than `by` may give."""
+    async def _may_change(self, actor: Account, account: Account, old: Account | None, action: str) -> None:
+        """Refuse, on record, what would give an account more than `actor` may give."""
         why = ""
-        if by.cameras is not None and not all(_within(each, by) for each in (account, old) if each is not None):
-            why = f"{by.name} is limited to some cameras: others may have no right and no camera that they do not have"
-        elif account.name == by.name and old is not None and not _within(account, old):
+        if actor.cameras is not None and not all(_within(each, actor) for each in (account, old) if each is not None):
+            why = (
+                f"{actor.name} is limited to some cameras: others may have no right and no camera that they do not have"
+            )
+        elif account.name == actor.name and old is not None and not _within(account, old):
             why = "somebody else has to give you a right or a camera"
         if why:
-            await self._log.write(by.name, action, granted=False, account=account.name[:64], why=why)
+            await self._log.write(actor.name, action, granted=False, account=account.name[:64], why=why)
             raise RightRefused(why)
 
     async def _let_note_go(self) -> None:
-        """A note of a password that nobody has any more, for instance since the command line changed it."""
+        """Remove the note of a password that is out of use, for instance since the command line changed it."""
         if self._note is None or self._unclaimed is not None or not self._note.exists():
             return
         try:

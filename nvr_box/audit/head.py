@@ -1,9 +1,9 @@
 """The head of the audit chain, signed by the box and kept outside the database.
 
-The chain alone proves nothing against whoever can write the database: they cut off the newest entries, or rewrite all
-hashes. The box signs number and hash of its newest entry every few seconds while there are new ones, and at every
-export; packages carry the head, the service's journal does once an hour. Whoever has a head finds a log that was cut or
-rewritten before it. What the last seconds before a theft of the machine added has no head yet.
+The chain alone proves nothing against an attacker who can write the database: they cut off the newest entries, or
+rewrite all hashes. The box signs number and hash of its newest entry every few seconds while there are new ones, and
+at every export; packages carry the head, the service's journal does once an hour. The holder of a head finds a log
+that was cut or rewritten before it. What the last seconds before a theft of the machine added has no head yet.
 
 `audit-head.json`: `{"veilcam_audit_head": 1, "number", "hash", "utc_us", "signing_key", "signature"}`, hex.
 """
@@ -143,7 +143,7 @@ class Heads:
         except (SealError, WireError) as error:
             return str(error), None
         if self._newest is not None and (head is None or head.number < self._newest.number):
-            head = self._newest  # somebody took it away, or put an older one there
+            head = self._newest  # it was removed, or replaced by an older one
         if head is None:
             return "", None
         if head.signing_key != self._signer.public.hex():
@@ -196,12 +196,12 @@ def read(path: Path) -> Head | None:
 
 
 def losses(link: Link, folder: Path) -> Iterator[str]:
-    """What the log lost once, whoever accepted it, and heads put aside that no entry accepts; each as a sentence."""
+    """What the log lost with the account that accepted it, and heads that no entry accepts; each as a sentence."""
     accepted: set[str] = set()
-    for number, at_us, who, _, _, reason, _, details, _ in audit_rows.granted(link, ACCEPTED):
+    for number, at_us, actor, _, _, reason, _, details, _ in audit_rows.granted(link, ACCEPTED):
         why = json.loads(details).get("why")
         accepted.add(ASIDE.format(number))
-        yield f"{why}; accepted by {who} on {_when(at_us)} in entry {number}: {reason}"
+        yield f"{why}; accepted by {actor} on {_when(at_us)} in entry {number}: {reason}"
     for path in sorted(folder.glob(ASIDE.format("*"))):
         if path.name not in accepted:
             yield f"{path} was put aside, and no entry says why"

@@ -1,7 +1,7 @@
-"""The audit log: who did what, when and why, append-only, each entry hashed over the one before.
+"""The audit log: account, action, time and reason, append-only, each entry hashed over the one before.
 
 The hash of an entry is SHA-256 over the previous entry's hash (32 zero bytes before the first) and the entry's
-own fields as JSON with sorted keys and no spaces. Whoever keeps an old hash can prove that nothing before it was
+own fields as JSON with sorted keys and no spaces. The holder of an old hash can prove that nothing before it was
 changed since; the box signs and keeps one itself (`head.py`).
 """
 
@@ -64,7 +64,7 @@ class Audit:
 
     async def write(
         self,
-        who: str,
+        actor: str,
         action: str,
         *,
         camera: int | None = None,
@@ -78,31 +78,31 @@ class Audit:
             StoreError: it could not be written; what it was to record must then not happen.
         """
         return await self._store.write(
-            lambda link: append(link, who, action, camera=camera, reason=reason, granted=granted, details=details)
+            lambda link: append(link, actor, action, camera=camera, reason=reason, granted=granted, details=details)
         )
 
-    async def demand(self, by: Account, right: Right, action: str, *, camera: int | None = None) -> None:
-        """Raise `RightRefused` unless `by` holds `right`, after writing the refused `action` down."""
-        await self._demand(by, action, lambda: by.demand(right, camera), camera)
+    async def demand(self, account: Account, right: Right, action: str, *, camera: int | None = None) -> None:
+        """Raise `RightRefused` unless `account` holds `right`, after writing the refused `action` down."""
+        await self._demand(account, action, lambda: account.demand(right, camera), camera)
 
-    async def demand_everywhere(self, by: Account, right: Right, action: str) -> None:
+    async def demand_everywhere(self, account: Account, right: Right, action: str) -> None:
         """The same for every camera: for what concerns the box as a whole."""
-        await self._demand(by, action, lambda: by.demand_everywhere(right), None)
+        await self._demand(account, action, lambda: account.demand_everywhere(right), None)
 
-    async def _demand(self, by: Account, action: str, demand: Callable[[], None], camera: int | None) -> None:
+    async def _demand(self, account: Account, action: str, demand: Callable[[], None], camera: int | None) -> None:
         try:
             demand()
         except RightRefused as refusal:
-            await self.write(by.name, action, camera=camera, granted=False, why=str(refusal))
+            await self.write(account.name, action, camera=camera, granted=False, why=str(refusal))
             raise
 
     async def entries(
         self,
-        by: Account,
+        account: Account,
         *,
         before: int | None = None,
         limit: int = 100,
-        who: str | None = None,
+        actor: str | None = None,
         camera: int | None = None,
         action: str | None = None,
         start_us: int | None = None,
@@ -110,20 +110,20 @@ class Audit:
     ) -> tuple[AuditEntry, ...]:
         """Newest first, below number `before`; needs `ADMIN` or `APPROVE`. Adds an entry for this very look.
 
-        Whoever is limited to some cameras reads nothing of others.
+        An account that is limited to some cameras reads nothing of others.
         """
-        await self._demand_reader(by, "audit-view")
-        await self.write(by.name, "audit-view")
+        await self._demand_reader(account, "audit-view")
+        await self.write(account.name, "audit-view")
         named = {
-            "before": before, "who": who, "camera": camera, "action": action, "start_us": start_us, "end_us": end_us,
+            "before": before, "who": actor, "camera": camera, "action": action, "start_us": start_us, "end_us": end_us,
         }  # fmt: skip
         wanted = {name: value for name, value in named.items() if value is not None}
-        rows = await self._store.read(lambda link: audit_rows.page(link, wanted, by.cameras, max(1, limit)))
+        rows = await self._store.read(lambda link: audit_rows.page(link, wanted, account.cameras, max(1, limit)))
         return tuple(_entry(row) for row in rows)
 
-    async def verify(self, by: Account) -> ChainVerdict:
+    async def verify(self, account: Account) -> ChainVerdict:
         """Recompute the whole chain and compare it with its signed head; needs `ADMIN` or `APPROVE`."""
-        await self._demand_reader(by, "audit-verify")
+        await self._demand_reader(account, "audit-verify")
         verdict = await self._store.read(verify)
         if self._heads is not None:
             fault, head = await self._store.read(self._heads.fault)
@@ -131,7 +131,7 @@ class Audit:
             verdict = replace(verdict, head=head, losses=losses)
             if fault and verdict.broken_at is None:
                 verdict = replace(verdict, broken_at=verdict.entries + 1, why=fault)
-        await self.write(by.name, "audit-verify", entries=verdict.entries, broken_at=verdict.broken_at)
+        await self.write(account.name, "audit-verify", entries=verdict.entries, broken_at=verdict.broken_at)
         return verdict
 
     async def head(self) -> Head | None:
@@ -142,14 +142,14 @@ class Audit:
         """
         return await self._heads.sign() if self._heads is not None else None
 
-    async def _demand_reader(self, by: Account, action: str) -> None:
-        if not by.may(Right.APPROVE):
-            await self.demand(by, Right.ADMIN, action)
+    async def _demand_reader(self, account: Account, action: str) -> None:
+        if not account.may(Right.APPROVE):
+            await self.demand(account, Right.ADMIN, action)
 
 
 def append(
     link: Link,
-    who: str,
+    actor: str,
     action: str,
     *,
     camera: int | None,
@@ -161,12 +161,12 @@ def append(
 
     No content makes it fail: what is no text or number that the database takes is written down as near as it comes.
     """
-    who, action, reason = _sound(who), _sound(action), _sound(reason)
+    actor, action, reason = _sound(actor), _sound(action), _sound(reason)
     said = {name: _sound(value) if isinstance(value, str) else value for name, value in details.items()}
     camera = camera if camera is None or 0 <= camera < 1 << 63 else -1
     newest = audit_rows.newest(link) or (0, FIRST)
     number = newest[0] + 1
-    row = (number, utc_us(), who, action, camera, reason, int(granted), _json(said))
+    row = (number, utc_us(), actor, action, camera, reason, int(granted), _json(said))
     hashed = _hash(newest[1], row)
     audit_rows.append(link, (*row, hashed))
     return _entry((*row, hashed))

@@ -22,7 +22,7 @@ class CameraRow:
 
     Attributes:
         camera_id, signing_key: hex; None for a camera of another make.
-        sealed_to: ids of the keys that it was last told to seal the originals to, hex, by blanks.
+        sealed_to: ids of the keys that it was last given to seal the originals to, hex, by blanks.
     """
 
     camera: int
@@ -99,7 +99,7 @@ class CameraStore:
         return self._streams.get(camera) or (self._cameras[camera].user, self._passwords[camera])
 
     def sign_in(self, camera: int) -> SignIn:
-        """Whether its account may be tried now; whoever signs in says how it went."""
+        """Whether its account may be tried now; a sign-in reports how it went."""
         return self._sign_ins.setdefault(camera, SignIn())
 
     async def packets(self, camera: int) -> int:
@@ -111,7 +111,7 @@ class CameraStore:
         fresh: CameraRow,
         password: str,
         push_token: str | None,
-        who: str,
+        actor: str,
         *,
         stream: tuple[str, str] | None = None,
     ) -> CameraRow:
@@ -131,7 +131,7 @@ class CameraStore:
             camera_rows.add_secrets(link, number, password, push_token)
             camera_rows.set_stream_account(link, number, stream)
             details: dict[str, audit.Detail] = {"name": camera.name, "xaddr": camera.xaddr, "paired": camera.paired}
-            audit.append(link, who, "camera-add", camera=number, reason="", granted=True, details=details)
+            audit.append(link, actor, "camera-add", camera=number, reason="", granted=True, details=details)
             return camera
 
         camera = await self._store.write(change)
@@ -140,7 +140,7 @@ class CameraStore:
         self._remember_stream(camera.camera, stream)
         return camera
 
-    async def put(
+    async def save(
         self,
         camera: CameraRow,
         entry: Callable[[Link], audit.AuditEntry] | None,
@@ -237,6 +237,6 @@ def _camera(fields: Sequence[object]) -> CameraRow:
     return CameraRow(**values)  # type: ignore[arg-type]  # columns of a STRICT table in the order of the fields
 
 
-def entry(who: str, action: str, camera: int, details: dict[str, audit.Detail]) -> Callable[[Link], audit.AuditEntry]:
+def entry(actor: str, action: str, camera: int, details: dict[str, audit.Detail]) -> Callable[[Link], audit.AuditEntry]:
     """An audit entry to be written in the same transaction as the change."""
-    return lambda link: audit.append(link, who, action, camera=camera, reason="", granted=True, details=details)
+    return lambda link: audit.append(link, actor, action, camera=camera, reason="", granted=True, details=details)

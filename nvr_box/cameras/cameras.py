@@ -19,14 +19,13 @@ from nvr_box.cameras import pairing
 from nvr_box.cameras.camera_store import CameraRow, CameraStore, entry
 from nvr_box.cameras.event_ingest import EventIngest
 from nvr_box.cameras.maintenance import Maintenance
-from nvr_box.cameras.onboarding import ProbedCamera, probe_camera, refuse_another
+from nvr_box.cameras.onboarding import ProbedCamera, name_of, probe_camera, refuse_another, row_of
 from nvr_box.cameras.pairing_offer import PairingOffers
 from nvr_box.cameras.recorders import Recorders
 from nvr_box.cameras.rekey import rekeyed
-from nvr_box.cameras.status import CameraRecordingState, CameraStatus, DiscoveredCamera, Step, clock_message, state_of
+from nvr_box.cameras.status import CameraRecordingState, CameraStatus, DiscoveredCamera, Step, state_of, status_of
 from nvr_box.cameras.stream_sources import StreamSource, StreamSources
 from nvr_box.notices import Notice
-from nvr_box.record.recorder import RecorderStatus
 from nvr_box.record.recordings import Recordings
 from nvr_box.record.retention import Retention
 from nvr_box.record.segments import Segments
@@ -67,50 +66,33 @@ class Cameras:
             roster, introduction, segments, feeds=self._feeds, recorders=self._recorders, start=self._start
         )
 
-    def list(self, by: Account) -> tuple[CameraRow, ...]:
-        """The added cameras that `by` may view, in order of adding."""
-        return tuple(each for each in self._roster.all() if by.may(Right.VIEW, each.camera))
+    def list(self, account: Account) -> tuple[CameraRow, ...]:
+        """The added cameras that `account` may view, in order of adding."""
+        return tuple(each for each in self._roster.all() if account.may(Right.VIEW, each.camera))
 
-    def get(self, by: Account, camera: int) -> CameraRow:
+    def get(self, account: Account, camera: int) -> CameraRow:
         """One camera; `Refused` when it may not be viewed, `StoreError` when there is none."""
-        by.demand(Right.VIEW, camera)
+        account.demand(Right.VIEW, camera)
         return self._roster.get(camera)
 
-    def status(self, by: Account, camera: int) -> CameraStatus:
+    def status(self, account: Account, camera: int) -> CameraStatus:
         """How it is doing; cheap, for polling. Sizes and counts are up to five seconds old."""
-        by.demand(Right.VIEW, camera)
+        account.demand(Right.VIEW, camera)
         known = self._roster.get(camera)
         running = self._recorders.now(camera)
-        now = running or RecorderStatus(since_utc_us=known.added_utc_us)
         strange = self._upkeep.impostors.words(camera)
-        size, oldest, packets = self._upkeep.usage(camera)
-        return CameraStatus(
-            camera=camera,
-            state=CameraRecordingState.LOST if strange else state_of(now) if running else CameraRecordingState.OFF,
-            since_utc_us=now.since_utc_us,
-            message=strange
-            or now.message
-            or self._upkeep.impostors.advice(camera)
-            or clock_message(now.clock_offset_s),
-            clock_offset_s=now.clock_offset_s,
-            codec=now.codec,
-            width=now.width,
-            height=now.height,
-            rate_fps=now.rate_fps,
-            last_frame_utc_us=now.last_frame_utc_us,
-            recorded_bytes=size,
-            oldest_utc_us=oldest,
-            packets=packets,
-            asked_utc_us=now.asked_utc_us,
-        )
+        return status_of(
+            camera, running, since_utc_us=known.added_utc_us, strange=strange,
+            advice=self._upkeep.impostors.advice(camera), usage=self._upkeep.usage(camera),
+        )  # fmt: skip
 
     def notices(self) -> Iterator[Notice]:
         """What everybody has to know of the cameras."""
         return self._upkeep.impostors.notices()
 
-    def source(self, by: Account, camera: int) -> str:
+    def source(self, account: Account, camera: int) -> str:
         """From where a recording gets its pictures when not from its own camera: a name or an address, else empty."""
-        by.demand(Right.VIEW, camera)
+        account.demand(Right.VIEW, camera)
         feed = self._feeds.get(camera)
         if feed is None or feed.source is None:
             return feed.uri if feed else ""
@@ -121,18 +103,18 @@ class Cameras:
         now = self._recorders.now(camera)
         return now.clock_offset_s if now else None
 
-    async def discover(self, by: Account, *, wait_s: float = 3.0) -> tuple[DiscoveredCamera, ...]:
+    async def discover(self, account: Account, *, wait_s: float = 3.0) -> tuple[DiscoveredCamera, ...]:
         """Probe the network and wait `wait_s` for answers.
 
         Raises:
             PeerError: the network refuses multicast.
         """
-        by.demand_everywhere(Right.ADMIN)
+        account.demand_everywhere(Right.ADMIN)
         known = {URL(each.xaddr).authority for each in self._roster.all() if each.device}
         try:
             answers = await discover(wait_s)
         except OSError as error:
-            raise PeerError(f"the network cannot be asked for cameras: {error.strerror or error}") from error
+            raise PeerError(f"the network cannot be searched for cameras: {error.strerror or error}") from error
         return tuple(
             DiscoveredCamera(
                 each.address,
@@ -144,59 +126,59 @@ class Cameras:
             for each in answers
         )
 
-    async def test(self, by: Account, xaddr: str, user: str, password: str) -> AsyncIterator[Step]:
+    async def test(self, account: Account, xaddr: str, user: str, password: str) -> AsyncIterator[Step]:
         """Try a camera without adding it, a step at a time; ends after the first step that fails."""
-        by.demand_everywhere(Right.ADMIN)
+        account.demand_everywhere(Right.ADMIN)
         async for step, tried in probe_camera(self._introduction, xaddr, user, password):
             yield step
             if tried:
                 await tried.device.close()
 
-    async def add(self, by: Account, xaddr: str, user: str, password: str, *, name: str = "") -> CameraRow:
+    async def add(self, account: Account, xaddr: str, user: str, password: str, *, name: str = "") -> CameraRow:
         """Add a camera by its device service address or `host[:port]`, pair it if it is ours, start recording.
 
         Raises:
             PeerError: unreachable, wrong password, no usable profile; or ours but paired with another box.
             RequestError: it is already added, or the address is no address.
         """
-        await self._log.demand_everywhere(by, Right.ADMIN, "camera-add")
-        await self._log.demand(by, Right.VIEW, "camera-add")
+        await self._log.demand_everywhere(account, Right.ADMIN, "camera-add")
+        await self._log.demand(account, Right.VIEW, "camera-add")
         tried = None
         async for step, result in probe_camera(self._introduction, xaddr, user, password):
             if not step.ok:
-                await self._log.write(by.name, "camera-add", granted=False, xaddr=xaddr[:200], why=step.detail)
+                await self._log.write(account.name, "camera-add", granted=False, xaddr=xaddr[:200], why=step.detail)
                 raise PeerError(f"{step.name}: {step.detail}")
             tried = result
         assert tried is not None
         try:
-            return await self._add(by, tried, user, password, name)
+            return await self._add(account, tried, user, password, name)
         finally:
             await tried.device.close()
 
-    async def pair(self, by: Account, camera: int) -> CameraRow:
+    async def pair(self, account: Account, camera: int) -> CameraRow:
         """Exchange keys again (after a reset of the camera, or when recipients changed).
 
         Raises:
             PeerError: it is of another make, does not answer, refuses, or is another camera than before.
         """
-        await self._log.demand(by, Right.ADMIN, "pair", camera=camera)
-        await self._log.demand(by, Right.VIEW, "pair", camera=camera)
-        return await rekeyed(self._roster, self._introduction, by.name, self._roster.get(camera))
+        await self._log.demand(account, Right.ADMIN, "pair", camera=camera)
+        await self._log.demand(account, Right.VIEW, "pair", camera=camera)
+        return await rekeyed(self._roster, self._introduction, account.name, self._roster.get(camera))
 
     async def change(
-        self, by: Account, camera: int, *, name: str | None = None, recording: bool | None = None
+        self, account: Account, camera: int, *, name: str | None = None, recording: bool | None = None
     ) -> CameraRow:
         """Rename it, or switch its recording on or off."""
-        await self._log.demand(by, Right.ADMIN, "camera-change", camera=camera)
-        await self._log.demand(by, Right.VIEW, "camera-change", camera=camera)
+        await self._log.demand(account, Right.ADMIN, "camera-change", camera=camera)
+        await self._log.demand(account, Right.VIEW, "camera-change", camera=camera)
         known = self._roster.get(camera)
         changed = replace(
             known,
-            name=known.name if name is None else _name(name, known.name),
+            name=known.name if name is None else name_of(name, known.name),
             recording=known.recording if recording is None else recording,
         )
         details: dict[str, audit.Detail] = {"name": changed.name, "recording": changed.recording}
-        await self._roster.put(changed, entry(by.name, "camera-change", camera, details))
+        await self._roster.save(changed, entry(account.name, "camera-change", camera, details))
         if changed.recording != known.recording:
             if changed.recording:
                 self._start(changed)
@@ -206,7 +188,7 @@ class Cameras:
 
     async def move(
         self,
-        by: Account,
+        account: Account,
         camera: int,
         *,
         xaddr: str | None = None,
@@ -219,7 +201,7 @@ class Cameras:
             PeerError: a step of trying it failed; nothing was changed.
             RequestError: another camera answers there, or there is no camera behind the recording.
         """
-        await self._log.demand(by, Right.ADMIN, "camera-change", camera=camera)
+        await self._log.demand(account, Right.ADMIN, "camera-change", camera=camera)
         known = self._roster.get(camera)
         if not known.device:
             raise Conflict("an ONVIF client made this recording; there is no camera to reach")
@@ -230,7 +212,7 @@ class Cameras:
             if not step.ok:
                 there = (xaddr or known.xaddr)[:200]
                 await self._log.write(
-                    by.name, "camera-change", camera=camera, granted=False, xaddr=there, why=step.detail
+                    account.name, "camera-change", camera=camera, granted=False, xaddr=there, why=step.detail
                 )
                 raise PeerError(f"{step.name}: {step.detail}")
             tried = result
@@ -245,7 +227,7 @@ class Cameras:
             profile=tried.profile.token,
         )
         details: dict[str, audit.Detail] = {"xaddr": changed.xaddr, "user": changed.user}
-        await self._roster.put(changed, entry(by.name, "camera-change", camera, details), password=password)
+        await self._roster.save(changed, entry(account.name, "camera-change", camera, details), password=password)
         for each in self._roster.all():
             if camera in {each.camera, self._feeds.camera_of(each.camera)}:
                 await self._stop(each.camera)
@@ -253,9 +235,9 @@ class Cameras:
                     self._start(each)
         return changed
 
-    async def remove(self, by: Account, camera: int, *, recordings_too: bool = False) -> None:
+    async def remove(self, account: Account, camera: int, *, recordings_too: bool = False) -> None:
         """Unpair and forget it; its recordings stay on disk until retention takes them, unless `recordings_too`."""
-        await self._log.demand(by, Right.ADMIN, "camera-remove", camera=camera)
+        await self._log.demand(account, Right.ADMIN, "camera-remove", camera=camera)
         known = self._roster.get(camera)
         for each in self._roster.all():
             if camera in {each.camera, self._feeds.camera_of(each.camera)}:
@@ -269,48 +251,48 @@ class Cameras:
                 log.warning("%s: could not be unpaired: %s", known.name, error)
         details: dict[str, audit.Detail] = {"name": known.name, "recordings_too": recordings_too}
         await self._roster.remove(
-            camera, recordings_too=recordings_too, entry=entry(by.name, "camera-remove", camera, details)
+            camera, recordings_too=recordings_too, entry=entry(account.name, "camera-remove", camera, details)
         )
         if recordings_too:
             await self._retention.sweep()
 
-    async def create(self, by: Account, name: str) -> CameraRow:
+    async def create(self, account: Account, name: str) -> CameraRow:
         """A recording without a camera: it records what `receive` gives it."""
-        await self._log.demand_everywhere(by, Right.ADMIN, "camera-add")
+        await self._log.demand_everywhere(account, Right.ADMIN, "camera-add")
         fresh = CameraRow(
-            0, _name(name, "recording"), "", "", "", "", "", "", "", None, None, None,
+            0, name_of(name, "recording"), "", "", "", "", "", "", "", None, None, None,
             paired=False, recording=False, added_utc_us=utc_us(),
         )  # fmt: skip
-        return await self._roster.add(fresh, "", None, by.name)
+        return await self._roster.add(fresh, "", None, account.name)
 
-    async def receive(self, by: Account, camera: int, feed: StreamSource | None, *, recording: bool) -> None:
+    async def receive(self, account: Account, camera: int, feed: StreamSource | None, *, recording: bool) -> None:
         """Record from `feed` instead of the camera's own stream (None: from that again), or do not record."""
-        by.demand(Right.ADMIN)
+        account.demand(Right.ADMIN)
         await self._feeds.load()
         if self._feeds.get(camera) != feed:
-            await self._feeds.put(camera, feed)
+            await self._feeds.save(camera, feed)
             await self._stop(camera)
             if self._roster.get(camera).recording and recording:
                 self._start(self._roster.get(camera))
         if self._roster.get(camera).recording != recording:
-            await self.change(by, camera, recording=recording)
+            await self.change(account, camera, recording=recording)
 
-    def hold(self, by: Account, feeds: Mapping[str, StreamSource]) -> None:
+    def hold(self, account: Account, feeds: Mapping[str, StreamSource]) -> None:
         """Be connected to these sources, by any name, and to no others, without recording them."""
-        by.demand(Right.ADMIN)
+        account.demand(Right.ADMIN)
         wanted = {token: self._feeds.resolve(feed) for token, feed in feeds.items()}
         self._recorders.hold({token: stream for token, stream in wanted.items() if stream is not None})
 
-    def held(self, by: Account, token: str) -> CameraRecordingState:
+    def held(self, account: Account, token: str) -> CameraRecordingState:
         """How a connection that `hold` keeps is doing; off when it keeps none of that name."""
-        by.demand(Right.ADMIN)
+        account.demand(Right.ADMIN)
         now = self._recorders.held(token)
         return state_of(now) if now else CameraRecordingState.OFF
 
-    async def keep(self, by: Account, camera: int, keep_s: int) -> None:
+    async def keep(self, account: Account, camera: int, keep_s: int) -> None:
         """Let its recordings go when they are older than this; 0 leaves it to the configuration."""
-        await self._log.demand(by, Right.ADMIN, "camera-change", camera=camera)
-        await self._roster.keep(camera, keep_s, entry(by.name, "camera-change", camera, {"keep_s": keep_s}))
+        await self._log.demand(account, Right.ADMIN, "camera-change", camera=camera)
+        await self._roster.keep(camera, keep_s, entry(account.name, "camera-change", camera, {"keep_s": keep_s}))
 
     async def begin(self) -> None:
         """Record what is to be recorded: the first thing that a box does."""
@@ -353,33 +335,17 @@ class Cameras:
         await self._recorders.stop(camera)
         await self._listening.stop(camera)
 
-    async def _add(self, by: Account, tried: ProbedCamera, user: str, password: str, name: str) -> CameraRow:
+    async def _add(self, account: Account, tried: ProbedCamera, user: str, password: str, name: str) -> CameraRow:
         said, device = tried.paired, tried.device
         self._refuse_twice(device.address, said)
         token, stream = secrets.token_urlsafe(32), None
         if said:
             said = await self._introduction.pair(device.address, user, password, said, token)
             stream = self._introduction.stream_account(said)
-        who = device.information
-        fresh = CameraRow(
-            camera=0,
-            name=_name(name, said.name if said else f"{who.manufacturer} {who.model}"),
-            xaddr=device.address,
-            user=user,
-            stream_uri=tried.stream_uri,
-            profile=tried.profile.token,
-            manufacturer=printable(who.manufacturer, limit=64),
-            model=printable(who.model, limit=64),
-            serial=printable(who.serial, limit=64),
-            camera_id=said.camera_id if said else None,
-            signing_key=said.signing_key if said else None,
-            appearance_model=said.appearance_model if said else None,
-            paired=said is not None,
-            sealed_to=said.sealed_to if said else "",
-            recording=True,
-            added_utc_us=utc_us(),
+        fresh = row_of(tried, said, user, name)
+        camera = await self._roster.add(
+            fresh, password, token_hash(token) if said else None, account.name, stream=stream
         )
-        camera = await self._roster.add(fresh, password, token_hash(token) if said else None, by.name, stream=stream)
         self._start(camera)
         return camera
 
@@ -395,7 +361,3 @@ def _authority(xaddr: str) -> str:
         return URL(xaddr).authority
     except ValueError:
         return ""
-
-
-def _name(wanted: str, otherwise: str) -> str:
-    return printable(wanted.strip() or otherwise.strip() or "camera", limit=64)

@@ -84,12 +84,12 @@ class EventListener:
             point = await device.pull_point(life_s=_LIFE_S)
             try:
                 while True:
-                    told = await point.pull(wait_s=_WAIT_S)
+                    notifications = await point.pull(wait_s=_WAIT_S)
                     self._failures = 0
-                    await self._news.add(told, device.clock_offset)
+                    await self._news.add(notifications, device.clock_offset)
                     await point.renew()
             finally:
-                # A camera that is gone need not be told; nobody waits for it.
+                # A camera that is gone need not be notified; nothing waits for it.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_FAREWELL_S):
                         await point.close()
@@ -111,20 +111,20 @@ class MetadataEvents:
         """Until cancelled."""
         while True:
             try:
-                told = await asyncio.to_thread(_told, await self._waiting.get())
-                await self._news.add(told, timedelta())
+                notifications = await asyncio.to_thread(_notifications_in, await self._waiting.get())
+                await self._news.add(notifications, timedelta())
             except Error as error:
                 log.debug("events of a stream: %s", printable(str(error)))
 
 
 class EventDeduplicator:
-    """Keeps what is new of what one camera tells: a state that it repeats to whoever comes is known already."""
+    """Keeps what is new of one camera's events: a state that it repeats to each subscriber is known already."""
 
     def __init__(self, events: Events, camera: int) -> None:
         self._events, self._camera = events, camera
         self._states: dict[tuple[str, Items, Items], Items] | None = None
 
-    async def add(self, told: Iterable[Notification], offset: timedelta) -> None:
+    async def add(self, notifications: Iterable[Notification], offset: timedelta) -> None:
         """Keep it.
 
         Args:
@@ -137,7 +137,7 @@ class EventDeduplicator:
             known = await self._events.states(self._camera, utc_us())
             self._states = {each.place: each.data for each in known}
         found = []
-        for each in told:
+        for each in notifications:
             event = _past(self._camera, each, offset)
             if not kept(event) or (event.operation == "Initialized" and self._states.get(event.place) == event.data):
                 continue
@@ -149,19 +149,21 @@ class EventDeduplicator:
         await self._events.add(found)
 
 
-def _told(document: bytes) -> tuple[Notification, ...]:
+def _notifications_in(document: bytes) -> tuple[Notification, ...]:
     return read_notifications(metadata.parse_root(document))
 
 
-def _past(camera: int, told: Notification, offset: timedelta) -> StoredEvent:
+def _past(camera: int, notification: Notification, offset: timedelta) -> StoredEvent:
     now_us = utc_us()
     at_us = now_us
-    if told.utc is not None:
+    if notification.utc is not None:
         away_us = int(offset.total_seconds() * 1e6) if abs(offset.total_seconds()) > CLOCK_TOLERANCE_S else 0
-        at_us = min(int(told.utc.timestamp() * 1_000_000) - away_us, now_us)
+        at_us = min(int(notification.utc.timestamp() * 1_000_000) - away_us, now_us)
     source, key, data = (
         tuple((printable(name, limit=64), printable(value, limit=256)) for name, value in part.items())
-        for part in (told.source, told.key, told.data)
+        for part in (notification.source, notification.key, notification.data)
     )
-    operation = told.operation if told.operation in {"Initialized", "Changed", "Deleted"} else ""
-    return StoredEvent(camera, max(at_us, 0), printable(told.topic, limit=300), operation, source, key, fit(data))
+    operation = notification.operation if notification.operation in {"Initialized", "Changed", "Deleted"} else ""
+    return StoredEvent(
+        camera, max(at_us, 0), printable(notification.topic, limit=300), operation, source, key, fit(data)
+    )

@@ -17,7 +17,7 @@ _BOX = "the box"
 
 
 class Impostors:
-    """Who answers in the place of paired cameras. Belongs to the event loop.
+    """Devices that answer in the place of paired cameras. Belongs to the event loop.
 
     Args:
         stop, start: end and begin the recording of what comes from a camera.
@@ -33,7 +33,7 @@ class Impostors:
         self._proven: dict[int, int] = {}
 
     def words(self, camera: int) -> str:
-        """What is wrong with who answers, empty while nothing is."""
+        """What is wrong with the device that answers, empty while nothing is."""
         return self._found.get(camera, "")
 
     def advice(self, camera: int) -> str:
@@ -41,7 +41,7 @@ class Impostors:
         return self._older.get(camera, "")
 
     def notices(self) -> Iterator[Notice]:
-        """That there are some; the cameras' own lines name them, to who may see them."""
+        """That there are some; the cameras' own lines name them, to accounts that may see them."""
         if self._found:
             count = len(self._found)
             where = "the address of a camera" if count == 1 else f"the addresses of {count} cameras"
@@ -51,7 +51,7 @@ class Impostors:
             )  # fmt: skip
 
     async def look(self, camera: CameraRow, now: RecorderStatus | None) -> None:
-        """Let a paired camera prove who it is, once per connection, and again while somebody else answers.
+        """Let a paired camera prove its key, once per connection, and again while another device answers.
 
         Raises:
             StoreError: the entry about it cannot be written; it is not recorded all the same.
@@ -80,7 +80,7 @@ class Impostors:
             # It worked before this box was updated, and evidence that is not recorded cannot be made up for.
             self._older[number] = str(error)
         except PeerError as error:
-            log.debug("%s: does not say who it is: %s", camera.name, printable(str(error)))
+            log.debug("%s: does not prove its key: %s", camera.name, printable(str(error)))
         else:
             self._doubted.discard(number)
             self._older.pop(number, None)

@@ -1,4 +1,4 @@
-"""Being connected to a stream that nobody records: a receiver in the mode AlwaysConnect (ONVIF Receiver 26.06)."""
+"""Staying connected to a stream that is not recorded: a receiver in the mode AlwaysConnect (ONVIF Receiver 26.06)."""
 
 import logging
 import threading

@@ -27,7 +27,7 @@ from onvif.errors import OnvifError
 
 log = logging.getLogger(__name__)
 _COUNT_EVERY_S = 5.0
-# A lost camera is asked anew over ONVIF after this many counts.
+# A lost camera is queried again over ONVIF after this many counts.
 _LOOK_EVERY = 3
 _LONGEST_VISIT_S = 60.0
 _KEY_EVERY_S = 5.0
@@ -99,7 +99,7 @@ class Maintenance:
             await asyncio.gather(*visits, return_exceptions=True)
 
     def _visit_all(self) -> None:
-        """Each camera in a task of its own, so that one that answers slowly or oddly keeps nobody waiting."""
+        """Each camera in a task of its own, so that one that answers slowly or oddly delays no other."""
         for camera in self._roster.all():
             number = camera.camera
             if number in self._visits or time.monotonic() < self._rests.get(number, _Rest()).until_mono_s:
@@ -109,7 +109,7 @@ class Maintenance:
             visit.add_done_callback(lambda _, number=number: self._visits.pop(number, None))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
 
     def want_key(self, camera: int) -> None:
-        """Ask a camera that refreshes its picture gradually for a whole one, where nobody asked just now."""
+        """Ask a camera that refreshes its picture gradually for a whole one, unless one was requested just now."""
         now_mono_s = time.monotonic()
         if now_mono_s - self._keys_wanted.get(camera, -_KEY_EVERY_S) < _KEY_EVERY_S:
             return
@@ -137,10 +137,10 @@ class Maintenance:
                 if self.impostors.words(camera.camera):
                     await self._find(camera)  # its address may have gone to another one
                     return
-                await self._tell_keys(camera)
+                await self._renew_keys(camera)
                 await self._look_after(camera)
         except (RequestError, StoreError, TimeoutError) as error:
-            log.warning("%s: %s", camera.name, error or "it answers too slowly to be looked after")
+            log.warning("%s: %s", camera.name, error or "it answers too slowly for maintenance")
         except Exception:
             # Whatever a camera answers: it is left alone for a while, the others and the recorders go on.
             rest = self._rests.get(camera.camera, _Rest()).longer()
@@ -154,12 +154,12 @@ class Maintenance:
             size, oldest = await self._segments.usage(camera.camera)
             self._usage[camera.camera] = size, oldest, await self._roster.packets(camera.camera)
 
-    async def _tell_keys(self, camera: CameraRow) -> None:
-        """Every day, and whenever an operator's key came or went, cameras are given the keys anew."""
+    async def _renew_keys(self, camera: CameraRow) -> None:
+        """Every day, and whenever an operator's key came or went, cameras are given the keys again."""
         wanted = self._introduction.sealed_to(camera.camera_id) if camera.paired and camera.camera_id else ""
         now = self._recorders.now(camera.camera)
-        told = not wanted or not camera.paired or camera.sealed_to == wanted
-        if told or now is None or not now.connected:
+        up_to_date = not wanted or not camera.paired or camera.sealed_to == wanted
+        if up_to_date or now is None or not now.connected:
             return
         try:
             await rekeyed(self._roster, self._introduction, _BOX, camera)
@@ -180,7 +180,7 @@ class Maintenance:
             said = await pairing.look(camera.xaddr) if camera.paired else None
             if said is not None:
                 same_camera(camera, said)
-            camera = await self._followed(camera)
+            camera = await self._with_present_stream(camera)
             account = self._roster.stream_account(camera.camera)[0]
             if said is not None and (said.paired_with, said.sealed_to, said.stream_user or camera.user) != (
                 self._introduction.box_id, camera.sealed_to, account,
@@ -204,7 +204,7 @@ class Maintenance:
                 continue
             log.warning("%s: found again at %s", camera.name, printable(xaddr))
             there = {"xaddr": xaddr, "stream_uri": stream_uri, "profile": profile}
-            await self._follow(camera, entry(_BOX, "camera-change", camera.camera, {"xaddr": xaddr}), **there)
+            await self._apply_move(camera, entry(_BOX, "camera-change", camera.camera, {"xaddr": xaddr}), **there)
             return
 
     async def _at(self, camera: CameraRow, xaddr: str) -> tuple[str, str]:
@@ -216,15 +216,15 @@ class Maintenance:
             same_camera(camera, said)
         # What was refused at the old address may have been another device; here it may be refused for itself.
         sign_in = self._elsewhere.setdefault((camera.camera, xaddr), SignIn())
-        password, who = self._roster.password(camera.camera), (camera.manufacturer, camera.model, camera.serial)
+        password, known = self._roster.password(camera.camera), (camera.manufacturer, camera.model, camera.serial)
         async with await signed_in(xaddr, camera.user, password, sign_in) as device:
-            told = device.information
-            if who != tuple(printable(each, limit=64) for each in (told.manufacturer, told.model, told.serial)):
+            found = device.information
+            if known != tuple(printable(each, limit=64) for each in (found.manufacturer, found.model, found.serial)):
                 raise PeerError("another camera")
             profile = best_profile(await device.profiles())
             return await device.stream_uri(profile), profile.token
 
-    async def _followed(self, camera: CameraRow) -> CameraRow:
+    async def _with_present_stream(self, camera: CameraRow) -> CameraRow:
         """The camera with the address that its stream has now; whatever records that stream begins there."""
         password, sign_in = self._roster.password(camera.camera), self._roster.sign_in(camera.camera)
         async with await signed_in(camera.xaddr, camera.user, password, sign_in) as device:
@@ -233,14 +233,14 @@ class Maintenance:
         if uri == camera.stream_uri:
             return camera
         log.info("%s: its stream moved", camera.name)
-        return await self._follow(camera, None, stream_uri=uri, profile=profile.token)
+        return await self._apply_move(camera, None, stream_uri=uri, profile=profile.token)
 
-    async def _follow(
+    async def _apply_move(
         self, camera: CameraRow, written: Callable[[Link], AuditEntry] | None, **changes: str
     ) -> CameraRow:
         """Keep what changed of a camera and record from there."""
         camera = replace(self._roster.get(camera.camera), **changes)  # type: ignore[arg-type]  # texts of the fields named
-        await self._roster.put(camera, written)
+        await self._roster.save(camera, written)
         self._roster.sign_in(camera.camera).accepted()
         await self._stop_from(camera)
         await self._start_from(camera)

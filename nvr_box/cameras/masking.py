@@ -1,4 +1,4 @@
-"""What a camera's mask leaves open: `/veilcam/masking` (docs/design.md, “Camera ↔ box”), asked by the box."""
+"""What a camera's mask leaves open: `/veilcam/masking` (docs/design.md, “Camera ↔ box”), queried by the box."""
 
 import math
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ _MOST_ZONES, _MOST_CORNERS, _MOST_PEOPLE = 64, 256, 64
 
 @dataclass(frozen=True, slots=True)
 class Masking:
-    """What is left open, whoever comes.
+    """What is left open, for any person.
 
     Attributes:
         people: whether people are masked at all.
         extent: how much of one is: faces, heads or bodies.
         never: polygons in which nothing is masked, x0, y0, x1, y1, … as shares of the picture.
-        mode, labels: who is left open by choice, or masked alone.
+        mode, labels: the people left open by choice, or the only ones masked.
         places: what an operator released.
     """
 

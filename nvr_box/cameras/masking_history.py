@@ -1,6 +1,6 @@
 """What each camera's mask left open in the past, as rows: a recorded picture is shown with the truth of its time.
 
-Where nobody knows when exactly something changed, both hold: the old until it was seen to be over, the new since the
+Where it is not known when exactly something changed, both hold: the old until it was seen to be over, the new since the
 last time that the camera said something else.
 """
 

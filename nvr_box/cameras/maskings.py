@@ -23,7 +23,7 @@ _ROSTER_EVERY_S = 1.0
 _PAUSE_S = 0.5
 _BACK_OFF_S = (2.0, 5.0, 15.0, 30.0)
 _BELIEVED_S = 120.0
-"""For how long what a camera said is what it does: then nobody knows."""
+"""For how long what a camera said is what it does: then it is unknown."""
 _CONFIRM_EVERY_S = 60.0
 _NEW_US = 120_000_000
 
@@ -52,37 +52,37 @@ class Maskings:
         self._known: dict[int, _Known] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
-    def now(self, by: Account, camera: int) -> Masking | None:
+    def now(self, account: Account, camera: int) -> Masking | None:
         """What the camera's mask leaves open; None where it has not said so for two minutes."""
-        by.demand(Right.VIEW, camera)
+        account.demand(Right.VIEW, camera)
         known = self._known.get(camera)
         return known.masking if known is not None and known.believed else None
 
-    def whole(self, by: Account, camera: int) -> WholeMaskReason | None:
+    def whole(self, account: Account, camera: int) -> WholeMaskReason | None:
         """Why the whole picture is masked; None while people only are, or the camera does not answer."""
-        by.demand(Right.VIEW, camera)
+        account.demand(Right.VIEW, camera)
         known = self._known.get(camera)
         return known.whole if known is not None else None
 
-    async def past(self, by: Account, camera: int, start_us: int, end_us: int) -> tuple[PastMasking, ...]:
+    async def past(self, account: Account, camera: int, start_us: int, end_us: int) -> tuple[PastMasking, ...]:
         """What held at some time in [start, end); a time that none of them covers is not known.
 
         Raises:
             Refused: the camera may not be viewed.
             StoreError: the database refuses.
         """
-        by.demand(Right.VIEW, camera)
+        account.demand(Right.VIEW, camera)
         found = await self._history.between(camera, start_us, end_us)
         known = self._known.get(camera)
         if known is None or known.believed:
             return found
-        # It has been silent since: what it does now, nobody knows.
+        # It has been silent since: what it does now is unknown.
         return tuple(replace(each, end_us=known.confirmed_us) if each.end_us is None else each for each in found)
 
     async def ask(self, camera: int) -> None:
         """Hear at once what a camera says, after a change that was made there."""
         known = self._roster.get(camera)
-        with suppress(PeerError, SignInRefused):  # it is asked on and on anyway
+        with suppress(PeerError, SignInRefused):  # it is polled on and on anyway
             await self._took(camera, await self._look(known, mark="", wait_s=0.0))
 
     async def run(self) -> None:
@@ -101,7 +101,7 @@ class Maskings:
                 for gone in self._tasks.keys() - wanted:
                     self._tasks.pop(gone).cancel()
                 for new in wanted - self._tasks.keys():
-                    self._tasks[new] = asyncio.create_task(self._follow(new), name=f"masking-{new}")
+                    self._tasks[new] = asyncio.create_task(self._poll(new), name=f"masking-{new}")
                 await asyncio.sleep(_ROSTER_EVERY_S)
         finally:
             tasks, self._tasks = tuple(self._tasks.values()), {}
@@ -109,7 +109,7 @@ class Maskings:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _follow(self, camera: int) -> None:
+    async def _poll(self, camera: int) -> None:
         failures = 0
         while True:
             try:
@@ -122,7 +122,7 @@ class Maskings:
                 log.debug("camera %d: what it masks is not known: %s", camera, printable(str(error)))
                 failures += 1
             except Exception:
-                # Whatever one camera answers, the others are asked.
+                # Whatever one camera answers, the others are polled.
                 log.exception("camera %d: asking what it masks failed", camera)
                 failures = len(_BACK_OFF_S)
             if failures and camera in self._known:
@@ -130,7 +130,7 @@ class Maskings:
             await asyncio.sleep(_BACK_OFF_S[min(failures, len(_BACK_OFF_S)) - 1] if failures else _PAUSE_S)
 
     def _first_us(self, camera: int, now_us: int) -> int:
-        """Since when the first answer of a camera counts: it is asked as soon as it is added, and answers in time."""
+        """Since when the first answer of a camera counts: it is polled as soon as it is added, and answers in time."""
         added_us = self._roster.get(camera).added_utc_us
         return added_us if 0 <= now_us - added_us < _NEW_US else now_us
 
@@ -161,7 +161,7 @@ class Maskings:
                 start_us = before.confirmed_us if before else self._first_us(camera, now_us)
                 await self._history.begin(camera, said.masking, start_us, now_us)
         except Error:
-            # Written down the next time; until then nobody takes the past for known.
+            # Written down the next time; until then the past does not count as known.
             if before is None:
                 del self._known[camera]
             else:

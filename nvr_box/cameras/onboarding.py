@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from base.clock import utc_us
 from base.errors import Conflict, Invalid, PeerError
 from base.logs import printable
 from nvr_box.cameras import pairing
@@ -19,7 +20,7 @@ from onvif.replies import ProfileReply
 
 @dataclass(frozen=True, slots=True)
 class ProbedCamera:
-    """A camera that passed every step; whoever gets it closes `device`."""
+    """A camera that passed every step; its receiver closes `device`."""
 
     device: Device
     profile: ProfileReply
@@ -50,9 +51,16 @@ async def probe_camera(
         return
     kept = False
     try:
-        who = device.information
+        information = device.information
         yield Step("reach", ok=True, detail=address), None
-        yield Step("sign-in", ok=True, detail=printable(f"{who.manufacturer} {who.model} {who.firmware}")), None
+        yield (
+            Step(
+                "sign-in",
+                ok=True,
+                detail=printable(f"{information.manufacturer} {information.model} {information.firmware}"),
+            ),
+            None,
+        )
         try:
             profile = best_profile(await device.profiles())
             uri = await device.stream_uri(profile)
@@ -83,17 +91,47 @@ async def probe_camera(
 
 def refuse_another(known: CameraRow, tried: ProbedCamera) -> None:
     """Raise `RequestError` when what was tried is another camera than the known one: its recordings would be mixed."""
-    said, who = tried.paired, tried.device.information
+    said, information = tried.paired, tried.device.information
     if known.camera_id is not None:
         same = said is not None and said.camera_id == known.camera_id
     else:
-        told = (printable(each, limit=64) for each in (who.manufacturer, who.model, who.serial))
+        reported = (
+            printable(each, limit=64) for each in (information.manufacturer, information.model, information.serial)
+        )
         same = said is None and all(
             not before or before == now
-            for before, now in zip((known.manufacturer, known.model, known.serial), told, strict=True)
+            for before, now in zip((known.manufacturer, known.model, known.serial), reported, strict=True)
         )
     if not same:
         raise Conflict(f"another camera than {known.name} answers there; remove this one and add that one")
+
+
+def row_of(tried: ProbedCamera, said: pairing.Paired | None, user: str, name: str) -> CameraRow:
+    """The row of a camera that was tried, without a number yet; `said` is its answer to our keys, None unpaired."""
+    information = tried.device.information
+    return CameraRow(
+        camera=0,
+        name=name_of(name, said.name if said else f"{information.manufacturer} {information.model}"),
+        xaddr=tried.device.address,
+        user=user,
+        stream_uri=tried.stream_uri,
+        profile=tried.profile.token,
+        manufacturer=printable(information.manufacturer, limit=64),
+        model=printable(information.model, limit=64),
+        serial=printable(information.serial, limit=64),
+        camera_id=said.camera_id if said else None,
+        signing_key=said.signing_key if said else None,
+        appearance_model=said.appearance_model if said else None,
+        paired=said is not None,
+        sealed_to=said.sealed_to if said else "",
+        recording=True,
+        added_utc_us=utc_us(),
+    )
+
+
+def name_of(wanted: str, otherwise: str) -> str:
+    """A name fit for a page: the one wanted, or else the other."""
+    return printable(wanted.strip() or otherwise.strip() or "camera", limit=64)
 
 
 def best_profile(profiles: tuple[ProfileReply, ...]) -> ProfileReply:

@@ -27,7 +27,7 @@ class Paired:
     """What a camera says of itself, proven by its key. `signing_key`, `camera_id` and `box_key` are hex.
 
     Attributes:
-        box_key: what it takes orders from, None while from nobody in particular.
+        box_key: what it takes orders from, None while from any box.
         sealed_to: ids of the keys that it seals the originals to, hex, by blanks.
         stream_user: its account for the streams, None where it has none.
         stream_password: sealed to the box; only in the answer to an offer.

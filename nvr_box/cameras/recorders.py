@@ -53,16 +53,16 @@ class Recorders:
         self,
         camera: CameraRow,
         wanted: WantedStream,
-        told: Callable[[int, bytes], None],
+        on_events: Callable[[int, bytes], None],
         sign_in: SignIn | None = None,
         want_key: Callable[[], None] = lambda: None,
     ) -> None:
         """Record `wanted` as `camera` until `stop`; one that is recorded goes on as it does.
 
         Args:
-            told: called with the camera and each metadata document that has events in it.
+            on_events: called with the camera and each metadata document that has events in it.
             sign_in: of the account that `wanted` names.
-            want_key: called when nobody could begin to watch, since the camera refreshes its picture gradually.
+            want_key: called when no viewer could begin to watch, since the camera refreshes its picture gradually.
         """
         sign_in = sign_in or SignIn()
         if camera.camera in self._running or self._ended:
@@ -85,7 +85,7 @@ class Recorders:
             segment_s=self._segment_s,
             make_room=self._retention.make_room,
             publish=publish,
-            told=lambda document: self._tell(told, camera.camera, document),
+            on_events=lambda document: self._publish(on_events, camera.camera, document),
             near=is_near(wanted.uri),
             want_key=wanted_there,
         )
@@ -98,9 +98,9 @@ class Recorders:
         self._running[camera.camera] = recorder
         recorder.start()
 
-    def _tell(self, told: Callable[[int, bytes], None], camera: int, document: bytes) -> None:
+    def _publish(self, on_events: Callable[[int, bytes], None], camera: int, document: bytes) -> None:
         """On the recorder's thread."""
-        self._loop.call_soon_threadsafe(told, camera, document)
+        self._loop.call_soon_threadsafe(on_events, camera, document)
 
     async def stop(self, camera: int) -> None:
         """End it; its open segment is finished when this returns."""

@@ -15,7 +15,7 @@ class AnotherCamera(PeerError):
     """What answers proves that it is not the camera that was added."""
 
 
-async def rekeyed(roster: CameraStore, introduction: PairingOffers, who: str, camera: CameraRow) -> CameraRow:
+async def rekeyed(roster: CameraStore, introduction: PairingOffers, actor: str, camera: CameraRow) -> CameraRow:
     """Give a camera today's keys and a new token, and write down what it says of itself.
 
     Raises:
@@ -47,9 +47,9 @@ async def rekeyed(roster: CameraStore, introduction: PairingOffers, who: str, ca
         signing_key=said.signing_key,
         appearance_model=said.appearance_model,
     )
-    written = entry(who, "pair", camera.camera, {"camera_id": said.camera_id})
+    written = entry(actor, "pair", camera.camera, {"camera_id": said.camera_id})
     stream = introduction.stream_account(said)
-    await roster.put(changed, written, push_token=token_hash(token), stream=stream)
+    await roster.save(changed, written, push_token=token_hash(token), stream=stream)
     return changed
 
 

@@ -1,4 +1,4 @@
-"""Places that a camera need not mask: `/veilcam/released-places` (docs/design.md, “Camera ↔ box”), asked by the box."""
+"""Places that a camera need not mask: `/veilcam/released-places` (docs/design.md, “Camera ↔ box”), for the box."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,9 @@ async def look(xaddr: str, user: str, password: str) -> tuple[ReleasedPlaceRow, 
     return read((await signed("GET", _url(xaddr), user, password, None, what="the released places")).said)
 
 
-async def put(xaddr: str, user: str, password: str, places: Sequence[ReleasedPlaceRow]) -> tuple[ReleasedPlaceRow, ...]:
+async def save(
+    xaddr: str, user: str, password: str, places: Sequence[ReleasedPlaceRow]
+) -> tuple[ReleasedPlaceRow, ...]:
     """Release these places and no others; what the camera then says. Raises as `look`."""
     answer = await signed("PUT", _url(xaddr), user, password, document(places), what="the released places")
     return read(answer.said)

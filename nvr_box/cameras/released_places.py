@@ -1,6 +1,6 @@
 """Releasing places from a camera's mask on the page: where a thing stands that looks like a person.
 
-What is doubtful there is no longer masked. Whoever is followed there is masked all the same; the camera decides.
+What is doubtful there is no longer masked. A person who is tracked there is masked all the same; the camera decides.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ class PlaceReleases:
         # What is put replaces the whole list: two at once would lose one.
         self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def release(self, by: Account, camera: int, box: Box, *, reason: str) -> tuple[ReleasedPlaceRow, ...]:
+    async def release(self, account: Account, camera: int, box: Box, *, reason: str) -> tuple[ReleasedPlaceRow, ...]:
         """Release one more; what the camera then says.
 
         Args:
@@ -42,7 +42,7 @@ class PlaceReleases:
             PeerError: the camera does not answer or refuses.
             StoreError: there is no such camera.
         """
-        known = await self._allowed(by, camera, "release-place")
+        known = await self._allowed(account, camera, "release-place")
         reason = printable(reason.strip(), limit=_LONGEST_REASON)
         if len(reason) < _LEAST_REASON:
             raise Invalid(f"reason: at least {_LEAST_REASON} characters are needed", "reason")
@@ -50,44 +50,46 @@ class PlaceReleases:
             places = await released.look(*self._account(known))
             if len(places) >= MOST_PLACES:
                 raise Conflict(f"{MOST_PLACES} places are released on {known.name}; take one back first")
-            place = ReleasedPlaceRow(secrets.token_hex(8), box, reason, by.name[:64], utc_us())
-            # Written down before it happens: from here on somebody may be seen.
-            await self._write(by, "release-place", camera, place)
-            return await self._put(by, known, "release-place", (*places, place))
+            place = ReleasedPlaceRow(secrets.token_hex(8), box, reason, account.name[:64], utc_us())
+            # Written down before it happens: from here on a person may be seen.
+            await self._write(account, "release-place", camera, place)
+            return await self._save(account, known, "release-place", (*places, place))
 
-    async def take_back(self, by: Account, camera: int, place: str) -> tuple[ReleasedPlaceRow, ...]:
+    async def take_back(self, account: Account, camera: int, place: str) -> tuple[ReleasedPlaceRow, ...]:
         """Mask there again whatever looks like a person. Raises as `release`; `NotFound` where none is called so."""
-        known = await self._allowed(by, camera, "take-back-place")
+        known = await self._allowed(account, camera, "take-back-place")
         async with self._turns[camera]:
             places = await released.look(*self._account(known))
             found = next((each for each in places if each.id == place), None)
             if found is None:
                 raise NotFound("there is no such released place, or it was taken back")
-            await self._write(by, "take-back-place", camera, found)
-            return await self._put(by, known, "take-back-place", tuple(each for each in places if each is not found))
+            await self._write(account, "take-back-place", camera, found)
+            return await self._save(
+                account, known, "take-back-place", tuple(each for each in places if each is not found)
+            )
 
-    async def _allowed(self, by: Account, camera: int, action: str) -> CameraRow:
-        await self._log.demand(by, Right.ADMIN, action, camera=camera)
-        await self._log.demand(by, Right.VIEW, action, camera=camera)
+    async def _allowed(self, account: Account, camera: int, action: str) -> CameraRow:
+        await self._log.demand(account, Right.ADMIN, action, camera=camera)
+        await self._log.demand(account, Right.VIEW, action, camera=camera)
         known = self._roster.get(camera)
         if not known.veilcam or not known.device:
             raise Conflict(f"{known.name} is of another make: it does not mask people")
         return known
 
-    async def _put(
-        self, by: Account, known: CameraRow, action: str, places: tuple[ReleasedPlaceRow, ...]
+    async def _save(
+        self, account: Account, known: CameraRow, action: str, places: tuple[ReleasedPlaceRow, ...]
     ) -> tuple[ReleasedPlaceRow, ...]:
         try:
-            now = await released.put(*self._account(known), places)
+            now = await released.save(*self._account(known), places)
         except PeerError as error:
-            await self._log.write(by.name, action, camera=known.camera, granted=False, why=printable(str(error)))
+            await self._log.write(account.name, action, camera=known.camera, granted=False, why=printable(str(error)))
             raise
         await self._maskings.ask(known.camera)
         return now
 
-    async def _write(self, by: Account, action: str, camera: int, place: ReleasedPlaceRow) -> None:
+    async def _write(self, account: Account, action: str, camera: int, place: ReleasedPlaceRow) -> None:
         where = " ".join(f"{value:.3f}" for value in place.box)
-        await self._log.write(by.name, action, camera=camera, reason=place.reason, place=place.id, box=where)
+        await self._log.write(account.name, action, camera=camera, reason=place.reason, place=place.id, box=where)
 
     def _account(self, known: CameraRow) -> tuple[str, str, str]:
         return known.xaddr, known.user, self._roster.password(known.camera)

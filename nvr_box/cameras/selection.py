@@ -1,4 +1,4 @@
-"""Whom a camera's mask leaves open: `/veilcam/selection` (docs/design.md, “Camera ↔ box”), asked by the box."""
+"""The people whom a camera's mask leaves open: `/veilcam/selection` (docs/design.md, “Camera ↔ box”)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class CameraSelection:
 
 
 async def look(xaddr: str, user: str, password: str) -> CameraSelection:
-    """What is in force; the camera looks at nobody for it.
+    """What is in force; the camera compares no person for it.
 
     Raises:
         PeerError: it refuses, does not answer, or answers nonsense.

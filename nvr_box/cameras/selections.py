@@ -1,6 +1,6 @@
 """Choosing on the page whom a camera leaves open or masks alone: by clothing and an unbroken track, never by face.
 
-The camera decides and masks whoever is in doubt; the box tells it the appearance code that the camera itself made of a
+The camera decides and masks people in doubt; the box sends it the appearance code that the camera itself made of a
 person, and shows what is in force.
 """
 
@@ -41,47 +41,47 @@ class Selections:
         self._maskings = maskings
 
     async def choose_pick(
-        self, by: Account, camera: int, choice: SelectionChoice, *, still: str, pick: int
+        self, account: Account, camera: int, choice: SelectionChoice, *, still: str, pick: int
     ) -> CameraSelection:
-        """Choose somebody of a frozen picture. Raises as `choose_passage`; `StoreError` also for an old still."""
-        await self._log.demand(by, Right.ADMIN, "select", camera=camera)
-        code, chosen, _ = await self._stills.code(by, still, pick)
-        # A code of the masked picture, made by the box, tells nobody apart: that must not open anybody.
+        """Choose a person of a frozen picture. Raises as `choose_passage`; `StoreError` also for an old still."""
+        await self._log.demand(account, Right.ADMIN, "select", camera=camera)
+        code, chosen, _ = await self._stills.code(account, still, pick)
+        # A code of the masked picture, made by the box, tells no two people apart: it must not unmask any.
         if chosen.passage is None:
-            raise Conflict("the camera has not described this person itself; choose somebody whom it has")
-        return await self._choose(by, camera, choice, code, chosen.object_class)
+            raise Conflict("the camera has not described this person itself; choose a person whom it has")
+        return await self._choose(account, camera, choice, code, chosen.object_class)
 
     async def choose_passage(
-        self, by: Account, camera: int, choice: SelectionChoice, *, passage: int
+        self, account: Account, camera: int, choice: SelectionChoice, *, passage: int
     ) -> CameraSelection:
         """Choose the person of a search result; added to whom the same mode names already.
 
         Raises:
-            Refused: the right is missing, also for the camera that saw him.
+            Refused: the right is missing, also for the camera that saw the person.
             RequestError: no person, no code, or one that this camera does not understand.
             PeerError: the camera does not answer or refuses.
             StoreError: there is no such camera or passage.
         """
-        await self._log.demand(by, Right.ADMIN, "select", camera=camera)
+        await self._log.demand(account, Right.ADMIN, "select", camera=camera)
         found = (await self._passages.get([passage])).get(passage)
         if found is None:
             raise NotFound("there is no such passage")
-        by.demand(Right.VIEW, found.camera)
+        account.demand(Right.VIEW, found.camera)
         if found.code is None:
             raise Conflict("the camera made no appearance code of this person")
-        return await self._choose(by, camera, choice, found.code, found.object_class)
+        return await self._choose(account, camera, choice, found.code, found.object_class)
 
-    async def end(self, by: Account, camera: int) -> CameraSelection:
+    async def end(self, account: Account, camera: int) -> CameraSelection:
         """Mask everyone again. Raises as `choose_passage`."""
-        await self._log.demand(by, Right.ADMIN, "select", camera=camera)
+        await self._log.demand(account, Right.ADMIN, "select", camera=camera)
         known = self._ours(camera)
         now = await selection.end(known.xaddr, known.user, self._roster.password(camera))
         await self._maskings.ask(camera)
-        await self._log.write(by.name, "select", camera=camera, mode=now.mode.value, people=", ".join(now.labels))
+        await self._log.write(account.name, "select", camera=camera, mode=now.mode.value, people=", ".join(now.labels))
         return now
 
     async def _choose(
-        self, by: Account, camera: int, choice: SelectionChoice, code: AppearanceCode, object_class: ObjectClass
+        self, account: Account, camera: int, choice: SelectionChoice, code: AppearanceCode, object_class: ObjectClass
     ) -> CameraSelection:
         known, password = self._ours(camera), self._roster.password(camera)
         if choice.mode is Mode.EVERYONE:
@@ -96,9 +96,9 @@ class Selections:
         before = await selection.look(known.xaddr, known.user, password)
         people = [each for each in before.people if before.mode is choice.mode and each.label != label]
         people.append(ChosenPerson(label, code.model, code.data.hex()))
-        # Written down before it happens: from here on somebody may be seen.
+        # Written down before it happens: from here on a person may be seen.
         named = ", ".join(each.label for each in people)
-        await self._log.write(by.name, "select", camera=camera, mode=choice.mode.value, people=named)
+        await self._log.write(account.name, "select", camera=camera, mode=choice.mode.value, people=named)
         now = await selection.choose(known.xaddr, known.user, password, choice.mode, people)
         await self._maskings.ask(camera)
         return now

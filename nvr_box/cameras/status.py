@@ -1,4 +1,4 @@
-"""What the page is told of cameras: found ones, steps of trying one, how an added one is doing."""
+"""What the page shows of cameras: found ones, steps of trying one, how an added one is doing."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -43,7 +43,7 @@ class CameraStatus:
     """How one camera is doing now. `message` names what is wrong, empty when nothing is.
 
     Attributes:
-        asked_utc_us: when its stream was asked for last.
+        asked_utc_us: when its stream was last requested.
     """
 
     camera: int
@@ -60,6 +60,44 @@ class CameraStatus:
     oldest_utc_us: int | None
     packets: int
     asked_utc_us: int | None = None
+
+
+def status_of(
+    camera: int,
+    running: RecorderStatus | None,
+    *,
+    since_utc_us: int,
+    strange: str,
+    advice: str,
+    usage: tuple[int, int | None, int],
+) -> CameraStatus:
+    """The status that a recorder's own account of itself means.
+
+    Args:
+        running: None for a camera that is not recorded.
+        since_utc_us: when the camera was added.
+        strange: what is wrong with the device that answers at its address; it is not recorded then.
+        advice: what to do about a camera that is recorded all the same.
+        usage: bytes, oldest picture (UTC microseconds) and passages.
+    """
+    now = running or RecorderStatus(since_utc_us=since_utc_us)
+    size, oldest, packets = usage
+    return CameraStatus(
+        camera=camera,
+        state=CameraRecordingState.LOST if strange else state_of(now) if running else CameraRecordingState.OFF,
+        since_utc_us=now.since_utc_us,
+        message=strange or now.message or advice or clock_message(now.clock_offset_s),
+        clock_offset_s=now.clock_offset_s,
+        codec=now.codec,
+        width=now.width,
+        height=now.height,
+        rate_fps=now.rate_fps,
+        last_frame_utc_us=now.last_frame_utc_us,
+        recorded_bytes=size,
+        oldest_utc_us=oldest,
+        packets=packets,
+        asked_utc_us=now.asked_utc_us,
+    )
 
 
 def state_of(now: RecorderStatus) -> CameraRecordingState:

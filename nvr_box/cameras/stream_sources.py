@@ -63,7 +63,7 @@ class StreamSources:
         """None for a camera that is recorded from its own stream, as it tells it."""
         return self._feeds.get(recording)
 
-    async def put(self, recording: int, feed: StreamSource | None) -> None:
+    async def save(self, recording: int, feed: StreamSource | None) -> None:
         """Keep it, or let the recording be its own camera's again. Raises `StoreError` when the disk refuses."""
         if self._feeds.get(recording) == feed:
             return

@@ -54,7 +54,7 @@ async def signed(
     """One exchange in which the password vouches for the whole body and for the whole answer (`auth-int`).
 
     Args:
-        what: is asked for, in the words of a refusal.
+        what: is requested, in the words of a refusal.
 
     Raises:
         PeerError: it refuses, says why where it does, does not answer, or what comes was altered on the way.
@@ -62,7 +62,7 @@ async def signed(
     sent = b"" if body is None else json.dumps(body).encode()
     try:
         async with new_session() as session:
-            # Without the body: whoever asks for the password first gets no document to read.
+            # Without the body: a server that demands the password first gets no document to read.
             async with session.request(method, url, ssl=False, allow_redirects=False) as reply:
                 if reply.status != 401:
                     raise PeerError(f"{url.host} refuses {what} with status {reply.status}: {await _why(reply)}")

@@ -1,7 +1,7 @@
 """Where a camera is now whose address changed: found again by its identity through discovery.
 
 WS-Discovery's endpoint is the same for as long as a device lives (April 2005, 2.6). It is noted while the camera is at
-its known address. A camera of ours is asked for its identifier instead, which needs no account.
+its known address. A camera of ours is queried for its identifier instead, which needs no account.
 """
 
 import time
@@ -64,7 +64,7 @@ class Whereabouts:
         try:
             answers = await self._ask()
         except OSError:
-            return  # no network that can be asked: its cameras are found by their known addresses, or not
+            return  # no network that can be searched: its cameras are found by their known addresses, or not
         self._answers = [each for each in answers if all(_authority(xaddr) for xaddr in each.xaddrs)]
         by_place = {_authority(xaddr): each.endpoint for each in self._answers for xaddr in each.xaddrs}
         rows = [
@@ -74,7 +74,7 @@ class Whereabouts:
         ]
 
         if rows:
-            # The first that was seen at its address stays: who answers there later may be another device.
+            # The first that was seen at its address stays: what answers there later may be another device.
             await self._store.write(lambda link: camera_rows.note_endpoints(link, rows))
 
     async def _endpoint(self, camera: int) -> str | None:

@@ -1,6 +1,6 @@
-"""`python -m nvr_box keys …`: the ceremonies of whoever is responsible for the keys. Each leaves an audit entry.
+"""`python -m nvr_box keys …`: the ceremonies of the person responsible for the keys. Each leaves an audit entry.
 
-Secrets come from standard input, one a line, or are asked for at a terminal and not shown.
+Secrets come from standard input, one a line, or are typed at a terminal and not shown.
 """
 
 import argparse
@@ -77,15 +77,15 @@ class Room:
     log: Audit
 
 
-async def run(room: Room, asked: argparse.Namespace) -> None:
+async def run(room: Room, arguments: argparse.Namespace) -> None:
     """One command.
 
     Raises:
         Error: it is refused; the message says why and nothing was changed.
     """
     shared = {"list": _list, "revoke": _revoke, "shred": _shred, "hold-range": _hold_range, "lift": _lift}
-    if asked.action in shared:
-        await shared[asked.action](room, asked)
+    if arguments.action in shared:
+        await shared[arguments.action](room, arguments)
         return
     what = {
         "create": _create,
@@ -96,8 +96,8 @@ async def run(room: Room, asked: argparse.Namespace) -> None:
         "escrow-create": _escrow_create,
         "escrow-join": _escrow_join,
         "hold": _hold,
-    }[asked.action](room.keys, asked)
-    await room.log.write(CONSOLE.name, "keys", what=asked.action, name=what)
+    }[arguments.action](room.keys, arguments)
+    await room.log.write(CONSOLE.name, "keys", what=arguments.action, name=what)
 
 
 async def _list(room: Room, _asked: argparse.Namespace) -> None:
@@ -117,8 +117,8 @@ async def _list(room: Room, _asked: argparse.Namespace) -> None:
         print(f"hold {each.number}  {each.case}  camera {each.camera}  {span}  {state}")
 
 
-def _create(keys: KeyFolder, asked: argparse.Namespace) -> str:
-    recipient = keys.create(asked.label, secret("passphrase: "), hybrid=asked.hybrid)
+def _create(keys: KeyFolder, arguments: argparse.Namespace) -> str:
+    recipient = keys.create(arguments.label, secret("passphrase: "), hybrid=arguments.hybrid)
     print(recipient.kid.hex())
     return recipient.kid.hex()
 
@@ -134,100 +134,105 @@ def _rotate(keys: KeyFolder, _asked: argparse.Namespace) -> str:
     return " ".join(day.day for day in days)
 
 
-def _assign(keys: KeyFolder, asked: argparse.Namespace) -> str:
-    keys.assign(asked.kid, asked.account)
-    print(f"{asked.kid} belongs to {asked.account}")
-    return f"{asked.kid} {asked.account}"
+def _assign(keys: KeyFolder, arguments: argparse.Namespace) -> str:
+    keys.assign(arguments.kid, arguments.account)
+    print(f"{arguments.kid} belongs to {arguments.account}")
+    return f"{arguments.kid} {arguments.account}"
 
 
-async def _revoke(room: Room, asked: argparse.Namespace) -> None:
-    await room.custody.revoke(CONSOLE, asked.kid)
-    print(f"{asked.kid} is revoked: a running box tells its cameras within a minute; the past still opens with it")
+async def _revoke(room: Room, arguments: argparse.Namespace) -> None:
+    await room.custody.revoke(CONSOLE, arguments.kid)
+    print(f"{arguments.kid} is revoked: a running box tells its cameras within a minute; the past still opens with it")
 
 
-async def _shred(room: Room, asked: argparse.Namespace) -> None:
-    if not asked.yes:
-        raise RightRefused(f"keys shred: what only {asked.name} opens is lost for good; say --yes to do it")
-    await room.custody.shred(CONSOLE, asked.name)
-    print(f"{asked.name} is destroyed")
+async def _shred(room: Room, arguments: argparse.Namespace) -> None:
+    if not arguments.yes:
+        raise RightRefused(f"keys shred: what only {arguments.name} opens is lost for good; say --yes to do it")
+    await room.custody.shred(CONSOLE, arguments.name)
+    print(f"{arguments.name} is destroyed")
 
 
-async def _hold_range(room: Room, asked: argparse.Namespace) -> None:
-    passphrases = [secret(f"operator's passphrase {number + 1}: ") for number in range(asked.operators)]
-    placed = await room.holds.place(CONSOLE, asked.case, asked.camera, asked.start, asked.end, reason=asked.reason)
-    print(f"hold {placed.number}: camera {asked.camera} for {asked.case}")
+async def _hold_range(room: Room, arguments: argparse.Namespace) -> None:
+    passphrases = [secret(f"operator's passphrase {number + 1}: ") for number in range(arguments.operators)]
+    placed = await room.holds.place(
+        CONSOLE, arguments.case, arguments.camera, arguments.start, arguments.end, reason=arguments.reason
+    )
+    print(f"hold {placed.number}: camera {arguments.camera} for {arguments.case}")
     if passphrases:
-        fresh = room.keys.cases.public(asked.case) is None
+        fresh = room.keys.cases.public(arguments.case) is None
         case_passphrase = secret("passphrase of the case: ") if fresh else ""
         done = await room.holds.seal(CONSOLE, placed.number, passphrases=passphrases, case_passphrase=case_passphrase)
         print(f"{done.kept} groups of pictures are sealed to the key of the case, {done.missed} did not open")
 
 
-async def _lift(room: Room, asked: argparse.Namespace) -> None:
-    await room.holds.lift(CONSOLE, asked.number, reason=asked.reason)
-    print(f"hold {asked.number} is lifted")
+async def _lift(room: Room, arguments: argparse.Namespace) -> None:
+    await room.holds.lift(CONSOLE, arguments.number, reason=arguments.reason)
+    print(f"hold {arguments.number} is lifted")
 
 
-def _take_away(keys: KeyFolder, asked: argparse.Namespace) -> str:
-    keys.take_away(asked.kid, asked.file)
-    print(f"{asked.kid} is in {asked.file} and no longer here; without this file and its passphrase it is lost")
-    return str(asked.kid)
+def _take_away(keys: KeyFolder, arguments: argparse.Namespace) -> str:
+    keys.take_away(arguments.kid, arguments.file)
+    print(f"{arguments.kid} is in {arguments.file} and no longer here; without this file and its passphrase it is lost")
+    return str(arguments.kid)
 
 
-def _dual(keys: KeyFolder, asked: argparse.Namespace) -> str:
+def _dual(keys: KeyFolder, arguments: argparse.Namespace) -> str:
     pairs = []
-    for word in asked.pair:
+    for word in arguments.pair:
         first, plus, second = word.partition("+")
         if not plus:
             raise Invalid(f"keys dual: want KID+KID, got {word!r}", "dual")
         pairs.append((first, second))
     keys.require_both(pairs)
-    print("day keys made from now on open to " + (", or ".join(asked.pair) if pairs else "each operator alone"))
-    return " ".join(asked.pair) or "off"
+    print("day keys made from now on open to " + (", or ".join(arguments.pair) if pairs else "each operator alone"))
+    return " ".join(arguments.pair) or "off"
 
 
-def _escrow_create(keys: KeyFolder, asked: argparse.Namespace) -> str:
+def _escrow_create(keys: KeyFolder, arguments: argparse.Namespace) -> str:
     identity = Identity.generate(label="escrow")
     try:
-        shares = escrow.split(identity, asked.threshold, asked.shares)
+        shares = escrow.split(identity, arguments.threshold, arguments.shares)
     except ValueError as error:
         raise Invalid(f"escrow-create: {error}", "shares") from error
     try:
-        asked.folder.mkdir(parents=True, exist_ok=True)
+        arguments.folder.mkdir(parents=True, exist_ok=True)
         for share in shares:
-            path = asked.folder / f"share-{share.x}.txt"
+            path = arguments.folder / f"share-{share.x}.txt"
             with path.open("x", encoding="ascii") as file:
                 path.chmod(0o600)
                 file.write(f"{share}\n")
     except OSError as error:
-        raise StoreError(f"{asked.folder}: {error.strerror}") from error
+        raise StoreError(f"{arguments.folder}: {error.strerror}") from error
     keys.add_escrow(identity.recipient)
     kid = identity.kid.hex()
-    print(f"{kid}: any {asked.threshold} of the {asked.shares} files in {asked.folder}; take them away from this box")
+    print(
+        f"{kid}: any {arguments.threshold} of the {arguments.shares} files in {arguments.folder};"
+        " take them away from this box"
+    )
     return kid
 
 
-def _escrow_join(_keys: KeyFolder, asked: argparse.Namespace) -> str:
+def _escrow_join(_keys: KeyFolder, arguments: argparse.Namespace) -> str:
     try:
-        lines = [path.read_text(encoding="ascii") for path in asked.share]
+        lines = [path.read_text(encoding="ascii") for path in arguments.share]
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"a share cannot be read: {error}") from error
     identity = escrow.join([escrow.KeyShare.parse(line) for line in lines])
     passphrase = secret("new passphrase: ")
     long_enough(passphrase)
     try:
-        key_files.save(asked.out, identity, passphrase)
+        key_files.save(arguments.out, identity, passphrase)
     except OSError as error:
-        raise StoreError(f"{asked.out}: {error.strerror}") from error
-    print(f"{identity.kid.hex()} is in {asked.out}; `python -m wire.player` opens recordings with it")
+        raise StoreError(f"{arguments.out}: {error.strerror}") from error
+    print(f"{identity.kid.hex()} is in {arguments.out}; `python -m wire.player` opens recordings with it")
     return identity.kid.hex()
 
 
-def _hold(keys: KeyFolder, asked: argparse.Namespace) -> str:
-    passphrases = [secret(f"operator's passphrase {number + 1}: ") for number in range(asked.operators)]
-    recipient = keys.hold(asked.case, asked.day, passphrases, secret("passphrase of the case: "))
-    print(f"{recipient.kid.hex()}: {', '.join(asked.day)} stay recoverable for {asked.case}")
-    return f"{asked.case}: {' '.join(asked.day)}"
+def _hold(keys: KeyFolder, arguments: argparse.Namespace) -> str:
+    passphrases = [secret(f"operator's passphrase {number + 1}: ") for number in range(arguments.operators)]
+    recipient = keys.hold(arguments.case, arguments.day, passphrases, secret("passphrase of the case: "))
+    print(f"{recipient.kid.hex()}: {', '.join(arguments.day)} stay recoverable for {arguments.case}")
+    return f"{arguments.case}: {' '.join(arguments.day)}"
 
 
 def _time_us(text: str) -> int:
@@ -238,7 +243,7 @@ def _time_us(text: str) -> int:
 
 
 def secret(prompt: str) -> str:
-    """One line of standard input; asked for, and not shown, at a terminal."""
+    """One line of standard input; prompted for, and not shown, at a terminal."""
     if sys.stdin.isatty():
         return getpass.getpass(prompt)
     return sys.stdin.readline().rstrip("\r\n")

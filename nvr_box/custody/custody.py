@@ -28,7 +28,7 @@ class Day:
 
     Attributes:
         keys: names of the keys of the day that exist, one a camera; there are others from each `keys rotate` on.
-        opened_by: labels of those who open the day, two joined by a plus where both are needed.
+        opened_by: labels of the operators who open the day, two joined by a plus where both are needed.
         destroyed_us: when the last of its keys was destroyed, None while one is there or there never was one.
         recorded_us: how much is recorded, by camera.
         holds: numbers of the holds that need a key of the day, or may.
@@ -62,17 +62,17 @@ class Custody:
     def __init__(self, store: Store, log: Audit, keys: KeyFolder, holds: Holds) -> None:
         self._store, self._log, self._keys, self._holds = store, log, keys, holds
 
-    async def overview(self, by: Account) -> Overview:
+    async def overview(self, account: Account) -> Overview:
         """Every key by its public side, the days and the holds. Nothing secret is in it."""
-        await self._log.demand_everywhere(by, Right.ADMIN, "keys")
+        await self._log.demand_everywhere(account, Right.ADMIN, "keys")
         standing = await self._holds.standing()
         return Overview(
             self._keys.verifier.hex(), self._keys.rotate, self._keys.dual_control, known(self._keys),
             await self._days(standing), standing, self._cases(standing),
         )  # fmt: skip
 
-    async def revoke(self, by: Account, kid: str) -> None:
-        """Seal nothing to this key any more: cameras change over at the first IDR after they are told, within a minute.
+    async def revoke(self, account: Account, kid: str) -> None:
+        """Seal nothing to this key any more: cameras change over at the first IDR after the notice, within a minute.
 
         What was sealed to it before still opens with it, until it is destroyed.
 
@@ -80,31 +80,31 @@ class Custody:
             Refused: the right is missing.
             RequestError: there is no such key in force, or no other would be left.
         """
-        await self._log.demand_everywhere(by, Right.ADMIN, "keys")
+        await self._log.demand_everywhere(account, Right.ADMIN, "keys")
         try:
             self._keys.revoke(kid)
         except RequestError as error:
-            await self._refused(by, "revoke", kid, error)
+            await self._refused(account, "revoke", kid, error)
             raise
-        await self._log.write(by.name, "keys", what="revoke", name=kid)
+        await self._log.write(account.name, "keys", what="revoke", name=kid)
 
-    async def shred(self, by: Account, name: str) -> None:
+    async def shred(self, account: Account, name: str) -> None:
         """Destroy an operator's key by its id, every key of a day by its date, or one key of a day by its name.
 
         Raises:
             Refused: the right is missing.
             RequestError: there is no such key, or a hold needs it that is not sealed to its case yet.
         """
-        await self._log.demand_everywhere(by, Right.ADMIN, "keys")
+        await self._log.demand_everywhere(account, Right.ADMIN, "keys")
         try:
             names = await self._meant(name)
         except RequestError as error:
-            await self._refused(by, "shred", name, error)
+            await self._refused(account, "shred", name, error)
             raise
         for each in names:
             await asyncio.to_thread(self._keys.remove, each)
         await self._store.scrub()
-        await self._log.write(by.name, "keys", what="shred", name=name)
+        await self._log.write(account.name, "keys", what="shred", name=name)
 
     async def _meant(self, name: str) -> list[str]:
         if not _DAY.fullmatch(name):
@@ -122,8 +122,8 @@ class Custody:
             )
         return names
 
-    async def _refused(self, by: Account, what: str, name: str, error: RequestError) -> None:
-        await self._log.write(by.name, "keys", granted=False, what=what, name=name[:64], why=str(error))
+    async def _refused(self, account: Account, what: str, name: str, error: RequestError) -> None:
+        await self._log.write(account.name, "keys", granted=False, what=what, name=name[:64], why=str(error))
 
     async def _days(self, standing: tuple[Hold, ...]) -> tuple[Day, ...]:
         recorded: defaultdict[str, dict[int, int]] = defaultdict(dict)

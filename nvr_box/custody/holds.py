@@ -2,7 +2,7 @@
 
 Placed, a hold spares the recording from retention and the keys of its days from destruction. Sealed, the content keys
 of exactly its groups of pictures and best shots lie sealed to the case's key as well: then its days may be destroyed,
-and whoever holds the case's key opens this stretch and nothing else of them.
+and a holder of the case's key opens this stretch and nothing else of them.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ class Hold:
 
     Attributes:
         case: its name.
-        who: placed it.
+        account: that placed it.
         kept: groups of pictures whose keys are sealed to the case; 0 before that was done.
         missed: groups that could not be opened when it was done.
         lifted_us: None while it is on.
@@ -58,7 +58,7 @@ class Hold:
     start_us: int
     end_us: int
     reason: str
-    who: str
+    account: str
     placed_us: int
     kept: int = 0
     missed: int = 0
@@ -101,14 +101,14 @@ class Holds:
         """The days whose keys must not be destroyed, because a hold that is not sealed yet needs them."""
         return frozenset(day for each in await self.standing() if not each.sealed for day in each.days)
 
-    async def place(self, by: Account, case: str, camera: int, start_us: int, end_us: int, *, reason: str) -> Hold:
+    async def place(self, account: Account, case: str, camera: int, start_us: int, end_us: int, *, reason: str) -> Hold:
         """Put [start_us, end_us) of a camera's recording on hold for a case.
 
         Raises:
             Refused: the right is missing.
             RequestError: the case's name, the reason or the range does not do, or nothing is recorded there.
         """
-        await self._log.demand(by, Right.ADMIN, "hold", camera=camera)
+        await self._log.demand(account, Right.ADMIN, "hold", camera=camera)
         sound_name(case)
         reason = _sound(reason)
         if not 0 <= start_us < end_us <= utc_us():
@@ -117,17 +117,19 @@ class Holds:
             raise Invalid(f"range: at most {LONGEST_US // 3_600_000_000} hours in one hold", "range")
         if await anext(aiter(self._recordings.chunks(camera, start_us, end_us)), None) is None:
             raise NotFound("range: nothing is recorded there")
-        fresh = Hold(0, case, camera, start_us, end_us, reason, by.name, utc_us())
+        fresh = Hold(0, case, camera, start_us, end_us, reason, account.name, utc_us())
 
         def change(link: Link) -> Hold:
-            values = (fresh.case, camera, start_us, end_us, reason, by.name, fresh.placed_us)
+            values = (fresh.case, camera, start_us, end_us, reason, account.name, fresh.placed_us)
             placed = replace(fresh, number=hold_rows.place(link, values))
-            _entry(link, by, placed, "place", reason)
+            _entry(link, account, placed, "place", reason)
             return placed
 
         return await self._store.write(change)
 
-    async def seal(self, by: Account, number: int, *, passphrases: Sequence[str], case_passphrase: str = "") -> Hold:
+    async def seal(
+        self, account: Account, number: int, *, passphrases: Sequence[str], case_passphrase: str = ""
+    ) -> Hold:
         """Seal the content keys of exactly its groups of pictures to the case's key, which is made where it has none.
 
         Private keys are opened in a process of their own, which gives back nothing but what is sealed to the case.
@@ -142,15 +144,15 @@ class Holds:
             StoreError: there is no such hold, or the disk refuses.
         """
         async with self._sealing:
-            return await self._seal(by, number, passphrases, case_passphrase)
+            return await self._seal(account, number, passphrases, case_passphrase)
 
-    async def _seal(self, by: Account, number: int, passphrases: Sequence[str], case_passphrase: str) -> Hold:
-        await self._log.demand(by, Right.ADMIN, "hold")
+    async def _seal(self, account: Account, number: int, passphrases: Sequence[str], case_passphrase: str) -> Hold:
+        await self._log.demand(account, Right.ADMIN, "hold")
         found = await self._get(number)
-        await self._log.demand(by, Right.ADMIN, "hold", camera=found.camera)
+        await self._log.demand(account, Right.ADMIN, "hold", camera=found.camera)
         fresh = False
         try:
-            self._brake.demand(by.name)
+            self._brake.demand(account.name)
             sealed = self._keys.sealed(found.camera, await self._camera_id(found.camera))
             recipient = self._keys.cases.public(found.case)
             if not sealed.operators:
@@ -160,7 +162,7 @@ class Holds:
             talk = await RevealProcess.launch()
             try:
                 asking = [each for each in passphrases if each]
-                await self._unlock(by, talk, unlocking(sealed, asking, mark="", seconds=_LONGEST_SEALING_S))
+                await self._unlock(account, talk, unlocking(sealed, asking, mark="", seconds=_LONGEST_SEALING_S))
                 if recipient is None:
                     fresh = True
                     recipient = await asyncio.to_thread(self._keys.cases.ready, found.case, case_passphrase)
@@ -173,7 +175,9 @@ class Holds:
         except RightRefused as refusal:
             if fresh:
                 self._keys.cases.forget(found.case)
-            await self._log.write(by.name, "hold", camera=found.camera, granted=False, what="seal", why=str(refusal))
+            await self._log.write(
+                account.name, "hold", camera=found.camera, granted=False, what="seal", why=str(refusal)
+            )
             raise
         path = self._keys.cases.hold_file(found.case, found.camera, number)
         await asyncio.to_thread(_write, path, hold.file_of([*records, *best_shots]))
@@ -181,12 +185,12 @@ class Holds:
 
         def change(link: Link) -> None:
             hold_rows.seal(link, number, done.kept, missed)
-            _entry(link, by, done, "seal", found.reason)
+            _entry(link, account, done, "seal", found.reason)
 
         await self._store.write(change)
         return done
 
-    async def lift(self, by: Account, number: int, *, reason: str) -> None:
+    async def lift(self, account: Account, number: int, *, reason: str) -> None:
         """End a hold: what was sealed to the case for it is destroyed, and retention may take the recording.
 
         Raises:
@@ -194,9 +198,9 @@ class Holds:
             RequestError: without a reason.
             StoreError: there is no such hold.
         """
-        await self._log.demand(by, Right.ADMIN, "hold")
+        await self._log.demand(account, Right.ADMIN, "hold")
         found, reason = await self._get(number), _sound(reason)
-        await self._log.demand(by, Right.ADMIN, "hold", camera=found.camera)
+        await self._log.demand(account, Right.ADMIN, "hold", camera=found.camera)
         path = self._keys.cases.hold_file(found.case, found.camera, number)
         try:
             with contextlib.suppress(FileNotFoundError):
@@ -206,12 +210,12 @@ class Holds:
 
         def change(link: Link) -> None:
             hold_rows.lift(link, number, utc_us())
-            _entry(link, by, found, "lift", reason)
+            _entry(link, account, found, "lift", reason)
 
         await self._store.write(change)
 
-    async def _unlock(self, by: Account, talk: RevealProcess, unlock: dict[str, object]) -> None:
-        with self._brake.attempt(by.name) as attempt:
+    async def _unlock(self, account: Account, talk: RevealProcess, unlock: dict[str, object]) -> None:
+        with self._brake.attempt(account.name) as attempt:
             try:
                 await talk.ask(unlock)
             except Gone as gone:
@@ -257,12 +261,12 @@ def _sound(reason: str) -> str:
     return reason
 
 
-def _entry(link: Link, by: Account, found: Hold, what: str, reason: str) -> None:
+def _entry(link: Link, account: Account, found: Hold, what: str, reason: str) -> None:
     details: dict[str, audit.Detail] = {
         "what": what, "number": found.number, "case": found.case, "start_us": found.start_us, "end_us": found.end_us,
         "groups": found.kept, "missed": found.missed,
     }  # fmt: skip
-    audit.append(link, by.name, "hold", camera=found.camera, reason=reason, granted=True, details=details)
+    audit.append(link, account.name, "hold", camera=found.camera, reason=reason, granted=True, details=details)
 
 
 def _write(path: Path, data: bytes) -> None:

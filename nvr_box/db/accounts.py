@@ -10,7 +10,7 @@ def everyone(link: Link) -> list[Row]:
     return link.execute("SELECT name, verifier, rights, cameras FROM account").fetchall()
 
 
-def put(link: Link, row: Row) -> None:
+def save(link: Link, row: Row) -> None:
     """Create or change one."""
     link.execute("INSERT OR REPLACE INTO account (name, verifier, rights, cameras) VALUES (?, ?, ?, ?)", row)
 

@@ -23,7 +23,7 @@ def counts(link: Link, first: int, last: int) -> dict[str, int]:
     return dict(link.execute(sql, (first, last)).fetchall())
 
 
-def put(link: Link, row: Row) -> None:
+def save(link: Link, row: Row) -> None:
     """In place of those that it touches."""
     link.execute("DELETE FROM block WHERE block <= ? AND last >= ?", (row[1], row[0]))
     link.execute("INSERT INTO block (block, last, form, models, data) VALUES (?, ?, ?, ?, ?)", row)

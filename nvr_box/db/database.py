@@ -43,7 +43,7 @@ class Store:
         """What was found wrong with the file while it was used, empty while nothing was."""
 
     def _use(self, writer: Link, readers: list[Link]) -> None:
-        # One connection alone sees `data_version` grow; the others wait for whoever reads next.
+        # One connection alone sees `data_version` grow; the others wait for the next reader.
         self._writer, self._watch = writer, readers[0]
         for reader in readers[1:]:
             self._free.put(reader)
@@ -88,14 +88,15 @@ class Store:
         return await asyncio.to_thread(self._version)
 
     def mend(self, rebuild: Callable[[], object]) -> "Future[None]":
-        """Let go of the file, have it replaced by `rebuild`, and go on with the new one; nobody is served meanwhile."""
+        """Let go of the file, have it replaced by `rebuild`, and go on with the new one; requests wait meanwhile."""
         return self._write_thread.submit(self._mend, rebuild)  # raises what `open` and `rebuild` do
 
     async def scrub(self) -> bool:
         """Leave nothing of what was deleted in the files: free pages are overwritten as they become free, and here
         the write-ahead log, which held them before, is emptied and overwritten in place.
 
-        False when somebody reads from the log at this moment: `scrub_rest`, called now and then, makes up for it.
+        False when another connection reads from the log at this moment: `scrub_rest`, called now and then, makes up
+        for it.
 
         Raises:
             StoreError: the disk or the database refused.
@@ -125,7 +126,7 @@ class Store:
                 rebuild()
                 links = _opened(self.path)
             except BaseException:
-                # Closed connections refuse whoever asks, who would wait for ever without any.
+                # Closed connections refuse callers, which would wait for ever without any.
                 self._use(closed[0], closed[1:])
                 raise
             self._use(*links)
@@ -139,12 +140,12 @@ class Store:
     def _scrub(self) -> bool:
         log = self.path.with_name(self.path.name + "-wal")
         try:
-            # Writers, recording among them, do not wait for whoever reads.
+            # Writers, recording among them, do not wait for readers.
             self._writer.execute("PRAGMA busy_timeout = 0")
             busy, *_ = self._writer.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
             if busy:
                 return False
-            # Nobody reads from the log any more, and while this transaction is open nobody writes to it.
+            # No connection reads from the log any more, and while this transaction is open none writes to it.
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 with contextlib.suppress(FileNotFoundError):

@@ -9,7 +9,7 @@ def get(link: Link, name: str) -> str | None:
     return str(row[0]) if row else None
 
 
-def put(link: Link, name: str, value: str) -> None:
+def save(link: Link, name: str, value: str) -> None:
     """Set it."""
     link.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
 

@@ -1,4 +1,4 @@
-"""A connection to the database. Outside this folder it is handed on and not looked into."""
+"""A connection to the database. Outside this folder it is handed on and not inspected."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Rows of what cameras' masks left open: (start_us, end_us or None, said as JSON), and who they are of."""
+"""Rows of what cameras' masks left open: (start_us, end_us or None, said as JSON), and of which camera."""
 
 from nvr_box.db.link import Link
 

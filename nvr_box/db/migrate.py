@@ -153,7 +153,7 @@ def _keep_copy(link: sqlite3.Connection, path: Path) -> None:
     """Replace the copy of the last migration. Without room for one the box goes on: each migration is undone whole."""
     copy = copy_of(path)
     part = copy.with_name(copy.name + ".part")
-    # Bytes of the copy, and of the log that holds whatever a migration writes anew.
+    # Bytes of the copy, and of the log that holds what a migration writes again.
     (pages,), (page_bytes,) = (link.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size"))
     wanted = 2 * pages * page_bytes
     free = shutil.disk_usage(path.parent).free

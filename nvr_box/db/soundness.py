@@ -27,7 +27,7 @@ def without_parent(link: Link) -> list[tuple[str, int, str]]:
 
 
 def counters(link: Link) -> Iterator[tuple[int, list[int], list[int]]]:
-    """(camera, counted anew, as triggers counted): bytes, length and packets each."""
+    """(camera, counted again, as triggers counted): bytes, length and packets each."""
     sql = (
         "SELECT camera, bytes, span_us, packets,"
         " (SELECT coalesce(sum(bytes + seen_bytes), 0) FROM segment WHERE camera = usage.camera AND garbage = 0),"

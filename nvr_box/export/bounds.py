@@ -14,7 +14,7 @@ _PAGES = Path("/proc/self/statm")
 
 @contextlib.contextmanager
 def memory(more_bytes: int) -> Iterator[None]:
-    """While it lasts this process gets no more than `more_bytes` beyond what it has; asked for more, it gets a
+    """While it lasts this process gets no more than `more_bytes` beyond what it has; requested more, it gets a
     `MemoryError`. Where the system cannot tell or limit that, nothing happens.
     """
     if resource is None or not _PAGES.exists():

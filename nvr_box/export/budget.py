@@ -12,7 +12,7 @@ from nvr_box.record.media_segment import MediaSegment
 MIB = 1 << 20
 # The files of a package and the package itself are there at once for a moment.
 _TWICE = 2
-# A revealed picture is encoded anew, at more bytes than the masked one.
+# A revealed picture is encoded again, at more bytes than the masked one.
 _REVEALED = 4
 # The newest segment grows meanwhile, and there are reports.
 _MARGIN = 8 * MIB

@@ -35,7 +35,7 @@ README = """\
 A recording of a Veilcam box, with its evidence.
 
 masked-*.mp4    the recording as the camera sent it; plays anywhere, people are masked. The sealed originals are
-                inside it; who holds a key opens them by
+                inside it; the holder of a key opens them by
                 `python -m wire.player masked-1.mp4 OUT.mp4 --identity KEYFILE`.
 revealed-*.mp4  if it is there: the originals as they were shown to the person named in the manifest, watermarked.
 report.txt      what can be said of the recording without any key; report.json the same for programs.
@@ -51,7 +51,7 @@ class ExportRequest:
     """What to export. With a passphrase the revealed picture goes with it.
 
     Attributes:
-        point: only the person who is there at `start_us`; bystanders stay masked in the revealed picture.
+        point: only the person seen there at `start_us`; bystanders stay masked in the revealed picture.
         approval: the key of an approved request, where reveals need a second person; it says then which person may be
             seen, if only one, and within which time.
     """
@@ -67,7 +67,7 @@ class ExportRequest:
 
     @property
     def stretch(self) -> Stretch:
-        """What is to be revealed, where nobody else has to agree."""
+        """What is to be revealed, where no approval is needed."""
         return Stretch(self.start_us, self.end_us, self.point)
 
     @property
@@ -81,7 +81,7 @@ class Package:
     """A finished one, on disk for a quarter of an hour. `made_s` is monotonic; fetching it needs `rights`."""
 
     key: str
-    who: str
+    account: str
     camera: int
     rights: frozenset[Right]
     name: str
@@ -94,7 +94,7 @@ class Exports:
     """Packages of this box. Needs `OPERATE` and `VIEW` for the camera, and `REVEAL` for the revealed picture.
 
     Args:
-        account: somebody's account as it is now, None when it was removed. Without it rights are those of whoever asks.
+        account: an account as it is now by name, None when it was removed. Without it rights are the caller's.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Exports:
         self._turn = asyncio.Semaphore(_AT_ONCE)
         shutil.rmtree(folder, ignore_errors=True)  # what was not fetched before the last stop
 
-    async def make(self, by: Account, wish: ExportRequest) -> Package:
+    async def make(self, account: Account, wish: ExportRequest) -> Package:
         """Write a package; the entry in the log is there before anything can be fetched.
 
         Raises:
@@ -126,19 +126,23 @@ class Exports:
             StoreError: nothing is recorded then, or the disk refuses.
         """
         try:
-            self._demand(by, wish)
+            self._demand(account, wish)
             reason = sound_reason(wish.reason)
             if not 0 < wish.end_us - wish.start_us <= LONGEST_US:
                 raise RightRefused("choose a time that ends after it begins, at most an hour")
             if wish.passphrase:
-                self._reveals.limits(by, wish.camera, wish.stretch, wish.approval).demand(wish.start_us, wish.end_us)
-            return await self._packed(by, wish, reason)
+                self._reveals.limits(account, wish.camera, wish.stretch, wish.approval).demand(
+                    wish.start_us, wish.end_us
+                )
+            return await self._packed(account, wish, reason)
         except RightRefused as refusal:
             why = str(refusal)
-            await self._audit.write(by.name, "export", camera=wish.camera, reason=wish.reason, granted=False, why=why)
+            await self._audit.write(
+                account.name, "export", camera=wish.camera, reason=wish.reason, granted=False, why=why
+            )
             raise
 
-    async def _packed(self, by: Account, wish: ExportRequest, reason: str) -> Package:
+    async def _packed(self, account: Account, wish: ExportRequest, reason: str) -> Package:
         camera, folder = self._roster.get(wish.camera), self._folder / secrets.token_urlsafe(12)
         async with self._turn:
             self._tidy()
@@ -146,17 +150,19 @@ class Exports:
             try:
                 with self._budget.reserve(recorded, revealed=bool(wish.passphrase)) as share:
                     folder.mkdir(parents=True, mode=0o700)
-                    return await self._made(by, wish, reason, camera, folder, share=share)
+                    return await self._made(account, wish, reason, camera, folder, share=share)
             except NoRoom as refusal:
                 why = str(refusal)
-                await self._audit.write(by.name, "export", camera=wish.camera, reason=reason, granted=False, why=why)
+                await self._audit.write(
+                    account.name, "export", camera=wish.camera, reason=reason, granted=False, why=why
+                )
                 raise
             except OSError as error:
                 raise StoreError(f"the package cannot be written: {error.strerror}") from error
             finally:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
-    def get(self, by: Account, key: str) -> Package:
+    def get(self, account: Account, key: str) -> Package:
         """A package of one's own.
 
         Raises:
@@ -165,10 +171,10 @@ class Exports:
         """
         self._tidy()
         package = self._packages.get(key)
-        if package is None or package.who != by.name:
+        if package is None or package.account != account.name:
             raise NotFound("that package is gone; make it again")
         for right in package.rights:
-            by.demand(right, package.camera)
+            account.demand(right, package.camera)
         return package
 
     async def close(self) -> None:
@@ -176,16 +182,16 @@ class Exports:
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def _made(
-        self, by: Account, wish: ExportRequest, reason: str, camera: CameraRow, folder: Path, *, share: BudgetShare
+        self, account: Account, wish: ExportRequest, reason: str, camera: CameraRow, folder: Path, *, share: BudgetShare
     ) -> Package:
-        masked = await _written(metered(self._masked(by, wish), share), folder, "masked")
+        masked = await _written(metered(self._masked(account, wish), share), folder, "masked")
         if not masked:
             raise NotFound("nothing is recorded in that time")
-        revealed, whole = await self._revealed(by, wish, reason, folder, share) if wish.passphrase else ([], None)
+        revealed, whole = await self._revealed(account, wish, reason, folder, share) if wish.passphrase else ([], None)
         held, shown = await asyncio.to_thread(_holdings, masked), await asyncio.to_thread(_holdings, revealed)
-        self._demand(by, wish)
+        self._demand(account, wish)
         entry = await self._audit.write(
-            by.name, "export", camera=wish.camera, reason=reason, start_us=wish.start_us, end_us=wish.end_us,
+            account.name, "export", camera=wish.camera, reason=reason, start_us=wish.start_us, end_us=wish.end_us,
             holds=report.spans(held), revealed=bool(shown), revealed_holds=report.spans(shown), whole=whole,
         )  # fmt: skip
         head = await self._audit.head()
@@ -193,7 +199,7 @@ class Exports:
             "box": self._box, "camera": wish.camera, "camera_name": camera.name, "camera_id": camera.camera_id,
             "camera_signing_key": camera.signing_key, "asked_start": report.utc(wish.start_us),
             "asked_end": report.utc(wish.end_us), "start": report.utc(held[0].first_us),
-            "end": report.utc(held[-1].last_us), "who": by.name, "reason": reason, "made": report.utc(utc_us()),
+            "end": report.utc(held[-1].last_us), "who": account.name, "reason": reason, "made": report.utc(utc_us()),
             "audit_entry": entry.number, "audit_hash": entry.hash, "revealed": bool(shown), "whole_picture": whole,
             "holds": [each.to_json() for each in (*held, *shown)],
             "audit_head": head.to_json() if head else None,
@@ -202,10 +208,10 @@ class Exports:
         camera_id = bytes.fromhex(camera.camera_id) if camera.camera_id else None
 
         def finish() -> Package:
-            told = [report.export_report(each.path.name, each.path, signing_key, camera_id) for each in masked]
+            reports = [report.export_report(each.path.name, each.path, signing_key, camera_id) for each in masked]
             for name, data in (
-                ("report.json", report.as_json(told)),
-                ("report.txt", report.as_text(told, about)),
+                ("report.json", report.as_json(reports)),
+                ("report.txt", report.as_text(reports, about)),
                 ("README.txt", README.encode()),
             ):
                 (folder / name).write_bytes(data)
@@ -217,25 +223,25 @@ class Exports:
             when = report.utc(wish.start_us)[:19].replace(" ", "-").replace(":", "")
             safe = "".join(letter if letter.isalnum() else "-" for letter in camera.name)[:40]
             name, size = f"{safe}-{when}.zip", zipped.stat().st_size
-            return Package(key, by.name, wish.camera, wish.rights, name, zipped, size, time.monotonic())
+            return Package(key, account.name, wish.camera, wish.rights, name, zipped, size, time.monotonic())
 
         package = await asyncio.to_thread(finish)
         self._packages[package.key] = package
         return package
 
-    def _demand(self, by: Account, wish: ExportRequest) -> None:
+    def _demand(self, account: Account, wish: ExportRequest) -> None:
         """Every right that it needs, as they are now: packing takes minutes."""
-        now = self._account(by.name) if self._account else by
+        now = self._account(account.name) if self._account else account
         if now is None:
-            raise RightRefused(f"the account {by.name} was removed")
+            raise RightRefused(f"the account {account.name} was removed")
         for right in wish.rights:
             now.demand(right, wish.camera)
 
-    async def _masked(self, by: Account, wish: ExportRequest) -> AsyncIterator[MediaSegment]:
+    async def _masked(self, account: Account, wish: ExportRequest) -> AsyncIterator[MediaSegment]:
         """What was recorded from the key frame at or before the start on, recovery data and all."""
         timeline, segment_us = Timeline(), None
         async for chunk in self._recordings.chunks(wish.camera, wish.start_us, wish.end_us):
-            self._demand(by, wish)
+            self._demand(account, wish)
             if chunk.segment_us != segment_us:
                 segment_us = chunk.segment_us
                 head = timeline.begin(chunk.init, chunk.mime, segment_us)
@@ -245,18 +251,18 @@ class Exports:
                 yield timeline.place(segment_us, fragment, data)
 
     async def _revealed(
-        self, by: Account, wish: ExportRequest, reason: str, folder: Path, share: BudgetShare
+        self, account: Account, wish: ExportRequest, reason: str, folder: Path, share: BudgetShare
     ) -> "tuple[list[_File], bool]":
         """The originals as a reveal shows them, with every rule of a reveal; and whether of the whole picture."""
         session = await self._reveals.start(
-            by, wish.camera, reason=reason, passphrase=wish.passphrase, second_passphrase=wish.second_passphrase,
+            account, wish.camera, reason=reason, passphrase=wish.passphrase, second_passphrase=wish.second_passphrase,
             approval=wish.approval, stretch=wish.stretch,
         )  # fmt: skip
         try:
-            pieces = self._reveals.play(by, session.key, wish.start_us, wish.end_us)
+            pieces = self._reveals.play(account, session.key, wish.start_us, wish.end_us)
             return await _written(metered(pieces, share), folder, "revealed"), session.scope.whole
         finally:
-            await self._reveals.end(by, session.key, why="exported")
+            await self._reveals.end(account, session.key, why="exported")
 
     def _zip(self, path: Path, folder: Path, said: PackageManifest) -> None:
         signature = self._keys.signer.sign(manifest.CONTEXT + bytes(said))

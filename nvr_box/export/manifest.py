@@ -1,7 +1,7 @@
 """The signed list of what is in a package: `manifest.json` and `manifest.sig` beside the files.
 
 The signature is Ed25519 of the box over the ASCII text `veilcam export 1`, a line feed and the bytes of
-`manifest.json`. Whoever wants to know whose package it is compares `signing_key` with the box's own
+`manifest.json`. To learn whose package it is, compare `signing_key` with the box's own
 (`python -m nvr_box keys list`).
 """
 
@@ -27,7 +27,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class PackageManifest:
-    """`about` is what the box says of the package: camera, times, who asked and why."""
+    """`about` is what the box says of the package: camera, times, requester and reason."""
 
     signing_key: bytes
     files: tuple[Listed, ...]

@@ -26,7 +26,7 @@ _MOST_SPANS = 20
 class Holding:
     """What a recording holds: when its first and last picture were taken, and how many there are.
 
-    It may begin before the time that was asked for, since a recording can be cut at key frames only.
+    It may begin before the time that was requested, since a recording can be cut at key frames only.
     """
 
     name: str

@@ -1,5 +1,5 @@
 """A key of its own for every day and camera, so that a day can be made unrecoverable by destroying small files, and
-whoever is given the key of one camera's day opens no other.
+a person given the key of one camera's day opens no other.
 
 Cameras seal to their key of the day; its private half is sealed to the operators' keys (HPKE) the moment it is made,
 and forgotten. Opening needs an operator's passphrase, or, under dual control, two operators' at once. Destroying the
@@ -26,7 +26,7 @@ _INFO = b"veilcam day key 1 "
 _DATE = 10
 
 Holders = tuple[Recipient, ...]
-"""One operator, or two who must act together."""
+"""One operator, or two acting together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def load(path: Path) -> DayKey:
 
 
 def opened_by(path: Path) -> tuple[tuple[str, ...], ...]:
-    """Key ids (hex) of whoever opens a file: one, or two who must act together.
+    """Key ids (hex) of the operators who open a file: one, or two acting together.
 
     Raises:
         WireError: it is no day key.
@@ -102,7 +102,7 @@ def opened_by(path: Path) -> tuple[tuple[str, ...], ...]:
 
 
 def for_kids(path: Path, kids: frozenset[str]) -> dict[str, Any] | None:
-    """The file as somebody is given it who holds `kids`: sealed to those alone; None when it is sealed to none.
+    """The file as the holder of `kids` is given it: sealed to those alone; None when it is sealed to none.
 
     Raises:
         WireError: it is no day key.
@@ -116,7 +116,7 @@ def for_kids(path: Path, kids: frozenset[str]) -> dict[str, Any] | None:
 
 
 def unseal(path: Path, identities: Iterable[Identity]) -> Identity:
-    """The private half, by whoever of `identities` holds it.
+    """The private half, opened by those of `identities` that hold it.
 
     Raises:
         SealError: none of them does, or one of two is missing.

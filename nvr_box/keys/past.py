@@ -1,4 +1,4 @@
-"""What became of keys: a public note for each that was revoked or destroyed, so that a reader of the list is told.
+"""What became of keys: a public note for each that was revoked or destroyed, so that a reader of the list sees it.
 
 `keys/past/NAME.json`: `{"name", "kind", "label", "public", "added_us", "revoked_us", "destroyed_us"}`; NAME is an
 operator's or escrow key's id, or a day. Nothing in it opens anything.

@@ -20,7 +20,7 @@ _LEAST = 16
 
 
 def box_secret(config: BoxConfig, *, make: bool = False) -> str | None:
-    """The secret; None where there is none for whoever asks, as for a command beside a service's credential.
+    """The secret; None where the caller has none, as for a command beside a service's credential.
 
     Args:
         make: make one where there is none yet: the box itself, when it starts.

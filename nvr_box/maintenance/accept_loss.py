@@ -1,9 +1,9 @@
 """Lost entries of the audit log, accepted by an administrator: `python -m nvr_box accept-loss REASON`.
 
 A log that lacks what the box signed is signed no further, so that a cut cannot pass unseen. After an accident (a disk
-that lost a page) somebody has to say so: the old head is put aside as the proof of what there was, an entry of its own
-names what was lost, and the box signs on from there. `check` and the page go on reporting the loss, and packages of
-evidence whose entries are among the lost do not verify.
+that lost a page) an administrator has to say so: the old head is put aside as the proof of what there was, an entry of
+its own names what was lost, and the box signs on from there. `check` and the page go on reporting the loss, and
+packages of evidence whose entries are among the lost do not verify.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from nvr_box.db.database import Store
 from nvr_box.maintenance import repair
 
 
-async def accept(store: Store, log: Audit, folder: Path, *, who: str, reason: str, signing_key: str | None) -> str:
+async def accept(store: Store, log: Audit, folder: Path, *, actor: str, reason: str, signing_key: str | None) -> str:
     """Put the signed head aside that the log does not hold any more; returns what was lost, as a sentence.
 
     Args:
@@ -47,7 +47,7 @@ async def accept(store: Store, log: Audit, folder: Path, *, who: str, reason: st
     if damage is not None:
         details |= {"damage_utc_us": damage.utc_us, "damage_lost": damage.lost.get("audit", 0)}
     # First the entry: a head that is gone without one looks like an attack.
-    entry = await log.write(who, audit_head.ACCEPTED, reason=reason, **details)
+    entry = await log.write(actor, audit_head.ACCEPTED, reason=reason, **details)
     try:
         path.rename(folder / audit_head.ASIDE.format(entry.number))
     except OSError as error:

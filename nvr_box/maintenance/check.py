@@ -64,7 +64,8 @@ def findings(
 
     Args:
         keys: the folder of the keys, when it is not the usual one.
-        signing_key: the box's, hex, where it is known from elsewhere: whoever changes the state may change that too.
+        signing_key: the box's, hex, where it is known from elsewhere: an attacker who changes the state may change
+        that too.
     """
     for said in soundness.whole_check(link):
         yield f"database: {said}"
@@ -108,7 +109,7 @@ def _head(link: Link, state: Path, verifier: Path, signing_key: str | None) -> I
         return
     if head is None:
         if verifier.exists():
-            yield f"audit: {path} is missing: whether entries were cut off cannot be told (a running box writes it)"
+            yield f"audit: {path} is missing: whether entries were cut off is not known (a running box writes it)"
     elif signing_key is not None and head.signing_key != signing_key.lower():
         yield f"audit: {path} was signed by another box"
     elif fault := head.fault(link):
@@ -116,7 +117,7 @@ def _head(link: Link, state: Path, verifier: Path, signing_key: str | None) -> I
 
 
 def _counters(link: Link) -> Iterator[str]:
-    """What is kept by triggers, counted anew."""
+    """What is kept by triggers, counted again."""
     for camera, counted, said in soundness.counters(link):
         if counted != said:
             yield f"database: bytes, length and passages of camera {camera} are {counted}, it counts {said}"
@@ -197,7 +198,7 @@ def _segment(file: Path, size: int, sha256: bytes | None, index: bytes) -> str:
 
 
 def _is_written(file: Path) -> bool:
-    """Whether somebody writes to it now."""
+    """Whether it is being written to now."""
     try:
         return abs(time.time() - file.stat().st_mtime) < _WRITTEN_S
     except FileNotFoundError:

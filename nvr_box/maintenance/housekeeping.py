@@ -79,7 +79,7 @@ class Housekeeping:
         await _once("database", self._load_damage)
         async with asyncio.TaskGroup() as group:
             group.create_task(_over_and_over("retention", self.sweep, SWEEP_EVERY_S))
-            group.create_task(_over_and_over("accounts", self._follow, FOLLOW_EVERY_S))
+            group.create_task(_over_and_over("accounts", self._apply_outside_changes, FOLLOW_EVERY_S))
             group.create_task(_over_and_over("recordings", self._flush, FLUSH_EVERY_S))
             group.create_task(_over_and_over("database", self._mend, FLUSH_EVERY_S))
             group.create_task(_over_and_over("soundness", self._soundness.step, LOOK_EVERY_S))
@@ -117,7 +117,7 @@ class Housekeeping:
         due = [day for day in days if day < first and day not in spared]
         if not due:
             return
-        await self._store.write(lambda link: facts.put(link, _FACT, str(now_us)))
+        await self._store.write(lambda link: facts.save(link, _FACT, str(now_us)))
         spared |= set(days) - {due[0]}
         gone = await asyncio.to_thread(self._keys.shred_days_before, first, spared=frozenset(spared))
         if gone:
@@ -125,14 +125,14 @@ class Housekeeping:
         for name in gone:
             await self._audit.write("the box", "keys", what="shred", name=name)
 
-    async def _follow(self) -> None:
+    async def _apply_outside_changes(self) -> None:
         """The command line changes accounts and codes beside us, others set the clock: take note when that was done."""
         if self._timekeeper.has_stepped():
             await self._timekeeper.keep()
         version = await self._store.version()
         if version != self._seen:
             await self._users.load()
-            await self._passages.follow()
+            await self._passages.reconcile()
             self._seen = version
 
     async def _flush(self) -> None:
@@ -140,7 +140,7 @@ class Housekeeping:
         await finish_left(self._segments)
 
     async def _mend(self) -> None:
-        """A database that turns out to be damaged is made anew; recorders write files meanwhile."""
+        """A database that turns out to be damaged is made again; recorders write files meanwhile."""
         if self._store.damage:
             why, path, root = self._store.damage, self._store.path, self._segments.root
             log.error("the database is damaged: %s", why)

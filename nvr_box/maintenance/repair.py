@@ -88,7 +88,7 @@ def notices(damage: DatabaseDamage | None) -> Iterator[Notice]:
 
 def _write_down(link: Link, damage: DatabaseDamage, recordings: Path) -> None:
     values = {"utc_us": damage.utc_us, "why": damage.why, "file": damage.file, "lost": damage.lost}
-    facts.put(link, _FACT, json.dumps(values))
+    facts.save(link, _FACT, json.dumps(values))
     # A number that recordings lie under is never given to another camera.
     for folder in recordings.iterdir() if recordings.exists() else ():
         if folder.name.isdigit():

@@ -1,6 +1,6 @@
 """Looking for damage in the database before anybody needs the damaged page: one table after the other, slowly.
 
-SQLite finds a damaged page when it is read, and what nobody reads for a month (old entries of the log, passages of last
+SQLite finds a damaged page when it is read, and what is not read for a month (old entries of the log, passages of last
 week) may rot for a month. `quick_check` of one table reads its pages and those of its indexes; on a connection of its
 own it holds no writer back.
 """
@@ -14,7 +14,7 @@ from nvr_box.db.link import DatabaseError, is_damage, looking
 from nvr_box.db.soundness import quick_check, tables
 
 log = logging.getLogger(__name__)
-# While it reads, the write-ahead log cannot begin from its start: a table that takes longer is left half looked at.
+# While it reads, the write-ahead log cannot begin from its start: a table that takes longer is left half checked.
 _LONGEST_S = 20.0
 
 
@@ -34,7 +34,7 @@ class Soundness:
             self._store.damage = self._store.damage or fault
 
     def _look(self, last: str) -> tuple[str, str]:
-        """The table that was looked at, behind `last` in turn, and what is wrong with it."""
+        """The table that was checked, behind `last` in turn, and what is wrong with it."""
         table = last
         try:
             with looking(self._store.path) as link:
@@ -50,6 +50,6 @@ class Soundness:
         except DatabaseError as error:
             if is_damage(error):
                 return table, f"{table}: {error}" if table else str(error)
-            log.debug("%s was not looked at to its end: %s", table or "the database", error)
+            log.debug("%s was not checked to its end: %s", table or "the database", error)
             return table, ""
         return table, f"{table}: {said[0].splitlines()[-1]}" if said else ""

@@ -1,1 +1,1 @@
-"""Recording: RTSP in, crash-safe fMP4 segments and their index on disk, the same fragments to whoever watches."""
+"""Recording: RTSP in, crash-safe fMP4 segments and their index on disk, the same fragments to its viewers."""

@@ -73,7 +73,7 @@ async def salvage(
 
 async def finish_left(segments: Segments) -> None:
     """The same for single files that a recorder of this run could not finish."""
-    for path in segments.take_left():
+    for path in segments.claim_left():
         segment, _ = await asyncio.to_thread(finish, segments.root / path, segments.root)
         if segment is not None:
             segments.add(segment)
@@ -119,7 +119,7 @@ async def _folder(store: Store, segments: Segments, folder: Path) -> RecoveredFi
     except FileNotFoundError:
         return RecoveredFiles()
     below = f"{folder.relative_to(segments.root)}/"
-    # Later than the list: what is in neither of the two is nobody's.
+    # Later than the list: what is in neither of the two belongs to no segment.
     rows = await store.read(lambda link: segment_rows.in_folder(link, below))
     done = RecoveredFiles()
     emptied = [name for name in names if name.endswith(GONE)]

@@ -1,8 +1,8 @@
 """Between libavformat and a camera on a plain RTSP connection: a password leaves only as a digest.
 
-libavformat answers whatever the other end asks for, Basic too, which is the password in clear for whoever listens or
-answers in the camera's place. It has no option against it, and asking the camera beforehand would prove nothing: who
-wants the password says Digest first. So the connection goes through here, on loopback, and ends where a request
+libavformat answers whatever the other end asks for, Basic too, which is the password in clear for an eavesdropper, or
+answers in the camera's place. It has no option against it, and asking the camera beforehand would prove nothing: a
+thief says Digest first. So the connection goes through here, on loopback, and ends where a request
 carries a Basic password, where an answer sends the client to another address, to which it would take its password
 along, or where what comes before the stream has no end.
 
@@ -56,7 +56,7 @@ class Requests:
 
     @property
     def playing(self) -> bool:
-        """Whether the client has asked for the stream to begin."""
+        """Whether the client has requested the stream to begin."""
         return self._playing or (self._inside is not None and self._inside.playing)
 
     @property
@@ -64,7 +64,7 @@ class Requests:
         """Whether nothing of a message is held back."""
         return not self._held
 
-    def take(self, data: bytes) -> bytes:
+    def accept(self, data: bytes) -> bytes:
         """What may go on of it; the beginning of a message is held back until its head is whole.
 
         Raises:
@@ -108,7 +108,7 @@ class Requests:
         try:
             # A request ends with its own padding, in the middle of the text.
             quads = (bytes(self._text[at : at + 4]) for at in range(0, whole, 4))
-            self._inside.take(b"".join(base64.b64decode(each, validate=True) for each in quads))
+            self._inside.accept(b"".join(base64.b64decode(each, validate=True) for each in quads))
         except (binascii.Error, ValueError) as error:
             raise PeerError("the stream cannot be opened: its tunnel carries no base64") from error
         del self._text[:whole]
@@ -226,7 +226,7 @@ class CredentialsGuard:
                     if not data:
                         return
                     if key.fileobj is client:
-                        passed = requests.take(data)
+                        passed = requests.accept(data)
                         self._playing |= requests.playing
                         camera.sendall(passed)
                         continue

@@ -1,4 +1,4 @@
-"""The events that cameras told while they were recorded: a history of bounded length per camera.
+"""The events that cameras sent while they were recorded: a history of bounded length per camera.
 
 Kept is what tells of the scene and the picture: motion, tampering, analytics, triggers. Recognition of faces or plates
 is left out whatever a camera tells, and so is chatter about the camera's own health; of an event's data only items of

@@ -96,7 +96,7 @@ def mime(init: bytes) -> str:
     """Content type with the codec parameter of RFC 6381 §3.3 for an initialisation segment with one video track.
 
     Raises:
-        WireError: no sample entry that a browser could be told about.
+        WireError: no sample entry that a browser could be given.
     """
     at = init.find(b"avcC")
     if at > 0:

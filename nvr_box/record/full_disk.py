@@ -50,7 +50,7 @@ class FullDisk:
         self._loaded = False
         self._others = 0
         self._refused = ""
-        # As of the last look, for when the database cannot be asked.
+        # As of the last look, for when the database cannot be read.
         self._victims: list[Victim] = []
         self._spans_us: dict[int, int] = {}
         self._ours = self._ours_before = self._written = 0
@@ -73,7 +73,7 @@ class FullDisk:
         if found.others_before != self._others_before:
             value = json.dumps({"others": found.others_before})
             with suppress(StoreError):  # a full disk; the next look finds the same
-                await self._store.write(lambda link: facts.put(link, _FACT, value))
+                await self._store.write(lambda link: facts.save(link, _FACT, value))
         self._others_before, self._others = found.others_before, found.others
         self._refused = ""
         return found.bytes
@@ -157,7 +157,7 @@ class FullDisk:
             )  # fmt: skip
 
     def _look_again(self) -> None:
-        """The list is used up, or nobody looked yet."""
+        """The list is used up, or was never made."""
         if self._victims:
             return
         try:
@@ -171,7 +171,7 @@ class FullDisk:
         self._victims = [each for each in self._victims if each.segment not in self._emptied]
 
     def _loose(self, victim: Victim) -> bool:
-        """Whether it may still go. A database that cannot be asked cannot have taken a lock meanwhile either."""
+        """Whether it may still go. A database that cannot be read cannot have taken a lock meanwhile either."""
         try:
             return self._store.ask(lambda link: rows.is_loose(link, victim.segment)).result(_ASK_S)
         except (StoreError, TimeoutError):

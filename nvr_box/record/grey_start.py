@@ -2,7 +2,7 @@
 
 Browsers begin at an IDR picture and nowhere else, and some cameras send one at their start and never again. A grey one,
 made of the stream's own parameters, lets them begin where the camera says that decoding may (the recovery point): what
-follows paints over it within one refresh. It is made for who watches and never kept.
+follows paints over it within one refresh. It is made for viewers and never kept.
 
 ITU-T H.264 (08/2021): 7.3.2.1 and 7.3.2.2 (parameter sets), 7.3.3 (slice header), 7.3.5 and 9.2 (macroblocks, CAVLC).
 The picture has a parameter set of its own, so that it needs no CABAC whatever the stream codes with.

@@ -1,4 +1,4 @@
-"""The newest fragments of one camera, to everybody who watches it now. Belongs to the event loop."""
+"""The newest fragments of one camera, to all who watch it now. Belongs to the event loop."""
 
 import asyncio
 from collections import deque
@@ -37,7 +37,7 @@ class Hub:
         self._readers: set[_Reader] = set()
         self._ended = False
         self.joined: Callable[[], None] = lambda: None
-        """Called when somebody begins to watch."""
+        """Called when a viewer begins to watch."""
 
     @property
     def readers(self) -> int:

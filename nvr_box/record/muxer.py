@@ -32,7 +32,7 @@ class Sink:
         self._held += data
         return len(data)
 
-    def take(self) -> list[tuple[bytes, fmp4.Fragment | None, bytes]]:
+    def next_fragments(self) -> list[tuple[bytes, fmp4.Fragment | None, bytes]]:
         """(init, None, b"") once, then (b"", fragment, bytes) for each fragment that is whole; offsets are the file's.
 
         Raises:
@@ -92,7 +92,7 @@ class Muxer:
 
     def _whole(self) -> list[tuple[fmp4.Fragment, bytes]]:
         done = []
-        for init, fragment, data in self._sink.take():
+        for init, fragment, data in self._sink.next_fragments():
             if fragment is None:
                 self.init, self.mime = init, fmp4.mime(init)
             else:

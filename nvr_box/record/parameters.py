@@ -2,7 +2,7 @@
 
 A camera that is set to another size goes on in the same session: new parameter sets stand in front of its next IDR
 picture (RFC 6184 §8.4, RFC 7798 §7.1) and the session's description no longer holds. A file has one description for
-all its pictures, so whoever writes files has to know.
+all its pictures, so the writer of files has to know.
 """
 
 import io

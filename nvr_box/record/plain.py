@@ -1,4 +1,4 @@
-"""What a stream's library says, in words for whoever looks at the page, with the next step."""
+"""What a stream's library says, in words for the reader of the page, with the next step."""
 
 _CHECK = "check its power and its cable"
 # The first that is found in what libavformat or the system says; the order matters where one holds another.

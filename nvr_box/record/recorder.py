@@ -1,4 +1,4 @@
-"""Recording one camera: stream in, segments on disk, fragments to whoever watches; again and again until stopped.
+"""Recording one camera: stream in, segments on disk, fragments to viewers; again and again until stopped.
 
 One thread per camera, because reading, muxing and fsync block; about one per mille of a core for a 1080p stream.
 """
@@ -63,8 +63,8 @@ class Recorder:
     """The thread of one camera. `stop` ends it within the source's silence limit.
 
     Args:
-        told: called on that thread with each metadata document that has events in it.
-        near: whether the camera is on the same network, where asking often costs nobody anything.
+        on_events: called on that thread with each metadata document that has events in it.
+        near: whether the camera is on the same network, where frequent requests cost nothing.
         want_key: called on that thread when a segment begins without a whole picture; the camera shall send one.
     """
 
@@ -78,7 +78,7 @@ class Recorder:
         segment_s: int,
         make_room: Callable[[], bool],
         publish: Publish,
-        told: Callable[[bytes], None] = lambda _document: None,
+        on_events: Callable[[bytes], None] = lambda _document: None,
         near: bool = False,
         want_key: Callable[[], None] = lambda: None,
     ) -> None:
@@ -94,7 +94,7 @@ class Recorder:
         self._first_90k = int(self._segment_90k * (0.5 + 0.5 * (camera * 0.618 % 1)))
         self._make_room = make_room
         self._publish = publish
-        self._told = told
+        self._on_events = on_events
         self._near = near
         self._want_key = want_key
         self._stopping = threading.Event()
@@ -139,7 +139,7 @@ class Recorder:
             self.now = replace(self.now, connected=False, since_utc_us=since, message=why)
             back_off_s = NEAR_BACK_OFF_S if self._near else BACK_OFF_S
             self._stopping.wait(back_off_s[min(failures, len(back_off_s) - 1)])
-        self._segments.settle(_SETTLE_S)
+        self._segments.wait_stored(_SETTLE_S)
 
     def _record(self) -> None:
         """One connection, until it ends."""
@@ -157,7 +157,7 @@ class Recorder:
 
         source.stopping = self._stopping.is_set
         try:
-            for timed in source.packets(Documents(seen, self._told).feed):
+            for timed in source.packets(Documents(seen, self._on_events).feed):
                 if self._stopping.is_set():
                     break
                 self.turned_mono_s = time.monotonic()
@@ -165,18 +165,18 @@ class Recorder:
                 action = cut(
                     None if open_segment is None else open_segment.at(timed, refreshes=self.now.refreshes),
                     key=timed.key, changed=timed.key and parameters.changed(timed.packet), whole=whole,
-                    told=_is_told(timed),
+                    camera_timed=_has_camera_time(timed),
                 )  # fmt: skip
                 if action is Cut.REOPEN:
                     raise PeerError("no picture to begin with for 5 min; the stream is opened again")
                 if action in {Cut.BEGIN, Cut.ROLL}:
                     if open_segment is not None:
                         open_segment.finish()
-                    self._tell(parameters.stream, source.rate_fps, refreshes=not whole)
+                    self._report_recording(parameters.stream, source.rate_fps, refreshes=not whole)
                     limit = self._first_90k if open_segment is None else self._segment_90k
                     open_segment = _Open(self, Muxer(parameters.stream), timed, limit)
                 if open_segment is not None:
-                    open_segment.take(timed)
+                    open_segment.add(timed)
                     self.now = replace(self.now, last_frame_utc_us=timed.utc_us, clock_offset_s=timed.offset_s)
         finally:
             try:
@@ -186,7 +186,7 @@ class Recorder:
                 parameters.close()
                 source.close()
 
-    def _tell(self, stream: VideoStream, rate_fps: float, *, refreshes: bool) -> None:
+    def _report_recording(self, stream: VideoStream, rate_fps: float, *, refreshes: bool) -> None:
         """A segment begins: say what is recorded now."""
         picture = stream.codec_context
         if not self.now.connected:
@@ -201,7 +201,7 @@ class Recorder:
             self._want_key()
 
 
-def _is_told(timed: Timed) -> bool:
+def _has_camera_time(timed: Timed) -> bool:
     """Whether its time is the camera's own: one that is far from the box's dates nothing."""
     return timed.offset_s is not None and abs(timed.offset_s) <= CLOCK_TOLERANCE_S
 
@@ -218,7 +218,7 @@ class _Open:
         self._key_90k = self._gop_90k = 0
         self._file: SegmentFile | None = None
         self._growing: Growing | None = None
-        self._has_clock = _is_told(first)
+        self._has_clock = _has_camera_time(first)
         self._sightings: FileIO | None = None
         self._seen_bytes = 0
         self._finished = False
@@ -230,12 +230,12 @@ class _Open:
         known = OpenSegment(
             age_90k, self._key_90k, self._gop_90k, self._limit_90k, drift_us, self._has_clock, refreshes
         )
-        told = _is_told(timed)
-        if timed.key and self._has_clock and told and known.stepped(told=told):
+        camera_timed = _has_camera_time(timed)
+        if timed.key and self._has_clock and camera_timed and known.stepped(camera_timed=camera_timed):
             log.warning("%s: the clock moved by %.2f s", self._recorder.name, drift_us / 1e6)
         return known
 
-    def take(self, timed: Timed) -> None:
+    def add(self, timed: Timed) -> None:
         """One more packet."""
         at_90k = timed.dts_90k - self._start_90k
         if timed.key and at_90k:

@@ -74,14 +74,14 @@ class Recordings:
         if hub:
             hub.end()
 
-    async def spans(self, by: Account, camera: int, start_us: int, end_us: int) -> tuple[RecordedSpan, ...]:
+    async def spans(self, account: Account, camera: int, start_us: int, end_us: int) -> tuple[RecordedSpan, ...]:
         """Recorded ranges that touch [start_us, end_us), joined where segments meet; gaps stay gaps."""
-        by.demand(Right.VIEW, camera)
+        account.demand(Right.VIEW, camera)
         return tuple(_joined(await self._segments.stretches(camera, start_us, end_us)))
 
-    async def key_frames(self, by: Account, camera: int, start_us: int, end_us: int) -> tuple[int, ...]:
+    async def key_frames(self, account: Account, camera: int, start_us: int, end_us: int) -> tuple[int, ...]:
         """`utc_us` of every recorded key frame in the range, ascending; at most 10,000."""
-        by.demand(Right.VIEW, camera)
+        account.demand(Right.VIEW, camera)
         found = []
         for segment in await self._segments.between(camera, start_us, end_us):
             for time_90k, _ in segment.keys:
@@ -96,15 +96,15 @@ class Recordings:
         return tuple(dict.fromkeys(codec for codec in found if codec is not None))
 
     async def play(
-        self, by: Account, camera: int, start_us: int, end_us: int | None = None
+        self, account: Account, camera: int, start_us: int, end_us: int | None = None
     ) -> AsyncIterator[MediaSegment]:
         """Recorded pieces from the key frame at or before `start_us` (or the first after it), across segments.
 
         Ends at `end_us` or where the recording ends, which for a camera that records is now. Reads ahead no more
-        than one GOP: the reader's pace rules. Whoever asks again within a minute, as when seeking, goes on viewing.
+        than one GOP: the reader's pace rules. A request within a minute, as when seeking, belongs to the same viewing.
         """
-        await self._log.demand(by, Right.VIEW, "view-recording", camera=camera)
-        viewing = await self.viewings.begin(by.name, camera, start_us)
+        await self._log.demand(account, Right.VIEW, "view-recording", camera=camera)
+        viewing = await self.viewings.begin(account.name, camera, start_us)
         try:
             timeline = Timeline()
             segment_us = None
@@ -121,29 +121,31 @@ class Recordings:
         finally:
             self.viewings.left(viewing)
 
-    async def live(self, by: Account, camera: int) -> AsyncIterator[MediaSegment]:
+    async def live(self, account: Account, camera: int) -> AsyncIterator[MediaSegment]:
         """Initialisation segment, then fragments from the newest key frame on, as they are written.
 
         A reader that falls behind by more than 10 s is moved on to the newest key frame. Ends when the camera is
         removed; while the camera is away it waits. Close the iterator to unsubscribe.
         """
-        await self._log.demand(by, Right.VIEW, "view-live", camera=camera)
-        await self._log.write(by.name, "view-live", camera=camera)
+        await self._log.demand(account, Right.VIEW, "view-live", camera=camera)
+        await self._log.write(account.name, "view-live", camera=camera)
         async for piece in self.hub(camera).watch():
             yield piece
 
-    async def lock(self, by: Account, camera: int, start_us: int, end_us: int, *, reason: str) -> int:
+    async def lock(self, account: Account, camera: int, start_us: int, end_us: int, *, reason: str) -> int:
         """Keep the range from retention as evidence; needs `OPERATE` and `VIEW`. Returns how many segments it locks."""
-        await self._log.demand(by, Right.OPERATE, "lock", camera=camera)
-        await self._log.demand(by, Right.VIEW, "lock", camera=camera)
+        await self._log.demand(account, Right.OPERATE, "lock", camera=camera)
+        await self._log.demand(account, Right.VIEW, "lock", camera=camera)
         count = await self._segments.set_locked(camera, start_us, end_us, locked=True)
-        await self._log.write(by.name, "lock", camera=camera, reason=reason, start_us=start_us, end_us=end_us, n=count)
+        await self._log.write(
+            account.name, "lock", camera=camera, reason=reason, start_us=start_us, end_us=end_us, n=count
+        )
         return count
 
-    async def unlock(self, by: Account, camera: int, start_us: int, end_us: int, *, reason: str) -> int:
+    async def unlock(self, account: Account, camera: int, start_us: int, end_us: int, *, reason: str) -> int:
         """Undo `lock`; needs `ADMIN`."""
-        await self._log.demand(by, Right.ADMIN, "unlock", camera=camera)
-        await self._log.write(by.name, "unlock", camera=camera, reason=reason, start_us=start_us, end_us=end_us)
+        await self._log.demand(account, Right.ADMIN, "unlock", camera=camera)
+        await self._log.write(account.name, "unlock", camera=camera, reason=reason, start_us=start_us, end_us=end_us)
         return await self._segments.set_locked(camera, start_us, end_us, locked=False)
 
     async def chunks(
@@ -154,7 +156,7 @@ class Recordings:
         A GOP that is being written comes in parts.
 
         Args:
-            follow: asked where the recording ends: whether to wait for more.
+            follow: called where the recording ends: whether to wait for more.
         """
         segment = await self._first(camera, start_us)
         while segment is None and follow():

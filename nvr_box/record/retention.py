@@ -1,8 +1,9 @@
 """Letting recordings go: by age, by each camera's term and share of the disk, by the free-space floor; oldest first.
 
 A segment goes in the order that a crash cannot turn into a lie: row marked as garbage → unlink → fsync of the
-folder → row deleted; each in a small step of its own, so that nobody waits long for the database. What is locked or on
-legal hold is spared by every rule (the view `loose`). What goes by age goes by a clock that is believed, or not at all.
+folder → row deleted; each in a small step of its own, so that no writer waits long for the database. What is locked or
+on legal hold is spared by every rule (the view `loose`). What goes by age goes by a clock that is believed, or not at
+all.
 """
 
 import asyncio
@@ -126,7 +127,7 @@ class Retention:
         await self._store.write(lambda link: rows.remove(link, victims))
 
     async def _forget(self) -> None:
-        """What was seen and told during kept evidence is kept with it, best shots and all; the rest goes with age."""
+        """Sightings and events during kept evidence is kept with it, best shots and all; the rest goes with age."""
         before = self._oldest_us()
         if before is None:
             return

@@ -20,7 +20,7 @@ from nvr_box.record.fmp4 import TIMESCALE
 CLOCK_STEP_US = 250_000
 # Without a camera's clock packets are dated by their arrival, which jitters with the network.
 ARRIVAL_STEP_US = 2_000_000
-# A stream that went so long without a picture to begin with is asked for anew: a session begins with one.
+# A stream that went so long without a picture to begin with is requested again: a session begins with one.
 KEYLESS_90K = 300 * TIMESCALE
 
 
@@ -61,12 +61,12 @@ class OpenSegment:
         """The group of pictures that begins here would end after the limit."""
         return self.age_90k + max(self.gop_90k, self.age_90k - self.key_90k) > self.limit_90k
 
-    def stepped(self, *, told: bool) -> bool:
-        """Whether the wall clock moved; `told` when the packet's time is the camera's own."""
-        return abs(self.drift_us) > (CLOCK_STEP_US if self.has_clock and told else ARRIVAL_STEP_US)
+    def stepped(self, *, camera_timed: bool) -> bool:
+        """Whether the wall clock moved; `camera_timed` when the packet's time is the camera's own."""
+        return abs(self.drift_us) > (CLOCK_STEP_US if self.has_clock and camera_timed else ARRIVAL_STEP_US)
 
 
-def cut(segment: OpenSegment | None, *, key: bool, changed: bool, whole: bool, told: bool) -> Cut:
+def cut(segment: OpenSegment | None, *, key: bool, changed: bool, whole: bool, camera_timed: bool) -> Cut:
     """What the table says.
 
     Args:
@@ -74,12 +74,14 @@ def cut(segment: OpenSegment | None, *, key: bool, changed: bool, whole: bool, t
         key: decoding can begin at this packet.
         changed: its parameter sets are others than before.
         whole: it is an IDR picture, not a recovery point.
-        told: its time is the camera's own, not that of its arrival.
+        camera_timed: its time is the camera's own, not that of its arrival.
     """
     if segment is None:
         return Cut.BEGIN if key else Cut.SKIP
     if not key:
         return Cut.REOPEN if segment.age_90k - segment.key_90k > KEYLESS_90K else Cut.WRITE
-    found = told and not segment.has_clock
-    rolls = changed or (whole and segment.refreshes) or segment.full or segment.stepped(told=told) or found
+    found = camera_timed and not segment.has_clock
+    rolls = (
+        changed or (whole and segment.refreshes) or segment.full or segment.stepped(camera_timed=camera_timed) or found
+    )
     return Cut.ROLL if rolls else Cut.WRITE

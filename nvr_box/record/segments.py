@@ -201,7 +201,7 @@ class Segments:
         if left:
             self._left.append(path)
 
-    def take_left(self) -> list[str]:
+    def claim_left(self) -> list[str]:
         """The files that could not be finished, each once."""
         left, self._left = self._left, []
         return left
@@ -237,7 +237,7 @@ class Segments:
             return
         written.add_done_callback(lambda done: self._wrote(rows, done.exception()))
 
-    def settle(self, timeout_s: float) -> bool:
+    def wait_stored(self, timeout_s: float) -> bool:
         """Wait until every row is in the database; whether they are."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting, timeout_s)

@@ -48,7 +48,7 @@ class SightedObject:
     """One object of one picture; `box` is x0, y0, x1, y1 as shares 0..1 of the picture, y downwards.
 
     Args:
-        colours: what the camera told of clothes (UPPER, LOWER) and paint (BODY), strongest first.
+        colours: what the camera reported of clothes (UPPER, LOWER) and paint (BODY), strongest first.
     """
 
     track: int
@@ -70,13 +70,13 @@ class Documents:
 
     Args:
         take: called with the sightings of each document; what is no document is passed over.
-        told: called with each document that has events in it.
+        on_events: called with each document that has events in it.
     """
 
     def __init__(
-        self, take: Callable[[list[Sighting]], None], told: Callable[[bytes], None] = lambda _document: None
+        self, take: Callable[[list[Sighting]], None], on_events: Callable[[bytes], None] = lambda _document: None
     ) -> None:
-        self._take, self._told = take, told
+        self._take, self._on_events = take, on_events
         self._held = bytearray()
 
     def feed(self, payload: bytes) -> None:
@@ -92,7 +92,7 @@ class Documents:
             if found:
                 self._take(found)
             if _EVENT in document:
-                self._told(document)
+                self._on_events(document)
 
 
 def read_document(document: bytes) -> list[Sighting]:
@@ -209,7 +209,7 @@ def _seen(found: metadata.MetadataObject) -> SightedObject | None:
     box = found.box
     edges = ((box.left + 1) / 2, (1 - box.top) / 2, (box.right + 1) / 2, (1 - box.bottom) / 2)
     parts = ((BodyPart.UPPER, found.tops), (BodyPart.LOWER, found.bottoms), (BodyPart.BODY, found.colours))
-    colours = tuple((part, colour) for part, told in parts for colour in told[:_MOST_COLOURS])
+    colours = tuple((part, colour) for part, names in parts for colour in names[:_MOST_COLOURS])
     return SightedObject(found.object_id, object_class, edges, colours)
 
 

@@ -1,6 +1,6 @@
 """The video packets of one camera, with decode times that only grow and the wall clock of each.
 
-PyAV over RTSP, interleaved in TCP (RFC 2326 §10.12) unless told otherwise. The wall clock is the camera's own, out of
+PyAV over RTSP, interleaved in TCP (RFC 2326 §10.12) unless set otherwise. The wall clock is the camera's own, out of
 its RTCP sender reports (RFC 3550 §6.4.1), which libavformat hands out as `prft` side data from the first report on.
 """
 
@@ -29,7 +29,7 @@ __all__ = ["CLOCK_TOLERANCE_S", "RecordedStream", "SignInRefused", "Timed"]
 log = logging.getLogger(__name__)
 _OPEN_S, _SILENCE_S = 10.0, 4.0
 # A camera that saves bits sends a picture in many seconds, and reports in between; it is alive for as long as bytes
-# come, and lost when nothing but reports came for so long. Asked in between whether the recorder is to stop.
+# come, and lost when nothing but reports came for so long. In between the recorder checks whether it is to stop.
 _LOOK_UP_S, _PICTURELESS_S = 20.0, 60.0
 _SCHEMES = frozenset({"rtsp", "rtsps"})
 _TRANSPORTS = frozenset({"tcp", "udp", "http"})
@@ -41,7 +41,7 @@ _RTSP = {
     "protocol_whitelist": "tcp,udp,rtp,srtp,tls,http,https",
 }
 _AHEAD_90K = 5 * TIMESCALE
-# What was held while the stream was looked at comes in one go; a read that takes longer waited for the camera.
+# What was held while the stream was analysed comes in one go; a read that takes longer waited for the camera.
 _AT_ONCE_S = 0.02
 _MOST_HELD = 512
 
@@ -75,7 +75,7 @@ class RecordedStream:
     """An open stream. Belongs to one thread; `close` in the same.
 
     Attributes:
-        stopping: asked now and then while no picture comes; ends `packets` when true.
+        stopping: called now and then while no picture comes; ends `packets` when true.
     """
 
     stopping: Callable[[], bool] = staticmethod(lambda: False)
@@ -113,10 +113,10 @@ class RecordedStream:
             raise SignInRefused("the camera refuses the user or the password") from error
         except (av.FFmpegError, OSError, ValueError) as error:
             raise PeerError(f"the stream cannot be opened: {self._refusal() or _why(error)}") from error
-        self._take(container)
+        self._choose_track(container)
         self._opened_s = time.monotonic() - began_mono_s
 
-    def _take(self, container: InputContainer) -> None:
+    def _choose_track(self, container: InputContainer) -> None:
         """Record the largest of its pictures: a camera with two tracks sends the small one first as often as not."""
         self._container = container
         if not container.streams.video:
@@ -184,7 +184,7 @@ class RecordedStream:
     def _held_first(
         per_tick: float, nominal: int, opened_s: float, packets: Iterator["tuple[Packet[VideoStream], int]"]
     ) -> Iterator["tuple[Packet[VideoStream], int]"]:
-        """The same; what came while the stream was looked at gets the times at which it came, by its time stamps."""
+        """The same; what came while the stream was analysed gets the times at which it came, by its time stamps."""
         held: list[tuple[Any, int]] = []
         asked_mono_s = time.monotonic()
         rest: tuple[Any, int] | None = None

@@ -1,6 +1,6 @@
 """Where each picture of a stream belongs in time, out of three clocks of which none can be trusted alone.
 
-The stream's own time stamps step back, jump when the first sender report places them, and begin anew; the camera's
+The stream's own time stamps step back, jump when the first sender report places them, and begin again; the camera's
 clock comes out of sender reports (RFC 3550 §6.4.1) through those time stamps and so steps with them until the next
 report; arrival jitters with the network. Rules only: no stream, no clock of its own.
 """
@@ -68,7 +68,7 @@ class StreamTiming:
         if self._arrived_us is not None:
             step_90k = self._step(stamp_90k, camera_us, arrived_us)
             self._dts_90k += step_90k
-            self._follow(stamp_90k, camera_us, step_90k)
+            self._reconcile(stamp_90k, camera_us, step_90k)
         if stamp_90k is not None:
             self._stamp_90k = stamp_90k
         elif self._stamp_90k is not None:
@@ -88,12 +88,12 @@ class StreamTiming:
         if stamp_90k is None or self._stamp_90k is None:
             return otherwise
         moved = stamp_90k - self._stamp_90k
-        told = moved
+        reported = moved
         if camera_us is not None and self._camera_us is not None:
-            told = (camera_us - self._camera_us) * TIMESCALE // 1_000_000
-        agrees = self._camera_us is not None and abs(told - moved) <= _PLACED_90K
+            reported = (camera_us - self._camera_us) * TIMESCALE // 1_000_000
+        agrees = self._camera_us is not None and abs(reported - moved) <= _PLACED_90K
         if moved - apart_90k > _PLACED_90K and not agrees:
-            # The first report of any track places the stamps of all anew: no pause, for the pictures came close by.
+            # The first report of any track places the stamps of all again: no pause, for the pictures came close by.
             return otherwise
         if 0 < moved <= _BREAK_90K or (0 < moved <= _LONGEST_PAUSE_90K and abs(moved - apart_90k) <= _AGREES_90K):
             return moved
@@ -102,14 +102,14 @@ class StreamTiming:
     def _otherwise(self, camera_us: int | None, apart_90k: int) -> int:
         """The step without the stamps: by the camera's clock where they lack it, by arrival, or as usual."""
         if camera_us is not None and self._camera_us is not None:
-            told = (camera_us - self._camera_us) * TIMESCALE // 1_000_000
-            if 0 < told <= _LONGEST_PAUSE_90K and abs(told - apart_90k) <= _AGREES_90K:
-                return told
+            reported = (camera_us - self._camera_us) * TIMESCALE // 1_000_000
+            if 0 < reported <= _LONGEST_PAUSE_90K and abs(reported - apart_90k) <= _AGREES_90K:
+                return reported
         if self._nominal_90k * 3 // 2 < apart_90k <= _LONGEST_PAUSE_90K:
             return apart_90k
         return self._nominal_90k
 
-    def _follow(self, stamp_90k: int | None, camera_us: int | None, step_90k: int) -> None:
+    def _reconcile(self, stamp_90k: int | None, camera_us: int | None, step_90k: int) -> None:
         """Keep the camera's clock going where it only follows a step of the stamps, until a report puts it right."""
         if camera_us is None or self._camera_us is None:
             self._bias_us = 0
@@ -126,7 +126,7 @@ class StreamTiming:
 
 
 def held_for_us(stamps_90k: Sequence[int | None], nominal_90k: int, opened_s: float) -> list[int]:
-    """How long before the last of them pictures came that were held while their stream was looked at.
+    """How long before the last of them pictures came that were held while their stream was analysed.
 
     By their time stamps, unless those tell of more time than there was: then the first report has moved them.
 

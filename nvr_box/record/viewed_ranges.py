@@ -1,4 +1,4 @@
-"""Which stretches of a recording somebody was shown: one line for the audit log, however often they went back."""
+"""Which stretches of a recording an account was shown: one line for the audit log, however often it went back."""
 
 from datetime import UTC, datetime
 

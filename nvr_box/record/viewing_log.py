@@ -1,6 +1,6 @@
-"""Who is viewing the recording of which camera: however often somebody seeks, one viewing is two entries in the log.
+"""Which account is viewing which camera's recording: however often it seeks, one viewing is two entries in the log.
 
-The first is written before anything is shown, the last when nobody of that name has asked for a minute; it says which
+The first is written before anything is shown, the last when that account made no request for a minute; it says which
 stretches were sent. A box that is killed in between leaves the first without the last.
 """
 
@@ -20,7 +20,7 @@ _APART_S = 60.0
 class Viewing:
     """One that is on. `readers` are the streams that are open."""
 
-    who: str
+    account: str
     camera: int
     via: str = "page"
     readers: int = 0
@@ -41,19 +41,19 @@ class ViewingLog:
         self._beginning = asyncio.Lock()
         self._ending: set[asyncio.Task[None]] = set()
 
-    async def begin(self, who: str, camera: int, start_us: int, *, via: str = "page") -> Viewing:
+    async def begin(self, actor: str, camera: int, start_us: int, *, via: str = "page") -> Viewing:
         """A stream begins; raises StoreError when its viewing could not be written down.
 
         Args:
             via: page or rtsp; their users are not the same people.
         """
         async with self._beginning:
-            viewing = self._on.get((who, camera, via))
+            viewing = self._on.get((actor, camera, via))
             if viewing is None:
                 how: dict[str, Detail] = {} if via == "page" else {"via": via}
                 how["start_us"] = start_us
-                await self._audit.write(who, "view-recording", camera=camera, reason="", granted=True, **how)
-                viewing = self._on[who, camera, via] = Viewing(who, camera, via)
+                await self._audit.write(actor, "view-recording", camera=camera, reason="", granted=True, **how)
+                viewing = self._on[actor, camera, via] = Viewing(actor, camera, via)
             viewing.readers += 1
             if viewing.timer is not None:
                 viewing.timer.cancel()
@@ -74,14 +74,16 @@ class ViewingLog:
     def _over(self, viewing: Viewing) -> None:
         if viewing.timer is not None:
             viewing.timer.cancel()
-        if self._on.get((viewing.who, viewing.camera, viewing.via)) is viewing:
-            del self._on[viewing.who, viewing.camera, viewing.via]
+        if self._on.get((viewing.account, viewing.camera, viewing.via)) is viewing:
+            del self._on[viewing.account, viewing.camera, viewing.via]
             task = asyncio.get_running_loop().create_task(self._write(viewing), name="end of viewing")
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
 
     async def _write(self, viewing: Viewing) -> None:
         try:
-            await self._audit.write(viewing.who, "view-recording-end", camera=viewing.camera, shown=str(viewing.shown))
+            await self._audit.write(
+                viewing.account, "view-recording-end", camera=viewing.camera, shown=str(viewing.shown)
+            )
         except StoreError as error:
             log.error("the end of a viewing is not in the audit log: %s", error)  # noqa: TRY400 - for an operator

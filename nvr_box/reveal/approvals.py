@@ -1,6 +1,6 @@
-"""Reveals that a second person has to agree to: asked for, put to the approvers, answered in time.
+"""Reveals that a second person has to agree to: requested, shown to the approvers, answered in time.
 
-Requests are kept in memory: a restart of the box forgets them, and they are asked for again. The log keeps them all.
+Requests are kept in memory: a restart of the box forgets them, and they are made again. The log keeps them all.
 """
 
 import secrets
@@ -28,18 +28,18 @@ class RequestState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RevealRequest:
-    """Somebody's wish to reveal `camera` from `from_us` on and before `until_us`.
+    """An account's request to reveal `camera` from `from_us` on and before `until_us`.
 
     Attributes:
         point: x, y as shares of the picture, one person only; None for the whole picture.
         expires_us: until when it may be answered and, once approved, used, as people read it.
-        until_boot_us: the same by a clock that nobody sets.
-        approver: who answered, empty while nobody has.
+        until_boot_us: the same by a clock that is never set.
+        approver: the account that answered, empty until then.
         why: their words.
     """
 
     key: str
-    who: str
+    account: str
     camera: int
     reason: str
     from_us: int
@@ -91,7 +91,7 @@ class Approvals:
 
     async def ask(
         self,
-        by: Account,
+        account: Account,
         camera: int,
         *,
         reason: str,
@@ -106,24 +106,26 @@ class Approvals:
         """
         until_us = from_us + round(self._minutes * 60e6) if until_us is None else until_us
         try:
-            by.demand(Right.REVEAL, camera)
-            by.demand(Right.VIEW, camera)
+            account.demand(Right.REVEAL, camera)
+            account.demand(Right.VIEW, camera)
             reason = sound_reason(reason)
             sound(from_us, until_us)
-            if len(self.of(by)) >= _MOST_OF_ONE:
+            if len(self.of(account)) >= _MOST_OF_ONE:
                 raise RightRefused("other requests of yours are waiting; take one back first")
         except RightRefused as refusal:
-            await self._log.write(by.name, "reveal-ask", camera=camera, reason=reason, granted=False, why=str(refusal))
+            await self._log.write(
+                account.name, "reveal-ask", camera=camera, reason=reason, granted=False, why=str(refusal)
+            )
             raise
         now_us = utc_us()
         key = secrets.token_urlsafe(12)
         until = now_us + _LASTS_US, boot_us() + _LASTS_US
-        request = RevealRequest(key, by.name, camera, reason, from_us, until_us, point, now_us, *until)
+        request = RevealRequest(key, account.name, camera, reason, from_us, until_us, point, now_us, *until)
         # Before the log is written: many asking at once must not get past the limit.
         self._requests[key] = request
         try:
             await self._log.write(
-                by.name, "reveal-ask", camera=camera, reason=reason, key=key, whole=point is None,
+                account.name, "reveal-ask", camera=camera, reason=reason, key=key, whole=point is None,
                 start_us=from_us, end_us=until_us,
             )  # fmt: skip
         except StoreError:
@@ -131,37 +133,39 @@ class Approvals:
             raise
         return request
 
-    def of(self, by: Account) -> tuple[RevealRequest, ...]:
-        """What `by` has asked for and not used yet, answered or not."""
-        return tuple(each for each in self._alive() if each.who == by.name)
+    def of(self, account: Account) -> tuple[RevealRequest, ...]:
+        """What `account` has requested and not used yet, answered or not."""
+        return tuple(each for each in self._alive() if each.account == account.name)
 
-    def to_answer(self, by: Account) -> tuple[RevealRequest, ...]:
-        """What others wait for and `by` may approve."""
+    def to_answer(self, account: Account) -> tuple[RevealRequest, ...]:
+        """What others wait for and `account` may approve."""
         waiting = (each for each in self._alive() if each.state is RequestState.WAITING)
-        return tuple(each for each in waiting if each.who != by.name and by.may(Right.APPROVE, each.camera))
+        return tuple(
+            each for each in waiting if each.account != account.name and account.may(Right.APPROVE, each.camera)
+        )
 
-    async def answer(self, by: Account, key: str, *, approve: bool, why: str) -> RevealRequest:
-        """Approve or refuse; needs `APPROVE` for the camera, and to be somebody else.
+    async def answer(self, account: Account, key: str, *, approve: bool, why: str) -> RevealRequest:
+        """Approve or refuse; needs `APPROVE` for the camera, and to be another person.
 
         Raises:
             Refused: the right is missing, it is one's own request, it was answered, or its time is up.
         """
         request = self._get(key)
         try:
-            by.demand(Right.APPROVE, request.camera)
-            if request.who == by.name:
+            account.demand(Right.APPROVE, request.camera)
+            if request.account == account.name:
                 raise RightRefused("somebody else has to approve what you asked for")
             if request.state is not RequestState.WAITING or request.approver:
                 raise RightRefused(f"{request.approver} has answered this already")
         except RightRefused as refusal:
-            await self._write(by, request, granted=False, why=str(refusal))
+            await self._write(account, request, granted=False, why=str(refusal))
             raise
         state = RequestState.APPROVED if approve else RequestState.REFUSED
-        answered = replace(request, state=state, approver=by.name, why=" ".join(why.split()))
+        answered = replace(request, state=state, approver=account.name, why=" ".join(why.split()))
         # Before the log is written: two approvers' answers must not cross. Until it is, nothing may be taken on it.
         self._requests[key] = replace(answered, state=RequestState.WAITING)
         try:
-            await self._write(by, answered, granted=True, answer=state.value, why=answered.why)
+            await self._write(account, answered, granted=True, answer=state.value, why=answered.why)
         except StoreError:
             self._requests[key] = request
             raise
@@ -169,20 +173,20 @@ class Approvals:
             self._requests[key] = answered
         return answered
 
-    def withdraw(self, by: Account, key: str) -> None:
+    def withdraw(self, account: Account, key: str) -> None:
         """Take one's own request back; nothing when it is gone."""
         request = self._requests.get(key)
-        if request is not None and request.who == by.name:
+        if request is not None and request.account == account.name:
             del self._requests[key]
 
-    def approved(self, by: Account, camera: int, key: str) -> RevealRequest:
-        """The approved request under which `by` may reveal `camera` now.
+    def approved(self, account: Account, camera: int, key: str) -> RevealRequest:
+        """The approved request under which `account` may reveal `camera` now.
 
         Raises:
-            Refused: there is none: not asked for, not answered yet, refused, used or too old.
+            Refused: there is none: not requested, not answered yet, refused, used or too old.
         """
         request = self._requests.get(key)
-        if request is None or request.who != by.name or request.camera != camera:
+        if request is None or request.account != account.name or request.camera != camera:
             raise RightRefused("a second person has to approve this reveal first")
         if request.is_over:
             raise RightRefused("the approval is too old; ask again")
@@ -192,7 +196,7 @@ class Approvals:
             raise RightRefused(f"{request.approver} refused this reveal")
         return request
 
-    def take(self, request: RevealRequest) -> None:
+    def claim(self, request: RevealRequest) -> None:
         """An approval is good for one reveal: from here on it is used, however many ask at once."""
         del self._requests[request.key]
 
@@ -210,8 +214,8 @@ class Approvals:
                 return each
         raise RightRefused("this request is gone: it was used, taken back, or its time is up")
 
-    async def _write(self, by: Account, request: RevealRequest, *, granted: bool, **details: str) -> None:
+    async def _write(self, account: Account, request: RevealRequest, *, granted: bool, **details: str) -> None:
         await self._log.write(
-            by.name, "reveal-answer", camera=request.camera, reason=request.reason, granted=granted,
-            key=request.key, asked_by=request.who, **details,
+            account.name, "reveal-answer", camera=request.camera, reason=request.reason, granted=granted,
+            key=request.key, asked_by=request.account, **details,
         )  # fmt: skip

@@ -1,7 +1,7 @@
 """What a page that opens a reveal itself is handed: as little as it can do with, and all of it sealed.
 
 The asking operator's own keys under their passphrase, and the keys of one camera's days as sealed to those. No other
-operator's key, no other camera's, no day beside those asked for, and nothing of cases: the box opens those.
+operator's key, no other camera's, no day beside those requested, and nothing of cases: the box opens those.
 """
 
 import os
@@ -25,7 +25,7 @@ class HandedKeys:
     Attributes:
         operators: key files of the asking operator; none where they keep the file themselves.
         days: day keys of the camera, each sealed to that operator alone.
-        proofs: by key id, `nonce` sealed to the operator's public key: who opens one holds the key.
+        proofs: by key id, `nonce` sealed to the operator's public key: opening one proves the key.
         names: of the days, for the log.
     """
 

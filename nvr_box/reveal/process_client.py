@@ -32,7 +32,7 @@ def unlocking(sealed: Sealed, passphrases: Sequence[str], *, mark: str, seconds:
 
 
 class RevealProcess:
-    """A reveal process. `turn` is held by whoever talks to it."""
+    """A reveal process. `turn` is held during an exchange with it."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process

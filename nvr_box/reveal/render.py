@@ -22,7 +22,7 @@ from wire import compose
 from wire.compose import Composed, Composer
 from wire.keys import Identity
 from wire.nal import Codec
-from wire.recovery.reader import STARTED_ANEW, OpenedUnit, Reader
+from wire.recovery.reader import STREAM_RESTARTED, OpenedUnit, Reader
 from wire.recovery.verdict import Check
 
 # Without a word about it browsers read the colours by BT.709, which is not how a camera's SD picture was made.
@@ -51,8 +51,8 @@ class Renderer:
         signing_key, camera_id: the camera's, None for a camera of another make.
         mark: the watermark's text.
         from_us, until_us: only pictures taken from the one on and before the other come out, to the picture; those
-            in front of them in their group are decoded and seen by nobody.
-        point: x, y as shares of the picture: only the person who is there in the first picture at or after
+            in front of them in their group are decoded and not shown.
+        point: x, y as shares of the picture: only the person seen there in the first picture at or after
             `point_us` is shown; None for everybody.
         held: content keys from legal holds, by key_hash.
     """
@@ -158,7 +158,7 @@ class Renderer:
             self._point, self._part = None, self._reader.part
         elif self._part is not None and self._part != self._reader.part:
             self._tracks = frozenset()
-            opened = replace(opened, reason=STARTED_ANEW)
+            opened = replace(opened, reason=STREAM_RESTARTED)
         composed = self._composer.compose(au, opened, tracks=self._tracks)
         ended = self._reader.take_verdicts()
         unsigned = sum(1 for each in ended if each.verdict.origin is not Check.YES)
@@ -228,7 +228,7 @@ class _Output:
         yield from self._whole()
 
     def _whole(self) -> Iterator[MediaSegment]:
-        for init, fragment, data in self._sink.take():
+        for init, fragment, data in self._sink.next_fragments():
             begins_s = self._begins_90k / fmp4.TIMESCALE
             if fragment is None:
                 yield MediaSegment(fmp4.mime(init), self._first_us, begins_s, 0.0, init)
@@ -240,7 +240,7 @@ class _Output:
 
 
 def _who(opened: OpenedUnit, point: Point) -> frozenset[int]:
-    """The track whose region is at `point`, the smallest when several are; nobody when none is."""
+    """The track whose region is at `point`, the smallest when several are; None when none is."""
     if opened.mask is None:
         return frozenset()
     rows, columns = opened.mask.shape

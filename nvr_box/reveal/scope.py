@@ -1,4 +1,4 @@
-"""What one reveal may show: fixed when it is granted, and asked by every route instead of its caller."""
+"""What one reveal may show: fixed when it is granted, and checked by every route instead of its caller's wish."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from base.errors import RightRefused
 
 FOREVER_US = 1 << 60
-# Without a stated end a reveal reaches so far around the time that was asked for: one may go back and forth in it.
+# Without a stated end a reveal reaches so far around the time that was requested: one may go back and forth in it.
 AROUND_US = 3_600_000_000
 LONGEST_US = 3_600_000_000
 Point = tuple[float, float]
@@ -19,8 +19,8 @@ class Scope:
 
     Attributes:
         begin_us: where showing begins, and when `point` says which person is meant.
-        point: x, y as shares of the picture: only the person who is there; None for the whole picture.
-        limited: a second person, a person or an end was set: only the box can hold somebody to that.
+        point: x, y as shares of the picture: only the person seen there; None for the whole picture.
+        limited: a second person, a person or an end was set: only the box can enforce that.
     """
 
     camera: int
@@ -46,8 +46,8 @@ class Scope:
             raise RightRefused(f"this reveal covers {_iso(self.start_us)} to {_iso(self.end_us)} only; ask for another")
 
 
-def asked(camera: int, from_us: int, until_us: int | None, point: Point | None, minutes: float) -> Scope:
-    """The scope of a wish that nobody else has to approve.
+def requested(camera: int, from_us: int, until_us: int | None, point: Point | None, minutes: float) -> Scope:
+    """The scope of a request that needs no approval.
 
     Without an end it is an hour around, or for one person `minutes` from then on.
 
@@ -78,7 +78,7 @@ def _iso(utc_us: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Which stretch of a camera's recording, and which person, somebody asks to see.
+    """Which stretch of a camera's recording, and which person, a request is to show.
 
     Attributes:
         from_us: None for everything of the camera.
@@ -91,10 +91,10 @@ class Stretch:
     point: Point | None = None
 
     def scope(self, camera: int, minutes: float) -> Scope:
-        """What it comes to where nobody else has to agree; raises `RightRefused` for a stretch that is none."""
+        """What it comes to where no approval is needed; raises `RightRefused` for a stretch that is none."""
         if self.from_us is None:
             return Scope(camera)
-        return asked(camera, self.from_us, self.until_us, self.point, minutes)
+        return requested(camera, self.from_us, self.until_us, self.point, minutes)
 
 
 EVERYTHING = Stretch()

@@ -22,14 +22,14 @@ class RevealSession:
     """A reveal that is on.
 
     Attributes:
-        scope: what it may show, whatever is asked of it.
+        scope: what it may show, whatever is requested.
         watermark: what every revealed picture shows.
         in_browser: the page opens it; its verdicts are what the page said last.
         signing_key, camera_id: the camera's, hex, None for a camera of another make.
     """
 
     key: str
-    who: str
+    account: str
     scope: Scope
     reason: str
     started_us: int
@@ -42,7 +42,7 @@ class RevealSession:
 
     @property
     def of_camera(self) -> dict[str, str | None]:
-        """What whoever opens it has to know of the camera, so that nothing of another camera opens."""
+        """What an opener has to know of the camera, so that nothing of another camera opens."""
         return {"signing_key": self.signing_key, "camera_id": self.camera_id}
 
     @property
@@ -64,7 +64,7 @@ class Running:
     """One session while it lasts.
 
     Attributes:
-        until_boot_us: when it is over, by a clock that nobody sets.
+        until_boot_us: when it is over, by a clock that is never set.
         talk: with its process, None when the page opens it.
         plays: how many have begun; only the newest goes on.
         viewed: whether the log says already that something of it was shown.
@@ -95,13 +95,13 @@ class Running:
 
 
 def begun(
-    by: Account, camera: CameraRow, scope: Scope, reason: str, minutes: float, *, in_browser: bool
+    account: Account, camera: CameraRow, scope: Scope, reason: str, minutes: float, *, in_browser: bool
 ) -> RevealSession:
-    """A session of `by` that starts now."""
+    """A session of `account` that starts now."""
     now_us = utc_us()
     when = datetime.fromtimestamp(now_us / 1e6, UTC)
-    mark = f"{by.name}  {when:%Y-%m-%d %H:%M:%S}Z  {camera.name}".encode("ascii", "replace").decode()
+    mark = f"{account.name}  {when:%Y-%m-%d %H:%M:%S}Z  {camera.name}".encode("ascii", "replace").decode()
     return RevealSession(
-        secrets.token_urlsafe(12), by.name, scope, reason, now_us, now_us + int(minutes * 60e6), mark,
+        secrets.token_urlsafe(12), account.name, scope, reason, now_us, now_us + int(minutes * 60e6), mark,
         Verdicts(), in_browser, camera.signing_key, camera.camera_id,
     )  # fmt: skip

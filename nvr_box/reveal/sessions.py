@@ -1,4 +1,4 @@
-"""The sessions of reveals: asked for, refused or granted, and watched until the time is up.
+"""The sessions of reveals: requested, refused or granted, and watched until the time is up.
 
 What a session may show (`scope.py`) is fixed when it is granted, from the approved request where there is one. A reveal
 is opened in a process of the box, which is given the passphrase; or in the page, which is given sealed keys and masked
@@ -41,7 +41,7 @@ class RevealSessions:
 
     Args:
         minutes: the longest that one lasts.
-        account: somebody's account as it is now, None when it was removed. Without it rights are those of whoever asks.
+        account: an account as it is now by name, None when it was removed. Without it rights are the caller's.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class RevealSessions:
 
     async def start(
         self,
-        by: Account,
+        account: Account,
         camera: int,
         *,
         reason: str,
@@ -89,31 +89,31 @@ class RevealSessions:
         passphrases = [each for each in (passphrase, second_passphrase) if each]
         running = None
         try:
-            running = self._granted(by, camera, reason, stretch, approval=approval, minutes=minutes)
-            with self._brake.attempt(by.name) as attempt:
+            running = self._granted(account, camera, reason, stretch, approval=approval, minutes=minutes)
+            with self._brake.attempt(account.name) as attempt:
                 await self._unlock(running, passphrases, attempt)
             await self._log_granted(running, "box")
             # It may have been taken away while the passphrase was tried.
-            self._demand(by, camera)
+            self._demand(account, camera)
         except BaseException as error:
             # Whatever it was: no unlocked process and no used-up approval stay behind.
             if running is not None:
                 await self._undone(running)
             if isinstance(error, RightRefused):
                 said = running.session.reason if running else reason
-                await self._refused(by, camera, said, error)
+                await self._refused(account, camera, said, error)
             raise
         self._running[running.session.key] = running
         self._end_in(running, running.left_s, "the time is up")
         return running.session
 
-    def limits(self, by: Account, camera: int, stretch: Stretch, approval: str = "") -> Scope:
+    def limits(self, account: Account, camera: int, stretch: Stretch, approval: str = "") -> Scope:
         """What a reveal that is started with these would cover; raises `RightRefused` as `start` would, unwritten."""
-        self._demand(by, camera)
-        return self._limits(by, camera, stretch, approval)[1]
+        self._demand(account, camera)
+        return self._limits(account, camera, stretch, approval)[1]
 
     async def start_in_browser(
-        self, by: Account, camera: int, *, reason: str, stretch: Stretch = EVERYTHING, minutes: float | None = None
+        self, account: Account, camera: int, *, reason: str, stretch: Stretch = EVERYTHING, minutes: float | None = None
     ) -> RevealSession:
         """Hand out what the page needs to open a reveal itself (`handed`); it shows nothing before `opened`.
 
@@ -122,30 +122,30 @@ class RevealSessions:
         """
         running = None
         try:
-            running = self._granted(by, camera, reason, stretch, approval="", minutes=minutes, in_browser=True)
+            running = self._granted(account, camera, reason, stretch, approval="", minutes=minutes, in_browser=True)
             session = running.session
             if session.scope.limited or self.dual_control:
                 raise RightRefused("this reveal is opened on the box, which alone can hold it to what was agreed")
-            running.handed = await asyncio.to_thread(self._handed, by, session.scope)
+            running.handed = await asyncio.to_thread(self._handed, account, session.scope)
             await self._log.write(
-                by.name, "reveal-keys", camera=camera, reason=session.reason, key=session.key,
+                account.name, "reveal-keys", camera=camera, reason=session.reason, key=session.key,
                 kids=" ".join(running.handed.kids), days=" ".join(running.handed.names),
             )  # fmt: skip
-            self._demand(by, camera)
+            self._demand(account, camera)
         except RightRefused as refusal:
-            await self._refused(by, camera, reason, refusal)
+            await self._refused(account, camera, reason, refusal)
             raise
         self._running[session.key] = running
         self._end_in(running, _UNLOCK_S, "the page did not say that a passphrase opened anything")
         return session
 
-    async def opened(self, by: Account, key: str, proof: bytes) -> RevealSession:
+    async def opened(self, account: Account, key: str, proof: bytes) -> RevealSession:
         """The page says that a passphrase opened a key, and proves it by what was sealed to that key: granted now.
 
         Raises:
             Refused: it proves nothing, or the session is over or another person's.
         """
-        running = self._own(by, key)
+        running = self._own(account, key)
         if running.handed is None or not hmac.compare_digest(proof, running.handed.nonce):
             raise RightRefused("this proves no key of this reveal")
         if not running.opened:
@@ -159,31 +159,31 @@ class RevealSessions:
         """Whether days recorded now open only to two operators together."""
         return self._keys.dual_control
 
-    def may_open_in_browser(self, by: Account) -> bool:
-        """Whether the page of `by` can open a reveal itself: nobody else has to agree, and a key of theirs is known."""
-        return not self.approvals.wanted and not self.dual_control and bool(self._keys.own(by.name))
+    def may_open_in_browser(self, account: Account) -> bool:
+        """Whether the page of `account` can open a reveal itself: without approval, and with a known key of theirs."""
+        return not self.approvals.wanted and not self.dual_control and bool(self._keys.own(account.name))
 
-    def active(self, by: Account) -> tuple[RevealSession, ...]:
-        """The sessions of `by` that are on."""
-        return tuple(each.session for each in self._running.values() if each.session.who == by.name)
+    def active(self, account: Account) -> tuple[RevealSession, ...]:
+        """The sessions of `account` that are on."""
+        return tuple(each.session for each in self._running.values() if each.session.account == account.name)
 
-    def session(self, by: Account, key: str) -> RevealSession:
+    def session(self, account: Account, key: str) -> RevealSession:
         """One of them; raises `RightRefused` when it is over or another person's."""
-        return self._own(by, key).session
+        return self._own(account, key).session
 
-    async def end(self, by: Account, key: str, *, why: str = "ended") -> None:
+    async def end(self, account: Account, key: str, *, why: str = "ended") -> None:
         """End it now: the process is gone when this returns; ending twice is nothing. `why` goes into the log."""
         running = self._running.get(key)
         if running is None:
             return
-        if running.session.who != by.name and not by.may(Right.ADMIN, running.session.camera):
+        if running.session.account != account.name and not account.may(Right.ADMIN, running.session.camera):
             raise RightRefused("this reveal is another person's")
         await self._end(key, why)
 
     def rights_changed(self) -> None:
         """Accounts are not what they were: end at once what is not allowed any more."""
         for key, running in self._running.items():
-            account = self._account(running.session.who) if self._account else None
+            account = self._account(running.session.account) if self._account else None
             camera = running.session.camera
             if account is None or not (account.may(Right.REVEAL, camera) and account.may(Right.VIEW, camera)):
                 self._later(key, "the right was taken away")
@@ -196,7 +196,7 @@ class RevealSessions:
 
     def _granted(
         self,
-        by: Account,
+        account: Account,
         camera: int,
         reason: str,
         stretch: Stretch,
@@ -205,27 +205,29 @@ class RevealSessions:
         minutes: float | None,
         in_browser: bool = False,
     ) -> Running:
-        """A session that may begin, with its approval taken; nothing here waits, so that nobody takes it twice."""
-        self._demand(by, camera)
+        """A session that may begin, with its approval taken; nothing here waits, so that it is not taken twice."""
+        self._demand(account, camera)
         known = self._roster.get(camera)
-        request, limits = self._limits(by, camera, stretch, approval)
+        request, limits = self._limits(account, camera, stretch, approval)
         reason = sound_reason(request.reason if request else reason)
         longest = min(minutes or self._minutes, self._minutes)
-        session = begun(by, known, limits, reason, longest, in_browser=in_browser)
+        session = begun(account, known, limits, reason, longest, in_browser=in_browser)
         if request is not None:
-            self.approvals.take(request)
+            self.approvals.claim(request)
         until_boot_us = boot_us() + session.expires_us - session.started_us
         return Running(session, until_boot_us, request, opened=not in_browser)
 
-    def _limits(self, by: Account, camera: int, stretch: Stretch, approval: str) -> tuple[RevealRequest | None, Scope]:
-        """What a second person agreed to, where one is wanted, and else what is asked for."""
+    def _limits(
+        self, account: Account, camera: int, stretch: Stretch, approval: str
+    ) -> tuple[RevealRequest | None, Scope]:
+        """What a second person agreed to, where one is wanted, and else what is requested."""
         if not self.approvals.wanted:
             return None, stretch.scope(camera, self._minutes)
-        request = self.approvals.approved(by, camera, approval)
+        request = self.approvals.approved(account, camera, approval)
         return request, request.scope
 
-    def _handed(self, by: Account, limits: Scope) -> HandedKeys:
-        return handed(self._keys, by.name, self._roster.get(limits.camera).camera_id or "", limits)
+    def _handed(self, account: Account, limits: Scope) -> HandedKeys:
+        return handed(self._keys, account.name, self._roster.get(limits.camera).camera_id or "", limits)
 
     async def _unlock(self, running: Running, passphrases: list[str], attempt: Attempt) -> None:
         session = running.session
@@ -245,21 +247,21 @@ class RevealSessions:
             raise HostError("the reveal process could not be started; the box's log says why") from gone
         attempt.passed()
 
-    def _demand(self, by: Account, camera: int) -> None:
-        """Both rights, as they are now and not as they were when somebody began to ask."""
-        now = self._account(by.name) if self._account else by
+    def _demand(self, account: Account, camera: int) -> None:
+        """Both rights, as they are now and not as they were when the request began."""
+        now = self._account(account.name) if self._account else account
         if now is None:
-            raise RightRefused(f"the account {by.name} was removed")
+            raise RightRefused(f"the account {account.name} was removed")
         now.demand(Right.REVEAL, camera)
         now.demand(Right.VIEW, camera)
 
-    def _own(self, by: Account, key: str) -> Running:
+    def _own(self, account: Account, key: str) -> Running:
         running = self._running.get(key)
         if running is None or running.left_s <= 0:
             raise RightRefused("this reveal is over")
-        if running.session.who != by.name:
+        if running.session.account != account.name:
             raise RightRefused("this reveal is another person's")
-        self._demand(by, running.session.camera)
+        self._demand(account, running.session.camera)
         return running
 
     async def _ask(
@@ -288,14 +290,14 @@ class RevealSessions:
     async def _log_granted(self, running: Running, opened_in: str) -> None:
         session, request = running.session, running.request
         await self._log.write(
-            session.who, "reveal", camera=session.camera, reason=session.reason, key=session.key,
+            session.account, "reveal", camera=session.camera, reason=session.reason, key=session.key,
             expires_us=session.expires_us, opened_in=opened_in, whole=session.scope.whole,
             start_us=session.scope.start_us, end_us=session.scope.end_us,
             approved_by=request.approver if request else None,
         )  # fmt: skip
 
-    async def _refused(self, by: Account, camera: int, reason: str, refusal: RightRefused) -> None:
-        await self._log.write(by.name, "reveal", camera=camera, reason=reason, granted=False, why=str(refusal))
+    async def _refused(self, account: Account, camera: int, reason: str, refusal: RightRefused) -> None:
+        await self._log.write(account.name, "reveal", camera=camera, reason=reason, granted=False, why=str(refusal))
 
     async def _undone(self, running: Running) -> None:
         """It does not begin after all."""
@@ -329,14 +331,14 @@ class RevealSessions:
         session = running.session
         if not running.opened:
             await self._log.write(
-                session.who, "reveal", camera=session.camera, reason=session.reason, granted=False, key=key, why=why
+                session.account, "reveal", camera=session.camera, reason=session.reason, granted=False, key=key, why=why
             )
             return
         if running.request is not None and not running.viewed:
             self.approvals.give_back(running.request)
         counts = {name: value for name, value in asdict(session.verdicts).items() if name != "reason"}
         await self._log.write(
-            session.who, "reveal-end", camera=session.camera, key=key, why=why,
+            session.account, "reveal-end", camera=session.camera, key=key, why=why,
             shown=str(running.shown), cards=" ".join(map(str, sorted(running.cards))) or None, **counts,
         )  # fmt: skip
 

@@ -14,7 +14,7 @@ class Verdicts:
         opened: the originals were restored.
         nothing_masked: opened, and the camera had masked nothing.
         missing: recovery data was removed on the way.
-        not_for_us: sealed for somebody else, or by another camera.
+        not_for_us: sealed for another recipient, or by another camera.
         damaged: recovery data does not authenticate.
         waiting: readable, but the pictures it builds on are not; shown masked.
         base_altered: opened, but the masked picture is not what the camera made.
@@ -37,7 +37,7 @@ _COUNTS = tuple(name for name in Verdicts.__dataclass_fields__ if name != "reaso
 
 
 def counted(before: Verdicts, opened: OpenedUnit, *, revealed: bool, unsigned: int) -> Verdicts:
-    """`before` with one more access unit and `unsigned` more GOPs that nobody vouches for."""
+    """`before` with one more access unit and `unsigned` more GOPs without a valid signature."""
     name = _kind(opened, revealed=revealed)
     values = {name: getattr(before, name) + 1, "unsigned": before.unsigned + unsigned}
     if opened.verdict.base_intact is Check.NO:

@@ -1,4 +1,4 @@
-"""Who looks, and since when, on every revealed picture."""
+"""The viewer's name, and since when they view, on every revealed picture."""
 
 import cv2
 import numpy as np

@@ -1,7 +1,7 @@
 """Stored passages as columns in the database, so that a box with millions of them searches a moment after its start.
 
 A block holds what the comparison needs of every packet between two numbers, array after array. It is made once, of
-some thousand rows, and never changed: a packet of it that is removed or coded anew takes the block with it (triggers
+some thousand rows, and never changed: a packet of it that is removed or coded again takes the block with it (triggers
 in `nvr_box/db/migrations/`), and its rows are read singly until they are in another one. The rows stay the truth.
 """
 
@@ -96,7 +96,7 @@ def keep(link: Link, rows: dict[str, Columns]) -> bool:
     there = block_rows.counts(link, packed[0], packed[1])
     if there != {model: len(columns) for model, columns in rows.items() if len(columns)}:
         return False
-    block_rows.put(link, packed)
+    block_rows.save(link, packed)
     return True
 
 

@@ -70,7 +70,7 @@ class Still:
 class _Frozen:
     still: Still
     rgb: Picture
-    who: str
+    account: str
     until_mono_s: float
 
 
@@ -87,13 +87,13 @@ class Stills:
         # One picture through the networks at a time: they share the box's cores with recording.
         self._detecting = asyncio.Lock()
 
-    async def jpeg(self, by: Account, camera: int, utc_us: int, *, width: int = 320) -> bytes:
+    async def jpeg(self, account: Account, camera: int, utc_us: int, *, width: int = 320) -> bytes:
         """Thumbnail of the key frame at or before `utc_us`, scaled to `width`; not audited one by one, cached.
 
         Raises:
             StoreError: nothing is recorded within 10 s of that time.
         """
-        by.demand(Right.VIEW, camera)
+        account.demand(Right.VIEW, camera)
         chunk = await self._recordings.showing(camera, utc_us)
         key_us = chunk.start_us
         name = (camera, key_us, width)
@@ -108,7 +108,7 @@ class Stills:
         """The frame shown at `utc_us` as (h, w, 3) RGB, and when it was taken; no rights, for the parts of the box."""
         return await asyncio.to_thread(_decode, await self._recordings.showing(camera, utc_us), utc_us)
 
-    async def freeze(self, by: Account, camera: int, utc_us: int) -> Still:
+    async def freeze(self, account: Account, camera: int, utc_us: int) -> Still:
         """The exact frame shown at `utc_us` with its objects; needs `OPERATE` as well, since it begins a search.
 
         The objects are those that the camera itself saw, where it says so: its mosaic may leave nothing to find.
@@ -118,32 +118,32 @@ class Stills:
             StoreError: nothing is recorded within 10 s of that time.
             ModelError: the detector failed.
         """
-        await self._log.demand(by, Right.VIEW, "freeze", camera=camera)
-        await self._log.demand(by, Right.OPERATE, "freeze", camera=camera)
+        await self._log.demand(account, Right.VIEW, "freeze", camera=camera)
+        await self._log.demand(account, Right.OPERATE, "freeze", camera=camera)
         rgb, at_us = await self.picture(camera, utc_us)
-        await self._log.write(by.name, "freeze", camera=camera, at_us=at_us)
+        await self._log.write(account.name, "freeze", camera=camera, at_us=at_us)
         jpeg = await asyncio.to_thread(_jpeg, rgb, _STILL_QUALITY)
         sighting = await self._recordings.sighting(camera, at_us)
         if sighting is not None:
-            picks = await self._told(camera, sighting)
+            picks = await self._picks_of(camera, sighting)
         else:
             async with self._detecting:
                 picks = await asyncio.to_thread(self._look, rgb)
         height, width = rgb.shape[:2]
         still = Still(secrets.token_hex(8), camera, at_us, width, height, jpeg, picks)
-        self._keep(_Frozen(still, rgb, by.name, time.monotonic() + _KEPT_S))
+        self._keep(_Frozen(still, rgb, account.name, time.monotonic() + _KEPT_S))
         return still
 
     async def draw(
-        self, by: Account, key: str, box: tuple[float, float, float, float], object_class: ObjectClass
+        self, account: Account, key: str, box: tuple[float, float, float, float], object_class: ObjectClass
     ) -> Still:
         """The same still with one more pick, drawn by hand where the detector found nothing.
 
         Raises:
             ModelError: the box has hardly any area.
         """
-        frozen = self._known(by, key)
-        by.demand(Right.OPERATE, frozen.still.camera)
+        frozen = self._known(account, key)
+        account.demand(Right.OPERATE, frozen.still.camera)
         async with self._detecting:
             pixels = _pixels(box, frozen.rgb)
             colours = await asyncio.to_thread(self._models.colours.describe, frozen.rgb, pixels, object_class)
@@ -152,15 +152,15 @@ class Stills:
         self._frozen[key] = replace(frozen, still=still)
         return still
 
-    async def code(self, by: Account, key: str, number: int) -> tuple[AppearanceCode, Pick, Still]:
-        """The appearance code of pick `number`: the camera's own, made before the masking, where it has told one;
+    async def code(self, account: Account, key: str, number: int) -> tuple[AppearanceCode, Pick, Still]:
+        """The appearance code of pick `number`: the camera's own, made before the masking, where it has sent one;
         else of the masked picture, by the same encoder.
 
         Raises:
             StoreError: no such still or pick, it may be older than ten minutes; or the camera did not describe it.
             ModelError: the encoder failed.
         """
-        frozen = self._known(by, key)
+        frozen = self._known(account, key)
         if not 0 <= number < len(frozen.still.picks):
             raise NotFound(f"the still has no object {number}")
         pick = frozen.still.picks[number]
@@ -174,7 +174,7 @@ class Stills:
             return await asyncio.to_thread(encode, frozen.rgb, pixels, pick.object_class), pick, frozen.still
 
     async def _described(self, still: Still, track: int) -> Passage:
-        """What the camera told of a track; it tells some seconds after it first saw it, so a fresh still waits."""
+        """What the camera sent about a track; that comes some seconds after it first saw it, so a fresh still waits."""
         patience = time.monotonic() + _PATIENCE_S
         while True:
             passage = await self._passages.of_track(still.camera, track, still.utc_us)
@@ -185,13 +185,13 @@ class Stills:
                 raise NotFound("the camera has not described this object; freeze another picture of it")
             await asyncio.sleep(_LOOK_AGAIN_S)
 
-    def _known(self, by: Account, key: str) -> _Frozen:
+    def _known(self, account: Account, key: str) -> _Frozen:
         frozen = self._frozen.get(key)
         if frozen is None or frozen.until_mono_s < time.monotonic():
             raise NotFound("this still is no longer kept; freeze the picture again")
-        if frozen.who != by.name:
-            raise RightRefused("this still was frozen by somebody else")
-        by.demand(Right.VIEW, frozen.still.camera)
+        if frozen.account != account.name:
+            raise RightRefused("this still was frozen by another account")
+        account.demand(Right.VIEW, frozen.still.camera)
         return frozen
 
     def _keep(self, frozen: _Frozen) -> None:
@@ -202,8 +202,8 @@ class Stills:
             self._frozen.popitem(last=False)
         self._frozen[frozen.still.key] = frozen
 
-    async def _told(self, camera: int, sighting: Sighting) -> tuple[Pick, ...]:
-        """The camera's own objects, with what it has told of their tracks."""
+    async def _picks_of(self, camera: int, sighting: Sighting) -> tuple[Pick, ...]:
+        """The camera's own objects, with what it has sent about their tracks."""
         picks = []
         for number, seen in enumerate(sighting.objects):
             passage = await self._passages.of_track(camera, seen.track, sighting.utc_us)

@@ -215,7 +215,7 @@ def words_of(fine: npt.NDArray[np.int8], model: str = "") -> npt.NDArray[np.uint
 
 
 def colour_bits(shares: Sequence[ColourShare]) -> int:
-    """One bit per part and colour whose share is large enough to be asked for."""
+    """One bit per part and colour whose share is large enough to be requested."""
     return sum({colour_bit(each.part, each.colour) for each in shares if each.share >= _PRESENT})
 
 

@@ -73,7 +73,7 @@ class Passages:
         self._store = store
         self.galleries: dict[str, Gallery] = {}
         self._codes = ""
-        # Whoever stores packets while the galleries are filled anew must be in them once.
+        # Packets stored while the galleries are filled again must be in them once.
         self._filling = asyncio.Lock()
         self._loaded: asyncio.Event | None = None
         # The newest, until they fill a block.
@@ -107,8 +107,8 @@ class Passages:
         if self._loaded is not None:
             await self._loaded.wait()
 
-    async def follow(self) -> None:
-        """Load anew when codes were made again beside us (`nvr_box/search/reencode.py`)."""
+    async def reconcile(self) -> None:
+        """Load again when codes were made again beside us (`nvr_box/search/reencode.py`)."""
         await self.ready()
         if await self._mark() != self._codes:
             await self.load()
@@ -196,7 +196,7 @@ class Passages:
         return await self._store.read(lambda link: packet_rows.beside(link, camera, at_us, later=later))
 
     async def of_track(self, camera: int, track: int, utc_us: int) -> Passage | None:
-        """What the camera told of its track `track` nearest to `utc_us`; None when it told nothing of it then."""
+        """What the camera sent about its track `track` nearest to `utc_us`; None when it sent nothing then."""
         row = await self._store.read(lambda link: packet_rows.of_track(link, camera, track, utc_us, _TRACK_APART_US))
         return _passage(row) if row else None
 

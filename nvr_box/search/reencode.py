@@ -1,7 +1,7 @@
 """Codes of stored passages made again by another appearance model, from the originals sealed in their best shots.
 
 Originals are opened in memory only, one at a time. A batch of codes is one transaction, and what is done carries the
-new model's id: whoever stops in between, however abruptly, goes on where it was. A passage whose best shot does not
+new model's id: a run that stops in between, however abruptly, goes on where it was. A passage whose best shot does not
 open keeps its code and its model; codes of different models are never compared.
 """
 
@@ -99,7 +99,7 @@ class Reencoder:
                     made.append(found)
             progress.done += await self._store.write(lambda link, made=made: _keep(link, made))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
             yield progress
-        await self._store.write(_tell)
+        await self._store.write(_announce)
 
     async def _next(self, after: int) -> list[_Row]:
         rows = await self._store.read(lambda link: packet_rows.others(link, self._models, after, _BATCH))
@@ -138,6 +138,6 @@ def _keep(link: Link, made: Sequence[_Made]) -> int:
     return sum(packet_rows.set_code(link, m.packet, m.code.model, m.code.data, before=m.old_model) for m in made)
 
 
-def _tell(link: Link) -> None:
-    """A running box loads its codes anew: `Passages.follow`."""
-    facts.put(link, CODES, secrets.token_hex(8))
+def _announce(link: Link) -> None:
+    """A running box loads its codes again: `Passages.reconcile`."""
+    facts.save(link, CODES, secrets.token_hex(8))

@@ -2,7 +2,7 @@
 
 Opens the originals in the best shots with the operators' keys, in this process's memory alone, and keeps nothing but
 codes. It may run beside a running box, be stopped or killed, and run again: it goes on where it was. Passphrases come
-from standard input, one a line, or are asked for at a terminal and not shown.
+from standard input, one a line, or are typed at a terminal and not shown.
 """
 
 import asyncio

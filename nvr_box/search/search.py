@@ -1,4 +1,4 @@
-"""Where else was somebody like this seen: exact comparison of appearance codes under filters."""
+"""Where else was a person like this seen: exact comparison of appearance codes under filters."""
 
 import asyncio
 import time
@@ -100,81 +100,83 @@ class AppearanceSearch:
     def __init__(self, passages: Passages, stills: Stills, log: Audit) -> None:
         self._passages, self._stills, self._log = passages, stills, log
 
-    async def by_pick(self, by: Account, still: str, number: int, filters: Filters) -> Results:
+    async def by_pick(self, account: Account, still: str, number: int, filters: Filters) -> Results:
         """Passages like pick `number` of the frozen picture `still`; the pick's own passage is left out.
 
         Raises:
             StoreError: no such still or pick; it may be older than ten minutes.
             ModelError: the encoder failed.
         """
-        await self._demand(by)
-        code, pick, frozen = await self._stills.code(by, still, number)
-        await self._demand(by, frozen.camera)
+        await self._demand(account)
+        code, pick, frozen = await self._stills.code(account, still, number)
+        await self._demand(account, frozen.camera)
         await self._log.write(
-            by.name, "search", camera=frozen.camera, at_us=frozen.utc_us, kind=pick.object_class.name.lower()
+            account.name, "search", camera=frozen.camera, at_us=frozen.utc_us, kind=pick.object_class.name.lower()
         )
-        return await self._results(by, filters, code, leave_out=pick.passage or 0)
+        return await self._results(account, filters, code, leave_out=pick.passage or 0)
 
-    async def by_packet(self, by: Account, packet: int, filters: Filters) -> Results:
+    async def by_packet(self, account: Account, packet: int, filters: Filters) -> Results:
         """Passages like a stored one (“more like this”); the passage itself is left out."""
-        await self._demand(by)
+        await self._demand(account)
         passage = (await self._passages.get([packet])).get(packet)
         if passage is None or passage.code is None:
             raise NotFound("that passage is no longer stored, or has no appearance code")
-        await self._demand(by, passage.camera)
-        await self._log.write(by.name, "search", camera=passage.camera, packet=packet)
-        return await self._results(by, filters, passage.code, leave_out=packet)
+        await self._demand(account, passage.camera)
+        await self._log.write(account.name, "search", camera=passage.camera, packet=packet)
+        return await self._results(account, filters, passage.code, leave_out=packet)
 
-    async def by_attributes(self, by: Account, filters: Filters) -> Results:
+    async def by_attributes(self, account: Account, filters: Filters) -> Results:
         """Passages that pass the filters, newest first."""
-        await self._demand(by)
-        await self._log.write(by.name, "search", filters=_words(filters))
-        return await self._results(by, filters, None, leave_out=0)
+        await self._demand(account)
+        await self._log.write(account.name, "search", filters=_words(filters))
+        return await self._results(account, filters, None, leave_out=0)
 
-    async def best_shot(self, by: Account, packet: int) -> bytes:
+    async def best_shot(self, account: Account, packet: int) -> bytes:
         """The masked best-shot JPEG of a passage, what is sealed inside left out; needs `VIEW` for its camera.
 
         Raises:
             StoreError: it has none, or is no longer stored.
         """
-        return thumbnail.parse((await self.stored_shot(by, packet)).jpeg).masked
+        return thumbnail.parse((await self.stored_shot(account, packet)).jpeg).masked
 
-    async def stored_shot(self, by: Account, packet: int) -> StoredShot:
+    async def stored_shot(self, account: Account, packet: int) -> StoredShot:
         """The same as it is stored, for `Reveals.card`; raises as `best_shot`."""
         passage = (await self._passages.get([packet])).get(packet)
         if passage is None:
             raise NotFound("that passage is no longer stored")
-        by.demand(Right.VIEW, passage.camera)
+        account.demand(Right.VIEW, passage.camera)
         shot = await self._passages.best_shot(packet)
         if shot is None:
             raise NotFound("that passage has no best shot")
         return shot
 
     async def ticks(
-        self, by: Account, camera: int, start_us: int, end_us: int, *, limit: int = 5000
+        self, account: Account, camera: int, start_us: int, end_us: int, *, limit: int = 5000
     ) -> tuple[Tick, ...]:
         """Passages that touch the range, ascending by `first_us`, of too many the newest; needs `VIEW`."""
-        by.demand(Right.VIEW, camera)
+        account.demand(Right.VIEW, camera)
         return tuple(await self._passages.ticks(camera, start_us, end_us, limit))
 
-    async def density(self, by: Account, camera: int, start_us: int, end_us: int, *, steps: int) -> Density:
+    async def density(self, account: Account, camera: int, start_us: int, end_us: int, *, steps: int) -> Density:
         """How many passages touch each of `steps` steps of the range: none is left out; needs `VIEW`."""
-        by.demand(Right.VIEW, camera)
+        account.demand(Right.VIEW, camera)
         return await self._passages.density(camera, start_us, end_us, steps)
 
-    async def beside(self, by: Account, camera: int, at_us: int, *, later: bool) -> int | None:
+    async def beside(self, account: Account, camera: int, at_us: int, *, later: bool) -> int | None:
         """When the passage after `at_us`, or the one before, was first seen; needs `VIEW`."""
-        by.demand(Right.VIEW, camera)
+        account.demand(Right.VIEW, camera)
         return await self._passages.beside(camera, at_us, later=later)
 
-    async def _demand(self, by: Account, camera: int | None = None) -> None:
-        await self._log.demand(by, Right.OPERATE, "search", camera=camera)
-        await self._log.demand(by, Right.VIEW, "search", camera=camera)
+    async def _demand(self, account: Account, camera: int | None = None) -> None:
+        await self._log.demand(account, Right.OPERATE, "search", camera=camera)
+        await self._log.demand(account, Right.VIEW, "search", camera=camera)
 
-    async def _results(self, by: Account, filters: Filters, code: AppearanceCode | None, *, leave_out: int) -> Results:
+    async def _results(
+        self, account: Account, filters: Filters, code: AppearanceCode | None, *, leave_out: int
+    ) -> Results:
         await self._passages.ready()
         began = time.perf_counter()
-        cameras = _allowed(by, filters)
+        cameras = _allowed(account, filters)
         galleries = self._passages.galleries
         parts: list[Columns] = []
         others: list[Columns] = []
@@ -217,12 +219,12 @@ class AppearanceSearch:
         )
 
 
-def _allowed(by: Account, filters: Filters) -> frozenset[int] | None:
+def _allowed(account: Account, filters: Filters) -> frozenset[int] | None:
     """The cameras to compare, None for every one."""
     wanted = frozenset(filters.cameras) or None
-    if by.cameras is None:
+    if account.cameras is None:
         return wanted
-    return by.cameras if wanted is None else wanted & by.cameras
+    return account.cameras if wanted is None else wanted & account.cameras
 
 
 def _passing(rows: Columns, filters: Filters, cameras: frozenset[int] | None) -> dict[str, npt.NDArray[np.bool_]]:

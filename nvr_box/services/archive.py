@@ -17,7 +17,7 @@ from nvr_box.services.metadata_frames import frame
 from nvr_box.services.recordings_view import METADATA, SERVICE, VIDEO, Catalogue, recording_token
 from onvif import metadata
 from onvif.errors import Fault
-from onvif.rtsp.replay_play import Described, ReplaySample
+from onvif.rtsp.replay_play import ReplayDescription, ReplaySample
 from wire.nal import Codec, split
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class BoxArchive:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
-    async def describe(self, token: str) -> Described | None:
+    async def describe(self, token: str) -> ReplayDescription | None:
         """None for an unknown recording and for one with nothing in it."""
         try:
             recording = await self._catalogue.recording(token)
@@ -45,14 +45,14 @@ class BoxArchive:
         if not words:
             return None
         sets = await self._parameter_sets(recording.camera.camera, recording.latest_us)
-        return Described(words, recording.earliest_us, recording.latest_us, (VIDEO, METADATA), sets)
+        return ReplayDescription(words, recording.earliest_us, recording.latest_us, (VIDEO, METADATA), sets)
 
     async def samples(
-        self, token: str, start_us: int, end_us: int | None, *, reverse: bool, who: str
+        self, token: str, start_us: int, end_us: int | None, *, reverse: bool, user: str
     ) -> AsyncIterator[ReplaySample]:
         """See Archive; `end_us` is the earlier end in reverse. A viewing like one on the page, written down as one."""
         camera, viewings = self._number(token), self._catalogue.box.recordings.viewings
-        viewing = await viewings.begin(who, camera, start_us, via="rtsp")
+        viewing = await viewings.begin(user, camera, start_us, via="rtsp")
         samples = self._samples(camera, start_us, end_us, reverse=reverse)
         try:
             async with contextlib.aclosing(samples):
@@ -73,7 +73,7 @@ class BoxArchive:
             if reverse or expected_us is None or abs(chunk.start_us - expected_us) > _SAME_SECTION_US:
                 section += 1
             seen_us = 0
-            told = list(await self._events(camera, chunk))
+            events = list(await self._events(camera, chunk))
             for unit in units:
                 expected_us = unit.utc_us
                 if not reverse and end_us is not None and unit.utc_us > end_us:
@@ -81,11 +81,11 @@ class BoxArchive:
                 yield ReplaySample(VIDEO, unit.data, unit.utc_us, unit.key, section, _CODECS[codec])
                 if unit.utc_us - seen_us >= _SEEN_EVERY_US:
                     seen_us = unit.utc_us
-                    document = await self._document(camera, unit.utc_us, _until(told, unit.utc_us))
+                    document = await self._document(camera, unit.utc_us, _until(events, unit.utc_us))
                     yield ReplaySample(METADATA, document, unit.utc_us, True, section)
-            if told and expected_us is not None:
+            if events and expected_us is not None:
                 yield ReplaySample(
-                    METADATA, await self._document(camera, expected_us, told), expected_us, True, section
+                    METADATA, await self._document(camera, expected_us, events), expected_us, True, section
                 )
 
     def _forwards(self, camera: int, start_us: int, end_us: int | None) -> AsyncIterator[RecordedGop]:
@@ -100,15 +100,15 @@ class BoxArchive:
                 break
 
     async def _events(self, camera: int, chunk: RecordedGop) -> tuple[StoredEvent, ...]:
-        """What the camera told during a GOP."""
+        """The camera's events during a GOP."""
         last, _ = chunk.fragments[-1]
         end_us = chunk.segment_us + (last.time_90k + last.duration_90k) * 1_000_000 // TIMESCALE
         return await self._catalogue.box.recordings.events.page(camera, chunk.start_us, end_us - 1)
 
-    async def _document(self, camera: int, at_us: int, told: list[StoredEvent]) -> bytes:
-        """What the camera saw then, as it said it, and what it told; a frame without objects when it said nothing."""
+    async def _document(self, camera: int, at_us: int, events: list[StoredEvent]) -> bytes:
+        """What the camera saw then, as it said it, and its events; a frame without objects when it said nothing."""
         sighting = await self._catalogue.box.recordings.sighting(camera, at_us)
-        return metadata.document((frame(sighting or Sighting(at_us, ())),), [event(each).xml() for each in told])
+        return metadata.document((frame(sighting or Sighting(at_us, ())),), [event(each).xml() for each in events])
 
     async def _parameter_sets(self, camera: int, latest_us: int) -> dict[str, tuple[bytes, ...]]:
         """What the latest picture is decoded with, by its codec; nothing where that cannot be read."""
@@ -126,10 +126,10 @@ class BoxArchive:
         raise NotFound(f"there is no recording {token[:64]!r}")
 
 
-def _until(told: list[StoredEvent], at_us: int) -> list[StoredEvent]:
-    """Take what was told up to `at_us` from the front of `told`."""
-    taken = [each for each in told if each.utc_us <= at_us]
-    del told[: len(taken)]
+def _until(events: list[StoredEvent], at_us: int) -> list[StoredEvent]:
+    """Remove the events up to `at_us` from the front of `events`, and return them."""
+    taken = [each for each in events if each.utc_us <= at_us]
+    del events[: len(taken)]
     return taken
 
 

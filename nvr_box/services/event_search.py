@@ -1,4 +1,4 @@
-"""What happened, as events: when recordings began and ended, from what lies on disk, and what their cameras told.
+"""What happened, as events: when recordings began and ended, from what lies on disk, and the events of their cameras.
 
 tns1:RecordingHistory/Recording/State and /Track/State, and the history of the cameras' own events.
 """
@@ -33,7 +33,7 @@ async def past(
         for last in page:
             while own and (own[0][0] >= last.utc_us if reverse else own[0][0] <= last.utc_us):
                 yield own.pop(0)
-            yield last.utc_us, _told(recording, last)
+            yield last.utc_us, _result_of(recording, last)
     for pair in own:
         yield pair
 
@@ -42,7 +42,7 @@ async def start_states(events: Events, recording: RecordingView, at_us: int) -> 
     """How every property stood at `at_us`, as virtual events of that moment."""
     inside = any(span.start_us <= at_us < span.end_us for span in recording.spans)
     found = list(_states(recording, at_us, present=inside, virtual=True))
-    return found + [_told(recording, each, at_us) for each in await events.states(recording.camera.camera, at_us)]
+    return found + [_result_of(recording, each, at_us) for each in await events.states(recording.camera.camera, at_us)]
 
 
 def _changes(recording: RecordingView, start_us: int, end_us: int) -> Iterator[tuple[int, Found]]:
@@ -57,13 +57,13 @@ def _changes(recording: RecordingView, start_us: int, end_us: int) -> Iterator[t
 
 
 def event(past_: StoredEvent, start_us: int | None = None) -> Event:
-    """A camera's event as it is told; with `start_us` the virtual one that says how the property stood then."""
+    """A camera's event as a search result; with `start_us` the virtual one that says how the property stood then."""
     at = moment(past_.utc_us if start_us is None else start_us)
     operation = _OPERATIONS.get(past_.operation) if start_us is None else PropertyOperation.INITIALIZED
     return Event(past_.topic, at, operation, past_.source, past_.key, past_.data)
 
 
-def _told(recording: RecordingView, past_: StoredEvent, start_us: int | None = None) -> Found:
+def _result_of(recording: RecordingView, past_: StoredEvent, start_us: int | None = None) -> Found:
     said = event(past_, start_us)
     return _result(recording, METADATA, said.utc, said, virtual=start_us is not None), said
 

@@ -71,9 +71,9 @@ class _Reader:
         """`one and one or one …`."""
         groups = [[one()]]
         while True:
-            if self._take("and"):
+            if self._accept("and"):
                 groups[-1].append(one())
-            elif self._take("or"):
+            elif self._accept("or"):
                 groups.append([one()])
             else:
                 break
@@ -92,15 +92,15 @@ class _Reader:
         return test
 
     def _one(self) -> Test:
-        if self._take("not"):
+        if self._accept("not"):
             inner = self._bracketed(self._one)
             return lambda element: not inner(element)
-        if self._take("boolean"):
+        if self._accept("boolean"):
             self._expect("(")
             nodes = self._path()
             self._expect(")")
             return lambda element: any(True for _ in nodes(element))
-        if self._take("contains"):
+        if self._accept("contains"):
             self._expect("(")
             nodes = self._path()
             self._expect(",")
@@ -119,7 +119,7 @@ class _Reader:
             deep = self._next() == "//"
             name = self._name()
             test = None
-            if self._take("["):
+            if self._accept("["):
                 test = self._joined(self._comparison)
                 self._expect("]")
             steps.append((deep, name, test))
@@ -160,16 +160,16 @@ class _Reader:
 
     def _values(self) -> _Values:
         """`.`, `@Name`, `Class/Type`, `Class/Type/@Likelihood`: texts relative to an element."""
-        if self._take("."):
+        if self._accept("."):
             return lambda element: (_text(element),)
         names: list[str] = []
         attribute = ""
         while not attribute:
-            if self._take("@"):
+            if self._accept("@"):
                 attribute = self._name()
                 break
             names.append(self._name())
-            if not self._take("/"):
+            if not self._accept("/"):
                 break
 
         def values(element: etree._Element) -> Iterable[str]:
@@ -186,7 +186,7 @@ class _Reader:
     def _name(self) -> str:
         """A local name as lxml matches it in any namespace."""
         name = self._next()
-        if self._take(":"):
+        if self._accept(":"):
             name = self._next()
         if name == "*":
             return name
@@ -205,7 +205,7 @@ class _Reader:
     def _peek(self) -> str:
         return self._tokens[-1] if self._tokens else ""
 
-    def _take(self, token: str) -> bool:
+    def _accept(self, token: str) -> bool:
         if self._peek() == token:
             self._tokens.pop()
             return True

@@ -20,20 +20,20 @@ from nvr_box.services.archive import BoxArchive
 from nvr_box.services.jobs import Jobs
 from nvr_box.services.receiver import Receivers, receiver_service
 from nvr_box.services.recording import RecordingControl, recording_service
-from nvr_box.services.recording_state_events import tell_recordings
+from nvr_box.services.recording_state_events import publish_recordings
 from nvr_box.services.recordings_view import ASKING, Catalogue
 from nvr_box.services.replay import Replay, replay_service
 from nvr_box.services.replay_ports import ReplayPorts
 from nvr_box.services.searches import RecordingSearch, search_service
 from onvif.access import access_class
 from onvif.auth import Authenticator
-from onvif.connection_bounds import ConnectionLimit, attend
+from onvif.connection_bounds import ConnectionLimit, bound_connections
 from onvif.device.host import DeviceHost, device_identity, restart_process
 from onvif.device.ports import DevicePorts
 from onvif.device_state import DeviceState
 from onvif.discovery.messages import DEVICE
 from onvif.events import Bus
-from onvif.events.settings_damage import tell_damage
+from onvif.events.settings_damage import publish_damage
 from onvif.events.topics import RECORDER
 from onvif.platform import RecordedPlatform
 from onvif.rtsp.replay import ReplayServer
@@ -48,7 +48,7 @@ from onvif.services.first_account import ensure_administrator
 from onvif.users import AccessClass, User
 
 log = logging.getLogger(__name__)
-_TELL_EVERY_S = 1.0
+_PUBLISH_EVERY_S = 1.0
 _READING = frozenset({
     AccessClass.PRE_AUTH, AccessClass.READ_SYSTEM, AccessClass.READ_SYSTEM_SENSITIVE, AccessClass.READ_SYSTEM_SECRET,
     AccessClass.READ_MEDIA,
@@ -85,7 +85,7 @@ class OnvifFace:
         offset = timedelta(seconds=self.device.value.clock.offset_s)
         self.platform = RecordedPlatform(restart or restart_process, offset)
         self.bus = Bus(RECORDER)
-        tell_damage(self.bus, self.device, self.catalogue.state)
+        publish_damage(self.bus, self.device, self.catalogue.state)
         self.authenticator = Authenticator(self._accounts, realm="veilcam", now=self.platform.now)
         self.events = EventService(self.bus, now=self.platform.now)
         self.jobs = Jobs(self.catalogue)
@@ -118,10 +118,10 @@ class OnvifFace:
     def application(self) -> web.Application:
         app = web.Application(client_max_size=2 << 20, middlewares=[guard(self.device)])
         app.add_routes(self.server.routes())
-        attend(app, ConnectionLimit())
+        bound_connections(app, ConnectionLimit())
         Tunnels(lambda: self.replay.port_of("inner"), self.replay.origins).install(app)
         app.cleanup_ctx.append(self.events.running)
-        app.cleanup_ctx.append(self._telling)
+        app.cleanup_ctx.append(self._publishing_states)
         return app
 
     @contextlib.asynccontextmanager
@@ -131,7 +131,7 @@ class OnvifFace:
         Raises:
             StoreError: the port cannot be listened on.
         """
-        await self.jobs.settle()
+        await self.jobs.reconcile()
         self._keep_sessions()
         self.catalogue.state.listen(lambda _before, _after: self._keep_sessions())
         config = self.box.config.onvif
@@ -194,25 +194,25 @@ class OnvifFace:
             self.device.reset(users=kept.users, hostname=kept.hostname, interfaces=kept.interfaces)
         self.catalogue.state.reset(next_number=self.catalogue.state.value.next_number)
 
-    async def _telling(self, _app: web.Application) -> AsyncIterator[None]:
-        task = asyncio.create_task(kept_up("ONVIF states", self._tell), name="onvif states")
+    async def _publishing_states(self, _app: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(kept_up("ONVIF states", self._publish_states), name="onvif states")
         yield
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
-    async def _tell(self) -> None:
+    async def _publish_states(self) -> None:
         """The states of jobs, receivers and recordings follow from the recorders; look and say what changed."""
         while True:
             try:
-                await self.jobs.settle()
+                await self.jobs.reconcile()
             except Error as error:
                 # The disk refuses for now: recorders go on as they do, the next turn tries again.
                 log.debug("recording jobs: %s", error)
-            self.control.tell_states()
-            self.receivers.tell_states()
-            tell_recordings(self.catalogue, self.bus)
-            await asyncio.sleep(_TELL_EVERY_S)
+            self.control.publish_states()
+            self.receivers.publish_states()
+            publish_recordings(self.catalogue, self.bus)
+            await asyncio.sleep(_PUBLISH_EVERY_S)
 
     def _keep_sessions(self) -> None:
         """Let replay sessions last as SetReplayConfiguration says."""

@@ -54,7 +54,7 @@ class Jobs:
             return "Idle"
         return _JOB_STATES.get(self._cameras.status(SERVICE, camera.camera).state, "Idle")
 
-    async def put(self, job: StoredJob) -> None:
+    async def save(self, job: StoredJob) -> None:
         """Keep a new or changed job and let the recorders follow."""
         async with self._turn:
             before = next((known for known in self.all() if known.token == job.token), None)
@@ -73,14 +73,14 @@ class Jobs:
                 self._catalogue.drop_receiver(job.source)
             await self._change(left, job.recording)
 
-    async def settle(self) -> None:
+    async def reconcile(self) -> None:
         """Make every recorder and connection follow the jobs and receivers.
 
         At the start, when a receiver changed, and now and then: cameras come, go and are switched at the page.
         """
         async with self._turn:
             for camera in self._cameras.list(SERVICE):
-                await self._follow(camera, self._of(camera))
+                await self._apply(camera, self._of(camera))
             self._hold()
 
     def receiver_state(self, receiver: StoredReceiver) -> str:
@@ -117,10 +117,10 @@ class Jobs:
     async def _change(self, jobs: list[StoredJob], recording: str) -> None:
         """Keep these jobs, and let one recording be recorded as they say."""
         self._catalogue.state.change(jobs={job.token: job for job in jobs})
-        await self._follow(self._catalogue.camera(recording), [job for job in jobs if job.recording == recording])
+        await self._apply(self._catalogue.camera(recording), [job for job in jobs if job.recording == recording])
         self._hold()
 
-    async def _follow(self, camera: CameraRow, jobs: list[StoredJob]) -> None:
+    async def _apply(self, camera: CameraRow, jobs: list[StoredJob]) -> None:
         top = _top(jobs)
         feed = self._feed(camera, top) if top is not None else None
         # The page switches a camera without any job, too.

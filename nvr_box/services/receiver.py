@@ -44,8 +44,8 @@ class Receivers:
             raise impossible(f"at most {MOST_RECEIVERS} receivers", "MaxReceivers")
         token = f"receiver-new-{self._catalogue.number()}"
         receiver = _read(StoredReceiver(token), call.request.Configuration)
-        self._catalogue.put_receiver(receiver)
-        await self._jobs.settle()
+        self._catalogue.save_receiver(receiver)
+        await self._jobs.reconcile()
         return {"Receiver": _values(receiver)}
 
     @operation("DeleteReceiver")
@@ -56,7 +56,7 @@ class Receivers:
         if any(job.source == receiver.token for job in self._jobs.all()):
             raise impossible("a recording job uses this receiver", "CannotDeleteReceiver")
         self._catalogue.drop_receiver(receiver.token)
-        await self._jobs.settle()
+        await self._jobs.reconcile()
         self._bus.retire(t.RECEIVER_STATE.path, {"ReceiverToken": receiver.token})
         return None
 
@@ -66,14 +66,14 @@ class Receivers:
         configured = _read(receiver, call.request.Configuration)
         if self._catalogue.of_camera(receiver.token) is not None and configured.uri != receiver.uri:
             raise invalid("the address of a camera's own receiver is what the camera tells", "BadConfiguration")
-        self._catalogue.put_receiver(configured)
-        await self._jobs.settle()
+        self._catalogue.save_receiver(configured)
+        await self._jobs.reconcile()
         return None
 
     @operation("SetReceiverMode")
     async def set_receiver_mode(self, call: Call) -> Reply:
-        self._catalogue.put_receiver(replace(self._asked(call), mode=_mode(call.request.Mode)))
-        await self._jobs.settle()
+        self._catalogue.save_receiver(replace(self._asked(call), mode=_mode(call.request.Mode)))
+        await self._jobs.reconcile()
         return None
 
     @operation("GetReceiverState")
@@ -82,7 +82,7 @@ class Receivers:
         state = self._jobs.receiver_state(receiver)
         return {"ReceiverState": {"State": state, "AutoCreated": receiver.auto_created}}
 
-    def tell_states(self) -> None:
+    def publish_states(self) -> None:
         """Say how every receiver stands; the bus keeps quiet about what it knows."""
         for receiver in self._catalogue.receivers():
             state = self._jobs.receiver_state(receiver)
@@ -108,12 +108,12 @@ def _capabilities() -> Mapping[str, Any]:
     }  # fmt: skip
 
 
-def _read(receiver: StoredReceiver, asked: Any) -> StoredReceiver:
+def _read(receiver: StoredReceiver, wanted: Any) -> StoredReceiver:
     """Raises Fault ter:BadConfiguration for what cannot be received.
 
-    A user and a password in the address are kept, used and never told again.
+    A user and a password in the address are kept, used and never returned.
     """
-    uri = str(asked.MediaUri or "").strip()
+    uri = str(wanted.MediaUri or "").strip()
     if len(uri) > LONGEST_URI:
         raise invalid(f"an address has at most {LONGEST_URI} characters", "BadConfiguration")
     try:
@@ -122,7 +122,7 @@ def _read(receiver: StoredReceiver, asked: Any) -> StoredReceiver:
         parsed = URL()
     if parsed.scheme not in {"rtsp", "rtsps"} or not parsed.host:
         raise invalid(f"{uri[:80]!r} is no RTSP address", "BadConfiguration")
-    setup = asked.StreamSetup
+    setup = wanted.StreamSetup
     if setup.Stream != "RTP-Unicast":
         raise invalid("this box does not receive multicast", "BadConfiguration")
     if setup.Transport.Tunnel is not None:
@@ -131,13 +131,13 @@ def _read(receiver: StoredReceiver, asked: Any) -> StoredReceiver:
     if not user and parsed.authority == URL(receiver.uri).authority:
         user, password = receiver.user, receiver.password
     return replace(
-        receiver, mode=_mode(asked.Mode), uri=_without_credentials(uri), user=user, password=password,
+        receiver, mode=_mode(wanted.Mode), uri=_without_credentials(uri), user=user, password=password,
         stream=str(setup.Stream), protocol=str(setup.Transport.Protocol),
     )  # fmt: skip
 
 
-def _mode(asked: Any) -> str:
-    mode = str(asked)
+def _mode(wanted: Any) -> str:
+    mode = str(wanted)
     if mode not in {"AutoConnect", "AlwaysConnect", "NeverConnect"}:
         raise invalid(f"{mode[:32]!r} is no mode that a receiver can be set to", "BadConfiguration")
     return mode

@@ -64,9 +64,9 @@ class RecordingControl:
 
     @operation("SetRecordingConfiguration")
     async def set_recording_configuration(self, call: Call) -> Reply:
-        recording, asked = await self._asked(call), call.request.RecordingConfiguration
-        texts = _texts(asked, recording.texts.tracks)
-        self._catalogue.put_texts(recording.token, texts)
+        recording, requested = await self._asked(call), call.request.RecordingConfiguration
+        texts = _texts(requested, recording.texts.tracks)
+        self._catalogue.save_texts(recording.token, texts)
         if texts.retention_s != recording.texts.retention_s:
             await self._catalogue.box.cameras.keep(acting(), recording.camera.camera, texts.retention_s)
         values = {"RecordingConfiguration": _configuration(await self._asked(call))}
@@ -98,11 +98,11 @@ class RecordingControl:
     @operation("SetTrackConfiguration")
     async def set_track_configuration(self, call: Call) -> Reply:
         recording, track = await self._asked_track(call)
-        asked = call.request.TrackConfiguration
-        if asked.TrackType != dict(TRACKS)[track]:
+        requested = call.request.TrackConfiguration
+        if requested.TrackType != dict(TRACKS)[track]:
             raise invalid(f"the track {track} is of type {dict(TRACKS)[track]}", "BadConfiguration")
-        tracks = {**recording.texts.tracks, track: str(asked.Description or "")}
-        self._catalogue.put_texts(recording.token, replace(recording.texts, tracks=tracks))
+        tracks = {**recording.texts.tracks, track: str(requested.Description or "")}
+        self._catalogue.save_texts(recording.token, replace(recording.texts, tracks=tracks))
         values = {"TrackConfiguration": _track(await self._asked(call), track)}
         self._bus.publish(
             t.TRACK_CONFIGURATION.path,
@@ -119,7 +119,7 @@ class RecordingControl:
         texts = _texts(call.request.RecordingConfiguration, {})
         camera = await cameras.create(acting(), texts.name)
         token = recording_token(camera)
-        self._catalogue.put_texts(token, texts)
+        self._catalogue.save_texts(token, texts)
         if texts.retention_s:
             await cameras.keep(acting(), camera.camera, texts.retention_s)
         self._bus.publish(t.CREATE_RECORDING.path, {"RecordingToken": token})
@@ -154,8 +154,8 @@ class RecordingControl:
             raise impossible(f"at most {MOST_JOBS} jobs", "MaxRecordingJobs")
         number = self._catalogue.number()
         job = self._read(call.request.JobConfiguration, f"job-new-{number}", number)
-        await self._jobs.put(job)
-        self._tell(job)
+        await self._jobs.save(job)
+        self._publish(job)
         return {"JobToken": job.token, "JobConfiguration": _job(job)}
 
     @operation("GetRecordingJobConfiguration")
@@ -165,17 +165,17 @@ class RecordingControl:
     @operation("SetRecordingJobConfiguration")
     async def set_recording_job_configuration(self, call: Call) -> Reply:
         present = self._jobs.get(str(call.request.JobToken))
-        asked = call.request.JobConfiguration
-        if asked.RecordingToken != present.recording:
+        requested = call.request.JobConfiguration
+        if requested.RecordingToken != present.recording:
             raise invalid("a job stays with its recording", "BadConfiguration")
-        job = self._read(asked, present.token, 0)
-        await self._jobs.put(job)
+        job = self._read(requested, present.token, 0)
+        await self._jobs.save(job)
         self._bus.publish(
             t.RECORDING_JOB_CONFIGURATION.path,
             {"RecordingJobToken": job.token},
             elements={"Configuration": _element("GetRecordingJobConfiguration", {"JobConfiguration": _job(job)})},
         )
-        self._tell(job)
+        self._publish(job)
         return {"JobConfiguration": _job(job)}
 
     @operation("SetRecordingJobMode")
@@ -184,8 +184,8 @@ class RecordingControl:
         if call.request.Mode not in {"Idle", "Active"}:
             raise invalid(f"the mode {str(call.request.Mode)[:32]!r} is neither Idle nor Active", "BadMode")
         job = replace(job, mode=str(call.request.Mode))
-        await self._jobs.put(job)
-        self._tell(job)
+        await self._jobs.save(job)
+        self._publish(job)
         return None
 
     @operation("DeleteRecordingJob")
@@ -202,12 +202,12 @@ class RecordingControl:
         self._said.pop(job.token, None)
         self._bus.retire(t.JOB_STATE.path, {"RecordingJobToken": job.token})
 
-    def tell_states(self) -> None:
+    def publish_states(self) -> None:
         """Say how every job stands that does not stand as it was last said."""
         for job in self._jobs.all():
-            self._tell(job)
+            self._publish(job)
 
-    def _tell(self, job: StoredJob) -> None:
+    def _publish(self, job: StoredJob) -> None:
         state = self._state(job)
         if self._said.get(job.token) == state["State"]:
             return
@@ -236,13 +236,13 @@ class RecordingControl:
             ],
         }
 
-    def _read(self, asked: Any, token: str, number: int) -> StoredJob:
+    def _read(self, requested: Any, token: str, number: int) -> StoredJob:
         """A job out of a request; raises ter:NoRecording, ter:BadMode, ter:BadConfiguration."""
-        recording = str(asked.RecordingToken)
+        recording = str(requested.RecordingToken)
         camera = self._catalogue.camera(recording)
-        if asked.Mode not in {"Idle", "Active"}:
-            raise invalid(f"the mode {str(asked.Mode)[:32]!r} is neither Idle nor Active", "BadMode")
-        sources = list(asked.Source or ())
+        if requested.Mode not in {"Idle", "Active"}:
+            raise invalid(f"the mode {str(requested.Mode)[:32]!r} is neither Idle nor Active", "BadMode")
+        sources = list(requested.Source or ())
         if len(sources) > 1:
             raise invalid("a recording of this box has one source", "BadConfiguration")
         source, automatic = receiver_token(camera) if camera.device else "", False
@@ -258,10 +258,10 @@ class RecordingControl:
                 automatic = self._catalogue.receiver(source).auto_created
             elif wanted.AutoCreateReceiver:
                 source, automatic = f"receiver-new-{number}", True
-                self._catalogue.put_receiver(StoredReceiver(source, auto_created=True))
+                self._catalogue.save_receiver(StoredReceiver(source, auto_created=True))
         known = next((job for job in self._jobs.all() if job.token == token), None)
         activated = known.activated if known else 0
-        return StoredJob(token, recording, str(asked.Mode), int(asked.Priority), source, automatic, activated)
+        return StoredJob(token, recording, str(requested.Mode), int(requested.Priority), source, automatic, activated)
 
     async def _asked(self, call: Call) -> RecordingView:
         return await self._catalogue.recording(str(call.request.RecordingToken))
@@ -315,17 +315,17 @@ def _sources(job: StoredJob) -> list[str]:
     return [job.source] if job.source else []
 
 
-def _texts(asked: Any, tracks: dict[str, str]) -> RecordingTexts:
+def _texts(requested: Any, tracks: dict[str, str]) -> RecordingTexts:
     """A recording's configuration out of a request; raises Fault ter:BadConfiguration."""
-    retention = asked.MaximumRetentionTime
+    retention = requested.MaximumRetentionTime
     seconds = int(retention.total_seconds()) if hasattr(retention, "total_seconds") else 0
     if seconds < 0:
         raise invalid("a retention time is not negative", "BadConfiguration")
-    source = asked.Source
+    source = requested.Source
     return RecordingTexts(
         source_id=str(source.SourceId or ""), name=str(source.Name or ""), location=str(source.Location or ""),
         description=str(source.Description or ""), address=str(source.Address or ""),
-        content=str(asked.Content or ""), retention_s=seconds, tracks=tracks,
+        content=str(requested.Content or ""), retention_s=seconds, tracks=tracks,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from onvif.events import Bus
 from onvif.events.topics import RECORDING_STATE, TRACK_STATE
 
 
-def tell_recordings(catalogue: Catalogue, bus: Bus) -> None:
+def publish_recordings(catalogue: Catalogue, bus: Bus) -> None:
     """Say how every recording stands; the bus keeps quiet about what it knows."""
     for camera in catalogue.box.cameras.list(SERVICE):
         written = catalogue.box.cameras.status(SERVICE, camera.camera).state is CameraRecordingState.RECORDING

@@ -77,7 +77,7 @@ class Catalogue:
     def texts(self, token: str) -> RecordingTexts:
         return self.state.value.recordings.get(token, RecordingTexts())
 
-    def put_texts(self, token: str, texts: RecordingTexts) -> None:
+    def save_texts(self, token: str, texts: RecordingTexts) -> None:
         self.state.change(recordings={**self.state.value.recordings, token: texts})
 
     def drop_texts(self, token: str) -> None:
@@ -103,7 +103,7 @@ class Catalogue:
                 return receiver
         raise invalid(f"there is no receiver {str(token)[:64]!r}", "UnknownToken")
 
-    def put_receiver(self, receiver: StoredReceiver) -> None:
+    def save_receiver(self, receiver: StoredReceiver) -> None:
         self.state.change(receivers={**self.state.value.receivers, receiver.token: receiver})
 
     def drop_receiver(self, token: str) -> None:

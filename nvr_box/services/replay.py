@@ -35,7 +35,7 @@ class Replay:
             raise invalid("a recording is replayed by unicast", "InvalidStreamSetup")
         if setup.Transport.Protocol == "HTTP":
             return {"Uri": f"{call.base_url}/{token}"}
-        # Who asks under TLS is not sent to where everybody can watch along.
+        # A client under TLS is not sent to where its stream is readable on the network.
         if call.http.scheme == "https" and self._tls_port():
             return {"Uri": f"rtsps://{call.host}:{self._tls_port()}/{token}"}
         return {"Uri": f"rtsp://{call.host}:{self._port()}/{token}"}

@@ -29,11 +29,11 @@ class ReplayPorts:
         except OSError as problem:
             raise HostError(f"no port for tunnels can be had: {problem.strerror}") from problem
 
-    async def follow(self, *, enabled: bool, port: int) -> None:
+    async def apply(self, *, enabled: bool, port: int) -> None:
         """See RtspPorts."""
         await self._open("plain", port if enabled else None)
 
-    async def follow_secure(self, *, https: bool) -> None:
+    async def apply_secure(self, *, https: bool) -> None:
         """See RtspPorts."""
         await self._open("tls", self._config.rtsps_port if https else None)
 

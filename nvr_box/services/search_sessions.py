@@ -1,6 +1,6 @@
 """Searches that are under way: what each still has to tell, and when it is forgotten (Recording Search 26.06, 5.2).
 
-A search advances as its results are asked for; what it looks for meanwhile it goes on looking for between requests.
+A search advances as its results are requested; what it looks for meanwhile it goes on looking for between requests.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ MOST_SEARCHES = 32
 _LONGEST_LIFE_S, _SHORTEST_LIFE_S = 3600.0, 5.0
 _MOST_RESULTS = 1000
 _LONGEST_WAIT_S = 30.0
-# With enough results at hand, a further one is waited for only as long as nobody notices.
+# With enough results at hand, a further one is waited for only as long as it is not noticed.
 _BRIEFLY_S = 0.05
 
 
@@ -24,7 +24,7 @@ class Search:
 
     Args:
         kind: of its results: a search of one kind does not answer questions for another.
-        results: in the order of the search; not more than `most` of them are told.
+        results: in the order of the search; not more than `most` of them are returned.
         end: what EndSearch tells as the point that the search has reached.
         life_s: without a request for so long it is forgotten.
     """
@@ -43,14 +43,14 @@ class Search:
 
     @property
     def busy(self) -> bool:
-        """Whether somebody waits for results now."""
+        """Whether a client waits for results now."""
         return self._lock.locked()
 
     def touch(self) -> None:
-        """Somebody asked: the search lives on."""
+        """Note a request: the search lives on."""
         self.expires_s = time.monotonic() + self.life_s
 
-    async def take(self, *, least: int, most: int, wait_s: float) -> list[Any]:
+    async def next_results(self, *, least: int, most: int, wait_s: float) -> list[Any]:
         """The next results, `least` of them unless `wait_s` passes before; `completed` tells whether more may come."""
         async with self._lock:
             until_s = time.monotonic() + wait_s
@@ -98,24 +98,24 @@ class SearchSessions:
     def __init__(self) -> None:
         self.open: dict[str, Search] = {}
 
-    async def begin(self, token: str, kind: str, results: AsyncIterator[Any], asked: Any, end: datetime) -> None:
+    async def begin(self, token: str, kind: str, results: AsyncIterator[Any], request: Any, end: datetime) -> None:
         """Open a search as a Find request asks for it; raises Fault when there are too many."""
         await self._expire()
         if len(self.open) >= MOST_SEARCHES:
             raise impossible(f"at most {MOST_SEARCHES} searches at once", "ResourceProblem")
-        life_s = min(max(_seconds(asked.KeepAliveTime, _SHORTEST_LIFE_S), _SHORTEST_LIFE_S), _LONGEST_LIFE_S)
-        most = None if asked.MaxMatches is None else max(int(asked.MaxMatches), 0)
+        life_s = min(max(_seconds(request.KeepAliveTime, _SHORTEST_LIFE_S), _SHORTEST_LIFE_S), _LONGEST_LIFE_S)
+        most = None if request.MaxMatches is None else max(int(request.MaxMatches), 0)
         self.open[token] = Search(kind, results, end=end, life_s=life_s, most=most)
 
-    async def portion(self, kind: str, asked: Any) -> tuple[list[Any], str]:
+    async def portion(self, kind: str, request: Any) -> tuple[list[Any], str]:
         """The results that a Get…SearchResults request asks for, and tt:SearchState."""
-        search = await self.get(str(asked.SearchToken))
+        search = await self.get(str(request.SearchToken))
         if search.kind != kind:
             raise invalid("this search is of another kind", "InvalidToken")
-        most = _MOST_RESULTS if asked.MaxResults is None else min(max(int(asked.MaxResults), 0), _MOST_RESULTS)
-        least = 1 if asked.MinResults is None else max(int(asked.MinResults), 0)
-        wait_s = min(max(_seconds(asked.WaitTime, _SHORTEST_LIFE_S), 0.0), _LONGEST_WAIT_S)
-        taken = await search.take(least=least, most=most, wait_s=wait_s)
+        most = _MOST_RESULTS if request.MaxResults is None else min(max(int(request.MaxResults), 0), _MOST_RESULTS)
+        least = 1 if request.MinResults is None else max(int(request.MinResults), 0)
+        wait_s = min(max(_seconds(request.WaitTime, _SHORTEST_LIFE_S), 0.0), _LONGEST_WAIT_S)
+        taken = await search.next_results(least=least, most=most, wait_s=wait_s)
         return taken, "Completed" if search.completed else "Searching"
 
     async def get(self, token: str) -> Search:

@@ -64,14 +64,14 @@ class RecordingSearch:
 
     @operation("FindEvents")
     async def find_events(self, call: Call) -> Reply:
-        asked = call.request
-        start_us, end_us = _range(asked)
+        request = call.request
+        start_us, end_us = _range(request)
         events = self._catalogue.box.recordings.events
         wanted = compile_filter(call.element.find(q(TSE, "SearchFilter")), RECORDED | await events.topics())
-        scope = await self._scope(asked.Scope)
+        scope = await self._scope(request.Scope)
         start = [
             found
-            for recording in (scope if asked.IncludeStartState else ())
+            for recording in (scope if request.IncludeStartState else ())
             for found in await start_states(events, recording, start_us)
         ]
         found = merged([past(events, one, start_us, end_us) for one in scope], reverse=end_us < start_us)
@@ -86,10 +86,10 @@ class RecordingSearch:
 
     @operation("FindMetadata")
     async def find_metadata(self, call: Call) -> Reply:
-        asked = call.request
-        start_us, end_us = _range(asked)
-        test = expression(str(asked.MetadataFilter.MetadataStreamFilter or ""))
-        found = seen_matches(self._catalogue.box.recordings, await self._scope(asked.Scope), start_us, end_us, test)
+        request = call.request
+        start_us, end_us = _range(request)
+        test = expression(str(request.MetadataFilter.MetadataStreamFilter or ""))
+        found = seen_matches(self._catalogue.box.recordings, await self._scope(request.Scope), start_us, end_us, test)
         return await self._begin("metadata", found, call, end_us)
 
     @operation("GetMetadataSearchResults")
@@ -139,9 +139,11 @@ def _capabilities() -> Mapping[str, Any]:
     return {"MetadataSearch": True, "GeneralStartEvents": True}
 
 
-def _range(asked: Any) -> tuple[int, int]:
+def _range(request: Any) -> tuple[int, int]:
     """Start and end of a search; an end before the start is a search backwards."""
-    return microseconds(asked.StartPoint), microseconds(asked.EndPoint) if asked.EndPoint is not None else utc_us()
+    return microseconds(request.StartPoint), microseconds(
+        request.EndPoint
+    ) if request.EndPoint is not None else utc_us()
 
 
 async def _listed(results: Iterable[Any]) -> AsyncIterator[Any]:

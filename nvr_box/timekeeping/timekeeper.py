@@ -69,7 +69,7 @@ class Timekeeper:
         before, now = self._known(), self._seen()
         if now.believed != before.believed:
             log.warning("the clock: %s", self._words(now))
-        await self._store.write(lambda link: self._put(link, before, now))
+        await self._store.write(lambda link: self._save(link, before, now))
         self._trust = now
 
     def now_us(self) -> int | None:
@@ -92,12 +92,12 @@ class Timekeeper:
                 return then.error_us
         return 0
 
-    async def agree(self, by: Account) -> None:
+    async def agree(self, account: Account) -> None:
         """An administrator says that the clock is right; needs `ADMIN`."""
-        await self._log.demand(by, Right.ADMIN, "clock")
+        await self._log.demand(account, Right.ADMIN, "clock")
         before = self._seen()
         now = trust.agreed(before)
-        await self._store.write(lambda link: self._put(link, before, now, by.name))
+        await self._store.write(lambda link: self._save(link, before, now, account.name))
         self._trust = now
 
     def notices(self) -> Iterator[Notice]:
@@ -126,18 +126,18 @@ class Timekeeper:
             f" time, or it has run without a jump for another {left_h:.0f} hours."
         )
 
-    def _put(self, link: Link, before: Trust, now: Trust, who: str = _BOX) -> None:
+    def _save(self, link: Link, before: Trust, now: Trust, actor: str = _BOX) -> None:
         value = json.dumps(asdict(now))
-        facts.put(link, _FACT, value)
+        facts.save(link, _FACT, value)
         if now.believed and not before.believed and not trust.returned(before, now.last):
             # What was recorded under the doubted clock, which was right, was dated rightly as well.
             segment_rows.believe_clock(link, before.error_us - trust.STEP_US, before.error_us + trust.STEP_US)
-        if before.believed != now.believed or who != _BOX:
+        if before.believed != now.believed or actor != _BOX:
             details: dict[str, audit.Detail] = {
                 "believed": now.believed,
                 "jump_s": round((before if now.believed else now).error_us / 1e6),
             }
-            audit.append(link, who, "clock", camera=None, reason="", granted=True, details=details)
+            audit.append(link, actor, "clock", camera=None, reason="", granted=True, details=details)
 
 
 def _from_json(text: str) -> Trust:

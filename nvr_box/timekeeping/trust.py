@@ -82,7 +82,7 @@ def returned(before: Trust, reading: Reading) -> bool:
 
 
 def agreed(now: Trust) -> Trust:
-    """Somebody says that the clock is right."""
+    """An administrator confirms that the clock is right."""
     return Trust(now.last, now.last.wall_us)
 
 

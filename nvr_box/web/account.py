@@ -1,4 +1,4 @@
-"""Signing in and out, and who is signed in."""
+"""Signing in and out, and the account that is signed in."""
 
 import math
 import time
@@ -7,7 +7,7 @@ from aiohttp import web
 
 from nvr_box.accounts.users import TooMany
 from nvr_box.rights import Account
-from nvr_box.web.request_fields import SESSION, SESSIONS, body, box, by, iso, text
+from nvr_box.web.request_fields import SESSION, SESSIONS, account_of, body, box, iso, text
 from nvr_box.web.sessions import WebSession, cookie_name, same_origin, set_cookie
 
 routes = web.RouteTableDef()
@@ -55,7 +55,7 @@ async def sign_in(request: web.Request) -> web.Response:
 async def sign_out(request: web.Request) -> web.Response:
     """End the session; what it was watching closes within seconds."""
     request.app[SESSIONS].end(request)
-    await box(request).audit.write(by(request).name, "sign-out")
+    await box(request).audit.write(account_of(request).name, "sign-out")
     response = web.Response(status=204)
     response.del_cookie(cookie_name(request), path="/", secure=request.secure, httponly=True, samesite="Strict")
     return response
@@ -64,7 +64,7 @@ async def sign_out(request: web.Request) -> web.Response:
 @routes.post("/api/claim")
 async def claim(request: web.Request) -> web.Response:
     """Choose a password in the place of the one that was made up; every other session of the account ends."""
-    account = by(request)
+    account = account_of(request)
     await box(request).users.claim(account, text(await body(request), "password", most=1024))
     request.app[SESSIONS].renew(request)
     return _answer(request, account, request[SESSION])
@@ -72,5 +72,5 @@ async def claim(request: web.Request) -> web.Response:
 
 @routes.get("/api/me")
 async def me(request: web.Request) -> web.Response:
-    """Who is signed in, with what rights, and the token that changes need."""
-    return _answer(request, by(request), request[SESSION])
+    """The account that is signed in, its rights, and the token that changes need."""
+    return _answer(request, account_of(request), request[SESSION])

@@ -1,11 +1,11 @@
-"""Accounts: who there is, what they may do, and changing that."""
+"""Accounts: the list, what they may do, and changing that."""
 
 from typing import Any
 
 from aiohttp import web
 
 from nvr_box.rights import Account, Right
-from nvr_box.web.request_fields import SESSIONS, BadField, body, box, by, text
+from nvr_box.web.request_fields import SESSIONS, BadField, account_of, body, box, text
 
 routes = web.RouteTableDef()
 
@@ -21,7 +21,7 @@ def _answer(account: Account) -> dict[str, object]:
 @routes.get("/api/accounts")
 async def accounts(request: web.Request) -> web.Response:
     """Everybody, by name."""
-    found = sorted(box(request).users.list(by(request)), key=lambda account: account.name.lower())
+    found = sorted(box(request).users.list(account_of(request)), key=lambda account: account.name.lower())
     return web.json_response({"accounts": [_answer(each) for each in found], "rights": [each.value for each in Right]})
 
 
@@ -33,14 +33,14 @@ async def put(request: web.Request) -> web.Response:
     every = "cameras" in fields and fields["cameras"] is None
     password = text(fields, "password", most=1024) if "password" in fields else None
     account = await box(request).users.save(
-        by(request),
+        account_of(request),
         name,
         password=password,
         rights=_rights(fields["rights"]) if "rights" in fields else None,
         cameras=None if every or "cameras" not in fields else _cameras(fields["cameras"]),
         every_camera=every,
     )
-    if password is not None and name == by(request).name:
+    if password is not None and name == account_of(request).name:
         request.app[SESSIONS].renew(request)
     return web.json_response(_answer(account))
 
@@ -48,7 +48,7 @@ async def put(request: web.Request) -> web.Response:
 @routes.delete(r"/api/accounts/{name:[^/]{1,64}}")
 async def remove(request: web.Request) -> web.Response:
     """Remove an account; its sessions end with it."""
-    await box(request).users.remove(by(request), request.match_info["name"])
+    await box(request).users.remove(account_of(request), request.match_info["name"])
     return web.Response(status=204)
 
 

@@ -30,7 +30,7 @@ from nvr_box.web import (
 )
 from nvr_box.web.request_fields import ACCOUNT, BOX, SESSION, SESSIONS
 from nvr_box.web.sessions import WebSessions, csrf_fits, same_origin
-from onvif.connection_bounds import Bounds, ConnectionLimit, attend
+from onvif.connection_bounds import Bounds, ConnectionLimit, bound_connections
 
 _log = logging.getLogger(__name__)
 _STATIC = Path(__file__).parent / "static"
@@ -41,7 +41,7 @@ _MOST_PUSH_BYTES = 8 << 20
 # A wall of 64 tiles is a WebSocket each, and several guards may come from one address.
 _BOUNDS = Bounds(in_all=512, per_address=192)
 
-# Nothing but our own files runs, and nobody may frame the page. blob: is what MediaSource plays; data: are the
+# Nothing but our own files runs, and no site may frame the page. blob: is what MediaSource plays; data: are the
 # pictures that the page cuts out of a frozen frame.
 _HEADERS = {
     "Content-Security-Policy": (
@@ -62,7 +62,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def application(box: BoxContext) -> web.Application:
     """The page of `box`, ready for an `AppRunner`; the caller serves it over TLS, or on loopback without."""
     app = web.Application(middlewares=[_say_what_went_wrong, _know_who_asks], client_max_size=_MOST_PUSH_BYTES)
-    attend(app, ConnectionLimit(_BOUNDS))
+    bound_connections(app, ConnectionLimit(_BOUNDS))
     app[BOX] = box
     app[SESSIONS] = WebSessions(box)
     watched = (cameras, masking, frames, stream, searches, reveal, exports)
@@ -104,12 +104,12 @@ async def _know_who_asks(request: web.Request, handler: Handler) -> web.StreamRe
     found = request.app[SESSIONS].find(request)
     if found is None:
         return _refusal(401, "Sign in first.")
-    session, who = found
+    session, user = found
     if request.method not in ("GET", "HEAD") and not (same_origin(request) and csrf_fits(request, session)):
         return _refusal(403, "This request did not come from the page itself; load the page again.")
-    if request.path not in _UNCLAIMED and request.app[BOX].users.must_claim(who.name):
+    if request.path not in _UNCLAIMED and request.app[BOX].users.must_claim(user.name):
         return _refusal(403, "Choose a password of your own first.", "password")
-    request[SESSION], request[ACCOUNT] = session, who
+    request[SESSION], request[ACCOUNT] = session, user
     return await handler(request)
 
 

@@ -3,11 +3,11 @@
 from aiohttp import web
 
 from nvr_box.audit.log import AuditEntry
-from nvr_box.web.request_fields import box, by, iso, maybe_time_us, text, whole
+from nvr_box.web.request_fields import account_of, box, iso, maybe_time_us, text, whole
 
 routes = web.RouteTableDef()
 
-# What the page offers to filter by; an action that is not here is still shown and can be asked for by name.
+# What the page offers to filter by; an action that is not here is still shown and can be requested by name.
 ACTIONS = (
     "sign-in",
     "sign-out",
@@ -62,16 +62,16 @@ def _entry(entry: AuditEntry) -> dict[str, object]:
 @routes.get("/api/audit")
 async def entries(request: web.Request) -> web.Response:
     """Entries, newest first; this look becomes one as well."""
-    asked = request.query
+    query = request.query
     found = await box(request).audit.entries(
-        by(request),
-        before=whole(asked, "before", 0, 1 << 53) if asked.get("before") else None,
-        limit=whole(asked, "limit", 1, 500, 100),
-        who=text(asked, "who", most=64) if asked.get("who") else None,
-        camera=whole(asked, "camera", 0, 1 << 31) if asked.get("camera") else None,
-        action=text(asked, "action", most=40) if asked.get("action") else None,
-        start_us=maybe_time_us(asked, "start"),
-        end_us=maybe_time_us(asked, "end"),
+        account_of(request),
+        before=whole(query, "before", 0, 1 << 53) if query.get("before") else None,
+        limit=whole(query, "limit", 1, 500, 100),
+        actor=text(query, "who", most=64) if query.get("who") else None,
+        camera=whole(query, "camera", 0, 1 << 31) if query.get("camera") else None,
+        action=text(query, "action", most=40) if query.get("action") else None,
+        start_us=maybe_time_us(query, "start"),
+        end_us=maybe_time_us(query, "end"),
     )
     return web.json_response({"entries": [_entry(entry) for entry in found], "actions": ACTIONS})
 
@@ -79,7 +79,7 @@ async def entries(request: web.Request) -> web.Response:
 @routes.post("/api/audit/verify")
 async def verify(request: web.Request) -> web.Response:
     """Recompute the whole chain."""
-    verdict = await box(request).audit.verify(by(request))
+    verdict = await box(request).audit.verify(account_of(request))
     head = verdict.head
     return web.json_response(
         {

@@ -8,14 +8,14 @@ from base.errors import Error
 from nvr_box.cameras.cameras import CameraRow, Step
 from nvr_box.web import refusals
 from nvr_box.web.masking import said_of
-from nvr_box.web.request_fields import BadField, body, box, by, camera_number, iso, maybe_iso, text
+from nvr_box.web.request_fields import BadField, account_of, body, box, camera_number, iso, maybe_iso, text
 
 routes = web.RouteTableDef()
 
 
 def described(request: web.Request, camera: CameraRow) -> dict[str, object]:
     """A camera as the page lists it."""
-    account, maskings = by(request), box(request).maskings
+    account, maskings = account_of(request), box(request).maskings
     status = box(request).cameras.status(account, camera.camera)
     masking, whole = maskings.now(account, camera.camera), maskings.whole(account, camera.camera)
     return {
@@ -23,7 +23,7 @@ def described(request: web.Request, camera: CameraRow) -> dict[str, object]:
         "name": camera.name,
         "xaddr": camera.xaddr,
         "by_client": not camera.device,
-        "source": box(request).cameras.source(by(request), camera.camera),
+        "source": box(request).cameras.source(account_of(request), camera.camera),
         "manufacturer": camera.manufacturer,
         "model": camera.model,
         "serial": camera.serial,
@@ -54,7 +54,7 @@ def described(request: web.Request, camera: CameraRow) -> dict[str, object]:
 @routes.get("/api/cameras")
 async def listed(request: web.Request) -> web.Response:
     """The cameras that the account may view, with their state, and what is wrong with the box itself."""
-    cameras, account = box(request).cameras, by(request)
+    cameras, account = box(request).cameras, account_of(request)
     found = [described(request, each) for each in cameras.list(account)]
     notices = [{"kind": each.kind, "text": each.text} for each in box(request).notices()]
     return web.json_response({"cameras": found, "notices": notices})
@@ -63,14 +63,14 @@ async def listed(request: web.Request) -> web.Response:
 @routes.post("/api/clock")
 async def clock(request: web.Request) -> web.Response:
     """An administrator says that the box's clock is right: what goes by age goes on."""
-    await box(request).timekeeper.agree(by(request))
+    await box(request).timekeeper.agree(account_of(request))
     return web.Response(status=204)
 
 
 @routes.post("/api/cameras/discover")
 async def discover(request: web.Request) -> web.Response:
-    """Who answers a WS-Discovery probe within three seconds."""
-    found = await box(request).cameras.discover(by(request))
+    """The devices that answer a WS-Discovery probe within three seconds."""
+    found = await box(request).cameras.discover(account_of(request))
     return web.json_response(
         {
             "found": [
@@ -98,7 +98,7 @@ async def _lines(request: web.Request, *, add: bool) -> web.StreamResponse:
     password, name = text(fields, "password"), text(fields, "name", "", most=64)
     if not address:
         raise BadField("address: a host, host:port or device service address is needed.", "address")
-    cameras, account = box(request).cameras, by(request)
+    cameras, account = box(request).cameras, account_of(request)
     steps = cameras.test(account, address, user, password)
     first = await anext(aiter(steps), None)  # a refusal still gets its own status
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
@@ -148,7 +148,7 @@ async def change(request: web.Request) -> web.Response:
     xaddr, user, password = (
         text(fields, field) if fields.get(field) is not None else None for field in ("address", "user", "password")
     )
-    cameras, account = box(request).cameras, by(request)
+    cameras, account = box(request).cameras, account_of(request)
     if xaddr is not None and not xaddr.strip():
         raise BadField("address: a host, host:port or device service address is needed.", "address")
     if (xaddr, user, password) != (None, None, None):
@@ -162,7 +162,7 @@ async def change(request: web.Request) -> web.Response:
 @routes.post(r"/api/cameras/{camera:\d{1,9}}/pair")
 async def pair(request: web.Request) -> web.Response:
     """Exchange keys with one of our cameras again."""
-    cameras, account = box(request).cameras, by(request)
+    cameras, account = box(request).cameras, account_of(request)
     camera = await cameras.pair(account, camera_number(request))
     return web.json_response(described(request, camera))
 
@@ -170,5 +170,5 @@ async def pair(request: web.Request) -> web.Response:
 @routes.delete(r"/api/cameras/{camera:\d{1,9}}")
 async def remove(request: web.Request) -> web.Response:
     """Unpair and forget a camera; its recordings stay until they are too old."""
-    await box(request).cameras.remove(by(request), camera_number(request))
+    await box(request).cameras.remove(account_of(request), camera_number(request))
     return web.Response(status=204)

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from nvr_box.export.exports import ExportRequest
-from nvr_box.web.request_fields import body, box, by, maybe_point, text, time_us, whole
+from nvr_box.web.request_fields import account_of, body, box, maybe_point, text, time_us, whole
 
 routes = web.RouteTableDef()
 
@@ -22,7 +22,7 @@ async def make(request: web.Request) -> web.Response:
         approval=text(fields, "approval", "", most=80),
         point=maybe_point(fields),
     )
-    package = await box(request).exports.make(by(request), wish)
+    package = await box(request).exports.make(account_of(request), wish)
     answer = {"id": package.key, "name": package.name, "bytes": package.bytes}
     return web.json_response(answer, status=201)
 
@@ -30,6 +30,6 @@ async def make(request: web.Request) -> web.Response:
 @routes.get(r"/api/exports/{key:[\w-]{1,80}}")
 async def fetch(request: web.Request) -> web.StreamResponse:
     """The package itself."""
-    package = box(request).exports.get(by(request), request.match_info["key"])
+    package = box(request).exports.get(account_of(request), request.match_info["key"])
     headers = {"Content-Disposition": f'attachment; filename="{package.name}"', "Content-Type": "application/zip"}
     return web.FileResponse(package.path, headers=headers)

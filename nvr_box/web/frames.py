@@ -8,10 +8,10 @@ from nvr_box.search.frozen_frames import Pick, Still
 from nvr_box.web.masking import said_of_past
 from nvr_box.web.request_fields import (
     BadField,
+    account_of,
     body,
     box,
     box_share,
-    by,
     camera_number,
     colour,
     iso,
@@ -31,7 +31,7 @@ _MOST_TICKS = 500
 @routes.get(r"/api/cameras/{camera:\d{1,9}}/timeline")
 async def timeline(request: web.Request) -> web.Response:
     """Recorded spans that touch [start, end), and its passages counted by step; by name too while they are few."""
-    camera, account = camera_number(request), by(request)
+    camera, account = camera_number(request), account_of(request)
     start_us, end_us = time_us(request.query, "start"), time_us(request.query, "end")
     steps = whole(request.query, "steps", 1, 8192, 1024)
     if end_us <= start_us:
@@ -69,7 +69,7 @@ async def beside(request: web.Request) -> web.Response:
     """When the passage after or before `at` was first seen."""
     later = request.query.get("later") != "no"
     found = await box(request).searches.beside(
-        by(request), camera_number(request), time_us(request.query, "at"), later=later
+        account_of(request), camera_number(request), time_us(request.query, "at"), later=later
     )
     return web.json_response({"first": maybe_iso(found)})
 
@@ -79,7 +79,7 @@ async def thumbnail(request: web.Request) -> web.Response:
     """The masked key frame nearest to `at`, as a small JPEG."""
     width = whole(request.query, "width", 32, 1280, 320)
     jpeg = await box(request).stills.jpeg(
-        by(request), camera_number(request), time_us(request.query, "at"), width=width
+        account_of(request), camera_number(request), time_us(request.query, "at"), width=width
     )
     return web.Response(body=jpeg, content_type="image/jpeg")
 
@@ -110,7 +110,9 @@ def _still(still: Still) -> dict[str, object]:
 async def freeze(request: web.Request) -> web.Response:
     """The masked frame shown at `at`, with what is in it."""
     at_us = time_us(await body(request), "at")
-    return web.json_response(_still(await box(request).stills.freeze(by(request), camera_number(request), at_us)))
+    return web.json_response(
+        _still(await box(request).stills.freeze(account_of(request), camera_number(request), at_us))
+    )
 
 
 @routes.post(r"/api/stills/{key:[\w-]{1,80}}/picks")
@@ -118,5 +120,7 @@ async def draw(request: web.Request) -> web.Response:
     """The same still with one more object, drawn by hand; it is the last of `picks`."""
     fields = await body(request)
     kind = object_class(fields.get("class"))
-    still = await box(request).stills.draw(by(request), request.match_info["key"], box_share(fields, "box"), kind)
+    still = await box(request).stills.draw(
+        account_of(request), request.match_info["key"], box_share(fields, "box"), kind
+    )
     return web.json_response({"picks": [_pick(pick) for pick in still.picks]})

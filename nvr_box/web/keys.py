@@ -8,7 +8,7 @@ from aiohttp import web
 from nvr_box.custody.custody import Day
 from nvr_box.custody.holds import Hold
 from nvr_box.keys.known import KnownKey
-from nvr_box.web.request_fields import BadField, body, box, by, iso, maybe_iso, text, time_us, whole
+from nvr_box.web.request_fields import BadField, account_of, body, box, iso, maybe_iso, text, time_us, whole
 
 routes = web.RouteTableDef()
 
@@ -46,7 +46,7 @@ def _hold(hold: Hold) -> dict[str, object]:
         "start": iso(hold.start_us),
         "end": iso(hold.end_us),
         "reason": hold.reason,
-        "who": hold.who,
+        "who": hold.account,
         "placed": iso(hold.placed_us),
         "kept": hold.kept,
         "missed": hold.missed,
@@ -57,7 +57,7 @@ def _hold(hold: Hold) -> dict[str, object]:
 @routes.get("/api/keys")
 async def overview(request: web.Request) -> web.Response:
     """Every key by its public side, the days and the holds."""
-    seen = await box(request).custody.overview(by(request))
+    seen = await box(request).custody.overview(account_of(request))
     return web.json_response(
         {
             "signing": seen.signing,
@@ -74,7 +74,7 @@ async def overview(request: web.Request) -> web.Response:
 @routes.post(r"/api/keys/{kid:[0-9a-f]{1,16}}/revoke")
 async def revoke(request: web.Request) -> web.Response:
     """Seal nothing to a key any more; the past still opens with it."""
-    await box(request).custody.revoke(by(request), request.match_info["kid"])
+    await box(request).custody.revoke(account_of(request), request.match_info["kid"])
     return web.Response(status=204)
 
 
@@ -84,7 +84,7 @@ async def shred(request: web.Request) -> web.Response:
     day = request.match_info["day"]
     if text(await body(request), "typed", most=20) != day:
         raise BadField(f"typed: type {day} to destroy its keys.", "typed")
-    await box(request).custody.shred(by(request), day)
+    await box(request).custody.shred(account_of(request), day)
     return web.Response(status=204)
 
 
@@ -93,7 +93,7 @@ async def place(request: web.Request) -> web.Response:
     """Put a stretch of one camera's recording on hold for a case."""
     fields = await body(request)
     hold = await box(request).holds.place(
-        by(request),
+        account_of(request),
         text(fields, "case", most=64).strip(),
         whole(fields, "camera", 0, 1 << 31),
         time_us(fields, "start"),
@@ -110,7 +110,9 @@ async def seal(request: web.Request) -> web.Response:
     words = [text(fields, "passphrase", most=1024), text(fields, "second_passphrase", "", most=1024)]
     case_passphrase = text(fields, "case_passphrase", "", most=1024)
     number = int(request.match_info["number"])
-    hold = await box(request).holds.seal(by(request), number, passphrases=words, case_passphrase=case_passphrase)
+    hold = await box(request).holds.seal(
+        account_of(request), number, passphrases=words, case_passphrase=case_passphrase
+    )
     return web.json_response(_hold(hold))
 
 
@@ -118,5 +120,5 @@ async def seal(request: web.Request) -> web.Response:
 async def lift(request: web.Request) -> web.Response:
     """End a hold."""
     reason = text(await body(request), "reason", most=300)
-    await box(request).holds.lift(by(request), int(request.match_info["number"]), reason=reason)
+    await box(request).holds.lift(account_of(request), int(request.match_info["number"]), reason=reason)
     return web.Response(status=204)

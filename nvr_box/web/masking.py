@@ -6,7 +6,18 @@ from nvr_box.cameras import released
 from nvr_box.cameras.masking import Masking
 from nvr_box.cameras.masking_history import PastMasking
 from nvr_box.cameras.selections import SelectionChoice
-from nvr_box.web.request_fields import BadField, body, box, box_share, by, camera_number, iso, maybe_iso, text, whole
+from nvr_box.web.request_fields import (
+    BadField,
+    account_of,
+    body,
+    box,
+    box_share,
+    camera_number,
+    iso,
+    maybe_iso,
+    text,
+    whole,
+)
 from wire.selection import Mode
 
 routes = web.RouteTableDef()
@@ -36,7 +47,7 @@ def _place(place: released.ReleasedPlaceRow) -> dict[str, object]:
 
 @routes.put(r"/api/cameras/{camera:\d{1,9}}/selection")
 async def choose(request: web.Request) -> web.Response:
-    """Leave one person open, or mask one only: somebody of a frozen picture or of a search result."""
+    """Leave one person open, or mask one only: a person of a frozen picture or of a search result."""
     fields = await body(request)
     try:
         mode = Mode(text(fields, "mode", most=16))
@@ -46,17 +57,17 @@ async def choose(request: web.Request) -> web.Response:
     camera, selections = camera_number(request), box(request).selections
     if "passage" in fields:
         passage = whole(fields, "passage", 0, 1 << 53)
-        await selections.choose_passage(by(request), camera, choice, passage=passage)
+        await selections.choose_passage(account_of(request), camera, choice, passage=passage)
     else:
         still, pick = text(fields, "still", most=64), whole(fields, "pick", 0, 10_000)
-        await selections.choose_pick(by(request), camera, choice, still=still, pick=pick)
+        await selections.choose_pick(account_of(request), camera, choice, still=still, pick=pick)
     return web.json_response(_now(request, camera))
 
 
 @routes.delete(r"/api/cameras/{camera:\d{1,9}}/selection")
 async def mask_everyone(request: web.Request) -> web.Response:
     """End a selection."""
-    await box(request).selections.end(by(request), camera_number(request))
+    await box(request).selections.end(account_of(request), camera_number(request))
     return web.Response(status=204)
 
 
@@ -65,7 +76,7 @@ async def release(request: web.Request) -> web.Response:
     """Mask no longer what is doubtful in a place, where a thing stands that looks like a person."""
     fields, camera = await body(request), camera_number(request)
     where, reason = box_share(fields, "box"), text(fields, "reason", most=300)
-    await box(request).released_places.release(by(request), camera, where, reason=reason)
+    await box(request).released_places.release(account_of(request), camera, where, reason=reason)
     return web.json_response(_now(request, camera), status=201)
 
 
@@ -73,10 +84,10 @@ async def release(request: web.Request) -> web.Response:
 async def take_back(request: web.Request) -> web.Response:
     """Mask there again whatever looks like a person."""
     camera, place = camera_number(request), request.match_info["place"]
-    await box(request).released_places.take_back(by(request), camera, place)
+    await box(request).released_places.take_back(account_of(request), camera, place)
     return web.Response(status=204)
 
 
 def _now(request: web.Request, camera: int) -> dict[str, object]:
-    masking = box(request).maskings.now(by(request), camera)
+    masking = box(request).maskings.now(account_of(request), camera)
     return {"masking": None if masking is None else said_of(masking)}

@@ -40,7 +40,7 @@ def box(request: web.Request) -> BoxContext:
     return request.app[BOX]
 
 
-def by(request: web.Request) -> Account:
+def account_of(request: web.Request) -> Account:
     """The account that asks; the session check has put it there."""
     return request[ACCOUNT]
 

@@ -20,9 +20,9 @@ from nvr_box.web import sockets
 from nvr_box.web.request_fields import (
     BOX,
     BadField,
+    account_of,
     body,
     box,
-    by,
     fields_of,
     iso,
     maybe_point,
@@ -37,14 +37,14 @@ _log = logging.getLogger(__name__)
 
 # The page asks every two seconds; a tab that was closed is noticed after this.
 _UNWATCHED_S = 15.0
-# Groups of pictures sent before the page has asked for more.
+# Groups of pictures sent before the page has requested more.
 _FIRST_AHEAD = 3
 _WHY_ENDED = {"": "ended", "passphrase": "the passphrase opened nothing in the page"}
 
 
 @dataclass(slots=True)
 class _Shown:
-    """Whose page watches one reveal, and when it asked last; `seen_s` is monotonic."""
+    """The account whose page watches one reveal, and when it last made a request; `seen_s` is monotonic."""
 
     account: Account
     seen_s: float = field(default_factory=time.monotonic)
@@ -54,7 +54,7 @@ SHOWN = web.AppKey("reveals", dict[str, _Shown])
 
 
 async def end_unwatched(app: web.Application) -> AsyncIterator[None]:
-    """Beside the server: end what no page has asked about for a while."""
+    """Beside the server: end what no page has requested for a while."""
     app[SHOWN] = {}
 
     async def watch() -> None:
@@ -81,7 +81,7 @@ def _answer(session: RevealSession) -> dict[str, object]:
     return {
         "id": session.key,
         "camera": session.camera,
-        "who": session.who,
+        "who": session.account,
         "reason": session.reason,
         "started": iso(session.started_us),
         "expires": iso(session.expires_us),
@@ -107,7 +107,7 @@ async def start(request: web.Request) -> web.Response:
     """Ask for a reveal; a refusal is an entry in the audit log like a grant."""
     fields = await body(request)
     said, stretch = _wish(fields)
-    account, reveals = by(request), box(request).reveals
+    account, reveals = account_of(request), box(request).reveals
     camera = whole(fields, "camera", 0, 1 << 31)
     if fields.get("in_browser", False) is True:
         if not box(request).config.reveal.in_browser:
@@ -140,7 +140,7 @@ async def opened(request: web.Request) -> web.Response:
         shown = bytes.fromhex(proof)
     except ValueError as error:
         raise BadField("proof: hexadecimal digits are needed.", "proof") from error
-    session = await box(request).reveals.opened(by(request), request.match_info["key"], shown)
+    session = await box(request).reveals.opened(account_of(request), request.match_info["key"], shown)
     return web.json_response(_answer(session))
 
 
@@ -148,17 +148,17 @@ async def opened(request: web.Request) -> web.Response:
 async def active(request: web.Request) -> web.Response:
     """The account's reveals that are on; asking keeps them on until their time is up."""
     found = []
-    for session in box(request).reveals.active(by(request)):
+    for session in box(request).reveals.active(account_of(request)):
         shown = request.app[SHOWN].get(session.key)
         if shown is not None:
             shown.seen_s = time.monotonic()
             found.append(_answer(session))
     reveals, approvals = box(request).reveals, box(request).reveals.approvals
-    here = box(request).config.reveal.in_browser and reveals.may_open_in_browser(by(request))
+    here = box(request).config.reveal.in_browser and reveals.may_open_in_browser(account_of(request))
     wants = {"in_browser": here, "dual_control": reveals.dual_control}
     requests = {
-        "requests": [_request(each) for each in approvals.of(by(request))],
-        "to_answer": [_request(each) for each in approvals.to_answer(by(request))],
+        "requests": [_request(each) for each in approvals.of(account_of(request))],
+        "to_answer": [_request(each) for each in approvals.to_answer(account_of(request))],
     }
     return web.json_response({"reveals": found, **wants, "second_person": approvals.wanted, **requests})
 
@@ -166,7 +166,7 @@ async def active(request: web.Request) -> web.Response:
 def _request(wish: RevealRequest) -> dict[str, object]:
     return {
         "id": wish.key,
-        "who": wish.who,
+        "who": wish.account,
         "camera": wish.camera,
         "reason": wish.reason,
         "from": iso(wish.from_us),
@@ -188,7 +188,7 @@ async def ask(request: web.Request) -> web.Response:
     camera = whole(fields, "camera", 0, 1 << 31)
     approvals = box(request).reveals.approvals
     wish = await approvals.ask(
-        by(request), camera, reason=said, from_us=time_us(fields, "from"), until_us=stretch.until_us,
+        account_of(request), camera, reason=said, from_us=time_us(fields, "from"), until_us=stretch.until_us,
         point=stretch.point,
     )  # fmt: skip
     return web.json_response(_request(wish), status=201)
@@ -196,21 +196,21 @@ async def ask(request: web.Request) -> web.Response:
 
 @routes.post(r"/api/reveals/requests/{key:[\w-]{1,80}}")
 async def answer(request: web.Request) -> web.Response:
-    """Approve or refuse what somebody else asked for."""
+    """Approve or refuse another account's request."""
     fields = await body(request)
     approve = fields.get("approve")
     if not isinstance(approve, bool):
         raise BadField("approve: true or false.", "approve")
     why = text(fields, "why", "", most=300)
     approvals = box(request).reveals.approvals
-    wish = await approvals.answer(by(request), request.match_info["key"], approve=approve, why=why)
+    wish = await approvals.answer(account_of(request), request.match_info["key"], approve=approve, why=why)
     return web.json_response(_request(wish))
 
 
 @routes.delete(r"/api/reveals/requests/{key:[\w-]{1,80}}")
 async def withdraw(request: web.Request) -> web.Response:
     """Take one's own wish back."""
-    box(request).reveals.approvals.withdraw(by(request), request.match_info["key"])
+    box(request).reveals.approvals.withdraw(account_of(request), request.match_info["key"])
     return web.Response(status=204)
 
 
@@ -221,7 +221,7 @@ async def end(request: web.Request) -> web.Response:
     why = request.query.get("why", "")
     if why not in _WHY_ENDED:
         raise BadField(f"why: one of {', '.join(each for each in _WHY_ENDED if each)}, or nothing.", "why")
-    await box(request).reveals.end(by(request), key, why=_WHY_ENDED[why])
+    await box(request).reveals.end(account_of(request), key, why=_WHY_ENDED[why])
     request.app[SHOWN].pop(key, None)
     return web.Response(status=204)
 
@@ -232,7 +232,7 @@ async def verdicts(request: web.Request) -> web.Response:
     fields = await body(request)
     counts = {name: whole(fields, name, 0, 1 << 40, 0) for name in Verdicts.__dataclass_fields__ if name != "reason"}
     said = Verdicts(reason=text(fields, "reason", "", most=200), **counts)
-    box(request).reveals.tell(by(request), request.match_info["key"], said)
+    box(request).reveals.report_verdicts(account_of(request), request.match_info["key"], said)
     return web.Response(status=204)
 
 
@@ -243,7 +243,7 @@ async def units(request: web.Request) -> web.StreamResponse:
         return sockets.refused()
     from_us, key = time_us(request.query, "from"), request.match_info["key"]
     reveals = box(request).reveals
-    parts = reveals.units(by(request), key, from_us)
+    parts = reveals.units(account_of(request), key, from_us)
     socket = await sockets.accepted(request)
     more = asyncio.Semaphore(_FIRST_AHEAD)
 
@@ -267,7 +267,7 @@ async def units(request: web.Request) -> web.StreamResponse:
         return sockets.DONE, ""
 
     async def watch() -> sockets.End:
-        needed, camera = (Right.REVEAL, Right.VIEW), reveals.session(by(request), key).camera
+        needed, camera = (Right.REVEAL, Right.VIEW), reveals.session(account_of(request), key).camera
         return await sockets.watch_rights(request, needed, camera, "The right to reveal was taken back.")
 
     return await sockets.served(socket, send(), listen(), watch(), refused=sockets.OVER)
@@ -279,14 +279,14 @@ async def still(request: web.Request) -> web.Response:
     at_us = maybe_time_us(request.query, "at")
     if at_us is None:
         raise BadField("at: a time is needed.", "at")
-    jpeg = await box(request).reveals.still(by(request), request.match_info["key"], at_us)
+    jpeg = await box(request).reveals.still(account_of(request), request.match_info["key"], at_us)
     return web.Response(body=jpeg, content_type="image/jpeg")
 
 
 @routes.get(r"/api/reveals/{key:[\w-]{1,80}}/cards/{passage:\d{1,15}}")
 async def card(request: web.Request) -> web.Response:
     """A best shot: opened and watermarked, or, where the page opens, masked with its original sealed inside."""
-    account = by(request)
+    account = account_of(request)
     shot = await box(request).searches.stored_shot(account, int(request.match_info["passage"]))
     jpeg = await box(request).reveals.card(account, request.match_info["key"], shot)
     return web.Response(body=jpeg, content_type="image/jpeg")
@@ -301,7 +301,7 @@ async def pieces(
         Refused: the reveal is over, was never this account's, is of another camera or time, or has shown what it
             covers.
     """
-    reveals, account = box(request).reveals, by(request)
+    reveals, account = box(request).reveals, account_of(request)
     session = reveals.session(account, key)
     if session.camera != camera:
         raise RightRefused("This reveal is of another camera.")

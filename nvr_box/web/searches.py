@@ -11,9 +11,9 @@ from nvr_box.search.search import Filters, Match
 from nvr_box.web.masking import said_of
 from nvr_box.web.request_fields import (
     BadField,
+    account_of,
     body,
     box,
-    by,
     colour,
     iso,
     maybe_time_us,
@@ -93,7 +93,7 @@ async def _held(request: web.Request, matches: tuple[Match, ...]) -> dict[int, t
     times: defaultdict[int, list[int]] = defaultdict(list)
     for match in matches:
         times[match.camera].append(match.best_us)
-    maskings, account = box(request).maskings, by(request)
+    maskings, account = box(request).maskings, account_of(request)
     return {
         camera: await maskings.past(account, camera, min(each), max(each) + 1)
         for camera, each in times.items()
@@ -105,7 +105,7 @@ async def _held(request: web.Request, matches: tuple[Match, ...]) -> dict[int, t
 async def search(request: web.Request) -> web.Response:
     """Search by a pick of a frozen picture, by a stored passage, or by filters alone."""
     fields = await body(request)
-    filters, searches, account = _filters(fields), box(request).searches, by(request)
+    filters, searches, account = _filters(fields), box(request).searches, account_of(request)
     if fields.get("still") is not None:
         results = await searches.by_pick(account, text(fields, "still"), whole(fields, "pick", 0, 10_000), filters)
     elif fields.get("passage") is not None:
@@ -129,5 +129,5 @@ async def search(request: web.Request) -> web.Response:
 @routes.get(r"/api/passages/{passage:\d{1,15}}/shot")
 async def shot(request: web.Request) -> web.Response:
     """The masked best shot of a passage."""
-    jpeg = await box(request).searches.best_shot(by(request), int(request.match_info["passage"]))
+    jpeg = await box(request).searches.best_shot(account_of(request), int(request.match_info["passage"]))
     return web.Response(body=jpeg, content_type="image/jpeg")

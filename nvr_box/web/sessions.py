@@ -1,7 +1,7 @@
-"""Who is at the other end: sessions in memory, their cookie and the CSRF token.
+"""The account at the other end: sessions in memory, their cookie and the CSRF token.
 
 A session is a random token in a cookie that scripts cannot read and other sites cannot send. Rights are not kept in
-it: the account is read anew at every request, so that a right taken away is gone at once.
+it: the account is read again at every request, so that a right taken away is gone at once.
 """
 
 import hmac
@@ -25,7 +25,7 @@ CSRF_HEADER = "X-Veilcam-CSRF"
 class WebSession:
     """One browser that signed in; times are monotonic seconds.
 
-    `credential` is the account's when it began: whoever signed in with a password that holds no more is signed out,
+    `credential` is the account's when it began: a session under a password that holds no more is signed out,
     also when the command line changed it, or another account has the name now.
     """
 

@@ -17,7 +17,7 @@ from nvr_box.record import grey_start
 from nvr_box.record.recordings import MediaSegment
 from nvr_box.rights import Right
 from nvr_box.web import reveal, sockets
-from nvr_box.web.request_fields import BadField, box, by, camera_number, fields_of, iso, maybe_time_us, time_us
+from nvr_box.web.request_fields import BadField, account_of, box, camera_number, fields_of, iso, maybe_time_us, time_us
 from nvr_box.web.sockets import End
 
 routes = web.RouteTableDef()
@@ -40,7 +40,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     elif from_us is not None:
         pieces, start_us = _recorded_then_live(request, camera, from_us), from_us
     else:
-        pieces, start_us = box(request).recordings.live(by(request), camera), None
+        pieces, start_us = box(request).recordings.live(account_of(request), camera), None
     feed = _Feed(socket, pieces, None if start_us is None else start_us + _FIRST_AHEAD_US)
     refused = sockets.OVER if key else sockets.REFUSED
     needed = (Right.VIEW, Right.REVEAL) if key else (Right.VIEW,)
@@ -67,12 +67,12 @@ class _Feed:
                 if piece.mime:
                     head, init = piece, piece.data
                     continue
-                # A browser begins anew at the start, with another description and behind a gap.
+                # A browser begins again at the start, with another description and behind a gap.
                 begins = head is not None or piece.start_s > end_s + _GAP_S
                 end_s = piece.start_s + piece.duration_s
                 data = grey_start.led(init, piece.data) if begins else piece.data
                 if first and self.until_us is not None:
-                    # Asked for a time in a gap, the stream begins behind it: the page counts from there as well.
+                    # Requested a time in a gap, the stream begins behind it: the page counts from there as well.
                     self.until_us = max(self.until_us, piece.utc_us + _FIRST_AHEAD_US)
                 first = False
                 while self.until_us is not None and piece.utc_us > self.until_us:
@@ -120,7 +120,7 @@ async def _closable(pieces: AsyncIterator[MediaSegment]) -> AsyncGenerator[Media
 
 async def _recorded_then_live(request: web.Request, camera: int, from_us: int) -> AsyncGenerator[MediaSegment, None]:
     """What was recorded from `from_us` on and, where that ends, what comes in."""
-    recordings, account = box(request).recordings, by(request)
+    recordings, account = box(request).recordings, account_of(request)
     end_us = 0
     async for piece in recordings.play(account, camera, from_us):
         end_us = piece.utc_us + round(piece.duration_s * 1e6)

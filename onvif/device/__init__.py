@@ -1,1 +1,1 @@
-"""One ONVIF device, camera or recorder alike: the ports it listens on, how it is found and who it is."""
+"""One ONVIF device, camera or recorder alike: the ports it listens on, how it is found, its identity."""

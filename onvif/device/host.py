@@ -1,4 +1,4 @@
-"""What carries the services of a device, camera or recorder: who it is, its ports, how it is found, how it ends."""
+"""What carries the services of a device, camera or recorder: its identity, its ports, how it is found, how it ends."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ class DeviceHost:
     """Event loop only.
 
     Args:
-        identity: who the device is, in discovery and in its device service.
+        identity: what names the device, in discovery and in its device service.
         state: what clients set of it.
         types: Clark names of discovery.
         address: what its services listen on.
@@ -105,7 +105,7 @@ class DeviceHost:
 
     async def _move(self) -> None:
         """Listen where SetNetworkProtocols says, then tell it: the addresses in the Hello are new."""
-        await self.ports.follow()
+        await self.ports.reconcile()
         await self._responder.hello()
 
     def _later(self, work: Coroutine[None, None, None]) -> None:
@@ -117,7 +117,7 @@ class DeviceHost:
 def device_identity(
     kind: str, name: str, serial: str, *, hardware: str, namespace: uuid.UUID, scopes: tuple[str, ...]
 ) -> DeviceIdentity:
-    """Who a device is; the endpoint follows from the serial number and so outlives every restart.
+    """The identity of a device; the endpoint follows from the serial number and so outlives every restart.
 
     Args:
         kind: `camera` or `box`, for the model and for a name that leaves nothing of itself in a host name.

@@ -1,4 +1,4 @@
-"""The ports of a device: what SetNetworkProtocols asks for, or else what its operator wrote.
+"""The ports of a device: what SetNetworkProtocols requested, or else what its operator wrote.
 
 HTTP and HTTPS are one application on two listeners. Each port is opened, closed and moved while the device runs; a
 request in progress, the one that moves the port included, is answered on the connection it came by.
@@ -28,10 +28,10 @@ class RtspPorts(Protocol):
     def port(self) -> int:
         """Of RTSP, as bound."""
 
-    async def follow(self, *, enabled: bool, port: int) -> None:
+    async def apply(self, *, enabled: bool, port: int) -> None:
         """Serve RTSP there, or not. Raises OSError when the port cannot be had."""
 
-    async def follow_secure(self, *, https: bool) -> None:
+    async def apply_secure(self, *, https: bool) -> None:
         """Serve RTSPS while HTTPS is served. Raises OSError when its port cannot be had."""
 
 
@@ -43,7 +43,7 @@ class DevicePorts:
         device: what clients chose.
         operator: (enabled, port) by protocol, as configured; a protocol that is not in it is not offered.
         where: the key of the HTTP port in the operator's file, for the message that it cannot be had.
-        tls: what HTTPS is served with, asked whenever it is opened. Raises StoreError.
+        tls: what HTTPS is served with, called whenever it is opened. Raises StoreError.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class DevicePorts:
         return {name: stored.get(name, chosen) for name, chosen in self._operator.items()}
 
     def shown(self) -> dict[str, tuple[bool, tuple[int, ...]]]:
-        """What GetNetworkProtocols tells: the chosen ports, and the bound ones where none was chosen."""
+        """What GetNetworkProtocols returns: the chosen ports, and the bound ones where none was chosen."""
         bound = {"HTTP": self.http, "HTTPS": self.https or HTTPS_PORT, "RTSP": self._rtsp.port}
         return {name: (enabled, (port or bound[name],)) for name, (enabled, port) in self.wanted().items()}
 
@@ -82,10 +82,10 @@ class DevicePorts:
         """Open what is wanted.
 
         Raises:
-            HostError: neither HTTP nor HTTPS can be served, so nobody could reach the device.
+            HostError: neither HTTP nor HTTPS can be served, so no client could reach the device.
         """
         self._listeners = {name: PortListener(runner, self._address) for name in ("HTTPS", "HTTP")}
-        await self.follow()
+        await self.reconcile()
         if self.http or self.https:
             return
         # A port that a client chose may be taken by now; the operator's own is the way back in.
@@ -95,7 +95,7 @@ class DevicePorts:
         except OSError as error:
             raise HostError(f"{self._where} {port} cannot be listened on: {error}") from error
 
-    async def follow(self) -> None:
+    async def reconcile(self) -> None:
         """Listen as wanted now; what cannot be had is logged, and the rest goes on."""
         wanted = self.wanted()
         # What is opened comes first: a device is never without a way in.
@@ -106,11 +106,11 @@ class DevicePorts:
                     await self._web(name, listener, enabled=enabled, port=port)
         enabled, port = wanted["RTSP"]
         try:
-            await self._rtsp.follow(enabled=enabled, port=port)
+            await self._rtsp.apply(enabled=enabled, port=port)
         except OSError as problem:
             log.error("RTSP cannot be served on port %d: %s", port, problem)  # noqa: TRY400 - an operator's sentence
         try:
-            await self._rtsp.follow_secure(https=bool(self.https))
+            await self._rtsp.apply_secure(https=bool(self.https))
         except OSError as problem:
             log.error("RTSPS cannot be served: %s", problem)  # noqa: TRY400 - an operator's sentence
 

@@ -48,7 +48,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One datagram's head: its action (`Probe`, `Hello`, …), identity and whom it answers."""
+    """One datagram's head: its action (`Probe`, `Hello`, …), identity and the message that it answers."""
 
     action: str
     message_id: str
@@ -137,7 +137,7 @@ def parse_probe(message: Message) -> Probe:
 
 
 def parse_resolve(message: Message) -> str:
-    """The endpoint address that is looked for. Raises NotOnvif when the body is no Resolve."""
+    """The endpoint address that is searched for. Raises NotOnvif when the body is no Resolve."""
     if message.body.tag != q(WSD, "Resolve"):
         raise NotOnvif("The body is no Resolve.")
     return _text(message.body, _reference_path(message.addressing))
@@ -177,19 +177,19 @@ def bye(endpoint: Endpoint, sequence: tuple[int, int]) -> bytes:
     return _envelope("Bye", body, to=TO_ALL, sequence=sequence)
 
 
-def matches(asked: Message, endpoints: Iterable[Endpoint], sequence: tuple[int, int]) -> bytes:
-    """ProbeMatches or ResolveMatches, whichever `asked` wants."""
-    kind = "Resolve" if asked.action == "Resolve" else "Probe"
+def matches(request: Message, endpoints: Iterable[Endpoint], sequence: tuple[int, int]) -> bytes:
+    """ProbeMatches or ResolveMatches, whichever `request` wants."""
+    kind = "Resolve" if request.action == "Resolve" else "Probe"
     body = etree.Element(q(WSD, f"{kind}Matches"))
     for endpoint in endpoints:
-        body.append(_described(f"{kind}Match", endpoint, asked.addressing))
+        body.append(_described(f"{kind}Match", endpoint, request.addressing))
     return _envelope(
-        f"{kind}Matches", body, to=asked.reply_to or _ANONYMOUS[asked.addressing], sequence=sequence,
-        relates_to=asked.message_id, addressing=asked.addressing,
+        f"{kind}Matches", body, to=request.reply_to or _ANONYMOUS[request.addressing], sequence=sequence,
+        relates_to=request.message_id, addressing=request.addressing,
     )  # fmt: skip
 
 
-def rule_not_supported(asked: Message, sequence: tuple[int, int]) -> bytes:
+def rule_not_supported(request: Message, sequence: tuple[int, int]) -> bytes:
     """The fault for an unknown MatchBy, sent to unicast probes only (WS-Discovery 5.2)."""
     fault = etree.Element(q(ENV12, "Fault"))
     code = etree.SubElement(fault, q(ENV12, "Code"))
@@ -202,8 +202,8 @@ def rule_not_supported(asked: Message, sequence: tuple[int, int]) -> bytes:
     detail = etree.SubElement(fault, q(ENV12, "Detail"))
     etree.SubElement(detail, q(WSD, "SupportedMatchingRules")).text = " ".join(sorted(_RULES))
     return _envelope(
-        "fault", fault, to=asked.reply_to or _ANONYMOUS[asked.addressing], sequence=sequence,
-        relates_to=asked.message_id, addressing=asked.addressing,
+        "fault", fault, to=request.reply_to or _ANONYMOUS[request.addressing], sequence=sequence,
+        relates_to=request.message_id, addressing=request.addressing,
     )  # fmt: skip
 
 

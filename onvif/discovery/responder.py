@@ -35,7 +35,7 @@ class Responder:
     Args:
         describe: how the device stands now, for clients that reach it by the address of ours given to it; None while
             it does not want to be found (DiscoveryMode NonDiscoverable): it then neither greets nor answers.
-        interfaces: IPv4 addresses to be found on, every interface by default. Whoever comes by another one is not
+        interfaces: IPv4 addresses to be found on, every interface by default. A client that comes by another one is not
             answered: the services do not listen there.
         port: another one for tests only.
     """
@@ -160,10 +160,10 @@ class Responder:
         except NotOnvif as problem:
             _log.debug("datagram of %s:%d ignored: %s", *peer, problem)
             return
-        asked = (message.message_id, *peer)
-        if reply is None or asked in self._answered:
+        request_id = (message.message_id, *peer)
+        if reply is None or request_id in self._answered:
             return
-        self._answered.append(asked)
+        self._answered.append(request_id)
         if to_group:
             await asyncio.sleep(random.uniform(0.0, self._max_delay_s))  # noqa: S311
         if self._socket is not None:

@@ -1,4 +1,4 @@
-"""Finding devices: a Probe on every interface, and whoever answers in time."""
+"""Finding devices: a Probe on every interface, and the devices that answer in time."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from onvif.errors import NotOnvif
 from onvif.names import SCOPE_ROOT
 
 _MOST = 1000
-"""Devices; anybody may answer in any number."""
+"""Devices; hosts may answer in any number."""
 _log = logging.getLogger(__name__)
 
 
@@ -62,14 +62,14 @@ async def discover(
         port: another one for tests only.
     """
     loop = asyncio.get_running_loop()
-    asked: set[str] = set()
+    probe_ids: set[str] = set()
     found: dict[str, DiscoveredDevice] = {}
     target = (address or multicast.GROUP, port)
 
     def readable(sock: socket.socket) -> None:
         with contextlib.suppress(OSError):
             data, peer = sock.recvfrom(messages.MAX_DATAGRAM)
-            for device in _answers(data, asked, peer[0]):
+            for device in _answers(data, probe_ids, peer[0]):
                 if len(found) < _MOST:
                     found.setdefault(device.endpoint, device)
 
@@ -80,11 +80,11 @@ async def discover(
     try:
         for sock in sockets:
             loop.add_reader(sock, readable, sock)
-        # Old devices answer only to their own type, and a datagram may get lost: both types, asked twice.
+        # Old devices answer only to their own type, and a datagram may get lost: both types, sent twice.
         for turn in range(2):
             for type_ in (VIDEO_TRANSMITTER, DEVICE):
                 message_id, data = messages.probe([type_])
-                asked.add(message_id)
+                probe_ids.add(message_id)
                 for sock in sockets:
                     try:
                         sock.sendto(data, target)
@@ -98,16 +98,18 @@ async def discover(
     return list(found.values())
 
 
-def _answers(data: bytes, asked: set[str], address: str) -> list[DiscoveredDevice]:
+def _answers(data: bytes, probe_ids: set[str], address: str) -> list[DiscoveredDevice]:
     try:
         message = messages.parse(data)
     except NotOnvif as problem:
         _log.debug("answer of %s ignored: %s", address, problem)
         return []
-    if message.action != "ProbeMatches" or message.relates_to not in asked:
+    if message.action != "ProbeMatches" or message.relates_to not in probe_ids:
         return []
     return [
-        DiscoveredDevice(each.address, each.xaddrs, each.scopes, each.types, address, each.metadata_version)
-        for each in messages.parse_endpoints(message)
-        if each.xaddrs
+        DiscoveredDevice(
+            endpoint.address, endpoint.xaddrs, endpoint.scopes, endpoint.types, address, endpoint.metadata_version
+        )
+        for endpoint in messages.parse_endpoints(message)
+        if endpoint.xaddrs
     ]

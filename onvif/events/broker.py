@@ -109,7 +109,7 @@ class Broker:
         settings: see there.
         name: MQTT client identifier, unique per device and broker.
         topics: what the bus may say.
-        states: how every property stands, asked after each connection.
+        states: how every property stands, called after each connection.
         tls: for mqtts and wss.
     """
 
@@ -187,7 +187,7 @@ class Broker:
         self._pump()
 
     def _message(self, event: Event) -> "_Message":
-        """Properties are retained, so that whoever subscribes later learns the present state; one that is deleted is an
+        """Properties are retained, so that later subscribers learn the present state; one that is deleted is an
         empty message, which takes the retained one away (ONVIF Core 26.06, 9.11.2).
         """
         described = self._topics[event.topic]
@@ -201,7 +201,7 @@ class Broker:
         with self._lock:
             waited = tuple(self._waiting)
             self._waiting.clear()
-        # Outside the lock: whoever publishes holds the bus and waits for it.
+        # Outside the lock: the publishing thread holds the bus and waits for it.
         states = [self._message(event) for event in self._states() if self._wanted(event)]
         with self._lock:
             self._waiting = deque((*waited, *states, *self._waiting), self._waiting.maxlen)

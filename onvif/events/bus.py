@@ -1,7 +1,8 @@
 """What has happened, said once and heard by every subscription.
 
-ONVIF Core 26.06, 9.4 (messages) and 9.5 (properties). A lasting topic keeps one state per source and key: it is told as
-Initialized when it appears, Changed when its data differ, Deleted when it goes; saying the same again is no event.
+ONVIF Core 26.06, 9.4 (messages) and 9.5 (properties). A lasting topic keeps one state per source and key: it is
+published as Initialized when it appears, Changed when its data differ, Deleted when it goes; saying the same again is
+no event.
 """
 
 import enum
@@ -124,7 +125,7 @@ class Bus:
                     event, operation=PropertyOperation.INITIALIZED if before is None else PropertyOperation.CHANGED
                 )
                 self._states[place] = event
-            self._tell(event)
+            self._publish(event)
         return event
 
     def retire(
@@ -139,7 +140,7 @@ class Bus:
         with self._lock:
             before = self._states.pop((topic, _items(source), _items(key)), None)
             if before is not None:
-                self._tell(replace(before, operation=PropertyOperation.DELETED, utc=at or self._now()))
+                self._publish(replace(before, operation=PropertyOperation.DELETED, utc=at or self._now()))
 
     def states(self) -> tuple[Event, ...]:
         """How every property stands, as Initialized messages that carry the time of the last change."""
@@ -163,7 +164,7 @@ class Bus:
         with self._lock:
             self._listeners = [kept for kept in self._listeners if kept != listener]
 
-    def _tell(self, event: Event) -> None:
+    def _publish(self, event: Event) -> None:
         for listener in self._listeners:
             listener(event)
 

@@ -1,6 +1,6 @@
 """Where a basic notification may be posted: to other hosts, and to this one only at an administrator's word.
 
-Whoever may subscribe could otherwise let the device post to services that listen on loopback and trust whoever reaches
+A subscriber could otherwise let the device post to services that listen on loopback and trust every client that reaches
 them. A name is judged by the addresses that it has when the device connects, not by those it had before.
 """
 
@@ -68,7 +68,9 @@ class _Elsewhere(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """Raises OSError when every address of the name is one of ours."""
-        found = [each for each in await self._resolver.resolve(host, port, family) if not is_here(each["host"])]
+        found = [
+            address for address in await self._resolver.resolve(host, port, family) if not is_here(address["host"])
+        ]
         if not found:
             raise OSError(f"{host} is this host")
         return found

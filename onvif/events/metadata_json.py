@@ -48,7 +48,7 @@ def compile_filter(element: etree._Element) -> Wanted:
         if (item.get("Dialect") or "").strip() not in {TOPIC_CONCRETE, TOPIC_CONCRETE_SET}:
             raise refusal("TopicExpressionDialectUnknownFault", f"The dialect {item.get('Dialect')!r} is not spoken.")
         tests.append(_expression("".join(str(part) for part in item.itertext()).strip()))
-    return lambda asked: all(test(asked) for test in tests)
+    return lambda topic: all(test(topic) for test in tests)
 
 
 def _expression(text: str) -> Wanted:
@@ -63,7 +63,7 @@ def _expression(text: str) -> Wanted:
         wanted.append(("/".join(steps[1:] if steps[0] == PAYLOAD_PREFIX else steps), found.group(3) is not None))
     if not wanted:
         return lambda _asked: True
-    return lambda asked: any(asked == full or (below and asked.startswith(f"{full}/")) for full, below in wanted)
+    return lambda topic: any(topic == full or (below and topic.startswith(f"{full}/")) for full, below in wanted)
 
 
 def _value(element: etree._Element) -> object:

@@ -9,14 +9,14 @@ from onvif.events.bus import Bus
 from onvif.events.topics import STORAGE_FAILURE
 
 
-def tell_damage(bus: Bus, *settings: Stored[Any]) -> None:
-    """Say of each that was damaged that it was; `Failed` goes back to false with its next change."""
-    for each in settings:
-        if each.damage is not None:
-            each.listen(tell_lost(bus, each.damage))
+def publish_damage(bus: Bus, *settings: Stored[Any]) -> None:
+    """Publish which settings were damaged; `Failed` goes back to false with its next change."""
+    for stored in settings:
+        if stored.damage is not None:
+            stored.listen(publish_lost(bus, stored.damage))
 
 
-def tell_lost(bus: Bus, damage: Damage) -> Callable[[object, object], None]:
+def publish_lost(bus: Bus, damage: Damage) -> Callable[[object, object], None]:
     """Say that a file was damaged; what comes back is to be called when it was set again."""
     source = {"Token": damage.file}
     bus.publish(STORAGE_FAILURE.path, source, {"Failed": True})

@@ -60,7 +60,7 @@ class Subscription:
         self.queue.append(event)
         return True
 
-    def take(self, most: int) -> list[Event]:
+    def next_events(self, most: int) -> list[Event]:
         """The oldest events, at most `most`, which leave the queue."""
         return [self.queue.popleft() for _ in range(min(most, len(self.queue)))]
 
@@ -68,7 +68,7 @@ class Subscription:
 class Subscriptions:
     """All of one device's, at most `limit` at once (capability MaxPullPoints, ≥ 2).
 
-    Accounts that may only watch leave some for those who run the device, and one of them leaves some for the others.
+    Accounts that may only watch leave some for operators and administrators, and one of these leaves some for others.
     """
 
     def __init__(self, limit: int = 10) -> None:

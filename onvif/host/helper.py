@@ -1,7 +1,7 @@
 """The privileged program: one request on standard input, one answer on standard output, then it ends.
 
 Started as root by `veilcam-host.socket` for each connection (systemd.socket(5), Accept=yes), whose mode and group say
-who may connect. It takes a line of JSON, does what `verbs` makes of it, and answers `{"done": true}` or
+which accounts may connect. It takes a line of JSON, does what `verbs` makes of it, and answers `{"done": true}` or
 `{"refused": why}` or `{"failed": why}`; nothing of the request reaches a shell.
 """
 
@@ -57,8 +57,8 @@ def _do(step: Step, root: Path, path: str) -> None:
         capture_output=True, timeout=_PATIENCE_S, check=False,
     )  # fmt: skip
     if result.returncode and not step.may_fail:
-        said = (result.stderr or result.stdout).decode(errors="replace").strip()
-        raise OSError(f"{step.arguments[0]} ended with {result.returncode}: {said[:200]}")
+        output = (result.stderr or result.stdout).decode(errors="replace").strip()
+        raise OSError(f"{step.arguments[0]} ended with {result.returncode}: {output[:200]}")
 
 
 def _program(name: str, path: str) -> str:
@@ -69,11 +69,11 @@ def _program(name: str, path: str) -> str:
     raise OSError(f"the host has no {name}")
 
 
-def main(asked: BinaryIO, answered: BinaryIO, root: Path = Path("/")) -> None:
+def main(requests: BinaryIO, replies: BinaryIO, root: Path = Path("/")) -> None:
     """One request and its answer."""
-    line = asked.readline(LONGEST + 1)
-    answered.write(json.dumps(answer(line, root)).encode() + b"\n")
-    answered.flush()
+    line = requests.readline(LONGEST + 1)
+    replies.write(json.dumps(answer(line, root)).encode() + b"\n")
+    replies.flush()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The platform of a device that owns its host: it asks the privileged program, by a local socket."""
+"""The platform of a device that owns its host: it calls the privileged program, by a local socket."""
 
 import asyncio
 import json
@@ -35,37 +35,37 @@ class HostPlatform:
 
     async def set_clock(self, utc: datetime | None, state: DeviceState) -> timedelta:
         """As the protocol; the time zone stays in the state. Raises HostError."""
-        await self._ask_ntp(state)
+        await self._set_ntp(state)
         if utc is not None and not state.clock.ntp:
-            await self._ask("clock", utc=utc.timestamp())
+            await self._request("clock", utc=utc.timestamp())
         return timedelta()
 
     async def apply_network(self, old: DeviceState, new: DeviceState) -> None:
         """Raises HostError."""
         if new.hostname and new.hostname != old.hostname:
-            await self._ask("hostname", name=new.hostname)
+            await self._request("hostname", name=new.hostname)
         if (new.ntp_servers, new.ntp_from_dhcp) != (old.ntp_servers, old.ntp_from_dhcp):
-            await self._ask_ntp(new)
+            await self._set_ntp(new)
         for found in self.interfaces():
             before, after = old.interfaces.get(found.name), new.interfaces.get(found.name)
             if (after or InterfaceSettings()).enabled != (before or InterfaceSettings()).enabled:
-                await self._ask("link", interface=found.name, up=(after or InterfaceSettings()).enabled)
+                await self._request("link", interface=found.name, up=(after or InterfaceSettings()).enabled)
         if _shared(old) != _shared(new):
             for found in self.interfaces():
-                await self._ask("network", **_network(found, new))
+                await self._request("network", **_network(found, new))
 
     async def restart(self, *, hard: bool) -> None:
         """The whole host when `hard`; systemd ends this process with it, and starts it again."""
         if hard:
-            await self._ask("reboot")
+            await self._request("reboot")
         else:
             self._restart_process()
 
-    async def _ask_ntp(self, state: DeviceState) -> None:
+    async def _set_ntp(self, state: DeviceState) -> None:
         servers = [] if state.ntp_from_dhcp else [server.address for server in state.ntp_servers]
-        await self._ask("ntp", enabled=state.clock.ntp, servers=servers[:4])
+        await self._request("ntp", enabled=state.clock.ntp, servers=servers[:4])
 
-    async def _ask(self, verb: str, **values: Any) -> None:
+    async def _request(self, verb: str, **values: Any) -> None:
         request = json.dumps({"verb": verb, **values}).encode() + b"\n"
         try:
             async with asyncio.timeout(_PATIENCE_S):
@@ -73,13 +73,13 @@ class HostPlatform:
                 try:
                     writer.write(request)
                     await writer.drain()
-                    said = json.loads(await reader.readline())
+                    answer = json.loads(await reader.readline())
                 finally:
                     writer.close()
         except (OSError, TimeoutError, ValueError) as problem:
-            raise HostError(f"the host cannot be asked for {verb}: {problem or type(problem).__name__}") from problem
-        if not isinstance(said, dict) or said.get("done") is not True:
-            why = said.get("refused") or said.get("failed") if isinstance(said, dict) else said
+            raise HostError(f"the host cannot do {verb}: {problem or type(problem).__name__}") from problem
+        if not isinstance(answer, dict) or answer.get("done") is not True:
+            why = answer.get("refused") or answer.get("failed") if isinstance(answer, dict) else answer
             raise HostError(f"the host did not do {verb}: {str(why)[:300]}")
 
 

@@ -118,8 +118,8 @@ def _network(given: Mapping[str, Any]) -> tuple[Step, ...]:
         "connection.interface-name", name, "connection.autoconnect-priority", "100",
         "ipv4.method", "auto" if dhcp else "manual", "ipv4.addresses", ",".join(addresses),
         "ipv4.gateway", "".join(fourth) if addresses else "", "ipv6.gateway", "".join(sixth),
-        "ipv4.dns", ",".join(one for one in servers if ":" not in one),
-        "ipv6.dns", ",".join(one for one in servers if ":" in one),
+        "ipv4.dns", ",".join(server for server in servers if ":" not in server),
+        "ipv6.dns", ",".join(server for server in servers if ":" in server),
         "ipv4.dns-search", ",".join(domains), "ipv4.ignore-auto-dns", "yes" if servers else "no",
         "802-3-ethernet.mtu", str(mtu or 0),
     ]  # fmt: skip

@@ -15,7 +15,7 @@ MOST_PASSPHRASES = 8
 LONGEST_PASSPHRASE = 128
 LONGEST_ALIAS = 128
 
-Tell = Callable[[str, str, str], None]
+Notify = Callable[[str, str, str], None]
 """Key identifier, old status (empty for a new key), new status."""
 
 
@@ -23,14 +23,14 @@ class KeyPairs:
     """Event loop only.
 
     Args:
-        tell: hears every change of a key's status.
+        notify: hears every change of a key's status.
     """
 
-    def __init__(self, stored: Stored[KeystoreState], tell: Tell) -> None:
-        self._stored, self._tell = stored, tell
+    def __init__(self, stored: Stored[KeystoreState], notify: Notify) -> None:
+        self._stored, self._notify = stored, notify
         for key in self.all():
             if key.status == "generating":  # the device was switched off meanwhile
-                self._put(replace(key, status="corrupt"))
+                self._store(replace(key, status="corrupt"))
 
     def all(self) -> tuple[Key, ...]:
         return self._stored.value.keys
@@ -64,9 +64,9 @@ class KeyPairs:
         if key is None:
             return
         if pair is None:
-            self._put(replace(key, status="corrupt"))
+            self._store(replace(key, status="corrupt"))
         else:
-            self._put(replace(key, status="ok", private=private_pem(pair), public=public_pem(pair.public_key())))
+            self._store(replace(key, status="ok", private=private_pem(pair), public=public_pem(pair.public_key())))
 
     def add(self, pair: PrivateKey, alias: str, *, external: bool) -> Key:
         """Keep a pair; where its public key is known already, that entry gets the private key and is the answer."""
@@ -76,7 +76,7 @@ class KeyPairs:
             return self._new(Key("", public, private, alias, external=external))
         if not known.private:
             known = replace(known, private=private_pem(pair))
-            self._put(known)
+            self._store(known)
         return known
 
     def add_public(self, public: PublicKey, alias: str) -> Key:
@@ -108,7 +108,7 @@ class KeyPairs:
                 return kept.text
         raise invalid(f"there is no passphrase {passphrase_id[:64]!r}", "PassphraseID")
 
-    def asked_passphrase(self, text: str | None, passphrase_id: str | None) -> str | None:
+    def requested_passphrase(self, text: str | None, passphrase_id: str | None) -> str | None:
         """The passphrase that a request names: directly, or one that is kept; None when it names none."""
         if text is not None:
             return text
@@ -133,14 +133,14 @@ class KeyPairs:
         state = self._stored.value
         made = replace(key, id=f"key-{state.next_number}", alias=key.alias[:LONGEST_ALIAS])
         self._stored.change(keys=(*state.keys, made), next_number=state.next_number + 1)
-        self._tell(made.id, "", made.status)
+        self._notify(made.id, "", made.status)
         return made
 
-    def _put(self, key: Key) -> None:
+    def _store(self, key: Key) -> None:
         old = self.get(key.id)
         self._stored.change(keys=tuple(key if kept.id == key.id else kept for kept in self.all()))
         if old.status != key.status:
-            self._tell(key.id, old.status, key.status)
+            self._notify(key.id, old.status, key.status)
 
 
 def _load(key: Key) -> PrivateKey:

@@ -12,7 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from base.settings_file import Stored
 from onvif.errors import invalid
 from onvif.events.bus import Bus
-from onvif.events.settings_damage import tell_damage
+from onvif.events.settings_damage import publish_damage
 from onvif.events.topics import KEY_STATUS
 from onvif.keystore.algorithms import PrivateKey, generate_ecc, private_pem
 from onvif.keystore.assignments import Assignments
@@ -36,10 +36,10 @@ class Keystore:
 
     def __init__(self, folder: Path, bus: Bus) -> None:
         self._stored = Stored(folder / "keystore.json", KeystoreState())
-        tell_damage(bus, self._stored)
+        publish_damage(bus, self._stored)
         self.folder = folder
         self._bus = bus
-        self.keys = KeyPairs(self._stored, self._tell)
+        self.keys = KeyPairs(self._stored, self._notify)
         self.certificates = Certificates(self._stored, self.keys)
         self.assignments = Assignments(self._stored, self.certificates)
 
@@ -58,8 +58,8 @@ class Keystore:
 
     def path_pem(self, path_id: str) -> tuple[str, str]:
         """(chain, private key) of a path whose first certificate has its private key here."""
-        found = [self.certificates.get(one) for one in self.certificates.path(path_id).certificates]
-        return "".join(one.pem for one in found), private_pem(self.keys.private(found[0].key_id))
+        found = [self.certificates.get(certificate) for certificate in self.certificates.path(path_id).certificates]
+        return "".join(certificate.pem for certificate in found), private_pem(self.keys.private(found[0].key_id))
 
     def certificate_pem(self, certificate_id: str) -> tuple[str, str]:
         """(certificate, private key) of a certificate that has its private key here; for a TLS client.
@@ -100,7 +100,7 @@ class Keystore:
         leaf = self.certificates.load(path.certificates[0])
         return path.alias == OWN and leaf.not_valid_after_utc - dt.datetime.now(dt.UTC) < _RENEW_BEFORE
 
-    def _tell(self, key_id: str, old: str, new: str) -> None:
+    def _notify(self, key_id: str, old: str, new: str) -> None:
         data = {"OldStatus": old, "NewStatus": new} if old else {"NewStatus": new}
         self._bus.publish(KEY_STATUS.path, {"KeyID": key_id}, data)
 

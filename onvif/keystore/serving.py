@@ -37,9 +37,9 @@ class ServerTls:
         """For the listener. Each handshake is moved on to the context of the certificate that is assigned then."""
         self.context.sni_callback = self._choose
         self._limit()
-        keystore.listen(self._follow)
+        keystore.listen(self._apply)
 
-    def _follow(self) -> None:
+    def _apply(self) -> None:
         if self._keystore.server_pem() not in {None, self._pem}:
             self._present = self._fresh()
         self._limit()

@@ -1,6 +1,6 @@
-"""Who is connected to a door of the RTSP server: how many, and for how long without a session.
+"""The connections at a listener of the RTSP server: how many, and for how long without a session.
 
-gst-rtsp-server itself accepts whoever comes and keeps whoever says nothing. A session takes credentials, so what is
+gst-rtsp-server itself accepts every connection and keeps silent ones. A session takes credentials, so what is
 bounded is how many there are in all and from one address, and how long one may be there without.
 """
 
@@ -39,16 +39,16 @@ class ClientSweep:
         self._visitors: dict[int, _Visitor] = {}
         self._lock = threading.Lock()
 
-    def came(self, client: Any) -> None:
+    def add(self, client: Any) -> None:
         """A new connection; the oldest without a session makes room when there are too many, else it has to go."""
         now_mono_s = time.monotonic()
         visitor = _Visitor(client, self._address_of(client), now_mono_s)
         with self._lock:
             everybody = list(self._visitors.values())
-        same = [each for each in everybody if each.address == visitor.address]
+        same = [guest for guest in everybody if guest.address == visitor.address]
         for those, most in ((same, MOST_PER_ADDRESS if self._by_address else MOST), (everybody, MOST)):
             if len(those) >= most:
-                leaving = next((each for each in those if not _has_session(each.client)), None)
+                leaving = next((guest for guest in those if not _has_session(guest.client)), None)
                 if leaving is None:
                     self._hang_up(client)
                     return

@@ -1,7 +1,7 @@
-"""Who is between asking for a stream and having its description, and how a change of the stream waits for them.
+"""Viewers between the request for a stream and its description, and how a change of the stream waits for them.
 
-A description needs a picture. Whoever asked before a change of encoding is still shown one by the old encoder; whoever
-asks during it waits for the new one. Without that a viewer could wait for a picture that nobody makes any more.
+A description needs a picture. A viewer from before a change of encoding still gets one by the old encoder; one that
+comes during it waits for the new one. Without that a viewer could wait for a picture that is not made any more.
 """
 
 import contextlib
@@ -22,8 +22,8 @@ class DescriptionGate:
         self._asking: set[int] = set()
         self._waiting: set[Any] = set()
 
-    def ask(self, there: Callable[[], bool]) -> None:
-        """The calling thread asks for a media, which it will make unless it is `there`; waits out a change."""
+    def enter(self, there: Callable[[], bool]) -> None:
+        """The calling thread wants a media, which it will make unless it is `there`; waits out a change."""
         with self._turn:
             self._asking.discard(threading.get_ident())
             self._turn.wait_for(lambda: not self._closed, 2 * PATIENCE_S)
@@ -31,7 +31,7 @@ class DescriptionGate:
                 self._asking.add(threading.get_ident())
 
     def made(self, media: Any) -> None:
-        """The media was made, by the thread that asked; it waits for its first picture."""
+        """The media was made, by the thread that entered; it waits for its first picture."""
         with self._turn:
             self._asking.discard(threading.get_ident())
             self._waiting.add(media)
@@ -44,7 +44,7 @@ class DescriptionGate:
 
     @contextlib.contextmanager
     def closed(self) -> Iterator[None]:
-        """Nobody enters within the block; begins when those who are entering have, or took too long."""
+        """No thread enters within the block; begins when those that are entering have, or took too long."""
         with self._turn:
             self._closed += 1
             self._turn.wait_for(lambda: not self._asking and not self._waiting, PATIENCE_S)

@@ -31,7 +31,7 @@ _STANDARD_HUFFMAN = {
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class JpegPicture:
     """What of a JPEG file RTP carries.
 
     Args:
@@ -85,7 +85,7 @@ class JpegPacketiser:
         return out
 
 
-def read(jpeg: bytes) -> Picture:
+def read(jpeg: bytes) -> JpegPicture:
     """Take a JPEG file apart.
 
     Raises:
@@ -125,7 +125,7 @@ def read(jpeg: bytes) -> Picture:
     )  # fmt: skip
     tables = used[0] + used[1] if all(len(table) == 64 for table in used) else b""
     scan = jpeg[at:].removesuffix(_END)
-    return Picture(width, height, kind, tables, restart, b"" if plain else _joined(kept), scan)
+    return JpegPicture(width, height, kind, tables, restart, b"" if plain else _joined(kept), scan)
 
 
 def _segment(jpeg: bytes, at: int) -> tuple[int, bytes]:
@@ -165,7 +165,7 @@ def _extension(headers: bytes) -> bytes:
     return _START + (len(headers) // 4).to_bytes(2, "big") + headers if headers else b""
 
 
-def _main_header(picture: Picture, offset: int) -> bytes:
+def _main_header(picture: JpegPicture, offset: int) -> bytes:
     """RFC 2435 §3.1: main header, restart marker header, quantisation table header."""
     large = picture.width > _LARGEST or picture.height > _LARGEST
     across, down = (0, 0) if large else (-(-picture.width // 8), -(-picture.height // 8))

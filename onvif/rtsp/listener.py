@@ -1,4 +1,4 @@
-"""One listening port of the RTSP server, and who may come in by it.
+"""One listening port of the RTSP server, and which clients are admitted by it.
 
 Digest by SHA-256 and MD5 (RFC 7616, and RFC 2069 for clients that know no `qop`), in place of gst-rtsp-server's own
 check, which knows MD5 alone and counts no guesses.
@@ -23,7 +23,7 @@ class RtspListener:
 
     Args:
         port: TCP port; 0 takes a free one.
-        authenticator: knows who may watch.
+        authenticator: knows which users may watch.
         origins: the address of the client behind a connection, by that connection's own port on this host.
         judge: which transports it offers.
         tunnelled: whether its clients come out of tunnels, which count them by address.
@@ -45,7 +45,7 @@ class RtspListener:
         self.visitors = ClientSweep(
             lambda client: _address(client.get_connection(), origins), _hang_up, by_address=not tunnelled
         )
-        self.server.connect("client-connected", lambda _server, client: self.visitors.came(client))
+        self.server.connect("client-connected", lambda _server, client: self.visitors.add(client))
         self.server.connect(
             "client-connected", lambda _server, client: client.connect("pre-setup-request", self._judged)
         )
@@ -78,8 +78,8 @@ class RtspListener:
             _, header = context.request.get_header(GstRtsp.RTSPHeaderField.TRANSPORT, 0)
         except UnicodeDecodeError:
             return False
-        asked = parse(header or "")
-        return len(asked) == 1 and self._offers(asked[0], context.uri) and _reads_alike(asked[0], header)
+        requested = parse(header or "")
+        return len(requested) == 1 and self._offers(requested[0], context.uri) and _reads_alike(requested[0], header)
 
     def _offers(self, transport: Transport, uri: Any) -> bool:
         factory, _ = self._mounts.match(uri.abspath)
@@ -129,17 +129,17 @@ def _hang_up(client: Any) -> Any:
     return GstRtspServer.RTSPFilterResult.KEEP
 
 
-def _reads_alike(asked: Transport, header: str) -> bool:
+def _reads_alike(requested: Transport, header: str) -> bool:
     """Whether GStreamer understands the same: it takes multicast for granted where it understands nothing."""
     kinds, profiles = GstRtsp.RTSPLowerTrans, GstRtsp.RTSPProfile
     status, read = GstRtsp.RTSPTransport.parse(header)
-    kind = kinds.TCP if asked.tcp else kinds.UDP_MCAST if asked.multicast else kinds.UDP
-    profile = profiles.SAVP if asked.encrypted else profiles.AVP
+    kind = kinds.TCP if requested.tcp else kinds.UDP_MCAST if requested.multicast else kinds.UDP
+    profile = profiles.SAVP if requested.encrypted else profiles.AVP
     return bool(status == GstRtsp.RTSPResult.OK and read.lower_transport == kind and read.profile == profile)
 
 
 class _Auth(GstRtspServer.RTSPAuth):  # type: ignore[misc]  # gi has no types
-    """Asked by gst-rtsp-server at each step of a request, on the thread that serves the door's clients."""
+    """Called by gst-rtsp-server at each step of a request, on the thread that serves the door's clients."""
 
     def __init__(self, authenticator: Authenticator, origins: Mapping[int, str]) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class _Auth(GstRtspServer.RTSPAuth):  # type: ignore[misc]  # gi has no types
     def do_check(self, context: Any, check: str) -> bool:
         """Whether the request may go on; when not, it has been answered."""
         if check == GstRtspServer.RTSP_AUTH_CHECK_TRANSPORT_CLIENT_SETTINGS:
-            # Where a group's packets go is the camera's to say, whoever asks; the answer tells it.
+            # Where a group's packets go is the camera's to say, whatever the client wants; the answer names it.
             return False
         if check == GstRtspServer.RTSP_AUTH_CHECK_MEDIA_FACTORY_ACCESS and context.token is None:
             try:
@@ -173,7 +173,7 @@ class _Auth(GstRtspServer.RTSPAuth):  # type: ignore[misc]  # gi has no types
             header, GstRtsp.rtsp_method_as_text(method), _target(uri, header), _origin(context, self._origins)
         )
         if user is None or not may(user.level, AccessClass.READ_MEDIA):
-            raise NotAuthorized("this needs a user who may watch")
+            raise NotAuthorized("this needs a user that may watch")
         context.set_token(self._viewer)
 
     def _challenge(self, context: Any, *, stale: bool) -> None:
@@ -200,9 +200,9 @@ def _address(connection: Any, origins: Mapping[int, str]) -> str:
 
 def _target(uri: str, authorization: str) -> str:
     """The path of a request, or the one in its digest when that is of the whole stream and the request of a track."""
-    asked = _path(uri)
+    requested = _path(uri)
     meant = _path(parameters(authorization).get("uri", ""))
-    return meant if meant.strip("/") and f"{asked}/".startswith(f"{meant.rstrip('/')}/") else asked
+    return meant if meant.strip("/") and f"{requested}/".startswith(f"{meant.rstrip('/')}/") else requested
 
 
 def _path(uri: str) -> str:

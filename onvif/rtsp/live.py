@@ -2,7 +2,7 @@
 
 What comes in is never parsed into anything that could lose an SEI message. Each media (gst-rtsp-server's word for a
 running pipeline) is made for the first viewer and shared by the others; a stream whose description or multicast
-groups change gets another media for those who come later, while the first goes on for those who are there.
+groups change gets another media for later viewers, while the first goes on for the present ones.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _REPORT_NS = 1_000_000_000
 _OLDEST_US = 10_000_000
 _QUEUE_BYTES = 8 << 20
 _EMPTY_DOCUMENT = b'<tt:MetadataStream xmlns:tt="http://www.onvif.org/ver10/schema"/>'
-# A viewer may set up one track of two; what nobody set up has no sink, which must not end the other track.
+# A viewer may set up one track of two; a track that was not set up has no sink, which must not end the other track.
 _UNWANTED = "errorignore ignore-notlinked=true convert-to=ok"
 _SOURCE = f"is-live=true format=time max-bytes={_QUEUE_BYTES} block=false"
 _PAYLOADERS = {"H264": ("video/x-h264", "rtph264pay"), "H265": ("video/x-h265", "rtph265pay")}
@@ -50,23 +50,23 @@ class StreamTracks:
 
 
 class LiveStream:
-    """One stream. Made by `Server.stream`; fed by `video` and `metadata`; silent while nobody watches.
+    """One stream. Made by `Server.stream`; fed by `video` and `metadata`; silent while no viewer watches.
 
     Args:
         track: what it carries.
-        want_idr: asked for an IDR picture from a UTC microsecond on; 0 is the very next one.
+        request_idr: called for an IDR picture from a UTC microsecond on; 0 is the very next one.
         later: does something in a moment, on the GLib thread.
         pools: the address pool (gst-rtsp-server's) of a part's multicast group now, None where it has none.
     """
 
     def __init__(
-        self, track: StreamTracks, want_idr: Callable[[int], None], later: Callable[[Callable[[], None]], None],
+        self, track: StreamTracks, request_idr: Callable[[int], None], later: Callable[[Callable[[], None]], None],
         pools: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:  # fmt: skip
         self.track = track
         self.timeout_s = 60
-        """How long a viewer's session lives without a word of him; told at SETUP."""
-        self._want_idr = want_idr
+        """How long a viewer's session lives without a word of theirs; announced at SETUP."""
+        self._request_idr = request_idr
         self._later = later
         self._pools = pools
         self._lock = threading.Lock()
@@ -76,7 +76,7 @@ class LiveStream:
         self.generation = 0
         """How many encodings it has carried; a description holds for one of them."""
         self._ssrc = {"video": secrets.randbits(32), "metadata": secrets.randbits(32)}
-        self.factory = _Factory(self._asked)
+        self.factory = _Factory(self._media_key)
         self.factory.set_media_gtype(_Media.__gtype__)
         self.factory.set_launch(self._launch())
         self.factory.set_shared(True)
@@ -92,13 +92,13 @@ class LiveStream:
 
     @property
     def watched(self) -> bool:
-        """Whether anybody has asked for this stream; nothing need be encoded for it otherwise."""
+        """Whether a viewer has requested this stream; nothing need be encoded for it otherwise."""
         return bool(self._running)
 
     def video(self, access_unit: bytes, *, pts_90k: int, utc_us: int, idr: bool) -> None:
         """Send one access unit.
 
-        Pictures taken before the first viewer asked, and those before the first IDR picture, are not sent.
+        Pictures taken before the first request of a viewer, and those before the first IDR picture, are not sent.
 
         Args:
             access_unit: Annex B with parameter sets in front of every IDR picture, or one whole baseline JPEG.
@@ -118,7 +118,7 @@ class LiveStream:
                     running.started = True
                     running.send_video(access_unit, pts)
                 elif idr:
-                    self._want_idr(running.zero_us)
+                    self._request_idr(running.zero_us)
 
     def metadata(self, document: bytes, *, pts_90k: int, utc_us: int) -> None:
         """Send one `tt:MetadataStream` document, in front of or behind the picture of the same time."""
@@ -128,14 +128,14 @@ class LiveStream:
                     running.send_document(document, max(0, running.at_ns(pts_90k, utc_us)))
 
     def play(self) -> None:
-        """Somebody pressed PLAY: the next picture shall be an IDR picture."""
-        self._want_idr(0)
+        """A viewer sent PLAY: the next picture shall be an IDR picture."""
+        self._request_idr(0)
 
     @contextlib.contextmanager
     def changing(self, codec: str) -> Iterator[list[Any]]:
         """Change the encoder over within the block; from its end on video of another encoding is carried.
 
-        Waits until those who are about to get a description have it; who asks later gets the new one.
+        Waits until viewers that are about to get a description have it; later ones get the new one.
 
         Yields:
             After the block: the media whose description no longer holds, for `Server`.
@@ -164,17 +164,17 @@ class LiveStream:
             return self.generation if any(running.media == media for running in self._running) else -1
 
     def regroup(self) -> None:
-        """The multicast groups changed: who comes from now on gets them, who is there goes on with the old."""
+        """The multicast groups changed: new viewers get them, present ones go on with the old."""
         self._edition += 1
 
-    def _asked(self) -> str:
-        """The key of the media for somebody who asks now; the thread that serves them."""
+    def _media_key(self) -> str:
+        """The key of the media for a viewer that comes now; the thread that serves them."""
         self._keep()
-        self._entries.ask(lambda: any(running.edition == self._edition for running in list(self._running)))
+        self._entries.enter(lambda: any(running.edition == self._edition for running in list(self._running)))
         return f"{id(self)}/{self._edition}"
 
     def _keep(self) -> None:
-        """Let the last viewer's leaving wait for somebody who asks: a media that has ended cannot be prepared again."""
+        """Let the last viewer's leaving wait for a new one: a media that has ended cannot be prepared again."""
         with self._lock:
             prepared = [running for running in self._running if running.edition == self._edition and running.prepared]
         for running in prepared:
@@ -198,7 +198,7 @@ class LiveStream:
         media.connect("prepared", self._prepared)
         media.connect("target-state", lambda _media, state: self._leaves(edition, state))
         media.connect("unprepared", self._unprepared)
-        self._want_idr(running.zero_us)
+        self._request_idr(running.zero_us)
 
     def _leaves(self, edition: int, state: int) -> None:
         """The last viewer left: the factory would still hand out this media, which cannot be prepared again."""
@@ -280,14 +280,14 @@ class _Running:
             _push(self.metadata, packet, pts)
 
     def end(self) -> None:
-        """Viewers are told by RTCP BYE."""
+        """Viewers are notified by RTCP BYE."""
         for source in (self.video, self.metadata):
             if source is not None:
                 source.emit("end-of-stream")
 
 
 class _Factory(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]  # gi has no types
-    """One media for all who ask while its key holds, whichever port and path they came by."""
+    """One media for all viewers while its key holds, whichever port and path they came by."""
 
     def __init__(self, key: Callable[[], str]) -> None:
         super().__init__()

@@ -28,7 +28,7 @@ from onvif.rtsp.replay_message import (
     read_line,
     read_request,
 )
-from onvif.rtsp.replay_play import Archive, Described, PlayRequest, ReplaySample
+from onvif.rtsp.replay_play import Archive, PlayRequest, ReplayDescription, ReplaySample
 from onvif.rtsp.replay_play import play as play_samples
 from onvif.rtsp.replay_rtp import VIDEO_PAYLOADS, Mark, metadata_payloads, video_payloads
 from onvif.rtsp.replay_session import END_OF_RANGE, SessionState, after
@@ -46,7 +46,7 @@ class ReplayServer:
     """Serves an archive.
 
     Args:
-        timeout_s: after so long without a request a session ends; asked at each session.
+        timeout_s: after so long without a request a session ends; called at each session.
     """
 
     def __init__(self, archive: Archive, authenticator: Authenticator, *, timeout_s: float = 60.0) -> None:
@@ -57,7 +57,7 @@ class ReplayServer:
         """Their GET halves, by cookie."""
         self.origins: dict[int, str] = {}
         """The address of the client behind a connection to the inner door, by that connection's own port."""
-        self.crowd = ConnectionLimit(BOUNDS)
+        self.limit = ConnectionLimit(BOUNDS)
         self._doors: dict[str, asyncio.Server] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -74,7 +74,7 @@ class ReplayServer:
         if door in self._doors and port in {0, self.port_of(door)}:
             return
         # Those inside tunnels have been counted at the port that they came by.
-        link = listen(host, port, None if door == "inner" else self.crowd)
+        link = listen(host, port, None if door == "inner" else self.limit)
         server = await asyncio.start_server(self._connected, sock=link, limit=LINE_BYTES * 4, ssl=tls)
         await self.close(door)
         self._doors[door] = server
@@ -130,7 +130,7 @@ class Connection:
     session: str = ""
     user: str = ""
     token: str = ""
-    described: Described | None = None
+    described: ReplayDescription | None = None
     tracks: dict[str, ReplayTrack] = field(default_factory=dict)
     player: asyncio.Task[None] | None = None
     position_us: int | None = None
@@ -153,13 +153,13 @@ class Connection:
         """End the connection if it gets no session in time."""
         self.patience = asyncio.get_running_loop().call_later(BOUNDS.patience_s, self.writer.transport.abort)
 
-    def settle(self) -> None:
+    def keep(self) -> None:
         """It has a session, and stays for as long as that."""
         if self.patience is not None:
             self.patience.cancel()
-        self.server.crowd.settled(self.writer.get_extra_info("peername"))
+        self.server.limit.mark_requested(self.writer.get_extra_info("peername"))
         if self.other_half is not None:
-            self.other_half.settle()
+            self.other_half.keep()
 
     async def end(self) -> None:
         if self.patience is not None:
@@ -235,13 +235,13 @@ class Connection:
                 raise NotAuthorized("this needs a user and a password")
         except NotAuthorized as refusal:
             # MD5 is offered last: players take the last challenge, and most of them know nothing else.
-            offered = [("WWW-Authenticate", each) for each in authenticator.challenges(stale=refusal.stale)]
+            offered = [("WWW-Authenticate", challenge) for challenge in authenticator.challenges(stale=refusal.stale)]
             raise RtspRefusal(401, *offered) from refusal
         if not may(user.level, AccessClass.READ_MEDIA):
             raise RtspRefusal(403)
         self.user = user.name
 
-    async def _find(self, request: RtspRequest) -> Described:
+    async def _find(self, request: RtspRequest) -> ReplayDescription:
         if not request.path:
             raise RtspRefusal(404)
         found = await self.server.archive.describe(request.path[0])
@@ -261,11 +261,11 @@ class Connection:
         if name not in found.tracks:
             raise RtspRefusal(404)
         self.session = self.session or secrets.token_hex(8)
-        self.settle()
+        self.keep()
         track = ReplayTrack.of(name)
         # Inside a tunnel or under TLS there is no UDP: the packets would go around what protects them.
         bare = self.out is self.writer and self.writer.get_extra_info("ssl_object") is None
-        transport = await track.take(request.headers.get("transport", ""), len(self.tracks), self.writer, udp=bare)
+        transport = await track.set_up(request.headers.get("transport", ""), len(self.tracks), self.writer, udp=bare)
         self.tracks[name] = track
         return {"Session": f"{self.session};timeout={int(self.server.timeout_s)}",
                 "Transport": f"{transport};ssrc={track.packets.ssrc:08X}"}  # fmt: skip
@@ -274,35 +274,41 @@ class Connection:
         assert self.described is not None  # a track was set up
         zero_us = self.described.start_us
         try:
-            wish = PlayRequest.of(request.headers, zero_us)
+            play_request = PlayRequest.of(request.headers, zero_us)
         except ValueError as problem:
             raise RtspRefusal(457) from problem
-        if wish.start_us is not None and not wish.runs_from(wish.start_us):
+        if play_request.start_us is not None and not play_request.runs_from(play_request.start_us):
             raise RtspRefusal(457)
         await self._halt()
-        start = wish.start_us if wish.start_us is not None else self.position_us
+        start = play_request.start_us if play_request.start_us is not None else self.position_us
         if start is None:
-            start = self.described.end_us if wish.reverse else zero_us
-        if not wish.runs_from(start):
+            start = self.described.end_us if play_request.reverse else zero_us
+        if not play_request.runs_from(start):
             raise RtspRefusal(457)
-        if not wish.reverse and start > self.described.end_us:
+        if not play_request.reverse and start > self.described.end_us:
             # It may have grown since.
             now = await self.server.archive.describe(self.token)
             if now is None or start > now.end_us:
                 raise RtspRefusal(457)
-        samples = self.server.archive.samples(self.token, start, wish.end_us, reverse=wish.reverse, who=self.user)
-        self.player = asyncio.create_task(self._play_out(samples, wish), name="replay")
-        until = wish.end_us if wish.end_us is not None else (None if wish.reverse else self.described.end_us)
-        span = wish.range_text(start, until, zero_us)
+        samples = self.server.archive.samples(
+            self.token, start, play_request.end_us, reverse=play_request.reverse, user=self.user
+        )
+        self.player = asyncio.create_task(self._play_out(samples, play_request), name="replay")
+        until = (
+            play_request.end_us
+            if play_request.end_us is not None
+            else (None if play_request.reverse else self.described.end_us)
+        )
+        span = play_request.range_text(start, until, zero_us)
         base = request.url.rstrip("/")
         info = ",".join(f"url={base}/{name};seq={track.packets.sequence}" for name, track in self.tracks.items())
         return {"Session": self.session, "Range": span, "RTP-Info": info}
 
-    async def _play_out(self, samples: AsyncIterator[ReplaySample], wish: PlayRequest) -> None:
+    async def _play_out(self, samples: AsyncIterator[ReplaySample], play_request: PlayRequest) -> None:
         try:
-            await play_samples(samples, wish, self._send, self._report)
+            await play_samples(samples, play_request, self._send, self._report)
         finally:
-            # At once, and not when it is collected: the archive writes down who watched until when.
+            # At once, and not when it is collected: the archive writes down which user watched until when.
             if isinstance(samples, AsyncGenerator):
                 await samples.aclose()
         for track in self.tracks.values():

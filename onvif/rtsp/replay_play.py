@@ -1,4 +1,4 @@
-"""What a PLAY request asks for, and playing it: pace, range, direction, key frames only (ONVIF Streaming 26.06, 6)."""
+"""What a PLAY request wants, and playing it: pace, range, direction, key frames only (ONVIF Streaming 26.06, 6)."""
 
 import asyncio
 import re
@@ -31,7 +31,7 @@ class ReplaySample:
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class ReplayDescription:
     """What a recording has: codecs of its video (`H264`, `H265`) as they came, and its range."""
 
     codecs: tuple[str, ...]
@@ -45,15 +45,15 @@ class Described:
 class Archive(Protocol):
     """Recordings, as the replay server needs them."""
 
-    async def describe(self, token: str) -> Described | None:
+    async def describe(self, token: str) -> ReplayDescription | None:
         """None when there is no such recording or nothing in it."""
 
     def samples(
-        self, token: str, start_us: int, end_us: int | None, *, reverse: bool, who: str
+        self, token: str, start_us: int, end_us: int | None, *, reverse: bool, user: str
     ) -> AsyncIterator[ReplaySample]:
         """From the key frame at or before `start_us`; in reverse GOP by GOP backwards, each in decoding order.
 
-        `who` is the user who watches.
+        `user` is the user that watches.
         """
 
 
@@ -141,36 +141,36 @@ def clock_text(us: int) -> str:
 
 async def play(
     samples: AsyncIterator[ReplaySample],
-    wish: PlayRequest,
+    play_request: PlayRequest,
     send: Callable[[ReplaySample, Mark], Awaitable[None]],
     report: Callable[[int], Awaitable[None]],
 ) -> None:
-    """Send samples at the pace of the wish until they end."""
+    """Send samples at the pace of the request until they end."""
     began_s, reported_s = time.monotonic(), 0.0
     first_us: int | None = None
     sections: dict[str, int] = {}
     held: dict[str, tuple[ReplaySample, Mark]] = {}
     async for sample in samples:
-        if wish.keys_only and sample.track == "video" and not sample.clean:
+        if play_request.keys_only and sample.track == "video" and not sample.clean:
             continue
         if first_us is None:
             first_us = sample.utc_us
-        if wish.rate_control:
-            due_s = began_s + abs(sample.utc_us - first_us) / 1e6 / wish.speed
+        if play_request.rate_control:
+            due_s = began_s + abs(sample.utc_us - first_us) / 1e6 / play_request.speed
             await asyncio.sleep(max(due_s - time.monotonic(), 0.0))
         if time.monotonic() - reported_s > _REPORT_EVERY_S or not reported_s:
             reported_s = time.monotonic()
             await report(sample.utc_us)
-        broken = sections.get(sample.track) != sample.section or wish.keys_only
+        broken = sections.get(sample.track) != sample.section or play_request.keys_only
         sections[sample.track] = sample.section
-        # A sample is held back until the next one of its track tells whether it was the last of its section.
+        # A sample is held back until the next one of its track shows whether it was the last of its section.
         if sample.track in held:
-            last, told = held[sample.track]
-            await send(last, replace(told, end=last.section != sample.section))
-        mark = Mark(sample.utc_us, sample.clean, end=False, discontinuous=broken, sequence=wish.sequence)
+            last, last_mark = held[sample.track]
+            await send(last, replace(last_mark, end=last.section != sample.section))
+        mark = Mark(sample.utc_us, sample.clean, end=False, discontinuous=broken, sequence=play_request.sequence)
         held[sample.track] = sample, mark
-    for last, told in held.values():
-        await send(last, replace(told, end=True))
+    for last, last_mark in held.values():
+        await send(last, replace(last_mark, end=True))
 
 
 def _moment(text: str | None) -> int | None:

@@ -65,7 +65,7 @@ class Packetiser:
                             self.packets_sent & 0xFFFFFFFF, self.octets_sent & 0xFFFFFFFF)  # fmt: skip
 
     def bye(self, utc_us: int) -> bytes:
-        """A last report with BYE (RFC 3550 6.1, 6.6): nothing follows, so who copies a recording knows it is whole."""
+        """A last report with BYE (RFC 3550 6.1, 6.6): nothing follows, so the client knows that its copy is whole."""
         return self.report(utc_us) + _BYE.pack(0x81, 203, 1, self.ssrc)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from onvif.rtsp.fmtp import fmtp
 from onvif.rtsp.replay_message import RtspRefusal
-from onvif.rtsp.replay_play import Described, clock_text
+from onvif.rtsp.replay_play import ReplayDescription, clock_text
 from onvif.rtsp.replay_rtp import METADATA_PAYLOAD, VIDEO_PAYLOADS, Packetiser
 from onvif.rtsp.transport import parse
 
@@ -25,7 +25,7 @@ class ReplayTrack:
         kind = VIDEO_PAYLOADS[0] if name == "video" else METADATA_PAYLOAD
         return ReplayTrack(Packetiser(secrets.randbits(32), kind, secrets.randbits(16)))
 
-    async def take(self, transports: str, number: int, line: asyncio.StreamWriter, *, udp: bool) -> str:
+    async def set_up(self, transports: str, number: int, line: asyncio.StreamWriter, *, udp: bool) -> str:
         """Take the first of the client's transports that is offered, and say it.
 
         Args:
@@ -77,7 +77,7 @@ class ReplayTrack:
                 transport.close()
 
 
-def description(token: str, found: Described) -> bytes:
+def description(token: str, found: ReplayDescription) -> bytes:
     """SDP of a recording (ONVIF Streaming 26.06, 6.2)."""
     span = f"clock={clock_text(found.start_us)}-{clock_text(found.end_us)}"
     lines = ["v=0", "o=- 0 0 IN IP4 0.0.0.0", f"s={token}", "c=IN IP4 0.0.0.0", "t=0 0", f"a=range:{span}",

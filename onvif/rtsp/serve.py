@@ -24,13 +24,13 @@ from onvif.rtsp.transport import Judge, anywhere, through_a_tunnel, under_tls
 from onvif.users import Level, User
 
 Users = Callable[[], Mapping[str, tuple[str, str]]]
-"""name -> (password, ONVIF user level); asked at every request, so a changed password holds at once."""
+"""name -> (password, ONVIF user level); looked up at every request, so a changed password holds at once."""
 
 REALM = "veilcam"
 LOOPBACK = "127.0.0.1"
 _GOODBYE_MS = 200
 _FORGET_EVERY_S = 5
-# From somebody's question for a stream to his own hold on it: microseconds, and what a thread may wait for its turn.
+# From a viewer's request for a stream to their own hold on it: microseconds, and what a thread may wait for its turn.
 _KEEP_MS = 100
 
 
@@ -49,7 +49,7 @@ class RtspServer:
     Args:
         address: the address to listen on.
         port: TCP port; 0 takes a free one, see `port` after `start`.
-        users: who may watch; nobody when it is empty.
+        users: those that may watch; no one when it is empty.
         interface: name of the network interface that multicast leaves by; empty for the one of the route.
     """
 
@@ -57,8 +57,8 @@ class RtspServer:
         self._users = users
         self._interface = interface
         self._address = address
-        self.house = (f"house-{secrets.token_hex(8)}", secrets.token_hex(16))
-        """Name and password by which this program watches its own streams; made anew at each start."""
+        self.internal_credentials = (f"house-{secrets.token_hex(8)}", secrets.token_hex(16))
+        """Name and password by which this program watches its own streams; made again at each start."""
         self.guard = Guard()
         """Counts wrong passwords; the web services of the same users are to count by it too."""
         self.origins: dict[int, str] = {}
@@ -82,7 +82,7 @@ class RtspServer:
 
     @property
     def port(self) -> int:
-        """The port it listens on; the asked one before `start`, the last one while it does not listen."""
+        """The port it listens on; the requested one before `start`, the last one while it does not listen."""
         return self._outer.port
 
     @property
@@ -96,13 +96,13 @@ class RtspServer:
         return self._secure.port if self._secure is not None else 0
 
     def stream(
-        self, track: StreamTracks, want_idr: Callable[[int], None], groups: Mapping[str, str] | None = None
+        self, track: StreamTracks, request_idr: Callable[[int], None], groups: Mapping[str, str] | None = None
     ) -> LiveStream:
         """A stream without a path yet.
 
         Args:
             track: what it carries.
-            want_idr: called on any thread when a viewer comes: the next picture taken at or after this UTC
+            request_idr: called on any thread when a viewer comes: the next picture taken at or after this UTC
                 microsecond shall be an IDR picture; 0 means the very next one.
             groups: the names (see `group`) of the multicast groups of `video` and `metadata`.
         """
@@ -111,7 +111,7 @@ class RtspServer:
         def pools() -> dict[str, Any]:
             return {part: self._pools[name][1] for part, name in named.items() if name in self._pools}
 
-        live = LiveStream(track, want_idr, self._soon, pools)
+        live = LiveStream(track, request_idr, self._soon, pools)
         if self._interface:
             live.factory.set_multicast_iface(self._interface)
         self._groups[live] = named
@@ -134,9 +134,9 @@ class RtspServer:
             self._secure_mounts.remove_factory(f"/{path}")
             self._end(lambda session: session.matches(f"/{path}")[0])
 
-    def publish(self, path: str, track: StreamTracks, want_idr: Callable[[int], None]) -> LiveStream:
+    def publish(self, path: str, track: StreamTracks, request_idr: Callable[[int], None]) -> LiveStream:
         """`stream` and `mount` in one."""
-        live = self.stream(track, want_idr)
+        live = self.stream(track, request_idr)
         self.mount(path, live)
         return live
 
@@ -144,7 +144,7 @@ class RtspServer:
     def changing(self, live: LiveStream, codec: str) -> Iterator[None]:
         """Change a stream's encoder over to another encoding within the block; its viewers' sessions end with it.
 
-        Waits a moment for those who are about to get a description; who asks meanwhile gets the new encoding's.
+        Waits a moment for viewers that are about to get a description; others get the new encoding's.
         """
         with live.changing(codec) as void:
             yield
@@ -159,7 +159,7 @@ class RtspServer:
             self._end(lambda session: session.get_media() in void)
 
     def group(self, name: str, group: MulticastGroup | None) -> None:
-        """Set or change a multicast group; who receives by the old one goes on with it.
+        """Set or change a multicast group; receivers of the old one go on with it.
 
         One stream at a time has a group: SETUP of another is refused with 461 while the first is sent there.
         """
@@ -185,7 +185,7 @@ class RtspServer:
         self._outer.open(self._context)
         self._inner.open(self._context)
         self._thread.start()
-        self._in_loop(self._forget_the_gone, _FORGET_EVERY_S * 1000)
+        self._in_loop(self._forget_ended, _FORGET_EVERY_S * 1000)
 
     def listen(self, port: int) -> None:
         """Listen on another port from now on, or on none when it is 0; sessions in progress go on.
@@ -253,29 +253,29 @@ class RtspServer:
 
     def _accounts(self) -> dict[str, User]:
         found = {name: User(name, password, Level(level)) for name, (password, level) in self._users().items()}
-        name, password = self.house
+        name, password = self.internal_credentials
         return {**found, name: User(name, password, Level.USER)}
 
     def _attend(self, _server: Any, client: Any) -> None:
-        asked: list[Any] = [None]
-        told: dict[LiveStream, int] = {}
+        requested: list[Any] = [None]
+        generations: dict[LiveStream, int] = {}
 
         def described(_client: Any, context: Any) -> None:
-            self._at(context.uri, lambda live: told.__setitem__(live, live.generation_of(context.media)))
+            self._at(context.uri, lambda live: generations.__setitem__(live, live.generation_of(context.media)))
 
         def note(_client: Any, context: Any) -> Any:
-            asked[0] = context.uri
+            requested[0] = context.uri
             live = self._live(context.uri)
             # gst-rtsp-server would set up what it described, though no picture comes there any more.
-            void = live is not None and told.get(live, live.generation) != live.generation
+            void = live is not None and generations.get(live, live.generation) != live.generation
             return GstRtsp.RTSPStatusCode.GONE if void else GstRtsp.RTSPStatusCode.OK
 
-        # The answer to the SETUP that makes a session tells its time-out.
+        # The answer to the SETUP that makes a session names its time-out.
         client.connect("pre-setup-request", note)
         client.connect("describe-request", described)
         client.connect(
             "new-session",
-            lambda _client, session: self._at(asked[0], lambda live: session.set_timeout(live.timeout_s)),
+            lambda _client, session: self._at(requested[0], lambda live: session.set_timeout(live.timeout_s)),
         )
         client.connect("play-request", lambda _client, context: self._at(context.uri, LiveStream.play))
 
@@ -316,7 +316,7 @@ class RtspServer:
         self._in_loop(once)
         done.wait(2.0)
 
-    def _forget_the_gone(self) -> bool:
+    def _forget_ended(self) -> bool:
         for door in self._doors():
             door.server.get_session_pool().cleanup()
             door.visitors.sweep()

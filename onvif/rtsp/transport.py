@@ -91,7 +91,7 @@ def _choice(text: str) -> Transport | None:
         return None
     if multicast:
         return Transport(profile, tcp=False, multicast=True, pair=None)
-    # Without a word of either RFC 2326 means multicast, which nobody means who names channels or ports of their own.
+    # Without a word of either RFC 2326 means multicast, which does not go with channels or ports in the header.
     named = fields.get("interleaved" if tcp else "client_port")
     pair = _pair(named, 255 if tcp else 65_535, 0 if tcp else 1) if named is not None else None
     if pair is None and (named is not None or not tcp):

@@ -28,8 +28,8 @@ class Tunnels:
     """Hands tunnels through to an RTSP server on this host.
 
     Args:
-        port: of the RTSP server, asked at each tunnel.
-        origins: told who is behind each connection to the RTSP server, by the port that the connection comes from.
+        port: of the RTSP server, called at each tunnel.
+        origins: gets the client behind each connection to the RTSP server, by the port that it comes from.
     """
 
     def __init__(self, port: Callable[[], int], origins: MutableMapping[int, str]) -> None:
@@ -132,7 +132,7 @@ class Tunnels:
 
 
 def _here(head: bytes, address: str) -> bytes:
-    """The answer to a tunnel's GET; it tells where its POST should go, which the RTSP server behind cannot know."""
+    """The answer to a tunnel's GET; it names where its POST should go, which the RTSP server behind cannot know."""
     return _ADDRESS.sub(b"\\g<1>" + address.encode(), head)
 
 

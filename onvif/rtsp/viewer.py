@@ -1,4 +1,4 @@
-"""The device as a viewer of its own stream: what keeps a multicast going that no RTSP client asked for.
+"""The device as a viewer of its own stream: what keeps a multicast going that no RTSP client requested.
 
 StartMulticastStreaming wants packets at a group without any session of a client. A session from this host to this
 host gets exactly what a client's would: the same group, the same packets, RTCP reports and refusals.
@@ -64,26 +64,26 @@ class _Session:
         Raises:
             Refused: not one track could be set up.
         """
-        _, description = await self._ask("DESCRIBE", self._url, Accept="application/sdp")
+        _, description = await self._request("DESCRIBE", self._url, Accept="application/sdp")
         controls = [control for control in re.findall(r"(?m)^a=control:(\S+)", description) if control != "*"]
         refusals = []
         for control in controls:
             try:
-                await self._ask("SETUP", f"{self._url}/{control.rpartition('/')[2]}", Transport="RTP/AVP;multicast")
+                await self._request("SETUP", f"{self._url}/{control.rpartition('/')[2]}", Transport="RTP/AVP;multicast")
             except ViewerRefused as refusal:
                 refusals.append(str(refusal))
         if len(refusals) == len(controls):
             raise ViewerRefused(", ".join(refusals) or "the description names no track")
-        await self._ask("PLAY", self._url)
+        await self._request("PLAY", self._url)
         try:
             while True:
                 await asyncio.sleep(self._timeout_s / 3)
-                await self._ask("OPTIONS", self._url)
+                await self._request("OPTIONS", self._url)
         finally:
             with contextlib.suppress(OSError, EOFError, TimeoutError, ValueError, ViewerRefused):
-                await self._ask("TEARDOWN", self._url)
+                await self._request("TEARDOWN", self._url)
 
-    async def _ask(self, method: str, url: str, **headers: str) -> tuple[dict[str, str], str]:
+    async def _request(self, method: str, url: str, **headers: str) -> tuple[dict[str, str], str]:
         """Headers in lower case and body of the answer.
 
         Raises:
@@ -101,8 +101,8 @@ class _Session:
             raise ViewerRefused(f"{method} {url}: {status}")
         if "session" in found:
             self._session, _, rest = found["session"].partition(";")
-            told = re.search(r"timeout=(\d+)", rest)
-            self._timeout_s = float(told[1]) if told else _TIMEOUT_S
+            timeout = re.search(r"timeout=(\d+)", rest)
+            self._timeout_s = float(timeout[1]) if timeout else _TIMEOUT_S
         return found, body
 
     async def _exchange(self, method: str, url: str, headers: dict[str, str]) -> tuple[int, dict[str, str], str]:

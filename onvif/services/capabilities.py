@@ -1,4 +1,4 @@
-"""GetCapabilities, the older way to ask what GetServices tells (ONVIF Core 26.06, 8.1.2)."""
+"""GetCapabilities, the older form of GetServices (ONVIF Core 26.06, 8.1.2)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ _CATEGORY = {
 
 
 def legacy_capabilities(services: Sequence[Service], base_url: str, wanted: set[str]) -> dict[str, Any]:
-    """tt:Capabilities of the categories asked for.
+    """tt:Capabilities of the requested categories.
 
     Raises:
         Fault: Receiver/ter:ActionNotSupported/ter:NoSuchService when one of them is not offered.

@@ -116,7 +116,7 @@ class Device:
         try:
             await self._context.platform.restart(hard=hard)
         except HostError as problem:
-            # Whoever asked for it has been told that it comes: the process, at least, is ours.
+            # The client was promised a restart: the process, at least, is ours.
             log.error("restart: %s", problem)  # noqa: TRY400 - an operator's sentence
             await self._context.platform.restart(hard=False)
 

@@ -30,33 +30,33 @@ def ipv6(text: str, subcode: str = "InvalidIPv6Address") -> str:
         raise invalid(f"{text!r} is no IPv6 address", subcode) from None
 
 
-def prefixed_ipv4(asked: Any) -> tuple[str, int]:
+def prefixed_ipv4(requested: Any) -> tuple[str, int]:
     """tt:PrefixedIPv4Address."""
-    if not 0 <= int(asked.PrefixLength) <= 32:
-        raise invalid(f"an IPv4 prefix has 0 to 32 bits, not {asked.PrefixLength}", "InvalidIPv4Address")
-    return ipv4(asked.Address), int(asked.PrefixLength)
+    if not 0 <= int(requested.PrefixLength) <= 32:
+        raise invalid(f"an IPv4 prefix has 0 to 32 bits, not {requested.PrefixLength}", "InvalidIPv4Address")
+    return ipv4(requested.Address), int(requested.PrefixLength)
 
 
-def prefixed_ipv6(asked: Any) -> tuple[str, int]:
-    if not 0 <= int(asked.PrefixLength) <= 128:
-        raise invalid(f"an IPv6 prefix has 0 to 128 bits, not {asked.PrefixLength}", "InvalidIPv6Address")
-    return ipv6(asked.Address), int(asked.PrefixLength)
+def prefixed_ipv6(requested: Any) -> tuple[str, int]:
+    if not 0 <= int(requested.PrefixLength) <= 128:
+        raise invalid(f"an IPv6 prefix has 0 to 128 bits, not {requested.PrefixLength}", "InvalidIPv6Address")
+    return ipv6(requested.Address), int(requested.PrefixLength)
 
 
-def ip_address(asked: Any) -> Host:
+def ip_address(requested: Any) -> Host:
     """tt:IPAddress."""
-    if asked.Type == "IPv4":
-        return Host("IPv4", ipv4(asked.IPv4Address or ""))
-    return Host("IPv6", ipv6(asked.IPv6Address or ""))
+    if requested.Type == "IPv4":
+        return Host("IPv4", ipv4(requested.IPv4Address or ""))
+    return Host("IPv6", ipv6(requested.IPv6Address or ""))
 
 
-def network_host(asked: Any) -> Host:
+def network_host(requested: Any) -> Host:
     """tt:NetworkHost."""
-    if asked.Type == "DNS":
-        if not is_hostname(str(asked.DNSname or "")):
-            raise invalid(f"{asked.DNSname!r} is no host name", "InvalidDnsName")
-        return Host("DNS", str(asked.DNSname))
-    return ip_address(asked)
+    if requested.Type == "DNS":
+        if not is_hostname(str(requested.DNSname or "")):
+            raise invalid(f"{requested.DNSname!r} is no host name", "InvalidDnsName")
+        return Host("DNS", str(requested.DNSname))
+    return ip_address(requested)
 
 
 def host_values(host: Host) -> dict[str, str]:

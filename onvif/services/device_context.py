@@ -1,4 +1,4 @@
-"""What the parts of the device service share: identity, state, host, and how the rest of the program is told."""
+"""What the parts of the device service share: identity, state, host, and how the rest of the program is notified."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,7 @@ from onvif.service import Service
 
 @dataclass(frozen=True, slots=True)
 class DeviceIdentity:
-    """Who the device is; does not change while it runs."""
+    """The device's identity; does not change while it runs."""
 
     manufacturer: str
     model: str
@@ -31,7 +31,7 @@ def _nothing() -> None:
 @dataclass(frozen=True, slots=True)
 class DeviceContext:
     """Args:
-    services: every service of the device, this one included; asked at each call.
+    services: every service of the device, this one included; called each time.
     announce: send a Hello, after scopes, discovery mode or addresses changed.
     factory_default: forget all settings (hard: also the network's) before the restart.
     protocols: name → (enabled, ports) as the device listens now.
@@ -54,12 +54,12 @@ class DeviceContext:
         before = self.state.value
         after = replace(before, **changes)  # type: ignore[arg-type]  # field names and types are the callers' literals
         await self.platform.apply_network(before, after)
-        self.state.put(after)
+        self.state.set(after)
 
     def announce_change(self, **changes: object) -> None:
         """Change the state and tell the network, with the next metadata version."""
         before = self.state.value
         after = replace(before, **changes)  # type: ignore[arg-type]  # field names and types are the callers' literals
         if after != before:
-            self.state.put(replace(after, metadata_version=before.metadata_version + 1))
+            self.state.set(replace(after, metadata_version=before.metadata_version + 1))
             self.announce()

@@ -109,19 +109,19 @@ class Network:
         token = str(call.request.InterfaceToken)
         if token not in {interface.name for interface in self._context.platform.interfaces()}:
             raise invalid(f"there is no interface {token!r}", "InvalidNetworkInterface")
-        asked = call.request.NetworkInterface
+        requested = call.request.NetworkInterface
         settings = self._settings(token)
-        if asked.MTU is not None:
-            if not MTU_RANGE[0] <= int(asked.MTU) <= MTU_RANGE[1]:
+        if requested.MTU is not None:
+            if not MTU_RANGE[0] <= int(requested.MTU) <= MTU_RANGE[1]:
                 raise invalid(f"the MTU has to be {MTU_RANGE[0]} to {MTU_RANGE[1]}", "InvalidMtuValue")
-            settings = replace(settings, mtu=int(asked.MTU))
-        if asked.IPv6 is not None and asked.IPv6.Enabled:
+            settings = replace(settings, mtu=int(requested.MTU))
+        if requested.IPv6 is not None and requested.IPv6.Enabled:
             raise Fault("IPv6 is configured by router advertisement only", "InvalidArgVal", "IPv6NotSupported")
-        if asked.Enabled is not None:
-            settings = replace(settings, enabled=bool(asked.Enabled))
-        if asked.IPv4 is not None:
-            manual = tuple(prefixed_ipv4(address) for address in asked.IPv4.Manual or ())
-            dhcp = bool(asked.IPv4.DHCP)
+        if requested.Enabled is not None:
+            settings = replace(settings, enabled=bool(requested.Enabled))
+        if requested.IPv4 is not None:
+            manual = tuple(prefixed_ipv4(address) for address in requested.IPv4.Manual or ())
+            dhcp = bool(requested.IPv4.DHCP)
             settings = replace(settings, dhcp=dhcp, manual=manual if manual or not dhcp else None)
         await self._change(interfaces={**self._state.interfaces, token: settings})
         return {"RebootNeeded": False}
@@ -138,13 +138,13 @@ class Network:
     @operation("SetNetworkProtocols")
     async def set_network_protocols(self, call: Call) -> Reply:
         wanted = self._context.protocols()
-        for asked in call.request.NetworkProtocols:
-            if asked.Name not in wanted:
-                raise invalid(f"the protocol {asked.Name} is not offered", "ServiceNotSupported")
-            ports = tuple(int(port) for port in asked.Port or ()) or wanted[asked.Name][1]
+        for requested in call.request.NetworkProtocols:
+            if requested.Name not in wanted:
+                raise invalid(f"the protocol {requested.Name} is not offered", "ServiceNotSupported")
+            ports = tuple(int(port) for port in requested.Port or ()) or wanted[requested.Name][1]
             if not all(0 < port < 65536 for port in ports):
                 raise invalid("a port is a number from 1 to 65535", "InvalidPort")
-            wanted[asked.Name] = (bool(asked.Enabled), ports)
+            wanted[requested.Name] = (bool(requested.Enabled), ports)
         used = [port for enabled, ports in wanted.values() if enabled for port in ports]
         if len(set(used)) != len(used):
             raise invalid("two protocols cannot share a port", "PortAlreadyInUse")

@@ -37,13 +37,13 @@ class Reach:
 
     @operation("SetIPAddressFilter")
     async def set_ip_address_filter(self, call: Call) -> Reply:
-        self._put(_filter(call.request.IPAddressFilter))
+        self._set(_filter(call.request.IPAddressFilter))
         return None
 
     @operation("AddIPAddressFilter")
     async def add_ip_address_filter(self, call: Call) -> Reply:
         present, added = self._context.state.value.address_filter, _filter(call.request.IPAddressFilter)
-        self._put(AddressFilter(added.kind, tuple(dict.fromkeys(present.ipv4 + added.ipv4)),
+        self._set(AddressFilter(added.kind, tuple(dict.fromkeys(present.ipv4 + added.ipv4)),
                                 tuple(dict.fromkeys(present.ipv6 + added.ipv6))))  # fmt: skip
         return None
 
@@ -54,7 +54,7 @@ class Reach:
             raise invalid("the filter does not have this IPv4 address", "NoIPv4Address")
         if set(unwanted.ipv6) - set(present.ipv6):
             raise invalid("the filter does not have this IPv6 address", "NoIPv6Address")
-        self._put(AddressFilter(present.kind, tuple(a for a in present.ipv4 if a not in unwanted.ipv4),
+        self._set(AddressFilter(present.kind, tuple(a for a in present.ipv4 if a not in unwanted.ipv4),
                                 tuple(a for a in present.ipv6 if a not in unwanted.ipv6)))  # fmt: skip
         return None
 
@@ -93,14 +93,14 @@ class Reach:
         await self._context.change_network(zero_configuration=bool(call.request.Enabled))
         return None
 
-    def _put(self, wanted: AddressFilter) -> None:
+    def _set(self, wanted: AddressFilter) -> None:
         if len(wanted.ipv4) + len(wanted.ipv6) > MOST_FILTERED:
             raise impossible(f"the filter holds at most {MOST_FILTERED} addresses", "IPFilterListIsFull")
         self._context.state.change(address_filter=wanted)
 
 
 def admits(present: AddressFilter, address: str) -> bool:
-    """Whether the filter lets this client in; an empty list lets everybody in."""
+    """Whether the filter lets this client in; an empty list lets all in."""
     listed = (*present.ipv4, *present.ipv6)
     if not listed:
         return True
@@ -115,7 +115,7 @@ def admits(present: AddressFilter, address: str) -> bool:
 
 
 def guard(state: Stored[DeviceState]) -> Middleware:
-    """A web application's middleware that answers nobody whom the filter keeps out."""
+    """A web application's middleware that does not answer clients that the filter keeps out."""
 
     @web.middleware
     async def let_in(
@@ -128,11 +128,11 @@ def guard(state: Stored[DeviceState]) -> Middleware:
     return let_in
 
 
-def _filter(asked: Any) -> AddressFilter:
+def _filter(requested: Any) -> AddressFilter:
     return AddressFilter(
-        str(asked.Type),
-        tuple(prefixed_ipv4(address) for address in asked.IPv4Address or ()),
-        tuple(prefixed_ipv6(address) for address in asked.IPv6Address or ()),
+        str(requested.Type),
+        tuple(prefixed_ipv4(address) for address in requested.IPv4Address or ()),
+        tuple(prefixed_ipv6(address) for address in requested.IPv6Address or ()),
     )
 
 

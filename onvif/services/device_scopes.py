@@ -1,4 +1,4 @@
-"""Scopes and discovery mode (ONVIF Core 26.06, 7.3.2 and 8.1): what the device tells of itself on the network."""
+"""Scopes and discovery mode (ONVIF Core 26.06, 7.3.2 and 8.1): what the device says of itself on the network."""
 
 from onvif.errors import Fault, impossible, invalid
 from onvif.names import SCOPE_ROOT
@@ -25,14 +25,14 @@ class Scopes:
         wanted = _checked([str(scope) for scope in call.request.Scopes])
         if any(scope in self._fixed for scope in wanted):
             raise Fault("a fixed scope cannot be set", "OperationProhibited", "ScopeOverwrite")
-        self._put(wanted)
+        self._set(wanted)
         return None
 
     @operation("AddScopes")
     async def add_scopes(self, call: Call) -> Reply:
         added = _checked([str(scope) for scope in call.request.ScopeItem])
         known = (*self._fixed, *self._configurable)
-        self._put([*self._configurable, *(scope for scope in added if scope not in known)])
+        self._set([*self._configurable, *(scope for scope in added if scope not in known)])
         return None
 
     @operation("RemoveScopes")
@@ -43,7 +43,7 @@ class Scopes:
                 raise Fault(f"{scope} is fixed", "OperationProhibited", "FixedScope")
             if scope not in self._configurable:
                 raise invalid(f"there is no scope {scope}", "NoScope")
-        self._put([scope for scope in self._configurable if scope not in unwanted])
+        self._set([scope for scope in self._configurable if scope not in unwanted])
         return {"ScopeItem": unwanted}
 
     @operation("GetDiscoveryMode")
@@ -63,7 +63,7 @@ class Scopes:
     def _configurable(self) -> tuple[str, ...]:
         return self._context.state.value.scopes
 
-    def _put(self, scopes: list[str]) -> None:
+    def _set(self, scopes: list[str]) -> None:
         if len(scopes) > MOST_SCOPES:
             raise impossible(f"at most {MOST_SCOPES} scopes can be set", "TooManyScopes")
         self._context.announce_change(scopes=tuple(dict.fromkeys(scopes)))

@@ -42,15 +42,15 @@ class Time:
 
     @operation("SetSystemDateAndTime")
     async def set_system_date_and_time(self, call: Call) -> Reply:
-        asked, clock = call.request, self._context.state.value.clock
+        requested, clock = call.request, self._context.state.value.clock
         timezone = clock.timezone
-        if asked.TimeZone is not None:
-            timezone = str(asked.TimeZone.TZ or "").strip()
+        if requested.TimeZone is not None:
+            timezone = str(requested.TimeZone.TZ or "").strip()
             if not _POSIX.fullmatch(timezone) and _region(timezone) is None:
                 raise invalid(f"{timezone[:60]!r} is no POSIX time zone and no name of one", "InvalidTimeZone")
-        ntp = asked.DateTimeType == "NTP"
-        utc = _utc(asked.UTCDateTime) if asked.UTCDateTime is not None else None
-        wanted = replace(clock, ntp=ntp, timezone=timezone, daylight_savings=bool(asked.DaylightSavings))
+        ntp = requested.DateTimeType == "NTP"
+        utc = _utc(requested.UTCDateTime) if requested.UTCDateTime is not None else None
+        wanted = replace(clock, ntp=ntp, timezone=timezone, daylight_savings=bool(requested.DaylightSavings))
         offset = await self._context.platform.set_clock(
             None if ntp else utc, replace(self._context.state.value, clock=wanted)
         )
@@ -85,8 +85,8 @@ def standard_offset(timezone: str) -> timedelta:
     return -size if text.startswith("-") else size
 
 
-def _utc(asked: Any) -> datetime:
-    date, time = asked.Date, asked.Time
+def _utc(requested: Any) -> datetime:
+    date, time = requested.Date, requested.Time
     try:
         if not YEARS[0] <= int(date.Year) <= YEARS[1]:
             raise ValueError("outside of what the clock can show")

@@ -29,11 +29,11 @@ class UserOperations:
     @operation("CreateUsers")
     async def create_users(self, call: Call) -> Reply:
         users = list(self._users)
-        for asked in call.request.User:
-            name, password = str(asked.Username or ""), str(asked.Password or "")
+        for requested in call.request.User:
+            name, password = str(requested.Username or ""), str(requested.Password or "")
             if any(user.name == name for user in users):
                 raise _prohibited(f"the user {name!r} exists", "UsernameClash")
-            users.append(User(_checked_name(name), self._checked(password, name), _level(asked)))
+            users.append(User(_checked_name(name), self._checked(password, name), _level(requested)))
         if len(users) > MOST_USERS:
             raise impossible(f"at most {MOST_USERS} users", "TooManyUsers")
         self._context.state.change(users=tuple(users))
@@ -42,12 +42,12 @@ class UserOperations:
     @operation("SetUser")
     async def set_user(self, call: Call) -> Reply:
         users = {user.name: user for user in self._users}
-        for asked in call.request.User:
-            name = str(asked.Username or "")
+        for requested in call.request.User:
+            name = str(requested.Username or "")
             if name not in users:
                 raise invalid(f"there is no user {name!r}", "UsernameMissing")
-            password = str(asked.Password) if asked.Password is not None else users[name].password
-            users[name] = replace(users[name], password=self._checked(password, name), level=_level(asked))
+            password = str(requested.Password) if requested.Password is not None else users[name].password
+            users[name] = replace(users[name], password=self._checked(password, name), level=_level(requested))
         self._keep_an_administrator(tuple(users.values()))
         self._context.state.change(users=tuple(users.values()))
         return None
@@ -91,13 +91,13 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _level(asked: Any) -> Level:
+def _level(requested: Any) -> Level:
     try:
-        level = Level(str(asked.UserLevel))
+        level = Level(str(requested.UserLevel))
     except ValueError:
         raise invalid("the level Extended is not offered", "InvalidUserLevel") from None
     if level is Level.ANONYMOUS:
-        raise _prohibited("nobody can be given the level Anonymous", "AnonymousNotAllowed")
+        raise _prohibited("no account can be given the level Anonymous", "AnonymousNotAllowed")
     return level
 
 

@@ -1,7 +1,7 @@
 """The event broker operations of the event service (ONVIF Core 26.06, 9.11): add or change, list, delete.
 
-Brokers get events, and what each picture shows when they ask for it. How they are trusted and whom they take us for is
-in the keystore.
+Brokers get events, and what each picture shows when they ask for it. How they are trusted and which client certificate
+they get is in the keystore.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from onvif.errors import impossible, invalid
 from onvif.events import metadata_json
 from onvif.events.broker import PROTOCOLS, Broker, BrokerSettings, client_tls
 from onvif.events.bus import Bus, Event
-from onvif.events.settings_damage import tell_damage
+from onvif.events.settings_damage import publish_damage
 from onvif.keystore import Keystore
 from onvif.keystore.serving import load_chain
 from onvif.metadata import MetadataFrame
@@ -48,8 +48,8 @@ class EventBrokers:
         bus: what is published.
         device: names this device towards brokers.
         keystore: certificates and policies; without one, brokers that name any are refused.
-        profiles: the media profiles with analytics at this moment, whose metadata can be told; None for a device
-            that tells none.
+        profiles: the media profiles with analytics at this moment, whose metadata can be published; None for a device
+            that publishes none.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class EventBrokers:
         profiles: Callable[[], Iterable[str]] | None = None,
     ) -> None:
         self._settings = Stored(state / "brokers.json", BrokersSettings())
-        tell_damage(bus, self._settings)
+        publish_damage(bus, self._settings)
         self._bus = bus
         self._device = device
         self._keystore = keystore
@@ -79,15 +79,19 @@ class EventBrokers:
             except Error as problem:
                 # A topic that an older version had: the other brokers must not suffer for it.
                 _log.warning("broker %s is not used: %s", settings.address, problem)
-        self._bus.listen(self._heard)
+        self._bus.listen(self._on_event)
         yield
-        self._bus.forget(self._heard)
+        self._bus.forget(self._on_event)
         await asyncio.gather(*(asyncio.to_thread(broker.stop) for broker in self._running.values()))
         self._running.clear()
 
     def capabilities(self) -> dict[str, Any]:
-        tells = self._profiles is not None
-        return {"EventBrokerProtocols": " ".join(PROTOCOLS), "MaxEventBrokers": MOST, "MetadataOverMQTT": tells}
+        offers_metadata = self._profiles is not None
+        return {
+            "EventBrokerProtocols": " ".join(PROTOCOLS),
+            "MaxEventBrokers": MOST,
+            "MetadataOverMQTT": offers_metadata,
+        }
 
     def scene(self, module: str, frame: MetadataFrame) -> None:
         """What an analytics module sees in a picture. Any thread."""
@@ -108,7 +112,7 @@ class EventBrokers:
         known[settings.address] = settings
         await self._stop(settings.address)
         self._start(settings)
-        self._settings.put(replace(self._settings.value, brokers=tuple(known.values())))
+        self._settings.set(replace(self._settings.value, brokers=tuple(known.values())))
         return {}
 
     @operation("GetEventBrokers")
@@ -122,7 +126,7 @@ class EventBrokers:
         gone = self._get(call.request.Address)
         await self._stop(gone.address)
         kept = tuple(broker for broker in self._settings.value.brokers if broker.address != gone.address)
-        self._settings.put(replace(self._settings.value, brokers=kept))
+        self._settings.set(replace(self._settings.value, brokers=kept))
         return {}
 
     def _read(self, call: Call) -> BrokerSettings:
@@ -209,7 +213,7 @@ class EventBrokers:
         if broker is not None:
             await asyncio.to_thread(broker.stop)
 
-    def _heard(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         """On any thread; `dict` copies are cheap and the loop may change the brokers meanwhile."""
         for broker in list(self._running.values()):
             broker.offer(event)

@@ -71,9 +71,9 @@ class EventService:
     async def running(self, _app: web.Application) -> AsyncIterator[None]:
         """Hear the bus while the application runs; then let every waiting client go."""
         self._loop = asyncio.get_running_loop()
-        self._bus.listen(self._heard)
+        self._bus.listen(self._on_event)
         yield
-        self._bus.forget(self._heard)
+        self._bus.forget(self._on_event)
         self._closing = True
         for arrived in self._arrived.values():
             arrived.set()
@@ -141,7 +141,7 @@ class EventService:
         etree.SubElement(reply, q(TEV, "TerminationTime")).text = utc_text(now.utc_at(subscription.ends_s))
         if call.http.transport is not None and not call.http.transport.is_closing():
             # Messages stay queued for a client that has hung up meanwhile and will pull again.
-            reply.extend(event.xml() for event in subscription.take(most))
+            reply.extend(event.xml() for event in subscription.next_events(most))
         return reply
 
     @operation("SetSynchronizationPoint")
@@ -199,7 +199,7 @@ class EventService:
             if arrived is not None:
                 arrived.set()
 
-    def _heard(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         """On any thread; the loop may close under a publisher that outlives it."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):
@@ -237,7 +237,7 @@ class EventService:
                         async with asyncio.timeout(left_s):
                             await arrived.wait()
                     continue
-                events = subscription.take(64)
+                events = subscription.next_events(64)
                 try:
                     await _notify(session, subscription.consumer, events)
                     pause_s = 1.0
@@ -292,5 +292,5 @@ def _timeout(call: Call) -> timedelta:
         raise invalid(str(problem), "InvalidTimeout") from problem
     if timeout < timedelta():
         raise invalid(f"The timeout {text[:40]} is negative.", "InvalidTimeout")
-    # Longer waits are cut: the client sees an empty reply and asks again, which PullMessages is made for.
+    # Longer waits are cut: the client sees an empty reply and pulls again, which PullMessages is made for.
     return min(timeout, LONGEST_PULL)

@@ -49,7 +49,7 @@ def ensure_administrator(device: Stored[DeviceState], folder: Path, password_fil
 
 
 def forget_once_changed(device: Stored[DeviceState], folder: Path) -> None:
-    """Let the note with the made-up password go as soon as nobody has that password any more."""
+    """Let the note with the made-up password go as soon as no account has that password any more."""
 
     def changed(old: DeviceState, new: DeviceState) -> None:
         note = folder / INITIAL_PASSWORD

@@ -44,13 +44,16 @@ class CertificateOperations:
 
     @operation("CreateSelfSignedCertificate")
     async def create_self_signed_certificate(self, call: Call) -> Reply:
-        asked = call.request
-        if asked.X509Version not in {None, 3}:
+        requested = call.request
+        if requested.X509Version not in {None, 3}:
             raise invalid("only X.509 version 3 is supported", "UnsupportedX509Version")
         key, hash_ = self._signer(call)
         name = _subject(call)
         now = dt.datetime.now(dt.UTC)
-        begins, ends = _utc(asked.notValidBefore, now - dt.timedelta(minutes=1)), _utc(asked.notValidAfter, _NEVER)
+        begins, ends = (
+            _utc(requested.notValidBefore, now - dt.timedelta(minutes=1)),
+            _utc(requested.notValidAfter, _NEVER),
+        )
         if begins >= ends:
             raise invalid("the certificate would end before it begins", "InvalidDateTime")
         self._certificates.room()
@@ -62,30 +65,30 @@ class CertificateOperations:
             _ = made.extensions
         except (ValueError, TypeError) as problem:
             raise invalid(f"an extension cannot be used: {str(problem)[:100]}", "InvalidAttribute") from problem
-        return {"CertificateID": self._certificates.add(made, str(asked.KeyID), str(asked.Alias or ""))}
+        return {"CertificateID": self._certificates.add(made, str(requested.KeyID), str(requested.Alias or ""))}
 
     @operation("UploadCertificate")
     async def upload_certificate(self, call: Call) -> Reply:
-        asked = call.request
+        requested = call.request
         certificate_id, key_id = self._certificates.upload(
-            bytes(asked.Certificate or b""), str(asked.Alias or ""), str(asked.KeyAlias or ""),
-            private_required=bool(asked.PrivateKeyRequired),
+            bytes(requested.Certificate or b""), str(requested.Alias or ""), str(requested.KeyAlias or ""),
+            private_required=bool(requested.PrivateKeyRequired),
         )  # fmt: skip
         return {"CertificateID": certificate_id, "KeyID": key_id}
 
     @operation("UploadCertificateWithPrivateKeyInPKCS12")
     async def upload_certificate_with_private_key(self, call: Call) -> Reply:
-        asked = call.request
-        integrity = self._keys.asked_passphrase(asked.Passphrase, asked.IntegrityPassphraseID)
-        encryption = self._keys.asked_passphrase(asked.Passphrase, asked.EncryptionPassphraseID)
+        requested = call.request
+        integrity = self._keys.requested_passphrase(requested.Passphrase, requested.IntegrityPassphraseID)
+        encryption = self._keys.requested_passphrase(requested.Passphrase, requested.EncryptionPassphraseID)
         # One passphrase protects both parts of nearly every file; the format's privacy mode of two is not read.
         if None not in {integrity, encryption} and integrity != encryption:
             raise invalid("integrity and encryption have to use one passphrase", "DecryptionFailed")
-        pair, certificates = uploads.pkcs12_file(bytes(asked.CertWithPrivateKey or b""), encryption or integrity)
-        if asked.IgnoreAdditionalCertificates:
+        pair, certificates = uploads.pkcs12_file(bytes(requested.CertWithPrivateKey or b""), encryption or integrity)
+        if requested.IgnoreAdditionalCertificates:
             del certificates[1:]
         path_id, key_id = self._certificates.upload_pkcs12(
-            pair, certificates, str(asked.CertificationPathAlias or ""), str(asked.KeyAlias or "")
+            pair, certificates, str(requested.CertificationPathAlias or ""), str(requested.KeyAlias or "")
         )
         return {"CertificationPathID": path_id, "KeyID": key_id}
 
@@ -120,7 +123,9 @@ class CertificateOperations:
     async def set_certification_path(self, call: Call) -> Reply:
         wanted = call.request.CertificationPath
         self._certificates.set_path(
-            str(call.request.CertificationPathID), [str(one) for one in wanted.CertificateID], str(wanted.Alias or "")
+            str(call.request.CertificationPathID),
+            [str(certificate_id) for certificate_id in wanted.CertificateID],
+            str(wanted.Alias or ""),
         )
         return {}
 

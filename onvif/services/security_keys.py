@@ -38,13 +38,13 @@ class KeyOperations:
 
     @operation("UploadKeyPairInPKCS8")
     async def upload_key_pair_in_pkcs8(self, call: Call) -> Reply:
-        asked = call.request
-        passphrase = self._keys.asked_passphrase(asked.EncryptionPassphrase, asked.EncryptionPassphraseID)
-        pair = uploads.pkcs8(bytes(asked.KeyPair or b""), passphrase)
+        requested = call.request
+        passphrase = self._keys.requested_passphrase(requested.EncryptionPassphrase, requested.EncryptionPassphraseID)
+        pair = uploads.pkcs8(bytes(requested.KeyPair or b""), passphrase)
         known = self._keys.of(pair.public_key())
         if known is not None and known.status != "ok":
             raise invalid(f"the key {known.id} is {known.status}", "InvalidKeyStatus")
-        return {"KeyID": self._keys.add(pair, str(asked.Alias or ""), external=True).id}
+        return {"KeyID": self._keys.add(pair, str(requested.Alias or ""), external=True).id}
 
     @operation("GetKeyStatus")
     async def get_key_status(self, call: Call) -> Reply:
@@ -73,8 +73,8 @@ class KeyOperations:
 
     @operation("UploadPassphrase")
     async def upload_passphrase(self, call: Call) -> Reply:
-        asked = call.request
-        kept = self._keys.add_passphrase(str(asked.Passphrase or ""), str(asked.PassphraseAlias or ""))
+        requested = call.request
+        kept = self._keys.add_passphrase(str(requested.Passphrase or ""), str(requested.PassphraseAlias or ""))
         return {"PassphraseID": kept}
 
     @operation("GetAllPassphrases")

@@ -72,7 +72,7 @@ class Device:
             return None
         try:
             body = operation.encode_request(values)
-            reply = await self._as(Level.ADMINISTRATOR).ask(url, body, action=operation.action, wait_s=wait_s)
+            reply = await self._as(Level.ADMINISTRATOR).request(url, body, action=operation.action, wait_s=wait_s)
         except OnvifError as refused:
             outcome.valid, outcome.why = False, [str(refused)]
             return None
@@ -114,7 +114,7 @@ class Device:
         body = etree.Element(operation.request)
         etree.SubElement(body, names.q("urn:veilcam:test", "Nonsense")).text = "x"
         try:
-            await self._as(level).ask(url, body, action=operation.action)
+            await self._as(level).request(url, body, action=operation.action)
         except NotAuthorized:
             return False
         except Fault as fault:

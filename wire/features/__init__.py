@@ -1,1 +1,1 @@
-"""The feature packet: who passed, as generic appearance, sealed to the box. The format is in `wire/features.md`."""
+"""The feature packet: one passage as generic appearance, sealed to the box. The format is in `wire/features.md`."""

@@ -98,7 +98,7 @@ class FeaturePacket:
         box: x, y, width, height of the best shot, in 1/65535 of the picture's sides.
         codes: appearance; the first is the one to search with.
         thumbnail: the best shot, a masked JPEG with the original sealed inside (`wire/thumbnail.md`); empty for none.
-        provenance: which models looked, for instance "nanodet-g@1 colours@1".
+        provenance: the models used, for instance "nanodet-g@1 colours@1".
     """
 
     camera_id: bytes

@@ -20,7 +20,7 @@ def seal(packet: FeaturePacket, box_key: Recipient, signer: SigningKey) -> bytes
 
 
 def camera_of(blob: bytes) -> bytes:
-    """Whose packet it claims to be, so that the right signing key can be looked up; not yet verified.
+    """Whose packet it claims to be, so that the right signing key can be found; not yet verified.
 
     Raises:
         WireError: not a sealed packet.

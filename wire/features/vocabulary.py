@@ -47,7 +47,7 @@ class BodyPart(IntEnum):
 
 @unique
 class Attribute(IntEnum):
-    """What else is told about an object; its values are in `CHOICES`, or it is a quantity.
+    """What else is said about an object; its values are in `CHOICES`, or it is a quantity.
 
     TEXTURE is of what is worn above, LOWER_TEXTURE of what is worn below.
     """

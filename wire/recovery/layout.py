@@ -10,7 +10,7 @@ UUID = bytes.fromhex("7e15c1a39d0b4f3e8b64d2a05c9e11f7")
 VERSION = 2
 CAMERA_ID_BYTES = 8
 HASH_BYTES = 16
-# What is sealed of the canonical hash: nobody finds a second picture with the same 96 bits.
+# What is sealed of the canonical hash: a second picture with the same 96 bits cannot be found.
 PICTURE_BYTES = 12
 TAG_BYTES = 12
 KEY_BYTES = 32

@@ -36,7 +36,7 @@ class MaskTables:
         return 1 in self.mask
 
     def then(self, mask: Mask, regions: Iterable[Region]) -> "MaskTables":
-        """What is to be known next: an object keeps its slot as long as it stays; of more than 256, the first are told.
+        """What is to be known next: an object keeps its slot as long as it stays; of more than 256, the first count.
 
         Args:
             mask: (rows, columns) bool.
@@ -62,14 +62,14 @@ class _Bits:
     def __init__(self) -> None:
         self._value = self._size = 0
 
-    def put(self, number: int, size: int) -> None:
+    def write(self, number: int, size: int) -> None:
         """`size` bits of a number that fits."""
         self._value = self._value << size | number
         self._size += size
 
     def golomb(self, number: int) -> None:
         """Unsigned Exp-Golomb code, H.264 9.1."""
-        self.put(number + 1, 2 * (number + 1).bit_length() - 1)
+        self.write(number + 1, 2 * (number + 1).bit_length() - 1)
 
     def bytes(self) -> bytes:
         """Filled up with zeros."""
@@ -78,11 +78,11 @@ class _Bits:
 
 
 def write(before: MaskTables, after: MaskTables, *, whole: bool) -> bytes:
-    """Code `after` against `before`; `whole` tells the picture size as well and wants an empty `before`."""
+    """Code `after` against `before`; `whole` writes the picture size as well and wants an empty `before`."""
     bits = _Bits()
     if whole:
-        bits.put(after.columns - 1, 10)
-        bits.put(after.rows - 1, 10)
+        bits.write(after.columns - 1, 10)
+        bits.write(after.rows - 1, 10)
     _write_runs(bits, before.mask, after.mask)
     changed = sorted(
         slot for slot in before.slots.keys() | after.slots.keys() if before.slots.get(slot) != after.slots.get(slot)
@@ -98,14 +98,14 @@ def write(before: MaskTables, after: MaskTables, *, whole: bool) -> bytes:
 
 def _write_object(bits: _Bits, before: Region | None, after: Region | None) -> None:
     if after is None:
-        bits.put(0, 2)
+        bits.write(0, 2)
     elif before is not None and _same_object(before, after):
-        bits.put(1, 1)
+        bits.write(1, 1)
         for step in (after.x - before.x, after.y - before.y, after.w - before.w, after.h - before.h):
             bits.golomb(2 * step - 1 if step > 0 else -2 * step)
     else:
-        bits.put(1, 2)
-        bits.put(after.class_ << 36 | after.level << 32 | after.track_id, 40)
+        bits.write(1, 2)
+        bits.write(after.class_ << 36 | after.level << 32 | after.track_id, 40)
         for number in (after.x, after.y, after.w - 1, after.h - 1):
             bits.golomb(number)
 
@@ -133,5 +133,5 @@ def _write_runs(bits: _Bits, before: bytes, after: bytes) -> None:
     bits.golomb(len(runs))
     for skip, length in runs:
         bits.golomb(skip >> _SKIP_ORDER)
-        bits.put(skip & (1 << _SKIP_ORDER) - 1, _SKIP_ORDER)
+        bits.write(skip & (1 << _SKIP_ORDER) - 1, _SKIP_ORDER)
         bits.golomb(length - 1)

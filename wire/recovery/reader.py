@@ -1,4 +1,4 @@
-"""Opens what `wire/recovery.md` describes, for whoever holds an identity, and judges it for whoever does not.
+"""Opens what `wire/recovery.md` describes, with an identity, and judges it without one.
 
 Total over hostile bytes: whatever comes in, `Reader.open` answers; it never shows originals that it cannot vouch
 for, and says why. It shares with the writer NAL, SEI and key handling and
@@ -29,7 +29,7 @@ NO_KEY_UNIT = "the key unit of this group of pictures is missing"
 NOT_AUTHENTIC = "sealed originals do not authenticate"
 BASE_ALTERED = "the masked picture was altered after it was protected"
 LATE = "access unit repeated or late"
-STARTED_ANEW = "the camera was started anew, or a part is missing: this number may be somebody else's here"
+STREAM_RESTARTED = "the camera was restarted, or a part is missing: this number may be another person's here"
 OTHER_CAMERA = "the recovery data is another camera's"
 OTHERS_ONLY = "nothing here is sealed to this key: the person is not in the picture"
 
@@ -42,7 +42,7 @@ class OpenedUnit:
 
     `payload_au` is None where the mosaic has to be shown; empty when it holds nothing. `mask` is (rows, columns) bool
     in macroblocks: only there may originals replace the base's samples. Where objects have payloads of their own
-    (`tracks`), the common payload is for what remains. Who holds keys of single objects only gets their `tracks`, no
+    (`tracks`), the common payload is for what remains. A holder of keys of single objects only gets their `tracks`, no
     `mask` and an empty `payload_au`.
     """
 
@@ -77,7 +77,7 @@ class Reader:
         identities: private keys that may open it; none is allowed and gives the public verdicts only.
         codec: of the base stream.
         signing_key: the camera's Ed25519 public key; without it origin stays unknown.
-        camera_id: the camera's; what another camera sealed is not opened, whoever sends it. None opens any camera's.
+        camera_id: the camera's; what another camera sealed is not opened, whatever sends it. None opens any camera's.
         held: content keys by key_hash, from a legal hold, where no identity opens the stream itself any more.
         granted: keys of single objects by key_hash: name, track_id and key of each.
     """
@@ -160,7 +160,7 @@ class Reader:
         try:
             return list(sei.read(unit, self._codec))
         except WireError:
-            # A broken SEI without our identifier is somebody else's trouble.
+            # A broken SEI without our identifier is not ours.
             if layout.UUID in nal.unescape(unit):
                 raise
             return []
@@ -259,7 +259,7 @@ class Reader:
         return replace(opened, payload_au=payload_au, regions=following.regions, mask=following.mask, tracks=tracks)
 
     def _open_granted(self, gop: OpenedGop, unit: FrameUnit, nonce: bytes, opened: OpenedUnit) -> OpenedUnit:
-        """What somebody sees who holds keys of single objects and not the content key."""
+        """What a holder of keys of single objects sees without the content key."""
         if not gop.track_keys:
             return opened
         verdict = replace(opened.verdict, authentic=Check.YES)

@@ -1,7 +1,7 @@
 """Reading what is masked: macroblock by macroblock and object by object, as differences from the access unit before.
 
-`wire/recovery.md`, "Tables". Parsing is total: a value, or `WireError`. The writing half is `told.py`; they share
-nothing but the page.
+`wire/recovery.md`, "Tables". Parsing is total: a value, or `WireError`. The writing half is `mask_tables.py`; they
+share nothing but the page.
 """
 
 from dataclasses import dataclass, field, replace
@@ -40,7 +40,7 @@ class _Bits:
         """With the byte that is being read."""
         return -(-self._at // 8)
 
-    def take(self, count: int) -> int:
+    def read(self, count: int) -> int:
         """The next `count` bits, 32 at most."""
         first, last = self._at // 8, -(-(self._at + count) // 8)
         if last > len(self._data):
@@ -52,11 +52,11 @@ class _Bits:
     def golomb(self) -> int:
         """An unsigned Exp-Golomb code below 2^21."""
         zeros = 0
-        while not self.take(1):
+        while not self.read(1):
             zeros += 1
             if zeros > _MOST_ZEROS:
                 raise WireError("number above 21 bits", at=self._at // 8)
-        return (1 << zeros) - 1 + (self.take(zeros) if zeros else 0)
+        return (1 << zeros) - 1 + (self.read(zeros) if zeros else 0)
 
     def signed(self) -> int:
         """A signed Exp-Golomb code: 0, 1, -1, 2, -2, …"""
@@ -72,7 +72,7 @@ def decode(before: Tables | None, data: bytes) -> tuple[Tables, int]:
     """
     bits = _Bits(data)
     if before is None:
-        columns, rows = bits.take(10) + 1, bits.take(10) + 1
+        columns, rows = bits.read(10) + 1, bits.read(10) + 1
         before = Tables(np.zeros((rows, columns), np.bool_))
     rows, columns = before.mask.shape
     mask = before.mask ^ _read_runs(bits, before.mask.size).reshape(columns, rows).T
@@ -87,14 +87,14 @@ def decode(before: Tables | None, data: bytes) -> tuple[Tables, int]:
 
 
 def _read_object(bits: _Bits, slots: dict[int, Region], slot: int, rows: int, columns: int) -> None:
-    if bits.take(1):
+    if bits.read(1):
         if slot not in slots:
             raise WireError(f"object slot {slot} is empty and cannot move", at=bits.bytes_read)
         before = slots[slot]
         x, y, w, h = (bits.signed() for _ in range(4))
         region = replace(before, x=before.x + x, y=before.y + y, w=before.w + w, h=before.h + h)
-    elif bits.take(1):
-        class_, level, track_id = bits.take(4), bits.take(4), bits.take(32)
+    elif bits.read(1):
+        class_, level, track_id = bits.read(4), bits.read(4), bits.read(32)
         x, y, w, h = (bits.golomb() for _ in range(4))
         region = Region(track_id, class_, level, x, y, w + 1, h + 1)
     else:
@@ -113,7 +113,7 @@ def _read_runs(bits: _Bits, size: int) -> np.ndarray[tuple[int], np.dtype[np.boo
     changed = np.zeros(size, np.bool_)
     end = 0
     for _ in range(bits.golomb()):
-        start = end + (bits.golomb() << 3 | bits.take(3))
+        start = end + (bits.golomb() << 3 | bits.read(3))
         end = start + bits.golomb() + 1
         if end > size:
             raise WireError(f"run of {end - start} macroblocks at {start} of {size}", at=bits.bytes_read)

@@ -40,7 +40,7 @@ class FrameHeader:
 
 @dataclass(frozen=True, slots=True)
 class SealedOriginal:
-    """One object's sealed originals; `name` tells who holds a content or track key which object's."""
+    """One object's sealed originals; `name` tells a holder of a content or track key which object's."""
 
     name: bytes
     sealed: bytes
@@ -59,7 +59,7 @@ class FrameUnit:
 
 @dataclass(frozen=True, slots=True)
 class KeyStanza:
-    """The content key sealed to `kids`: one recipient, or two who must both be present."""
+    """The content key sealed to `kids`: one recipient, or two that must both be present."""
 
     kids: tuple[bytes, ...]
     sealed: bytes
@@ -67,7 +67,7 @@ class KeyStanza:
 
 @dataclass(frozen=True, slots=True)
 class KeyUnit:
-    """Who can open this group of pictures; `hash` binds frame units to it. Stanzas of unknown kinds are left out."""
+    """Recipients of this group of pictures; `hash` binds frame units to it. Stanzas of unknown kinds are left out."""
 
     gop_id: int
     camera_id: bytes
@@ -83,7 +83,7 @@ class KeyUnit:
 class GopManifest:
     """The camera's signed statement about one finished group of pictures.
 
-    `leaves` is either empty or holds the first eight bytes of each access unit's leaf, so that anybody can find
+    `leaves` is either empty or holds the first eight bytes of each access unit's leaf, so that any reader can find
     which access unit was altered. `signed` is what `signature` covers, `hash` what the next manifest calls previous.
     """
 
@@ -218,7 +218,7 @@ def key_leaf(key_hash: bytes) -> bytes:
 def frame_leaf(picture: bytes, unit: FrameUnit) -> bytes:
     """What a manifest remembers of one access unit: its picture and its sealed originals, all of both.
 
-    Not the tag alone: who holds the content key can make other originals with the same tag.
+    Not the tag alone: a holder of the content key can make other originals with the same tag.
     """
     return hashlib.sha256(b"\x00" + picture + unit.bound + unit.sealed).digest()
 

@@ -59,7 +59,7 @@ def stanza(kind: Stanza, kids: Sequence[bytes], sealed: bytes) -> bytes:
 def key_unit(
     gop_id: int, camera_id: bytes, salt: bytes, stanzas: Sequence[bytes], *, utc_us: int, pts_90k: int, first_seq: int
 ) -> bytes:
-    """Who can open this group of pictures, at most 255 stanzas, and where it stands in time and number."""
+    """The recipients of this group of pictures, at most 255 stanzas, and where it stands in time and number."""
     head = struct.pack(">BBBBI8s4s", UnitType.KEY, VERSION, len(stanzas), 0, gop_id, camera_id, salt)
     return head + struct.pack(">QII", utc_us, pts_90k & 0xFFFFFFFF, first_seq) + b"".join(stanzas)
 

@@ -48,7 +48,7 @@ class _Track:
 
     name: bytes
     aead: AESGCM
-    told: MaskTables
+    tables: MaskTables
 
     @classmethod
     def of(cls, content_key: bytes, track_id: int, nothing: MaskTables) -> "_Track":
@@ -68,10 +68,10 @@ class Writer:
         camera_id: 8 bytes.
         codec: of the base stream.
         signer: the device's key, signs one manifest per group of pictures.
-        recipients: who may reveal; with none the originals are sealed to a key nobody holds.
+        recipients: those that may reveal; with none the originals are sealed to a key that no one holds.
         columns, rows: picture size in macroblocks.
         pad_to: pads the sealed originals to a multiple of so many bytes, which hides activity; 1 does not.
-        public_leaves: adds eight bytes per access unit to the manifest, with which anybody, without a key, finds
+        public_leaves: adds eight bytes per access unit to the manifest, with which any reader, without a key, finds
             the access unit that was altered.
     """
 
@@ -134,8 +134,8 @@ class Writer:
             base_au: masked picture, Annex B.
             payload_au: the originals, Annex B; empty when nothing is masked.
             mask: (rows, columns) bool; None takes the union of `regions`, or everything when `full_frame`.
-            pts_90k: presentation time; told under seal, so that a changed speed shows.
-            utc_us: wall clock of the exposure, microseconds since 1970; told in clear, authenticated.
+            pts_90k: presentation time; written under seal, so that a changed speed shows.
+            utc_us: wall clock of the exposure, microseconds since 1970; written in clear, authenticated.
             idr: whether `base_au` starts a group of pictures.
             payload_idr: whether payload decoding can start here; None looks into `payload_au`.
             shared_idr: the payload's decoder starts from this base IDR picture instead of one of its own.
@@ -196,10 +196,10 @@ class Writer:
             known = self._tracks.get(track.track_id)
             if known is None:
                 known = self._tracks[track.track_id] = _Track.of(self._content_key, track.track_id, self._nothing)
-            before = self._nothing if track.start else known.told
-            known.told = before.then(track.mask, ())
+            before = self._nothing if track.start else known.tables
+            known.tables = before.then(track.mask, ())
             head = bytes((track.start * _START | track.shared_idr * _SHARED,))
-            head += mask_tables.write(before, known.told, whole=track.start)
+            head += mask_tables.write(before, known.tables, whole=track.start)
             about = header + self._key_hash + known.name
             sealed.append((known.name, self._seal(known.aead, head, track.payload_au, about)))
         return unit_writer.chunk_list(sealed)

@@ -1,4 +1,8 @@
-"""The rule types of this camera. A further one is a file of this folder and a row of each of the two lists below."""
+"""The rule types of this camera. A further one is a file of this folder and a row of each of the two lists below.
+
+With every further one `firmware.analytics.engine.SETTINGS_VERSION` goes up by one, so that an older program leaves out
+the rules that it does not know.
+"""
 
 from typing import Any
 
@@ -9,7 +13,7 @@ from onvif.events.topics import Topic
 
 RULE_TYPES: tuple[RuleType[Any], ...] = (OBJECT_DETECTION, LINE_DETECTOR)
 Rule = ObjectDetectionRule | LineDetectorRule
-"""A rule as it is stored; `kind` tells them apart, the first where it is not given."""
+"""A rule as it is stored; `kind` selects the type, the first where it is not given."""
 
 DEFAULT_RULES: tuple[Rule, ...] = tuple(rule for type_ in RULE_TYPES for rule in type_.initial)
 KIND_OF_VERSION_1 = KIND

@@ -24,7 +24,7 @@ class TrackedObject:
         type_: a tt:ObjectType word.
         likelihood: 0..1 of its last sighting.
         box: normalised, cut to the picture.
-        sighted: False when the box is a prediction: it shows that somebody is there still, not where.
+        sighted: False when the box is a prediction: it shows that the object is there still, not where.
     """
 
     id: int

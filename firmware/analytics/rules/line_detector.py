@@ -48,8 +48,8 @@ class LineDetectorRule(ObjectFilter):
 
     Args:
         segments: the line's points, 2 to 16; by default the upright middle of the picture.
-        direction: in which direction an object has to go: to the left or to the right of somebody who walks along the
-            drawn line from its first point on.
+        direction: where an object has to go: to the left or to the right of the drawn line, seen from its first point
+            to its second.
     """
 
     segments: tuple[Point, ...] = ((0.0, 1.0), (0.0, -1.0))

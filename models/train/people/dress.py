@@ -72,9 +72,9 @@ def hairy(head, rest, clothes):
     return (up > line) & ~ear if clothes.hair != "none" or clothes.hat else np.zeros(up.shape, bool)
 
 
-def garment(who, region, rest, along):
+def garment(dressed, region, rest, along):
     """Which of SKIN … THINGS covers each place."""
-    clothes, body = who.clothes, who.body
+    clothes, body = dressed.clothes, dressed.body
     height = rest[..., 2] - body.head_of("upperleg01.L")[2]
     neck = body.head_of("neck01")[2] - 0.02 + 0.35 * np.maximum(rest[..., 1] - body.head_of("neck01")[1] + 0.02, 0)
     out = np.full(region.shape, SKIN)
@@ -87,17 +87,17 @@ def garment(who, region, rest, along):
     out[upper] = UPPER
     out[(region == mesh.FOOT) | ((region == mesh.LEG) & (along > 0.985) & (out == SKIN))] = SHOES
     out[region == mesh.EYE] = EYE
-    out[(region == mesh.HAIR) | ((region == mesh.HEAD) & hairy(who.head, rest, clothes))] = HAIR
+    out[(region == mesh.HAIR) | ((region == mesh.HEAD) & hairy(dressed.head, rest, clothes))] = HAIR
     out[region == mesh.SKIRT] = UPPER if clothes.skirt_of_upper else LOWER
     out[region >= mesh.THING] = THINGS
     out[region == 0] = 0
     return out
 
 
-def stand_off(who):
+def stand_off(dressed):
     """How far each vertex of a body is moved along its normal."""
-    clothes, body, head, noise = who.clothes, who.body, who.head, who.noise
-    of = garment(who, body.region, body.rest, body.along)
+    clothes, body, head, noise = dressed.clothes, dressed.body, dressed.head, dressed.noise
+    of = garment(dressed, body.region, body.rest, body.along)
     wave = noise(body.rest * (9, 9, 14)) - 0.5
     off = np.zeros(len(body.rest))
     cloth = (of == UPPER) | (of == LOWER)
@@ -178,10 +178,10 @@ def skirt(clothes, body):
     )
 
 
-def long_hair(who):
+def long_hair(dressed):
     """A curtain of hair round the back of the head down to the shoulders, or a bun: (mesh, weights)."""
-    d, centre = who.head.unit, who.head.centre
-    if who.clothes.hair == "bun":
+    d, centre = dressed.head.unit, dressed.head.centre
+    if dressed.clothes.hair == "bun":
         around = np.linspace(0, 2 * np.pi, 24, endpoint=False)
         polar = np.linspace(0, np.pi, 12)[:, None]
         radius = d * 1.5
@@ -204,9 +204,9 @@ def long_hair(who):
             ],
             -1,
         )
-    made = mesh.sheet(grid, mesh.HAIR, closed=who.clothes.hair == "bun")
-    made.position += (who.noise(made.position * 30) - 0.5)[:, None] * 0.008
-    return made, _bone_weights(who.body, len(made.position), {"head": 1.0})
+    made = mesh.sheet(grid, mesh.HAIR, closed=dressed.clothes.hair == "bun")
+    made.position += (dressed.noise(made.position * 30) - 0.5)[:, None] * 0.008
+    return made, _bone_weights(dressed.body, len(made.position), {"head": 1.0})
 
 
 def cap_brim(head, body):

@@ -39,13 +39,13 @@ def render(raster: Raster, person: Person, seed: int) -> Sprite:
     noise = shade.Noise(seed)
     body = bodies.made(**person.shape)
     head, clothes = dress.Head(body), person.clothes
-    who = dress.Dressed(body, clothes, noise, head)
-    parts, weights = [_skin(who)], [body.weights]
+    dressed = dress.Dressed(body, clothes, noise, head)
+    parts, weights = [_skin(dressed)], [body.weights]
     extra = [dress.shoe(body, side) for side in "LR"]
     if clothes.skirt:
         extra.append(dress.skirt(clothes, body))
     if clothes.hair in {"long", "bun"} and not (clothes.hat and clothes.hair == "bun"):
-        extra.append(dress.long_hair(who))
+        extra.append(dress.long_hair(dressed))
     if clothes.hat:
         extra.append(dress.cap_brim(head, body))
     for part, share in extra:
@@ -64,7 +64,7 @@ def render(raster: Raster, person: Person, seed: int) -> Sprite:
     view, width, height, per_metre = camera(points, person.azimuth, person.elevation, person.tall_px * 2)
     raster.load(whole)
     seen = raster.seen(view, width, height)
-    rgba = shade.halved(shade.picture(raster, points, seen, who, person.key))
+    rgba = shade.halved(shade.picture(raster, points, seen, dressed, person.key))
     opaque = rgba[..., 3] > 0.02
     whole = np.array(_bounds(opaque))
     size = np.tile(whole[2:] - whole[:2], 2)
@@ -82,8 +82,8 @@ def render(raster: Raster, person: Person, seed: int) -> Sprite:
     )
 
 
-def _skin(who):
-    body = who.body
+def _skin(dressed):
+    body = dressed.body
     # A triangle between two groups belongs to the one that most of its corners have.
     corners = body.region[body.faces]
     region = np.where(
@@ -93,7 +93,7 @@ def _skin(who):
     )
     region[body.eye_faces] = mesh.EYE
     made = mesh.Mesh(body.rest.copy(), body.faces, region, body.rest, body.along)
-    made.position = body.rest + made.normals() * dress.stand_off(who)[:, None]
+    made.position = body.rest + made.normals() * dress.stand_off(dressed)[:, None]
     return made
 
 

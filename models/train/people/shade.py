@@ -72,10 +72,10 @@ def _cloth(clothes, colour, rest, along, noise):
     return base * (0.86 + 0.28 * noise(rest * 90))[..., None]
 
 
-def albedo(seen, who):
+def albedo(seen, dressed):
     """Linear colours (n, 3) and which garment is where."""
-    clothes, body, head, noise = who.clothes, who.body, who.head, who.noise
-    of = dress.garment(who, seen.region, seen.rest, seen.along)
+    clothes, body, head, noise = dressed.clothes, dressed.body, dressed.head, dressed.noise
+    of = dress.garment(dressed, seen.region, seen.rest, seen.along)
     out = np.zeros((*of.shape, 3))
     rest = seen.rest
     skin = _linear(clothes.skin) * (0.9 + 0.2 * noise(rest * 25))[..., None] * (1, 0.97, 0.95)
@@ -142,11 +142,11 @@ def lit(raster, points, seen, normals, key):
     return total
 
 
-def picture(raster, points, seen, who, key):
+def picture(raster, points, seen, dressed, key):
     """RGBA (h, w, 4) uint8 of twice the wanted size; halve it with `halved`."""
     drawn, seen = seen.region > 0, seen.drawn()
-    colours, of = albedo(seen, who)
-    normals = _creased(seen, of, who.noise, _FOLDS)
+    colours, of = albedo(seen, dressed)
+    normals = _creased(seen, of, dressed.noise, _FOLDS)
     shown = colours * lit(raster, points, seen, normals, key)
     shown = shown / (1 + 0.18 * shown) * 1.1
     rgba = np.zeros((*drawn.shape, 4))

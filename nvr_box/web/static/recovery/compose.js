@@ -19,7 +19,13 @@ class PictureDecoder {
   decode(au, at, { drop = false } = {}) {
     if (this.broken || this.decoder.state !== "configured") return Promise.resolve(null);
     return new Promise((resolve) => {
-      this.waiting.push({ at, settle: (frame) => { if (drop) frame?.close(); resolve(drop ? null : frame); } });
+      this.waiting.push({
+        at,
+        settle: (frame) => {
+          if (drop) frame?.close();
+          resolve(drop ? null : frame);
+        },
+      });
       try {
         this.decoder.decode(new EncodedVideoChunk({ type: this.started ? "delta" : "key", timestamp: at, data: au }));
         this.started = true;
@@ -38,7 +44,11 @@ class PictureDecoder {
 
   // Let out what is decoded, then nothing more.
   finish() {
-    if (this.decoder.state === "configured") this.decoder.flush().then(() => this.end(), () => this.end());
+    if (this.decoder.state === "configured")
+      this.decoder.flush().then(
+        () => this.end(),
+        () => this.end(),
+      );
     else this.end();
   }
 
@@ -62,7 +72,8 @@ export class Composer {
   // A promise of {frame, revealed, reason}, or of null when the base gives no picture. Calls may overlap; they settle
   // in order. `only`: restore the macroblocks of these tracks alone; null for everybody.
   compose(au, opened, only) {
-    const at = (this.count += 2); // the odd numbers are for a payload's start
+    this.count += 2; // the odd numbers are for a payload's start
+    const at = this.count;
     const nals = split(au);
     if (nals.some((nal) => this.codec.idr(this.codec.type(nal)))) {
       this.stopPayloads();
@@ -96,7 +107,9 @@ export class Composer {
     const codec = flags & FLAG.payloadH265 ? CODECS.hevc : CODECS.h264;
     const found = [];
     if (payload.length && tables) {
-      const alone = new Set(tracks.flatMap((one) => Array.from(one.tables.mask.keys()).filter((block) => one.tables.mask[block])));
+      const alone = new Set(
+        tracks.flatMap((one) => Array.from(one.tables.mask.keys()).filter((block) => one.tables.mask[block])),
+      );
       const wanted = only ? maskOf(opened, only) : tables.mask;
       const picture = this.decode(null, payload, at, codec, flags & FLAG.payloadIdr, flags & FLAG.sharedIdr);
       found.push({ ...tables, picture, mask: wanted.map((shown, block) => (shown && !alone.has(block) ? 1 : 0)) });
@@ -104,7 +117,11 @@ export class Composer {
     for (const { track, payload: own, tables: where, start, shared } of tracks) {
       if (!own.length) continue;
       const picture = this.decode(track, own, at, codec, start, shared);
-      found.push({ ...where, picture, mask: !only || only.has(track) ? where.mask : new Uint8Array(where.mask.length) });
+      found.push({
+        ...where,
+        picture,
+        mask: !only || only.has(track) ? where.mask : new Uint8Array(where.mask.length),
+      });
     }
     return found.map((one) => ({ ...one, foreign: codec === CODECS.hevc }));
   }
@@ -153,8 +170,13 @@ function sharedStart(payload, base, codec) {
 }
 
 function fits(picture, base, rows, columns) {
-  return [picture, base].every(({ visibleRect: { width, height } }) => width === columns * MACROBLOCK && height === rows * MACROBLOCK)
-    && picture.format === base.format && (base.format === "I420" || base.format === "NV12");
+  return (
+    [picture, base].every(
+      ({ visibleRect: { width, height } }) => width === columns * MACROBLOCK && height === rows * MACROBLOCK,
+    ) &&
+    picture.format === base.format &&
+    (base.format === "I420" || base.format === "NV12")
+  );
 }
 
 // Macroblocks of the wanted tracks that no other track shares.
@@ -172,12 +194,20 @@ export function maskOf({ regions, tables: { rows, columns, mask } }, only) {
 async function merge(base, layers) {
   const { width, height } = base.visibleRect;
   const columns = width / MACROBLOCK;
-  const planes = base.format === "I420"
-    ? [[0, width, 16, 16], [width * height, width / 2, 8, 8], [width * height * 5 / 4, width / 2, 8, 8]]
-    : [[0, width, 16, 16], [width * height, width, 16, 8]];
+  const planes =
+    base.format === "I420"
+      ? [
+          [0, width, 16, 16],
+          [width * height, width / 2, 8, 8],
+          [(width * height * 5) / 4, width / 2, 8, 8],
+        ]
+      : [
+          [0, width, 16, 16],
+          [width * height, width, 16, 8],
+        ];
   const layout = planes.map(([offset, stride]) => ({ offset, stride }));
-  const target = new Uint8Array(width * height * 3 / 2);
-  const source = new Uint8Array(width * height * 3 / 2);
+  const target = new Uint8Array((width * height * 3) / 2);
+  const source = new Uint8Array((width * height * 3) / 2);
   await base.copyTo(target, { layout });
   for (const { picture, mask } of layers) {
     await picture.copyTo(source, { layout });
@@ -188,6 +218,12 @@ async function merge(base, layers) {
       }
     }
   }
-  return new VideoFrame(target, { format: base.format, codedWidth: width, codedHeight: height, timestamp: base.timestamp,
-    colorSpace: base.colorSpace, layout });
+  return new VideoFrame(target, {
+    format: base.format,
+    codedWidth: width,
+    codedHeight: height,
+    timestamp: base.timestamp,
+    colorSpace: base.colorSpace,
+    layout,
+  });
 }

@@ -11,18 +11,28 @@ const HPKE = concat(ascii("HPKE"), big(0x0020, 2), big(0x0001, 2), big(0x0002, 2
 
 export const keyId = async (publicBytes) => hex((await sha256(publicBytes)).subarray(0, 8));
 
-// A private key that opens what was sealed to its public half. `bytes` is wiped.
+// A private key that opens what was sealed to its public half.
 export class Identity {
+  /**
+   * @param {CryptoKey} key the private half, not extractable
+   * @param {Uint8Array} publicBytes 32 bytes
+   * @param {string} kid the key id, 16 hex digits
+   */
+  constructor(key, publicBytes, kid) {
+    this.key = key;
+    this.public = publicBytes;
+    this.kid = kid;
+  }
+
+  /** @param {Uint8Array} bytes the private half, 32 bytes; wiped */
   static async of(bytes) {
-    if (bytes.length !== X25519_BYTES) throw new WireError("the browser opens X25519 keys only; this key needs the box");
+    if (bytes.length !== X25519_BYTES)
+      throw new WireError("the browser opens X25519 keys only; this key needs the box");
     const pkcs8 = concat(PKCS8_X25519, bytes);
     try {
       const key = await crypto.subtle.importKey("pkcs8", pkcs8, { name: "X25519" }, false, ["deriveBits"]);
-      const identity = new Identity();
-      identity.key = key;
-      identity.public = await agree(key, concat(BASE_POINT, new Uint8Array(31)));
-      identity.kid = await keyId(identity.public);
-      return identity;
+      const publicBytes = await agree(key, concat(BASE_POINT, new Uint8Array(31)));
+      return new Identity(key, publicBytes, await keyId(publicBytes));
     } finally {
       pkcs8.fill(0);
       bytes.fill(0);
@@ -36,7 +46,9 @@ export class Identity {
       const shared = await extractAndExpand(dh, concat(encapsulated, this.public));
       const { key, nonce } = await schedule(shared, info);
       const aead = await crypto.subtle.importKey("raw", key, "AES-GCM", false, ["decrypt"]);
-      return new Uint8Array(await crypto.subtle.decrypt({ name: "AES-GCM", iv: nonce }, aead, sealed.subarray(X25519_BYTES)));
+      return new Uint8Array(
+        await crypto.subtle.decrypt({ name: "AES-GCM", iv: nonce }, aead, sealed.subarray(X25519_BYTES)),
+      );
     } catch (error) {
       if (!(error instanceof DOMException)) throw error;
       throw new SealError(`key ${this.kid} does not open this`);
@@ -57,9 +69,16 @@ async function extractAndExpand(dh, context) {
 
 // RFC 9180 5.1, mode_base.
 async function schedule(shared, info) {
-  const context = concat(big(0, 1), await extract(HPKE, EMPTY, "psk_id_hash", EMPTY), await extract(HPKE, EMPTY, "info_hash", info));
+  const context = concat(
+    big(0, 1),
+    await extract(HPKE, EMPTY, "psk_id_hash", EMPTY),
+    await extract(HPKE, EMPTY, "info_hash", info),
+  );
   const secret = await extract(HPKE, shared, "secret", EMPTY);
-  return { key: await expand(HPKE, secret, "key", context, 32), nonce: await expand(HPKE, secret, "base_nonce", context, 12) };
+  return {
+    key: await expand(HPKE, secret, "key", context, 32),
+    nonce: await expand(HPKE, secret, "base_nonce", context, 12),
+  };
 }
 
 const extract = (suite, salt, label, ikm) => hmac(salt, concat(ascii("HPKE-v1"), suite, ascii(label), ikm));

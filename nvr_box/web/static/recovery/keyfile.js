@@ -8,9 +8,14 @@ const NOT_COVERED = ["nonce", "sealed"];
 
 // JSON as Python's json.dumps(sort_keys=True, separators=(",", ":")) writes it.
 function canonical(table) {
-  const parts = Object.keys(table).filter((name) => !NOT_COVERED.includes(name)).sort()
+  const parts = Object.keys(table)
+    .filter((name) => !NOT_COVERED.includes(name))
+    .sort()
     .map((name) => `${JSON.stringify(name)}:${JSON.stringify(table[name])}`);
-  return `{${parts.join(",")}}`.replace(/[^\x20-\x7e]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return `{${parts.join(",")}}`.replace(
+    /[^\x20-\x7e]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 export const isKeyFile = (table) => table?.veilcam_key === 1 && table.kind === "identity";
@@ -19,20 +24,24 @@ export const isKeyFile = (table) => table?.veilcam_key === 1 && table.kind === "
 export async function openIdentity(table, passphrase) {
   if (!isKeyFile(table)) throw new WireError("not a reveal key file of version 1");
   if (!table.sealed || table.kdf !== "scrypt") throw new WireError("this key file holds no key under a passphrase");
-  const secret = await scrypt(ascii(passphrase), fromHex(table.salt), table);
+  const secret = scrypt(ascii(passphrase), fromHex(table.salt), table);
   const key = await crypto.subtle.importKey("raw", secret, "AES-GCM", false, ["decrypt"]);
   secret.fill(0);
   let bytes;
   try {
     const opened = await crypto.subtle.decrypt(
-      { name: "AES-GCM", iv: fromHex(table.nonce), additionalData: ascii(canonical(table)) }, key, fromHex(table.sealed));
+      { name: "AES-GCM", iv: fromHex(table.nonce), additionalData: ascii(canonical(table)) },
+      key,
+      fromHex(table.sealed),
+    );
     bytes = new Uint8Array(opened);
   } catch (error) {
     if (!(error instanceof DOMException)) throw error;
     throw new SealError("wrong passphrase, or the key file was altered");
   }
   const identity = await Identity.of(bytes);
-  if (hex(identity.public) !== table.public) throw new SealError("public and private part of the key file do not belong together");
+  if (hex(identity.public) !== table.public)
+    throw new SealError("public and private part of the key file do not belong together");
   return identity;
 }
 
@@ -47,7 +56,8 @@ export async function openDay(table, identities) {
     for (const identity of group) bytes = await identity.open(bytes, info);
     if (bytes.length !== X25519_BYTES) throw new WireError(`the key of ${table.day} needs the box`);
     const day = await Identity.of(bytes);
-    if (hex(day.public) !== table.public) throw new SealError(`the key of ${table.day}: its halves do not belong together`);
+    if (hex(day.public) !== table.public)
+      throw new SealError(`the key of ${table.day}: its halves do not belong together`);
     return day;
   }
   return null;

@@ -9,14 +9,26 @@ const UUID_BYTES = 16;
 // Of each codec: its header's length and what its NAL unit types mean.
 export const CODECS = {
   h264: {
-    name: "h264", header: 1, type: (nal) => (nal.length < 1 ? -1 : nal[0] & 0x1f),
-    vcl: (kind) => kind >= 1 && kind <= 5, idr: (kind) => kind === 5, sei: (kind) => kind === 6,
-    sps: (kind) => kind === 7, pps: (kind) => kind === 8, sets: (kind) => kind === 7 || kind === 8,
+    name: "h264",
+    header: 1,
+    type: (nal) => (nal.length < 1 ? -1 : nal[0] & 0x1f),
+    vcl: (kind) => kind >= 1 && kind <= 5,
+    idr: (kind) => kind === 5,
+    sei: (kind) => kind === 6,
+    sps: (kind) => kind === 7,
+    pps: (kind) => kind === 8,
+    sets: (kind) => kind === 7 || kind === 8,
   },
   hevc: {
-    name: "hevc", header: 2, type: (nal) => (nal.length < 2 ? -1 : (nal[0] >> 1) & 0x3f),
-    vcl: (kind) => kind >= 0 && kind < 32, idr: (kind) => kind >= 16 && kind < 24, sei: (kind) => kind === 39 || kind === 40,
-    sps: (kind) => kind === 33, pps: (kind) => kind === 34, sets: (kind) => kind >= 32 && kind <= 34,
+    name: "hevc",
+    header: 2,
+    type: (nal) => (nal.length < 2 ? -1 : (nal[0] >> 1) & 0x3f),
+    vcl: (kind) => kind >= 0 && kind < 32,
+    idr: (kind) => kind >= 16 && kind < 24,
+    sei: (kind) => kind === 39 || kind === 40,
+    sps: (kind) => kind === 33,
+    pps: (kind) => kind === 34,
+    sets: (kind) => kind >= 32 && kind <= 34,
   },
 };
 
@@ -41,11 +53,14 @@ export function split(stream) {
 
 export const join = (nals) => concat(...nals.flatMap((nal) => [START, nal]));
 
-export function unescape(ebsp) {
+export function rbspOf(ebsp) {
   const out = new Uint8Array(ebsp.length);
   let size = 0;
   for (let at = 0, zeros = 0; at < ebsp.length; at++) {
-    if (zeros >= 2 && ebsp[at] === 3) { zeros = 0; continue; }
+    if (zeros >= 2 && ebsp[at] === 3) {
+      zeros = 0;
+      continue;
+    }
     zeros = ebsp[at] ? 0 : zeros + 1;
     out[size++] = ebsp[at];
   }
@@ -60,12 +75,12 @@ export async function vclHash(nals, codec) {
 
 // Every user_data_unregistered message of one SEI NAL unit as {uuid, payload}.
 export function userData(nal, codec) {
-  const rbsp = unescape(nal.subarray(codec.header));
+  const rbsp = rbspOf(nal.subarray(codec.header));
   const end = trimmed(rbsp).length - 1;
   const messages = [];
   let at = 0;
   const coded = () => {
-    for (let value = 0; at < rbsp.length;) {
+    for (let value = 0; at < rbsp.length; ) {
       const byte = rbsp[at++];
       value += byte;
       if (byte !== 0xff) return value;

@@ -12,11 +12,21 @@ import { ascii, fromHex, hex, SealError, WireError } from "./bytes.js";
 import { Composer } from "./compose.js";
 import { unlock } from "./keyfile.js";
 import { CODECS } from "./nal.js";
-import { NO_RECOVERY_DATA, NOT_A_RECIPIENT, OTHER_CAMERA, Reader, STARTED_ANEW } from "./reader.js";
+import { NO_RECOVERY_DATA, NOT_A_RECIPIENT, OTHER_CAMERA, Reader, STREAM_RESTARTED } from "./reader.js";
 import { openThumbnail } from "./thumbnail.js";
-import { us } from "../times.js";
+import { us } from "../parts/times.js";
 
-const NOTHING = { opened: 0, nothing_masked: 0, missing: 0, not_for_us: 0, damaged: 0, waiting: 0, base_altered: 0, unsigned: 0, reason: "" };
+const NOTHING = {
+  opened: 0,
+  nothing_masked: 0,
+  missing: 0,
+  not_for_us: 0,
+  damaged: 0,
+  waiting: 0,
+  base_altered: 0,
+  unsigned: 0,
+  reason: "",
+};
 
 let identities = new Map();
 let verdicts = { ...NOTHING };
@@ -33,11 +43,16 @@ class Play {
     this.units = [];
     this.credit = 0;
     this.over = null;
+    this.reader = null; // both begin with the first unit, which names the codec
+    this.composer = null;
     this.out = Promise.resolve();
     this.socket = new WebSocket(address);
     this.socket.binaryType = "arraybuffer";
     this.socket.onmessage = ({ data }) => this.hear(data);
-    this.socket.onclose = ({ code, reason }) => { this.over = { code, why: reason }; this.pump(); };
+    this.socket.onclose = ({ code, reason }) => {
+      this.over = { code, why: reason };
+      this.pump();
+    };
   }
 
   hear(data) {
@@ -66,7 +81,9 @@ class Play {
     const { over } = this;
     this.over = null;
     this.composer?.finish();
-    this.out.then(() => { if (this === current) postMessage({ op: "ended", number: this.number, ...over }); });
+    this.out.then(() => {
+      if (this === current) postMessage({ op: "ended", number: this.number, ...over });
+    });
   }
 
   async open({ utc_us, au, codec, last }) {
@@ -79,7 +96,7 @@ class Play {
       this.part = this.reader.part;
     } else if (this.part !== undefined && this.part !== this.reader.part) {
       this.only = new Set();
-      opened = { ...opened, reason: STARTED_ANEW };
+      opened = { ...opened, reason: STREAM_RESTARTED };
     }
     const unsigned = this.reader.takeVerdicts().filter(({ verdict }) => verdict.origin !== "yes").length;
     const composed = this.composer.compose(au, opened, this.only);
@@ -89,7 +106,10 @@ class Play {
 
   show(picture, opened, utc_us, unsigned) {
     verdicts = counted(verdicts, opened, Boolean(picture?.revealed), unsigned);
-    if (this !== current) { picture?.frame.close(); return; }
+    if (this !== current) {
+      picture?.frame.close();
+      return;
+    }
     if (!picture) {
       this.credit += 1;
       this.pump();
@@ -110,8 +130,15 @@ class Play {
 function who({ regions, tables }, [x, y]) {
   if (!tables) return new Set();
   const [column, row] = [x * tables.columns, y * tables.rows];
-  const here = regions.filter((one) => one.x <= column && column < one.x + one.w && one.y <= row && row < one.y + one.h);
-  return new Set(here.sort((a, b) => a.w * a.h - b.w * b.h).slice(0, 1).map(({ track }) => track));
+  const here = regions.filter(
+    (one) => one.x <= column && column < one.x + one.w && one.y <= row && row < one.y + one.h,
+  );
+  return new Set(
+    here
+      .sort((a, b) => a.w * a.h - b.w * b.h)
+      .slice(0, 1)
+      .map(({ track }) => track),
+  );
 }
 
 function counted(before, opened, revealed, unsigned) {
@@ -164,7 +191,7 @@ async function card({ jpeg, signingKey, cameraId }) {
   }
 }
 
-onmessage = ({ data }) => {
+self.onmessage = ({ data }) => {
   if (data.op === "unlock") open(data);
   else if (data.op === "card") cards = cards.then(() => card(data));
   else if (data.op === "play") {

@@ -1,7 +1,7 @@
 // Opens what `wire/recovery.md` describes and judges it. It answers whatever the bytes say, never shows originals
 // that it cannot vouch for, and says why. The sentences are those of wire/recovery/reader.py.
 import { ascii, big, concat, fromHex, hex, same, SealError, WireError } from "./bytes.js";
-import { split, unescape, userData, vclHash } from "./nal.js";
+import { split, rbspOf, userData, vclHash } from "./nal.js";
 import { decode, regions } from "./tables.js";
 import { FLAG, frameLeaf, keyLeaf, merkleRoot, NAME, parse, PICTURE, TAG, UUID } from "./units.js";
 
@@ -12,7 +12,8 @@ const NO_KEY_UNIT = "the key unit of this group of pictures is missing";
 const NOT_AUTHENTIC = "sealed originals do not authenticate";
 const BASE_ALTERED = "the masked picture was altered after it was protected";
 const LATE = "access unit repeated or late";
-export const STARTED_ANEW = "the camera was started anew, or a part is missing: this number may be somebody else's here";
+export const STREAM_RESTARTED =
+  "the camera was restarted, or a part is missing: this number may be another person's here";
 export const OTHER_CAMERA = "the recovery data is another camera's";
 const OTHERS_ONLY = "nothing here is sealed to this key: the person is not in the picture";
 
@@ -29,7 +30,8 @@ async function contentKey(bytes) {
   const aead = await gcm(bytes);
   const mac = await crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
   bytes.fill(0);
-  const expand = async (info, size) => new Uint8Array(await crypto.subtle.sign("HMAC", mac, concat(info, big(1, 1)))).slice(0, size);
+  const expand = async (info, size) =>
+    new Uint8Array(await crypto.subtle.sign("HMAC", mac, concat(info, big(1, 1)))).slice(0, size);
   return { aead, expand };
 }
 
@@ -40,7 +42,9 @@ class NotAuthentic extends Error {}
 
 async function decrypted(key, iv, sealed, additionalData) {
   try {
-    return new Uint8Array(await crypto.subtle.decrypt({ name: "AES-GCM", iv, additionalData, tagLength: 8 * TAG }, key, sealed));
+    return new Uint8Array(
+      await crypto.subtle.decrypt({ name: "AES-GCM", iv, additionalData, tagLength: 8 * TAG }, key, sealed),
+    );
   } catch (error) {
     if (!(error instanceof DOMException)) throw error;
     throw new NotAuthentic();
@@ -90,8 +94,10 @@ export class Reader {
     }
     let manifest = null;
     for (const unit of found) {
-      if (unit.kind === "manifest") { manifest = unit; await this.judge(unit); }
-      else if (unit.kind === "key") {
+      if (unit.kind === "manifest") {
+        manifest = unit;
+        await this.judge(unit);
+      } else if (unit.kind === "key") {
         this.follows(unit, manifest);
         await this.start(unit);
       }
@@ -110,15 +116,17 @@ export class Reader {
   }
 
   messages(nals) {
-    const found = nals.filter((nal) => this.codec.sei(this.codec.type(nal))).flatMap((nal) => {
-      try {
-        return userData(nal, this.codec);
-      } catch (error) {
-        // A broken SEI without our identifier is somebody else's trouble.
-        if (!(error instanceof WireError) || hex(unescape(nal)).includes(UUID)) throw error;
-        return [];
-      }
-    });
+    const found = nals
+      .filter((nal) => this.codec.sei(this.codec.type(nal)))
+      .flatMap((nal) => {
+        try {
+          return userData(nal, this.codec);
+        } catch (error) {
+          // A broken SEI without our identifier is somebody else's trouble.
+          if (!(error instanceof WireError) || hex(rbspOf(nal)).includes(UUID)) throw error;
+          return [];
+        }
+      });
     return found.filter((message) => hex(message.uuid) === UUID).map((message) => message.payload);
   }
 
@@ -149,8 +157,18 @@ export class Reader {
     await this.close(null);
     const foreign = this.foreign(unit.cameraId);
     const key = foreign ? null : await this.contentKey(unit);
-    this.gop = { unit, key, trackKeys: new Map(), seen: 0, unauthentic: 0, altered: 0, gap: false, leaves: [await keyLeaf(unit.hash)] };
-    for (const { name, track, key: bytes } of (!foreign && this.granted.get(hex(unit.hash))) || []) this.keep(name, track, await gcm(bytes));
+    this.gop = {
+      unit,
+      key,
+      trackKeys: new Map(),
+      seen: 0,
+      unauthentic: 0,
+      altered: 0,
+      gap: false,
+      leaves: [await keyLeaf(unit.hash)],
+    };
+    for (const { name, track, key: bytes } of (!foreign && this.granted.get(hex(unit.hash))) || [])
+      this.keep(name, track, await gcm(bytes));
     this.forgetTables();
   }
 
@@ -159,9 +177,15 @@ export class Reader {
     const { before } = this;
     this.before = unit;
     if (!before || same(unit.hash, before.hash)) return;
-    const goesOn = manifest && this.origin !== "no" && same(manifest.cameraId, unit.cameraId) && same(unit.cameraId, before.cameraId)
-      && manifest.gopId === before.gopId && unit.gopId === (before.gopId + 1) % 2 ** 32
-      && manifest.firstSeq === before.firstSeq && unit.firstSeq === (before.firstSeq + manifest.frames) % 2 ** 32;
+    const goesOn =
+      manifest &&
+      this.origin !== "no" &&
+      same(manifest.cameraId, unit.cameraId) &&
+      same(unit.cameraId, before.cameraId) &&
+      manifest.gopId === before.gopId &&
+      unit.gopId === (before.gopId + 1) % 2 ** 32 &&
+      manifest.firstSeq === before.firstSeq &&
+      unit.firstSeq === (before.firstSeq + manifest.frames) % 2 ** 32;
     if (!goesOn) this.part += 1;
   }
 
@@ -208,7 +232,12 @@ export class Reader {
     const iv = concat(gop.unit.salt, big(seq, 8));
     try {
       if (!gop.key) return await this.openGranted(unit, iv, complete);
-      const plain = await decrypted(gop.key.aead, iv, unit.sealed, concat(gop.unit.cameraId, unit.bound, gop.unit.hash));
+      const plain = await decrypted(
+        gop.key.aead,
+        iv,
+        unit.sealed,
+        concat(gop.unit.cameraId, unit.bound, gop.unit.hash),
+      );
       const intact = same(plain.subarray(0, PICTURE), picture.subarray(0, PICTURE));
       if (!intact) gop.altered += 1;
       const reason = intact ? why : BASE_ALTERED;
@@ -237,8 +266,15 @@ export class Reader {
     }
     this.tables = opened.tables;
     if (own.waiting) return this.masked(WAITING, verdict, header);
-    return { payload: withStartCode(body.subarray(opened.size)), tracks: own.tracks, regions: regions(opened.tables),
-      tables: opened.tables, verdict, reason, header };
+    return {
+      payload: withStartCode(body.subarray(opened.size)),
+      tracks: own.tracks,
+      regions: regions(opened.tables),
+      tables: opened.tables,
+      verdict,
+      reason,
+      header,
+    };
   }
 
   // What somebody sees who holds keys of single objects and not the content key.
@@ -249,7 +285,8 @@ export class Reader {
     const verdict = this.verdict("yes", "unknown", complete);
     try {
       const { tracks, waiting } = await this.openChunks(unit, iv);
-      if (!tracks.length) return this.masked(waiting ? WAITING : OTHERS_ONLY, this.verdict("unknown", "unknown", complete), header);
+      if (!tracks.length)
+        return this.masked(waiting ? WAITING : OTHERS_ONLY, this.verdict("unknown", "unknown", complete), header);
       return { payload: new Uint8Array(), tracks, regions: [], tables: null, verdict, reason: "", header };
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
@@ -270,10 +307,19 @@ export class Reader {
       if (!plain.length) throw new WireError("an empty chunk");
       const start = Boolean(plain[0] & STARTS);
       const before = start ? null : this.trackTables.get(track);
-      if (before === undefined) { waiting = true; continue; }
+      if (before === undefined) {
+        waiting = true;
+        continue;
+      }
       const { tables, size } = decode(before, plain.subarray(1));
       this.trackTables.set(track, tables);
-      tracks.push({ track, payload: withStartCode(plain.subarray(1 + size)), tables, start, shared: Boolean(plain[0] & SHARED) });
+      tracks.push({
+        track,
+        payload: withStartCode(plain.subarray(1 + size)),
+        tables,
+        start,
+        shared: Boolean(plain[0] & SHARED),
+      });
     }
     return { tracks, waiting };
   }
@@ -284,7 +330,8 @@ export class Reader {
     this.last = { seq, utc_us };
     this.unplaced = 0;
     if (!last) return { complete: "unknown", why: "" };
-    if (seq === last.seq + 1) return { complete: "yes", why: utc_us < last.utc_us ? "the camera's clock was set back" : "" };
+    if (seq === last.seq + 1)
+      return { complete: "yes", why: utc_us < last.utc_us ? "the camera's clock was set back" : "" };
     if (this.gop?.seen && seq <= last.seq) {
       this.last = last;
       return { complete: "no", why: LATE };
@@ -292,7 +339,10 @@ export class Reader {
     this.forgetTables();
     if (this.gop) this.gop.gap = true;
     const lost = seq - last.seq - 1 - unplaced;
-    return { complete: "no", why: lost > 0 ? `${lost} access units lost` : "the camera was restarted, or the stream jumped" };
+    return {
+      complete: "no",
+      why: lost > 0 ? `${lost} access units lost` : "the camera was restarted, or the stream jumped",
+    };
   }
 
   async judge(manifest) {
@@ -313,11 +363,22 @@ export class Reader {
     }
     const intact = gop.altered ? false : matches || (gop.key && !gop.unauthentic && gop.seen) ? true : null;
     this.origin = origin;
-    this.finished.push({ gopId: gop.unit.gopId, seen: gop.seen, reason, verdict: {
-      authentic: of(gop.key ? !gop.unauthentic : null), baseIntact: of(intact), complete: of(manifest ? whole : null), origin } });
+    this.finished.push({
+      gopId: gop.unit.gopId,
+      seen: gop.seen,
+      reason,
+      verdict: {
+        authentic: of(gop.key ? !gop.unauthentic : null),
+        baseIntact: of(intact),
+        complete: of(manifest ? whole : null),
+        origin,
+      },
+    });
   }
 
-  foreign(cameraId) { return this.cameraId !== null && hex(cameraId) !== this.cameraId; }
+  foreign(cameraId) {
+    return this.cameraId !== null && hex(cameraId) !== this.cameraId;
+  }
 
   async originOf(manifest, cameraId) {
     if (this.foreign(cameraId)) {
@@ -331,7 +392,8 @@ export class Reader {
     const before = this.previousManifest;
     this.previousManifest = manifest.hash;
     if (!this.signingKey) return { origin: "unknown", reason: "the camera's signing key is not known" };
-    if (!await signed(this.signingKey, manifest)) return { origin: "no", reason: "manifest: not the camera's signature" };
+    if (!(await signed(this.signingKey, manifest)))
+      return { origin: "no", reason: "manifest: not the camera's signature" };
     if (!same(manifest.cameraId, cameraId)) return { origin: "no", reason: "the manifest is another camera's" };
     if (before && !same(manifest.previous, before)) return { origin: "no", reason: "the chain of manifests is broken" };
     return { origin: "yes", reason: "" };

@@ -6,15 +6,20 @@ const MOST_ZEROS = 20;
 
 // Bits, the most significant of a byte first.
 class Bits {
-  constructor(data) { this.data = data; this.at = 0; }
+  constructor(data) {
+    this.data = data;
+    this.at = 0;
+  }
 
-  get bytesRead() { return Math.ceil(this.at / 8); }
+  get bytesRead() {
+    return Math.ceil(this.at / 8);
+  }
 
   take(count) {
     if (this.at + count > 8 * this.data.length) throw new WireError("tables are cut off");
     let value = 0;
     for (const end = this.at + count; this.at < end; this.at++) {
-      value = value * 2 + (this.data[this.at >> 3] >> (7 - (this.at & 7)) & 1);
+      value = value * 2 + ((this.data[this.at >> 3] >> (7 - (this.at & 7))) & 1);
     }
     return value;
   }
@@ -86,7 +91,8 @@ function object(bits, before) {
 
 function checked(region, rows, columns) {
   const { x, y, w, h } = region;
-  if (x < 0 || y < 0 || x + w > columns || y + h > rows) throw new WireError(`object ${region.track} leaves the picture`);
+  if (x < 0 || y < 0 || x + w > columns || y + h > rows)
+    throw new WireError(`object ${region.track} leaves the picture`);
   if (w < 1 || h < 1) throw new WireError(`object ${region.track} has no macroblock`);
   return region;
 }

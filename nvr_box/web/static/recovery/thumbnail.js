@@ -31,12 +31,16 @@ export async function openThumbnail(data, identities, signingKey, cameraId = nul
   if (!unit) return stays("no sealed original in this picture");
   if (cameraId !== null && hex(unit.cameraId) !== cameraId) return stays("the sealed original is another camera's");
   const picture = await sha256(masked);
-  if (signingKey && !await signed(signingKey, unit, picture)) return stays("not signed by this camera");
+  if (signingKey && !(await signed(signingKey, unit, picture))) return stays("not signed by this camera");
   const key = await contentKey(unit.stanzas, identities);
   if (!key) return stays("sealed to other keys");
   try {
     const iv = new Uint8Array(12);
-    const opened = await crypto.subtle.decrypt({ name: "AES-GCM", iv, additionalData: concat(unit.bound, picture) }, key, unit.sealed);
+    const opened = await crypto.subtle.decrypt(
+      { name: "AES-GCM", iv, additionalData: concat(unit.bound, picture) },
+      key,
+      unit.sealed,
+    );
     return { masked, clear: new Uint8Array(opened), reason: "" };
   } catch (error) {
     if (!(error instanceof DOMException)) throw error;
@@ -46,7 +50,9 @@ export async function openThumbnail(data, identities, signingKey, cameraId = nul
 
 function parse(data) {
   if (data.length > LARGEST) throw new WireError(`a thumbnail of ${data.length} bytes`);
-  const ours = segments(data).filter(({ marker, at }) => marker === APP15 && NAME.every((byte, n) => data[at + 4 + n] === byte));
+  const ours = segments(data).filter(
+    ({ marker, at }) => marker === APP15 && NAME.every((byte, n) => data[at + 4 + n] === byte),
+  );
   if (!ours.length) return { masked: data, unit: null };
   if (ours.length > 1) throw new WireError("more than one sealed original");
   const [{ at, end }] = ours;
@@ -57,11 +63,14 @@ function parse(data) {
 function segments(data) {
   if (data[0] !== 0xff || data[1] !== SOI) throw new WireError("not a JPEG");
   const found = [];
-  for (let at = 2; ;) {
+  for (let at = 2; ; ) {
     if (at + 4 > data.length) throw new WireError("the JPEG is cut off");
     const marker = data[at + 1];
     if (data[at] !== 0xff || withoutLength(marker)) throw new WireError("no marker segment where one has to be");
-    if (marker === 0xff) { at += 1; continue; }
+    if (marker === 0xff) {
+      at += 1;
+      continue;
+    }
     const end = at + 2 + u(data, at + 2, 2);
     if (end < at + 4 || end > data.length) throw new WireError("a JPEG segment is cut off");
     if (marker === SOS) return found;
@@ -76,7 +85,14 @@ function parseUnit(data) {
   const signed = data.subarray(0, -SIGNATURE);
   const { stanzas, at } = parseStanzas(signed, HEAD, data[9]);
   if (signed.length - at < TAG) throw new WireError("the sealed original is cut off");
-  return { cameraId: data.subarray(10, 18), stanzas, bound: signed.subarray(0, at), sealed: signed.subarray(at), signed, signature: data.subarray(-SIGNATURE) };
+  return {
+    cameraId: data.subarray(10, 18),
+    stanzas,
+    bound: signed.subarray(0, at),
+    sealed: signed.subarray(at),
+    signed,
+    signature: data.subarray(-SIGNATURE),
+  };
 }
 
 async function signed(publicHex, unit, picture) {

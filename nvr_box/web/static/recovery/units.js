@@ -70,8 +70,16 @@ async function key(data) {
   if (data[3]) throw new WireError("key unit with unknown flags");
   const { stanzas, at } = parseStanzas(data, KEY_HEAD, data[2]);
   if (at !== data.length) throw new WireError("bytes after the last key stanza");
-  return { kind: "key", gopId: u(data, 4, 4), cameraId: data.subarray(8, 16), salt: data.subarray(16, 20), utc_us: u(data, 20, 8),
-    firstSeq: u(data, 32, 4), stanzas, hash: (await sha256(data)).subarray(0, 16) };
+  return {
+    kind: "key",
+    gopId: u(data, 4, 4),
+    cameraId: data.subarray(8, 16),
+    salt: data.subarray(16, 20),
+    utc_us: u(data, 20, 8),
+    firstSeq: u(data, 32, 4),
+    stanzas,
+    hash: (await sha256(data)).subarray(0, 16),
+  };
 }
 
 // `count` stanzas from `from` on, and where they end; unknown kinds are left out.
@@ -86,7 +94,11 @@ export function parseStanzas(data, from, count) {
     if (body.length < size) throw new WireError("key stanza is cut off");
     const cut = (KIDS[kind] ?? 0) * 8;
     if (size < cut) throw new WireError("key stanza shorter than its key identifiers");
-    if (cut) stanzas.push({ kids: Array.from({ length: cut / 8 }, (_, i) => hex(body.subarray(8 * i, 8 * i + 8))), sealed: body.subarray(cut) });
+    if (cut)
+      stanzas.push({
+        kids: Array.from({ length: cut / 8 }, (_, i) => hex(body.subarray(8 * i, 8 * i + 8))),
+        sealed: body.subarray(cut),
+      });
     at += 3 + size;
   }
   return { stanzas, at };
@@ -97,10 +109,21 @@ async function manifest(data) {
   const flags = u(data, 2, 2);
   if (flags > 1) throw new WireError("manifest with unknown flags");
   const frames = u(data, 16, 2);
-  if (data.length !== MANIFEST_HEAD + SIGNATURE + (flags ? LEAF * frames : 0)) throw new WireError("manifest of another length");
-  return { kind: "manifest", cameraId: data.subarray(4, 12), gopId: u(data, 12, 4), frames, masked: u(data, 18, 2), firstSeq: u(data, 20, 4),
-    previous: data.subarray(24, 56), root: data.subarray(56, 88), signature: data.subarray(-SIGNATURE),
-    signed: data.subarray(0, -SIGNATURE), hash: await sha256(data) };
+  if (data.length !== MANIFEST_HEAD + SIGNATURE + (flags ? LEAF * frames : 0))
+    throw new WireError("manifest of another length");
+  return {
+    kind: "manifest",
+    cameraId: data.subarray(4, 12),
+    gopId: u(data, 12, 4),
+    frames,
+    masked: u(data, 18, 2),
+    firstSeq: u(data, 20, 4),
+    previous: data.subarray(24, 56),
+    root: data.subarray(56, 88),
+    signature: data.subarray(-SIGNATURE),
+    signed: data.subarray(0, -SIGNATURE),
+    hash: await sha256(data),
+  };
 }
 
 const ZERO = new Uint8Array([0]);

@@ -33,8 +33,8 @@ _FURNITURE_THRESHOLD = 0.1
 _BESIDE = 0.25
 # … and lie within it, grown by so much of its size: beside people that are near, the weakest boxes are anything.
 _BESIDE_GROWN, _BESIDE_INSIDE = 0.05, 0.9
-# In haze people hardly stand out, and so do their false alarms.
-_HAZY_THRESHOLD = 0.1
+# In haze people hardly stand out, and so do their false alarms: people who lie in fog score from .07 on.
+_HAZY_THRESHOLD = 0.06
 # A face that no body explains: how far the head and the shoulders reach, in its widths and heights.
 _HEAD_ACROSS, _HEAD_UP, _HEAD_DOWN = 0.9, 0.7, 1.0
 # Where the detector can afford to run no oftener, whatever moves and is not explained is masked, as in haze.

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from base import service
-from base.errors import ConfigError
+from base.errors import HostError
 from base.settings_file import Stored
 from firmware import identity
 from firmware.analytics.engine import Engine
@@ -64,6 +64,7 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
 
     Raises:
         ConfigError: something in the configuration cannot be used.
+        HostError: a port cannot be listened on.
         ModelError: a model failed its self-test; the camera does not start without eyes.
     """
     camera_identity = identity.load(config.state)
@@ -158,7 +159,7 @@ async def run(config: CameraConfig, reporter: Reporter) -> None:
     try:
         rtsp.start()
     except OSError as error:
-        raise ConfigError(f"camera {config.name}: {error}") from error
+        raise HostError(f"camera {config.name}: {error}") from error
     try:
         async with face.serving():
             pipeline.start()

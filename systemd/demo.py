@@ -18,7 +18,7 @@ from pathlib import Path
 
 from demo_files import Secrets, camera_toml, nvr_toml, ports, written
 from demo_page import Page
-from demo_parts import READY_S, ROOT, Part
+from demo_parts import READY_S, ROOT, DemoProcess
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "veilcam"
 
@@ -54,7 +54,7 @@ async def demo(state: Path, clip: Path, *, until_ready: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    parts: list[Part] = []
+    parts: list[DemoProcess] = []
     story = asyncio.create_task(introduced(state, clip, parts), name="introduction")
     end = asyncio.create_task(stop.wait(), name="Ctrl-C")
     try:
@@ -68,7 +68,7 @@ async def demo(state: Path, clip: Path, *, until_ready: bool) -> None:
         await asyncio.gather(*(part.ended() for part in parts))
 
 
-async def introduced(state: Path, clip: Path, parts: list[Part]) -> None:
+async def introduced(state: Path, clip: Path, parts: list[DemoProcess]) -> None:
     """Start both programs into `parts`, introduce them to each other, and print what a person needs."""
     begun = time.monotonic()
     print(f"demo: {clip.name}, two cameras and the box on loopback; state in {state}; Ctrl-C ends it", flush=True)
@@ -79,14 +79,14 @@ async def introduced(state: Path, clip: Path, parts: list[Part]) -> None:
     *camera_ports, box_port = ports(state, 8081, 8082, 8554, 8555, 8443)
     camera_config = written(state / "camera.toml", camera_toml(state, clip, camera_ports[:2], camera_ports[2:]))
     box_config = written(state / "nvr.toml", nvr_toml(state, box_port))
-    firmware = Part("firmware", camera_config, state / "camera.log")
+    firmware = DemoProcess("firmware", camera_config, state / "camera.log")
     parts.append(firmware)
     say_step(begun, "the cameras load and test their networks")
     if first_start:
         say_step(begun, "first start: accounts and a reveal key are made")
         await accounts(words, box_config)
     say_step(begun, "the box starts")
-    box = Part("nvr_box", box_config, state / "box.log")
+    box = DemoProcess("nvr_box", box_config, state / "box.log")
     parts.append(box)
     served = await box.until_ready()
     say_step(begun, f"the page is there: {served['url']}")

@@ -137,7 +137,9 @@ async def test_counters_are_what_counting_says(tmp_path):
         # A database from before the counters gets them when it is opened.
         made = link.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name LIKE 'usage%'").fetchall()
         assert len(made) == 7
-        link.executescript("".join(f"DROP TRIGGER {name};" for (name,) in made) + "DROP TABLE usage;")
+        link.executescript(
+            "".join(f"DROP TRIGGER {name};" for (name,) in made) + "DROP TABLE usage; DROP TABLE masking;"
+        )
         link.execute("PRAGMA user_version = 0")
     store = Store.open(tmp_path / "box.db")
     again = [*store._writer.execute("SELECT * FROM usage ORDER BY camera")]

@@ -174,7 +174,7 @@ async def test_a_database_damaged_under_a_running_box_is_rebuilt_beside_the_reco
     await housekeeping._mend()
     await recording
     segments.flush()
-    assert await asyncio.to_thread(segments.settle, 30)
+    assert await asyncio.to_thread(segments.wait_stored, 30)
     assert [span.start_us for span in await recordings.spans(GUARD, 3, 0, EVER)] == [T0, T0 + 60_000_000]
     assert users.get("anna") is not None
     await log.write("anna", "search")

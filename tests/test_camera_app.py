@@ -113,7 +113,7 @@ def test_a_port_that_is_taken_is_named(tmp_path, clip, key):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         status, said = refused(configure(tmp_path, clip, **{key: port}))
-    assert status == 78
+    assert status == 1  # the port may be free again at the next start
     assert str(port) in said
     assert "Traceback" not in said
 

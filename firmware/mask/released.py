@@ -1,7 +1,7 @@
 """Finds in places that an operator released: things that look like people, for as long as they are part of the scene.
 
-An operator releases a place for what stands there. Somebody who comes to stand in it and is followed by nobody is told
-from the thing by the scene: while a find that is sure of a person stands before it, the find is masked.
+An operator releases a place for what stands there. A person who comes to stand in it and has no track differs from the
+thing by the scene: while a find that is sure of a person stands before it, the find is masked.
 """
 
 from collections import deque

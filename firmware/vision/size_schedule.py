@@ -21,7 +21,7 @@ _CLEARLY = 1.1  # times as much must another size be worth to become the usual o
 
 
 class SizeSchedule:
-    """Call `next` before each look and `took` with what it found; one thread.
+    """Call `next` before each run and `record` with what it found; one thread.
 
     Args:
         scales: how many sizes there are.

@@ -43,7 +43,7 @@ _FACES_EVERY_S, _FACES_LONG_SIDE, _FACES_THRESHOLD = 0.5, 320, 0.45
 
 
 class VisionStage:
-    """Call `look` once per picture, in order, on one thread."""
+    """Call `detect` once per picture, in order, on one thread."""
 
     def __init__(
         self,
